@@ -1,0 +1,1 @@
+"""SQL: tables, migrations and queries. MySQL, MariaDB and SQLite."""

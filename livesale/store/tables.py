@@ -1,0 +1,156 @@
+"""The tables. SQLAlchemy Core; `migrations/` creates them, a test holds the two together.
+
+No autoincrement where rows are written hot and no foreign keys between hot tables: nothing that
+TiDB or Vitess would refuse. `books`, `orders`, `stock_ledger`, `payments`, `refunds` and
+`log_offsets` are written by the writer alone, in one transaction per batch of the log.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+
+metadata = MetaData()
+
+Id = String(15)
+Rid = String(32)
+BuyerId = String(40)
+State = String(12)
+
+skus = Table(
+    "skus",
+    metadata,
+    Column("sku_id", Id, primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", Id, primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("opens_ms", BigInteger, nullable=False),
+    Column("closes_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("campaigns_by_time", "opens_ms", "campaign_id"),
+)
+
+# The catalogue and the rules. state: draft (only in SQL) → opening (on its way into Redis) → open
+# ⇄ paused → closed; from `open` on the writer moves it, by the log.
+drops = Table(
+    "drops",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("campaign_id", Id, nullable=False),
+    Column("sku_id", Id, nullable=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("state", State, nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("allotted", BigInteger, nullable=False),  # at the opening; `books` has the present one
+    Column("buyer_limit", Integer, nullable=False),
+    Column("hold_ms", BigInteger, nullable=False),
+    Column("expired_limit", Integer, nullable=False),
+    Column("opens_ms", BigInteger, nullable=False),
+    Column("closes_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("drops_by_campaign", "campaign_id", "drop_id"),
+)
+
+books = Table(
+    "books",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("allotted", BigInteger, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", Rid, primary_key=True),  # the rid
+    Column("drop_id", Id, nullable=False),
+    Column("buyer_id", BuyerId, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # held, sold, released, expired
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("orders_by_buyer", "buyer_id", "created_ms", "order_id"),
+)
+
+stock_ledger = Table(
+    "stock_ledger",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("log_ms", BigInteger, primary_key=True, autoincrement=False),  # the log id is ms-seq
+    Column("log_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("row", SmallInteger, primary_key=True, autoincrement=False),
+    Column("drop_id", Id, nullable=False),
+    Column("order_id", Rid, nullable=True),
+    Column("kind", State, nullable=False),  # stock.books.Movement.kind
+    Column("available", BigInteger, nullable=False),  # this and the next three are deltas
+    Column("held", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("note", String(300), nullable=True),  # an operator's reason
+    Index("stock_ledger_by_drop", "drop_id"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", String(64), primary_key=True),  # the gateway's transaction
+    Column("order_id", Rid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("result", State, nullable=False),  # sold, late_sold, refund_due
+    Column("created_ms", BigInteger, nullable=False),
+    Index("payments_by_order", "order_id"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("refund_no", String(64), primary_key=True),
+    Column("payment_id", String(64), nullable=False, unique=True),
+    Column("order_id", Rid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # due
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# One row per partition: which part of which log this database holds. Its lock fences a second
+# writer; the number of rows fixes the number of partitions of the deployment.
+log_offsets = Table(
+    "log_offsets",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("offset", String(40), nullable=False),  # the id of the last entry applied, or 0-0
+    Column("entries", BigInteger, nullable=False),  # how many entries that are, so lag is exact
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+# Log entries that no script of ours could have written: kept whole, with the reason.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("log_id", String(40), primary_key=True),
+    Column("reason", String(500), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+buyers = Table(
+    "buyers",
+    metadata,
+    Column("buyer_id", BuyerId, primary_key=True),
+    Column("provider", State, nullable=False),
+    Column("subject", String(128), nullable=False),  # WeChat's openid: for payments, never logged
+    Column("created_ms", BigInteger, nullable=False),
+)

@@ -1,0 +1,94 @@
+#!lua
+-- expire: ends those of the named holds whose deadline has passed by the clock of Redis.
+--
+-- KEYS  1 epoch_key         string
+--       2 drop_key          hash
+--       3 buyers_key        hash
+--       4 reservations_key  hash
+--       5 due_key           zset
+--       6 log_key           stream
+-- ARGV  1 epoch             integer, ≥ 1
+--       2 drop_id           text
+--       3 rids...           1 to 256 texts, all of this drop
+-- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'OK', expired, available}, expired holds in this call
+-- LOGS     expire, rows `rid|buyer_id|quantity`; when one expired
+
+--!include now
+--!include books
+--!include log
+--!include records
+--!include holdings
+
+local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
+local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local epoch, drop_id = ARGV[1], ARGV[2]
+local count = #ARGV - 2
+
+if redis.call('GET', epoch_key) ~= epoch then
+  return {'FENCED'}
+end
+local drop = read_drop(drop_key)
+if not drop then
+  return {'UNKNOWN_DROP'}
+end
+redis.call('ZCARD', due_key)
+check_log(log_key)
+
+local now = now_ms()
+local rids, buyers = {}, {}
+for i = 1, count do
+  rids[i] = ARGV[2 + i]
+end
+local packed = redis.call('HMGET', reservations_key, unpack(rids))
+local ended, done, over = {}, {}, {}
+for i = 1, count do
+  local rid = rids[i]
+  if packed[i] and not done[rid] then
+    local record = unpack_record(packed[i])
+    if record.state == 'h' and record.expires_ms <= now then
+      done[rid] = true
+      record.rid, record.state = rid, 'e'
+      ended[#ended + 1], buyers[#buyers + 1] = record, record.buyer
+    elseif record.state ~= 'h' then
+      over[#over + 1] = rid
+    end
+  end
+end
+if #over > 0 then
+  -- An ended hold has no place in the due list; it is taken out so that no sweep meets it again.
+  redis.call('ZREM', due_key, unpack(over))
+end
+if #ended == 0 then
+  return {'OK', 0, drop.available}
+end
+
+local held_by = redis.call('HMGET', buyers_key, unpack(buyers))
+local units, expired = {}, {}
+local new_records, new_holdings, rows = {}, {}, {}
+for i = 1, #ended do
+  local record = ended[i]
+  local buyer, quantity = record.buyer, record.quantity
+  if not units[buyer] then
+    units[buyer], expired[buyer] = unpack_holdings(held_by[i])
+  end
+  units[buyer], expired[buyer] = units[buyer] - quantity, expired[buyer] + 1
+  drop.available, drop.held = drop.available + quantity, drop.held - quantity
+  new_records[2 * i - 1], new_records[2 * i] = record.rid, pack_record(record)
+  rows[i] = table.concat({record.rid, buyer, quantity}, '|')
+  rids[i] = record.rid
+end
+local broken = broken_books(drop_id, drop)
+if broken then
+  return broken
+end
+for buyer in pairs(units) do
+  local n = #new_holdings
+  new_holdings[n + 1], new_holdings[n + 2] = buyer, pack_holdings(units[buyer], expired[buyer])
+end
+
+redis.call('HSET', reservations_key, unpack(new_records))
+redis.call('HSET', buyers_key, unpack(new_holdings))
+redis.call('ZREM', due_key, unpack(rids, 1, #ended))
+redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
+append_log(log_key, 'expire', epoch, drop_id, now, drop, table.concat(rows, ';'))
+return {'OK', #ended, drop.available}

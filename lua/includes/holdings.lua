@@ -1,0 +1,16 @@
+-- holdings: what one buyer has of a drop, packed as `units` or `units|expired_holds`.
+-- An entry is never removed, so the number of entries tells whether a copy of the names is whole.
+local function unpack_holdings(text)
+  if not text then
+    return 0, 0
+  end
+  local units, expired = string.match(text, '^(%d+)|?(%d*)$')
+  return tonumber(units), tonumber(expired) or 0
+end
+
+local function pack_holdings(units, expired)
+  if expired > 0 then
+    return string.format('%d|%d', units, expired)
+  end
+  return string.format('%d', units)
+end

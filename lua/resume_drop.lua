@@ -1,0 +1,31 @@
+#!lua
+-- resume_drop: sells again after a pause.
+--
+-- KEYS  1 epoch_key         string
+--       2 drop_key          hash
+--       3 log_key           stream
+-- ARGV  1 epoch             integer, ≥ 1
+--       2 drop_id           text
+-- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'CHANGED'} | {'REPLAYED'} | {'CLOSED'}
+-- LOGS     resume, no rows; when CHANGED
+
+--!include now
+--!include books
+--!include log
+--!include change_state
+
+local epoch_key, drop_key, log_key = KEYS[1], KEYS[2], KEYS[3]
+local epoch, drop_id = ARGV[1], ARGV[2]
+
+if redis.call('GET', epoch_key) ~= epoch then
+  return {'FENCED'}
+end
+local drop = read_drop(drop_key)
+if not drop then
+  return {'UNKNOWN_DROP'}
+elseif drop.state == 'closed' then
+  return {'CLOSED'}
+elseif drop.state == 'open' then
+  return {'REPLAYED'}
+end
+return change_state(drop_key, log_key, epoch, drop_id, 'resume', drop, 'open')

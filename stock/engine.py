@@ -1,0 +1,83 @@
+"""The port: what every engine does. `RedisEngine` is the real one, `TwinEngine` lives in memory.
+
+One contract suite (tests/stock/test_contract.py) runs against both. All methods may raise
+`NotSent`, `OutcomeUnknown`, `ScriptRefused` or `BooksBroken` (see stock.errors); all refusals are
+values of stock.model.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stock.model import (
+    AdjustCode,
+    Attempt,
+    BatchOutcome,
+    ConfirmOutcome,
+    DropTerms,
+    OpenCode,
+    ReleaseOutcome,
+    Reservation,
+    Snapshot,
+    StateCode,
+)
+
+
+class Engine(Protocol):
+    """Sells drops. Every call is one atomic step with at most one entry in the log."""
+
+    async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
+        """Put a drop on sale from `terms.opens_ms` on. The same terms again are a replay."""
+        ...
+
+    async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
+        """Answer 1 to 256 attempts on one drop, in their order."""
+        ...
+
+    async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
+        """End a hold by a verified payment, or learn that the money must go back."""
+        ...
+
+    async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
+        """Give the buyer's hold back."""
+        ...
+
+    async def expire(self, drop_id: str, rids: Sequence[str]) -> int:
+        """End those of 1 to 256 holds whose deadline has passed; say how many that were.
+
+        Raises FencedOff when the epoch has moved on.
+        """
+        ...
+
+    async def adjust_drop(
+        self, drop_id: str, adjust_id: str, delta: int, reason: str
+    ) -> tuple[AdjustCode, int]:
+        """Restock or scrap, once per `adjust_id`; also says what is available then."""
+        ...
+
+    async def pause_drop(self, drop_id: str) -> StateCode:
+        """Refuse new reservations until it is resumed."""
+        ...
+
+    async def resume_drop(self, drop_id: str) -> StateCode:
+        """Sell again after a pause."""
+        ...
+
+    async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
+        """End the sale for ever; holds live on until they are paid, released or expire."""
+        ...
+
+    async def snapshot(self, drop_id: str) -> Snapshot | None:
+        """The drop at one instant, or None when it was never opened."""
+        ...
+
+    async def reservation(self, rid: str) -> Reservation | None:
+        """The record of a claim, or None."""
+        ...
+
+    async def due(self, partition: int, limit: int) -> list[str]:
+        """Rids and drop ids whose time has passed, the oldest first."""
+        ...
+
+    async def now_ms(self) -> int:
+        """The engine's clock."""
+        ...

@@ -1,0 +1,58 @@
+"""Faults of the engine. Expected answers are values in `stock.model`.
+
+    StockError
+    ├── NotSent              nothing reached Redis; trying again is safe with any rid
+    │   ├── Overloaded       the queue of this drop is full
+    │   ├── DeadlinePassed   the attempt waited in the queue until its deadline
+    │   └── Unreachable      no connection to Redis
+    ├── OutcomeUnknown       it was sent and no answer came; ask again with the same rid
+    ├── BooksBroken          a script found I1 broken and changed nothing
+    ├── ScriptRefused        Redis refused the script before its first write (memory, wrong type …)
+    ├── FencedOff            this process's epoch is not the partition's
+    ├── LogCorrupt           a log entry cannot be read
+    └── ScriptError          a script file is malformed (include, header); found at start
+"""
+
+
+class StockError(Exception):
+    """Base of all faults of the engine."""
+
+
+class NotSent(StockError):
+    """Nothing reached Redis."""
+
+
+class Overloaded(NotSent):
+    """The bounded queue in front of a drop is full."""
+
+
+class DeadlinePassed(NotSent):
+    """The attempt waited in the queue until its deadline and was taken out."""
+
+
+class Unreachable(NotSent):
+    """There is no connection to Redis."""
+
+
+class OutcomeUnknown(StockError):
+    """The call was on the wire and its answer did not come: the effect may or may not stand."""
+
+
+class BooksBroken(StockError):
+    """A script found `allotted ≠ available + held + sold + burned` and changed nothing."""
+
+
+class ScriptRefused(StockError):
+    """Redis refused a script before its first write: out of memory, wrong type, read-only …"""
+
+
+class FencedOff(StockError):
+    """The partition has another epoch than this process: it must not write any more."""
+
+
+class LogCorrupt(StockError):
+    """A log entry does not follow the format of `stock.log`."""
+
+
+class ScriptError(StockError):
+    """A script file is malformed."""

@@ -1,0 +1,60 @@
+"""The fold of the log into books and reservations (I2). No I/O."""
+
+from msgspec.structs import replace
+
+from stock.books import Books
+from stock.entries import Confirmed, Ended, LogEntry, Reserved, drop_state_after, movements
+from stock.model import ConfirmCode, DropState, HoldState, Reservation
+
+_STATE_AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
+
+
+class Fold:
+    """The state that a log adds up to. Folding it from the start gives what Redis holds."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, Books] = {}
+        self.states: dict[str, DropState] = {}
+        self.reservations: dict[str, Reservation] = {}
+
+    def apply(self, entry: LogEntry) -> None:
+        """Add one entry.
+
+        Raises ValueError when it does not follow from the state, and KeyError when it speaks of a
+        reservation that the log so far does not know.
+        """
+        books = self.books.get(entry.drop_id, Books())
+        for movement in movements(entry):
+            books = books.plus(movement)
+        if books != entry.books:
+            raise ValueError(f"{entry.id}: folds to {books}, but the entry says {entry.books}")
+        self.books[entry.drop_id] = books
+        state = drop_state_after(entry)
+        if state is not None:
+            self.states[entry.drop_id] = state
+        for row in entry.rows:
+            match row:
+                case Reserved(rid=rid):
+                    if rid in self.reservations:
+                        raise ValueError(f"{entry.id}: {rid} is reserved twice")
+                    self.reservations[rid] = row.reservation()
+                case Ended():
+                    self._end(entry, row)
+                case Confirmed():
+                    self._confirm(entry, row)
+
+    def _end(self, entry: LogEntry, row: Ended) -> None:
+        before = self.reservations[row.rid]
+        if before.state is not HoldState.HELD:
+            raise ValueError(f"{entry.id}: {row.rid} ends twice, it was {before.state}")
+        self.reservations[row.rid] = replace(before, state=_STATE_AFTER[entry.kind])
+
+    def _confirm(self, entry: LogEntry, row: Confirmed) -> None:
+        before = self.reservations[row.rid]
+        if before.state is not row.before:
+            raise ValueError(f"{entry.id}: {row.rid} was {before.state}, not {row.before}")
+        if row.code is ConfirmCode.REFUND_DUE:
+            after = replace(before, refunds=(*before.refunds, row.payment_id))
+        else:
+            after = replace(before, state=HoldState.SOLD, paid_by=row.payment_id)
+        self.reservations[row.rid] = after

@@ -1,0 +1,316 @@
+"""The engine on Redis: each verb is one EVALSHA, its faults sorted by what they mean.
+
+The calls here never go through redis-py's retries: a mutating command that is sent twice can take
+effect twice. A retry is the caller's, with the same rid. To tell "nothing was sent" from "the
+outcome is unknown" the gateway takes a connection, then sends, then reads, and watches which of
+the three failed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError as RedisConnectionError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+    TimeoutError as RedisTimeoutError,
+)
+
+from stock.errors import (
+    BooksBroken,
+    FencedOff,
+    OutcomeUnknown,
+    ScriptRefused,
+    Unreachable,
+)
+from stock.ids import drop_of
+from stock.keyspace import DropKeys, Keyspace
+from stock.model import (
+    MAX_BATCH,
+    MAX_UNITS,
+    AdjustCode,
+    Attempt,
+    BatchOutcome,
+    ConfirmCode,
+    ConfirmOutcome,
+    DropState,
+    DropTerms,
+    HoldState,
+    OpenCode,
+    Outcome,
+    ReleaseCode,
+    ReleaseOutcome,
+    Reservation,
+    ReserveCode,
+    Snapshot,
+    StateCode,
+)
+from stock.records import unpack_reservation
+from stock.scripts import Script, load_all
+
+
+def connect(
+    url: str, *, connections: int = 8, timeout_s: float = 5.0, wait_s: float = 5.0
+) -> "Redis":
+    """A client for the engine: no hidden retries, a pool with a bound, replies as text.
+
+    `url` is redis://, rediss:// or unix://; `timeout_s` bounds one reply, `wait_s` the wait for a
+    free connection.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=wait_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+class RedisEngine:
+    """`stock.engine.Engine` on a Redis or Valkey server. `close()` leaves the client open."""
+
+    def __init__(
+        self,
+        redis: "Redis",
+        keyspace: Keyspace,
+        epochs: Mapping[int, int],
+        scripts: Mapping[str, Script] | None = None,
+    ) -> None:
+        self.redis = redis
+        self.keyspace = keyspace
+        self.epochs = dict(epochs)
+        self._pool: Any = redis.connection_pool
+        self._scripts = dict(scripts or load_all())
+
+    async def load_scripts(self) -> None:
+        """Make the server know every script: at start, and after SCRIPT FLUSH or a failover."""
+        for script in self._scripts.values():
+            await self.redis.script_load(script.source)
+
+    async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
+        reply = await self._call(
+            "open_drop",
+            drop_id,
+            {
+                "opens_ms": terms.opens_ms,
+                "closes_ms": terms.closes_ms,
+                "hold_ms": terms.hold_ms,
+                "buyer_limit": terms.buyer_limit,
+                "price_fen": terms.price_fen,
+                "allotted": terms.allotted,
+                "expired_limit": terms.expired_limit,
+            },
+        )
+        return OpenCode(reply[0])
+
+    async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
+        if not 1 <= len(attempts) <= MAX_BATCH:
+            raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
+        command = self._reserve_head(drop_id)
+        for attempt in attempts:
+            command += (attempt.rid, attempt.buyer_id, attempt.quantity)
+        reply = await self._send("reserve", command)
+        if reply[0] != "OK":
+            outcome = Outcome(ReserveCode(reply[0]))
+            return BatchOutcome([outcome] * len(attempts), now_ms=0, remaining=0, buyers=0)
+        return _read_batch(reply, attempts)
+
+    async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
+        reply = await self._call(
+            "confirm",
+            drop_of(rid),
+            {"rid": rid, "payment_id": payment_id, "amount_fen": amount_fen},
+        )
+        return ConfirmOutcome(ConfirmCode(reply[0]), _record_in(rid, reply))
+
+    async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
+        reply = await self._call("release", drop_of(rid), {"rid": rid, "buyer_id": buyer_id})
+        return ReleaseOutcome(ReleaseCode(reply[0]), _record_in(rid, reply))
+
+    async def expire(self, drop_id: str, rids: Sequence[str]) -> int:
+        if not 1 <= len(rids) <= MAX_BATCH:
+            raise ValueError(f"a sweep has 1 to {MAX_BATCH} rids, not {len(rids)}")
+        reply = await self._call("expire", drop_id, {}, rids)
+        if reply[0] == "FENCED":
+            raise FencedOff(f"partition of {drop_id}")
+        return int(reply[1]) if reply[0] == "OK" else 0
+
+    async def adjust_drop(
+        self, drop_id: str, adjust_id: str, delta: int, reason: str
+    ) -> tuple[AdjustCode, int]:
+        if delta == 0:
+            raise ValueError("an adjustment of 0 units changes nothing")
+        reply = await self._call(
+            "adjust_drop",
+            drop_id,
+            {
+                "adjust_id": adjust_id,
+                "delta": delta,
+                "max_units": MAX_UNITS,
+                "reason": quote(reason),
+            },
+        )
+        return AdjustCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
+
+    async def pause_drop(self, drop_id: str) -> StateCode:
+        return StateCode((await self._call("pause_drop", drop_id, {}))[0])
+
+    async def resume_drop(self, drop_id: str) -> StateCode:
+        return StateCode((await self._call("resume_drop", drop_id, {}))[0])
+
+    async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
+        condition = "due" if only_when_due else "always"
+        return StateCode((await self._call("close_drop", drop_id, {"condition": condition}))[0])
+
+    async def snapshot(self, drop_id: str) -> Snapshot | None:
+        reply = await self._call("snapshot", drop_id, {})
+        if reply[0] != "OK":
+            return None
+        now_ms, epoch, log_id, buyers, reservations, state, *numbers = reply[1:]
+        opens, closes, hold, limit, price, expired_limit, allotted, *counters = numbers
+        available, held, sold, burned = counters
+        return Snapshot(
+            drop_id=drop_id,
+            state=DropState(state),
+            terms=DropTerms(opens, closes, hold, limit, price, allotted, expired_limit),
+            available=available,
+            held=held,
+            sold=sold,
+            burned=burned,
+            now_ms=now_ms,
+            log_id=log_id,
+            epoch=epoch,
+            buyers=buyers,
+            reservations=reservations,
+        )
+
+    async def reservation(self, rid: str) -> Reservation | None:
+        key = self.keyspace.of_drop(drop_of(rid)).reservations
+        text = await self._ask("HGET", key, rid)
+        return unpack_reservation(rid, text) if text else None
+
+    async def due(self, partition: int, limit: int) -> list[str]:
+        now_ms = await self.now_ms()
+        key = self.keyspace.due(partition)
+        members: list[str] = await self._ask(
+            "ZRANGE", key, "-inf", now_ms, "BYSCORE", "LIMIT", 0, limit
+        )
+        return members
+
+    async def now_ms(self) -> int:
+        seconds, micros = await self._ask("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _reserve_head(self, drop_id: str) -> list[str | int]:
+        keys = self.keyspace.of_drop(drop_id)
+        script = self._scripts["reserve"]
+        return script.arrange(
+            _names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
+        )
+
+    async def _call(
+        self,
+        verb: str,
+        drop_id: str,
+        args: Mapping[str, str | int],
+        rest: Sequence[str | int] = (),
+    ) -> list[Any]:
+        common = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
+        keys = self.keyspace.of_drop(drop_id)
+        command = self._scripts[verb].arrange(_names(keys), {**common, **args}, rest)
+        return await self._send(verb, command)
+
+    def _epoch_of(self, drop_id: str) -> int:
+        # 0 is no epoch: a partition that this process was never given is fenced off.
+        return self.epochs.get(self.keyspace.partition_of(drop_id), 0)
+
+    async def _send(self, verb: str, command: list[str | int]) -> list[Any]:
+        try:
+            reply: list[Any] = await self._ask(*command)
+        except NoScriptError:
+            # The server forgot its scripts and ran nothing: load and send the same call again.
+            await self._ask("SCRIPT", "LOAD", self._scripts[verb].source)
+            reply = await self._ask(*command)
+        return reply
+
+    async def _ask(self, *command: str | int) -> Any:
+        try:
+            connection: AbstractConnection = await self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise Unreachable(str(error)) from error
+        try:
+            await connection.send_command(*command)
+            return await connection.read_response()
+        except NoScriptError:
+            raise
+        except BusyLoadingError as error:
+            raise Unreachable(str(error)) from error
+        except ResponseError as error:
+            raise _refusal(error) from error
+        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+            await connection.disconnect(nowait=True)
+            raise OutcomeUnknown(str(error)) from error
+        except BaseException:
+            # Cancelled in the middle: whoever takes this connection next must not read our reply.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+def _names(keys: DropKeys) -> dict[str, str]:
+    return {
+        "epoch_key": keys.epoch,
+        "drop_key": keys.drop,
+        "buyers_key": keys.buyers,
+        "reservations_key": keys.reservations,
+        "due_key": keys.due,
+        "log_key": keys.log,
+    }
+
+
+def _refusal(error: ResponseError) -> Exception:
+    text = str(error)
+    if "BOOKS of" in text:
+        return BooksBroken(text)
+    return ScriptRefused(text)
+
+
+def _record_in(rid: str, reply: list[Any]) -> Reservation | None:
+    return unpack_reservation(rid, reply[1]) if len(reply) > 1 else None
+
+
+def _read_batch(reply: list[Any], attempts: Sequence[Attempt]) -> BatchOutcome:
+    _, now_ms, remaining, expires_ms, price_fen, opens_ms, buyers, *codes = reply
+    plain: dict[str, Outcome] = {}  # refusals carry nothing of their own: one object serves all
+    outcomes: list[Outcome] = []
+    for attempt, code in zip(attempts, codes, strict=True):
+        if code == "HELD":
+            claim = Reservation(
+                attempt.rid,
+                HoldState.HELD,
+                attempt.buyer_id,
+                attempt.quantity,
+                price_fen,
+                expires_ms,
+            )
+            outcomes.append(Outcome(ReserveCode.HELD, remaining, claim))
+        elif code.startswith("REPLAYED|"):
+            claim = unpack_reservation(attempt.rid, code[9:])
+            outcomes.append(Outcome(ReserveCode.REPLAYED, remaining, claim))
+        else:
+            outcome = plain.get(code)
+            if outcome is None:
+                outcome = plain[code] = Outcome(ReserveCode(code), remaining, None, opens_ms)
+            outcomes.append(outcome)
+    return BatchOutcome(outcomes, now_ms, remaining, buyers)

@@ -1,0 +1,73 @@
+"""The reader of one partition's log: a Redis stream that only scripts append to."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+START = "0-0"
+
+RawEntry = tuple[str, Mapping[str, str]]
+
+
+class LogInfo(Struct, frozen=True):
+    """Where a stream stands. All ids are `0-0` for a stream that has never been written."""
+
+    last_id: str = START
+    first_id: str = START  # of the entries still there
+    max_deleted_id: str = START
+    entries_added: int = 0
+    length: int = 0
+
+
+def id_key(entry_id: str) -> tuple[int, int]:
+    """An entry id as a pair that compares as Redis orders ids."""
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)
+
+
+class LogReader:
+    """Reads, measures and trims one stream. Holds no position: the offset lives in SQL."""
+
+    def __init__(self, redis: "Redis", key: str) -> None:
+        self._redis = redis
+        self.key = key
+
+    async def read(self, after: str, count: int, block_ms: int | None = None) -> list[RawEntry]:
+        """Up to `count` entries after an id; waits up to `block_ms` for the first one.
+
+        Raises redis.exceptions.ConnectionError or TimeoutError.
+        """
+        reply = await self._redis.xread({self.key: after}, count=count, block=block_ms)
+        if not reply:
+            return []
+        streams = reply.items() if isinstance(reply, dict) else reply
+        return [entry for _, entries in streams for entry in entries]
+
+    async def between(self, after: str, until: str, count: int | None = None) -> list[RawEntry]:
+        """The entries with `after < id <= until`."""
+        entries: list[RawEntry] = await self._redis.xrange(self.key, f"({after}", until, count)
+        return entries
+
+    async def info(self) -> LogInfo:
+        """Where the stream stands now."""
+        try:
+            found = await self._redis.xinfo_stream(self.key)
+        except ResponseError as error:
+            if "no such key" in str(error):
+                return LogInfo()
+            raise
+        first = found["first-entry"]
+        return LogInfo(
+            last_id=found["last-generated-id"],
+            first_id=first[0] if first else START,
+            max_deleted_id=found["max-deleted-entry-id"],
+            entries_added=found["entries-added"],
+            length=found["length"],
+        )
+
+    async def trim(self, offset: str) -> int:
+        """Drop entries before `offset`, which SQL holds. The entry at the offset itself stays."""
+        trimmed: int = await self._redis.xtrim(self.key, minid=offset, approximate=True)
+        return trimmed

@@ -1,0 +1,197 @@
+"""The words of the engine as types. No I/O.
+
+What is common and expected (sold out, over the limit) is a value; faults are in `stock.errors`.
+Every code is spelled as the Lua scripts spell it; `tests/stock/test_model.py` compares the two.
+Money is an integer of fen, time an integer of milliseconds since 1970 UTC by Redis's clock.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+MAX_BATCH = 256
+MAX_QUANTITY = 1_000
+MAX_UNITS = 100_000_000
+MAX_PRICE_FEN = 10_000_000_000
+MAX_HOLD_MS = 7 * 24 * 3_600_000
+MAX_TIME_MS = 9_999_999_999_999
+
+
+class DropState(StrEnum):
+    """`OPEN` sells between opens_ms and closes_ms; `CLOSED` is for ever."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class HoldState(StrEnum):
+    """A reservation is `HELD`, then exactly one of the others. Late money may revive to `SOLD`."""
+
+    HELD = "held"
+    SOLD = "sold"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class ReserveCode(StrEnum):
+    HELD = "HELD"
+    REPLAYED = "REPLAYED"
+    SOLD_OUT = "SOLD_OUT"
+    OVER_LIMIT = "OVER_LIMIT"
+    BARRED = "BARRED"  # this buyer let too many holds of this drop expire
+    NOT_OPEN = "NOT_OPEN"
+    CLOSED = "CLOSED"
+    PAUSED = "PAUSED"
+    CONFLICT = "CONFLICT"  # the rid is taken by another payload
+    UNKNOWN_DROP = "UNKNOWN_DROP"
+    FENCED = "FENCED"
+
+
+class ConfirmCode(StrEnum):
+    SOLD = "SOLD"
+    REPLAYED = "REPLAYED"  # this payment has already bought these goods
+    LATE_SOLD = "LATE_SOLD"  # the hold had ended, the stock was there and was taken again
+    REFUND_DUE = "REFUND_DUE"  # the money must go back
+    MISMATCH = "MISMATCH"  # not the amount of this reservation; nothing changed
+    UNKNOWN = "UNKNOWN"
+    FENCED = "FENCED"
+
+
+class ReleaseCode(StrEnum):
+    RELEASED = "RELEASED"
+    REPLAYED = "REPLAYED"  # the hold had already ended without a sale
+    ALREADY_SOLD = "ALREADY_SOLD"
+    UNKNOWN = "UNKNOWN"  # no such reservation of this buyer
+    FENCED = "FENCED"
+
+
+class OpenCode(StrEnum):
+    OPENED = "OPENED"
+    REPLAYED = "REPLAYED"
+    CONFLICT = "CONFLICT"  # open already, with other terms
+    FENCED = "FENCED"
+
+
+class AdjustCode(StrEnum):
+    ADJUSTED = "ADJUSTED"
+    REPLAYED = "REPLAYED"
+    CONFLICT = "CONFLICT"  # the same adjustment id with another delta
+    TOO_FEW = "TOO_FEW"  # fewer available than to be scrapped
+    TOO_MANY = "TOO_MANY"  # more units than a drop may have
+    CLOSED = "CLOSED"
+    UNKNOWN_DROP = "UNKNOWN_DROP"
+    FENCED = "FENCED"
+
+
+class StateCode(StrEnum):
+    """Answers of pause, resume and close."""
+
+    CHANGED = "CHANGED"
+    REPLAYED = "REPLAYED"
+    CLOSED = "CLOSED"
+    TOO_EARLY = "TOO_EARLY"  # close-when-due before closes_ms
+    UNKNOWN_DROP = "UNKNOWN_DROP"
+    FENCED = "FENCED"
+
+
+class DropTerms(Struct, frozen=True):
+    """What a drop sells and how: fixed when it is opened, but for `allotted`, which adjusts."""
+
+    opens_ms: int
+    closes_ms: int
+    hold_ms: int
+    buyer_limit: int
+    price_fen: int
+    allotted: int
+    expired_limit: int = 3  # expired holds after which a buyer is barred; 0 never bars
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("opens_ms", 0, MAX_TIME_MS),
+            ("closes_ms", 1, MAX_TIME_MS),
+            ("hold_ms", 1, MAX_HOLD_MS),
+            ("buyer_limit", 1, MAX_QUANTITY),
+            ("price_fen", 0, MAX_PRICE_FEN),
+            ("allotted", 0, MAX_UNITS),
+            ("expired_limit", 0, 1_000_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be {low} to {high}, not {value}")
+        if self.closes_ms <= self.opens_ms:
+            raise ValueError("closes_ms must be after opens_ms")
+
+
+class Attempt(Struct, frozen=True, gc=False):
+    """One buyer's try at `quantity` units: all of them or none."""
+
+    rid: str
+    buyer_id: str
+    quantity: int = 1
+
+
+class Reservation(Struct, frozen=True, gc=False):
+    """The record of one claim, as Redis holds it."""
+
+    rid: str
+    state: HoldState
+    buyer_id: str
+    quantity: int
+    price_fen: int
+    expires_ms: int
+    paid_by: str = ""  # the payment that bought the goods
+    refunds: tuple[str, ...] = ()  # payments whose money must go back
+
+    @property
+    def amount_fen(self) -> int:
+        return self.quantity * self.price_fen
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """The answer to one attempt.
+
+    `remaining` is what is available after the atomic step that answered; `reservation` is there
+    for HELD and REPLAYED; `opens_ms` says when to come back after NOT_OPEN.
+    """
+
+    code: ReserveCode
+    remaining: int = 0
+    reservation: Reservation | None = None
+    opens_ms: int = 0
+
+
+class BatchOutcome(Struct, frozen=True, gc=False):
+    """The answers to a batch, in the order of its attempts, and what one atomic step saw."""
+
+    outcomes: list[Outcome]
+    now_ms: int
+    remaining: int
+    buyers: int  # how many buyers this drop has ever held units for: it only grows
+
+
+class ConfirmOutcome(Struct, frozen=True, gc=False):
+    code: ConfirmCode
+    reservation: Reservation | None = None
+
+
+class ReleaseOutcome(Struct, frozen=True, gc=False):
+    code: ReleaseCode
+    reservation: Reservation | None = None
+
+
+class Snapshot(Struct, frozen=True, gc=False):
+    """One drop at one instant, with the place in the log that this instant is."""
+
+    drop_id: str
+    state: DropState
+    terms: DropTerms  # `allotted` is the present one
+    available: int
+    held: int
+    sold: int
+    burned: int
+    now_ms: int
+    log_id: str
+    epoch: int
+    buyers: int
+    reservations: int
