@@ -1,0 +1,64 @@
+"""Fixtures that every test may use: real servers, started once per test process."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from stock.gateway import RedisEngine, connect
+from stock.keyspace import Keyspace
+from tests.servers import MariaDB, Valkey
+
+PARTITIONS = 2
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Valkey]:
+    """A durable Valkey. A test that kills it must start it again."""
+    server = Valkey()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+async def redis(redis_server: Valkey) -> AsyncIterator[Redis]:
+    """A client of an empty server."""
+    client = connect(redis_server.url, connections=16)
+    await client.flushall()
+    await client.script_flush()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def keyspace() -> Keyspace:
+    return Keyspace(PARTITIONS)
+
+
+@pytest.fixture
+async def engine(redis: Redis, keyspace: Keyspace) -> RedisEngine:
+    """The engine on an empty server whose partitions have epoch 1."""
+    for partition in range(keyspace.partitions):
+        await redis.set(keyspace.epoch(partition), 1)
+    return RedisEngine(redis, keyspace, dict.fromkeys(range(keyspace.partitions), 1))
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    server = MariaDB()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDB) -> str:
+    """A fresh, empty database. The server is shared by the tests of this process."""
+    return mariadb_server.database()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'livesale.sqlite3'}"
