@@ -1,22 +1,30 @@
-"""Settings, once for all processes: defaults < config/<env>.toml < environment < flags.
+"""Settings, once for all processes: default.toml < <env>.toml < environment < flags.
 
-Environment names are `LIVESALE__<SECTION>__<NAME>`, such as `LIVESALE__REDIS__URL`.
+The names, types and ranges are here, the values in `config/`. Environment names are
+`LIVESALE__<SECTION>__<NAME>`, such as `LIVESALE__REDIS__URL`; lists and tables are JSON there.
 """
 
+import json
 import os
+import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
-DEV_SECRET = "livesale-dev-secret-never-use-outside-dev"  # noqa: S105  refused outside dev
+PREFIX = "LIVESALE__"
+ENVS = ("dev", "prod")
 
 
 class Section(BaseModel):
@@ -24,93 +32,178 @@ class Section(BaseModel):
 
 
 class RedisSettings(Section):
-    url: str = "embedded"
-    connections: int = Field(16, ge=2, le=1_000)
-    timeout_ms: int = Field(5_000, ge=10)
-    durability: Literal["fsync", "none"] = "fsync"
+    url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://)")
+    connections: int = Field(ge=2, le=1_000)
+    timeout_ms: int = Field(ge=10)
+    durability: Literal["fsync", "none"]
 
 
 class SqlSettings(Section):
-    url: str = "embedded"
-    connections: int = Field(5, ge=1, le=100)
-    timeout_ms: int = Field(10_000, ge=100)
+    url: str = Field(pattern=r"^(embedded$|sqlite|mysql|mariadb)")
+    connections: int = Field(ge=1, le=100)
+    timeout_ms: int = Field(ge=100)
 
 
 class HttpSettings(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65_535)
-    workers: int = Field(2, ge=1, le=64)
-    max_body_bytes: int = Field(16_384, ge=256)
-    max_header_bytes: int = Field(8_190, ge=1_024)
-    idle_timeout_s: float = Field(75.0, gt=0)
-    drain_s: float = Field(10.0, ge=0)
-    notice_s: float = Field(0.5, ge=0)  # readyz says 503 this long before connections are refused
-    access_log_sample: float = Field(0.01, ge=0, le=1)
-    trusted_proxies: list[str] = ["127.0.0.0/8", "::1/128"]
+    host: str
+    port: int = Field(ge=0, le=65_535)
+    workers: int = Field(ge=1, le=64)
+    max_body_bytes: int = Field(ge=256)
+    max_header_bytes: int = Field(ge=1_024)
+    idle_timeout_s: float = Field(gt=0)
+    drain_s: float = Field(ge=0)
+    notice_s: float = Field(ge=0)
+    access_log_sample: float = Field(ge=0, le=1)
+    trusted_proxies: list[str]
 
 
 class AuthSettings(Section):
-    secret: SecretStr = SecretStr(DEV_SECRET)
-    key_id: str = Field("k1", pattern=r"^[A-Za-z0-9]{1,16}$")
-    old_keys: dict[str, SecretStr] = {}  # key id → secret: still accepted, no longer issued
-    dev_login: bool | None = None  # by default where env = "dev"
-    buyer_token_s: int = Field(24 * 3600, ge=60)
-    operator_token_s: int = Field(12 * 3600, ge=60)
+    secret: SecretStr
+    key_id: str = Field(pattern=r"^[A-Za-z0-9]{1,16}$")
+    old_keys: dict[str, SecretStr]
+    dev_login: bool
+    buyer_token_s: int = Field(ge=60)
+    operator_token_s: int = Field(ge=60)
 
 
 class WeChatSettings(Section):
-    appid: str = ""
-    secret: SecretStr = SecretStr("")
-    base_url: str = "https://api.weixin.qq.com"
-    timeout_ms: int = Field(3_000, ge=100)
+    appid: str
+    secret: SecretStr
+    base_url: str = Field(pattern=r"^https?://")
+    timeout_ms: int = Field(ge=100)
 
 
 class StockSettings(Section):
-    partitions: int = Field(4, ge=1, le=100)
-    max_queue: int = Field(20_000, ge=1)  # attempts waiting in front of one drop, per worker
-    deadline_ms: int = Field(3_000, ge=10)
-    sold_out_ms: int = Field(200, ge=0, le=200)
-    expired_limit: int = Field(3, ge=0)
+    partitions: int = Field(ge=1, le=100)
+    max_queue: int = Field(ge=1)
+    deadline_ms: int = Field(ge=10)
+    sold_out_ms: int = Field(ge=0, le=200)
+    expired_limit: int = Field(ge=0)
 
 
 class LimitSettings(Section):
     """Per API worker. Addresses of trusted proxies are counted by X-Forwarded-For, if at all."""
 
-    buyer_per_s: float = Field(20.0, gt=0)
-    buyer_burst: int = Field(40, ge=1)
-    address_per_s: float = Field(500.0, gt=0)
-    address_burst: int = Field(1_000, ge=1)
+    buyer_per_s: float = Field(gt=0)
+    buyer_burst: int = Field(ge=1)
+    address_per_s: float = Field(gt=0)
+    address_burst: int = Field(ge=1)
 
 
 class WriterSettings(Section):
-    max_rows: int = Field(500, ge=1, le=5_000)
-    standby_ms: int = Field(1_000, ge=10)
-    trim_every_ms: int = Field(1_000, ge=10)
+    max_rows: int = Field(ge=1, le=5_000)
+    standby_ms: int = Field(ge=10)
+    trim_every_ms: int = Field(ge=10)
 
 
 class KeeperSettings(Section):
-    sweep_ms: int = Field(250, ge=10, le=1_000)
+    sweep_ms: int = Field(ge=10, le=1_000)
 
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["auto", "json", "console"]
 
 
 class Settings(BaseSettings):
+    """All settings. Made by `load_settings`, which also holds them against the promises."""
+
     model_config = SettingsConfigDict(
-        env_prefix="LIVESALE__", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    env: Literal["dev", "prod"] = "dev"
-    data_dir: Path = Path("var")
-    redis: RedisSettings = RedisSettings()
-    sql: SqlSettings = SqlSettings()
-    http: HttpSettings = HttpSettings()
-    auth: AuthSettings = AuthSettings()
-    wechat: WeChatSettings = WeChatSettings()
-    stock: StockSettings = StockSettings()
-    limits: LimitSettings = LimitSettings()
-    writer: WriterSettings = WriterSettings()
-    keeper: KeeperSettings = KeeperSettings()
-    log: LogSettings = LogSettings()
+    env: Literal["dev", "prod"]
+    data_dir: Path
+    redis: RedisSettings
+    sql: SqlSettings
+    http: HttpSettings
+    auth: AuthSettings
+    wechat: WeChatSettings
+    stock: StockSettings
+    limits: LimitSettings
+    writer: WriterSettings
+    keeper: KeeperSettings
+    log: LogSettings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(init_settings, InitSettingsSource)  # noqa: S101  carries the flags
+        env = init_settings.init_kwargs.get("env") or os.environ.get(f"{PREFIX}ENV")
+        names = ["default.toml", f"{env or read_config('default')['env']}.toml"]
+        paths = [config_folder() / name for name in names]
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=paths, deep_merge=True)
+        return init_settings, env_settings, toml
+
+
+def config_folder() -> Path:
+    """Where the TOML lies: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(files("livesale"))) / "config"
+    return packaged if packaged.is_dir() else packaged.parent.parent / "config"
+
+
+@cache
+def read_config(name: str) -> dict[str, Any]:
+    """One file of `config/`, as it is."""
+    return tomllib.loads((config_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def load_settings(**flags: Any) -> Settings:
+    """The settings of this process. Flags are `redis__url="…"` or `redis={"url": "…"}`; a flag
+    that is None was not given.
+
+    Raises Refused, with the environment name of the setting, for a value that is malformed, a name
+    that does not exist, or a combination that would break a promise.
+    """
+    from livesale.refusals import check_names, check_promises, explain_bad_json, explain_bad_value
+
+    check_names(Settings, os.environ)
+    try:
+        settings = Settings(**_nest(flags))
+    except ValidationError as error:
+        raise explain_bad_value(error) from None
+    except SettingsError as error:
+        raise explain_bad_json(error) from None
+    check_promises(settings)
+    return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The same settings as environment names, secrets in clear: for child processes only."""
+    found: dict[str, str] = {}
+    for name, value in settings:
+        if isinstance(value, Section):
+            for part, inner in value:
+                found[f"{PREFIX}{name}__{part}".upper()] = _environment_text(inner)
+        else:
+            found[f"{PREFIX}{name}".upper()] = _environment_text(value)
+    return found
+
+
+def _environment_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, dict):
+        return json.dumps({key: _environment_text(inner) for key, inner in value.items()})
+    return json.dumps(value) if isinstance(value, list) else str(value)
+
+
+def _nest(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is None:
+            continue
+        section, _, part = name.partition("__")
+        if part:
+            nested.setdefault(section, {})[part] = value
+        elif isinstance(value, Mapping):
+            nested.setdefault(section, {}).update(value)
+        else:
+            nested[section] = value
+    return nested

@@ -1,0 +1,137 @@
+"""Holds settings against what exists and what is promised, and says so in one clear sentence."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import SettingsError
+
+from livesale.errors import Refused
+from livesale.settings import ENVS, PREFIX, Settings, read_config
+
+SHORTEST_SECRET_BYTES = 32
+NEW_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
+
+
+def check_names(model: type[BaseModel], environment: Mapping[str, str]) -> None:
+    """Refuse a name under LIVESALE__ that no setting has: a typo must not pass in silence."""
+    known = dict(_names_of(model, PREFIX))
+    for name in sorted(environment):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known:
+            continue
+        if any(is_table and upper.startswith(f"{table}__") for table, is_table in known.items()):
+            continue
+        raise Refused(name, "there is no such setting", _nearest(upper, list(known)))
+
+
+def explain_bad_value(error: ValidationError) -> Refused:
+    """The first wrong value as a refusal that names it; how many others there are."""
+    first, *others = error.errors(include_url=False)
+    setting = _environment_name(first["loc"])
+    rest = [_environment_name(other["loc"]) for other in others]
+    also = f" Also wrong: {', '.join(rest)}." if rest else ""
+    if first["type"] == "missing":
+        return Refused(setting, "it is not set", f"Set it.{also}")
+    if first["type"] == "extra_forbidden":
+        known = [name for name, _ in _names_of(Settings, PREFIX)]
+        return Refused(setting, "there is no such setting", _nearest(setting, known) + also)
+    text = first["msg"][0].lower() + first["msg"][1:]
+    given = first["input"]
+    shown = "" if _is_secret(first["loc"]) or not _is_plain(given) else f", not {given!r}"
+    if setting == f"{PREFIX}ENV":
+        return Refused(setting, f"there is no environment {given!r}", f"Use {' or '.join(ENVS)}.")
+    if setting.endswith("__URL"):
+        return Refused(setting, f"cannot use {_hide_password(given)}", _URL_CURE[setting] + also)
+    return Refused(setting, f"{text}{shown}", f"Correct it.{also}")
+
+
+def explain_bad_json(error: SettingsError) -> Refused:
+    """Lists and tables are JSON in the environment."""
+    field = str(error).partition('"')[2].partition('"')[0]
+    return Refused(
+        f"{PREFIX}{field}".upper(),
+        "a list or a table in the environment must be JSON",
+        'Write it like ["10.0.0.0/8"] or {"k0": "…"}.',
+    )
+
+
+def check_promises(settings: Settings) -> None:
+    """Refuse what would break a promise outside dev. Raises Refused."""
+    auth = settings.auth
+    if auth.key_id in auth.old_keys:
+        raise Refused(
+            f"{PREFIX}AUTH__KEY_ID",
+            f"{auth.key_id!r} is also among the old keys",
+            "Give the new secret a new key id.",
+        )
+    if settings.env == "dev":
+        return
+    where = f"where {PREFIX}ENV is {settings.env}"
+    secrets = {f"{PREFIX}AUTH__SECRET": auth.secret}
+    secrets |= {f"{PREFIX}AUTH__OLD_KEYS__{key}": value for key, value in auth.old_keys.items()}
+    for name, secret in secrets.items():
+        _check_secret(name, secret, where)
+    if auth.dev_login:
+        raise Refused(
+            f"{PREFIX}AUTH__DEV_LOGIN",
+            f"it lets anybody be any buyer, which is refused {where}",
+            "Set it to false.",
+        )
+    if settings.redis.durability == "none":
+        raise Refused(
+            f"{PREFIX}REDIS__DURABILITY",
+            f"'none' loses acknowledged reservations in a crash, which is refused {where}",
+            "Set it to fsync.",
+        )
+
+
+_URL_CURE = {
+    f"{PREFIX}REDIS__URL": "Use embedded, redis://host:port/db, rediss://… or unix:///path.",
+    f"{PREFIX}SQL__URL": "Use embedded, mysql://user:password@host/database or sqlite:///path.",
+    f"{PREFIX}WECHAT__BASE_URL": "Use https://…",
+}
+
+
+def _check_secret(name: str, secret: SecretStr, where: str) -> None:
+    text = secret.get_secret_value()
+    if text == read_config("dev")["auth"]["secret"]:
+        raise Refused(name, f"the secret of dev is public, and refused {where}", NEW_SECRET)
+    size = len(text.encode())
+    if size < SHORTEST_SECRET_BYTES:
+        problem = f"at least {SHORTEST_SECRET_BYTES} bytes are needed {where}, not {size}"
+        raise Refused(name, problem, NEW_SECRET)
+
+
+def _names_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:
+    """Environment names of all settings, and whether each is a table with names of its own."""
+    for name, field in model.model_fields.items():
+        full = f"{prefix}{name.upper()}"
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _names_of(kind, f"{full}__")
+        else:
+            yield full, getattr(kind, "__origin__", None) is dict
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]}?" if near else "Remove it; config/default.toml lists them all."
+
+
+def _environment_name(loc: tuple[int | str, ...]) -> str:
+    return (PREFIX + "__".join(str(part) for part in loc)).upper()
+
+
+def _is_secret(loc: tuple[int | str, ...]) -> bool:
+    return "secret" in loc or "old_keys" in loc
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _hide_password(url: Any) -> str:
+    head, at, tail = str(url).rpartition("@")
+    return repr(f"{head.partition('://')[0]}://…@{tail}" if at else tail)
