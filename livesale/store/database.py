@@ -1,0 +1,139 @@
+"""Connections to SQL: MySQL and MariaDB by aiomysql, SQLite by aiosqlite.
+
+Every session is READ COMMITTED: the writer changes rows by primary key or by a condition whose row
+count it checks, so it needs no gap locks, and those of REPEATABLE READ would make two partitions
+wait for each other. Who must see one instant, as the audit does, opens a `snapshot`.
+SQLite runs in WAL mode with synchronous=FULL: a commit is on disk, and readers never wait.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from livesale.store.schema import migrate as migrate
+
+EMBEDDED_FILE = "livesale.sqlite3"
+
+_WRITES = "livesale_writes"
+_TIMEOUT = "livesale_timeout_s"
+# Strict: a value that does not fit is refused, never cut. The waits end before our own deadline
+# does, and the server drops the locks of a client that vanished without a word.
+_MYSQL_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
+    "innodb_lock_wait_timeout = {lock_s}, lock_wait_timeout = {lock_s}, wait_timeout = 300"
+)
+
+
+def now_ms() -> int:
+    """This machine's clock, for `created_ms` of what operators make. Never for opening a sale."""
+    return time.time_ns() // 1_000_000
+
+
+def resolve(url: str, data_dir: Path) -> URL:
+    """What a setting names: `embedded`, sqlite:///, mysql://, mariadb:// or mysql+aiomysql://.
+
+    Raises ValueError (or SQLAlchemy's ArgumentError) for any other form.
+    """
+    if url == "embedded":
+        return URL.create("sqlite+aiosqlite", database=str(data_dir / EMBEDDED_FILE))
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise ValueError("SQLite in memory keeps no promise: name a file")
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if backend in ("mysql", "mariadb"):
+        if not parsed.database:
+            raise ValueError("the URL names no database")
+        return parsed.set(drivername="mysql+aiomysql")
+    raise ValueError(f"not a database that livesale knows: {backend}")
+
+
+def connect(
+    url: str, data_dir: Path, connections: int = 5, *, timeout_ms: int = 10_000
+) -> AsyncEngine:
+    """An engine with at most `connections` sessions. Nothing is contacted yet.
+
+    `timeout_ms` bounds a wait for a connection and a whole `transaction`. A session that died (the
+    server restarted) is noticed and replaced when it is taken from the pool.
+    """
+    target = resolve(url, data_dir)
+    timeout_s = timeout_ms / 1000
+    if target.get_backend_name() == "sqlite":
+        Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(
+            target,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=timeout_s,
+            # The driver must not begin by itself: `_begin_sqlite` says which kind it is.
+            connect_args={"timeout": timeout_s / 2, "isolation_level": None},
+            execution_options={_TIMEOUT: timeout_s},
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        target,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+        pool_pre_ping=True,
+        pool_recycle=240,  # before the server's wait_timeout
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": timeout_s,
+            "init_command": _MYSQL_SESSION.format(lock_s=max(1, int(timeout_s / 2))),
+        },
+        execution_options={_TIMEOUT: timeout_s},
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, *, write: bool = True) -> AsyncIterator[AsyncConnection]:
+    """One transaction: committed at the end, rolled back by any exception.
+
+    With `write`, SQLite takes its one write lock at once instead of failing half-way. Raises
+    TimeoutError when it takes longer than the engine's timeout: a server that hangs never answers.
+    A fault while it commits leaves the outcome unknown.
+    """
+    async with asyncio.timeout(_timeout_of(engine)), engine.connect() as connection:
+        await connection.execution_options(**{_WRITES: write})
+        async with connection.begin():
+            yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A read-only transaction that sees one instant, from its first query on; without a timeout."""
+    async with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":  # whose read transactions are snapshots anyway
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            yield connection
+
+
+def _timeout_of(engine: AsyncEngine) -> float | None:
+    timeout_s: float | None = engine.get_execution_options().get(_TIMEOUT)
+    return timeout_s
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

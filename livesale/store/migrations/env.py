@@ -1,0 +1,12 @@
+"""What Alembic runs: always on the connection that `livesale.store.schema` hands over."""
+
+from alembic import context
+
+from livesale.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,65 @@
+"""The migrations make exactly the tables of livesale.store.tables, on every database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.store import database, schema
+from livesale.store.tables import metadata
+
+
+@pytest.fixture(params=["mariadb_url", "sqlite_url"])
+async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    engine = database.connect(request.getfixturevalue(request.param), tmp_path)
+    yield engine
+    await engine.dispose()
+
+
+def _difference(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_migrations_make_the_tables(empty: AsyncEngine) -> None:
+    # given a database without tables
+    assert not await schema.is_current(empty)
+    # when it is migrated
+    revision = await schema.migrate(empty)
+    # then nothing is left to change
+    async with empty.connect() as connection:
+        assert await connection.run_sync(_difference) == []
+    assert revision == schema.head()
+    assert await schema.is_current(empty)
+
+
+async def test_migrating_twice_and_at_once_is_harmless(empty: AsyncEngine) -> None:
+    # given an empty database, when two migrate it at the same time and one again
+    await asyncio.gather(schema.migrate(empty), schema.migrate(empty))
+    await schema.migrate(empty)
+    # then the tables stand
+    async with empty.connect() as connection:
+        assert await connection.run_sync(_difference) == []
+
+
+async def test_text_tells_upper_from_lower_case_on_mysql(mariadb_url: str, tmp_path: Path) -> None:
+    # given the tables on MariaDB
+    engine = database.connect(mariadb_url, tmp_path)
+    await schema.migrate(engine)
+    # when we ask for the collation of every text column
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT DISTINCT collation_name FROM information_schema.columns"
+                " WHERE table_schema = DATABASE() AND collation_name IS NOT NULL"
+                " AND table_name <> 'alembic_version'"
+            )
+        )
+        collations = {row[0] for row in found}
+    await engine.dispose()
+    # then there is one, and it compares bytes
+    assert collations == {"utf8mb4_bin"}
