@@ -1,0 +1,1 @@
+"""Processes: API workers, the supervisor of all roles, graceful stop."""
