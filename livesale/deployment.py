@@ -1,0 +1,120 @@
+"""The parts that all roles share, opened in order and held against each other before use."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.embedded import embedded_redis
+from livesale.errors import Refused
+from livesale.partitions import check_partitions, claim_partitions
+from livesale.settings import Settings
+from livesale.startup import SQL_URL, check_redis, check_sql
+from livesale.store import database
+from livesale.store.schema import is_current, migrate
+from stock.gateway import RedisEngine, connect
+from stock.keyspace import Keyspace
+
+
+class Deployment(Struct, frozen=True):
+    """One running livesale: its settings, its stores, and the engine between them.
+
+    `epochs` maps a partition to the epoch this process was started under; a higher one in Redis
+    fences it off.
+    """
+
+    settings: Settings
+    role: str
+    redis: Redis
+    redis_url: str
+    sql: AsyncEngine
+    sql_url: str
+    keyspace: Keyspace
+    engine: RedisEngine
+    epochs: dict[int, int]
+
+
+@asynccontextmanager
+async def open_deployment(
+    settings: Settings, *, role: str, redis_connections: int | None = None
+) -> AsyncIterator[Deployment]:
+    """Open the stores, start the embedded ones, check everything, close it all at the end.
+
+    `role` names this process towards Redis. Raises Refused when a store cannot be reached or
+    contradicts a promise.
+    """
+    async with AsyncExitStack() as stack:
+        redis, redis_url = await stack.enter_async_context(
+            open_redis(settings, role=role, connections=redis_connections)
+        )
+        sql = await stack.enter_async_context(open_sql(settings))
+        await check_redis(redis, settings.redis.durability)
+        await check_sql(sql, settings.redis.durability)
+        await prepare_schema(settings, sql)
+        keyspace = Keyspace(settings.stock.partitions)
+        await claim_partitions(redis, sql, keyspace)
+        epochs = await check_partitions(redis, sql, keyspace)
+        engine = RedisEngine(redis, keyspace, epochs)
+        await engine.load_scripts()
+        yield Deployment(
+            settings=settings,
+            role=role,
+            redis=redis,
+            redis_url=redis_url,
+            sql=sql,
+            sql_url=settings.sql.url,
+            keyspace=keyspace,
+            engine=engine,
+            epochs=epochs,
+        )
+
+
+@asynccontextmanager
+async def open_redis(
+    settings: Settings, *, role: str, connections: int | None = None
+) -> AsyncIterator[tuple[Redis, str]]:
+    """A client, unchecked, and its address; the embedded server where the settings ask for it."""
+    async with AsyncExitStack() as stack:
+        url = settings.redis.url
+        if url == "embedded":
+            url = await stack.enter_async_context(embedded_redis(settings.data_dir))
+        redis = connect(
+            f"{url}{'&' if '?' in url else '?'}client_name=livesale-{role}",
+            connections=connections or settings.redis.connections,
+            timeout_s=settings.redis.timeout_ms / 1000,
+        )
+        stack.push_async_callback(redis.aclose)
+        yield redis, url
+
+
+@asynccontextmanager
+async def open_sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine, unchecked. Raises Refused for an address that cannot be one."""
+    try:
+        sql = database.connect(
+            settings.sql.url,
+            settings.data_dir,
+            settings.sql.connections,
+            timeout_ms=settings.sql.timeout_ms,
+        )
+    except (ValueError, ArgumentError) as error:
+        raise Refused(SQL_URL, str(error), "Use mysql://user:password@host/database.") from None
+    try:
+        yield sql
+    finally:
+        await sql.dispose()
+
+
+async def prepare_schema(settings: Settings, sql: AsyncEngine) -> None:
+    """Migrate the embedded database; refuse another one that has not been migrated."""
+    if settings.sql.url == "embedded":
+        await migrate(sql)
+    elif not await is_current(sql):
+        raise Refused(
+            SQL_URL,
+            "the tables of this database are not those of this version of livesale",
+            "Run `livesale migrate`.",
+        )
