@@ -8,11 +8,9 @@ left behind by a `kill -9` mean nothing.
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -23,8 +21,8 @@ import structlog
 
 from livesale.errors import Refused
 from livesale.parent import die_with_parent
+from livesale.run_folder import run_folder
 
-LONGEST_SOCKET = 100  # a unix socket's path has at most 107 bytes
 START_S = 30.0
 STOP_S = 10.0
 WATCH_S = 0.1
@@ -51,15 +49,6 @@ def find_server() -> str:
     return found
 
 
-def socket_of(data_dir: Path) -> Path:
-    """Where the server of a data folder listens: there, or, when that is too long, in /tmp."""
-    path = data_dir.resolve() / "redis" / "redis.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET:
-        return path
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"livesale-{os.getuid()}-{digest}" / "redis.sock"
-
-
 @asynccontextmanager
 async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
     """The address of the embedded Redis of `data_dir`: ours, or that of the process that owns it.
@@ -79,7 +68,7 @@ class EmbeddedRedis:
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir.resolve() / "redis"
-        self.socket = socket_of(data_dir)
+        self.socket = run_folder(data_dir) / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,9 +81,8 @@ class EmbeddedRedis:
 
     async def start(self) -> None:
         """Start the server or find it running. Raises Refused."""
-        _make_private(self.folder, "LIVESALE__DATA_DIR")
-        if self.socket.parent != self.folder:
-            _make_private(self.socket.parent, "TMPDIR")
+        _make_private(self.folder)
+        _make_private(self.socket.parent)
         deadline = time.monotonic() + START_S
         while True:
             if self._claim():
@@ -231,15 +219,16 @@ class EmbeddedRedis:
         return line.decode(errors="replace").strip().lstrip("+-") or None
 
 
-def _make_private(folder: Path, setting: str) -> None:
+def _make_private(folder: Path) -> None:
     """A folder only we can enter: whoever reaches the socket can rewrite the books."""
+    setting, cure = "LIVESALE__DATA_DIR", "Name another data folder."
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.lstat().st_uid
     except OSError as error:
-        raise Refused(setting, f"cannot use {folder}: {error.strerror}", "Name another.") from None
+        raise Refused(setting, f"cannot use {folder}: {error.strerror}", cure) from None
     if owner != os.getuid():
-        raise Refused(setting, f"{folder} belongs to another user", "Name another.")
+        raise Refused(setting, f"{folder} belongs to another user", cure)
 
 
 def _last_line(path: Path) -> str:
