@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Movement(Struct, frozen=True, gc=False):
-    """What one row of the log does to the books: the deltas, and the reservation if there is one."""
+    """What one row of the log does to the books: deltas, and the reservation if there is one."""
 
     kind: str
     rid: str | None = None

@@ -5,7 +5,7 @@ One contract suite (tests/stock/test_contract.py) runs against both. All methods
 values of stock.model.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from stock.model import (
@@ -72,6 +72,10 @@ class Engine(Protocol):
 
     async def reservation(self, rid: str) -> Reservation | None:
         """The record of a claim, or None."""
+        ...
+
+    def buyers(self, drop_id: str) -> AsyncIterator[str]:
+        """The names of all who ever held units of a drop; names only come, they never go."""
         ...
 
     async def due(self, partition: int, limit: int) -> list[str]:

@@ -1,16 +1,16 @@
 """Faults of the engine. Expected answers are values in `stock.model`.
 
-    StockError
-    ├── NotSent              nothing reached Redis; trying again is safe with any rid
-    │   ├── Overloaded       the queue of this drop is full
-    │   ├── DeadlinePassed   the attempt waited in the queue until its deadline
-    │   └── Unreachable      no connection to Redis
-    ├── OutcomeUnknown       it was sent and no answer came; ask again with the same rid
-    ├── BooksBroken          a script found I1 broken and changed nothing
-    ├── ScriptRefused        Redis refused the script before its first write (memory, wrong type …)
-    ├── FencedOff            this process's epoch is not the partition's
-    ├── LogCorrupt           a log entry cannot be read
-    └── ScriptError          a script file is malformed (include, header); found at start
+StockError
+├── NotSent              nothing reached Redis; trying again is safe with any rid
+│   ├── Overloaded       the queue of this drop is full
+│   ├── DeadlinePassed   the attempt waited in the queue until its deadline
+│   └── Unreachable      no connection to Redis
+├── OutcomeUnknown       it was sent and no answer came; ask again with the same rid
+├── BooksBroken          a script found I1 broken and changed nothing
+├── ScriptRefused        Redis refused the script before its first write (memory, wrong type …)
+├── FencedOff            this process's epoch is not the partition's
+├── LogCorrupt           a log entry cannot be read
+└── ScriptError          a script file is malformed (include, header); found at start
 """
 
 

@@ -6,7 +6,7 @@ outcome is unknown" the gateway takes a connection, then sends, then reads, and 
 the three failed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -16,10 +16,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
-    ConnectionError as RedisConnectionError,
     NoScriptError,
     RedisError,
     ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
@@ -199,6 +203,17 @@ class RedisEngine:
         text = await self._ask("HGET", key, rid)
         return unpack_reservation(rid, text) if text else None
 
+    async def buyers(self, drop_id: str) -> AsyncIterator[str]:
+        """The names of all who ever held units of a drop, a thousand a call."""
+        key = self.keyspace.of_drop(drop_id).buyers
+        cursor = "0"
+        while True:
+            cursor, page = await self._ask("HSCAN", key, cursor, "COUNT", 1000)
+            for name in page[::2]:
+                yield name
+            if cursor == "0":
+                return
+
     async def due(self, partition: int, limit: int) -> list[str]:
         now_ms = await self.now_ms()
         key = self.keyspace.due(partition)
@@ -214,9 +229,7 @@ class RedisEngine:
     def _reserve_head(self, drop_id: str) -> list[str | int]:
         keys = self.keyspace.of_drop(drop_id)
         script = self._scripts["reserve"]
-        return script.arrange(
-            _names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
-        )
+        return script.arrange(_names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id})
 
     async def _call(
         self,
@@ -225,7 +238,7 @@ class RedisEngine:
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
     ) -> list[Any]:
-        common = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
+        common: dict[str, str | int] = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
         keys = self.keyspace.of_drop(drop_id)
         command = self._scripts[verb].arrange(_names(keys), {**common, **args}, rest)
         return await self._send(verb, command)

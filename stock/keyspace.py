@@ -32,7 +32,7 @@ class Keyspace:
         self._tags = [f"{prefix}:{{p{number:02d}}}" for number in range(partitions)]
 
     def partition_of(self, drop_id: str) -> int:
-        """The partition that owns a drop. Fixed for ever: the number of partitions never changes."""
+        """The partition that owns a drop: for ever, since their number never changes."""
         return crc32(drop_id.encode()) % self.partitions
 
     def epoch(self, partition: int) -> str:

@@ -1,6 +1,7 @@
 """The reader of one partition's log: a Redis stream that only scripts append to."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -39,16 +40,13 @@ class LogReader:
 
         Raises redis.exceptions.ConnectionError or TimeoutError.
         """
-        reply = await self._redis.xread({self.key: after}, count=count, block=block_ms)
-        if not reply:
-            return []
-        streams = reply.items() if isinstance(reply, dict) else reply
-        return [entry for _, entries in streams for entry in entries]
+        reply: Any = await self._redis.xread({self.key: after}, count=count, block=block_ms)
+        return [entry for _, entries in reply or [] for entry in entries]
 
     async def between(self, after: str, until: str, count: int | None = None) -> list[RawEntry]:
         """The entries with `after < id <= until`."""
-        entries: list[RawEntry] = await self._redis.xrange(self.key, f"({after}", until, count)
-        return entries
+        entries: Any = await self._redis.xrange(self.key, f"({after}", until, count)
+        return list(entries)
 
     async def info(self) -> LogInfo:
         """Where the stream stands now."""

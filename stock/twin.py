@@ -1,0 +1,346 @@
+"""The engine in memory: the same rules in plain Python, without Redis.
+
+It is the specification the Lua scripts are tested against, and a stand-in for tests of programs
+that use the library. Nothing here is durable. A log entry is kept for every call that changed
+something, as the scripts do.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from msgspec.structs import replace
+
+from stock.books import Books
+from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Opened, Reserved, Row
+from stock.errors import FencedOff
+from stock.ids import drop_of
+from stock.keyspace import Keyspace
+from stock.model import (
+    MAX_BATCH,
+    MAX_UNITS,
+    AdjustCode,
+    Attempt,
+    BatchOutcome,
+    ConfirmCode,
+    ConfirmOutcome,
+    DropState,
+    DropTerms,
+    HoldState,
+    OpenCode,
+    Outcome,
+    ReleaseCode,
+    ReleaseOutcome,
+    Reservation,
+    ReserveCode,
+    Snapshot,
+    StateCode,
+)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _Drop:
+    """One drop's state; the counters are derived from nothing else, as in Redis."""
+
+    def __init__(self, terms: DropTerms) -> None:
+        self.terms = terms
+        self.state = DropState.OPEN
+        self.books = Books(allotted=terms.allotted, available=terms.allotted)
+        self.adjustments: dict[str, int] = {}
+        self.reservations: dict[str, Reservation] = {}
+        self.units: dict[str, int] = {}  # by buyer: held or sold
+        self.expired: dict[str, int] = {}  # by buyer: holds that ran out
+
+    def move(self, *, available: int = 0, held: int = 0, sold: int = 0, burned: int = 0) -> None:
+        b = self.books
+        parts = (b.available + available, b.held + held, b.sold + sold, b.burned + burned)
+        self.books = Books(sum(parts), *parts)
+
+
+class TwinEngine:
+    """`stock.engine.Engine` in memory. `clock` gives milliseconds; `fence()` raises the epoch."""
+
+    def __init__(
+        self, keyspace: Keyspace | None = None, clock: Callable[[], int] = _wall_ms
+    ) -> None:
+        self.keyspace = keyspace or Keyspace(1)
+        self.clock = clock
+        self.epochs = dict.fromkeys(range(self.keyspace.partitions), 1)
+        self.log: dict[int, list[LogEntry]] = {number: [] for number in self.epochs}
+        self._true_epochs = dict(self.epochs)
+        self._drops: dict[str, _Drop] = {}
+        self._due: dict[int, dict[str, int]] = {number: {} for number in self.epochs}
+
+    def fence(self, partition: int) -> None:
+        """Raise the epoch behind this engine's back, as `recover` would."""
+        self._true_epochs[partition] += 1
+
+    async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
+        if self._fenced(drop_id):
+            return OpenCode.FENCED
+        drop = self._drops.get(drop_id)
+        if drop is not None:
+            # Restocking moves `allotted`; what it was opened with is the first entry of its log.
+            return OpenCode.REPLAYED if self._opened_as(drop_id) == terms else OpenCode.CONFLICT
+        self._drops[drop_id] = _Drop(terms)
+        self._due[self.keyspace.partition_of(drop_id)][drop_id] = terms.closes_ms
+        self._append("open", drop_id, Opened(terms))
+        return OpenCode.OPENED
+
+    async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
+        if not 1 <= len(attempts) <= MAX_BATCH:
+            raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
+        drop = self._drops.get(drop_id)
+        if self._fenced(drop_id) or drop is None:
+            code = ReserveCode.FENCED if self._fenced(drop_id) else ReserveCode.UNKNOWN_DROP
+            return BatchOutcome([Outcome(code)] * len(attempts), now_ms=0, remaining=0, buyers=0)
+        now = self.clock()
+        answers = [self._attempt(drop, attempt, now) for attempt in attempts]
+        held = [claim for code, claim in answers if claim and code is ReserveCode.HELD]
+        if held:
+            due = self._due[self.keyspace.partition_of(drop_id)]
+            due.update({claim.rid: claim.expires_ms for claim in held})
+            rows = [
+                Reserved(c.rid, c.buyer_id, c.quantity, c.price_fen, c.expires_ms) for c in held
+            ]
+            self._append("reserve", drop_id, *rows)
+        remaining = drop.books.available
+        outcomes = [
+            Outcome(code, remaining, claim, 0 if claim else drop.terms.opens_ms)
+            for code, claim in answers
+        ]
+        return BatchOutcome(outcomes, now, remaining, len(drop.units))
+
+    def _attempt(
+        self, drop: _Drop, attempt: Attempt, now: int
+    ) -> tuple[ReserveCode, Reservation | None]:
+        rid, buyer_id, quantity = attempt.rid, attempt.buyer_id, attempt.quantity
+        known = drop.reservations.get(rid)
+        if known is not None:
+            same = (known.buyer_id, known.quantity) == (buyer_id, quantity)
+            return (ReserveCode.REPLAYED, known) if same else (ReserveCode.CONFLICT, None)
+        terms, units = drop.terms, drop.units.get(buyer_id, 0)
+        if drop.state is DropState.CLOSED or now >= terms.closes_ms:
+            return ReserveCode.CLOSED, None
+        if now < terms.opens_ms:
+            return ReserveCode.NOT_OPEN, None
+        if drop.state is DropState.PAUSED:
+            return ReserveCode.PAUSED, None
+        if units + quantity > terms.buyer_limit:
+            return ReserveCode.OVER_LIMIT, None
+        if 0 < terms.expired_limit <= drop.expired.get(buyer_id, 0):
+            return ReserveCode.BARRED, None
+        if quantity > drop.books.available:
+            return ReserveCode.SOLD_OUT, None
+        claim = Reservation(
+            rid, HoldState.HELD, buyer_id, quantity, terms.price_fen, now + terms.hold_ms
+        )
+        drop.reservations[rid] = claim
+        drop.units[buyer_id] = units + quantity
+        drop.move(available=-quantity, held=quantity)
+        return ReserveCode.HELD, claim
+
+    async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
+        drop_id = drop_of(rid)
+        if self._fenced(drop_id):
+            return ConfirmOutcome(ConfirmCode.FENCED)
+        drop = self._drops.get(drop_id)
+        claim = drop.reservations.get(rid) if drop else None
+        if drop is None or claim is None:
+            return ConfirmOutcome(ConfirmCode.UNKNOWN)
+        if amount_fen != claim.amount_fen:
+            return ConfirmOutcome(ConfirmCode.MISMATCH, claim)
+        if payment_id == claim.paid_by:
+            return ConfirmOutcome(ConfirmCode.REPLAYED, claim)
+        if payment_id in claim.refunds:
+            return ConfirmOutcome(ConfirmCode.REFUND_DUE, claim)
+        code = self._settle(drop, claim)
+        if code is ConfirmCode.REFUND_DUE:
+            after = replace(claim, refunds=(*claim.refunds, payment_id))
+        else:
+            after = replace(claim, state=HoldState.SOLD, paid_by=payment_id)
+        drop.reservations[rid] = after
+        self._due[self.keyspace.partition_of(drop_id)].pop(rid, None)
+        row = Confirmed(
+            rid, claim.buyer_id, claim.quantity, claim.state, code, payment_id, amount_fen
+        )
+        self._append("confirm", drop_id, row)
+        return ConfirmOutcome(code, after)
+
+    def _settle(self, drop: _Drop, claim: Reservation) -> ConfirmCode:
+        quantity, units = claim.quantity, drop.units[claim.buyer_id]
+        if claim.state is HoldState.HELD:
+            drop.move(held=-quantity, sold=quantity)
+            return ConfirmCode.SOLD
+        fits = drop.books.available >= quantity and units + quantity <= drop.terms.buyer_limit
+        if claim.state is not HoldState.SOLD and fits:
+            drop.units[claim.buyer_id] = units + quantity
+            drop.move(available=-quantity, sold=quantity)
+            return ConfirmCode.LATE_SOLD
+        return ConfirmCode.REFUND_DUE
+
+    async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
+        drop_id = drop_of(rid)
+        if self._fenced(drop_id):
+            return ReleaseOutcome(ReleaseCode.FENCED)
+        drop = self._drops.get(drop_id)
+        claim = drop.reservations.get(rid) if drop else None
+        if drop is None or claim is None or claim.buyer_id != buyer_id:
+            return ReleaseOutcome(ReleaseCode.UNKNOWN)
+        if claim.state is HoldState.SOLD:
+            return ReleaseOutcome(ReleaseCode.ALREADY_SOLD, claim)
+        if claim.state is not HoldState.HELD:
+            return ReleaseOutcome(ReleaseCode.REPLAYED, claim)
+        after = self._end(drop, claim, HoldState.RELEASED)
+        self._append("release", drop_id, Ended(rid, buyer_id, claim.quantity))
+        return ReleaseOutcome(ReleaseCode.RELEASED, after)
+
+    async def expire(self, drop_id: str, rids: Sequence[str]) -> int:
+        if not 1 <= len(rids) <= MAX_BATCH:
+            raise ValueError(f"a sweep has 1 to {MAX_BATCH} rids, not {len(rids)}")
+        if self._fenced(drop_id):
+            raise FencedOff(f"partition of {drop_id}")
+        drop = self._drops.get(drop_id)
+        if drop is None:
+            return 0
+        now, rows = self.clock(), []
+        for rid in rids:
+            claim = drop.reservations.get(rid)
+            if claim and claim.state is HoldState.HELD and claim.expires_ms <= now:
+                self._end(drop, claim, HoldState.EXPIRED)
+                drop.expired[claim.buyer_id] = drop.expired.get(claim.buyer_id, 0) + 1
+                rows.append(Ended(rid, claim.buyer_id, claim.quantity))
+        if rows:
+            self._append("expire", drop_id, *rows)
+        return len(rows)
+
+    def _end(self, drop: _Drop, claim: Reservation, state: HoldState) -> Reservation:
+        after = drop.reservations[claim.rid] = replace(claim, state=state)
+        drop.units[claim.buyer_id] -= claim.quantity
+        drop.move(available=claim.quantity, held=-claim.quantity)
+        self._due[self.keyspace.partition_of(drop_of(claim.rid))].pop(claim.rid, None)
+        return after
+
+    async def adjust_drop(
+        self, drop_id: str, adjust_id: str, delta: int, reason: str
+    ) -> tuple[AdjustCode, int]:
+        if delta == 0:
+            raise ValueError("an adjustment of 0 units changes nothing")
+        if self._fenced(drop_id):
+            return AdjustCode.FENCED, 0
+        drop = self._drops.get(drop_id)
+        if drop is None:
+            return AdjustCode.UNKNOWN_DROP, 0
+        available = drop.books.available
+        if adjust_id in drop.adjustments:
+            same = drop.adjustments[adjust_id] == delta
+            return AdjustCode.REPLAYED if same else AdjustCode.CONFLICT, available
+        if drop.state is DropState.CLOSED:
+            return AdjustCode.CLOSED, available
+        if available + delta < 0:
+            return AdjustCode.TOO_FEW, available
+        if drop.books.allotted + delta > MAX_UNITS:
+            return AdjustCode.TOO_MANY, available
+        drop.adjustments[adjust_id] = delta
+        drop.move(available=delta, burned=max(0, -delta))
+        self._append("adjust", drop_id, Adjusted(adjust_id, delta, reason))
+        return AdjustCode.ADJUSTED, drop.books.available
+
+    async def pause_drop(self, drop_id: str) -> StateCode:
+        return self._change(drop_id, "pause", DropState.PAUSED)
+
+    async def resume_drop(self, drop_id: str) -> StateCode:
+        return self._change(drop_id, "resume", DropState.OPEN)
+
+    async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
+        drop = self._drops.get(drop_id)
+        known = drop is not None and not self._fenced(drop_id)
+        if known and drop and only_when_due and self.clock() < drop.terms.closes_ms:
+            return StateCode.TOO_EARLY
+        code = self._change(drop_id, "close", DropState.CLOSED)
+        if known:
+            self._due[self.keyspace.partition_of(drop_id)].pop(drop_id, None)
+        return StateCode.REPLAYED if code is StateCode.CLOSED else code
+
+    def _change(self, drop_id: str, verb: str, state: DropState) -> StateCode:
+        if self._fenced(drop_id):
+            return StateCode.FENCED
+        drop = self._drops.get(drop_id)
+        if drop is None:
+            return StateCode.UNKNOWN_DROP
+        if drop.state is DropState.CLOSED:
+            return StateCode.CLOSED
+        if drop.state is state:
+            return StateCode.REPLAYED
+        drop.state = state
+        self._append(verb, drop_id)
+        return StateCode.CHANGED
+
+    async def snapshot(self, drop_id: str) -> Snapshot | None:
+        drop = self._drops.get(drop_id)
+        if drop is None:
+            return None
+        books, partition = drop.books, self.keyspace.partition_of(drop_id)
+        log = self.log[partition]
+        return Snapshot(
+            drop_id=drop_id,
+            state=drop.state,
+            terms=replace(drop.terms, allotted=books.allotted),
+            available=books.available,
+            held=books.held,
+            sold=books.sold,
+            burned=books.burned,
+            now_ms=self.clock(),
+            log_id=log[-1].id if log else "0-0",
+            epoch=self._true_epochs[partition],
+            buyers=len(drop.units),
+            reservations=len(drop.reservations),
+        )
+
+    async def reservation(self, rid: str) -> Reservation | None:
+        drop = self._drops.get(drop_of(rid))
+        return drop.reservations.get(rid) if drop else None
+
+    async def buyers(self, drop_id: str) -> AsyncIterator[str]:
+        drop = self._drops.get(drop_id)
+        for name in list(drop.units) if drop else []:
+            yield name
+
+    async def due(self, partition: int, limit: int) -> list[str]:
+        now = self.clock()
+        ready = [(ms, member) for member, ms in self._due[partition].items() if ms <= now]
+        return [member for _, member in sorted(ready)[:limit]]
+
+    async def now_ms(self) -> int:
+        return self.clock()
+
+    def _fenced(self, drop_id: str) -> bool:
+        partition = self.keyspace.partition_of(drop_id)
+        return self.epochs.get(partition, 0) != self._true_epochs[partition]
+
+    def _opened_as(self, drop_id: str) -> DropTerms:
+        log = self.log[self.keyspace.partition_of(drop_id)]
+        return next(
+            row.terms
+            for entry in log
+            if entry.drop_id == drop_id
+            for row in entry.rows
+            if isinstance(row, Opened)
+        )
+
+    def _append(self, kind: str, drop_id: str, *rows: Row) -> None:
+        partition = self.keyspace.partition_of(drop_id)
+        log, now = self.log[partition], self.clock()
+        self.log[partition].append(
+            LogEntry(
+                id=f"{now}-{len(log)}",
+                kind=kind,
+                epoch=self._true_epochs[partition],
+                drop_id=drop_id,
+                at_ms=now,
+                books=self._drops[drop_id].books,
+                rows=rows,
+            )
+        )

@@ -1,0 +1,122 @@
+"""Both engines behind one fixture, with a clock that the test moves."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stock.entries import LogEntry, decode
+from stock.fold import Fold
+from stock.gateway import RedisEngine, connect
+from stock.keyspace import Keyspace
+from stock.log import START, LogReader
+from stock.model import DropTerms, Reservation, Snapshot
+from stock.scripts import load_all
+from stock.twin import TwinEngine
+
+CLOCK_KEY = "test:now"
+# The scripts as they are, but for the clock: TIME cannot be set, a key can.
+CLOCKED = load_all(
+    replace={
+        "now": f"local function now_ms()\n return tonumber(redis.call('GET', '{CLOCK_KEY}'))\nend"
+    }
+)
+NOON = 1_790_000_000_000
+
+
+def terms(**changes: int) -> DropTerms:
+    """Terms of a drop that opened a second ago, sells for an hour and holds for a minute."""
+    usual = {
+        "opens_ms": NOON - 1_000,
+        "closes_ms": NOON + 3_600_000,
+        "hold_ms": 60_000,
+        "buyer_limit": 3,
+        "price_fen": 9_900,
+        "allotted": 10,
+        "expired_limit": 2,
+    }
+    return DropTerms(**(usual | changes))
+
+
+class ClockedRedisEngine(RedisEngine):
+    """The real engine with the scripts' clock in a key."""
+
+    async def now_ms(self) -> int:
+        return int(await self.redis.get(CLOCK_KEY))
+
+
+class World:
+    """An engine, its clock and its log, whichever engine it is."""
+
+    def __init__(self, engine: TwinEngine | ClockedRedisEngine) -> None:
+        self.engine = engine
+        self.keyspace = engine.keyspace
+        self._now = NOON
+
+    async def at(self, ms: int) -> None:
+        """Move the clock, forward or back."""
+        self._now = ms
+        if isinstance(self.engine, RedisEngine):
+            await self.engine.redis.set(CLOCK_KEY, ms)
+
+    async def later(self, ms: int) -> None:
+        await self.at(self._now + ms)
+
+    def clock(self) -> int:
+        return self._now
+
+    async def entries(self) -> list[LogEntry]:
+        """The whole log, partition after partition."""
+        if isinstance(self.engine, TwinEngine):
+            return [entry for log in self.engine.log.values() for entry in log]
+        found: list[LogEntry] = []
+        for partition in range(self.keyspace.partitions):
+            reader = LogReader(self.engine.redis, self.keyspace.log(partition))
+            found += [decode(*raw) for raw in await reader.between(START, "+")]
+        return found
+
+    async def raise_epoch(self, drop_id: str) -> None:
+        """What `recover` does behind the back of a running process."""
+        partition = self.keyspace.partition_of(drop_id)
+        if isinstance(self.engine, TwinEngine):
+            self.engine.fence(partition)
+        else:
+            await self.engine.redis.incr(self.keyspace.epoch(partition))
+
+    async def state(self, drop_id: str) -> tuple[Snapshot | None, dict[str, Reservation], int]:
+        """All there is to know of a drop, to be compared whole: books, reservations, log length."""
+        snapshot = await self.engine.snapshot(drop_id)
+        entries = [entry for entry in await self.entries() if entry.drop_id == drop_id]
+        fold = Fold()
+        for entry in entries:
+            fold.apply(entry)  # raises when an entry does not follow from those before it (I2)
+        for rid, claim in fold.reservations.items():
+            assert await self.engine.reservation(rid) == claim
+        if snapshot is not None:
+            books = fold.books[drop_id]
+            assert books.balanced
+            assert books.allotted == snapshot.terms.allotted
+            counters = (snapshot.available, snapshot.held, snapshot.sold, snapshot.burned)
+            assert (books.available, books.held, books.sold, books.burned) == counters
+            assert fold.states[drop_id] is snapshot.state
+            assert len(fold.reservations) == snapshot.reservations
+        return snapshot, fold.reservations, len(entries)
+
+
+@pytest.fixture(params=["twin", "redis"])
+async def world(request: pytest.FixtureRequest, keyspace: Keyspace) -> AsyncIterator[World]:
+    """One contract, two engines."""
+    if request.param == "twin":
+        engine = TwinEngine(keyspace)
+        world = World(engine)
+        engine.clock = world.clock
+        yield world
+        return
+    redis = connect(request.getfixturevalue("redis_server").url, connections=16)
+    await redis.flushall()
+    for partition in range(keyspace.partitions):
+        await redis.set(keyspace.epoch(partition), 1)
+    epochs = dict.fromkeys(range(keyspace.partitions), 1)
+    world = World(ClockedRedisEngine(redis, keyspace, epochs, CLOCKED))
+    await world.at(NOON)
+    yield world
+    await redis.aclose()

@@ -1,0 +1,50 @@
+from stock.ids import (
+    drop_of,
+    is_buyer_id,
+    is_drop_id,
+    is_idempotency_key,
+    is_rid,
+    keyed_rid,
+    new_id,
+    random_rid,
+)
+
+
+def test_ids_are_short_unique_and_sort_by_time() -> None:
+    first = [new_id() for _ in range(1000)]
+
+    assert len(set(first)) == 1000
+    assert all(is_drop_id(one) and len(one) == 13 for one in first)
+    assert new_id()[:8] >= first[0][:8]
+
+
+def test_a_rid_tells_its_drop_and_fits_a_payment_gateway() -> None:
+    drop_id = new_id()
+
+    for rid in (random_rid(drop_id), keyed_rid(drop_id, "buyer_1", "k" * 64)):
+        assert is_rid(rid)
+        assert drop_of(rid) == drop_id
+        assert len(rid) == 30  # WeChat Pay's out_trade_no has at most 32
+
+
+def test_a_key_means_one_rid_for_one_buyer_in_one_drop() -> None:
+    rid = keyed_rid("drop1", "ann", "key")
+
+    assert rid == keyed_rid("drop1", "ann", "key")
+    others = {
+        keyed_rid("drop1", "bob", "key"),
+        keyed_rid("drop2", "ann", "key"),
+        keyed_rid("drop1", "ann", "key2"),
+        keyed_rid("drop1", "an", "n|key"),
+    }
+    assert len(others | {rid}) == 5
+
+
+def test_what_may_not_stand_in_a_key_is_refused() -> None:
+    for bad in ("", "a b", "a|b", "a;b", "ä", "x" * 41, "a\n"):
+        assert not is_buyer_id(bad)
+    for bad in ("", "UPPER", "with-dash", "x" * 16, "a\n"):
+        assert not is_drop_id(bad)
+    for bad in ("", "a b", "é", "x" * 65, "a\n"):
+        assert not is_idempotency_key(bad)
+    assert is_idempotency_key("9f0c-{any}/printable|ASCII")
