@@ -1,0 +1,68 @@
+"""The clock of Redis, known in this process without asking it each time.
+
+Redis's TIME is read every second and kept as an offset to the monotonic clock, half of the round
+trip allowed for. Only for showing: what opens and expires is decided by Redis itself (I11).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from stock.engine import Engine
+from stock.errors import StockError
+
+EVERY_S = 1.0
+MAX_ROUND_TRIP_S = 1.0  # an answer slower than this says too little
+
+log = structlog.get_logger()
+
+
+class Clock:
+    """`now_ms()` never steps backwards. Until Redis has answered once it is this machine's time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._offset_ms = time.time() * 1000 - time.monotonic() * 1000
+        self._last_ms = 0
+
+    def now_ms(self) -> int:
+        """Redis's time, in ms since 1970 UTC."""
+        now_ms = int(time.monotonic() * 1000 + self._offset_ms)
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+        return self._last_ms
+
+    async def read(self) -> None:
+        """Ask Redis once. Raises StockError."""
+        before = time.monotonic()
+        server_ms = await self._engine.now_ms()
+        after = time.monotonic()
+        if after - before <= MAX_ROUND_TRIP_S:
+            # TIME is cut to whole ms, so on average half of one is missing.
+            self._offset_ms = server_ms + 0.5 - (before + after) * 500
+
+    async def follow(self) -> None:
+        """Read every second, for ever. While Redis is away the last offset goes on."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.read()
+            except StockError as fault:
+                log.debug("no time from redis", fault=type(fault).__name__)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Read once, then follow until the end of the block."""
+        try:
+            await self.read()
+        except StockError as fault:
+            log.warning("no time from redis yet: showing this machine's", fault=str(fault))
+        task = asyncio.create_task(self.follow(), name="clock")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

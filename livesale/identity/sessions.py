@@ -1,0 +1,41 @@
+"""Opening a session: a login code becomes a buyer with a token."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.identity.errors import ProviderOff
+from livesale.identity.login import LoginProvider
+from livesale.identity.tokens import TokenSigner
+from livesale.store.buyers import remember_buyer
+
+
+class Session(Struct, frozen=True):
+    token: str
+    buyer_id: str
+    expires_ms: int
+
+    def __repr__(self) -> str:
+        return f"Session({self.buyer_id!r}, expires_ms={self.expires_ms})"
+
+
+class Sessions:
+    def __init__(
+        self, sql: AsyncEngine, signer: TokenSigner, providers: Iterable[LoginProvider]
+    ) -> None:
+        self._sql = sql
+        self._signer = signer
+        self._providers = {provider.name: provider for provider in providers}
+
+    async def open(self, provider: str, code: str) -> Session:
+        """Log in with a provider's one-time code. Raises LoginFault or StoreUnavailable."""
+        login = self._providers.get(provider)
+        if login is None:
+            raise ProviderOff(f"login by {provider} is not switched on here")
+        identity = await login.identify(code)
+        # Before the token: whoever can buy can be paid back.
+        await remember_buyer(self._sql, identity.buyer_id, identity.provider, identity.subject)
+        expires_ms = self._signer.buyer_expiry_ms()
+        token = self._signer.buyer(identity.buyer_id, expires_ms)
+        return Session(token, identity.buyer_id, expires_ms)

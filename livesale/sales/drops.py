@@ -1,0 +1,213 @@
+"""What operators do with a drop: create, open, pause, resume, close, adjust, look at the books.
+
+Every step may be repeated: a drop that is opened twice, or paused twice, is a replay and no fault.
+"""
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from livesale.deployment import Deployment
+from livesale.sales.books import DropBooks, compare_books
+from livesale.sales.campaigns import ClosesMs, OpensMs, PriceFen, check_window
+from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
+from livesale.store import catalogue
+from livesale.store.catalogue import DRAFT, OPENING, Drop
+from livesale.store.database import now_ms
+from livesale.store.session import session
+from stock.ids import DROP_ID_PATTERN, new_id, random_rid
+from stock.model import (
+    MAX_HOLD_MS,
+    MAX_QUANTITY,
+    MAX_UNITS,
+    AdjustCode,
+    DropState,
+    OpenCode,
+    StateCode,
+)
+
+_OPENED = {OpenCode.OPENED, OpenCode.REPLAYED}
+
+Id = Annotated[str, Meta(pattern=DROP_ID_PATTERN)]
+
+
+class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to sell, and how. The campaign's times and the settings' `expired_limit` by default."""
+
+    campaign_id: Id
+    sku_id: Id
+    price_fen: PriceFen
+    allotted: Annotated[int, Meta(ge=1, le=MAX_UNITS, description="units", examples=[1_000])]
+    buyer_limit: Annotated[
+        int, Meta(ge=1, le=MAX_QUANTITY, description="units one buyer may have", examples=[2])
+    ]
+    hold_ms: Annotated[
+        int,
+        Meta(ge=1, le=MAX_HOLD_MS, description="ms a buyer has to pay", examples=[900_000]),
+    ]
+    opens_ms: OpensMs | None = None
+    closes_ms: ClosesMs | None = None
+    expired_limit: (
+        Annotated[
+            int,
+            Meta(ge=0, le=1_000_000, description="expired holds that bar a buyer; 0 never bars"),
+        ]
+        | None
+    ) = None
+
+
+class Adjustment(Struct, frozen=True):
+    """A restock or a scrapping, and what is available after it."""
+
+    drop_id: str
+    delta: int
+    available: int
+    replayed: bool
+
+
+class Drops:
+    """Use cases of operators.
+
+    All raise StoreUnavailable, the faults of stock.errors, Unknown("drop") and PartitionClosed.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._engine = deployment.engine
+        self._sql = deployment.sql
+
+    async def create(self, new: NewDrop) -> Drop:
+        """A drop in the state draft: in SQL only.
+
+        Raises InvalidField when the campaign or the SKU does not exist, or the times contradict.
+        """
+        async with session(self._sql) as connection:
+            campaign = await catalogue.find_campaign(connection, new.campaign_id)
+            sku = await catalogue.find_sku(connection, new.sku_id)
+        if campaign is None:
+            raise InvalidField("campaign_id", "There is no such campaign.")
+        if sku is None:
+            raise InvalidField("sku_id", "There is no such SKU.")
+        opens_ms = campaign.opens_ms if new.opens_ms is None else new.opens_ms
+        closes_ms = campaign.closes_ms if new.closes_ms is None else new.closes_ms
+        check_window(opens_ms, closes_ms)
+        default_limit = self._deployment.settings.stock.expired_limit
+        drop = Drop(
+            drop_id=new_id(),
+            campaign_id=new.campaign_id,
+            sku_id=new.sku_id,
+            title=sku.title,
+            state=DRAFT,
+            price_fen=new.price_fen,
+            allotted=new.allotted,
+            buyer_limit=new.buyer_limit,
+            hold_ms=new.hold_ms,
+            expired_limit=default_limit if new.expired_limit is None else new.expired_limit,
+            opens_ms=opens_ms,
+            closes_ms=closes_ms,
+            created_ms=now_ms(),
+        )
+        partition = self._deployment.keyspace.partition_of(drop.drop_id)
+        async with session(self._sql, write=True) as connection:
+            await catalogue.add_drop(connection, drop, partition)
+        return drop
+
+    async def find(self, drop_id: str) -> Drop:
+        async with session(self._sql) as connection:
+            drop = await catalogue.find_drop(connection, drop_id)
+        if drop is None:
+            raise Unknown("drop")
+        return drop
+
+    async def list(self, before: str = "", limit: int = 50) -> list[Drop]:
+        """Drops with a smaller id than `before`, the newest first."""
+        async with session(self._sql) as connection:
+            return await catalogue.list_drops(connection, before=before, limit=limit)
+
+    async def open(self, drop_id: str) -> Drop:
+        """Put a drop on sale from its opens_ms on.
+
+        SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
+        Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms).
+        """
+        async with session(self._sql, write=True) as connection:
+            await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+        drop = await self.find(drop_id)
+        if drop.state == DropState.CLOSED:
+            raise _closed()
+        if drop.state != OPENING:
+            # The writer has seen it open. To open it in Redis once more could only do harm: a
+            # Redis that does not know it is one that has lost it, and would sell it all again.
+            return drop
+        code = await self._engine.open_drop(drop_id, drop.terms)
+        if code is OpenCode.FENCED:
+            raise PartitionClosed
+        if code not in _OPENED:
+            raise DropRefused("terms_conflict", "It is open already, with other terms.")
+        return structs.replace(drop, state=DropState.OPEN)
+
+    async def pause(self, drop_id: str) -> Drop:
+        """Refuse new reservations. Raises DropRefused (not_opened, drop_closed)."""
+        return await self._change(drop_id, self._engine.pause_drop(drop_id), DropState.PAUSED)
+
+    async def resume(self, drop_id: str) -> Drop:
+        """Sell again. Raises DropRefused (not_opened, drop_closed)."""
+        return await self._change(drop_id, self._engine.resume_drop(drop_id), DropState.OPEN)
+
+    async def close(self, drop_id: str) -> Drop:
+        """End the sale for ever; holds may still be paid. Raises DropRefused (not_opened)."""
+        return await self._change(drop_id, self._engine.close_drop(drop_id), DropState.CLOSED)
+
+    async def adjust(
+        self, drop_id: str, delta: int, reason: str, adjust_id: str | None = None
+    ) -> Adjustment:
+        """Restock (delta > 0) or scrap available units (delta < 0), once per `adjust_id`.
+
+        `adjust_id` has the form of a rid: `stock.ids.keyed_rid` makes one of any text.
+        Raises DropRefused (not_opened, drop_closed, too_few, too_many) or KeyConflict.
+        """
+        code, available = await self._engine.adjust_drop(
+            drop_id, adjust_id or random_rid(drop_id), delta, reason
+        )
+        match code:
+            case AdjustCode.ADJUSTED | AdjustCode.REPLAYED:
+                return Adjustment(drop_id, delta, available, code is AdjustCode.REPLAYED)
+            case AdjustCode.CONFLICT:
+                raise KeyConflict("This key has adjusted the drop by another delta.")
+            case AdjustCode.TOO_FEW:
+                detail = f"Only {available} units are available to be scrapped."
+                raise DropRefused("too_few", detail, available=available)
+            case AdjustCode.TOO_MANY:
+                raise DropRefused("too_many", f"A drop has at most {MAX_UNITS} units.")
+            case AdjustCode.CLOSED:
+                raise _closed()
+            case AdjustCode.FENCED:
+                raise PartitionClosed
+            case AdjustCode.UNKNOWN_DROP:
+                raise await self._why_unknown(drop_id)
+
+    async def books(self, drop_id: str) -> DropBooks:
+        """Both sides of the books, and whether SQL and the rest of the log give what Redis has."""
+        return await compare_books(self._deployment, await self.find(drop_id))
+
+    async def _change(self, drop_id: str, call: Awaitable[StateCode], state: DropState) -> Drop:
+        code = await call
+        if code is StateCode.UNKNOWN_DROP:
+            raise await self._why_unknown(drop_id)
+        if code is StateCode.CLOSED:
+            raise _closed()
+        if code is StateCode.FENCED:
+            raise PartitionClosed
+        return structs.replace(await self.find(drop_id), state=state)
+
+    async def _why_unknown(self, drop_id: str) -> Exception:
+        """What it means that Redis does not know a drop."""
+        drop = await self.find(drop_id)
+        if drop.state in (DRAFT, OPENING):
+            return DropRefused("not_opened", "It was never opened.")
+        return _closed() if drop.state == DropState.CLOSED else PartitionClosed()
+
+
+def _closed() -> DropRefused:
+    return DropRefused("drop_closed", "It is closed for ever.")

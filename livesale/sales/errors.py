@@ -1,0 +1,53 @@
+"""Refusals of the use cases. `code` is stable; `members` are what a caller needs to know besides.
+
+SalesFault
+├── Unknown          no such drop, campaign, SKU, reservation or order (for this caller)
+├── InvalidField     a value that is well formed contradicts another, or names nothing
+├── DropRefused      the drop's state or books do not allow this
+├── KeyConflict      an idempotency key was used before, for something else
+├── AlreadySold      a paid reservation cannot be released
+└── PartitionClosed  Redis is not the one this process was started with: nothing may be sold
+"""
+
+from livesale.errors import LivesaleError
+
+
+class SalesFault(LivesaleError):
+    """Base: a stable code, a sentence for people, and the data that goes with it."""
+
+    def __init__(self, code: str, detail: str, **members: str | int) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.members = members
+
+
+class Unknown(SalesFault):
+    """`what` is drop, campaign, sku, reservation or order."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"unknown_{what}", f"There is no such {what}.")
+
+
+class InvalidField(SalesFault):
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__("invalid_field", detail, field=field)
+
+
+class DropRefused(SalesFault):
+    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many."""
+
+
+class KeyConflict(SalesFault):
+    def __init__(self, detail: str) -> None:
+        super().__init__("idempotency_conflict", detail)
+
+
+class AlreadySold(SalesFault):
+    def __init__(self) -> None:
+        super().__init__("already_sold", "It is paid for and cannot be released.")
+
+
+class PartitionClosed(SalesFault):
+    def __init__(self) -> None:
+        super().__init__("fenced", "This part of the stock is closed until it is recovered.")

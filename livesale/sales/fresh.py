@@ -1,0 +1,81 @@
+"""A bounded memory of what was just looked up, so that a crowd costs one look-up, not a crowd."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Fresh(Generic[V]):
+    """Gives what `load(key)` gave at most `ttl_s` ago, by when it was asked. One load a key at a
+    time: the others wait for it.
+
+    At most `max_found` values and as many `None`s are kept, the oldest go first. What was not found
+    has room of its own, so that made-up keys push nothing out. With `stale_on`, a load that raises
+    one of these faults is answered by the last value instead, if there is one.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], Awaitable[V | None]],
+        *,
+        ttl_s: float,
+        max_found: int = 1_000,
+        stale_on: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._load = load
+        self._ttl_s = ttl_s
+        self._max = max_found
+        self._stale_on = stale_on
+        self._found: dict[str, tuple[float, V]] = {}
+        self._missing: dict[str, float] = {}
+        self._loads: dict[str, asyncio.Task[V | None]] = {}
+
+    async def get(self, key: str) -> V | None:
+        """The value, or None when there is none. Raises what `load` raises."""
+        now = asyncio.get_running_loop().time()
+        known = self._found.get(key)
+        if known is not None and known[0] > now:
+            return known[1]
+        if self._missing.get(key, 0.0) > now:
+            return None
+        task = self._loads.get(key)
+        if task is None:
+            task = self._loads[key] = asyncio.create_task(self._refresh(key, now + self._ttl_s))
+            task.add_done_callback(_look_at)
+        # Shielded: one caller that goes away must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    def forget(self, key: str) -> None:
+        """Load the key again at the next look."""
+        self._found.pop(key, None)
+        self._missing.pop(key, None)
+
+    async def _refresh(self, key: str, until: float) -> V | None:
+        try:
+            value = await self._load(key)
+        except self._stale_on:
+            known = self._found.get(key)
+            if known is None:
+                raise
+            self._found[key] = (until, known[1])
+            return known[1]
+        finally:
+            del self._loads[key]
+        self._found.pop(key, None)
+        self._missing.pop(key, None)
+        if value is None:
+            self._missing[key] = until
+            if len(self._missing) > self._max:
+                del self._missing[next(iter(self._missing))]
+        else:
+            self._found[key] = (until, value)
+            if len(self._found) > self._max:
+                del self._found[next(iter(self._found))]
+        return value
+
+
+def _look_at(task: "asyncio.Task[V | None]") -> None:
+    if not task.cancelled():
+        task.exception()  # a fault that nobody waited for is no unhandled one

@@ -1,0 +1,34 @@
+"""A buyer's orders, as SQL holds them: a moment behind the reservations."""
+
+from livesale.deployment import Deployment
+from livesale.sales.errors import Unknown
+from livesale.store.orders import Order, find_order, list_orders
+from livesale.store.session import session
+
+
+class Orders:
+    """Reads. All raise StoreUnavailable."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._sql = deployment.sql
+
+    async def find(self, order_id: str, buyer_id: str) -> Order:
+        """Raises Unknown("order"), also for the order of somebody else."""
+        async with session(self._sql) as connection:
+            order = await find_order(connection, order_id, buyer_id)
+        if order is None:
+            raise Unknown("order")
+        return order
+
+    async def page(
+        self, buyer_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[Order], str | None]:
+        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        before = None
+        if after:
+            created_ms, _, order_id = after.partition(".")
+            before = int(created_ms), order_id
+        async with session(self._sql) as connection:
+            found = await list_orders(connection, buyer_id, before=before, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        return found, f"{last.created_ms}.{last.order_id}" if last else None

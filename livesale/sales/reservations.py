@@ -1,0 +1,110 @@
+"""A buyer's claims: reserve, look, give back."""
+
+from typing import Protocol
+
+from livesale.deployment import Deployment
+from livesale.sales.errors import AlreadySold, PartitionClosed, Unknown
+from livesale.sales.showcase import Showcase
+from livesale.store.catalogue import DRAFT, OPENING
+from livesale.store.orders import Order, find_order
+from livesale.store.session import session
+from stock.errors import OutcomeUnknown, Unreachable
+from stock.ids import keyed_rid, random_rid
+from stock.model import (
+    Attempt,
+    DropState,
+    HoldState,
+    Outcome,
+    ReleaseCode,
+    Reservation,
+    ReserveCode,
+)
+
+
+class Till(Protocol):
+    """Where attempts go: `stock.soldout.SoldOut` in front of a `stock.batcher.Batcher`."""
+
+    async def reserve(self, drop_id: str, attempt: Attempt, *, keyed: bool) -> Outcome: ...
+
+
+class Reservations:
+    """One per process. All raise the faults of stock.errors."""
+
+    def __init__(self, deployment: Deployment, till: Till, showcase: Showcase) -> None:
+        self._engine = deployment.engine
+        self._sql = deployment.sql
+        self._till = till
+        self._showcase = showcase
+
+    async def reserve(self, drop_id: str, buyer_id: str, quantity: int, key: str | None) -> Outcome:
+        """Try for `quantity` units; `key` makes a retry the same attempt.
+
+        UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
+        Raises PartitionClosed; and StoreUnavailable when Redis does not know the drop and SQL is
+        away.
+        """
+        rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
+        attempt = Attempt(rid, buyer_id, quantity)
+        outcome = await self._till.reserve(drop_id, attempt, keyed=key is not None)
+        if outcome.code is ReserveCode.UNKNOWN_DROP:
+            return await self._what_sql_knows(drop_id)
+        if outcome.code is ReserveCode.FENCED:
+            raise PartitionClosed
+        return outcome
+
+    async def find(self, rid: str, buyer_id: str) -> Reservation:
+        """The buyer's reservation, from Redis as long as it has it. Raises Unknown."""
+        try:
+            found = await self._engine.reservation(rid)
+        except OutcomeUnknown as fault:
+            raise Unreachable(str(fault)) from fault  # a look changes nothing
+        if found is None:
+            order = await self._order(rid, buyer_id)
+            found = Reservation(
+                rid,
+                HoldState(order.state),
+                order.buyer_id,
+                order.quantity,
+                order.price_fen,
+                order.expires_ms,
+            )
+        if found.buyer_id != buyer_id:
+            raise Unknown("reservation")
+        return found
+
+    async def release(self, rid: str, buyer_id: str) -> Reservation:
+        """Give a hold back; one that has ended without a sale stays as it is.
+
+        Raises Unknown, AlreadySold or PartitionClosed.
+        """
+        answer = await self._engine.release(rid, buyer_id)
+        if answer.code is ReleaseCode.FENCED:
+            raise PartitionClosed
+        if answer.code is ReleaseCode.ALREADY_SOLD:
+            raise AlreadySold
+        if answer.reservation is not None:
+            return answer.reservation
+        found = await self.find(rid, buyer_id)
+        if found.state is HoldState.SOLD:
+            raise AlreadySold
+        if found.state is HoldState.HELD:
+            raise PartitionClosed  # SQL has a hold that Redis lost
+        return found
+
+    async def _order(self, rid: str, buyer_id: str) -> Order:
+        async with session(self._sql) as connection:
+            order = await find_order(connection, rid, buyer_id)
+        if order is None:
+            raise Unknown("reservation")
+        return order
+
+    async def _what_sql_knows(self, drop_id: str) -> Outcome:
+        """The answer for a drop that Redis does not know."""
+        drop = await self._showcase.terms(drop_id)
+        if drop is None:
+            return Outcome(ReserveCode.UNKNOWN_DROP)
+        if drop.state in (DRAFT, OPENING):
+            return Outcome(ReserveCode.NOT_OPEN, opens_ms=drop.opens_ms)
+        if drop.state == DropState.CLOSED:
+            return Outcome(ReserveCode.CLOSED)
+        raise PartitionClosed

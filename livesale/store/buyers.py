@@ -1,0 +1,28 @@
+"""Buyers: which provider knows them, and by which name. That name is personal: never logged."""
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.store.database import now_ms
+from livesale.store.session import session
+from livesale.store.tables import buyers
+
+
+async def remember_buyer(engine: AsyncEngine, buyer_id: str, provider: str, subject: str) -> None:
+    """Note a buyer at the first login. Raises StoreUnavailable."""
+    async with session(engine) as connection:
+        query = select(buyers.c.buyer_id).where(buyers.c.buyer_id == buyer_id)
+        if (await connection.execute(query)).first():
+            return
+    row = {
+        "buyer_id": buyer_id,
+        "provider": provider,
+        "subject": subject,
+        "created_ms": now_ms(),
+    }
+    try:
+        async with session(engine, write=True) as connection:
+            await connection.execute(insert(buyers), row)
+    except IntegrityError:
+        pass  # the same buyer logged in twice at once
