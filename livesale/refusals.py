@@ -1,5 +1,6 @@
 """Holds settings against what exists and what is promised, and says so in one clear sentence."""
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -43,7 +44,9 @@ def explain_bad_value(error: ValidationError) -> Refused:
     if setting == f"{PREFIX}ENV":
         return Refused(setting, f"there is no environment {given!r}", f"Use {' or '.join(ENVS)}.")
     if setting.endswith("__URL"):
-        return Refused(setting, f"cannot use {_hide_password(given)}", _URL_CURE[setting] + also)
+        return Refused(
+            setting, f"cannot use {hide_password(str(given))!r}", _URL_CURE[setting] + also
+        )
     return Refused(setting, f"{text}{shown}", f"Correct it.{also}")
 
 
@@ -132,6 +135,6 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
-def _hide_password(url: Any) -> str:
-    head, at, tail = str(url).rpartition("@")
-    return repr(f"{head.partition('://')[0]}://…@{tail}" if at else tail)
+def hide_password(url: str) -> str:
+    """An address, or a text with one in it, that may be shown."""
+    return re.sub(r"(://[^/\s:@]*:)[^/\s@]*@", r"\1…@", url)

@@ -23,10 +23,14 @@ OLDEST_MARIADB = (10, 6)
 
 
 async def check_redis(redis: Redis, durability: str) -> None:
-    """The server answers, is a primary, new enough, never evicts, and is as durable as asked.
+    """All three checks of the server: what it is, that it never evicts, that it is durable."""
+    await check_server(redis)
+    await check_eviction(redis)
+    await check_durability(redis, durability)
 
-    `durability` is `fsync` (appendonly with appendfsync always) or `none` (not looked at).
-    """
+
+async def check_server(redis: Redis) -> str:
+    """The server answers, is a primary and new enough; its name and version."""
     try:
         about = await redis.info("server", "replication")
     except AuthenticationError as error:
@@ -38,20 +42,25 @@ async def check_redis(redis: Redis, durability: str) -> None:
         raise Refused(REDIS_URL, f"Redis {version} is too old", "Use Redis 7.0 or Valkey 7.2 on.")
     if about["role"] != "master":
         raise Refused(REDIS_URL, "this Redis is a replica", "Name its primary.")
-    try:
-        found = await redis.config_get("maxmemory-policy", "appendonly", "appendfsync")
-    except (NoPermissionError, ResponseError) as error:
-        problem = f"its durability cannot be read: {error}"
-        raise Refused(REDIS_URL, problem, "Allow CONFIG GET to this user.") from None
-    policy = found["maxmemory-policy"]
+    return f"Valkey {about['valkey_version']}" if "valkey_version" in about else f"Redis {version}"
+
+
+async def check_eviction(redis: Redis) -> None:
+    """Redis never throws a key away for room: `maxmemory-policy noeviction`."""
+    policy = (await _configured(redis, "maxmemory-policy"))["maxmemory-policy"]
     if policy != "noeviction":
         raise Refused(
             REDIS_URL,
             f"maxmemory-policy is {policy}, which may throw stock away",
             "Run CONFIG SET maxmemory-policy noeviction there, and put it into its redis.conf.",
         )
+
+
+async def check_durability(redis: Redis, durability: str) -> None:
+    """As durable as asked: `fsync` is appendonly with appendfsync always, `none` is anything."""
     if durability == "none":
         return
+    found = await _configured(redis, "appendonly", "appendfsync")
     if found["appendonly"] != "yes" or found["appendfsync"] != "always":
         stands = f"appendonly {found['appendonly']}, appendfsync {found['appendfsync']}"
         raise Refused(
@@ -62,13 +71,13 @@ async def check_redis(redis: Redis, durability: str) -> None:
         )
 
 
-async def check_sql(sql: AsyncEngine, durability: str) -> None:
-    """The database answers, is new enough, and a commit is on disk when it returns."""
+async def check_sql(sql: AsyncEngine, durability: str) -> str:
+    """The database answers, is new enough, and a commit is on disk when it returns; its version."""
     try:
         async with sql.connect() as connection:
             if connection.dialect.name == "sqlite":
-                await connection.execute(text("SELECT 1"))
-                return
+                row = await connection.execute(text("SELECT sqlite_version()"))
+                return f"SQLite {row.scalar_one()}"
             row = await connection.execute(
                 text("SELECT VERSION(), @@innodb_flush_log_at_trx_commit")
             )
@@ -84,10 +93,15 @@ async def check_sql(sql: AsyncEngine, durability: str) -> None:
             f"innodb_flush_log_at_trx_commit is {flush}: a crash could lose orders",
             "Run SET GLOBAL innodb_flush_log_at_trx_commit=1 there, and put it into its my.cnf.",
         )
+    return str(version) if "MariaDB" in version else f"MySQL {version}"
 
 
 def unreachable_redis(error: Exception) -> Refused:
-    return Refused(REDIS_URL, f"Redis cannot be reached: {error}", "Start it, or correct this.")
+    return Refused(
+        REDIS_URL,
+        f"Redis cannot be reached: {str(error).rstrip('.')}",
+        "Start it, or correct this.",
+    )
 
 
 def unreachable_sql(error: Exception) -> Refused:
@@ -95,6 +109,17 @@ def unreachable_sql(error: Exception) -> Refused:
     return Refused(
         SQL_URL, f"the database cannot be reached: {reason}", "Start it, or correct this."
     )
+
+
+async def _configured(redis: Redis, *names: str) -> dict[str, str]:
+    try:
+        found = await redis.config_get(*names)
+    except (NoPermissionError, ResponseError) as error:
+        problem = f"its configuration cannot be read: {error}"
+        raise Refused(REDIS_URL, problem, "Allow CONFIG GET to this user.") from None
+    except (RedisError, OSError) as error:
+        raise unreachable_redis(error) from None
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def _numbers(version: str) -> tuple[int, int]:

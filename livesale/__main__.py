@@ -1,0 +1,5 @@
+"""`python -m livesale` is `livesale`."""
+
+from livesale.cli import main
+
+main()

@@ -1,0 +1,45 @@
+"""The commands by name, grouped as people look for them."""
+
+from typing import Annotated
+
+import typer
+
+from livesale.cli import drops, inspect, run, setup
+
+app = typer.Typer(
+    name="livesale",
+    help="Sells scarce goods to a crowd, and never twice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"livesale {version('livesale')}")
+        raise typer.Exit
+
+
+@app.callback()
+def livesale(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, stop.")
+    ] = False,
+) -> None:
+    """Sells scarce goods to a crowd, and never twice."""
+
+
+app.command()(run.demo)
+app.command()(run.up)
+app.command()(run.serve)
+app.command()(run.writer)
+app.command()(run.keeper)
+app.command("api-worker", hidden=True)(run.api_worker)
+app.command()(setup.migrate)
+app.command()(setup.token)
+app.add_typer(drops.group, name="drop")
+app.command()(inspect.audit)
+app.command()(inspect.doctor)

@@ -1,0 +1,167 @@
+"""`livesale drop …`: what operators do with a drop, without HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from livesale.cli.faults import BROKEN
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+from livesale.cli.new_drop import create
+from livesale.cli.opened import show_drop, with_deployment
+
+if TYPE_CHECKING:
+    from livesale.deployment import Deployment
+    from livesale.sales.drops import Drops
+    from livesale.store.catalogue import Drop
+
+group = typer.Typer(
+    no_args_is_help=True, help="Create, open, pause, resume, close, adjust drops; see their books."
+)
+
+group.command()(create)
+
+DropId = Annotated[str, Argument(metavar="DROP_ID")]
+
+
+@group.command("open")
+def open_drop(
+    drop_id: DropId,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Put a drop on sale from its opening time on."""
+    _change(lambda drops: drops.open(drop_id), redis, sql, data_dir, as_json)
+
+
+@group.command()
+def pause(
+    drop_id: DropId,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse new reservations for a while."""
+    _change(lambda drops: drops.pause(drop_id), redis, sql, data_dir, as_json)
+
+
+@group.command()
+def resume(
+    drop_id: DropId,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Sell again after a pause."""
+    _change(lambda drops: drops.resume(drop_id), redis, sql, data_dir, as_json)
+
+
+@group.command()
+def close(
+    drop_id: DropId,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """End a sale for ever. Holds may still be paid."""
+    _change(lambda drops: drops.close(drop_id), redis, sql, data_dir, as_json)
+
+
+@group.command()
+def adjust(
+    drop_id: DropId,
+    delta: Annotated[int, Option(help="Units to add; below 0 to scrap (--delta=-5)")],
+    reason: Annotated[str, Option(help="Goes into the ledger")],
+    key: Annotated[str | None, Option(help="Repeating it with this key changes nothing")] = None,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Restock a drop, or scrap what is available of it."""
+    if delta == 0:
+        raise typer.BadParameter("An adjustment by 0 changes nothing.", param_hint="--delta")
+
+    async def run(deployment: "Deployment") -> Any:
+        from livesale.sales.drops import Drops
+        from stock.ids import keyed_rid
+
+        adjust_id = None if key is None else keyed_rid(drop_id, "operator", key)
+        return await Drops(deployment).adjust(drop_id, delta, reason, adjust_id)
+
+    done = with_deployment(run, redis, sql, data_dir)
+    if as_json:
+        from livesale.cli.tables import print_json
+
+        print_json(done)
+    else:
+        typer.echo(f"{done.drop_id}: {done.delta:+,} units, {done.available:,} are available.")
+
+
+@group.command()
+def books(
+    drop_id: DropId,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Both sides of a drop's books: exit 1 unless they agree."""
+    from livesale.cli.tables import print_books, print_json
+
+    async def run(deployment: "Deployment") -> Any:
+        from livesale.sales.drops import Drops
+
+        return await Drops(deployment).books(drop_id)
+
+    found = with_deployment(run, redis, sql, data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        print_books(found)
+    if not found.ok:
+        raise typer.Exit(BROKEN)
+
+
+@group.command("list")
+def list_drops(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    limit: Annotated[int, Option(min=1, max=1_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """The newest drops."""
+    from livesale.cli.tables import print_drops, print_json
+
+    async def run(deployment: "Deployment") -> Any:
+        from livesale.sales.drops import Drops
+
+        return await Drops(deployment).list(limit=limit)
+
+    found = with_deployment(run, redis, sql, data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        print_drops(found)
+
+
+def _change(
+    step: "Callable[[Drops], Awaitable[Drop]]",
+    redis: str | None,
+    sql: str | None,
+    data_dir: DataDir,
+    as_json: bool,
+) -> None:
+    async def run(deployment: "Deployment") -> "Drop":
+        from livesale.sales.drops import Drops
+
+        return await step(Drops(deployment))
+
+    show_drop(with_deployment(run, redis, sql, data_dir), as_json)

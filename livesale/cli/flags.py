@@ -1,0 +1,21 @@
+"""The flags that several commands share. A flag that is not given leaves the setting as it is."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+RedisUrl = Annotated[
+    str | None,
+    Option("--redis", metavar="URL", help="embedded, redis://, rediss:// or unix://"),
+]
+SqlUrl = Annotated[
+    str | None, Option("--sql", metavar="URL", help="embedded, mysql://, mariadb:// or sqlite:///")
+]
+DataDir = Annotated[
+    Path | None, Option("--data-dir", metavar="DIR", help="Where embedded stores keep their files")
+]
+Host = Annotated[str | None, Option("--host", help="Address to listen on")]
+Port = Annotated[int | None, Option("--port", min=0, max=65_535, help="Port; 0 picks a free one")]
+Workers = Annotated[int | None, Option("--workers", min=1, max=64, help="API worker processes")]
+Json = Annotated[bool, Option("--json", help="JSON instead of a table")]

@@ -1,0 +1,69 @@
+"""Commands that look and report: exit 1 when what they saw is not right."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from livesale.cli.faults import BROKEN
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+
+if TYPE_CHECKING:
+    from livesale.audit import Check
+    from livesale.doctor import Finding
+    from livesale.settings import Settings
+
+
+def audit(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    settle: Annotated[
+        float, Option(min=0, help="Seconds that the writer gets to catch up with the log")
+    ] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Check the promises I1–I10 on the running system: exit 1 if one is broken."""
+    from livesale.cli.tables import print_checks, print_json
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    checks = asyncio.run(_audit(settings, settle))
+    if as_json:
+        print_json(checks)
+    else:
+        print_checks(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(BROKEN)
+
+
+async def _audit(settings: "Settings", settle_s: float) -> "list[Check]":
+    from livesale.audit import audit as run_audit
+    from livesale.deployment import open_deployment
+
+    async with open_deployment(settings, role="audit") as deployment:
+        return await run_audit(deployment, settle_s=settle_s)
+
+
+def doctor(
+    redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None, as_json: Json = False
+) -> None:
+    """Look at versions, settings, stores, clocks and durability: exit 1 if there is a problem."""
+    from livesale.cli.tables import print_findings, print_json
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    findings = asyncio.run(_examine(settings))
+    if as_json:
+        print_json(findings)
+    else:
+        print_findings(findings)
+    if any(finding.verdict == "problem" for finding in findings):
+        raise typer.Exit(BROKEN)
+
+
+async def _examine(settings: "Settings") -> "list[Finding]":
+    from livesale.doctor import examine
+
+    return [finding async for finding in examine(settings)]

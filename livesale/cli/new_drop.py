@@ -1,0 +1,80 @@
+"""`livesale drop create`: from a title and a price to a drop, in one command."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer import Option
+
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+from livesale.cli.opened import show_drop, with_deployment
+
+if TYPE_CHECKING:
+    from livesale.deployment import Deployment
+    from livesale.store.catalogue import Drop
+
+T = TypeVar("T")
+
+
+def create(
+    title: Annotated[str, Option(help="What is sold; the campaign is called the same")],
+    price_fen: Annotated[int, Option(help="Price of one unit in fen")],
+    stock: Annotated[int, Option(help="Units to sell")],
+    limit: Annotated[int, Option(help="Units one buyer may have")] = 1,
+    hold_s: Annotated[float, Option(help="Seconds a buyer has to pay")] = 900.0,
+    opens: Annotated[str | None, Option(metavar="TIME", help="ISO 8601; now by default")] = None,
+    lasts_s: Annotated[float, Option(help="Seconds from the opening to the close")] = 3600.0,
+    campaign: Annotated[str | None, Option(metavar="ID", help="A campaign that exists")] = None,
+    sku: Annotated[str | None, Option(metavar="ID", help="A SKU that exists")] = None,
+    open_now: Annotated[bool, Option("--open", help="Open it too")] = False,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Create a drop, with a SKU and a campaign where none is named."""
+    opens_ms = None if opens is None else _milliseconds(opens)
+
+    async def run(deployment: "Deployment") -> "Drop":
+        from msgspec.structs import replace
+
+        from livesale.sales.campaigns import Campaigns, NewCampaign, NewSku
+        from livesale.sales.drops import Drops, NewDrop
+
+        start = await deployment.engine.now_ms() if opens_ms is None else opens_ms
+        window = {"opens_ms": start, "closes_ms": start + int(lasts_s * 1000)}
+        terms = {
+            "price_fen": price_fen,
+            "allotted": stock,
+            "buyer_limit": limit,
+            "hold_ms": int(hold_s * 1000),
+            **window,
+        }
+        # All of it is checked before any of it is written.
+        new = _checked(NewDrop, {**terms, "campaign_id": campaign or "0", "sku_id": sku or "0"})
+        new_sku = _checked(NewSku, {"title": title, "price_fen": price_fen})
+        new_campaign = _checked(NewCampaign, {"title": title, **window})
+        makers, drops = Campaigns(deployment), Drops(deployment)
+        sku_id = sku or (await makers.create_sku(new_sku)).sku_id
+        campaign_id = campaign or (await makers.create(new_campaign)).campaign_id
+        drop = await drops.create(replace(new, sku_id=sku_id, campaign_id=campaign_id))
+        return await drops.open(drop.drop_id) if open_now else drop
+
+    show_drop(with_deployment(run, redis, sql, data_dir), as_json)
+
+
+def _checked(kind: type[T], values: dict[str, Any]) -> T:
+    import msgspec
+
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _milliseconds(moment: str) -> int:
+    try:
+        return int(datetime.fromisoformat(moment).timestamp() * 1000)
+    except ValueError:
+        cure = "Write it like 2026-11-11T20:00:00+08:00."
+        raise typer.BadParameter(cure, param_hint="--opens") from None

@@ -1,0 +1,106 @@
+"""Commands that run until they are told to stop: the demo, the service, its roles."""
+
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from livesale.cli.flags import DataDir, Host, Json, Port, RedisUrl, SqlUrl, Workers
+
+
+def demo(
+    buyers: Annotated[int, Option(min=1, max=1_000_000, help="Buyers in the crowd")] = 20_000,
+    stock: Annotated[int, Option(min=1, max=1_000_000, help="Units on sale")] = 1_000,
+    seconds: Annotated[int, Option(min=1, max=3_600, help="How long the sale is open")] = 20,
+    workers: Annotated[int, Option(min=1, max=64, help="API worker processes")] = 4,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""
+    from livesale.demo import DemoOptions
+    from livesale.demo import run as run_demo
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, http__workers=workers)
+    options = DemoOptions(
+        buyers=buyers,
+        stock=stock,
+        seconds=seconds,
+        workers=workers,
+        redis=redis,
+        sql=sql,
+        json=as_json,
+    )
+    raise typer.Exit(run_demo(settings, options))
+
+
+def up(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+) -> None:
+    """Run everything on this machine: API workers, writer and keeper, embedded by default."""
+    _serve({"api", "writer", "keeper"}, redis, sql, data_dir, host, port, workers)
+
+
+def serve(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+) -> None:
+    """Run the API workers."""
+    _serve({"api"}, redis, sql, data_dir, host, port, workers)
+
+
+def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
+    """Move the log from Redis into SQL. A second writer waits until the first is gone."""
+    from livesale.server.roles import run_writer
+    from livesale.settings import load_settings
+
+    raise typer.Exit(run_writer(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
+
+
+def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
+    """Expire holds and close drops in time. Two keepers do no harm."""
+    from livesale.server.roles import run_keeper
+    from livesale.settings import load_settings
+
+    raise typer.Exit(run_keeper(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
+
+
+def api_worker(index: Annotated[int, Option(min=0, max=63)]) -> None:
+    """One API worker, as the supervisor starts it: all settings come from the environment."""
+    from livesale.server.worker import run_api_worker
+    from livesale.settings import load_settings
+
+    raise typer.Exit(run_api_worker(load_settings(), index))
+
+
+def _serve(
+    roles: set[str],
+    redis: str | None,
+    sql: str | None,
+    data_dir: DataDir,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+) -> None:
+    from livesale.server import run as run_roles
+    from livesale.settings import load_settings
+
+    settings = load_settings(
+        redis__url=redis,
+        sql__url=sql,
+        data_dir=data_dir,
+        http__host=host,
+        http__port=port,
+        http__workers=workers,
+    )
+    raise typer.Exit(run_roles(settings, roles, settings.http.workers))

@@ -1,0 +1,62 @@
+"""Commands for before a sale: the tables, and tokens."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from livesale.cli.flags import DataDir, SqlUrl
+
+if TYPE_CHECKING:
+    from livesale.settings import Settings
+
+MAX_TOKENS = 10_000_000
+
+
+def migrate(sql: SqlUrl = None, data_dir: DataDir = None) -> None:
+    """Create or upgrade the tables. Safe to run twice, and while everything runs."""
+    from livesale.settings import load_settings
+
+    revision = asyncio.run(_migrate(load_settings(sql__url=sql, data_dir=data_dir)))
+    typer.echo(f"The tables are at revision {revision}.")
+
+
+async def _migrate(settings: "Settings") -> str:
+    from livesale.deployment import open_sql
+    from livesale.startup import check_sql
+    from livesale.store.schema import migrate as upgrade
+
+    async with open_sql(settings) as engine:
+        await check_sql(engine, settings.redis.durability)
+        return await upgrade(engine)
+
+
+def token(
+    buyer: Annotated[str | None, Option(metavar="ID", help="A token for this buyer")] = None,
+    buyers: Annotated[
+        int | None, Option(min=1, max=MAX_TOKENS, help="This many buyers, one token a line")
+    ] = None,
+    prefix: Annotated[str, Option(help="With --buyers: what their ids begin with")] = "buyer-",
+    operator: Annotated[str | None, Option(metavar="NAME", help="A token for an operator")] = None,
+    role: Annotated[list[str] | None, Option(help="With --operator: viewer or operator")] = None,
+) -> None:
+    """Print tokens, signed with the secret of the settings."""
+    from livesale.identity.tokens import TokenSigner
+    from livesale.settings import load_settings
+
+    if sum(given is not None for given in (buyer, buyers, operator)) != 1:
+        raise typer.BadParameter("Give one of --buyer, --buyers and --operator.")
+    signer = TokenSigner.from_settings(load_settings())
+    try:
+        if operator is not None:
+            typer.echo(signer.operator(operator, role or ["operator"]))
+        elif buyer is not None:
+            typer.echo(signer.buyer(buyer))
+        else:
+            assert buyers is not None  # noqa: S101  one of the three was given
+            lines = (f"{signer.buyer(f'{prefix}{number}')}\n" for number in range(1, buyers + 1))
+            sys.stdout.writelines(lines)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,182 @@
+"""Looks at everything a sale depends on, and says what it found in words."""
+
+import platform
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.deployment import open_redis, open_sql
+from livesale.embedded import find_server
+from livesale.errors import Refused
+from livesale.partitions import check_partitions
+from livesale.refusals import hide_password
+from livesale.settings import Settings
+from livesale.startup import check_durability, check_eviction, check_server, check_sql
+from livesale.store.schema import head, is_current, migrate
+from livesale.store.tables import log_offsets
+from stock.keyspace import Keyspace
+
+PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
+LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
+LEAST_FREE_BYTES = 1 << 30
+LEAST_FILES = 4_096
+
+
+class Verdict(StrEnum):
+    """`NOTE` is worth knowing, `PROBLEM` keeps livesale from starting or from its promises."""
+
+    GOOD = "good"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at. `cure` says what to do where it is not good."""
+
+    topic: str
+    verdict: Verdict
+    text: str
+    cure: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Every finding, as it is made. Starts the embedded stores where they are asked for."""
+    for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
+        yield finding
+    async with AsyncExitStack() as stack:
+        redis: Redis | None = None
+        try:
+            client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
+            name = await check_server(client)
+        except Refused as refusal:
+            yield _problem("redis", refusal)
+        else:
+            redis = client
+            yield _good("redis", f"{name} at {hide_password(settings.redis.url)}")
+            async for finding in _redis_findings(client, settings):
+                yield finding
+        try:
+            sql = await stack.enter_async_context(open_sql(settings))
+            name = await check_sql(sql, settings.redis.durability)
+        except Refused as refusal:
+            yield _problem("sql", refusal)
+            return
+        yield _good("sql", f"{name} at {hide_password(settings.sql.url)}, every commit on disk")
+        tables = await _tables(settings, sql)
+        yield tables
+        if redis is not None and tables.verdict is Verdict.GOOD:
+            yield await _partitions(settings, redis, sql)
+
+
+async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
+    asked = settings.redis.durability
+    yield await _try("eviction", lambda: check_eviction(redis), "never throws stock away")
+    if asked == "none":
+        text = "not asked for: a crash loses reservations that were acknowledged"
+        yield Finding("durability", Verdict.NOTE, text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
+    else:
+        text = "every answer is on disk before it is given"
+        yield await _try("durability", lambda: check_durability(redis, asked), text)
+    yield await _clock(redis)
+
+
+async def _clock(redis: Redis) -> Finding:
+    before = time.time()
+    seconds, micros = await redis.time()
+    after = time.time()
+    trip_ms = (after - before) * 1000
+    skew_ms = (int(seconds) + int(micros) / 1e6 - (before + after) / 2) * 1000
+    text = f"{skew_ms:+.0f} ms against Redis, a round trip takes {trip_ms:.1f} ms"
+    if abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS:
+        return _good("clock", text)
+    return Finding("clock", Verdict.PROBLEM, text, "Let NTP set the clocks of both machines.")
+
+
+async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
+    if settings.sql.url == "embedded":
+        return _good("tables", f"at revision {await migrate(sql)}")
+    if await is_current(sql):
+        return _good("tables", f"at revision {head()}")
+    text = f"not at revision {head()}, which this version needs"
+    return Finding("tables", Verdict.PROBLEM, text, "Run `livesale migrate`.")
+
+
+async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:
+    async with sql.connect() as connection:
+        rows = await connection.scalar(select(func.count()).select_from(log_offsets))
+    if not rows:
+        return _good("partitions", f"a new deployment of {settings.stock.partitions}")
+    try:
+        epochs = await check_partitions(redis, sql, Keyspace(settings.stock.partitions))
+    except Refused as refusal:
+        return _problem("partitions", refusal)
+    found = ", ".join(f"p{number:02d} epoch {epoch}" for number, epoch in epochs.items())
+    return _good("partitions", f"Redis and SQL belong together: {found}")
+
+
+async def _try(topic: str, check: Callable[[], Awaitable[None]], text: str) -> Finding:
+    try:
+        await check()
+    except Refused as refusal:
+        return _problem(topic, refusal)
+    return _good(topic, text)
+
+
+def _versions() -> Finding:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    python = platform.python_version()
+    return _good("versions", f"livesale {version('livesale')}, Python {python}, {packages}")
+
+
+def _environment(settings: Settings) -> Finding:
+    text = f"env {settings.env}, data in {settings.data_dir.resolve()}"
+    if settings.redis.url == "embedded":
+        try:
+            program = find_server()
+        except Refused as refusal:
+            return _problem("settings", refusal)
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+        text += f", embedded {' '.join(said.stdout.split()[:3])}"
+    if settings.env == "dev":
+        cure = "Set LIVESALE__ENV to prod where strangers can reach it."
+        return Finding("settings", Verdict.NOTE, f"{text}; the secret is public", cure)
+    return _good("settings", text)
+
+
+def _files() -> Finding:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    text = f"{limit} open files for each process"
+    if limit >= LEAST_FILES:
+        return _good("files", text)
+    cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
+    return Finding("files", Verdict.NOTE, text, cure)
+
+
+def _disk(data_dir: Path) -> Finding:
+    folder = data_dir.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    text = f"{free / (1 << 30):.1f} GiB free under {folder}"
+    if free >= LEAST_FREE_BYTES:
+        return _good("disk", text)
+    return Finding("disk", Verdict.NOTE, text, "Make room: a full disk stops the sale.")
+
+
+def _good(topic: str, text: str) -> Finding:
+    return Finding(topic, Verdict.GOOD, text)
+
+
+def _problem(topic: str, refusal: Refused) -> Finding:
+    return Finding(topic, Verdict.PROBLEM, f"{refusal.setting}: {refusal.problem}", refusal.cure)
