@@ -25,10 +25,12 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Check the promises I1–I10 on the running system: exit 1 if one is broken."""
+    from livesale import logs
     from livesale.cli.tables import print_checks, print_json
     from livesale.settings import load_settings
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    logs.setup(settings, "audit")
     checks = asyncio.run(_audit(settings, settle))
     if as_json:
         print_json(checks)
@@ -50,10 +52,12 @@ def doctor(
     redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None, as_json: Json = False
 ) -> None:
     """Look at versions, settings, stores, clocks and durability: exit 1 if there is a problem."""
+    from livesale import logs
     from livesale.cli.tables import print_findings, print_json
     from livesale.settings import load_settings
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    logs.setup(settings, "doctor")
     findings = asyncio.run(_examine(settings))
     if as_json:
         print_json(findings)

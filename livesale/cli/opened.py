@@ -18,10 +18,12 @@ def with_deployment(
     sql: str | None,
     data_dir: Path | None,
 ) -> T:
+    from livesale import logs
     from livesale.deployment import open_deployment
     from livesale.settings import load_settings
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    logs.setup(settings, "operator")
 
     async def inside() -> T:
         async with open_deployment(settings, role="operator", redis_connections=2) as deployment:
