@@ -1,0 +1,81 @@
+"""The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock."""
+
+import asyncio
+import time
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from livesale.deployment import Deployment
+from livesale.workers.backoff import Backoff, wait_for
+from livesale.workers.metrics import KeeperMetrics
+from livesale.workers.sweep import Sweeper
+from stock.errors import FencedOff
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """One task per partition. Any number of keepers may run: the scripts decide what is due."""
+
+    def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
+        self._deployment = deployment
+        self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
+        self._metrics = KeeperMetrics(registry or CollectorRegistry())
+        self._failing: dict[int, str] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until `stop`; also ends when every partition is fenced off."""
+        _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
+        async with asyncio.TaskGroup() as tasks:
+            for partition in range(self._deployment.keyspace.partitions):
+                tasks.create_task(self._keep(partition, stop))
+        _log.info("the keeper has stopped")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last sweep of every partition worked."""
+        return not self._failing
+
+    def faults(self) -> dict[int, str]:
+        """The last fault of each partition whose last sweep failed."""
+        return dict(self._failing)
+
+    async def _keep(self, partition: int, stop: asyncio.Event) -> None:
+        sweeper = Sweeper(self._deployment.engine, partition)
+        backoff = Backoff()
+        while not stop.is_set():
+            started_s = time.perf_counter()
+            try:
+                await self._measure(partition, sweeper.passed_by)
+                done = await sweeper.sweep()
+            except FencedOff as fence:
+                self._fail(partition, f"fenced off: {fence}")
+                _log.critical("keeper stopped for good: fenced off", partition=partition)
+                return
+            # Holds must end whatever happens, so no fault ends the keeper: it sweeps again.
+            except Exception as fault:
+                self._fail(partition, f"{type(fault).__name__}: {fault}")
+                _log.warning("the keeper backs off", partition=partition, reason=str(fault))
+                await backoff.wait(stop)
+                continue
+            backoff.reset()
+            self._failing.pop(partition, None)
+            self._metrics.up.labels(partition).set(1)
+            self._metrics.expired.inc(done.expired)
+            self._metrics.closed.inc(done.closed)
+            self._metrics.strays.inc(done.stuck)
+            self._metrics.sweep_s.observe(time.perf_counter() - started_s)
+            await wait_for(stop, self._sweep_s)
+
+    async def _measure(self, partition: int, passed_by: int) -> None:
+        """How long the oldest member has been due that a sweep can do something about."""
+        redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
+        oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
+        late_ms = await self._deployment.engine.now_ms() - int(oldest[0][1]) if oldest else 0
+        self._metrics.late_ms.labels(partition).set(max(0, late_ms))
+
+    def _fail(self, partition: int, reason: str) -> None:
+        self._failing[partition] = reason
+        self._metrics.faults.inc()
+        self._metrics.up.labels(partition).set(0)

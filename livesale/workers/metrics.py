@@ -1,0 +1,88 @@
+"""What the writer and the keeper count, on a registry that the process chooses."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class WriterMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lag = Gauge(
+            "livesale_writer_lag_entries",
+            "Log entries that SQL does not hold yet",
+            ["partition"],
+            registry=registry,
+        )
+        self.state = Gauge(
+            "livesale_writer_state",
+            "1 for the state that the writer of a partition is in",
+            ["partition", "state"],
+            registry=registry,
+        )
+        self.entries = Counter(
+            "livesale_writer_entries_total", "Log entries committed to SQL", registry=registry
+        )
+        self.rows = Counter("livesale_writer_rows_total", "Rows written to SQL", registry=registry)
+        self.commit_s = Histogram(
+            "livesale_writer_commit_seconds",
+            "One transaction of the writer, from its begin to its commit",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.sql_up = Gauge(
+            "livesale_writer_sql_up",
+            "0 from a fault of SQL to the next transaction that worked",
+            registry=registry,
+        )
+        self.faults = Counter(
+            "livesale_writer_faults_total",
+            "Faults that the writer backed off from",
+            ["of"],  # sql, redis, or writer for one it did not expect
+            registry=registry,
+        )
+        self.quarantined = Counter(
+            "livesale_writer_quarantined_total",
+            "Log entries put aside with the reason",
+            registry=registry,
+        )
+        self.drifts = Counter(
+            "livesale_writer_books_drifts_total",
+            "Times the log's books of a drop were found off from SQL's",
+            registry=registry,
+        )
+
+
+class KeeperMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.expired = Counter(
+            "livesale_keeper_expired_total", "Holds ended at their deadline", registry=registry
+        )
+        self.closed = Counter(
+            "livesale_keeper_closed_total", "Drops closed at their time", registry=registry
+        )
+        self.late_ms = Gauge(
+            "livesale_keeper_late_ms",
+            "How long the oldest member of the due list has been due when a sweep found it",
+            ["partition"],
+            registry=registry,
+        )
+        self.up = Gauge(
+            "livesale_keeper_up",
+            "Whether the last sweep of a partition worked",
+            ["partition"],
+            registry=registry,
+        )
+        self.sweep_s = Histogram(
+            "livesale_keeper_sweep_seconds",
+            "One sweep of a partition",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.faults = Counter(
+            "livesale_keeper_faults_total", "Sweeps that failed", registry=registry
+        )
+        self.strays = Counter(
+            "livesale_keeper_strays_total",
+            "Members of a due list that no drop in Redis answers for",
+            registry=registry,
+        )

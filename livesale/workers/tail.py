@@ -1,0 +1,128 @@
+"""The end of one partition's log, in batches: one is read and decoded while another is committed.
+
+The read blocks in Redis, so a new entry wakes the writer at once and an idle log costs nothing.
+Memory is bounded: a read takes as many entries as recent ones suggest for one batch.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Mapping
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from stock.entries import LogEntry, decode
+from stock.errors import LogCorrupt
+from stock.gateway import connect
+from stock.log import LogReader
+
+BLOCK_MS = 1_000
+FIRST_COUNT = 32  # entries in a read, before their size is known
+
+
+class Item(Struct, frozen=True):
+    """An entry of the log: decoded, or the reason why it cannot be."""
+
+    id: str
+    fields: Mapping[str, str]
+    entry: LogEntry | None
+    reason: str = ""
+
+    @property
+    def payload(self) -> str:
+        """The entry as Redis holds it, as ASCII JSON: bytes that are no UTF-8 are surrogates."""
+        return json.dumps(dict(self.fields))
+
+
+def connect_reader(url: str, timeout_s: float) -> "Redis":
+    """A connection of its own that may block for BLOCK_MS.
+
+    Bytes that are no UTF-8 come as surrogates: one bad entry must not stop the reading of others.
+    """
+    mark = "&" if "?" in url else "?"
+    return connect(
+        f"{url}{mark}encoding_errors=surrogateescape",
+        connections=1,
+        timeout_s=BLOCK_MS / 1000 + timeout_s,
+    )
+
+
+class Tail:
+    """Reads on from `after`. One task may use it at a time; `close` ends what is under way."""
+
+    def __init__(self, log: LogReader, after: str, max_rows: int) -> None:
+        self._log = log
+        self._after = after
+        self._max_rows = max_rows
+        self._count = min(FIRST_COUNT, max_rows)
+        self._ready: deque[Item] = deque()
+        self._at_end = True  # the last read found fewer entries than it asked for
+        self._ahead: asyncio.Task[None] | None = None
+
+    async def batch(self, stop: asyncio.Event) -> list[Item]:
+        """The next entries, in order, at most `max_rows` rows but at least one entry.
+
+        Empty after BLOCK_MS without an entry, or when `stop` comes first. Raises
+        redis.exceptions.RedisError.
+        """
+        if not self._ready:
+            await self._wait(stop)
+        if self._ready and self._at_end and sum(map(_rows, self._ready)) < self._max_rows:
+            # What woke the reader may be the first entry of many: take what is there by now.
+            await self._read(None)
+        return self._cut()
+
+    def read_ahead(self) -> None:
+        """Begin the next read while the caller is busy with a batch."""
+        if not self._ready and self._ahead is None:
+            self._ahead = asyncio.create_task(self._read(BLOCK_MS))
+
+    async def close(self) -> None:
+        """End the read that is under way."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+            self._ahead = None
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._read(BLOCK_MS))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({self._ahead, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not self._ahead.done():
+            return
+        done, self._ahead = self._ahead, None
+        done.result()
+
+    async def _read(self, block_ms: int | None) -> None:
+        raw = await self._log.read(self._after, self._count, block_ms)
+        self._at_end = len(raw) < self._count
+        if not raw:
+            return
+        items = [_decode(entry_id, fields) for entry_id, fields in raw]
+        self._after = items[-1].id
+        self._ready.extend(items)
+        rows = sum(map(_rows, items))
+        self._count = max(1, min(self._max_rows, self._max_rows * len(items) // rows))
+
+    def _cut(self) -> list[Item]:
+        batch: list[Item] = []
+        rows = 0
+        while self._ready and (not batch or rows + _rows(self._ready[0]) <= self._max_rows):
+            item = self._ready.popleft()
+            rows += _rows(item)
+            batch.append(item)
+        return batch
+
+
+def _rows(item: Item) -> int:
+    return max(1, len(item.entry.rows)) if item.entry else 1
+
+
+def _decode(entry_id: str, fields: Mapping[str, str]) -> Item:
+    try:
+        return Item(entry_id, fields, decode(entry_id, fields))
+    except LogCorrupt as why:
+        return Item(entry_id, fields, None, str(why))

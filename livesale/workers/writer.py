@@ -1,0 +1,44 @@
+"""The writer: moves the log of every partition into SQL."""
+
+import asyncio
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from livesale.deployment import Deployment
+from livesale.workers.metrics import WriterMetrics
+from livesale.workers.partition_writer import HEALTHY, PartitionStatus, PartitionWriter
+
+_log = structlog.get_logger(__name__)
+
+
+class Writer:
+    """One task per partition, each with its own blocking connection to Redis.
+
+    The SQL engine of `deployment` should allow as many connections as there are partitions; with
+    fewer they wait for each other.
+    """
+
+    def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
+        metrics = WriterMetrics(registry or CollectorRegistry())
+        self._partitions = [
+            PartitionWriter(partition, deployment, metrics)
+            for partition in range(deployment.keyspace.partitions)
+        ]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until `stop`; also ends when every partition has stopped for good."""
+        _log.info("the writer starts", partitions=len(self._partitions))
+        async with asyncio.TaskGroup() as tasks:
+            for partition in self._partitions:
+                tasks.create_task(partition.run(stop))
+        _log.info("the writer has stopped")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every partition is being written, or watched while another writer does it."""
+        return all(partition.state in HEALTHY for partition in self._partitions)
+
+    def status(self) -> list[PartitionStatus]:
+        """Each partition's state, lag and last fault."""
+        return [partition.status for partition in self._partitions]

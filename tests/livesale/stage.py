@@ -1,0 +1,232 @@
+"""A small livesale for tests: a deployment on real stores, drops on sale, a crowd that buys.
+
+The crowd is seeded: the same seed asks for the same things in the same order.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from sqlalchemy import insert, select
+
+from livesale.deployment import Deployment
+from livesale.partitions import check_partitions, claim_partitions
+from livesale.settings import load_settings
+from livesale.store import database, ledger, tables
+from livesale.store.schema import migrate
+from livesale.workers.keeper import Keeper
+from livesale.workers.writer import Writer
+from stock.gateway import RedisEngine
+from stock.ids import drop_of, new_id, random_rid
+from stock.keyspace import Keyspace
+from stock.log import LogReader
+from stock.model import Attempt, DropTerms, ReserveCode
+
+PARTITIONS = 2
+PRICE_FEN = 1_990
+
+
+@asynccontextmanager
+async def open_stage(
+    redis: Redis, redis_url: str, sql_url: str, folder: Path, **flags: Any
+) -> AsyncIterator[Deployment]:
+    """A deployment with two partitions on an empty Redis and an empty database."""
+    settings = load_settings(
+        data_dir=folder,
+        redis__url=redis_url,
+        sql__url=sql_url,
+        stock__partitions=PARTITIONS,
+        **{"writer__standby_ms": 100, "writer__trim_every_ms": 50, "sql__timeout_ms": 5_000}
+        | flags,
+    )
+    sql = database.connect(
+        sql_url, folder, settings.sql.connections, timeout_ms=settings.sql.timeout_ms
+    )
+    try:
+        await migrate(sql)
+        keyspace = Keyspace(PARTITIONS)
+        await claim_partitions(redis, sql, keyspace)
+        epochs = await check_partitions(redis, sql, keyspace)
+        yield Deployment(
+            settings=settings,
+            role="test",
+            redis=redis,
+            redis_url=redis_url,
+            sql=sql,
+            sql_url=sql_url,
+            keyspace=keyspace,
+            engine=RedisEngine(redis, keyspace, epochs),
+            epochs=epochs,
+        )
+    finally:
+        await sql.dispose()
+
+
+def with_writer(stage: Deployment, **changes: int) -> Deployment:
+    """The same stage with other settings of the writer."""
+    writer = stage.settings.writer.model_copy(update=changes)
+    return replace(stage, settings=stage.settings.model_copy(update={"writer": writer}))
+
+
+async def open_drop(stage: Deployment, **changes: int) -> str:
+    """A drop on sale: in SQL as an operator leaves it, and in Redis. Returns its id."""
+    now_ms = await stage.engine.now_ms()
+    fields = {
+        "opens_ms": now_ms - 1_000,
+        "closes_ms": now_ms + 3_600_000,
+        "hold_ms": 600_000,
+        "buyer_limit": 4,
+        "price_fen": PRICE_FEN,
+        "allotted": 100,
+        "expired_limit": 0,
+    } | changes
+    drop_id = new_id()
+    row = {
+        "drop_id": drop_id,
+        "campaign_id": "c1",
+        "sku_id": "s1",
+        "state": "opening",
+        "partition": stage.keyspace.partition_of(drop_id),
+        "created_ms": now_ms,
+        **fields,
+    }
+    async with database.transaction(stage.sql) as connection:
+        await connection.execute(insert(tables.drops), [row])
+    await stage.engine.open_drop(drop_id, DropTerms(**fields))
+    return drop_id
+
+
+async def reserve(stage: Deployment, drop_id: str, buyers: Sequence[str]) -> list[str]:
+    """One unit for each buyer, in one batch; the rids of those who got it."""
+    attempts = [Attempt(random_rid(drop_id), buyer) for buyer in buyers]
+    batch = await stage.engine.reserve(drop_id, attempts)
+    return [
+        attempt.rid
+        for attempt, outcome in zip(attempts, batch.outcomes, strict=True)
+        if outcome.code is ReserveCode.HELD
+    ]
+
+
+class Crowd:
+    """Buyers who reserve, pay, pay late or twice, give back and let expire."""
+
+    def __init__(self, stage: Deployment, drop_ids: Sequence[str], seed: int = 1) -> None:
+        self.stage = stage
+        self.drop_ids = drop_ids
+        self.random = random.Random(seed)
+        self.claims: list[tuple[str, str, int]] = []  # rid, buyer, quantity; whatever became of it
+        self.payments = 0
+
+    async def act(self, steps: int) -> None:
+        """Take `steps` steps, each one call of a script."""
+        for _ in range(steps):
+            verb = self.random.choices(
+                (self._reserve, self._pay, self._release, self._expire, self._adjust),
+                (5, 8, 3, 1, 1),
+            )[0]
+            await verb()
+
+    async def _reserve(self) -> None:
+        drop_id = self.random.choice(self.drop_ids)
+        attempts = [
+            Attempt(
+                random_rid(drop_id),
+                f"buyer-{self.random.randrange(40)}",
+                self.random.randint(1, 3),
+            )
+            for _ in range(self.random.randint(1, 12))
+        ]
+        batch = await self.stage.engine.reserve(drop_id, attempts)
+        for attempt, outcome in zip(attempts, batch.outcomes, strict=True):
+            if outcome.code is ReserveCode.HELD:
+                self.claims.append((attempt.rid, attempt.buyer_id, attempt.quantity))
+
+    async def _pay(self) -> None:
+        if self.claims:
+            rid, _, quantity = self.random.choice(self.claims)
+            self.payments += 1
+            payment_id = f"pay-{self.payments}"
+            await self.stage.engine.confirm(rid, payment_id, quantity * PRICE_FEN)
+
+    async def _release(self) -> None:
+        if self.claims:
+            rid, buyer, _ = self.random.choice(self.claims)
+            await self.stage.engine.release(rid, buyer)
+
+    async def _expire(self) -> None:
+        for partition in range(PARTITIONS):
+            for rid in await self.stage.engine.due(partition, 20):
+                if "-" in rid:
+                    await self.stage.engine.expire(drop_of(rid), [rid])
+
+    async def _adjust(self) -> None:
+        delta = self.random.choice((-2, -1, 1, 3))
+        await self.stage.engine.adjust_drop(
+            self.random.choice(self.drop_ids), new_id(), delta, "counted again; 100 % | sure"
+        )
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds; the test's own timeout ends it otherwise."""
+    while not await condition():  # noqa: ASYNC110  what we wait for is in other processes
+        await asyncio.sleep(0.01)
+
+
+async def until_written(stage: Deployment) -> None:
+    """Wait until SQL holds the whole log."""
+
+    async def written() -> bool:
+        for partition in range(PARTITIONS):
+            log = LogReader(stage.redis, stage.keyspace.log(partition))
+            async with database.transaction(stage.sql, write=False) as connection:
+                found = await ledger.position(connection, partition)
+            if found is None or found.offset != (await log.info()).last_id:
+                return False
+        return True
+
+    await until(written)
+
+
+@asynccontextmanager
+async def running(worker: Writer | Keeper) -> AsyncIterator[None]:
+    """A worker that runs while the block does, and is stopped by its event."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def read_sql(stage: Deployment) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row the writer wrote, without its own clock."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    async with database.snapshot(stage.sql) as connection:
+        for table in (
+            tables.books,
+            tables.orders,
+            tables.stock_ledger,
+            tables.payments,
+            tables.refunds,
+            tables.log_offsets,
+            tables.quarantine,
+        ):
+            columns = [
+                column
+                for column in table.c
+                if table not in (tables.log_offsets, tables.quarantine)
+                or column.name not in ("updated_ms", "created_ms")
+            ]
+            rows = await connection.execute(select(*columns).order_by(*table.primary_key))
+            found[table.name] = [tuple(row) for row in rows]
+        rows = await connection.execute(
+            select(tables.drops.c.drop_id, tables.drops.c.state).order_by(tables.drops.c.drop_id)
+        )
+        found["drops"] = [tuple(row) for row in rows]
+    return found
