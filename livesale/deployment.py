@@ -102,6 +102,9 @@ async def open_sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
         )
     except (ValueError, ArgumentError) as error:
         raise Refused(SQL_URL, str(error), "Use mysql://user:password@host/database.") from None
+    except OSError as error:
+        problem = f"cannot make the folder {error.filename}: {error.strerror}"
+        raise Refused(SQL_URL, problem, "Name another, or another LIVESALE__DATA_DIR.") from None
     try:
         yield sql
     finally:

@@ -4,6 +4,7 @@ SQL fixes the number of partitions by its rows in `log_offsets`. Redis that is e
 SQL, or of another epoch must not sell: its counters are wrong.
 """
 
+from msgspec import Struct
 from redis.asyncio import Redis
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +14,7 @@ from livesale.errors import Refused
 from livesale.store.database import now_ms, transaction
 from livesale.store.tables import drops, log_offsets
 from stock.keyspace import Keyspace
-from stock.log import START, LogInfo, LogReader, id_key
+from stock.log import START, LogReader, id_key
 
 FIRST_EPOCH = 1
 PARTITIONS = "LIVESALE__STOCK__PARTITIONS"
@@ -61,15 +62,15 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
 
     A partition that has never sold gets its epoch here. Raises Refused.
     """
-    # What Redis has deleted is read before SQL's offset, its end after it: both only grow, and the
-    # writer trims behind the offset, so a running sale never looks broken.
+    # How much Redis has trimmed is read before SQL's offset, the end of its log after it: all of
+    # them only grow, and the writer trims behind the offset, so a running sale never looks broken.
     readers = [LogReader(redis, keyspace.log(number)) for number in range(keyspace.partitions)]
-    deleted = [(await reader.info()).max_deleted_id for reader in readers]
+    before = [await reader.info() for reader in readers]
     async with transaction(sql, write=False) as connection:
         found = await connection.execute(
-            select(log_offsets.c.partition, log_offsets.c.epoch, log_offsets.c.offset)
+            select(*(log_offsets.c[name] for name in _Place.__struct_fields__))
         )
-        rows = {row.partition: (int(row.epoch), str(row.offset)) for row in found}
+        rows = {row.partition: _Place(*row) for row in found}
         beyond_draft = await connection.execute(
             select(drops.c.partition).where(drops.c.state != "draft").distinct()
         )
@@ -80,19 +81,27 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
             f"this deployment has {len(rows)} partitions, not {keyspace.partitions}",
             f"Set it to {len(rows)}: the number is fixed for ever.",
         )
-    for partition, (epoch, offset) in sorted(rows.items()):
-        if offset == START and partition not in used:
-            await redis.set(keyspace.epoch(partition), epoch, nx=True)
+    for partition, place in sorted(rows.items()):
+        if place.offset == START and partition not in used:
+            await redis.set(keyspace.epoch(partition), place.epoch, nx=True)
         held = await redis.get(keyspace.epoch(partition))
-        info = await readers[partition].info()
-        _compare(partition, epoch, offset, int(held or 0), deleted[partition], info)
-    return {partition: epoch for partition, (epoch, _) in rows.items()}
+        trimmed = before[partition].entries_added - before[partition].length
+        _compare(place, int(held or 0), trimmed, (await readers[partition].info()).last_id)
+    return {partition: place.epoch for partition, place in rows.items()}
 
 
-def _compare(
-    partition: int, epoch: int, offset: str, held: int, deleted: str, info: LogInfo
-) -> None:
-    name = f"partition p{partition:02d}"
+class _Place(Struct, frozen=True):
+    """A row of `log_offsets`: where SQL stands in a partition."""
+
+    partition: int
+    epoch: int
+    offset: str
+    entries: int
+
+
+def _compare(place: _Place, held: int, trimmed: int, last_id: str) -> None:
+    """`held` is the epoch in Redis, `trimmed` how many entries its log has no more."""
+    name, epoch, offset = f"partition p{place.partition:02d}", place.epoch, place.offset
     if not held:
         problem = f"Redis has lost {name}, of which SQL holds the log up to {offset}"
         raise Refused(REDIS_URL, problem, RECOVER)
@@ -105,13 +114,13 @@ def _compare(
     if held < epoch:
         problem = f"Redis is an old copy: {name} has epoch {held} there and {epoch} in SQL"
         raise Refused(REDIS_URL, problem, RECOVER)
-    if id_key(info.last_id) < id_key(offset):
-        problem = f"Redis is older than SQL: the log of {name} ends at {info.last_id}, SQL holds it"
+    if id_key(last_id) < id_key(offset):
+        problem = f"Redis is older than SQL: the log of {name} ends at {last_id}, SQL holds it"
         raise Refused(REDIS_URL, f"{problem} up to {offset}", RECOVER)
-    if id_key(deleted) > id_key(offset):
+    if trimmed > place.entries:
         raise Refused(
             SQL_URL,
-            f"the database is older than Redis: {name} was trimmed up to {deleted}, SQL holds it "
-            f"up to {offset}",
+            f"the database is older than Redis: {trimmed} entries of the log of {name} are gone, "
+            f"and SQL holds {place.entries}",
             "Name the database that belongs to this Redis.",
         )

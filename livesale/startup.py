@@ -2,7 +2,6 @@
 
 from redis.asyncio import Redis
 from redis.exceptions import (
-    AuthenticationError,
     NoPermissionError,
     RedisError,
     ResponseError,
@@ -33,8 +32,6 @@ async def check_server(redis: Redis) -> str:
     """The server answers, is a primary and new enough; its name and version."""
     try:
         about = await redis.info("server", "replication")
-    except AuthenticationError as error:
-        raise Refused(REDIS_URL, f"Redis refuses us: {error}", "Correct its password.") from None
     except (RedisError, OSError) as error:
         raise unreachable_redis(error) from None
     version = str(about["redis_version"])
@@ -97,6 +94,9 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
 
 
 def unreachable_redis(error: Exception) -> Refused:
+    # redis-py hands a refused password over as a lost connection: only the text tells.
+    if "username-password" in str(error) or "authenticated" in str(error):
+        return Refused(REDIS_URL, f"Redis refuses us: {error}", "Correct its user and password.")
     return Refused(
         REDIS_URL,
         f"Redis cannot be reached: {str(error).rstrip('.')}",
