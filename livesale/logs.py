@@ -34,6 +34,8 @@ _SECRET_KEY_PARTS = (
     "js_code",
 )
 _TEXTS = (
+    # our own tokens, wherever they stand
+    (re.compile(r"\bls1\.[A-Za-z0-9._+-]+"), REDACTED),
     # Authorization: Bearer …, whatever follows
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;}]+"), rf"\1 {REDACTED}"),
     # token=…, "openid": "…" in queries, JSON and reprs
@@ -86,7 +88,7 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
         processors=[*enrich, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a process may be set up again, on another stream
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(

@@ -3,7 +3,7 @@
 Every process serves its own samples on a unix socket in the run folder. `exposition()` asks all
 siblings at once, adds the label `process="api-0"` and renders the lot: nothing is summed up
 wrongly, and a process that is gone leaves nothing behind. (prometheus_client's own multiprocess
-mode keeps the files of the dead.) All families are defined here, so each has one spelling.
+mode keeps the files of the dead.)
 """
 
 import asyncio
@@ -74,45 +74,6 @@ BATCH_QUEUE = Gauge(
 )
 LIMITED = Counter(
     "livesale_limited_total", "Requests refused by a rate limit", ["by"], registry=REGISTRY
-)
-WRITER_ENTRIES = Counter(
-    "livesale_writer_entries_total", "Log entries committed to SQL", registry=REGISTRY
-)
-WRITER_ROWS = Counter(
-    "livesale_writer_rows_total", "Rows committed to SQL, by table", ["table"], registry=REGISTRY
-)
-WRITER_COMMIT_SECONDS = Histogram(
-    "livesale_writer_commit_seconds",
-    "One SQL transaction of the writer, from its begin",
-    buckets=_FAST_S,
-    registry=REGISTRY,
-)
-WRITER_LAG = Gauge(
-    "livesale_writer_lag_entries",
-    "Log entries that SQL does not hold yet",
-    ["partition"],
-    registry=REGISTRY,
-)
-WRITER_OWNS = Gauge(
-    "livesale_writer_owns_partition",
-    "1 where this writer holds the partition's row lock",
-    ["partition"],
-    registry=REGISTRY,
-)
-WRITER_SQL_FAULTS = Counter(
-    "livesale_writer_sql_faults_total", "Transactions that SQL refused or lost", registry=REGISTRY
-)
-QUARANTINED = Counter(
-    "livesale_quarantined_entries_total", "Log entries put aside as unreadable", registry=REGISTRY
-)
-KEEPER_EXPIRED = Counter(
-    "livesale_keeper_expired_total", "Holds ended at their deadline", registry=REGISTRY
-)
-KEEPER_CLOSED = Counter(
-    "livesale_keeper_closed_total", "Drops closed at their time", registry=REGISTRY
-)
-KEEPER_SWEEP_SECONDS = Histogram(
-    "livesale_keeper_sweep_seconds", "One sweep of the keeper", buckets=_FAST_S, registry=REGISTRY
 )
 
 _ANSWER_TIMEOUT_S = 1.0

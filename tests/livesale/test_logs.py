@@ -10,10 +10,12 @@ import pytest
 import structlog
 
 from livesale import logs
+from livesale.identity.tokens import TokenSigner
 from livesale.settings import load_settings
 
 SECRET = "a-secret-of-the-settings"
-TOKEN = "v1.k1.AAAABBBBCCCC"
+TOKEN = "a-foreign-token"
+OURS = TokenSigner("k1", b"x" * 32).buyer("b1")
 
 
 @pytest.fixture(autouse=True)
@@ -74,12 +76,13 @@ def test_one_line_of_json_with_utc_time_and_process(out: io.StringIO) -> None:
         {"error": ValueError(f"bad token={TOKEN}")},
         {"note": f"authorization: bearer {TOKEN}"},
         {"url": f"mysql://root:{TOKEN}@db/livesale"},
+        {"path": f"/v1/{OURS}/x", "list": [f"({OURS})"]},
         {"value": f"it is {SECRET} or an-older-secret"},
     ],
 )
 def test_a_secret_is_never_printed(out: io.StringIO, fields: dict[str, Any]) -> None:
     structlog.get_logger().warning("handed_over", **fields)
-    for secret in (TOKEN, SECRET, "an-older-secret"):
+    for secret in (TOKEN, OURS, SECRET, "an-older-secret"):
         assert secret not in out.getvalue()
     assert logs.REDACTED in out.getvalue()
 

@@ -1,0 +1,26 @@
+"""What the demo sells, and to how many."""
+
+from msgspec import Struct
+
+
+class DemoOptions(Struct, frozen=True):
+    """`seconds` is how long the crowd keeps coming; `redis` and `sql` are addresses, or None for
+    embedded ones in a temporary folder; `json` prints one JSON object and nothing else.
+    """
+
+    buyers: int = 20_000
+    stock: int = 1_000
+    seconds: float = 20.0
+    workers: int = 4
+    redis: str | None = None
+    sql: str | None = None
+    json: bool = False
+    seed: int | None = None
+
+
+HOLD_MS = 3_000
+BUYER_LIMIT = 3
+PRICE_FEN = 129_900
+EXTRA_S = 20.0  # after `seconds`, for abandoned units to be sold again
+CROWDS = 2  # processes that play the crowd
+CONNECTIONS = 128  # keep-alive connections of each of them

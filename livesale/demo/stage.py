@@ -1,0 +1,57 @@
+"""The real system that the demo runs on: all processes, on stores of its own unless told."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from livesale import logs
+from livesale.demo.options import DemoOptions
+from livesale.deployment import Deployment, open_deployment
+from livesale.server.banner import url_of
+from livesale.server.processes import children_of, stop_in_order, with_port
+from livesale.server.sockets import reserve_port
+from livesale.server.supervisor import Supervisor
+from livesale.settings import Settings
+
+ROLES = ("api", "writer", "keeper")
+LOG_FILE = "demo.log"
+
+
+def settings_of_the_demo(settings: Settings, options: DemoOptions, folder: Path) -> Settings:
+    """The caller's settings, but with stores in `folder` unless he named others, on a free port."""
+    return settings.model_copy(
+        update={
+            "data_dir": folder,
+            "redis": settings.redis.model_copy(update={"url": options.redis or "embedded"}),
+            "sql": settings.sql.model_copy(update={"url": options.sql or "embedded"}),
+            "http": settings.http.model_copy(
+                update={"host": "127.0.0.1", "port": 0, "workers": options.workers, "notice_s": 0.0}
+            ),
+            "log": settings.log.model_copy(update={"level": "warning", "format": "json"}),
+        }
+    )
+
+
+@asynccontextmanager
+async def set_stage(settings: Settings) -> AsyncIterator[tuple[Deployment, str]]:
+    """All processes, up; the deployment and its URL. Stopped in order at the end.
+
+    What they log goes to demo.log in the data folder. Raises Refused or StartFailed.
+    """
+    with (
+        (settings.data_dir / LOG_FILE).open("a", encoding="utf-8") as log,
+        reserve_port(settings.http) as holder,
+    ):
+        logs.setup(settings, "demo", log)
+        settings = with_port(settings, holder.getsockname()[1])
+        async with open_deployment(settings, role="demo") as deployment:
+            supervisor = Supervisor(
+                settings, children_of(settings, ROLES, settings.http.workers), output=log
+            )
+            await supervisor.start()
+            try:
+                yield deployment, url_of(settings)
+            except BaseException:
+                supervisor.kill()
+                raise
+            await stop_in_order(supervisor, deployment)

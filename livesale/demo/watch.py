@@ -1,0 +1,109 @@
+"""Looks at both stores while the demo runs, and writes what it sees into the scene."""
+
+import asyncio
+from collections import Counter
+
+from sqlalchemy import case, func, select
+
+from livesale.demo.checks import OrderRow
+from livesale.demo.scene import SLOT_S, Scene, Stand
+from livesale.deployment import Deployment
+from livesale.store.tables import log_offsets, orders
+from stock.errors import StockError
+from stock.log import LogReader
+
+SAMPLE_S = 0.02
+SQL_SAMPLE_S = 0.25
+
+
+class Watch:
+    """The samplers of one drop; each runs until cancelled."""
+
+    def __init__(self, deployment: Deployment, drop_id: str, opens_ms: int, scene: Scene) -> None:
+        self._deployment = deployment
+        self._drop_id = drop_id
+        self._opens_ms = opens_ms
+        self._scene = scene
+        self._happened: set[str] = set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_books())
+            tasks.create_task(self._watch_sql())
+            tasks.create_task(self._watch_rates())
+
+    async def read_orders(self) -> dict[str, OrderRow]:
+        """Every order of the drop as SQL has it."""
+        columns = orders.c["order_id", "buyer_id", "quantity", "amount_fen", "state"]
+        asked = select(columns).where(orders.c.drop_id == self._drop_id)
+        async with self._deployment.sql.connect() as connection:
+            found = await connection.execute(asked)
+            return {row.order_id: OrderRow(*row) for row in found}
+
+    async def _watch_books(self) -> None:
+        scene = self._scene
+        while True:
+            try:
+                seen = await self._deployment.engine.snapshot(self._drop_id)
+            except StockError:
+                seen = None  # it was not seen; the next sample will be
+            if seen is not None:
+                scene.now_s = (seen.now_ms - self._opens_ms) / 1000
+                before = scene.stand
+                scene.see(
+                    Stand(seen.available, seen.held, seen.sold, seen.burned, seen.terms.allotted)
+                )
+                self._tell_story(before, scene.stand)
+            await asyncio.sleep(SAMPLE_S)
+
+    def _tell_story(self, before: Stand, now: Stand) -> None:
+        stock = now.allotted
+        if now.held + now.sold:
+            self._once("first", "the first units are held")
+        if not now.available:
+            self._once("gone", f"all {stock:,} units are held or sold")
+        if now.sold * 2 >= stock:
+            self._once("half", "half of the stock is paid")
+        ended = now.available - before.available
+        if before.allotted and ended > 0:
+            self._once("back", "the first unpaid holds expire, their units are on sale again")
+        if now.sold == stock:
+            self._once("sold", f"all {stock:,} units are sold and paid")
+
+    def _once(self, name: str, what: str) -> None:
+        if name not in self._happened:
+            self._happened.add(name)
+            self._scene.note(what)
+
+    async def _watch_sql(self) -> None:
+        held_or_not = func.count()
+        sold = func.coalesce(func.sum(case((orders.c.state == "sold", orders.c.quantity))), 0)
+        asked = select(held_or_not, sold).where(orders.c.drop_id == self._drop_id)
+        partition = self._deployment.keyspace.partition_of(self._drop_id)
+        place = select(log_offsets.c.entries).where(log_offsets.c.partition == partition)
+        reader = LogReader(self._deployment.redis, self._deployment.keyspace.log(partition))
+        while True:
+            async with self._deployment.sql.connect() as connection:
+                count, units = (await connection.execute(asked)).one()
+                applied = (await connection.execute(place)).scalar_one()
+            self._scene.orders_in_sql, self._scene.sold_in_sql = int(count), int(units)
+            added = (await reader.info()).entries_added
+            self._scene.see_lag(max(0, added - applied))
+            await asyncio.sleep(SQL_SAMPLE_S)
+
+    async def _watch_rates(self) -> None:
+        scene, before = self._scene, 0
+        while True:
+            await asyncio.sleep(SLOT_S)
+            scene.rate_now = (scene.requests - before) / SLOT_S
+            scene.rate_peak = max(scene.rate_peak, scene.rate_now)
+            scene.rates.append(scene.rate_now)
+            before = scene.requests
+
+
+def units_by_state(rows: dict[str, OrderRow]) -> Counter[str]:
+    """Units of the orders in each state."""
+    units: Counter[str] = Counter()
+    for row in rows.values():
+        units[row.state] += row.quantity
+    return units

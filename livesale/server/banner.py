@@ -1,0 +1,46 @@
+"""What `livesale up` says when it is up."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+from livesale.settings import Settings
+
+_BOLD, _DIM, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
+
+
+def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: float) -> str:
+    """A few lines: where it is, where its data are, what to type next."""
+    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    bold, dim, green, off = (_BOLD, _DIM, _GREEN, _OFF) if colours else ("", "", "", "")
+    url = url_of(settings)
+    others = [role for role in ("writer", "keeper") if role in roles]
+    processes = " + ".join([f"{workers} API worker{'s' * (workers != 1)}", *others])
+    stores = (("Redis", settings.redis.url), ("SQL", settings.sql.url))
+    embedded = " and ".join(name for name, address in stores if address == "embedded")
+    where = f"{settings.data_dir.resolve()}" if embedded else "in your own stores"
+    note = f"   {dim}embedded {embedded}, durable{off}" if embedded else ""
+    lines = [
+        f"{green}●{off} {bold}livesale is up{off} at {bold}{url}{off}"
+        f"   {dim}{processes}, ready in {start_s:.1f} s{off}",
+        "",
+        f"  API      {url}/docs",
+        f"  metrics  {url}/metrics",
+        f"  data     {where}{note}",
+        "",
+        "  a buyer's token      livesale token --buyer alice",
+        "  an operator's token  livesale token --operator bob",
+        "  a drop               livesale drop create --help",
+        "  see it sell          livesale demo",
+        "",
+        f"  {dim}Ctrl-C stops it: requests in flight are answered, then SQL catches up.{off}",
+    ]
+    return "\n".join(lines)
+
+
+def url_of(settings: Settings) -> str:
+    """The address to open in a browser on this machine."""
+    host = settings.http.host
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104  compared, not bound
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"

@@ -1,0 +1,47 @@
+"""The roles that work behind the API: one process each, with logs, metrics and a clean stop."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from livesale import logs, metrics
+from livesale.deployment import Deployment, open_deployment
+from livesale.server.signals import watch_signals
+from livesale.settings import Settings
+from livesale.workers.keeper import Keeper
+from livesale.workers.writer import Writer
+
+
+class Worker(Protocol):
+    """What the writer and the keeper are."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun."""
+        ...
+
+
+def run_writer(settings: Settings) -> int:
+    """Move the log into SQL until told to stop; the exit code. Raises Refused."""
+    return uvloop.run(_run("writer", settings, Writer))
+
+
+def run_keeper(settings: Settings) -> int:
+    """Expire holds and close drops until told to stop; the exit code. Raises Refused."""
+    return uvloop.run(_run("keeper", settings, Keeper))
+
+
+async def _run(
+    role: str, settings: Settings, make: Callable[[Deployment, CollectorRegistry], Worker]
+) -> int:
+    logs.setup(settings, role)
+    stop = asyncio.Event()
+    watch_signals(stop, at_once=lambda: os._exit(1))
+    async with open_deployment(settings, role=role) as deployment:
+        worker = make(deployment, metrics.REGISTRY)
+        async with metrics.serve(settings, role):
+            await worker.run(stop)
+    return 0

@@ -1,0 +1,90 @@
+"""The listening side: one port shared by all API workers, and a way to stop without a reset."""
+
+import ctypes
+import errno
+import socket
+import struct
+from typing import Any
+
+from livesale.errors import Refused
+from livesale.settings import HttpSettings
+
+BACKLOG = 4096
+SO_ATTACH_FILTER = 26
+
+# Classic BPF over the TCP header: load the byte of flags, drop the segment if SYN is set.
+_DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+
+
+def reserve_port(http: HttpSettings) -> socket.socket:
+    """Take the address of the settings for this deployment; port 0 picks a free one.
+
+    The socket does not listen: it keeps the port while workers come and go. Raises Refused when
+    the address is not ours to take, also when another livesale already shares it.
+    """
+    family, address = _resolve(http.host, http.port)
+    # Bound without SO_REUSEPORT first: with it, two deployments would split the crowd in silence.
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _bind(probe, address, http)
+        port = probe.getsockname()[1]
+    holder = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _bind(holder, (address[0], port, *address[2:]), http)
+    except BaseException:
+        holder.close()
+        raise
+    return holder
+
+
+def listen(http: HttpSettings) -> socket.socket:
+    """One worker's share of the port. Raises Refused when it cannot be bound."""
+    family, address = _resolve(http.host, http.port)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setblocking(False)
+        _bind(sock, address, http)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def refuse_handshakes(sock: socket.socket) -> None:
+    """Let no new connection begin on a listening socket; those begun can still be accepted.
+
+    Closing a listening socket resets every connection that waits in its queue, requests and all.
+    So the kernel is told to drop the SYNs first, then the queue is accepted, then it is closed. A
+    client that came in between tries again by itself and meets another worker or a refusal.
+    """
+    code = b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN)
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise Refused(
+            "LIVESALE__HTTP__HOST", f"cannot resolve {host!r}: {error.strerror}", "Correct it."
+        ) from None
+    family, _, _, _, address = found[0]
+    return family, address
+
+
+def _bind(sock: socket.socket, address: tuple[Any, ...], http: HttpSettings) -> None:
+    try:
+        sock.bind(address)
+    except OSError as error:
+        where = f"{http.host}:{address[1]}"
+        if error.errno == errno.EADDRINUSE:
+            problem, cure = f"{where} is in use", "Stop what listens there, or use --port 0."
+        else:
+            problem, cure = f"cannot listen on {where}: {error.strerror}", "Name another."
+        raise Refused("LIVESALE__HTTP__PORT", problem, cure) from None

@@ -1,0 +1,172 @@
+"""Starts child processes, restarts those that die, and stops them in the right order.
+
+A child is tied to this process: it dies with it, even on SIGKILL. Its settings travel in its
+environment, never on its command line, where anybody could read the secrets. A child is up when
+the socket of its metrics is there.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+import structlog
+
+from livesale.errors import LivesaleError
+from livesale.parent import die_with_parent
+from livesale.run_folder import run_folder
+from livesale.settings import PREFIX, Settings, as_environment
+
+START_TIMEOUT_S = 30.0
+STEADY_S = 10.0  # a child that lived this long is restarted without delay
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
+STOP_MARGIN_S = 5.0
+POLL_S = 0.01
+
+log = structlog.get_logger(__name__)
+
+
+class StartFailed(LivesaleError):
+    """A child ended, or hung, before it was up."""
+
+
+class Child:
+    """One process that is to be there: `command` follows `python -m livesale`."""
+
+    def __init__(self, name: str, command: Sequence[str], *, stop_s: float) -> None:
+        self.name = name
+        self.command = tuple(command)
+        self.stop_s = stop_s
+        self.process: asyncio.subprocess.Process | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        alive = self.process is not None and self.process.returncode is None
+        return self.process.pid if alive and self.process else None
+
+
+class Supervisor:
+    """Keeps a list of children running. Use it from the main thread: Linux ties a child to the
+    thread that started it. They write to `output`, else where this process writes.
+    """
+
+    def __init__(
+        self, settings: Settings, children: Iterable[Child], output: IO[str] | None = None
+    ) -> None:
+        self.children = list(children)
+        self._output = output
+        self._folder = run_folder(settings.data_dir)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+        self._environment = kept | as_environment(settings)
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[str] = set()
+
+    async def start(self, unless: asyncio.Event | None = None) -> None:
+        """Start all children and wait until they are up, or until `unless` is set.
+
+        Raises StartFailed, with all of them stopped.
+        """
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                for child in self.children:
+                    await self._spawn(child)
+                for child in self.children:
+                    await self._wait_until_up(child, unless)
+        except TimeoutError:
+            self.kill()
+            raise StartFailed(f"not all processes were up in {START_TIMEOUT_S:.0f} s") from None
+        except BaseException:
+            self.kill()
+            raise
+        for child in self.children:
+            self._keepers[child.name] = asyncio.create_task(self._keep(child), name=child.name)
+
+    async def stop(self, prefix: str = "") -> None:
+        """Stop the children whose name starts so: SIGTERM, and SIGKILL after their `stop_s`."""
+        leaving = [child for child in self.children if child.name.startswith(prefix)]
+        self._leaving |= {child.name for child in leaving}
+        await asyncio.gather(*(self._stop_one(child) for child in leaving))
+
+    def kill(self) -> None:
+        """SIGKILL to all, at once: nothing acknowledged is lost by it."""
+        self._leaving |= {child.name for child in self.children}
+        for child in self.children:
+            if child.process is not None and child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.kill()
+
+    async def _spawn(self, child: Child) -> None:
+        child.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "livesale", *child.command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            env=self._environment,
+            preexec_fn=die_with_parent(),
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which knows the order
+        )
+
+    async def _wait_until_up(self, child: Child, unless: asyncio.Event | None) -> None:
+        assert child.process is not None  # noqa: S101  spawned just before
+        path = self._folder / f"{child.name}.{child.process.pid}.sock"
+        while not path.exists():
+            if unless is not None and unless.is_set():
+                return
+            if child.process.returncode is not None:
+                raise StartFailed(
+                    f"{child.name} ended with exit code {child.process.returncode} at its start"
+                )
+            await asyncio.sleep(POLL_S)
+
+    async def _keep(self, child: Child) -> None:
+        """Restart `child` whenever it ends, until it is told to leave."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            assert child.process is not None  # noqa: S101  started by start()
+            started = time.monotonic()
+            code = await child.process.wait()
+            if child.name in self._leaving:
+                return
+            if time.monotonic() - started > STEADY_S:
+                backoff_s = FIRST_BACKOFF_S
+            log.error("process died", child=child.name, exit_code=code, restart_in_s=backoff_s)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+            if child.name in self._leaving:
+                return
+            child.restarts += 1
+            await self._spawn(child)
+            if child.name in self._leaving:  # stop() came while it was being started
+                child.process.kill()
+                await child.process.wait()
+                return
+            log.info("process started again", child=child.name, pid=child.pid)
+
+    async def _stop_one(self, child: Child) -> None:
+        process = child.process
+        if process is None or process.returncode is not None:
+            await self._forget(child)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(child.stop_s):
+                await process.wait()
+        except TimeoutError:
+            log.error("process did not stop in time", child=child.name, after_s=child.stop_s)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if process.returncode not in (0, -signal.SIGTERM):
+            log.warning("process stopped badly", child=child.name, exit_code=process.returncode)
+        await self._forget(child)
+
+    async def _forget(self, child: Child) -> None:
+        keeper = self._keepers.pop(child.name, None)
+        if keeper is not None:
+            await keeper
