@@ -1,0 +1,50 @@
+# All that there is to do here, each with its own set-up. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check fmt lock clean
+
+bin := .venv/bin
+ARGS ?=
+
+help: ## List the targets
+	@echo 'make TARGET [ARGS="…"]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.run ## Sell 1,000 units to 20,000 simulated buyers, and audit the books
+	@$(bin)/livesale demo $(ARGS)
+
+up: .venv/.run ## Run the service with everything embedded
+	@$(bin)/livesale up $(ARGS)
+
+test: .venv/.dev ## Run all tests, on real servers
+	@scripts/set_up_servers.sh
+	@$(bin)/pytest -n auto --maxprocesses 4 $(ARGS)
+
+check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check --quiet .
+	@$(bin)/mypy
+	@$(bin)/lint-imports --no-logo 2>&1
+	@$(bin)/pytest --quiet -p no:cacheprovider tests/lua/test_headers.py
+
+fmt: .venv/.dev ## Format, and mend what can be mended
+	@$(bin)/ruff check --fix --quiet . || true
+	@$(bin)/ruff format .
+
+lock: ## Write uv.lock anew after a change of pyproject.toml
+	@scripts/uv.sh lock
+
+clean: ## Remove environments, caches and builds; `var` holds data and stays
+	@rm -rf .venv .uv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What running needs, and what developing needs too.
+.venv/.run: pyproject.toml uv.lock
+	@scripts/uv.sh sync --locked --quiet --no-dev --inexact
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock
+	@scripts/uv.sh sync --locked --quiet
+	@touch .venv/.run $@

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The servers that the tests run on. They are started by the tests, privately, never as services.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+PATH="$PATH:/usr/sbin"
+command -v mariadbd >/dev/null || missing+=(mariadb-server-core)
+command -v mariadb-install-db >/dev/null || missing+=(mariadb-server-core)
+command -v mariadb >/dev/null || missing+=(mariadb-client-core)
+command -v redis-server >/dev/null || missing+=(redis-server)
+
+if [ ${#missing[@]} -gt 0 ]; then
+  mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+  scripts/apt_install.sh "for the tests" "${missing[@]}"
+fi
