@@ -6,6 +6,8 @@ name is kept in the buyers table for payments, and appears in no id, token or lo
 
 import base64
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import aiohttp
@@ -77,21 +79,20 @@ class WeChatLogin:
 
     name = "wechat"
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        *,
-        appid: str,
-        secret: str,
-        base_url: str,
-        timeout_s: float,
-    ) -> None:
-        self._session = session
+    def __init__(self, *, appid: str, secret: str, base_url: str, timeout_s: float) -> None:
+        self._session: aiohttp.ClientSession | None = None
         self._appid = appid
         self._secret = secret
         self._url = f"{base_url.rstrip('/')}/sns/jscode2session"
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._decoder = msgspec.json.Decoder(_WeChatAnswer)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """One client session for all logins. Cookies are nobody's business."""
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as self._session:
+            yield
+        self._session = None
 
     async def identify(self, code: str) -> Identity:
         answer = await self._ask(code)
@@ -110,6 +111,8 @@ class WeChatLogin:
             "js_code": code,
             "grant_type": "authorization_code",
         }
+        if self._session is None:
+            raise LoginUnavailable("the login is not running")
         try:
             async with self._session.get(
                 self._url, params=query, timeout=self._timeout, allow_redirects=False

@@ -1,0 +1,174 @@
+"""The API of one worker, put together. The only place that knows all parts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import msgspec
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from livesale import metrics
+from livesale.clock import Clock
+from livesale.deployment import Deployment
+from livesale.http import docs_page, openapi
+from livesale.http.endpoint import make_handler
+from livesale.http.fallback import expect, make_fallback
+from livesale.http.health import Health
+from livesale.http.limits import Limits
+from livesale.http.services import Draining, Services
+from livesale.http.table import ROUTES
+from livesale.http.traffic import Traffic
+from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
+from livesale.identity.sessions import Sessions
+from livesale.identity.tokens import TokenSigner
+from livesale.sales.campaigns import Campaigns
+from livesale.sales.drops import Drops
+from livesale.sales.orders import Orders
+from livesale.sales.reservations import Reservations
+from livesale.sales.showcase import Showcase
+from livesale.settings import Settings
+from stock.batcher import Batcher
+from stock.errors import Unreachable
+from stock.model import BatchOutcome
+from stock.soldout import SoldOut
+
+COUNT_EVERY_S = 1.0
+
+DRAINING = web.AppKey("draining", Draining)
+SERVICES = web.AppKey("services", Services)
+
+
+def build_app(
+    deployment: Deployment, *, exposition: Callable[[], Awaitable[bytes]] = metrics.exposition
+) -> web.Application:
+    """The application; called inside the event loop that will run it.
+
+    `exposition` is what /metrics answers.
+    """
+    settings = deployment.settings
+    app = web.Application(client_max_size=settings.http.max_body_bytes)
+    batcher = Batcher(
+        deployment.engine,
+        max_queue=settings.stock.max_queue,
+        deadline_s=settings.stock.deadline_ms / 1000,
+    )
+    till = SoldOut(
+        batcher,
+        lambda drop_id: buyers_of(deployment, drop_id),
+        sold_out_ms=settings.stock.sold_out_ms,
+    )
+    clock = Clock(deployment.engine)
+    showcase = Showcase(deployment, clock.now_ms)
+    signer = TokenSigner.from_settings(settings)
+    providers = list(_providers(settings))
+    draining = Draining()
+    document = openapi.describe(ROUTES)
+    services = Services(
+        deployment=deployment,
+        signer=signer,
+        limits=Limits(settings),
+        clock=clock,
+        sessions=Sessions(deployment.sql, signer, providers),
+        showcase=showcase,
+        reservations=Reservations(deployment, till, showcase),
+        orders=Orders(deployment),
+        campaigns=Campaigns(deployment),
+        drops=Drops(deployment),
+        health=Health(deployment, draining),
+        draining=draining,
+        exposition=exposition,
+        openapi=msgspec.json.encode(document),
+        docs=docs_page.render(ROUTES, document),
+    )
+    app[SERVICES] = services
+    app[DRAINING] = draining
+    _route(app, services, Traffic(settings.http.access_log_sample))
+    logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
+    parts = [clock.running, *logins, lambda: _counting(batcher, till)]
+    app.cleanup_ctx.extend(_while_running(part) for part in parts)
+    return app
+
+
+def start_draining(app: web.Application) -> None:
+    """From now on readyz says 503 and every answer closes its connection."""
+    app[DRAINING].draining = True
+
+
+async def buyers_of(deployment: Deployment, drop_id: str) -> AsyncIterator[str]:
+    """The names of all buyers of a drop. Raises Unreachable."""
+    key = deployment.keyspace.of_drop(drop_id).buyers
+    try:
+        async for buyer_id, _ in deployment.redis.hscan_iter(key, count=1_000):
+            yield buyer_id
+    except RedisError as error:
+        raise Unreachable(str(error)) from error
+
+
+def _providers(settings: Settings) -> Iterator[LoginProvider]:
+    """The logins that the settings switch on."""
+    if settings.auth.dev_login:
+        yield DevLogin()
+    wechat = settings.wechat
+    if wechat.appid:
+        yield WeChatLogin(
+            appid=wechat.appid,
+            secret=wechat.secret.get_secret_value(),
+            base_url=wechat.base_url,
+            timeout_s=wechat.timeout_ms / 1000,
+        )
+
+
+def _route(app: web.Application, services: Services, traffic: Traffic) -> None:
+    for route in ROUTES:
+        handler = make_handler(route, services, traffic)
+        app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
+    fallback = make_fallback(ROUTES, services, traffic)
+    app.router.add_route("*", "/{path:.*}", fallback, expect_handler=expect)
+
+
+def _while_running(
+    part: Callable[[], AbstractAsyncContextManager[None]],
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """A part with a beginning and an end, in the form that aiohttp asks for."""
+
+    async def context(_app: web.Application) -> AsyncIterator[None]:
+        async with part():
+            yield
+
+    return context
+
+
+@asynccontextmanager
+async def _counting(batcher: Batcher, till: SoldOut) -> AsyncIterator[None]:
+    """Shows what the batcher and the flag do in the metrics; at the end, lets the batcher finish.
+
+    aiohttp ends the handlers first, so nothing new arrives by then.
+    """
+    counted = 0
+
+    def count_shortcuts() -> None:
+        nonlocal counted
+        metrics.SOLD_OUT_SHORTCUTS.inc(till.answered - counted)
+        counted = till.answered
+
+    def note_batch(_drop_id: str, _sent_at: float, answer: BatchOutcome) -> None:
+        metrics.BATCH_SIZE.observe(len(answer.outcomes))
+
+    async def keep_counting() -> None:
+        while True:
+            await asyncio.sleep(COUNT_EVERY_S)
+            count_shortcuts()
+
+    batcher.listeners.append(note_batch)
+    metrics.BATCH_QUEUE.set_function(lambda: batcher.queued)
+    task = asyncio.create_task(keep_counting(), name="count shortcuts")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        count_shortcuts()
+        await batcher.drain()

@@ -1,0 +1,61 @@
+"""What no route takes: 404, 405 with Allow, and expectations nobody meets."""
+
+import re
+import time
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from livesale.http.endpoint import Handle, check_address, respond
+from livesale.http.problems import CONTENT_TYPE, Problem
+from livesale.http.routes import Answer, Route
+from livesale.http.services import Services
+from livesale.http.traffic import Traffic, request_id_of
+
+
+def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic) -> Handle:
+    """A handler for every method and path that the routes do not take."""
+    methods: dict[str, set[str]] = {}
+    for route in routes:
+        methods.setdefault(re.sub(r"{\w+}", "[^/]+", route.path), set()).add(route.method)
+    known = [(re.compile(path).fullmatch, _allow(found)) for path, found in methods.items()]
+    observe = traffic.observer("other", "unmatched")
+
+    def refuse(request: web.Request) -> Problem:
+        check_address(services.limits, request)
+        for fits, allow in known:
+            if fits(request.path):
+                return Problem("method_not_allowed", headers={"Allow": allow})
+        return Problem("not_found")
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        request_id = request_id_of(request.headers)
+        try:
+            problem = refuse(request)
+        except Problem as limited:
+            problem = limited
+        observe(problem.status, time.perf_counter() - began, request_id, None, problem.code)
+        return respond(_answer(problem), request_id)
+
+    return handle
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """aiohttp's own handler of `Expect`, with our form of refusal."""
+    if request.version >= (1, 1):
+        if request.headers["Expect"].lower() != "100-continue":
+            problem = Problem("expectation_failed")
+            return respond(_answer(problem), request_id_of(request.headers))
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Interim: what is counted of the final answer begins behind it.
+        request.writer.output_size = 0
+    return None
+
+
+def _allow(methods: set[str]) -> str:
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _answer(problem: Problem) -> Answer:
+    return Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)

@@ -1,0 +1,189 @@
+"""GET /livez, GET /readyz
+
+Only what stops this worker from selling makes it not ready. SQL does not: sales go on without it,
+and a load balancer that took every node out would end them.
+"""
+
+import asyncio
+from typing import Literal
+
+from msgspec import Struct
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from livesale.deployment import Deployment
+from livesale.http.routes import Answer, Call, Route
+from livesale.http.services import Draining, Services
+from livesale.sales.fresh import Fresh
+from livesale.store.errors import StoreUnavailable
+from livesale.store.session import session
+from livesale.store.tables import log_offsets
+from stock.log import LogReader, id_key
+from stock.scripts import load_all
+
+TIMEOUT_S = 2.0
+REMEMBER_S = 0.25
+BEHIND_MS = 10_000  # a writer further behind than this is said to be
+
+
+class Alive(Struct, frozen=True):
+    status: Literal["alive"] = "alive"
+
+
+class Check(Struct, frozen=True):
+    ok: bool
+    detail: str = ""
+
+
+class WriterLag(Struct, frozen=True):
+    """How many log entries SQL does not hold yet, and the age of the oldest of them."""
+
+    lag_entries: int
+    behind_ms: int
+
+
+class Ready(Struct, frozen=True):
+    """`degraded` is ready: sales go on, but somebody should look."""
+
+    status: Literal["ready", "degraded", "not_ready"]
+    redis: Check
+    scripts: Check
+    epoch: Check
+    sql: Check
+    writer: Check
+    drain: Check
+    writer_lag: WriterLag | None
+
+
+class _Stores(Struct, frozen=True):
+    redis: Check
+    scripts: Check
+    epoch: Check
+    sql: Check
+    writer: Check
+    writer_lag: WriterLag | None
+
+
+_UNASKED = Check(False, "Redis is away")
+
+
+class Health:
+    """What readyz says. The stores are asked at most every 250 ms, however often it is called."""
+
+    def __init__(self, deployment: Deployment, draining: Draining) -> None:
+        self._deployment = deployment
+        self._redis = deployment.redis
+        self._draining = draining
+        self._shas = [script.sha for script in load_all().values()]
+        self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
+
+    async def ready(self) -> Ready:
+        stores = await self._stores.get("")
+        assert stores is not None  # noqa: S101  it always finds something to say
+        drain = Check(not self._draining.draining, "draining" * self._draining.draining)
+        status: Literal["ready", "degraded", "not_ready"] = "ready"
+        if not (stores.sql.ok and stores.writer.ok):
+            status = "degraded"
+        if not (stores.redis.ok and stores.scripts.ok and stores.epoch.ok and drain.ok):
+            status = "not_ready"
+        return Ready(
+            status,
+            stores.redis,
+            stores.scripts,
+            stores.epoch,
+            stores.sql,
+            stores.writer,
+            drain,
+            stores.writer_lag,
+        )
+
+    async def _ask_stores(self, _key: str) -> _Stores:
+        (redis, scripts, epoch), (sql, offsets) = await asyncio.gather(
+            self._check_redis(), self._check_sql()
+        )
+        writer, lag = Check(False, "unknown: a store is away"), None
+        if redis.ok and sql.ok:
+            writer, lag = await self._check_writer(offsets)
+        return _Stores(redis, scripts, epoch, sql, writer, lag)
+
+    async def _check_redis(self) -> tuple[Check, Check, Check]:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._redis.ping()
+                known = await self._redis.script_exists(*self._shas)
+                if not all(known):
+                    await self._deployment.engine.load_scripts()
+                return Check(True), Check(True), await self._check_epochs()
+        except (RedisError, OSError, TimeoutError) as error:
+            return Check(False, type(error).__name__), _UNASKED, _UNASKED
+
+    async def _check_epochs(self) -> Check:
+        keyspace, epochs = self._deployment.keyspace, self._deployment.epochs
+        for partition in range(keyspace.partitions):
+            found = str(await self._redis.get(keyspace.epoch(partition)))
+            if found != str(epochs.get(partition)):
+                detail = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
+                return Check(False, detail)
+        return Check(True)
+
+    async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
+        columns = log_offsets.c
+        query = select(columns["partition"], columns["offset"], columns["entries"])
+        try:
+            async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
+                rows = (await connection.execute(query)).all()
+        except (StoreUnavailable, TimeoutError) as error:
+            return Check(False, f"away ({error or 'no answer'}); sales go on"), {}
+        return Check(True), {partition: (offset, count) for partition, offset, count in rows}
+
+    async def _check_writer(
+        self, offsets: dict[int, tuple[str, int]]
+    ) -> tuple[Check, WriterLag | None]:
+        entries, oldest_ms = 0, 0
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                now_ms = await self._deployment.engine.now_ms()
+                for partition, (offset, written) in offsets.items():
+                    key = self._deployment.keyspace.log(partition)
+                    reader = LogReader(self._redis, key)
+                    added = (await reader.info()).entries_added
+                    entries += max(0, added - written)
+                    for entry_id, _ in await reader.between(offset, "+", 1):
+                        oldest_ms = max(oldest_ms, now_ms - id_key(entry_id)[0])
+        except (RedisError, OSError, TimeoutError) as error:
+            return Check(False, type(error).__name__), None
+        lag = WriterLag(entries, max(0, oldest_ms))
+        if oldest_ms > BEHIND_MS:
+            return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
+        return Check(True), lag
+
+
+async def show_alive(_services: Services, _call: Call) -> Answer:
+    return Answer(200, Alive())
+
+
+async def show_ready(services: Services, _call: Call) -> Answer:
+    ready = await services.health.ready()
+    return Answer(503 if ready.status == "not_ready" else 200, ready)
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/livez",
+        show_alive,
+        "Whether the event loop turns",
+        "operations",
+        {200: Alive},
+        limited=False,
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        show_ready,
+        "Whether this worker can sell",
+        "operations",
+        {200: Ready, 503: Ready},
+        limited=False,
+    ),
+]

@@ -1,0 +1,135 @@
+"""Rate limits of one API worker: GCRA, one float a key, bounded memory. And whose request it is."""
+
+import ipaddress
+import time
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from livesale.http.problems import Problem
+from livesale.metrics import LIMITED
+from livesale.settings import Settings
+
+MAX_KEYS = 100_000
+MAX_HOPS = 20
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RateLimit:
+    """`burst` requests at once, `per_s` in the long run, for each key.
+
+    The generic cell rate algorithm: a key's float is the time at which its bucket is full again.
+    When there are more than `max_keys`, full buckets are forgotten, then the oldest ones.
+    """
+
+    def __init__(self, per_s: float, burst: int, max_keys: int = MAX_KEYS) -> None:
+        self._interval_s = 1 / per_s
+        self._slack_s = burst / per_s
+        self._max_keys = max_keys
+        self._full_at: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def wait_s(self, key: str, now_s: float) -> float:
+        """0 when the request may pass, and is counted; else for how long it may not."""
+        full_at = self._full_at.get(key, now_s)
+        if full_at < now_s:
+            full_at = now_s
+        full_at += self._interval_s
+        wait_s = full_at - now_s - self._slack_s
+        if wait_s > 1e-9:  # a burst adds up floats
+            return wait_s
+        self._full_at[key] = full_at
+        if len(self._full_at) > self._max_keys:
+            self._forget(now_s)
+        return 0.0
+
+    def _forget(self, now_s: float) -> None:
+        self._full_at = {key: at for key, at in self._full_at.items() if at > now_s}
+        too_many = len(self._full_at) - self._max_keys * 9 // 10
+        if too_many > 0:
+            for key in list(self._full_at)[:too_many]:
+                del self._full_at[key]
+
+
+class Clients:
+    """Tells a client's address behind trusted proxies."""
+
+    def __init__(self, trusted_proxies: Iterable[str]) -> None:
+        self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted_proxies]
+        self.address = lru_cache(maxsize=8_192)(self._address)
+
+    def _address(self, peer: str, forwarded: str) -> str | None:
+        """The client's address, as a key; None for a trusted peer that speaks for itself.
+
+        `forwarded` is X-Forwarded-For, believed only as far as trusted proxies wrote it: from the
+        right, up to the first address that is not one of them.
+        """
+        address = _parse(peer)
+        if address is not None and not self._is_trusted(address):
+            return _key(address)
+        client = None
+        for hop in reversed(forwarded.split(",")[-MAX_HOPS:]) if forwarded else ():
+            found = _parse(hop)
+            if found is None:
+                break
+            client = found
+            if not self._is_trusted(found):
+                break
+        return _key(client) if client is not None else None
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+class Limits:
+    """The limits of the settings. Raises Problem("slow_down") with Retry-After."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits = settings.limits
+        self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
+        self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
+        self._clients = Clients(settings.http.trusted_proxies)
+
+    def client(self, peer: str, forwarded: Sequence[str]) -> str | None:
+        """The address that a request counts for, None when it counts for none."""
+        return self._clients.address(peer, ",".join(forwarded))
+
+    def check_address(self, address: str) -> None:
+        wait_s = self._addresses.wait_s(address, time.monotonic())
+        if wait_s:
+            raise _slow_down("address", wait_s)
+
+    def check_buyer(self, buyer_id: str) -> None:
+        wait_s = self._buyers.wait_s(buyer_id, time.monotonic())
+        if wait_s:
+            raise _slow_down("buyer", wait_s)
+
+
+def _slow_down(by: str, wait_s: float) -> Problem:
+    LIMITED.labels(by).inc()
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1)
+
+
+def _parse(text: str) -> Address | None:
+    """An address as peers and proxies write it: with a port or in brackets, too."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _key(address: Address) -> str:
+    # One household or server has a whole /64 of IPv6: it counts as one.
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Address(int(address) >> 64 << 64))
+    return str(address)

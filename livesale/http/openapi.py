@@ -1,0 +1,144 @@
+"""The OpenAPI 3.1 document, made from the route table and the types that validate."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from livesale.http.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER_S, ProblemDocument
+from livesale.http.routes import JSON, PATH_PARAMETERS, Route
+from stock.ids import IDEMPOTENCY_KEY_PATTERN
+
+_REF = "#/components/schemas/{name}"
+_ABOUT = """Sells scarce goods to a crowd, never twice.
+
+Money is in fen, times are in milliseconds since 1970 UTC by the clock of `/v1/time`. Errors are
+RFC 9457 problems with a stable `code`. Any answer may also be a 500 `internal_error`."""
+
+# The problems of checks that every route makes, or every route of a kind.
+_ALWAYS = ("malformed_request", "unknown_parameter", "expectation_failed", "headers_too_large")
+_AUTH = ("unauthenticated", "invalid_token", "expired_token", "forbidden")
+_BODY = (
+    "malformed_json",
+    "malformed_body",
+    "request_timeout",
+    "body_too_large",
+    "unsupported_media_type",
+    "missing_field",
+    "unknown_field",
+    "invalid_field",
+)
+
+
+def problems_of(route: Route) -> list[str]:
+    """Every code that a route may answer, its checks included."""
+    codes = [*_ALWAYS, *route.problems]
+    codes += ["slow_down"] if route.limited or route.auth == "buyer" else []
+    codes += _AUTH if route.auth else ()
+    codes += _BODY if route.body else ()
+    codes += ["invalid_parameter"] if route.query or route.keyed else []
+    return sorted(set(codes), key=list(PROBLEMS).index)
+
+
+def describe(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document."""
+    types: list[Any] = [ProblemDocument]
+    for route in routes:
+        types += [route.body] if route.body else []
+        types += [kind for kind in route.answers.values() if _is_struct(kind)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    refs = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
+    bearer = {"type": "http", "scheme": "bearer"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "livesale", "version": version("livesale"), "description": _ABOUT},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "buyer": {**bearer, "description": "From POST /v1/sessions."},
+                "operator": {**bearer, "description": "From `livesale token --operator NAME`."},
+            },
+        },
+    }
+
+
+def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "parameters": list(_parameters(route)),
+        "responses": _responses(route, refs),
+    }
+    if route.description:
+        operation["description"] = route.description
+    if route.auth:
+        operation["security"] = [{"buyer" if route.auth == "buyer" else "operator": []}]
+        if route.auth != "buyer":
+            operation["x-role"] = route.auth
+    if route.body:
+        operation["requestBody"] = {
+            "required": route.default_body is None,
+            "content": {JSON: {"schema": refs[route.body]}},
+        }
+    return operation
+
+
+def _parameters(route: Route) -> Any:
+    for name in re.findall(r"{(\w+)}", route.path):
+        known = PATH_PARAMETERS[name]
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": known.description,
+            "schema": {"type": "string", "pattern": known.pattern},
+        }
+    if route.query:
+        _, components = msgspec.json.schema_components([route.query], ref_template=_REF)
+        for name, schema in components[route.query.__name__]["properties"].items():
+            yield {"name": name, "in": "query", "required": False, "schema": schema}
+    if route.keyed:
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same key makes a retry the same request.",
+            "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
+        }
+
+
+def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, kind in route.answers.items():
+        schema = refs[kind] if _is_struct(kind) else {} if route.content_type == JSON else None
+        responses[str(status)] = {
+            "description": route.summary,
+            "content": {route.content_type: {"schema": schema} if schema is not None else {}},
+        }
+    by_status: dict[int, list[str]] = {}
+    for code in problems_of(route):
+        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+    for status, codes in by_status.items():
+        response = responses.setdefault(str(status), {"description": "", "content": {}})
+        titles = "; ".join(f"`{code}`: {PROBLEMS[code][1].lower()}" for code in codes)
+        response["description"] = "; ".join(filter(None, (response["description"], titles)))
+        response["content"][CONTENT_TYPE] = {
+            "schema": {"allOf": [refs[ProblemDocument], {"properties": {"code": {"enum": codes}}}]}
+        }
+        if any(code in RETRY_AFTER_S for code in codes):
+            response["headers"] = {
+                "Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}
+            }
+    return dict(sorted(responses.items()))
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)

@@ -1,0 +1,55 @@
+"""GET /metrics, GET /openapi.json, GET /docs"""
+
+from livesale.http.routes import JSON, Answer, Call, Route
+from livesale.http.services import Services
+from livesale.metrics import CONTENT_TYPE as PROMETHEUS
+
+HTML = "text/html; charset=utf-8"
+# The page is one file without scripts: nothing else may be loaded or run.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def show_metrics(services: Services, _call: Call) -> Answer:
+    return Answer(200, await services.exposition(), PROMETHEUS)
+
+
+async def show_openapi(services: Services, _call: Call) -> Answer:
+    return Answer(200, services.openapi, JSON)
+
+
+async def show_docs(services: Services, _call: Call) -> Answer:
+    return Answer(200, services.docs, HTML, _PAGE_HEADERS)
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/metrics",
+        show_metrics,
+        "Metrics for Prometheus, of all processes here",
+        "operations",
+        {200: bytes},
+        limited=False,
+        content_type="text/plain",
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        show_openapi,
+        "This interface as OpenAPI 3.1",
+        "operations",
+        {200: dict},
+    ),
+    Route(
+        "GET",
+        "/docs",
+        show_docs,
+        "This interface for people",
+        "operations",
+        {200: str},
+        content_type="text/html",
+    ),
+]

@@ -1,0 +1,133 @@
+"""Reads bodies, queries, paths and headers; says which part of a request is wrong, and how."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from multidict import CIMultiDictProxy, MultiMapping
+
+from livesale.http.problems import Problem
+from livesale.http.routes import JSON, PATH_PARAMETERS
+from livesale.identity.errors import TokenInvalid
+from livesale.identity.tokens import Buyer, Operator, Role, TokenSigner
+from stock.ids import is_idempotency_key
+
+_AT = re.compile(r" - at `(?:key in )?\$(?:\.)?([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `([^`]*)`")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`", re.DOTALL)
+_JSON_TYPE = re.compile(
+    r"""application/json[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-?8"?[ \t]*)?;?""", re.IGNORECASE
+)
+_MAX_ECHO = 100
+_PATHS = {
+    name: (re.compile(parameter.pattern).fullmatch, parameter.unknown)
+    for name, parameter in PATH_PARAMETERS.items()
+}
+
+
+def read_body(decoder: "msgspec.json.Decoder[Any]", raw: bytes) -> Any:
+    """The body as the route's type. Raises Problem."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = str(error) if isinstance(error, msgspec.DecodeError) else "It is not UTF-8."
+        raise Problem("malformed_json", detail) from None
+    except RecursionError:
+        raise Problem("malformed_json", "It is nested too deep.") from None
+
+
+def check_content_type(headers: "CIMultiDictProxy[str]") -> None:
+    """Raises Problem unless the body is said to be JSON in UTF-8."""
+    given = headers.getall("Content-Type", ())
+    if len(given) != 1 or (given[0] != JSON and not _JSON_TYPE.fullmatch(given[0].strip())):
+        raise Problem("unsupported_media_type")
+
+
+def read_query(kind: type[Struct] | None, query: "MultiMapping[str]") -> Any:
+    """The query parameters as the route's type. Raises Problem for unknown and repeated ones."""
+    known = kind.__struct_fields__ if kind else ()
+    for name in query:
+        if name not in known:
+            raise Problem("unknown_parameter", field=_shortened(name), where="query") from None
+        if len(query.getall(name)) > 1:
+            raise _parameter(name, "query", "It is given more than once.")
+    if kind is None:
+        return None
+    try:
+        return msgspec.convert(dict(query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        name, detail = _place(str(error))
+        raise _parameter(name, "query", detail) from None
+
+
+def check_path(path: Mapping[str, str]) -> None:
+    """An id of the wrong form is the id of nothing. Raises Problem (404)."""
+    for name, value in path.items():
+        fits, unknown = _PATHS[name]
+        if not fits(value):
+            raise Problem(unknown, "No id has this form.", field=name, where="path")
+
+
+def read_key(headers: "CIMultiDictProxy[str]") -> str | None:
+    """The Idempotency-Key, if there is one. Raises Problem."""
+    given = headers.getall("Idempotency-Key", ())
+    if not given:
+        return None
+    key = given[0]
+    if len(given) > 1:
+        raise _parameter("Idempotency-Key", "header", "It is given more than once.")
+    if not is_idempotency_key(key):
+        detail = "It has 1 to 64 visible ASCII characters."
+        raise _parameter("Idempotency-Key", "header", detail)
+    return key
+
+
+def read_caller(
+    signer: TokenSigner, auth: str, headers: "CIMultiDictProxy[str]"
+) -> Buyer | Operator:
+    """Who asks, by the bearer token. Raises Problem or TokenFault."""
+    given = headers.getall("Authorization", ())
+    if not given:
+        raise Problem("unauthenticated")
+    scheme, _, token = given[0].partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer":
+        raise TokenInvalid("one bearer token is needed")
+    caller = signer.verify(token.strip())
+    if auth == "buyer":
+        if not isinstance(caller, Buyer):
+            raise Problem("forbidden", "This is for buyers.")
+    elif not isinstance(caller, Operator):
+        raise Problem("forbidden", "This is for operators.")
+    elif not caller.may(Role(auth)):
+        raise Problem("forbidden", f"The role {auth} is needed.")
+    return caller
+
+
+def _invalid(text: str) -> Problem:
+    """msgspec's sentence as a problem: `Expected … - at `$.place``."""
+    name, detail = _place(text)
+    for pattern, code in ((_MISSING, "missing_field"), (_UNKNOWN, "unknown_field")):
+        found = pattern.match(text)
+        if found:
+            inner = f"{name}.{found[1]}" if name != "$" else found[1]
+            return Problem(code, field=_shortened(inner), where="body")
+    return Problem("invalid_field", detail, field=name, where="body")
+
+
+def _place(text: str) -> tuple[str, str]:
+    found = _AT.search(text)
+    if found is None:
+        return "$", f"{_shortened(text)}."
+    return found[1] or "$", f"{_shortened(text[: found.start()])}."
+
+
+def _parameter(name: str, where: str, detail: str) -> Problem:
+    return Problem("invalid_parameter", detail, field=name, where=where)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_ECHO else f"{name[:_MAX_ECHO]}…"

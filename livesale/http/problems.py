@@ -1,0 +1,174 @@
+"""Errors as RFC 9457 `application/problem+json`. The one table from codes to status lives here."""
+
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from livesale.errors import LivesaleError
+from livesale.identity.errors import IdentityFault
+from livesale.sales.errors import SalesFault
+from livesale.store.errors import StoreUnavailable
+from stock.errors import (
+    BooksBroken,
+    FencedOff,
+    LogCorrupt,
+    NotSent,
+    OutcomeUnknown,
+    ScriptRefused,
+    StockError,
+)
+
+CONTENT_TYPE = "application/problem+json"
+
+# code → status, title. Codes are for ever: clients tell cases apart by them.
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "malformed_request": (400, "This is not HTTP as it should be"),
+    "malformed_json": (400, "The body is not JSON"),
+    "malformed_body": (400, "The body could not be read"),
+    "invalid_parameter": (400, "A parameter or header is not valid"),
+    "unknown_parameter": (400, "There is no such query parameter"),
+    "unauthenticated": (401, "A bearer token is needed"),
+    "invalid_token": (401, "The token is not valid"),
+    "expired_token": (401, "The token has expired"),
+    "invalid_code": (401, "The login code is not valid"),
+    "forbidden": (403, "This token may not do this"),
+    "over_limit": (403, "One buyer cannot have more of this drop"),
+    "barred": (403, "Too many of this buyer's holds of this drop expired unpaid"),
+    "login_blocked": (403, "The login provider blocks this user"),
+    "provider_off": (403, "This login provider is not available here"),
+    "not_found": (404, "There is nothing here"),
+    "unknown_drop": (404, "There is no such drop"),
+    "unknown_campaign": (404, "There is no such campaign"),
+    "unknown_reservation": (404, "There is no such reservation"),
+    "unknown_order": (404, "There is no such order"),
+    "method_not_allowed": (405, "This is not done with this method"),
+    "request_timeout": (408, "The body took too long"),
+    "sold_out": (409, "Sold out"),
+    "paused": (409, "The sale is paused"),
+    "already_sold": (409, "It is paid for"),
+    "not_opened": (409, "The drop was never opened"),
+    "drop_closed": (409, "The drop is closed for ever"),
+    "terms_conflict": (409, "The drop is open with other terms"),
+    "too_few": (409, "Fewer units are available than to be scrapped"),
+    "too_many": (409, "More units than a drop may have"),
+    "closed": (410, "The sale is over"),
+    "body_too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The body must be application/json"),
+    "expectation_failed": (417, "Only `Expect: 100-continue` is understood"),
+    "missing_field": (422, "A field is missing"),
+    "unknown_field": (422, "There is no such field"),
+    "invalid_field": (422, "A field is not valid"),
+    "idempotency_conflict": (422, "The idempotency key was used for another request"),
+    "not_open": (425, "The sale has not opened yet"),
+    "slow_down": (429, "Too many requests"),
+    "login_too_often": (429, "Too many logins of this user"),
+    "headers_too_large": (431, "The headers are too large"),
+    "internal_error": (500, "This is our fault"),
+    "overloaded": (503, "Too busy; nothing was done"),
+    "outcome_unknown": (503, "It may or may not be done; ask again with the same key"),
+    "fenced": (503, "This part of the stock is closed until it is recovered"),
+    "engine_refused": (503, "The store refused this; nothing was done"),
+    "books_broken": (503, "The books of this drop do not balance; nothing was done"),
+    "store_unavailable": (503, "The database is away"),
+    "login_unavailable": (503, "The login provider is away"),
+}
+
+# Seconds after which a client may try again, where it can help.
+RETRY_AFTER_S = {
+    "slow_down": 1,
+    "login_too_often": 60,
+    "overloaded": 1,
+    "outcome_unknown": 1,
+    "fenced": 5,
+    "engine_refused": 5,
+    "books_broken": 5,
+    "store_unavailable": 2,
+    "login_unavailable": 2,
+}
+
+_FAULTS: tuple[tuple[type[Exception], str], ...] = (
+    (NotSent, "overloaded"),
+    (OutcomeUnknown, "outcome_unknown"),
+    (FencedOff, "fenced"),
+    (ScriptRefused, "engine_refused"),
+    (BooksBroken, "books_broken"),
+    (LogCorrupt, "books_broken"),
+    (StoreUnavailable, "store_unavailable"),
+)
+
+
+class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": "in"}):
+    """A problem. `code` is stable; `field` names the culprit, `in` says where it was."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | None = None
+    field: str | None = None
+    where: str | None = None
+    opens_ms: int | None = None
+    remaining: int | None = None
+    available: int | None = None
+    retry_after_s: int | None = None
+
+
+class Problem(LivesaleError):
+    """A request that is answered by a problem. Members are those of ProblemDocument."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        headers: dict[str, str] | None = None,
+        **members: str | int,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.members = members
+        self.headers = headers or {}
+        if code in RETRY_AFTER_S:
+            members.setdefault("retry_after_s", RETRY_AFTER_S[code])
+            self.headers["Retry-After"] = str(members["retry_after_s"])
+        if PROBLEMS[code][0] == 401:
+            error = "" if code == "unauthenticated" else f', error="{code}"'
+            self.headers["WWW-Authenticate"] = f'Bearer realm="livesale"{error}'
+
+    @property
+    def status(self) -> int:
+        return PROBLEMS[self.code][0]
+
+    def encode(self) -> bytes:
+        return _encode(self.code, self.detail, tuple(self.members.items()))
+
+
+def problem_of(fault: Exception) -> Problem | None:
+    """The problem that a fault is to a client; None for one that nobody foresaw."""
+    match fault:
+        case Problem():
+            return fault
+        case SalesFault():
+            problem = Problem(fault.code, fault.detail)
+            problem.members.update(fault.members)
+            if "field" in fault.members:
+                problem.members["where"] = "body"
+            return problem
+        case IdentityFault():
+            return Problem(fault.code)
+        case StockError() | StoreUnavailable():
+            for kind, code in _FAULTS:
+                if isinstance(fault, kind):
+                    return Problem(code)
+    return None
+
+
+@lru_cache(maxsize=1_024)
+def _encode(code: str, detail: str | None, members: tuple[tuple[str, str | int], ...]) -> bytes:
+    status, title = PROBLEMS[code]
+    fields = {"in" if name == "where" else name: value for name, value in members}
+    document = {"type": f"/docs#{code}", "title": title, "status": status, "code": code}
+    if detail:
+        document["detail"] = detail
+    return msgspec.json.encode(document | fields)

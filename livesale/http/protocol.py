@@ -1,0 +1,61 @@
+"""The server side of a connection: what is not even HTTP is answered by a problem, too."""
+
+import asyncio
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from livesale.http.endpoint import respond
+from livesale.http.problems import CONTENT_TYPE, Problem
+from livesale.http.routes import Answer
+from livesale.http.traffic import request_id_of
+
+log = structlog.get_logger(__name__)
+
+
+class Connection(RequestHandler):
+    """aiohttp's, with problems where it would answer plain text or HTML."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that cannot be parsed, or that no handler of ours caught."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        if isinstance(exc, LineTooLong):
+            problem = Problem("headers_too_large")
+        elif 400 <= status < 500:
+            problem = Problem("malformed_request")
+        else:
+            problem = Problem("internal_error")
+            log.error("unforeseen fault", status=status, exc_info=exc)
+        answer = Answer(problem.status, problem.encode(), CONTENT_TYPE)
+        response = respond(answer, request_id_of(request.headers))
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class ApiRunner(web.AppRunner):
+    """An AppRunner whose connections answer malformed requests as the rest of the API does."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        return _Server(
+            server.request_handler,
+            request_factory=server.request_factory,
+            loop=asyncio.get_running_loop(),
+            **server._kwargs,
+        )

@@ -1,0 +1,162 @@
+"""POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.http.problems import CONTENT_TYPE, Problem
+from livesale.http.routes import Answer, Call, Route
+from livesale.http.services import Services
+from livesale.metrics import RESERVATIONS
+from stock.errors import StockError
+from stock.ids import drop_of
+from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode
+
+
+class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="units: all or none")] = 1
+
+
+class Reserved(Struct, frozen=True, gc=False):
+    """A reservation as its attempt is answered. `remaining` is of the moment of the answer."""
+
+    reservation_id: str
+    order_id: str
+    drop_id: str
+    status: HoldState
+    quantity: int
+    amount_fen: int
+    expires_ms: int
+    remaining: int
+
+
+class ShownReservation(Struct, frozen=True, gc=False):
+    reservation_id: str
+    order_id: str
+    drop_id: str
+    status: HoldState
+    quantity: int
+    price_fen: int
+    amount_fen: int
+    expires_ms: int
+
+
+ENGINE_PROBLEMS = ("overloaded", "outcome_unknown", "fenced", "engine_refused", "books_broken")
+
+_REFUSALS = {
+    ReserveCode.SOLD_OUT: "sold_out",
+    ReserveCode.OVER_LIMIT: "over_limit",
+    ReserveCode.BARRED: "barred",
+    ReserveCode.NOT_OPEN: "not_open",
+    ReserveCode.CLOSED: "closed",
+    ReserveCode.PAUSED: "paused",
+    ReserveCode.CONFLICT: "idempotency_conflict",
+    ReserveCode.UNKNOWN_DROP: "unknown_drop",
+}
+_COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
+
+
+async def reserve(services: Services, call: Call) -> Answer:
+    drop_id = call.path["drop_id"]
+    try:
+        outcome = await services.reservations.reserve(
+            drop_id, call.buyer_id, call.body.quantity, call.key
+        )
+    except StockError as fault:
+        RESERVATIONS.labels(type(fault).__name__).inc()
+        raise
+    _COUNTERS[outcome.code].inc()
+    claim = outcome.reservation
+    if claim is None or outcome.code is ReserveCode.CONFLICT:
+        return _refusal(outcome)
+    return Answer(
+        201 if outcome.code is ReserveCode.HELD else 200,
+        Reserved(
+            claim.rid,
+            claim.rid,
+            drop_id,
+            claim.state,
+            claim.quantity,
+            claim.amount_fen,
+            claim.expires_ms,
+            outcome.remaining,
+        ),
+    )
+
+
+async def show_reservation(services: Services, call: Call) -> Answer:
+    found = await services.reservations.find(call.path["reservation_id"], call.buyer_id)
+    return Answer(200, _shown(found))
+
+
+async def release(services: Services, call: Call) -> Answer:
+    found = await services.reservations.release(call.path["reservation_id"], call.buyer_id)
+    return Answer(200, _shown(found))
+
+
+def _refusal(outcome: Outcome) -> Answer:
+    # An answer and no exception: after the rush, this is what nearly everybody gets.
+    code = _REFUSALS[outcome.code]
+    if code == "sold_out":
+        problem = Problem(code, remaining=outcome.remaining)
+    elif code == "not_open":
+        problem = Problem(code, opens_ms=outcome.opens_ms)
+    else:
+        problem = Problem(code)
+    return Answer(problem.status, problem.encode(), CONTENT_TYPE)
+
+
+def _shown(found: Reservation) -> ShownReservation:
+    return ShownReservation(
+        found.rid,
+        found.rid,
+        drop_of(found.rid),
+        found.state,
+        found.quantity,
+        found.price_fen,
+        found.amount_fen,
+        found.expires_ms,
+    )
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/drops/{drop_id}/reservations",
+        reserve,
+        "Reserve units of a drop",
+        "reservations",
+        {201: Reserved, 200: Reserved},
+        (*_REFUSALS.values(), *ENGINE_PROBLEMS, "store_unavailable"),
+        auth="buyer",
+        body=NewReservation,
+        default_body=NewReservation(),
+        keyed=True,
+        description=(
+            "201: held until `expires_ms`. With an `Idempotency-Key` a retry answers 200 with the "
+            "same reservation, whatever has become of it; after a 503, retry with the same key. "
+            "An empty body asks for one unit."
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/reservations/{reservation_id}",
+        show_reservation,
+        "One's own reservation",
+        "reservations",
+        {200: ShownReservation},
+        ("unknown_reservation", "overloaded", "engine_refused", "store_unavailable"),
+        auth="buyer",
+    ),
+    Route(
+        "DELETE",
+        "/v1/reservations/{reservation_id}",
+        release,
+        "Give a hold back",
+        "reservations",
+        {200: ShownReservation},
+        ("unknown_reservation", "already_sold", *ENGINE_PROBLEMS, "store_unavailable"),
+        auth="buyer",
+        description="May be repeated. A hold that has expired stays expired.",
+    ),
+]

@@ -1,0 +1,84 @@
+"""What a route is. The table of them makes both aiohttp's routes and the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from livesale.http.services import Services
+from livesale.identity.tokens import Buyer, Operator
+from stock.ids import DROP_ID_PATTERN, RID_PATTERN
+
+JSON = "application/json"
+
+
+class Call(Struct, gc=False):
+    """A request that has been checked: who asks, and what for."""
+
+    path: Mapping[str, str]
+    query: Any = None
+    body: Any = None
+    caller: Buyer | Operator | None = None
+    key: str | None = None  # the Idempotency-Key
+
+    @property
+    def buyer_id(self) -> str:
+        assert isinstance(self.caller, Buyer)  # noqa: S101  the route asks for a buyer's token
+        return self.caller.buyer_id
+
+    @property
+    def operator(self) -> str:
+        assert isinstance(self.caller, Operator)  # noqa: S101  the route asks for an operator's
+        return self.caller.name
+
+
+class Answer(Struct, gc=False):
+    """`value` is encoded as JSON, unless it is bytes already."""
+
+    status: int
+    value: Any
+    content_type: str = JSON
+    headers: Mapping[str, str] | None = None
+
+
+Handler = Callable[[Services, Call], Awaitable[Answer]]
+
+
+class Route(Struct, frozen=True):
+    """One operation.
+
+    `auth` is buyer, viewer, operator or nothing. `answers` maps a status to the type of its body.
+    `problems` are the codes that are this route's own; those of its checks are added by
+    `livesale.http.openapi`. `limited`: counts for its address.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    answers: Mapping[int, type]
+    problems: tuple[str, ...] = ()
+    auth: str | None = None
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    default_body: Any = None  # what an empty body means; None: it is refused
+    keyed: bool = False  # takes an Idempotency-Key
+    limited: bool = True
+    content_type: str = JSON
+    description: str = ""
+    changes: bool = field(default=False)  # by an operator: goes to the audit log
+
+
+class PathParameter(Struct, frozen=True):
+    pattern: str
+    unknown: str  # the problem of an id that names nothing
+    description: str
+
+
+PATH_PARAMETERS = {
+    "drop_id": PathParameter(DROP_ID_PATTERN, "unknown_drop", "A drop's id"),
+    "campaign_id": PathParameter(DROP_ID_PATTERN, "unknown_campaign", "A campaign's id"),
+    "reservation_id": PathParameter(RID_PATTERN, "unknown_reservation", "A reservation's id"),
+    "order_id": PathParameter(RID_PATTERN, "unknown_order", "An order's id: its reservation's"),
+}

@@ -1,0 +1,44 @@
+"""The parts that handlers use, put together in `livesale.app`."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from livesale.clock import Clock
+from livesale.deployment import Deployment
+from livesale.http.limits import Limits
+from livesale.identity.sessions import Sessions
+from livesale.identity.tokens import TokenSigner
+from livesale.sales.campaigns import Campaigns
+from livesale.sales.drops import Drops
+from livesale.sales.orders import Orders
+from livesale.sales.reservations import Reservations
+from livesale.sales.showcase import Showcase
+
+if TYPE_CHECKING:
+    from livesale.http.health import Health
+
+
+class Draining(Struct):
+    """Set `draining` when this worker is about to stop: readyz says so, connections close."""
+
+    draining: bool = False
+
+
+class Services(Struct, frozen=True):
+    deployment: Deployment
+    signer: TokenSigner
+    limits: Limits
+    clock: Clock
+    sessions: Sessions
+    showcase: Showcase
+    reservations: Reservations
+    orders: Orders
+    campaigns: Campaigns
+    drops: Drops
+    health: "Health"
+    draining: Draining
+    exposition: Callable[[], Awaitable[bytes]]
+    openapi: bytes
+    docs: bytes

@@ -1,0 +1,48 @@
+"""POST /v1/sessions"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from livesale.http.routes import Answer, Call, Route
+from livesale.http.services import Services
+from livesale.identity.sessions import Session
+
+
+class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
+    provider: Literal["dev", "wechat"]
+    code: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="wechat: what wx.login() gave, good once, for five minutes; dev: a name",
+        ),
+    ]
+
+
+async def open_session(services: Services, call: Call) -> Answer:
+    return Answer(201, await services.sessions.open(call.body.provider, call.body.code))
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/sessions",
+        open_session,
+        "Log in",
+        "sessions",
+        {201: Session},
+        (
+            "invalid_code",
+            "provider_off",
+            "login_blocked",
+            "login_too_often",
+            "login_unavailable",
+            "store_unavailable",
+        ),
+        body=NewSession,
+        description="The token goes into `Authorization: Bearer …` of every call of this buyer.",
+    )
+]

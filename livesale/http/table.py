@@ -1,0 +1,25 @@
+"""All routes. What is asked most often stands first: aiohttp looks in this order."""
+
+from livesale.http import (
+    admin,
+    campaigns,
+    clock,
+    drops,
+    health,
+    operations,
+    orders,
+    reservations,
+    sessions,
+)
+
+ROUTES = [
+    *reservations.ROUTES,
+    *drops.ROUTES,
+    *clock.ROUTES,
+    *campaigns.ROUTES,
+    *orders.ROUTES,
+    *sessions.ROUTES,
+    *admin.ROUTES,
+    *health.ROUTES,
+    *operations.ROUTES,
+]

@@ -1,0 +1,66 @@
+"""What is seen of the requests: metrics, the sampled access log, request ids."""
+
+import random
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from itertools import count
+
+import structlog
+from prometheus_client import Counter
+
+from livesale import metrics
+
+access = structlog.get_logger("livesale.access")
+
+Observe = Callable[[int, float, str, str | None, str], None]
+
+_is_sane = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
+_prefix = secrets.token_hex(5)
+_next = count(1).__next__
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The caller's X-Request-Id when it is sane, else a new one."""
+    given = headers.get("X-Request-Id")
+    if given is not None and _is_sane(given):
+        return given
+    return f"{_prefix}-{_next():x}"
+
+
+class Traffic:
+    """One per worker. `in_flight` counts the requests that are being answered."""
+
+    def __init__(self, sample: float) -> None:
+        self.in_flight = 0
+        self._sample = sample
+        metrics.HTTP_IN_FLIGHT.set_function(lambda: self.in_flight)
+
+    def observer(self, method: str, route: str) -> Observe:
+        """A function that notes one answer of this route; faults of ours are always logged."""
+        seconds = metrics.HTTP_SECONDS.labels(route)
+        counters: dict[int, Counter] = {}
+        sample = self._sample
+
+        def observe(
+            status: int, took_s: float, request_id: str, caller: str | None, code: str
+        ) -> None:
+            counter = counters.get(status)
+            if counter is None:
+                counter = counters[status] = metrics.HTTP_REQUESTS.labels(method, route, status)
+            counter.inc()
+            seconds.observe(took_s)
+            if status >= 500 or random.random() < sample:
+                # The template, not the target: a query may hold anything.
+                access.info(
+                    "request",
+                    method=method,
+                    route=route,
+                    status=status,
+                    problem=code or None,
+                    caller=caller,
+                    ms=round(took_s * 1000, 2),
+                    request_id=request_id,
+                )
+
+        return observe

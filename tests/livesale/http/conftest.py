@@ -1,0 +1,46 @@
+"""The API on a real Valkey and a real database, asked as buyers and operators ask."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from redis.asyncio import Redis
+
+from livesale.app import SERVICES, build_app
+from livesale.deployment import Deployment
+from livesale.http.protocol import ApiRunner
+from tests.livesale.http.api import Api
+from tests.livesale.stage import open_stage
+from tests.servers import Valkey
+
+Serve = Callable[[Deployment], Awaitable[Api]]
+
+
+@pytest.fixture
+async def stage(redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path) -> Any:
+    async with open_stage(redis, redis_server.url, sqlite_url, tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves a deployment by the runner that production has."""
+    running: list[Api] = []
+
+    async def start(deployment: Deployment) -> Api:
+        api = Api(build_app(deployment), deployment)
+        await api.start()
+        running.append(api)
+        return api
+
+    yield start
+    for api in running:
+        await api.stop()
+
+
+@pytest.fixture
+async def api(stage: Deployment, serve: Serve) -> Api:
+    return await serve(stage)
