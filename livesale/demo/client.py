@@ -8,6 +8,7 @@ body of Content-Length bytes. Anything else (chunked bodies, 1xx) is a fault, ne
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from typing import cast
 
 MAX_HEADER_BYTES = 16_384
 MAX_BODY_BYTES = 1_048_576
@@ -61,8 +62,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  TCP
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but acts as one
         self.usable = True
 
     def connection_lost(self, exc: Exception | None) -> None:
