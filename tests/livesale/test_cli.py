@@ -1,0 +1,279 @@
+"""The command line, as a process: what it prints, its exit codes, and that it never shows a
+traceback for what can be expected to go wrong."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import structlog
+
+from livesale.cli import main
+from livesale.cli.faults import BROKEN, FAILED, REFUSED
+from livesale.identity.tokens import Buyer, Operator, TokenSigner
+from livesale.settings import PREFIX, load_settings
+from tests.servers import Valkey
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+CREATE = ("drop", "create", "--title", "茶具 set", "--price-fen", "9900", "--stock", "10")
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Run:
+    """Runs one command as a process, with its data under tmp_path and no settings but those."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    bare[f"{PREFIX}DATA_DIR"] = str(tmp_path / "var")
+
+    def run(*command: str) -> Done:
+        return subprocess.run(command, env=bare, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def livesale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Runs `main()` as a command would, in this process: quicker by the time of all imports."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(*args: str, **settings: str) -> Done:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            for name, value in {f"{PREFIX}DATA_DIR": str(tmp_path / "var"), **settings}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["livesale", *args])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert ended.value.code is None or isinstance(ended.value.code, int)
+        return Done(args, ended.value.code or 0, *capsys.readouterr())
+
+    yield run
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def succeeded(done: Done) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(done: Done, code: int, *words: str) -> None:
+    """One paragraph on stderr, nothing on stdout, a stable code."""
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    "program", [[sys.executable, "-m", "livesale"], [str(Path(sys.executable).parent / "livesale")]]
+)
+def test_it_says_its_version(process: Run, program: list[str]) -> None:
+    out = succeeded(process(*program, "--version"))
+    assert out == f"livesale {version('livesale')}\n"
+
+
+def test_help_names_every_command_and_imports_no_store() -> None:
+    script = """
+import sys
+from livesale.cli.app import app
+print(*(command.name or command.callback.__name__.rstrip("_") for command in app.registered_commands
+        if not command.hidden))
+heavy = {"aiohttp", "alembic", "pydantic", "redis", "sqlalchemy", "uvloop"}
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "demo up serve writer keeper migrate token audit doctor\n"
+
+
+def test_a_bad_setting_is_one_clear_paragraph(livesale: Run) -> None:
+    done = livesale("token", "--buyer", "b", LIVESALE__HTTP__PORT="http")
+    refused(done, REFUSED, "LIVESALE__HTTP__PORT", "integer", "not 'http'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "writer", "keeper"])
+def test_a_role_refuses_to_start_without_its_store(process: Run, command: str) -> None:
+    program = (sys.executable, "-m", "livesale")
+    port = ("--port", "0") if command in ("up", "serve") else ()
+    done = process(*program, command, "--redis", "redis://127.0.0.1:1", *port)
+    refused(done, REFUSED, "LIVESALE__REDIS__URL", "cannot be reached")
+
+
+def test_a_database_out_of_reach_is_one_clear_paragraph(livesale: Run) -> None:
+    done = livesale("migrate", "--sql", "mysql://shop:hunter2@127.0.0.1:1/shop")
+    refused(done, REFUSED, "LIVESALE__SQL__URL", "cannot be reached")
+    assert "hunter2" not in done.stderr
+
+
+def test_tokens_are_those_of_the_settings(livesale: Run) -> None:
+    secret = "a secret of thirty-two bytes or more"
+    signer = TokenSigner.from_settings(load_settings(env="prod", auth__secret=secret))
+
+    def holder(*args: str) -> list[Buyer | Operator]:
+        out = succeeded(
+            livesale("token", *args, LIVESALE__ENV="prod", LIVESALE__AUTH__SECRET=secret)
+        )
+        return [signer.verify(line) for line in out.splitlines()]
+
+    [buyer] = holder("--buyer", "anna")
+    assert isinstance(buyer, Buyer)
+    assert buyer.buyer_id == "anna"
+    crowd = holder("--buyers", "3", "--prefix", "load-")
+    assert [getattr(one, "buyer_id", "") for one in crowd] == ["load-1", "load-2", "load-3"]
+    [operator] = holder("--operator", "olga", "--role", "viewer")
+    assert isinstance(operator, Operator)
+    assert (operator.name, sorted(operator.roles)) == ("olga", ["viewer"])
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("--buyer", "b", "--operator", "o"),
+        ("--buyer", "no spaces"),
+        ("--operator", "o", "--role", "king"),
+        ("--buyers", "0"),
+    ],
+)
+def test_a_token_for_nobody_is_refused(livesale: Run, args: tuple[str, ...]) -> None:
+    refused(livesale("token", *args), REFUSED, "Error")
+
+
+def test_migrate_makes_the_tables_and_may_be_repeated(livesale: Run, mariadb_url: str) -> None:
+    first = succeeded(livesale("migrate", "--sql", mariadb_url))
+    assert first == succeeded(livesale("migrate", "--sql", mariadb_url))
+    assert "revision" in first
+
+
+def test_a_drop_from_its_creation_to_its_close(livesale: Run) -> None:
+    """Each command starts and stops the stores: what one did, the next one finds on disk."""
+    # given
+    made = json.loads(succeeded(livesale(*CREATE, "--limit", "2", "--hold-s", "1.5", "--json")))
+    drop_id = made["drop_id"]
+    terms = ("title", "state", "price_fen", "allotted", "buyer_limit", "hold_ms")
+    assert [made[name] for name in terms] == ["茶具 set", "draft", 9900, 10, 2, 1500]
+    assert made["closes_ms"] - made["opens_ms"] == 3_600_000
+
+    def books() -> dict[str, object]:
+        shown: dict[str, object] = json.loads(
+            succeeded(livesale("drop", "books", drop_id, "--json"))
+        )
+        return shown
+
+    def state_after(step: str) -> str:
+        done: str = json.loads(succeeded(livesale("drop", step, drop_id, "--json")))["state"]
+        return done
+
+    # when, then
+    empty = dict.fromkeys(("allotted", "available", "held", "sold", "burned"), 0)
+    assert books() == {
+        "drop_id": drop_id,
+        "state": "draft",
+        "redis": empty,
+        "sql": empty,
+        "lag_entries": 0,
+        "ok": True,
+    }
+    steps = ("open", "pause", "resume")
+    assert [state_after(step) for step in steps] == ["open", "paused", "open"]
+    key = ("--delta=-4", "--reason", "broken", "--key", "k")
+    adjusted = succeeded(livesale("drop", "adjust", drop_id, *key))
+    assert "6 are available" in adjusted
+    assert adjusted == succeeded(livesale("drop", "adjust", drop_id, *key))
+    assert books() == {
+        "drop_id": drop_id,
+        "state": "open",
+        "redis": empty | {"allotted": 10, "available": 6, "burned": 4},
+        "sql": empty,
+        "lag_entries": 4,
+        "ok": True,
+    }
+    assert "the books hold: open, 4 log entries" in succeeded(livesale("drop", "books", drop_id))
+    assert state_after("close") == "closed"
+    refused(livesale("drop", "pause", drop_id), FAILED, "closed for ever")
+    assert drop_id in succeeded(livesale("drop", "list"))
+
+
+def test_a_drop_can_be_opened_as_it_is_created(livesale: Run) -> None:
+    opens = "2030-11-11T20:00:00+08:00"
+    made = json.loads(succeeded(livesale(*CREATE, "--opens", opens, "--open", "--json")))
+    assert (made["state"], made["opens_ms"]) == ("open", 1_920_628_800_000)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "word"),
+    [
+        ((*CREATE, "--price-fen", "-1"), REFUSED, "price_fen"),
+        ((*CREATE, "--stock", "0"), REFUSED, "allotted"),
+        ((*CREATE, "--opens", "tomorrow"), REFUSED, "--opens"),
+        ((*CREATE, "--campaign", "nosuch"), FAILED, "campaign"),
+        (("drop", "open", "nosuch"), FAILED, "no such drop"),
+        (("drop", "adjust", "nosuch", "--delta", "0", "--reason", "x"), REFUSED, "changes nothing"),
+    ],
+)
+def test_what_cannot_be_done_to_a_drop_is_said(
+    livesale: Run, args: tuple[str, ...], code: int, word: str
+) -> None:
+    refused(livesale(*args), code, word)
+
+
+def test_doctor_finds_a_new_machine_in_order(livesale: Run) -> None:
+    findings = json.loads(succeeded(livesale("doctor", "--json")))
+    verdicts = {finding["topic"]: finding["verdict"] for finding in findings}
+    assert verdicts.pop("files") in ("good", "note")
+    assert verdicts.pop("disk") in ("good", "note")
+    assert verdicts == {
+        "versions": "good",
+        "settings": "note",
+        "redis": "good",
+        "eviction": "good",
+        "durability": "good",
+        "clock": "good",
+        "sql": "good",
+        "tables": "good",
+        "partitions": "good",
+    }
+
+
+def test_doctor_names_every_problem_with_its_cure(livesale: Run, mariadb_url: str) -> None:
+    # given three things that are wrong
+    server = Valkey("--maxmemory-policy", "allkeys-lru", "--appendfsync", "everysec")
+    server.start()
+    try:
+        done = livesale("doctor", "--redis", server.url, "--sql", mariadb_url, "--json")
+    finally:
+        server.remove()
+    # then all are found in one go
+    assert done.returncode == BROKEN, done.stderr
+    problems = {
+        finding["topic"]: finding["cure"]
+        for finding in json.loads(done.stdout)
+        if finding["verdict"] == "problem"
+    }
+    assert problems.keys() == {"eviction", "durability", "tables"}
+    assert "noeviction" in problems["eviction"]
+    assert "appendfsync always" in problems["durability"]
+    assert "livesale migrate" in problems["tables"]
+
+
+def test_doctor_goes_on_when_redis_is_away(livesale: Run) -> None:
+    done = livesale("doctor", "--redis", "redis://127.0.0.1:1")
+    assert done.returncode == BROKEN
+    assert "cannot be reached" in done.stdout
+    assert "SQLite" in done.stdout
