@@ -1,15 +1,16 @@
 """The real system that the demo runs on: all processes, on stores of its own unless told."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 from livesale import logs
 from livesale.demo.options import DemoOptions
 from livesale.deployment import Deployment, open_deployment
 from livesale.server.banner import url_of
-from livesale.server.processes import children_of, stop_in_order, with_port
-from livesale.server.sockets import reserve_port
+from livesale.server.children import Nursery
+from livesale.server.processes import children_of, stop_in_order
+from livesale.server.sockets import reserve_port, with_port
 from livesale.server.supervisor import Supervisor
 from livesale.settings import Settings
 
@@ -38,16 +39,15 @@ async def set_stage(settings: Settings) -> AsyncIterator[tuple[Deployment, str]]
 
     What they log goes to demo.log in the data folder. Raises Refused or StartFailed.
     """
-    with (
-        (settings.data_dir / LOG_FILE).open("a", encoding="utf-8") as log,
-        reserve_port(settings.http) as holder,
-    ):
+    with ExitStack() as stack:
+        log = stack.enter_context((settings.data_dir / LOG_FILE).open("a", encoding="utf-8"))
         logs.setup(settings, "demo", log)
-        settings = with_port(settings, holder.getsockname()[1])
+        settings = with_port(settings, stack.enter_context(reserve_port(settings.http)))
+        nursery = stack.enter_context(closing(Nursery(settings, log)))
+        nursery.launch()
         async with open_deployment(settings, role="demo") as deployment:
-            supervisor = Supervisor(
-                settings, children_of(settings, ROLES, settings.http.workers), output=log
-            )
+            children = children_of(settings, ROLES, settings.http.workers)
+            supervisor = Supervisor(settings, children, nursery)
             await supervisor.start()
             try:
                 yield deployment, url_of(settings)

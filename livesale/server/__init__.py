@@ -1,5 +1,26 @@
 """Processes: API workers, the supervisor of all roles, graceful stop."""
 
-from livesale.server.processes import run as run
+from collections.abc import Collection
+from contextlib import closing
+
+from livesale.settings import Settings
 
 __all__ = ["run"]
+
+
+def run(settings: Settings, roles: Collection[str], workers: int | None = None) -> int:
+    """Run API workers, and with them those of `writer` and `keeper` that `roles` names.
+
+    Returns at SIGTERM or SIGINT: the exit code, 0 after a clean stop. Raises Refused when the port
+    is taken or a store contradicts a promise, StartFailed when a process does not come up.
+    """
+    from livesale.server.children import Nursery
+    from livesale.server.sockets import reserve_port, with_port
+
+    with reserve_port(settings.http) as holder:
+        settings = with_port(settings, holder)
+        with closing(Nursery(settings)) as nursery:
+            nursery.launch()  # its imports and ours take a second each, at the same time
+            from livesale.server.processes import run_processes
+
+            return run_processes(settings, roles, workers or settings.http.workers, nursery)

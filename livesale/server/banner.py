@@ -2,7 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from livesale.settings import Settings
 
@@ -44,3 +46,9 @@ def url_of(settings: Settings) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104  compared, not bound
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
+
+
+def age_s() -> float:
+    """How long this process has been running, imports included."""
+    started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")

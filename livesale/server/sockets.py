@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 from livesale.errors import Refused
-from livesale.settings import HttpSettings
+from livesale.settings import HttpSettings, Settings
 
 BACKLOG = 4096
 SO_ATTACH_FILTER = 26
@@ -36,6 +36,12 @@ def reserve_port(http: HttpSettings) -> socket.socket:
         holder.close()
         raise
     return holder
+
+
+def with_port(settings: Settings, holder: socket.socket) -> Settings:
+    """The same settings, with the port that was taken."""
+    http = settings.http.model_copy(update={"port": holder.getsockname()[1]})
+    return settings.model_copy(update={"http": http})
 
 
 def listen(http: HttpSettings) -> socket.socket:

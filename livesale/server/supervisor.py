@@ -1,25 +1,19 @@
 """Starts child processes, restarts those that die, and stops them in the right order.
 
-A child is tied to this process: it dies with it, even on SIGKILL. Its settings travel in its
-environment, never on its command line, where anybody could read the secrets. A child is up when
-the socket of its metrics is there.
+A child is up when the socket of its metrics is there.
 """
 
 import asyncio
-import contextlib
-import os
 import signal
-import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import IO
 
 import structlog
 
 from livesale.errors import LivesaleError
-from livesale.parent import die_with_parent
 from livesale.run_folder import run_folder
-from livesale.settings import PREFIX, Settings, as_environment
+from livesale.server.children import Nursery, Process
+from livesale.settings import Settings
 
 START_TIMEOUT_S = 30.0
 STEADY_S = 10.0  # a child that lived this long is restarted without delay
@@ -35,13 +29,13 @@ class StartFailed(LivesaleError):
 
 
 class Child:
-    """One process that is to be there: `command` follows `python -m livesale`."""
+    """One process that is to be there: `livesale <command>`."""
 
     def __init__(self, name: str, command: Sequence[str], *, stop_s: float) -> None:
         self.name = name
         self.command = tuple(command)
         self.stop_s = stop_s
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Process | None = None
         self.restarts = 0
 
     @property
@@ -51,18 +45,12 @@ class Child:
 
 
 class Supervisor:
-    """Keeps a list of children running. Use it from the main thread: Linux ties a child to the
-    thread that started it. They write to `output`, else where this process writes.
-    """
+    """Keeps a list of children running."""
 
-    def __init__(
-        self, settings: Settings, children: Iterable[Child], output: IO[str] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, children: Iterable[Child], nursery: Nursery) -> None:
         self.children = list(children)
-        self._output = output
+        self._nursery = nursery
         self._folder = run_folder(settings.data_dir)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        self._environment = kept | as_environment(settings)
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[str] = set()
 
@@ -96,20 +84,11 @@ class Supervisor:
         """SIGKILL to all, at once: nothing acknowledged is lost by it."""
         self._leaving |= {child.name for child in self.children}
         for child in self.children:
-            if child.process is not None and child.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.kill()
+            if child.process is not None:
+                child.process.send(signal.SIGKILL)
 
     async def _spawn(self, child: Child) -> None:
-        child.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "livesale", *child.command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-            env=self._environment,
-            preexec_fn=die_with_parent(),
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which knows the order
-        )
+        child.process = await self._nursery.spawn(child.command)
 
     async def _wait_until_up(self, child: Child, unless: asyncio.Event | None) -> None:
         assert child.process is not None  # noqa: S101  spawned just before
@@ -140,9 +119,13 @@ class Supervisor:
             if child.name in self._leaving:
                 return
             child.restarts += 1
-            await self._spawn(child)
+            try:
+                await self._spawn(child)
+            except ConnectionError as error:
+                log.error("process did not start", child=child.name, problem=str(error))
+                continue
             if child.name in self._leaving:  # stop() came while it was being started
-                child.process.kill()
+                child.process.send(signal.SIGKILL)
                 await child.process.wait()
                 return
             log.info("process started again", child=child.name, pid=child.pid)
@@ -152,15 +135,13 @@ class Supervisor:
         if process is None or process.returncode is not None:
             await self._forget(child)
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        process.send(signal.SIGTERM)
         try:
             async with asyncio.timeout(child.stop_s):
                 await process.wait()
         except TimeoutError:
             log.error("process did not stop in time", child=child.name, after_s=child.stop_s)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            process.send(signal.SIGKILL)
             await process.wait()
         if process.returncode not in (0, -signal.SIGTERM):
             log.warning("process stopped badly", child=child.name, exit_code=process.returncode)
