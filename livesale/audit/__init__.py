@@ -1,0 +1,106 @@
+"""The audit: checks the promises on the running system, while it sells.
+
+`audit()` answers with one line per promise. What it compares it compares exactly: SQL in one
+snapshot, Redis in one atomic step per drop, the log between the two. A check that cannot be made
+is reported as not holding, with the reason.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.audit import books, holdings, liveness, orders, reservations
+from livesale.audit.check import CannotCheck, Check, unmade, verdict
+from livesale.audit.instant import Instant, take_instant
+from livesale.audit.tail import LogTrimmed, TailTooLong
+from livesale.deployment import Deployment
+from livesale.store.database import snapshot
+from livesale.workers.tail import connect_reader
+from stock.errors import StockError
+
+__all__ = ["Check", "audit"]
+
+SNAPSHOTS = 10
+ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "log")
+
+_FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
+
+
+async def audit(deployment: Deployment, *, settle_s: float = 10.0) -> list[Check]:
+    """Check I1 to I11 and report the quarantine; `settle_s` is what the writer gets to catch up.
+
+    The first check waits up to that long when nothing writes; the others do not need a writer.
+    """
+    reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
+    try:
+        checks = await _guarded(
+            [liveness.I9],
+            partial(_one, lambda: liveness.check_liveness(deployment, reader, settle_s)),
+        )
+        checks += await _guarded(
+            [
+                *(books.I1, books.I2, books.I3, reservations.I4, orders.I5, reservations.I6),
+                *(orders.I7, orders.I8, books.I10, orders.I11, orders.QUARANTINE),
+            ],
+            lambda: _compare(deployment, reader),
+        )
+    finally:
+        await reader.aclose()
+    return sorted(checks, key=lambda check: ORDER.index(check.invariant))
+
+
+async def _compare(deployment: Deployment, reader: "Redis") -> list[Check]:
+    for _ in range(SNAPSHOTS):
+        async with snapshot(deployment.sql) as connection:
+            try:
+                instant = await take_instant(deployment, reader, connection)
+            except LogTrimmed:
+                continue  # the writer was faster: a younger snapshot
+            return await _checks(deployment, reader, connection, instant)
+    raise CannotCheck(f"the log behind SQL was trimmed {SNAPSHOTS} times while it was read")
+
+
+async def _checks(
+    deployment: Deployment, reader: "Redis", connection: AsyncConnection, instant: Instant
+) -> list[Check]:
+    checks = [books.check_balance(instant), books.check_sides(instant)]
+    made: list[tuple[tuple[str, str], Callable[[], Awaitable[Check]]]] = [
+        (books.I2, lambda: books.check_ledger(connection, instant)),
+        (reservations.I6, lambda: reservations.check_orders(connection, instant)),
+        (orders.I7, lambda: orders.check_endings(connection)),
+        (orders.I8, lambda: orders.check_payments(connection)),
+        (orders.I11, lambda: orders.check_opening(connection)),
+        (orders.QUARANTINE, lambda: orders.report_quarantine(connection)),
+        (books.I10, lambda: books.check_places(deployment, reader, instant)),
+        (orders.I5, lambda: _check_limits(deployment, reader, connection, instant)),
+        (reservations.I4, lambda: reservations.check_reservations(deployment, reader, instant)),
+    ]
+    for name, make in made:
+        checks += await _guarded([name], partial(_one, make))
+    return checks
+
+
+async def _check_limits(
+    deployment: Deployment, reader: "Redis", connection: AsyncConnection, instant: Instant
+) -> Check:
+    broken = await orders.over_the_limit(connection)
+    broken += await holdings.over_the_limit_in_redis(deployment, reader, instant)
+    buyers = sum(view.snapshot.buyers for view in instant.drops.values() if view.snapshot)
+    return verdict(*orders.I5, broken, f"{buyers:,} buyers, in SQL and in Redis")
+
+
+async def _one(make: Callable[[], Awaitable[Check]]) -> list[Check]:
+    return [await make()]
+
+
+async def _guarded(
+    names: list[tuple[str, str]], make: Callable[[], Awaitable[list[Check]]]
+) -> list[Check]:
+    try:
+        return await make()
+    except _FAULTS as fault:
+        return unmade(names, fault)

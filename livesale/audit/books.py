@@ -1,0 +1,113 @@
+"""I1, I2 and I3: the counters on both sides. I10: the places in the log."""
+
+from redis.asyncio import Redis
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.audit.check import Check, verdict
+from livesale.audit.instant import DropView, Instant
+from livesale.deployment import Deployment
+from livesale.store.plan import shift
+from livesale.store.tables import stock_ledger
+from stock.books import Books
+from stock.log import LogReader, id_key
+
+I1 = ("I1", "books balance: allotted = available + held + sold + burned, all ≥ 0")
+I2 = ("I2", "the ledger adds up to the books")
+I3 = ("I3", "Redis = SQL ⊕ the log behind it")
+I10 = ("I10", "one epoch, and SQL is not ahead of the log")
+
+
+def check_balance(instant: Instant) -> Check:
+    """I1, in Redis (whose snapshot script refuses books that do not balance) and in SQL."""
+    broken = [view.fault for view in instant.drops.values() if view.fault]
+    broken += [
+        f"{view.drop_id} in SQL: {show(view.sql_books)}"
+        for view in instant.drops.values()
+        if view.sql_books is not None and not view.sql_books.balanced
+    ]
+    seen = sum(view.snapshot is not None for view in instant.drops.values())
+    return verdict(*I1, broken, f"{seen} drops in Redis, {len(instant.drops)} in SQL")
+
+
+async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
+    """I2: the sums of all movements of a drop are its books, in one SQL snapshot."""
+    moved = stock_ledger.c
+    parts = [func.sum(moved[name]) for name in ("available", "held", "sold", "burned")]
+    found = await connection.execute(
+        select(moved.drop_id, func.count(), *parts).group_by(moved.drop_id)
+    )
+    sums, rows = {}, 0
+    for drop_id, count, *counts in found:
+        counters = [int(part) for part in counts]
+        sums[drop_id] = Books(sum(counters), *counters)
+        rows += count
+    held = {view.drop_id: view.sql_books for view in instant.drops.values() if view.sql_books}
+    broken = [
+        f"{drop_id}: the ledger adds up to {show(sums.get(drop_id))}, the books say "
+        f"{show(held.get(drop_id))}"
+        for drop_id in sorted(sums.keys() | held.keys())
+        if sums.get(drop_id, Books()) != held.get(drop_id)
+    ]
+    return verdict(*I2, broken, f"{rows:,} movements of {len(sums)} drops")
+
+
+def check_sides(instant: Instant) -> Check:
+    """I3, at the instant that each drop was read."""
+    broken = [text for view in instant.drops.values() if (text := _difference(view))]
+    units = sum(view.snapshot.terms.allotted for view in instant.drops.values() if view.snapshot)
+    return verdict(*I3, broken, f"{len(instant.drops)} drops, {units:,} units, exact at an instant")
+
+
+def _difference(view: DropView) -> str:
+    snapshot = view.snapshot
+    if snapshot is None:
+        missing = view.was_opened and not view.fault
+        return f"{view.drop_id} is {view.sql_state} in SQL and not in Redis" if missing else ""
+    redis = Books(
+        snapshot.terms.allotted, snapshot.available, snapshot.held, snapshot.sold, snapshot.burned
+    )
+    sql = shift(view.sql_books or Books(), view.moved)
+    if sql != redis:
+        return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(redis)}"
+    state = view.state_after or view.sql_state
+    if state != snapshot.state:
+        return f"{view.drop_id} is {state} in SQL with the log, {snapshot.state.value} in Redis"
+    return ""
+
+
+async def check_places(deployment: Deployment, reader: "Redis", instant: Instant) -> Check:
+    """I10: per partition, the same epoch on both sides, and the offset within the log."""
+    keyspace = deployment.keyspace
+    broken = []
+    if sorted(instant.positions) != list(range(keyspace.partitions)):
+        broken.append(f"SQL has partitions {sorted(instant.positions)}, not {keyspace.partitions}")
+    for partition, position in sorted(instant.positions.items()):
+        if partition >= keyspace.partitions:
+            continue
+        epoch: str | None = await reader.get(keyspace.epoch(partition))  # type: ignore[assignment]
+        if epoch != str(position.epoch):
+            broken.append(f"p{partition:02d}: epoch {epoch} in Redis, {position.epoch} in SQL")
+        info = await LogReader(reader, keyspace.log(partition)).info()
+        if id_key(info.last_id) < id_key(position.offset):
+            broken.append(
+                f"p{partition:02d}: SQL holds the log up to {position.offset}, it ends at "
+                f"{info.last_id}"
+            )
+        if info.entries_added < position.entries:
+            broken.append(
+                f"p{partition:02d}: SQL holds {position.entries} entries, the log had "
+                f"{info.entries_added}"
+            )
+    epochs = sorted({position.epoch for position in instant.positions.values()})
+    return verdict(
+        *I10, broken, f"{keyspace.partitions} partitions, epoch {', '.join(map(str, epochs))}"
+    )
+
+
+def show(books: Books | None) -> str:
+    """Books in one short line."""
+    if books is None:
+        return "nothing"
+    b = books
+    return f"{b.allotted} = {b.available} available + {b.held} held + {b.sold} sold + {b.burned}"

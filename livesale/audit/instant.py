@@ -1,0 +1,133 @@
+"""SQL and Redis at comparable instants: SQL ⊕ the log behind its offset is Redis (I3).
+
+The SQL snapshot is opened first and kept open; its offset says which entries are missing from it.
+Each drop is then read from Redis in one atomic step that also says where the log was. The entries
+between the two are the exact difference, however much is sold meanwhile.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from redis.asyncio import Redis
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.audit.tail import read_tail
+from livesale.deployment import Deployment
+from livesale.store.ledger import Position
+from livesale.store.tables import books, drops, log_offsets
+from stock.books import Books
+from stock.entries import Confirmed, Ended, LogEntry, Reserved, drop_state_after, movements
+from stock.errors import BooksBroken
+from stock.log import id_key
+from stock.model import ConfirmCode, Reservation, Snapshot
+
+_ENDED_AS = {"release": "released", "expire": "expired"}
+
+
+class DropView(Struct):
+    """One drop from both sides. `moved` is what the log behind SQL adds up to the snapshot."""
+
+    drop_id: str
+    partition: int
+    sql_state: str
+    sql_books: Books | None
+    snapshot: Snapshot | None
+    moved: Books = Books()
+    state_after: str = ""  # of the last change of state in the log behind SQL
+    reserved: int = 0  # reservations in the log behind SQL
+    fault: str = ""  # why the snapshot could not be taken: the books in Redis are broken
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether Redis must know this drop: closed ones may have been archived."""
+        return self.sql_state in ("open", "paused") or self.state_after in ("open", "paused")
+
+
+class Behind(Struct):
+    """What the log behind SQL says of single reservations, by rid."""
+
+    reserved: dict[str, Reservation] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entry: LogEntry) -> None:
+        for row in entry.rows:
+            match row:
+                case Reserved():
+                    self.reserved[row.rid] = row.reservation()
+                    self.states[row.rid] = "held"
+                case Ended():
+                    self.states[row.rid] = _ENDED_AS[entry.kind]
+                case Confirmed(code=ConfirmCode.SOLD | ConfirmCode.LATE_SOLD):
+                    self.states[row.rid] = "sold"
+
+
+class Instant(Struct):
+    positions: dict[int, Position]
+    drops: dict[str, DropView]
+    behind: Behind = field(default_factory=Behind)
+
+
+async def take_instant(
+    deployment: Deployment, reader: "Redis", connection: AsyncConnection
+) -> Instant:
+    """Look at everything once; `connection` is a snapshot that has not read anything yet.
+
+    Raises LogTrimmed when the log behind SQL went away under it: take another snapshot.
+    """
+    row = log_offsets.c
+    found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
+    positions = {number: Position(*rest) for number, *rest in found}
+    instant = Instant(positions, await _sql_drops(connection))
+    for view in instant.drops.values():
+        try:
+            view.snapshot = await deployment.engine.snapshot(view.drop_id)
+        except BooksBroken as broken:
+            view.fault = str(broken)
+    for partition, position in positions.items():
+        if partition < deployment.keyspace.partitions:
+            await _add_tail(deployment, reader, instant, partition, position)
+    return instant
+
+
+async def _sql_drops(connection: AsyncConnection) -> dict[str, DropView]:
+    counters = [books.c[name] for name in Books.__struct_fields__]
+    query = (
+        select(drops.c.drop_id, drops.c.partition, drops.c.state, *counters)
+        .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+        .where(drops.c.state != "draft")
+    )
+    return {
+        drop_id: DropView(drop_id, partition, state, _books(counts), None)
+        for drop_id, partition, state, *counts in await connection.execute(query)
+    }
+
+
+def _books(counts: Sequence[Any]) -> Books | None:
+    return None if counts[0] is None else Books(*(int(count) for count in counts))
+
+
+async def _add_tail(
+    deployment: Deployment, reader: "Redis", instant: Instant, partition: int, position: Position
+) -> None:
+    views = [view for view in instant.drops.values() if view.partition == partition]
+    ends = [view.snapshot.log_id for view in views if view.snapshot]
+    until = max([position.offset, *ends], key=id_key)
+    key = deployment.keyspace.log(partition)
+    async for entry in read_tail(reader, key, position.offset, until):
+        instant.behind.add(entry)
+        view = instant.drops.get(entry.drop_id)
+        if view is None or view.snapshot is None:
+            continue
+        if id_key(entry.id) <= id_key(view.snapshot.log_id):
+            _add_entry(view, entry)
+
+
+def _add_entry(view: DropView, entry: LogEntry) -> None:
+    for movement in movements(entry):
+        view.moved = view.moved.plus(movement)
+    state = drop_state_after(entry)
+    if state is not None:
+        view.state_after = state.value
+    view.reserved += sum(isinstance(row, Reserved) for row in entry.rows)

@@ -1,0 +1,52 @@
+"""The part of a partition's log that SQL does not hold yet, read whole or not at all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis.asyncio import Redis
+
+from stock.entries import LogEntry, decode
+from stock.errors import LogCorrupt
+from stock.log import START, LogReader, RawEntry
+
+PAGE = 500
+MAX_ENTRIES = 500_000
+
+
+class LogTrimmed(Exception):
+    """The writer went on and trimmed what was to be read: look again from where SQL is now."""
+
+
+class TailTooLong(Exception):
+    """SQL is so far behind that the comparison would not fit into memory."""
+
+
+async def read_tail(redis: "Redis", key: str, offset: str, until: str) -> AsyncIterator[LogEntry]:
+    """The entries with `offset < id <= until` that can be decoded.
+
+    Every page begins with the last entry before it. While that is still in the log, nothing after
+    it has been trimmed: trimming takes from the front. Raises LogTrimmed or TailTooLong.
+    """
+    last, seen = offset, 0
+    while True:
+        reply: Any = await redis.xrange(key, last, until, PAGE + 1)
+        page: list[RawEntry] = reply
+        if last == START:
+            info = await LogReader(redis, key).info()
+            if info.entries_added != info.length:
+                raise LogTrimmed
+        elif not page or page[0][0] != last:
+            raise LogTrimmed
+        else:
+            page = page[1:]
+        for entry_id, fields in page:
+            try:
+                yield decode(entry_id, fields)
+            except LogCorrupt:
+                continue  # the writer will put it aside; it is no part of the books
+        seen += len(page)
+        if seen > MAX_ENTRIES:
+            raise TailTooLong(f"SQL is more than {MAX_ENTRIES} entries behind the log")
+        if len(page) < PAGE:
+            return
+        last = page[-1][0]
