@@ -21,7 +21,13 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
     delta: Annotated[
-        int, Meta(ge=-MAX_UNITS, le=MAX_UNITS, description="units; negative scraps; not 0")
+        int,
+        Meta(
+            ge=-MAX_UNITS,
+            le=MAX_UNITS,
+            description="units; negative scraps; not 0",
+            extra_json_schema={"not": {"const": 0}},
+        ),
     ]
     reason: Annotated[
         str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["found"])

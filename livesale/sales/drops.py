@@ -165,8 +165,11 @@ class Drops:
         """Restock (delta > 0) or scrap available units (delta < 0), once per `adjust_id`.
 
         `adjust_id` has the form of a rid: `stock.ids.keyed_rid` makes one of any text.
-        Raises DropRefused (not_opened, drop_closed, too_few, too_many) or KeyConflict.
+        Raises DropRefused (not_opened, drop_closed, too_few, too_many), KeyConflict, or
+        InvalidField for a delta of 0.
         """
+        if delta == 0:
+            raise InvalidField("delta", "It must not be 0.")
         code, available = await self._engine.adjust_drop(
             drop_id, adjust_id or random_rid(drop_id), delta, reason
         )

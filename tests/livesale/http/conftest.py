@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
-from livesale.app import SERVICES, build_app
+from livesale.app import build_app
 from livesale.deployment import Deployment
-from livesale.http.protocol import ApiRunner
 from tests.livesale.http.api import Api
 from tests.livesale.stage import open_stage
 from tests.servers import Valkey
