@@ -1,0 +1,241 @@
+"""A Hypothesis state machine drives the real scripts and the twin side by side.
+
+Random batches, payments, endings, adjustments, state changes, clock steps (back as well), epochs
+and SIGKILLs of the server in between; after every step both must have answered the same, and at
+the end the log, folded, must be what both hold.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+)
+from redis.asyncio import Redis
+
+from stock.engine import Engine
+from stock.errors import FencedOff
+from stock.gateway import connect
+from stock.ids import drop_of
+from stock.keyspace import Keyspace
+from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation
+from stock.twin import TwinEngine
+from tests.servers import Valkey
+from tests.stock.conftest import CLOCKED, NOON, ClockedRedisEngine, World, terms
+
+DROPS = ("shoes", "hats")
+BUYERS = ("ann", "bob", "cat", "dan")
+NAMES = "abcdefghijklmnop"
+
+attempts = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(BUYERS), st.sampled_from([1, 1, 2, 3])),
+    min_size=1,
+    max_size=12,
+)
+drops = st.sampled_from((*DROPS, *DROPS, "socks"))  # socks are mostly unknown
+picks = st.integers(0, 1_000)
+openings = st.builds(
+    lambda opens, lasts, **rest: terms(
+        opens_ms=NOON + opens, closes_ms=NOON + opens + lasts, hold_ms=10_000, **rest
+    ),
+    opens=st.sampled_from([-5_000, -1, 0, 0, 0, 5_000]),
+    lasts=st.sampled_from([10**8, 10**8, 10**8, 10**7, 100_000, 2_000]),
+    allotted=st.sampled_from([30, 30, 12, 7, 3, 0]),
+    buyer_limit=st.sampled_from([2, 2, 3, 8]),
+    expired_limit=st.sampled_from([1, 1, 2, 0]),
+)
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """The same call on both engines; any difference fails with a minimal history."""
+
+    server: Valkey  # set by the test
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.keyspace = Keyspace(2)
+        self.twin = TwinEngine(self.keyspace)
+        self.model = World(self.twin)
+        self.twin.clock = self.model.clock
+        self.payments = 0
+        self.loop.run_until_complete(self._connect(empty=True))
+
+    async def _connect(self, *, empty: bool = False) -> None:
+        self.redis: Redis = connect(self.server.url, connections=2)
+        if empty:
+            await self.redis.flushall()
+            for partition in range(2):
+                await self.redis.set(self.keyspace.epoch(partition), 1)
+        self.engine = ClockedRedisEngine(self.redis, self.keyspace, self.twin.epochs, CLOCKED)
+        self.real = World(self.engine)
+        await self.real.at(self.model.clock())
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.check_the_whole())
+        self.loop.run_until_complete(self.redis.aclose())
+        self.loop.close()
+
+    def both(self, call: Callable[[Engine], Awaitable[Any]]) -> Any:
+        """Run on the real one and on the twin; both must answer, or fail, alike."""
+
+        async def run(engine: Engine) -> Any:
+            try:
+                return await call(engine)
+            except FencedOff:
+                return "fenced off"
+
+        async def run_both() -> tuple[Any, Any]:
+            return await run(self.engine), await run(self.twin)
+
+        real, twin = self.loop.run_until_complete(run_both())
+        assert real == twin
+        return real
+
+    @initialize(first=openings, second=openings)
+    def open_both(self, first: DropTerms, second: DropTerms) -> None:
+        for drop, its_terms in zip(DROPS, (first, second), strict=True):
+            self.open_drop(drop, its_terms)
+
+    @rule(drop=st.sampled_from((*DROPS, "socks")), its_terms=openings)
+    def open_drop(self, drop: str, its_terms: DropTerms) -> None:
+        self.both(lambda engine: engine.open_drop(drop, its_terms))
+
+    @rule(drop=drops, wanted=attempts)
+    def reserve(self, drop: str, wanted: list[tuple[str, str, int]]) -> None:
+        batch = [Attempt(f"{drop}-{name * 16}", buyer, n) for name, buyer, n in wanted]
+        answer: BatchOutcome = self.both(lambda engine: engine.reserve(drop, batch))
+        assert len(answer.outcomes) == len(batch)
+
+    def pick(self, number: int) -> Reservation:
+        """One of the claims there are, or of none: what the next verb is tried on."""
+        claims = [c for drop in self.twin._drops.values() for c in drop.reservations.values()]
+        ended = [c for c in claims if c.state not in (HoldState.HELD, HoldState.SOLD)]
+        claims += ended * 3  # late money is the rare and the dangerous case
+        unknown = Reservation(f"shoes-{'z' * 16}", HoldState.HELD, "ann", 1, 9_900, 0)
+        return [*claims, unknown][number % (len(claims) + 1)]
+
+    @rule(number=picks, again=st.booleans(), off=st.sampled_from([0, 0, 0, 0, -1, 1]))
+    def confirm(self, number: int, again: bool, off: int) -> None:
+        claim = self.pick(number)
+        self.payments += not again
+        payment, amount = f"pay{self.payments}", claim.amount_fen + off
+        self.both(lambda engine: engine.confirm(claim.rid, payment, amount))
+
+    @rule(number=picks, buyer=st.sampled_from([None, None, None, "ann"]))
+    def release(self, number: int, buyer: str | None) -> None:
+        claim = self.pick(number)
+        owner = buyer or claim.buyer_id
+        self.both(lambda engine: engine.release(claim.rid, owner))
+
+    @rule(numbers=st.lists(picks, min_size=1, max_size=8))
+    def expire(self, numbers: list[int]) -> None:
+        """Some too early, some of another drop, some twice."""
+        claims = [self.pick(number) for number in numbers]
+        drop = drop_of(claims[0].rid)
+        self.both(lambda engine: engine.expire(drop, [claim.rid for claim in claims]))
+
+    @rule(step_ms=st.sampled_from([0, 10_000, 10_000, 20_000]))
+    def sweep(self, step_ms: int) -> None:
+        """What the keeper does, after a while."""
+        self.step_the_clock(step_ms)
+        for partition in range(2):
+            due = self.both(lambda engine, n=partition: engine.due(n, 100))
+            for member in due:
+                drop, dash, _ = member.partition("-")
+                if dash:
+                    self.both(lambda engine, d=drop, m=member: engine.expire(d, [m]))
+                else:
+                    self.both(lambda engine, d=drop: engine.close_drop(d, only_when_due=True))
+
+    @rule(
+        drop=drops,
+        key=st.sampled_from("xyz"),
+        delta=st.integers(-6, 6).filter(bool),
+        reason=st.text(max_size=10),
+    )
+    def adjust(self, drop: str, key: str, delta: int, reason: str) -> None:
+        self.both(lambda engine: engine.adjust_drop(drop, key, delta, reason))
+
+    @rule(drop=drops, verb=st.sampled_from(["resume_drop", "resume_drop", "pause_drop"]))
+    def change_state(self, drop: str, verb: str) -> None:
+        self.both(lambda engine: getattr(engine, verb)(drop))
+
+    @rule(drop=drops, chance=st.integers(0, 9))
+    def close(self, drop: str, chance: int) -> None:
+        if chance:
+            return
+        self.both(lambda engine: engine.close_drop(drop))
+
+    @rule(step_ms=st.sampled_from([1, 500, 5_000, 9_999, 10_000, -3_000]))
+    def step(self, step_ms: int) -> None:
+        self.step_the_clock(step_ms)
+
+    def step_the_clock(self, step_ms: int) -> None:
+        self.loop.run_until_complete(self.model.later(step_ms))
+        self.loop.run_until_complete(self.real.later(step_ms))
+
+    @rule(drop=drops, follow=st.sampled_from([True, True, True, False]), chance=st.integers(0, 9))
+    def raise_the_epoch(self, drop: str, follow: bool, chance: int) -> None:
+        """As `recover` would; the process follows, or is fenced off for good."""
+        if chance:
+            return
+        for world in (self.model, self.real):
+            self.loop.run_until_complete(world.raise_epoch(drop))
+        if follow:
+            partition = self.keyspace.partition_of(drop)
+            for engine in (self.twin, self.engine):
+                engine.epochs[partition] = self.twin._true_epochs[partition]
+
+    @rule(chance=st.integers(0, 3))
+    def kill_the_server(self, chance: int) -> None:
+        """SIGKILL: what was answered was on disk before, `appendfsync always`."""
+        if chance:
+            return
+        self.loop.run_until_complete(self.redis.aclose())
+        self.server.kill()
+        self.server.start()
+        self.loop.run_until_complete(self._connect())
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        for drop in DROPS:
+            real, twin = self.loop.run_until_complete(self._snapshots(drop))
+            assert real == twin
+
+    async def _snapshots(self, drop: str) -> list[Any]:
+        found = []
+        for world in (self.real, self.model):
+            s = await world.engine.snapshot(drop)
+            found.append(s and (s.state, s.terms, s.available, s.held, s.sold, s.burned, s.epoch))
+        return found
+
+    async def check_the_whole(self) -> None:
+        for drop in DROPS:
+            real, twin = await self.real.state(drop), await self.model.state(drop)
+            assert real[1:] == twin[1:]
+
+
+@pytest.mark.timeout(600)
+def test_scripts_and_twin_never_differ() -> None:
+    server = Valkey()
+    server.start()
+    EngineMachine.server = server
+    try:
+        machine = EngineMachine.TestCase
+        machine.settings = settings(
+            max_examples=150,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        machine().runTest()
+    finally:
+        server.remove()

@@ -1,0 +1,214 @@
+"""The sold-out flag: silent while it may be, never wrong for longer, never wrong to a retry."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from stock.batcher import Batcher
+from stock.errors import OutcomeUnknown, Overloaded
+from stock.ids import keyed_rid, random_rid
+from stock.model import Attempt, BatchOutcome, DropTerms, ReserveCode
+from stock.soldout import SoldOut
+from stock.twin import TwinEngine
+
+DROP = "shoes"
+
+
+class CountingEngine(TwinEngine):
+    """The twin, counting the attempts that reach it, with a wire that can be held up or cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cut = False
+
+    async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
+        self.seen += len(attempts)
+        await self.gate.wait()
+        if self.cut:
+            raise OutcomeUnknown("cut")
+        return await super().reserve(drop_id, attempts)
+
+
+class Shop:
+    """A drop of two units behind a flag; `lifetime_ms` is the flag's."""
+
+    def __init__(self, lifetime_ms: int) -> None:
+        self.engine = CountingEngine()
+        self.batcher = Batcher(self.engine)
+        self.soldout = SoldOut(self.batcher, self.engine.buyers, sold_out_ms=lifetime_ms)
+
+    async def open(self, allotted: int = 2) -> None:
+        terms = DropTerms(0, 9 * 10**12, 60_000, 2, 100, allotted)
+        await self.engine.open_drop(DROP, terms)
+
+    async def buy(self, buyer: str, quantity: int = 1) -> str:
+        one = Attempt(random_rid(DROP), buyer, quantity)
+        return (await self.soldout.reserve(DROP, one, keyed=False)).code
+
+    async def buy_by_key(self, buyer: str, key: str) -> str:
+        one = Attempt(keyed_rid(DROP, buyer, key), buyer, 1)
+        return (await self.soldout.reserve(DROP, one, keyed=True)).code
+
+    async def sell_out(self) -> None:
+        assert await self.buy("ann", 2) == "HELD"
+        assert await self.buy("bob") == "SOLD_OUT"
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let the copy of the buyers be read."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_after_the_last_unit_nobody_asks_redis() -> None:
+    shop = Shop(200)
+    await shop.open()
+    await shop.sell_out()
+    seen = shop.engine.seen
+
+    assert [await shop.buy(f"buyer{n}") for n in range(100)] == ["SOLD_OUT"] * 100
+
+    assert shop.engine.seen == seen
+    assert shop.soldout.answered >= 100
+
+
+async def test_the_flag_ends_and_one_probe_finds_units_that_came_back() -> None:
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    claim = next(iter(shop.engine._drops[DROP].reservations.values()))
+    await shop.engine.release(claim.rid, "ann")
+
+    await asyncio.sleep(0.05)
+
+    assert [await shop.buy("cat"), await shop.buy("dan"), await shop.buy("eve")] == [
+        *("HELD", "HELD", "SOLD_OUT")
+    ]
+
+
+async def test_one_probe_at_a_time_and_the_others_hear_its_answer() -> None:
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    await asyncio.sleep(0.05)
+    seen = shop.engine.seen
+    shop.engine.gate.clear()
+
+    crowd = [asyncio.create_task(shop.buy(f"buyer{n}")) for n in range(50)]
+    await shop.settle()
+    assert shop.engine.seen == seen + 1
+    shop.engine.gate.set()
+
+    assert await asyncio.gather(*crowd) == ["SOLD_OUT"] * 50
+    assert shop.engine.seen == seen + 1
+
+
+async def test_when_the_probe_finds_units_those_behind_it_get_them() -> None:
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    await asyncio.sleep(0.05)
+    await shop.engine.adjust_drop(DROP, "a", 3, "found")
+
+    got = await asyncio.gather(*[shop.buy(f"buyer{n}") for n in range(5)])
+
+    assert sorted(got) == ["HELD", "HELD", "HELD", "SOLD_OUT", "SOLD_OUT"]
+
+
+async def test_a_probe_that_fails_tells_the_others_that_nothing_was_sent() -> None:
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    await asyncio.sleep(0.05)
+    shop.engine.cut = True
+
+    got = await asyncio.gather(*[shop.buy(f"buyer{n}") for n in range(3)], return_exceptions=True)
+
+    assert [type(one) for one in got] == [OutcomeUnknown, Overloaded, Overloaded]
+    shop.engine.cut = False
+    assert await shop.buy("zoe") == "SOLD_OUT"
+
+
+async def test_a_retry_gets_its_first_answer_and_not_the_flag() -> None:
+    """Its reservation was made by another worker: here, on the engine itself."""
+    shop = Shop(200)
+    await shop.open()
+    first = Attempt(keyed_rid(DROP, "ann", "k1"), "ann", 2)
+    await shop.engine.reserve(DROP, [first])
+    assert await shop.buy("bob") == "SOLD_OUT"
+
+    before_the_copy = await shop.soldout.reserve(DROP, first, keyed=True)
+    await shop.settle()
+    after_the_copy = await shop.soldout.reserve(DROP, first, keyed=True)
+
+    assert [before_the_copy.code, after_the_copy.code] == [ReserveCode.REPLAYED] * 2
+
+
+async def test_keyed_attempts_of_newcomers_are_answered_from_the_copy() -> None:
+    shop = Shop(200)
+    await shop.open()
+    await shop.sell_out()
+    seen = shop.engine.seen
+
+    assert await shop.buy_by_key("cat", "k1") == "SOLD_OUT"
+    assert await shop.buy_by_key("dan", "k1") == "SOLD_OUT"
+    assert shop.engine.seen == seen
+    # Ann holds units: whatever she asks with a key may be a retry.
+    assert await shop.buy_by_key("ann", "k2") == "OVER_LIMIT"
+    assert shop.engine.seen == seen + 1
+
+
+async def test_a_copy_that_is_not_whole_is_not_trusted() -> None:
+    shop = Shop(200)
+    await shop.open()
+    await shop.sell_out()
+    flag = shop.soldout._flags[DROP]
+    flag.buyers += 1  # as a batch would tell after another worker's sale
+
+    assert not flag.surely_new("cat")
+    seen = shop.engine.seen
+    assert await shop.buy_by_key("cat", "k1") == "SOLD_OUT"
+    assert shop.engine.seen == seen + 1
+
+
+@pytest.mark.parametrize("verb", ["pause_drop", "close_drop"])
+async def test_a_drop_that_does_not_sell_is_not_called_sold_out(verb: str) -> None:
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    await getattr(shop.engine, verb)(DROP)
+    await asyncio.sleep(0.05)
+
+    code = await shop.buy("cat")
+
+    assert code == {"pause_drop": "PAUSED", "close_drop": "CLOSED"}[verb]
+    assert DROP not in shop.soldout._flags
+
+
+async def test_a_drop_that_never_had_units_is_not_open_before_its_time() -> None:
+    shop = Shop(200)
+    future = DropTerms(8 * 10**12, 9 * 10**12, 60_000, 2, 100, 0)
+    await shop.engine.open_drop(DROP, future)
+
+    assert [await shop.buy("ann"), await shop.buy("bob")] == ["NOT_OPEN"] * 2
+
+
+async def test_too_few_for_one_is_not_sold_out_for_a_smaller_one() -> None:
+    shop = Shop(200)
+    await shop.open(allotted=1)
+
+    assert [await shop.buy("ann", 2), await shop.buy("bob", 1)] == ["SOLD_OUT", "HELD"]
+
+
+async def test_a_lifetime_of_zero_switches_the_flag_off() -> None:
+    shop = Shop(0)
+    await shop.open()
+    await shop.sell_out()
+    seen = shop.engine.seen
+
+    assert await shop.buy("cat") == "SOLD_OUT"
+    assert shop.engine.seen == seen + 1
