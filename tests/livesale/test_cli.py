@@ -277,3 +277,16 @@ def test_doctor_goes_on_when_redis_is_away(livesale: Run) -> None:
     assert done.returncode == BROKEN
     assert "cannot be reached" in done.stdout
     assert "SQLite" in done.stdout
+
+
+def test_audit_passes_what_holds_and_names_what_does_not(livesale: Run) -> None:
+    # given a deployment that has sold nothing yet
+    assert "BROKEN" not in succeeded(livesale("audit", "--settle", "0"))
+    # when something happens and no writer moves it into SQL
+    succeeded(livesale(*CREATE, "--open"))
+    # then the audit says so, as a table and as JSON
+    shown = livesale("audit", "--settle", "0")
+    assert (shown.returncode, shown.stdout.count("BROKEN")) == (BROKEN, 1)
+    checks = json.loads(livesale("audit", "--settle", "0", "--json").stdout)
+    assert [check["invariant"] for check in checks if not check["ok"]] == ["I9"]
+    assert {check["invariant"] for check in checks} >= {f"I{number}" for number in range(1, 11)}

