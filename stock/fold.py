@@ -18,7 +18,7 @@ class Fold:
         self.reservations: dict[str, Reservation] = {}
 
     def apply(self, entry: LogEntry) -> None:
-        """Add one entry.
+        """Add one entry, whole or not at all.
 
         Raises ValueError when it does not follow from the state, and KeyError when it speaks of a
         reservation that the log so far does not know.
@@ -28,33 +28,35 @@ class Fold:
             books = books.plus(movement)
         if books != entry.books:
             raise ValueError(f"{entry.id}: folds to {books}, but the entry says {entry.books}")
+        changed: dict[str, Reservation] = {}
+        for row in entry.rows:
+            match row:
+                case Reserved(rid=rid):
+                    if rid in self.reservations or rid in changed:
+                        raise ValueError(f"{entry.id}: {rid} is reserved twice")
+                    changed[rid] = row.reservation()
+                case Ended(rid=rid):
+                    before = changed.get(rid) or self.reservations[rid]
+                    changed[rid] = _ended(entry, before)
+                case Confirmed(rid=rid):
+                    before = changed.get(rid) or self.reservations[rid]
+                    changed[rid] = _confirmed(entry, row, before)
+        self.reservations.update(changed)
         self.books[entry.drop_id] = books
         state = drop_state_after(entry)
         if state is not None:
             self.states[entry.drop_id] = state
-        for row in entry.rows:
-            match row:
-                case Reserved(rid=rid):
-                    if rid in self.reservations:
-                        raise ValueError(f"{entry.id}: {rid} is reserved twice")
-                    self.reservations[rid] = row.reservation()
-                case Ended():
-                    self._end(entry, row)
-                case Confirmed():
-                    self._confirm(entry, row)
 
-    def _end(self, entry: LogEntry, row: Ended) -> None:
-        before = self.reservations[row.rid]
-        if before.state is not HoldState.HELD:
-            raise ValueError(f"{entry.id}: {row.rid} ends twice, it was {before.state}")
-        self.reservations[row.rid] = replace(before, state=_STATE_AFTER[entry.kind])
 
-    def _confirm(self, entry: LogEntry, row: Confirmed) -> None:
-        before = self.reservations[row.rid]
-        if before.state is not row.before:
-            raise ValueError(f"{entry.id}: {row.rid} was {before.state}, not {row.before}")
-        if row.code is ConfirmCode.REFUND_DUE:
-            after = replace(before, refunds=(*before.refunds, row.payment_id))
-        else:
-            after = replace(before, state=HoldState.SOLD, paid_by=row.payment_id)
-        self.reservations[row.rid] = after
+def _ended(entry: LogEntry, before: Reservation) -> Reservation:
+    if before.state is not HoldState.HELD:
+        raise ValueError(f"{entry.id}: {before.rid} ends twice, it was {before.state}")
+    return replace(before, state=_STATE_AFTER[entry.kind])
+
+
+def _confirmed(entry: LogEntry, row: Confirmed, before: Reservation) -> Reservation:
+    if before.state is not row.before:
+        raise ValueError(f"{entry.id}: {row.rid} was {before.state}, not {row.before}")
+    if row.code is ConfirmCode.REFUND_DUE:
+        return replace(before, refunds=(*before.refunds, row.payment_id))
+    return replace(before, state=HoldState.SOLD, paid_by=row.payment_id)
