@@ -1,0 +1,1 @@
+"""Measurements in one process, each a command: `python -m benchmarks.<name>`."""
