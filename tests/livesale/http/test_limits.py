@@ -1,0 +1,140 @@
+"""Rate limits, and whose request it is."""
+
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from livesale.deployment import Deployment
+from livesale.http.limits import Clients, RateLimit
+from tests.livesale.http.api import Api
+from tests.livesale.http.conftest import Serve
+
+HOUR_S = 3600.0
+
+
+def test_a_burst_passes_and_then_the_rate_holds() -> None:
+    limit = RateLimit(per_s=10, burst=5)
+    assert [limit.wait_s("a", 100.0) for _ in range(5)] == [0.0] * 5
+    assert limit.wait_s("a", 100.0) == pytest.approx(0.1)
+    assert limit.wait_s("a", 100.05) == pytest.approx(0.05)
+    assert limit.wait_s("a", 100.1) == 0.0
+    assert limit.wait_s("a", 100.1) == pytest.approx(0.1)
+    assert limit.wait_s("b", 100.1) == 0.0
+
+
+def test_refusals_cost_nothing() -> None:
+    limit = RateLimit(per_s=1, burst=1)
+    assert limit.wait_s("a", 0.0) == 0.0
+    assert all(limit.wait_s("a", 0.5) > 0 for _ in range(100))
+    assert limit.wait_s("a", 1.0) == 0.0
+
+
+def test_the_rate_holds_for_any_arrivals() -> None:
+    # given
+    seeded = random.Random(7)
+    limit = RateLimit(per_s=20, burst=40)
+    now_s, passed = 0.0, []
+    # when
+    for _ in range(5_000):
+        now_s += seeded.expovariate(60)
+        if limit.wait_s("a", now_s) == 0.0:
+            passed.append(now_s)
+    # then: in no stretch did more pass than its length and the burst allow
+    for start in range(0, len(passed), 7):
+        for end in range(start, min(start + 400, len(passed)), 13):
+            assert end - start + 1 <= 40 + 20 * (passed[end] - passed[start]) + 1e-6
+    assert len(passed) >= 20 * now_s
+
+
+def test_memory_is_bounded() -> None:
+    limit = RateLimit(per_s=1 / HOUR_S, burst=1, max_keys=1_000)
+    for number in range(50_000):
+        assert limit.wait_s(f"k{number}", number / 1_000) == 0.0
+    assert len(limit) <= 1_000
+    # the newest are still counted
+    assert limit.wait_s("k49999", 50.0) > 0
+
+
+def test_full_buckets_are_forgotten_first() -> None:
+    limit = RateLimit(per_s=1, burst=2, max_keys=10)
+    limit.wait_s("hot", 0.0)
+    limit.wait_s("hot", 0.0)
+    for number in range(9):
+        limit.wait_s(f"old{number}", -10.0)
+    limit.wait_s("new", 0.0)
+    assert len(limit) == 2
+    assert limit.wait_s("hot", 0.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("203.0.113.5", "", "203.0.113.5"),
+        ("203.0.113.5", "198.51.100.1", "203.0.113.5"),  # a stranger's word counts for nothing
+        ("10.0.0.1", "", None),  # the proxy itself, such as its health check
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 203.0.113.5", "203.0.113.5"),
+        ("10.0.0.1", "1.2.3.4, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", "nonsense", None),
+        ("10.0.0.1", "198.51.100.1, nonsense, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8::7]:80", "2001:db8::"),
+        ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::"),
+        ("::ffff:203.0.113.5", "", "203.0.113.5"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("fe80::1%eth0", "", "fe80::"),
+        ("10.0.0.1", ",".join(["1.2.3.4"] * 10_000), "1.2.3.4"),
+        ("10.0.0.1", ", ,", None),
+    ],
+)
+def test_whose_request_it_is(peer: str, forwarded: str, client: str | None) -> None:
+    assert Clients(["10.0.0.0/8"]).address(peer, forwarded) == client
+
+
+async def limited(stage: Deployment, serve: Serve, proxies: list[str], **changes: float) -> Api:
+    settings = stage.settings
+    changed = settings.model_copy(
+        update={
+            "limits": settings.limits.model_copy(update=changes),
+            "http": settings.http.model_copy(update={"trusted_proxies": proxies}),
+        }
+    )
+    return await serve(replace(stage, settings=changed))
+
+
+async def test_a_buyer_who_asks_too_often(stage: Deployment, serve: Serve) -> None:
+    # given
+    api = await limited(stage, serve, ["127.0.0.0/8"], buyer_per_s=0.01, buyer_burst=2)
+    drop_id = await api.open_drop(buyer_limit=10)
+    # when
+    replies = [await api.reserve(drop_id) for _ in range(3)]
+    # then
+    assert [reply.status for reply in replies] == [201, 201, 429]
+    assert replies[2].code == "slow_down"
+    assert 50 < int(replies[2].headers["Retry-After"]) <= 101
+    assert replies[2].body["retry_after_s"] == int(replies[2].headers["Retry-After"])
+    assert (await api.books(drop_id))["redis"]["held"] == 2
+    assert (await api.reserve(drop_id, "bob")).status == 201
+
+
+async def test_a_stranger_who_asks_too_often(stage: Deployment, serve: Serve) -> None:
+    # given: no proxy is trusted, so the peer counts
+    api = await limited(stage, serve, [], address_per_s=0.01, address_burst=2)
+    # when
+    codes = [(await api.get("/v1/time", X_Forwarded_For=f"9.9.9.{n}")).status for n in range(3)]
+    nowhere = await api.get("/v1/nothing")
+    # then: also where nothing is
+    assert codes == [200, 200, 429]
+    assert nowhere.code == "slow_down"
+    # and: health is always told
+    assert (await api.get("/livez")).status == 200
+
+
+async def test_clients_behind_a_trusted_proxy(stage: Deployment, serve: Serve) -> None:
+    api = await limited(stage, serve, ["127.0.0.0/8"], address_per_s=0.01, address_burst=1)
+    one = [(await api.get("/v1/time", X_Forwarded_For="9.9.9.1")).status for _ in range(2)]
+    other = (await api.get("/v1/time", X_Forwarded_For="9.9.9.1, 9.9.9.2")).status
+    proxy = [(await api.get("/v1/time")).status for _ in range(3)]
+    assert (one, other, proxy) == ([200, 429], 200, [200, 200, 200])
