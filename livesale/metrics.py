@@ -133,7 +133,7 @@ async def exposition() -> bytes:
         return generate_latest(_Merged([("local", sample_own())]))
     folder, process = _place
     own = f"{process}.{os.getpid()}.sock"
-    paths = sorted(path for path in folder.glob("*.sock") if path.name != own)
+    paths = sorted(path for path in folder.glob("*.*.sock") if path.name != own)
     answers = await asyncio.gather(*(_ask(path) for path in paths))
     shown = {process: sample_own()}
     up = {process: 1.0}

@@ -30,6 +30,7 @@ class Finding(Struct, frozen=True):
 
     title: str
     wrong: list[str]
+    seen: str = ""  # what was looked at
 
     @property
     def ok(self) -> bool:

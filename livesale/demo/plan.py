@@ -43,7 +43,7 @@ def plan_crowd(options: DemoOptions, tokens: dict[str, str], seed: int) -> list[
 
 def arrival_s(options: DemoOptions, chance: random.Random) -> float:
     """Half the crowd waits for the opening and comes within moments, the other half drops in."""
-    spike_s = min(options.buyers / 12_000, options.seconds / 6)
+    spike_s = min(options.buyers / 8_000, options.seconds / 6)
     tail_s = options.seconds / 3
     come_s = chance.expovariate(1 / (spike_s if chance.random() < 0.5 else tail_s))
     return come_s if come_s < options.seconds else chance.uniform(0, options.seconds)

@@ -97,9 +97,9 @@ async def _sell(
         await wait_until_caught_up(deployment, CATCH_UP_S)
         scene.note("SQL holds the whole log")
         await asyncio.sleep(SQL_SAMPLE_S + 0.1)  # for the view to see it
+    scene.over, scene.phase = True, "auditing"
     rows = await watch.read_orders()
     checks = judge(scene, rows, bank.paid)
-    scene.phase = "auditing"
     found = await audit(deployment, settle_s=CATCH_UP_S)
     figures = figures_of(scene, rows, opens_ms, time.monotonic() - began)
     ok = all(check.ok for check in checks) and all(check.ok for check in found)

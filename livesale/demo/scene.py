@@ -32,6 +32,7 @@ class Scene:
     stores: str = ""
     phase: str = "starting"
     opens: bool = False  # whether the opening is set: before that `now_s` means nothing
+    over: bool = False  # the sale; the audit follows
     now_s: float = 0.0
     stand: Stand = field(default_factory=Stand)
     samples: int = 0

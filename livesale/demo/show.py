@@ -101,7 +101,7 @@ async def _told(scene: Scene) -> AsyncIterator[None]:
             for at_s, what in scene.events[told:]:
                 print(f"{at_s:+6.1f} s  * {what}", flush=True)
             told = len(scene.events)
-            if scene.opens and scene.phase != "auditing":
+            if scene.opens and not scene.over:
                 print(line(scene), flush=True)
             elif scene.phase != phase:
                 phase = scene.phase

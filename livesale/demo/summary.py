@@ -64,7 +64,7 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
                 (f"{f.p50_ms:.1f}", "bold"),
                 f"   p90 {f.p90_ms:.1f}   p99 ",
                 (f"{f.p99_ms:.1f}", "bold"),
-                f"   max {f.max_ms:.1f} ms, waiting for a free connection included",
+                f"   max {f.max_ms:.1f} ms, a wait for a connection included",
             ),
         ),
         (
@@ -92,7 +92,7 @@ def table_of_checks(findings: Sequence[Finding], audit: Sequence[Check]) -> Rend
     table.add_column("", no_wrap=True)
     table.add_column("what was seen", ratio=4, style="grey62")
     for finding in findings:
-        seen = "; ".join(shorten(finding.wrong)) or "checked against what every buyer wrote down"
+        seen = "; ".join(shorten(finding.wrong)) or finding.seen
         table.add_row("", finding.title, _mark(finding.ok), seen)
     table.add_section()
     for check in audit:

@@ -99,6 +99,8 @@ def _headline(scene: Scene) -> Text:
         return Text.assemble(
             ("◌ ", "cyan"), ("the doors open in ", "bold"), (f"{-scene.now_s:.1f} s", "bold cyan")
         )
+    if scene.over:
+        return Text.assemble(("● ", "green"), ("the sale is over", "bold"), f"   {scene.phase}")
     stand = scene.stand
     if stand.allotted and stand.sold == stand.allotted:
         mark = Text.assemble(("● ", "green"), ("SOLD OUT", "bold green"), ", every unit is paid")

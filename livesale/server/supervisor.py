@@ -7,6 +7,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -92,7 +93,7 @@ class Supervisor:
 
     async def _wait_until_up(self, child: Child, unless: asyncio.Event | None) -> None:
         assert child.process is not None  # noqa: S101  spawned just before
-        path = self._folder / f"{child.name}.{child.process.pid}.sock"
+        path = self._socket_of(child.name, child.process)
         while not path.exists():
             if unless is not None and unless.is_set():
                 return
@@ -102,6 +103,9 @@ class Supervisor:
                 )
             await asyncio.sleep(POLL_S)
 
+    def _socket_of(self, name: str, process: Process) -> Path:
+        return self._folder / f"{name}.{process.pid}.sock"
+
     async def _keep(self, child: Child) -> None:
         """Restart `child` whenever it ends, until it is told to leave."""
         backoff_s = FIRST_BACKOFF_S
@@ -109,6 +113,7 @@ class Supervisor:
             assert child.process is not None  # noqa: S101  started by start()
             started = time.monotonic()
             code = await child.process.wait()
+            self._socket_of(child.name, child.process).unlink(missing_ok=True)
             if child.name in self._leaving:
                 return
             if time.monotonic() - started > STEADY_S:

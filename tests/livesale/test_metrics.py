@@ -75,6 +75,7 @@ async def scraped(family: str) -> dict[str, float]:
 async def test_every_process_is_shown_under_its_name(tmp_path: Path, siblings: Siblings) -> None:
     await siblings.start("keeper", expired=7)
     await siblings.start("api-1", expired=0)
+    (run_folder(tmp_path) / "redis.sock").touch()  # shares the folder, and is none of ours
     async with metrics.serve(load_settings(data_dir=tmp_path), "api-0"):
         expired = await scraped("expired_total")
         memory = await scraped("process_resident_memory_bytes")
