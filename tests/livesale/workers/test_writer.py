@@ -1,18 +1,14 @@
 """The writer moves every entry of the log into SQL exactly once, whatever happens."""
 
 import asyncio
-from typing import Any
-
-from sqlalchemy import func, select
 
 from livesale.deployment import Deployment
 from livesale.store import database, tables
 from livesale.workers.partition_writer import PartitionState
 from livesale.workers.writer import Writer
 from stock.books import Books
-from stock.entries import decode
-from stock.fold import Fold
-from stock.log import START, LogReader
+from stock.log import LogReader
+from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     Crowd,
     open_drop,
@@ -25,54 +21,6 @@ from tests.livesale.stage import (
 )
 
 FOREVER_MS = 3_600_000
-
-
-async def _fold(stage: Deployment) -> Fold:
-    """The whole log added up: what SQL must hold."""
-    fold = Fold()
-    for partition in range(stage.keyspace.partitions):
-        log = LogReader(stage.redis, stage.keyspace.log(partition))
-        for entry_id, fields in await log.between(START, "+"):
-            fold.apply(decode(entry_id, fields))
-    return fold
-
-
-def _expected(fold: Fold) -> dict[str, Any]:
-    return {
-        "books": sorted(
-            (drop_id, b.allotted, b.available, b.held, b.sold, b.burned)
-            for drop_id, b in fold.books.items()
-        ),
-        "orders": sorted(
-            (r.rid, r.buyer_id, r.quantity, r.amount_fen, r.state.value, r.expires_ms)
-            for r in fold.reservations.values()
-        ),
-        "paid": sorted((r.rid, r.paid_by) for r in fold.reservations.values() if r.paid_by),
-        "due": sorted((p, r.rid) for r in fold.reservations.values() for p in r.refunds),
-        "drops": sorted((drop_id, state.value) for drop_id, state in fold.states.items()),
-    }
-
-
-async def _found(stage: Deployment) -> dict[str, Any]:
-    rows = await read_sql(stage)
-    return {
-        "books": rows["books"],
-        "orders": [(o[0], o[2], o[3], o[5], o[6], o[7]) for o in rows["orders"]],
-        "paid": sorted((p[1], p[0]) for p in rows["payments"] if p[3] != "refund_due"),
-        "due": sorted((r[1], r[2]) for r in rows["refunds"]),
-        "drops": rows["drops"],
-    }
-
-
-async def _ledger_sums(stage: Deployment) -> dict[str, Books]:
-    moved = tables.stock_ledger.c
-    parts = [func.sum(moved[name]) for name in ("available", "held", "sold", "burned")]
-    async with database.snapshot(stage.sql) as connection:
-        found = await connection.execute(select(moved.drop_id, *parts).group_by(moved.drop_id))
-        return {
-            drop_id: Books(int(sum(sums)), *(int(part) for part in sums))
-            for drop_id, *sums in found
-        }
 
 
 async def test_sql_becomes_the_fold_of_the_log(stage: Deployment) -> None:
@@ -88,9 +36,9 @@ async def test_sql_becomes_the_fold_of_the_log(stage: Deployment) -> None:
         await stage.engine.close_drop(drops[1])
         await until_written(stage)
     # then SQL holds what the log adds up to, and the ledger sums up to the books
-    fold = await _fold(stage)
-    assert await _found(stage) == _expected(fold)
-    assert await _ledger_sums(stage) == fold.books
+    fold = await fold_of(stage)
+    assert await found(stage) == expected(fold)
+    assert await ledger_sums(stage) == fold.books
     states = {order.state.value for order in fold.reservations.values()}
     assert states == {"held", "sold", "released", "expired"}
 
@@ -125,7 +73,7 @@ async def test_two_writers_have_one_effect(stage: Deployment) -> None:
     assert [row[3] for row in rows["log_offsets"]] == [info.entries_added for info in infos]
     assert rows["quarantine"] == []
     assert states[0] | states[1] <= {PartitionState.WRITING, PartitionState.STANDBY}
-    assert await _ledger_sums(stage) == {row[0]: Books(*row[1:]) for row in rows["books"]}
+    assert await ledger_sums(stage) == {row[0]: Books(*row[1:]) for row in rows["books"]}
 
 
 async def test_a_standby_takes_over(stage: Deployment) -> None:
