@@ -81,6 +81,7 @@ class EmbeddedRedis:
 
     async def start(self) -> None:
         """Start the server or find it running. Raises Refused."""
+        _make_private(self.folder.parent, ours=False)  # a mounted volume may be another's
         _make_private(self.folder)
         _make_private(self.socket.parent)
         deadline = time.monotonic() + START_S
@@ -126,23 +127,27 @@ class EmbeddedRedis:
         failures, started = 0, time.monotonic()
         while True:
             await asyncio.sleep(WATCH_S)
-            if self._process is None and not self._claim():
-                continue
-            if self._process is not None:
-                code = self._process.poll()
-                if code is None:
-                    continue
-                log.error("embedded redis died", exit_code=code)
-            if time.monotonic() - started > STEADY_S:
-                failures = 0
-            await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S) - 1)])
-            failures, started = failures + 1, time.monotonic()
             try:
+                if not self._is_ours_to_start():
+                    continue
+                if time.monotonic() - started > STEADY_S:
+                    failures = 0
+                await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S) - 1)])
+                failures, started = failures + 1, time.monotonic()
                 await self._launch()
-            except Refused as refusal:
-                log.error("embedded redis does not start", problem=refusal.problem)
+            except (Refused, OSError) as fault:  # a full disk, say: it may have room later
+                log.error("embedded redis does not start", problem=str(fault))
             else:
                 log.warning("embedded redis started again", pid=self.pid)
+
+    def _is_ours_to_start(self) -> bool:
+        if self._lock is None:
+            return self._claim()
+        code = self._process.poll() if self._process else None
+        if self._process is not None and code is None:
+            return False
+        log.error("embedded redis died", exit_code=code)
+        return True
 
     def _claim(self) -> bool:
         """Become the owner, unless another process, or its server, is still there."""
@@ -219,7 +224,7 @@ class EmbeddedRedis:
         return line.decode(errors="replace").strip().lstrip("+-") or None
 
 
-def _make_private(folder: Path) -> None:
+def _make_private(folder: Path, *, ours: bool = True) -> None:
     """A folder only we can enter: whoever reaches the socket can rewrite the books."""
     setting, cure = "LIVESALE__DATA_DIR", "Name another data folder."
     try:
@@ -227,7 +232,7 @@ def _make_private(folder: Path) -> None:
         owner = folder.lstat().st_uid
     except OSError as error:
         raise Refused(setting, f"cannot use {folder}: {error.strerror}", cure) from None
-    if owner != os.getuid():
+    if ours and owner != os.getuid():
         raise Refused(setting, f"{folder} belongs to another user", cure)
 
 

@@ -191,7 +191,8 @@ async def test_nobody_else_may_enter(tmp_path: Path) -> None:
     async with embedded_redis(tmp_path / "data") as url:
         socket = Path(url.removeprefix("unix://"))
         assert socket.stat().st_mode & 0o077 == 0
-        assert (tmp_path / "data" / "redis").stat().st_mode & 0o077 == 0
+        for folder in (tmp_path / "data", tmp_path / "data" / "redis", socket.parent):
+            assert folder.stat().st_mode & 0o077 == 0
 
 
 async def test_files_that_it_cannot_read_are_a_refusal_with_the_reason(tmp_path: Path) -> None:
