@@ -64,7 +64,7 @@ async def list_drops(services: Services, call: Call) -> Answer:
     return Answer(200, DropPage(found, found[-1].drop_id if len(found) == limit else None))
 
 
-async def show_drop(services: Services, call: Call) -> Answer:
+async def show_terms(services: Services, call: Call) -> Answer:
     return Answer(200, await services.drops.find(call.path["drop_id"]))
 
 
@@ -145,7 +145,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/admin/drops/{drop_id}",
-        show_drop,
+        show_terms,
         "A drop as it was made, with its state",
         "admin",
         {200: Drop},
