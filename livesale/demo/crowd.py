@@ -21,7 +21,7 @@ from livesale.demo.wire import Ack, Bill, Job, Report, Unknown, Word, frame, rea
 from stock.ids import keyed_rid
 
 REPORT_EVERY_S = 0.05
-PATIENCE_S = (0.4, 0.9)  # a patient buyer looks again after so long
+PATIENCE_S = (0.4, 1.0)  # a patient buyer looks again after so long
 MAX_TRIES_OF_ONE = 20  # of one request that got no answer, or was told to come back
 
 

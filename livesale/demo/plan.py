@@ -43,7 +43,7 @@ def plan_crowd(options: DemoOptions, tokens: dict[str, str], seed: int) -> list[
 
 def arrival_s(options: DemoOptions, chance: random.Random) -> float:
     """Half the crowd waits for the opening and comes within moments, the other half drops in."""
-    spike_s = min(options.buyers / 8_000, options.seconds / 6)
+    spike_s = min(options.buyers / 6_000, options.seconds / 6)
     tail_s = options.seconds / 3
     come_s = chance.expovariate(1 / (spike_s if chance.random() < 0.5 else tail_s))
     return come_s if come_s < options.seconds else chance.uniform(0, options.seconds)
@@ -63,6 +63,6 @@ def _buyer(options: DemoOptions, buyer_id: str, token: str, chance: random.Rando
         doubles=habit < 0.05,
         repeats=0.05 <= habit < 0.12,
         walks_away=chance.random() < 0.15,
-        patient=chance.random() < 0.10,
+        patient=chance.random() < 0.05,
         pays_after_s=chance.uniform(0.2, 2.2),
     )

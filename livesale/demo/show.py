@@ -19,11 +19,12 @@ from livesale.demo.play import Result, play
 from livesale.demo.scene import Scene
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
 from livesale.demo.summary import closing, summary, table_of_checks
-from livesale.demo.view import WIDTH, line, panel
+from livesale.demo.view import line, panel
 from livesale.settings import Settings
 
 FRAME_S = 0.125
 LINE_S = 1.0
+PIPE_WIDTH = 140
 LOG_LINES = 20
 INTERRUPTED = 130
 
@@ -60,8 +61,7 @@ async def _show(settings: Settings, options: DemoOptions) -> Result:
         print(msgspec.json.encode({"options": options, **msgspec.to_builtins(result)}).decode())
         return result
     terminal = sys.stdout.isatty()
-    # A pipe has no width: lines are as long as they are.
-    console = Console(highlight=False, width=None if terminal else WIDTH, soft_wrap=not terminal)
+    console = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
     async with _drawn(console, scene) if terminal else _told(scene):
         result = await play(settings, options, scene)
     console.print(summary(result.figures))

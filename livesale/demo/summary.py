@@ -10,14 +10,13 @@ from rich.text import Text
 from livesale.audit import Check
 from livesale.demo.checks import Finding, shorten
 from livesale.demo.verdict import Figures
-from livesale.demo.view import WIDTH
 
 
 def summary(figures: Figures) -> RenderableType:
     """The figures, in the words of somebody who sells things."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="grey62", no_wrap=True, min_width=9)
-    grid.add_column(max_width=WIDTH - 14)
+    grid.add_column()
     for name, text in _rows(figures):
         grid.add_row(name, text)
     return Group(Text(), grid)
@@ -64,7 +63,7 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
                 (f"{f.p50_ms:.1f}", "bold"),
                 f"   p90 {f.p90_ms:.1f}   p99 ",
                 (f"{f.p99_ms:.1f}", "bold"),
-                f"   max {f.max_ms:.1f} ms, a wait for a connection included",
+                f"   max {f.max_ms:.1f} ms  (waiting for a connection included)",
             ),
         ),
         (
@@ -72,6 +71,15 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
             Text.assemble(
                 (f"{f.replays:,}", "bold"),
                 f" answered with the first reservation, {surely}none sold twice",
+            ),
+        ),
+        (
+            "payments",
+            Text.assemble(
+                (f"{f.bank.get('sold', 0) + f.bank.get('late_sold', 0):,}", "bold"),
+                " taken by the demo's bank, ",
+                f"{f.bank.get('replayed', 0):,} of them announced twice, ",
+                f"{f.bank.get('refund_due', 0):,} came too late and are to be refunded",
             ),
         ),
         (
@@ -86,11 +94,11 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
 
 def table_of_checks(findings: Sequence[Finding], audit: Sequence[Check]) -> RenderableType:
     """What the demo saw, then what the audit saw on the running system."""
-    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True, min_width=3)
-    table.add_column("promise", ratio=5)
+    table.add_column("promise", overflow="fold")
     table.add_column("", no_wrap=True)
-    table.add_column("what was seen", ratio=4, style="grey62")
+    table.add_column("what was seen", overflow="fold", style="grey62")
     for finding in findings:
         seen = "; ".join(shorten(finding.wrong)) or finding.seen
         table.add_row("", finding.title, _mark(finding.ok), seen)

@@ -14,7 +14,6 @@ BAR = WIDTH - 6
 SPARK_WIDTH = 48
 EVENTS_SHOWN = 7
 _SPARKS = " ▁▂▃▄▅▆▇█"
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _STYLE_OF_ANSWER = {
     "201": "bold green",
     "200": "green",
@@ -69,27 +68,22 @@ def line(scene: Scene) -> str:
 
 
 def stock_bar(scene: Scene, width: int = BAR) -> Text:
-    """What is left melts from the right: sold, held, available, to an eighth of a cell."""
+    """What is left melts from the right: sold, held, available, scrapped."""
     stand = scene.stand
-    total = max(1, stand.allotted or scene.options.stock)
     left = stand.available if stand.allotted else scene.options.stock
+    counts = [stand.sold, stand.held, left, stand.burned]
     bar = Text()
-    cells_done = 0.0
-    drawn = 0
-    for count, style in (
-        (stand.sold, SOLD),
-        (stand.held, HELD),
-        (left, LEFT),
-        (stand.burned, BURNED),
-    ):
-        cells_done += count * width / total
-        upto = min(width, round(cells_done))
-        if count and upto == drawn and drawn < width:
-            upto += 1  # whatever there is can be seen
-        bar.append("█" * (upto - drawn), style)
-        drawn = max(drawn, upto)
-    bar.append("█" * (width - drawn), LEFT)
+    for cells, style in zip(_cells(counts, width), (SOLD, HELD, LEFT, BURNED), strict=True):
+        bar.append("█" * cells, style)
     return Text("\n").join([bar, bar.copy()])
+
+
+def _cells(counts: list[int], width: int) -> list[int]:
+    """`width` cells in proportion to the counts; whatever there is has one at least."""
+    total = max(1, sum(counts))
+    cells = [max(1, round(count * width / total)) if count else 0 for count in counts]
+    cells[cells.index(max(cells))] += width - sum(cells)
+    return cells
 
 
 def _headline(scene: Scene) -> Text:

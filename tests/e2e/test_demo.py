@@ -1,0 +1,79 @@
+"""The demo as a newcomer starts it, small."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SMALL = ["--buyers", "400", "--stock", "40", "--seconds", "3", "--workers", "2"]
+
+
+def demo(temp: Path, *flags: str) -> subprocess.Popen[str]:
+    """`livesale demo` with a temp dir of its own; its session is its own, too."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "livesale", "demo", *SMALL, *flags],
+        env={**os.environ, "TMPDIR": str(temp)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def living(temp: Path) -> set[int]:
+    """Processes that belong to demos with this temp dir."""
+    mark = f"TMPDIR={temp}\0".encode()
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            inside = mark in Path(f"/proc/{pid}/environ").read_bytes()
+            titled = f"{temp}/".encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+            dead = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            continue
+        if (inside or titled) and not dead:
+            found.add(int(pid))
+    return found
+
+
+def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) -> None:
+    # when the demo is played for a program
+    out, errors = demo(tmp_path, "--json").communicate(timeout=150)
+
+    # then stdout is one JSON object, and every promise held
+    result = json.loads(out)
+    broken = [check for check in result["checks"] if check["wrong"]]
+    broken += [check for check in result["audit"] if not check["ok"]]
+    assert broken == [], errors
+    assert result["ok"]
+    figures = result["figures"]
+    assert (figures["sold"], figures["buyers"]) == (40, 400)
+    assert figures["answers"]["201 held"] == figures["orders"] >= figures["buyers_served"] > 0
+    assert {check["invariant"] for check in result["audit"]} >= {f"I{n}" for n in range(1, 12)}
+    assert figures["samples"] > 20
+
+    # and nothing is left
+    assert living(tmp_path) == set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing_behind() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        temp = Path(name)
+        process = demo(temp)
+        assert process.stdout is not None
+        for text in process.stdout:  # plain lines in a pipe
+            assert "\x1b" not in text
+            if "first units are held" in text:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        deadline = time.monotonic() + 10
+        while living(temp) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert living(temp) == set()
+        assert list(temp.iterdir()) == []
