@@ -1,7 +1,13 @@
 """Faults of the service. Only `livesale/http/` turns them into status codes.
 
     LivesaleError
-    └── Refused      this process must not start: a setting or a store contradicts a promise
+    ├── Refused           this process must not start: a setting or a store contradicts a promise
+    ├── StartFailed       a child process ended, or hung, at its start (livesale.server)
+    ├── StoreUnavailable  SQL does not answer (livesale.store.errors)
+    ├── IdentityFault     a token or a login is refused (livesale.identity.errors)
+    └── SalesFault        a use case refuses; its own tree is in livesale.sales.errors
+
+Faults of the engine are in `stock.errors`.
 """
 
 
