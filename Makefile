@@ -3,14 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check fmt lock clean
+.PHONY: help demo up test check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="…"]'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.run ## Sell 1,000 units to 20,000 simulated buyers, and audit the books
 	@$(bin)/livesale demo $(ARGS)
@@ -32,6 +32,9 @@ check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
 fmt: .venv/.dev ## Format, and mend what can be mended
 	@$(bin)/ruff check --fix --quiet . || true
 	@$(bin)/ruff format .
+
+recording: .venv/.run ## Play the demo and draw it into docs/demo.svg
+	@$(bin)/python -m scripts.record_demo $(ARGS)
 
 lock: ## Write uv.lock anew after a change of pyproject.toml
 	@scripts/uv.sh lock
