@@ -251,9 +251,9 @@ class RedisEngine:
         try:
             reply: list[Any] = await self._ask(*command)
         except NoScriptError:
-            # The server forgot its scripts and ran nothing: load and send the same call again.
-            await self._ask("SCRIPT", "LOAD", self._scripts[verb].source)
-            reply = await self._ask(*command)
+            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
+            # often SCRIPT FLUSH comes, and makes it remember.
+            reply = await self._ask("EVAL", self._scripts[verb].source, *command[2:])
         return reply
 
     async def _ask(self, *command: str | int) -> Any:
