@@ -7,7 +7,7 @@ drops what it has read and stands by.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import structlog
@@ -32,7 +32,7 @@ MEASURE_S = 0.25  # between two looks at the log while entries come
 MAX_REASON = 500
 MAX_PAYLOAD = 8_000_000  # characters; below the 16 MiB that a packet and MEDIUMTEXT may have
 
-_log = structlog.get_logger(__name__)
+_logger = structlog.get_logger(__name__)
 
 
 class PartitionState(StrEnum):
@@ -79,8 +79,7 @@ class PartitionWriter:
         key = deployment.keyspace.log(partition)
         timeout_s = deployment.settings.redis.timeout_ms / 1000
         self._reader = connect_reader(deployment.redis_url, timeout_s)
-        self._blocking_log = LogReader(self._reader, key)
-        self._plain_log = LogReader(deployment.redis, key)
+        self._log = LogReader(self._reader, key)
         self._drift: dict[str, Books] = {}
         self._backoff = Backoff()
         self._measured_s = 0.0
@@ -97,7 +96,7 @@ class PartitionWriter:
                     await self._stand_by(stop)
         except Halted as halt:
             self._enter(halt.state, str(halt))
-            _log.critical(
+            _logger.critical(
                 "writer stopped for good",
                 partition=self.partition,
                 state=halt.state.value,
@@ -117,7 +116,7 @@ class PartitionWriter:
         tail: Tail | None = None
         try:
             self._position = await self._resume()
-            tail = Tail(self._blocking_log, self._position.offset, self._settings.max_rows)
+            tail = Tail(self._log, self._position.offset, self._settings.max_rows)
             self._enter(PartitionState.WRITING)
             while not stop.is_set():
                 batch = await tail.batch(stop)
@@ -140,7 +139,7 @@ class PartitionWriter:
     async def _resume(self) -> Position:
         """Where SQL stands, if the log goes on from there. Raises Halted."""
         position = await self._read_position()
-        info = await self._plain_log.info()
+        info = await self._log.info()
         missing = await self._missing(position, info)
         if missing and await self._read_position() == position:
             raise Halted(PartitionState.REDIS_OLDER, missing)
@@ -163,9 +162,7 @@ class PartitionWriter:
             if info.entries_added == info.length:
                 return ""
             return f"entries before {info.first_id} have been removed, SQL holds none"
-        if await self._deployment.redis.xrange(
-            self._plain_log.key, position.offset, position.offset
-        ):
+        if await self._reader.xrange(self._log.key, position.offset, position.offset):
             return ""
         return f"the log does not hold {position.offset}, where SQL stands"
 
@@ -191,7 +188,7 @@ class PartitionWriter:
         except Exception as fault:
             if not is_content(fault):
                 raise
-            _log.warning(
+            _logger.warning(
                 "a batch was refused, writing it entry by entry",
                 partition=self.partition,
                 first=batch[0].id,
@@ -206,34 +203,35 @@ class PartitionWriter:
             try:
                 await self._apply([item])
             except BooksDiffer as differ:
-                await self._learn_drift(item, differ)
-                await self._apply([item])
+                await self._apply_with_drift(item, differ)
         except Exception as fault:
             if not is_content(fault):
                 raise
             await self._apply([Item(item.id, item.fields, None, f"refused by SQL: {fault}")])
 
-    async def _learn_drift(self, item: Item, differ: BooksDiffer) -> None:
+    async def _apply_with_drift(self, item: Item, differ: BooksDiffer) -> None:
         """Go on with a drop whose books in SQL are off; raise `differ` when the entry is to blame.
 
         An entry whose books do not follow is either false itself, and then putting it aside keeps
         SQL equal to Redis; or it is true and one before it is missing from SQL, put aside because
         it could not be read. Putting aside everything that follows would lose acknowledged orders
-        (I4), so a true entry, one that Redis bears out, is applied: its movements go into SQL's
-        books, ledger and orders alike, which stay equal to each other, and the audit shows the
-        gap to Redis (I3) as exactly what lies in quarantine. The gap is kept in memory so that
-        the following batches are written at full speed; after a restart it is found again.
+        (I4), so a true entry, one that Redis bears out and whose rows SQL takes, is applied: its
+        movements go into SQL's books, ledger and orders alike, which stay equal to each other, and
+        the audit shows the gap to Redis (I3) as exactly what lies in quarantine. The gap is kept
+        in memory so that the following batches are written at full speed; after a restart it is
+        found again.
         """
         entry = item.entry
         if entry is None or differ.found is None:
             raise differ
-        deployment = self._deployment
-        if not await is_borne_out(deployment.redis, deployment.keyspace, entry):
+        if not await is_borne_out(self._reader, self._deployment.keyspace, entry):
             raise differ
         drift = shift(differ.found, books_before(entry), -1)
+        await self._apply([item], {**self._drift, entry.drop_id: drift})
+        # Only now: a copy of a true entry is borne out as well, but SQL refuses its rows.
         self._drift[entry.drop_id] = drift
         self._metrics.drifts.inc()
-        _log.error(
+        _logger.error(
             "SQL's books are off from the log's: an earlier entry is missing from SQL",
             partition=self.partition,
             drop_id=entry.drop_id,
@@ -241,11 +239,11 @@ class PartitionWriter:
             drift=str(drift),
         )
 
-    async def _apply(self, items: Sequence[Item]) -> None:
+    async def _apply(self, items: Sequence[Item], drift: Mapping[str, Books] | None = None) -> None:
         """One transaction: rows, ledger, quarantine and offset. Raises Overtaken or Halted."""
         entries = [item.entry for item in items if item.entry is not None]
         refused = [item for item in items if item.entry is None]
-        plan = make_plan(self.partition, entries, self._drift)
+        plan = make_plan(self.partition, entries, drift or self._drift)
         started_s = time.perf_counter()
         at_ms = now_ms()
         async with transaction(self._deployment.sql) as connection:
@@ -279,7 +277,7 @@ class PartitionWriter:
         self._metrics.sql_up.set(1)
         for item in refused:
             self._metrics.quarantined.inc()
-            _log.error(
+            _logger.error(
                 "a log entry was put into quarantine",
                 partition=self.partition,
                 log_id=item.id,
@@ -292,7 +290,7 @@ class PartitionWriter:
         if not idle and now_s - self._measured_s < MEASURE_S:
             return
         self._measured_s = now_s
-        info = await self._plain_log.info()
+        info = await self._log.info()
         if id_key(info.last_id) < id_key(self._position.offset):
             raise Halted(
                 PartitionState.REDIS_OLDER,
@@ -301,7 +299,7 @@ class PartitionWriter:
         self._note_lag(info, self._position)
         if now_s - self._trimmed_s >= self._settings.trim_every_ms / 1000:
             self._trimmed_s = now_s
-            await self._plain_log.trim(self._position.offset)
+            await self._log.trim(self._position.offset)
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
         """Wait while another writer moves the offset. Raises Halted.
@@ -310,12 +308,12 @@ class PartitionWriter:
         offset has not moved.
         """
         self._enter(PartitionState.STANDBY)
-        _log.info("another writer has this partition, standing by", partition=self.partition)
+        _logger.info("another writer has this partition, standing by", partition=self.partition)
         waiting_at: str | None = None
         while not await wait_for(stop, self._settings.standby_ms / 1000):
             try:
                 position = await self._read_position()
-                info = await self._plain_log.info()
+                info = await self._log.info()
             except Halted:
                 raise
             # As in `_follow`: whatever keeps us from looking, we look again.
@@ -326,7 +324,9 @@ class PartitionWriter:
             self._note_lag(info, position)
             waiting = id_key(info.last_id) > id_key(position.offset)
             if waiting and waiting_at == position.offset:
-                _log.info("taking over from a writer that stands still", partition=self.partition)
+                _logger.info(
+                    "taking over from a writer that stands still", partition=self.partition
+                )
                 return
             waiting_at = position.offset if waiting else None
 
@@ -350,7 +350,7 @@ class PartitionWriter:
         if self.state is not PartitionState.STANDBY:
             self._enter(PartitionState.BACKING_OFF)
         self.last_error = reason
-        _log.warning(
+        _logger.warning(
             "the writer backs off",
             partition=self.partition,
             of=of,

@@ -36,14 +36,15 @@ class Item(Struct, frozen=True):
 
 
 def connect_reader(url: str, timeout_s: float) -> "Redis":
-    """A connection of its own that may block for BLOCK_MS.
+    """A client with two connections of its own: one may block for BLOCK_MS, one is for questions.
 
-    Bytes that are no UTF-8 come as surrogates: one bad entry must not stop the reading of others.
+    Bytes that are no UTF-8 come as surrogates: one bad entry must not stop the reading of others,
+    nor XINFO, which shows the first and the last one.
     """
     mark = "&" if "?" in url else "?"
     return connect(
         f"{url}{mark}encoding_errors=surrogateescape",
-        connections=1,
+        connections=2,
         timeout_s=BLOCK_MS / 1000 + timeout_s,
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from livesale.deployment import Deployment
 from livesale.store import database, tables
+from livesale.workers.tail import connect_reader
 from stock.books import Books
 from stock.entries import decode
 from stock.fold import Fold
@@ -17,11 +18,13 @@ from tests.livesale.stage import read_sql
 async def fold_of(stage: Deployment, without: Container[str] = ()) -> Fold:
     """The whole log added up: what SQL must hold. `without` are ids of entries that are false."""
     fold = Fold()
+    reader = connect_reader(stage.redis_url, 5.0)
     for partition in range(stage.keyspace.partitions):
-        log = LogReader(stage.redis, stage.keyspace.log(partition))
+        log = LogReader(reader, stage.keyspace.log(partition))
         for entry_id, fields in await log.between(START, "+"):
             if entry_id not in without:
                 fold.apply(decode(entry_id, fields))
+    await reader.aclose()
     return fold
 
 

@@ -20,6 +20,7 @@ from livesale.settings import load_settings
 from livesale.store import database, ledger, tables
 from livesale.store.schema import migrate
 from livesale.workers.keeper import Keeper
+from livesale.workers.tail import connect_reader
 from livesale.workers.writer import Writer
 from stock.gateway import RedisEngine
 from stock.ids import drop_of, new_id, random_rid
@@ -180,16 +181,21 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def until_written(stage: Deployment) -> None:
     """Wait until SQL holds the whole log."""
 
+    reader = connect_reader(stage.redis_url, 5.0)  # whatever is in the log
+
     async def written() -> bool:
         for partition in range(PARTITIONS):
-            log = LogReader(stage.redis, stage.keyspace.log(partition))
+            log = LogReader(reader, stage.keyspace.log(partition))
             async with database.transaction(stage.sql, write=False) as connection:
                 found = await ledger.position(connection, partition)
             if found is None or found.offset != (await log.info()).last_id:
                 return False
         return True
 
-    await until(written)
+    try:
+        await until(written)
+    finally:
+        await reader.aclose()
 
 
 @asynccontextmanager
