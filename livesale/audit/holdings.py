@@ -23,8 +23,7 @@ async def over_the_limit_in_redis(
         if before is None:
             continue
         key = deployment.keyspace.of_drop(view.drop_id).buyers
-        # A scan may show a field twice; that is rare, so whoever was seen is kept by name only
-        # while the sum could be compared at all.
+        # By name, not as a sum: a scan may show a buyer twice while the hash is being resized.
         units: dict[str, int] = {}
         cursor = 0
         while True:

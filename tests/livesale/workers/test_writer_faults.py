@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from livesale.audit import audit
 from livesale.deployment import Deployment
-from livesale.store import database, ledger
+from livesale.store import database, ledger, tables
 from livesale.workers.partition_writer import PartitionState
 from livesale.workers.writer import Writer
 from stock.gateway import connect
@@ -186,3 +186,30 @@ async def test_stopping_waits_for_nothing(stage: Deployment) -> None:
     stop.set()
     await asyncio.wait_for(task, 5)
     assert len(asyncio.all_tasks()) < before
+
+
+async def test_a_lock_that_somebody_else_holds(mortal_stage: Deployment, mortal: MariaDB) -> None:
+    # given a session that locks the offsets and does not go
+    stage, registry = mortal_stage, CollectorRegistry()
+    crowd = Crowd(stage, [await open_drop(stage) for _ in range(2)])
+    await crowd.act(30)
+    writer, stop = Writer(stage, registry), asyncio.Event()
+    async with stage.sql.connect() as other:
+        await other.execute(tables.log_offsets.select().with_for_update())
+        # when a writer waits for it in vain
+        task = asyncio.create_task(writer.run(stop))
+
+        async def waiting() -> bool:
+            return PartitionState.BACKING_OFF in {status.state for status in writer.status()}
+
+        await until(waiting)
+        assert (await read_sql(stage))["orders"] == []
+        await other.rollback()
+    # then it writes everything when the lock is gone
+    await until_written(stage)
+    stop.set()
+    await task
+    faults = registry.get_sample_value("livesale_writer_faults_total", {"of": "sql"})
+    assert faults is not None
+    assert faults >= 1
+    await _assert_sql_is_the_log(stage)
