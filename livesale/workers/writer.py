@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
 from livesale.workers.metrics import WriterMetrics
-from livesale.workers.partition_writer import HEALTHY, PartitionStatus, PartitionWriter
+from livesale.workers.partition_state import HEALTHY, PartitionStatus
+from livesale.workers.partition_writer import PartitionWriter
 
 _log = structlog.get_logger(__name__)
 

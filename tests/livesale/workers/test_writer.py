@@ -4,7 +4,7 @@ import asyncio
 
 from livesale.deployment import Deployment
 from livesale.store import database, tables
-from livesale.workers.partition_writer import PartitionState
+from livesale.workers.partition_state import PartitionState
 from livesale.workers.writer import Writer
 from stock.books import Books
 from stock.log import LogReader

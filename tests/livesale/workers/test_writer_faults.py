@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from livesale.audit import audit
 from livesale.deployment import Deployment
 from livesale.store import database, ledger, tables
-from livesale.workers.partition_writer import PartitionState
+from livesale.workers.partition_state import PartitionState
 from livesale.workers.writer import Writer
 from stock.gateway import connect
 from tests.livesale.comparison import expected, fold_of, found, ledger_sums

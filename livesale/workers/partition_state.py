@@ -1,0 +1,37 @@
+"""The states of a partition's writer, and what ends its work."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class PartitionState(StrEnum):
+    STARTING = "starting"
+    WRITING = "writing"
+    STANDBY = "standby"  # another writer moves this partition
+    BACKING_OFF = "backing_off"  # SQL or Redis is away
+    FENCED = "fenced"  # for good: SQL has another epoch than this process
+    REDIS_OLDER = "redis_older"  # for good: Redis lacks what SQL holds; `livesale recover`
+    STOPPED = "stopped"
+
+
+HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPED}
+
+
+class Halted(Exception):
+    """This partition must not be written by this process any more."""
+
+    def __init__(self, state: PartitionState, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+class Overtaken(Exception):
+    """Another writer has moved the offset."""
+
+
+class PartitionStatus(Struct, frozen=True):
+    partition: int
+    state: PartitionState
+    lag_entries: int
+    last_error: str
