@@ -3,7 +3,7 @@
 Batches of 1, 8, 64 and 256 attempts with two calls in flight, and single attempts from 512 callers
 through the batcher; once with nothing on disk and once with `appendfsync always`. Python is pinned
 to one core and the server to another; the cells are interleaved round by round, each round on a
-fresh drop. `python -m benchmarks.engine [--rounds N] [--json]`.
+fresh drop. `python -m benchmarks.engine [--rounds N] [--json | --markdown]`.
 """
 
 import argparse
@@ -158,11 +158,29 @@ def table_of(result: Result) -> Table:
     return table
 
 
+def markdown_of(result: Result) -> str:
+    """The same table as docs/benchmarks.md has it."""
+    lines = [
+        f"Valkey {result.server}, Python {result.python}, {result.cores} cores; "
+        f"{len(result.cells[0].per_s)} rounds; reservations/s:",
+        "",
+        "| | durability | min | median | max | Python µs each |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for cell in result.cells:
+        figures = (min(cell.per_s), statistics.median(cell.per_s), max(cell.per_s))
+        shown = " | ".join(f"{figure:,.0f}" for figure in figures)
+        cpu_us = statistics.median(cell.cpu_us)
+        lines.append(f"| {cell.name} | {cell.durability} | {shown} | {cpu_us:.1f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reservations", type=int, default=50_000, help="per round and cell")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--markdown", action="store_true", help="print the table of the docs")
     options = parser.parse_args()
     result = uvloop.run(measure(options.rounds, options.reservations))
     if options.json:
@@ -171,6 +189,8 @@ def main() -> None:
             sys.stdout,
         )
         print()
+    elif options.markdown:
+        print(markdown_of(result))
     else:
         Console().print(table_of(result))
 

@@ -3,7 +3,8 @@
 Both run on a private MariaDB that flushes at every commit, in turns: each round fills a log through
 the real engine, lets the writer empty it into a fresh database, and inserts the same orders and
 movements, ready-made, into another fresh database with the same rows per commit. The figure that
-matters is the ratio inside one run: `python -m benchmarks.writer [--reservations N] [--json]`.
+matters is the ratio inside one run.
+`python -m benchmarks.writer [--reservations N] [--json | --markdown]`
 """
 
 import argparse
@@ -205,6 +206,23 @@ def show(result: Result) -> str:
     return "\n".join(lines)
 
 
+def markdown_of(result: Result) -> str:
+    """The same table as docs/benchmarks.md has it."""
+    lines = [
+        f"{result.reservations:,} reservations in calls of {result.batch}, up to {result.max_rows} "
+        f"to a transaction; {len(result.writer)} rounds; {result.server}, "
+        f"Python {result.python}; rows/s:",
+        "",
+        "| | min | median | max |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, rates in (("writer", result.writer), ("bare multi-row insert", result.bare)):
+        figures = (min(rates), statistics.median(rates), max(rates))
+        lines.append(f"| {name} | " + " | ".join(f"{figure:,.0f}" for figure in figures) + " |")
+    lines += ["", f"writer / bare insert: **{result.ratio:.2f}**"]
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--reservations", type=int, default=100_000)
@@ -212,6 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--max-rows", type=int, default=500, help="rows to a transaction")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="print the table of the docs")
     options = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with tempfile.TemporaryDirectory() as folder:
@@ -221,7 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
         )
     document: dict[str, Any] = structs.asdict(result)
-    sys.stdout.write((json.dumps(document) if options.json else show(result)) + "\n")
+    if options.json:
+        shown = json.dumps(document)
+    else:
+        shown = markdown_of(result) if options.markdown else show(result)
+    sys.stdout.write(shown + "\n")
 
 
 if __name__ == "__main__":
