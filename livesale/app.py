@@ -90,11 +90,6 @@ def build_app(
     return app
 
 
-def start_draining(app: web.Application) -> None:
-    """From now on readyz says 503 and every answer closes its connection."""
-    app[DRAINING].draining = True
-
-
 async def buyers_of(deployment: Deployment, drop_id: str) -> AsyncIterator[str]:
     """The names of all buyers of a drop. Raises Unreachable."""
     key = deployment.keyspace.of_drop(drop_id).buyers

@@ -136,7 +136,10 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     try:
         if request.content.is_eof():  # it came along with the headers: no clock is needed
-            return await request.read()
+            raw = request.content.read_nowait()
+            if len(raw) > max_bytes:
+                raise _too_large(max_bytes)
+            return raw
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -1,10 +1,10 @@
 """SKUs, campaigns and drops: what operators wrote. Queries only; every one takes a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.store.tables import campaigns, drops, skus
@@ -120,8 +120,8 @@ async def add_drop(connection: AsyncConnection, drop: Drop, partition: int) -> N
 
 
 async def find_drop(connection: AsyncConnection, drop_id: str) -> Drop | None:
-    row = (await connection.execute(_DROP.where(drops.c.drop_id == drop_id))).first()
-    return Drop(*row) if row else None
+    found = _drops(await connection.execute(_DROP.where(drops.c.drop_id == drop_id)))
+    return found[0] if found else None
 
 
 async def drops_of(connection: AsyncConnection, campaign_id: str, limit: int) -> list[Drop]:
@@ -150,9 +150,8 @@ def _beyond(first: Any, second: Any, key: tuple[int, str]) -> Any:
     return or_(first > key[0], and_(first == key[0], second > key[1]))
 
 
-def _drops(rows: Any) -> list[Drop]:
-    found: Sequence[Row[Any]] = rows.all()
-    return [Drop(*row) for row in found]
+def _drops(rows: Iterable[Any]) -> list[Drop]:
+    return [Drop(*row) for row in rows]
 
 
 def _columns(record: Struct) -> dict[str, Any]:

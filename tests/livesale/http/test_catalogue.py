@@ -1,14 +1,15 @@
 """GET /v1/time, /v1/campaigns, /v1/drops/{id}: what everybody sees."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from livesale.app import SERVICES
-from livesale.sales import showcase
+from livesale.workers.writer import Writer
 from tests.livesale.http.api import FAR_MS, Api
-from tests.livesale.stage import until
+from tests.livesale.stage import running, until, until_written
 
 
 async def shown(api: Api, drop_id: str) -> dict[str, object]:
@@ -79,9 +80,6 @@ async def test_the_states_that_a_buyer_sees(api: Api) -> None:
 
 async def test_a_drop_that_redis_lost_is_not_for_sale(api: Api, redis: Redis) -> None:
     # given: SQL says it was opened
-    from livesale.workers.writer import Writer
-    from tests.livesale.stage import running, until_written
-
     drop_id = await api.open_drop()
     async with running(Writer(api.deployment)):
         await until_written(api.deployment)
@@ -170,11 +168,8 @@ async def test_there_is_no_such_thing(api: Api, kind: str, name: str) -> None:
     assert (reply.status, reply.code) == (404, f"unknown_{kind}")
 
 
-async def test_the_catalogue_is_shown_while_sql_is_away(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_catalogue_is_shown_while_sql_is_away(api: Api) -> None:
     # given: seen before, and the memory of it is over
-    monkeypatch.setattr(showcase, "CATALOGUE_S", 0.0)
     drop_id = await api.open_drop()
     await shown(api, drop_id)
     services = api.app[SERVICES]
@@ -191,8 +186,6 @@ async def test_the_catalogue_is_shown_while_sql_is_away(
 
 async def break_sql(api: Api) -> None:
     """Take the database away: its file becomes a folder."""
-    from pathlib import Path
-
     await api.deployment.sql.dispose()
     path = Path(str(api.deployment.sql.url.database))
     for file in path.parent.glob(f"{path.name}*"):

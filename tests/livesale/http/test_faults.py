@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ from stock.errors import (
 )
 from tests.livesale.http.api import Api
 from tests.livesale.http.conftest import Serve
+from tests.livesale.stage import until
+from tests.servers import Valkey
 
 
 @pytest.mark.parametrize(
@@ -118,3 +122,33 @@ async def test_a_client_that_goes_away_after_asking_has_at_most_one_effect(api: 
     # then
     assert reply.status in (200, 201)
     assert (await api.books(drop_id))["redis"]["held"] == 1
+
+
+async def test_a_store_that_stands_still_leaves_the_outcome_open_and_a_retry_settles_it(
+    stage: Deployment, serve: Serve, redis_server: Valkey
+) -> None:
+    # given: an answer is waited for a tenth of a second, and Redis is stopped in the middle
+    stock = stage.settings.stock.model_copy(update={"deadline_ms": 100})
+    api = await serve(replace(stage, settings=stage.settings.model_copy(update={"stock": stock})))
+    drop_id = await api.open_drop()
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        lost = await api.reserve(drop_id, quantity=2, key="k")
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
+    assert (lost.status, lost.code) == (503, "outcome_unknown")
+    assert int(lost.headers["Retry-After"]) >= 1
+    # when: asked again with the same key, until it is answered
+
+    async def settled() -> bool:
+        return (await api.reserve(drop_id, quantity=2, key="k")).status in (200, 201)
+
+    await until(settled)
+    # then: one effect
+    assert (await api.books(drop_id))["redis"] == {
+        "allotted": 10,
+        "available": 8,
+        "held": 2,
+        "sold": 0,
+        "burned": 0,
+    }

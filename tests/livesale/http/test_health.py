@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import delete
 
-from livesale.app import SERVICES, start_draining
+from livesale.app import DRAINING, SERVICES
 from livesale.http.table import ROUTES
 from livesale.store import tables
 from livesale.store.database import transaction
@@ -78,7 +78,7 @@ async def test_without_sql_sales_go_on(api: Api) -> None:
 
 async def test_draining_is_not_ready_and_closes_connections(api: Api) -> None:
     assert "Connection" not in (await api.get("/livez")).headers
-    start_draining(api.app)
+    api.app[DRAINING].draining = True
     status, body = await readyz(api)
     assert (status, body["status"]) == (503, "not_ready")
     assert body["drain"] == {"ok": False, "detail": "draining"}
