@@ -88,14 +88,16 @@ class SoldOut:
         if self._loop.time() < flag.until:
             self.answered += 1
             return _SOLD_OUT
-        if flag.probe is None or flag.probe.done():
-            flag.probe = self._batcher.submit(drop_id, attempt)
-            return await flag.probe
-        await asyncio.wait([flag.probe])
+        # A name of its own: while we wait, another attempt may become the next probe.
+        probe = flag.probe
+        if probe is None or probe.done():
+            probe = flag.probe = self._batcher.submit(drop_id, attempt)
+            return await probe
+        await asyncio.wait([probe])
         if self._loop.time() < flag.until:
             self.answered += 1
             return _SOLD_OUT
-        if not flag.probe.cancelled() and flag.probe.exception() is not None:
+        if not probe.cancelled() and probe.exception() is not None:
             raise Overloaded(f"the probe of drop {drop_id} met a fault; nothing of this was sent")
         return await self._batcher.submit(drop_id, attempt)
 

@@ -212,3 +212,24 @@ async def test_a_lifetime_of_zero_switches_the_flag_off() -> None:
 
     assert await shop.buy("cat") == "SOLD_OUT"
     assert shop.engine.seen == seen + 1
+
+
+async def test_a_next_probe_may_start_before_those_behind_the_last_one_wake() -> None:
+    """The answer of the first probe is too old at once: its waiters meet a second, pending one."""
+    shop = Shop(30)
+    await shop.open()
+    await shop.sell_out()
+    await asyncio.sleep(0.05)
+    shop.engine.gate.clear()
+    first = asyncio.create_task(shop.buy("ann"))
+    await shop.settle()
+    behind = [asyncio.create_task(shop.buy(f"buyer{n}")) for n in range(3)]
+    await shop.settle()
+    await asyncio.sleep(0.05)  # longer than the flag lives
+    flag = shop.soldout._flags[DROP]
+    flag.probe.add_done_callback(lambda _: setattr(flag, "probe", second))
+    second = asyncio.get_running_loop().create_future()  # a probe that is still on its way
+
+    shop.engine.gate.set()
+
+    assert await asyncio.gather(first, *behind) == ["OVER_LIMIT", *["SOLD_OUT"] * 3]
