@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
 
 from livesale.demo.wire import Bill
 from stock.engine import Engine
@@ -30,11 +32,9 @@ class Bank:
         for bill in bills:
             self._bills.put_nowait(bill)
 
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tellers:
-            for _ in range(TELLERS):
-                tellers.create_task(self._serve())
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """The tellers; each serves until cancelled."""
+        return [self._serve() for _ in range(TELLERS)]
 
     async def settle(self) -> None:
         """Wait until every payment taken so far has its answer."""

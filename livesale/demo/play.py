@@ -5,14 +5,13 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from livesale.audit import Check, audit
 from livesale.demo.bank import Bank
+from livesale.demo.beside import beside
 from livesale.demo.checks import Finding
 from livesale.demo.gate import Gate
 from livesale.demo.options import CONNECTIONS, CROWDS, EXTRA_S, HOLD_MS, DemoOptions
@@ -89,13 +88,13 @@ async def _sell(
     scene.opens, scene.phase = True, "the crowd waits at the door"
     bank = Bank(deployment.engine, scene.bank)
     watch = Watch(deployment, drop_id, opens_ms, scene)
-    async with _running(watch.run(), bank.run(), _tell_the_crowd(gate, scene)):
+    async with beside(*watch.works(), *bank.works(), _tell_the_crowd(gate, scene)):
         await gate.listen(lambda report: _hear(report, gate, scene, bank))
         await bank.settle()
         scene.note("the crowd has left")
         await _wait_for_last_holds(scene)
-        await wait_until_caught_up(deployment, CATCH_UP_S)
-        scene.note("SQL holds the whole log")
+        behind = await wait_until_caught_up(deployment, CATCH_UP_S)
+        scene.note("SQL is BEHIND the log" if behind else "SQL holds the whole log")
         await asyncio.sleep(SQL_SAMPLE_S + 0.1)  # for the view to see it
     scene.over, scene.phase = True, "auditing"
     rows = await watch.read_orders()
@@ -129,13 +128,3 @@ async def _until(seen: Callable[[], bool]) -> None:
     """Poll what the samplers write into the scene: they see Redis change, nothing tells them."""
     while not seen():  # noqa: ASYNC110
         await asyncio.sleep(SAMPLE_S)
-
-
-@asynccontextmanager
-async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """These, while open. What one of them raises ends the demo."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]
-        yield
-        for task in tasks:
-            task.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from livesale.demo.scene import Scene
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
 from livesale.demo.summary import closing, summary, table_of_checks
 from livesale.demo.view import line, panel
+from livesale.run_folder import run_folder
 from livesale.settings import Settings
 
 FRAME_S = 0.125
@@ -45,6 +47,9 @@ def run(settings: Settings, options: DemoOptions) -> int:
         except Exception:
             _show_log(folder)
             raise
+        finally:
+            # Of a deep temp dir it is elsewhere; what it held is gone with its processes.
+            shutil.rmtree(run_folder(folder), ignore_errors=True)
         if not result.ok:
             _show_log(folder)
     return 0 if result.ok else 1

@@ -1,7 +1,8 @@
 """Looks at both stores while the demo runs, and writes what it sees into the scene."""
 
 import asyncio
-from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
 
 from sqlalchemy import case, func, select
 
@@ -26,11 +27,8 @@ class Watch:
         self._scene = scene
         self._happened: set[str] = set()
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_books())
-            tasks.create_task(self._watch_sql())
-            tasks.create_task(self._watch_rates())
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        return [self._watch_books(), self._watch_sql(), self._watch_rates()]
 
     async def read_orders(self) -> dict[str, OrderRow]:
         """Every order of the drop as SQL has it."""
@@ -99,11 +97,3 @@ class Watch:
             scene.rate_peak = max(scene.rate_peak, scene.rate_now)
             scene.rates.append(scene.rate_now)
             before = scene.requests
-
-
-def units_by_state(rows: dict[str, OrderRow]) -> Counter[str]:
-    """Units of the orders in each state."""
-    units: Counter[str] = Counter()
-    for row in rows.values():
-        units[row.state] += row.quantity
-    return units

@@ -41,7 +41,11 @@ def living(temp: Path) -> set[int]:
 
 def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) -> None:
     # when the demo is played for a program
-    out, errors = demo(tmp_path, "--json").communicate(timeout=150)
+    process = demo(tmp_path, "--json")
+    try:
+        out, errors = process.communicate(timeout=150)
+    finally:
+        process.kill()
 
     # then stdout is one JSON object, and every promise held
     result = json.loads(out)
@@ -70,7 +74,10 @@ def test_ctrl_c_leaves_nothing_behind() -> None:
             if "first units are held" in text:
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
         assert process.returncode == 130, errors
         deadline = time.monotonic() + 10
         while living(temp) and time.monotonic() < deadline:
