@@ -56,7 +56,8 @@ async def play(settings: Settings, options: DemoOptions, scene: Scene) -> Result
         async with set_stage(settings) as (deployment, url):
             scene.url = url
             result = await _sell(deployment, url, options, scene, gate, began)
-            scene.phase = "stopping"
+            scene.phase = "stopping the processes"
+        scene.phase = "all processes have stopped"
         return result
     finally:
         await gate.close()
