@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stock.batcher import Batcher
-from stock.gateway import RedisEngine, connect
+from stock.connection import connect
+from stock.gateway import RedisEngine
 from stock.ids import new_id, random_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, DropTerms, ReserveCode

@@ -34,7 +34,8 @@ from livesale.store.plan import Row
 from livesale.store.schema import migrate
 from livesale.store.tables import drops, orders, stock_ledger
 from livesale.workers.writer import Writer
-from stock.gateway import RedisEngine, connect
+from stock.connection import connect
+from stock.gateway import RedisEngine
 from stock.ids import new_id, random_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, DropTerms

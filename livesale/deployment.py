@@ -15,7 +15,8 @@ from livesale.settings import Settings
 from livesale.startup import SQL_URL, check_redis, check_sql
 from livesale.store import database
 from livesale.store.schema import is_current, migrate
-from stock.gateway import RedisEngine, connect
+from stock.connection import connect
+from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
 
 

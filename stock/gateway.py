@@ -10,10 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
     NoScriptError,
@@ -58,26 +56,6 @@ from stock.model import (
 )
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
-
-
-def connect(
-    url: str, *, connections: int = 8, timeout_s: float = 5.0, wait_s: float = 5.0
-) -> "Redis":
-    """A client for the engine: no hidden retries, a pool with a bound, replies as text.
-
-    `url` is redis://, rediss:// or unix://; `timeout_s` bounds one reply, `wait_s` the wait for a
-    free connection.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=wait_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        decode_responses=True,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return Redis.from_pool(pool)
 
 
 class RedisEngine:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from stock.gateway import RedisEngine, connect
+from stock.connection import connect
+from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
 from tests.servers import MariaDB, Valkey
 

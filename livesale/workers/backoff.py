@@ -10,7 +10,8 @@ LONGEST_S = 5.0
 async def wait_for(stop: asyncio.Event, seconds: float) -> bool:
     """Wait for `stop` up to `seconds`; say whether it came."""
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         return False
     return True

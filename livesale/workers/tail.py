@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from stock.connection import connect
 from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
-from stock.gateway import connect
 from stock.log import LogReader
 
 BLOCK_MS = 1_000
@@ -36,17 +36,8 @@ class Item(Struct, frozen=True):
 
 
 def connect_reader(url: str, timeout_s: float) -> "Redis":
-    """A client with two connections of its own: one may block for BLOCK_MS, one is for questions.
-
-    Bytes that are no UTF-8 come as surrogates: one bad entry must not stop the reading of others,
-    nor XINFO, which shows the first and the last one.
-    """
-    mark = "&" if "?" in url else "?"
-    return connect(
-        f"{url}{mark}encoding_errors=surrogateescape",
-        connections=2,
-        timeout_s=BLOCK_MS / 1000 + timeout_s,
-    )
+    """A client with two connections: one may block for BLOCK_MS, one is for questions."""
+    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s)
 
 
 class Tail:

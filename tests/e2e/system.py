@@ -16,7 +16,7 @@ import aiohttp
 from redis.exceptions import RedisError
 
 from livesale.run_folder import run_folder
-from stock.gateway import connect
+from stock.connection import connect
 
 START_S = 30.0
 FINAL = {200, 201, 403, 409, 410}  # answers after which a buyer asks no more

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from livesale import embedded
 from livesale.embedded import EmbeddedRedis, embedded_redis
 from livesale.errors import Refused
-from stock.gateway import connect
+from stock.connection import connect
 
 OWNER = """
 import asyncio, sys

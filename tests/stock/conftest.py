@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from stock.connection import connect
 from stock.entries import LogEntry, decode
 from stock.fold import Fold
-from stock.gateway import RedisEngine, connect
+from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
 from stock.log import START, LogReader
 from stock.model import DropTerms, Reservation, Snapshot

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from stock.connection import connect
 from stock.errors import BooksBroken, NotSent, OutcomeUnknown, ScriptRefused, Unreachable
-from stock.gateway import RedisEngine, connect
+from stock.gateway import RedisEngine
 from stock.ids import random_rid
 from stock.keyspace import Keyspace
 from stock.log import START, LogReader
@@ -276,3 +277,26 @@ async def test_a_connection_takes_the_keyspace_it_is_given(redis: Redis) -> None
     await open_drop(engine)
 
     assert all(key.startswith("other:{p00}:") for key in await redis.keys())
+
+
+async def test_a_cancellation_always_ends_the_task(engine: RedisEngine) -> None:
+    """It may come in any tick of a call: none of them may swallow it, or a shutdown never ends."""
+    await open_drop(engine)
+
+    async def work_for_ever() -> None:
+        while True:
+            try:
+                await engine.snapshot(DROP)
+            except (NotSent, OutcomeUnknown):
+                continue  # what a robust loop does
+
+    for ticks in range(400):
+        task = asyncio.create_task(work_for_ever())
+        for _ in range(ticks % 40):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        if not done:
+            task.cancel()
+        assert done, f"cancelled after {ticks % 40} ticks, it went on"
+        assert task.cancelled()

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis
 
+from stock.connection import connect
 from stock.engine import Engine
 from stock.errors import FencedOff
-from stock.gateway import connect
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
 from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation

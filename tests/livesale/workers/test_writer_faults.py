@@ -17,7 +17,7 @@ from livesale.deployment import Deployment
 from livesale.store import database, ledger, tables
 from livesale.workers.partition_state import PartitionState
 from livesale.workers.writer import Writer
-from stock.gateway import connect
+from stock.connection import connect
 from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     PARTITIONS,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from livesale.workers.writer import Writer
-from stock.gateway import connect
+from stock.connection import connect
 from tests.livesale.stage import open_stage, with_writer
 
 
