@@ -47,9 +47,10 @@ MAX_LINE_BYTES = 65_536
 def main(wire: socket.socket) -> None:
     """Fork what is asked for and say what ends, until the supervisor closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # importing makes much that stays: looking for garbage costs a tenth of it
     for name in LIBRARIES:
         importlib.import_module(name)
-    gc.collect()
+    gc.enable()
     gc.freeze()  # what is shared stays shared: no collection touches it in the children
     waiting = selectors.DefaultSelector()
     waiting.register(wire, selectors.EVENT_READ, None)
