@@ -24,6 +24,7 @@ if redis.call('GET', epoch_key) ~= epoch then
 end
 local drop = read_drop(drop_key)
 if not drop then
+  redis.call('ZREM', due_key, drop_id) -- nothing may stay at the head of the due list
   return {'UNKNOWN_DROP'}
 elseif condition == 'due' and now_ms() < drop.closes_ms then
   return {'TOO_EARLY'}

@@ -12,6 +12,9 @@
 --       3 rids...           1 to 256 texts, all of this drop
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'OK', expired, available}, expired holds in this call
 -- LOGS     expire, rows `rid|buyer_id|quantity`; when one expired
+--
+-- What has no hold any more (ended, unknown, of an unknown drop) leaves the due list as well, so
+-- that nothing can stay at its head.
 
 --!include now
 --!include books
@@ -27,38 +30,42 @@ local count = #ARGV - 2
 if redis.call('GET', epoch_key) ~= epoch then
   return {'FENCED'}
 end
+local prefix = drop_id .. '-'
+local rids, buyers = {}, {}
+for i = 1, count do
+  local rid = ARGV[2 + i]
+  if string.sub(rid, 1, #prefix) ~= prefix then
+    return redis.error_reply('EXPIRE of ' .. drop_id .. ' got a rid of another drop: ' .. rid)
+  end
+  rids[i] = rid
+end
 local drop = read_drop(drop_key)
 if not drop then
+  redis.call('ZREM', due_key, unpack(rids))
   return {'UNKNOWN_DROP'}
 end
 redis.call('ZCARD', due_key)
 check_log(log_key)
 
 local now = now_ms()
-local rids, buyers = {}, {}
-for i = 1, count do
-  rids[i] = ARGV[2 + i]
-end
 local packed = redis.call('HMGET', reservations_key, unpack(rids))
-local ended, done, over = {}, {}, {}
+local ended, over, done = {}, {}, {}
 for i = 1, count do
   local rid = rids[i]
-  if packed[i] and not done[rid] then
-    local record = unpack_record(packed[i])
-    if record.state == 'h' and record.expires_ms <= now then
-      done[rid] = true
-      record.rid, record.state = rid, 'e'
-      ended[#ended + 1], buyers[#buyers + 1] = record, record.buyer
-    elseif record.state ~= 'h' then
-      over[#over + 1] = rid
-    end
+  local record = packed[i] and unpack_record(packed[i])
+  if not record or record.state ~= 'h' then
+    over[#over + 1] = rid
+  elseif record.expires_ms <= now and not done[rid] then
+    done[rid] = true
+    record.rid, record.state = rid, 'e'
+    ended[#ended + 1], buyers[#buyers + 1] = record, record.buyer
+    over[#over + 1] = rid
   end
 end
-if #over > 0 then
-  -- An ended hold has no place in the due list; it is taken out so that no sweep meets it again.
-  redis.call('ZREM', due_key, unpack(over))
-end
 if #ended == 0 then
+  if #over > 0 then
+    redis.call('ZREM', due_key, unpack(over))
+  end
   return {'OK', 0, drop.available}
 end
 
@@ -75,7 +82,6 @@ for i = 1, #ended do
   drop.available, drop.held = drop.available + quantity, drop.held - quantity
   new_records[2 * i - 1], new_records[2 * i] = record.rid, pack_record(record)
   rows[i] = table.concat({record.rid, buyer, quantity}, '|')
-  rids[i] = record.rid
 end
 local broken = broken_books(drop_id, drop)
 if broken then
@@ -88,7 +94,7 @@ end
 
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(new_holdings))
-redis.call('ZREM', due_key, unpack(rids, 1, #ended))
+redis.call('ZREM', due_key, unpack(over))
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
 append_log(log_key, 'expire', epoch, drop_id, now, drop, table.concat(rows, ';'))
 return {'OK', #ended, drop.available}

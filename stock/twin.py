@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stock.books import Books
 from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Opened, Reserved, Row
-from stock.errors import FencedOff
+from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
 from stock.model import (
@@ -202,6 +202,8 @@ class TwinEngine:
             raise ValueError(f"a sweep has 1 to {MAX_BATCH} rids, not {len(rids)}")
         if self._fenced(drop_id):
             raise FencedOff(f"partition of {drop_id}")
+        if any(drop_of(rid) != drop_id for rid in rids):
+            raise ScriptRefused(f"EXPIRE of {drop_id} got a rid of another drop")
         drop = self._drops.get(drop_id)
         if drop is None:
             return 0

@@ -64,7 +64,7 @@ class Keeper:
             self._metrics.up.labels(partition).set(1)
             self._metrics.expired.inc(done.expired)
             self._metrics.closed.inc(done.closed)
-            self._metrics.strays.inc(done.stuck)
+            self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
             self._metrics.sweep_s.observe(time.perf_counter() - started_s)
             await wait_for(stop, self._sweep_s)
 

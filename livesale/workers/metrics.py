@@ -81,8 +81,9 @@ class KeeperMetrics:
         self.faults = Counter(
             "livesale_keeper_faults_total", "Sweeps that failed", registry=registry
         )
-        self.strays = Counter(
-            "livesale_keeper_strays_total",
-            "Members of a due list that no drop in Redis answers for",
+        self.passed_by = Gauge(
+            "livesale_keeper_passed_by",
+            "Members of a due list that a sweep passes by: their drop refuses, see the log",
+            ["partition"],
             registry=registry,
         )

@@ -7,7 +7,7 @@ every test here is a test of I1 and I2 as well.
 import pytest
 
 from stock.entries import Adjusted
-from stock.errors import FencedOff
+from stock.errors import FencedOff, ScriptRefused
 from stock.ids import random_rid
 from stock.model import (
     MAX_UNITS,
@@ -384,6 +384,18 @@ async def test_sold_released_and_unknown_reservations_do_not_expire(world: World
     assert await world.state(DROP) == before
     with pytest.raises(ValueError, match="1 to 256 rids"):
         await world.engine.expire(DROP, [])
+
+
+async def test_a_sweep_of_one_drop_never_touches_the_holds_of_another(world: World) -> None:
+    await world.engine.open_drop(DROP, terms())
+    rid = await hold(world, "a")
+    await world.later(60_000)
+    due = await world.engine.due(world.keyspace.partition_of(DROP), 10)
+
+    with pytest.raises(ScriptRefused, match="another drop"):
+        await world.engine.expire("hats", [rid])
+
+    assert await world.engine.due(world.keyspace.partition_of(DROP), 10) == due == [rid]
 
 
 # Operators

@@ -300,3 +300,29 @@ async def test_a_cancellation_always_ends_the_task(engine: RedisEngine) -> None:
             task.cancel()
         assert done, f"cancelled after {ticks % 40} ticks, it went on"
         assert task.cancelled()
+
+
+async def test_strays_leave_the_due_list_and_touch_nothing_else(engine: RedisEngine) -> None:
+    """Members without a hold or a drop, as hands or a defect may leave them."""
+    await open_drop(engine)
+    held = attempt()
+    await engine.reserve(DROP, [held])
+    keys, partition = engine.keyspace.of_drop(DROP), engine.keyspace.partition_of(DROP)
+    stray, unknown = random_rid(DROP), "gone"
+    unknown_keys = engine.keyspace.of_drop(unknown)
+    await engine.redis.zadd(keys.due, {stray: 1})
+    await engine.redis.zadd(unknown_keys.due, {unknown: 1, random_rid(unknown): 1})
+    entries = (await LogReader(engine.redis, keys.log).info()).entries_added
+
+    for number in range(engine.keyspace.partitions):
+        for member in await engine.due(number, 10):
+            drop_id, dash, _ = member.partition("-")
+            if dash:
+                assert await engine.expire(drop_id, [member]) == 0
+            else:
+                await engine.close_drop(drop_id, only_when_due=True)
+
+    assert await engine.due(partition, 10) == []
+    assert await engine.due(engine.keyspace.partition_of(unknown), 10) == []
+    assert set(await engine.redis.zrange(keys.due, 0, -1)) == {held.rid, DROP}
+    assert (await LogReader(engine.redis, keys.log).info()).entries_added == entries

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from stock.connection import connect
 from stock.engine import Engine
-from stock.errors import FencedOff
+from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
 from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation
@@ -89,8 +89,8 @@ class EngineMachine(RuleBasedStateMachine):
         async def run(engine: Engine) -> Any:
             try:
                 return await call(engine)
-            except FencedOff:
-                return "fenced off"
+            except (FencedOff, ScriptRefused) as refusal:
+                return type(refusal)
 
         async def run_both() -> tuple[Any, Any]:
             return await run(self.engine), await run(self.twin)
