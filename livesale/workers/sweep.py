@@ -27,9 +27,9 @@ class Swept(Struct):
 class Sweeper:
     """Sweeps one partition. Two of them at once are harmless: each hold ends once, in Lua.
 
-    A member that stands for nothing leaves the due list in the scripts. The members of a drop that
-    refuses (its books are broken) stay: they are remembered and passed by, so that they can never
-    fill the page and keep the others from their turn; a minute later they are tried again.
+    A member that stands for nothing leaves the due list in the scripts. Those of a drop that refuses
+    (its books are broken) stay: they are remembered and passed by, so that they can never fill the
+    page and keep the others from their turn; a minute later they are tried again.
     """
 
     def __init__(self, engine: Engine, partition: int) -> None:
@@ -55,9 +55,13 @@ class Sweeper:
             limit = PAGE + len(self._refused)
             page = await self._engine.due(self._partition, limit)
             fresh = [member for member in page if member not in self._refused]
-            # The same again: too early after all, by a clock that stepped back. It comes again.
-            if not fresh or fresh == before:
+            if not fresh:
                 return done
+            if fresh == before:  # a full page that a try did not move, as hands may leave it
+                self._pass_by(fresh, fresh[0], "due, and a try does not move it")
+                if len(self._refused) >= MAX_PASSED_BY:
+                    return done
+                continue
             await self._end(fresh, done)
             if len(page) < limit:
                 return done
@@ -78,13 +82,13 @@ class Sweeper:
             for start in range(0, len(rids), MAX_BATCH):
                 done.expired += await self._engine.expire(drop_id, rids[start : start + MAX_BATCH])
         except (BooksBroken, ScriptRefused) as fault:
-            self._pass_by(rids, drop_id, fault)
+            self._pass_by(rids, drop_id, str(fault))
 
     async def _close(self, drop_id: str, done: Swept) -> None:
         try:
             code = await self._engine.close_drop(drop_id, only_when_due=True)
         except (BooksBroken, ScriptRefused) as fault:
-            self._pass_by([drop_id], drop_id, fault)
+            self._pass_by([drop_id], drop_id, str(fault))
             return
         if code is StateCode.FENCED:
             raise FencedOff(f"partition of {drop_id}")
@@ -92,7 +96,7 @@ class Sweeper:
             done.closed += 1
             _log.info("closed a drop at its time", drop_id=drop_id)
 
-    def _pass_by(self, members: list[str], drop_id: str, fault: Exception) -> None:
+    def _pass_by(self, members: list[str], drop_id: str, reason: str) -> None:
         """One drop that refuses must not keep the others from their turn."""
-        _log.error("a drop refuses to be swept", drop_id=drop_id, reason=str(fault))
+        _log.error("a drop refuses to be swept", drop_id=drop_id, reason=reason)
         self._refused.update(members[: MAX_PASSED_BY - len(self._refused)])
