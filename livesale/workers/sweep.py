@@ -27,9 +27,9 @@ class Swept(Struct):
 class Sweeper:
     """Sweeps one partition. Two of them at once are harmless: each hold ends once, in Lua.
 
-    A member that stands for nothing leaves the due list in the scripts. Those of a drop that refuses
-    (its books are broken) stay: they are remembered and passed by, so that they can never fill the
-    page and keep the others from their turn; a minute later they are tried again.
+    A member that stands for nothing leaves the due list in the scripts. Those of a drop that
+    refuses (its books are broken) stay: they are remembered and passed by, so that they can never
+    fill the page and keep the others from their turn; a minute later they are tried again.
     """
 
     def __init__(self, engine: Engine, partition: int) -> None:
