@@ -10,10 +10,11 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -25,6 +26,12 @@ from pydantic_settings import (
 
 PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
+
+
+def _networks(texts: list[str]) -> list[str]:
+    for text in texts:
+        ip_network(text, strict=False)  # raises ValueError
+    return texts
 
 
 class Section(BaseModel):
@@ -54,7 +61,7 @@ class HttpSettings(Section):
     drain_s: float = Field(ge=0)
     notice_s: float = Field(ge=0)
     access_log_sample: float = Field(ge=0, le=1)
-    trusted_proxies: list[str]
+    trusted_proxies: Annotated[list[str], AfterValidator(_networks)]
 
 
 class AuthSettings(Section):

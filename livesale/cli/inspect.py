@@ -24,7 +24,7 @@ def audit(
     ] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Check the promises I1–I10 on the running system: exit 1 if one is broken."""
+    """Check the promises I1–I11 on the running system: exit 1 if one is broken."""
     from livesale import logs
     from livesale.cli.tables import print_checks, print_json
     from livesale.settings import load_settings

@@ -15,6 +15,7 @@ def demo(
     workers: Annotated[int, Option(min=1, max=64, help="API worker processes")] = 4,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
+    seed: Annotated[int | None, Option(help="Plays the same crowd again")] = None,
     as_json: Json = False,
 ) -> None:
     """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""
@@ -31,6 +32,7 @@ def demo(
         redis=redis,
         sql=sql,
         json=as_json,
+        seed=seed,
     )
     raise typer.Exit(run_demo(settings, options))
 

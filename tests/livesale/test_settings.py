@@ -95,6 +95,7 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
         ("LIVESALE__HTTP__PORT", "eighty", "integer"),
         ("LIVESALE__HTTP__PORT", "70000", "65535"),
         ("LIVESALE__HTTP__TRUSTED_PROXIES", "10.0.0.0/8", "JSON"),
+        ("LIVESALE__HTTP__TRUSTED_PROXIES", '["10.0.0.0/33"]', "network"),
         ("LIVESALE__STOCK__PARTITIONS", "0", "greater than or equal to 1"),
         ("LIVESALE__REDIS__URL", "memcached://x", "memcached"),
         ("LIVESALE__SQL__URL", "postgresql://x", "postgresql"),
