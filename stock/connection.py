@@ -19,10 +19,20 @@ from redis.asyncio.connection import (
 )
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+_pack = HiredisRespSerializer().pack
 
 
 class _CancelSafe(AbstractConnection):
+    def pack_command(self, *args: Any) -> list[bytes]:
+        try:
+            packed: list[bytes] = _pack(*args)
+        except UnicodeEncodeError:  # text that came as no UTF-8: hiredis knows no surrogates
+            packed = super().pack_command(*args)
+        return packed
+
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         timeout_s = self.socket_timeout
         self.socket_timeout = None  # so that the parent does not call wait_for

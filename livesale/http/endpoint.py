@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
 
 from livesale.http.limits import Limits
 from livesale.http.parsing import (
@@ -25,6 +24,7 @@ from livesale.http.parsing import (
     read_query,
 )
 from livesale.http.problems import CONTENT_TYPE, Problem, problem_of
+from livesale.http.replies import Reply
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
@@ -33,8 +33,6 @@ from livesale.identity.tokens import Buyer, Operator
 BODY_TIMEOUT_S = 10.0
 
 log = structlog.get_logger(__name__)
-
-_encode = msgspec.json.Encoder().encode
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,14 +90,14 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
                 problem = Problem("internal_error")
             code = problem.code
             found = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
-        response = respond(found, request_id)
+        reply = Reply(found, request_id)
         if services.draining.draining:
-            response.force_close()
+            reply.force_close()
         traffic.in_flight -= 1
         observe(found.status, time.perf_counter() - began, request_id, _name(call.caller), code)
         if route.changes and isinstance(call.caller, Operator):
             _audit(route, call, found.status, code, request_id)
-        return response
+        return reply
 
     return handle
 
@@ -107,26 +105,10 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
 def check_address(limits: Limits, request: web.Request) -> None:
     """Count the request for its client's address. Raises Problem("slow_down")."""
     forwarded = request.headers.getall("X-Forwarded-For", ())
-    client = limits.client(_peer(request), forwarded)
+    # A unix socket has no peer's name: whoever may open it is on this machine.
+    client = limits.client(request.remote or "127.0.0.1", ",".join(forwarded))
     if client is not None:
         limits.check_address(client)
-
-
-def respond(answer: Answer, request_id: str) -> web.Response:
-    """The response of an answer."""
-    value = answer.value
-    headers: CIMultiDict[str] = CIMultiDict(
-        (
-            ("Content-Type", answer.content_type),
-            ("Cache-Control", "no-store"),
-            ("X-Request-Id", request_id),
-            ("Server", "livesale"),
-        )
-    )
-    if answer.headers:
-        headers.update(answer.headers)
-    body = value if type(value) is bytes else _encode(value)
-    return web.Response(status=answer.status, body=body, headers=headers)
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
@@ -152,12 +134,6 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> Problem:
     return Problem("body_too_large", f"At most {max_bytes} bytes.")
-
-
-def _peer(request: web.Request) -> str:
-    peername = request.transport.get_extra_info("peername") if request.transport else None
-    # A unix socket has no peer's name: whoever may open it is on this machine.
-    return str(peername[0]) if isinstance(peername, tuple) else "127.0.0.1"
 
 
 def _name(caller: Buyer | Operator | None) -> str | None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from livesale.http.endpoint import Handle, check_address, respond
+from livesale.http.endpoint import Handle, check_address
 from livesale.http.problems import CONTENT_TYPE, Problem
+from livesale.http.replies import Reply
 from livesale.http.routes import Answer, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
@@ -36,7 +37,7 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
         except Problem as limited:
             problem = limited
         observe(problem.status, time.perf_counter() - began, request_id, None, problem.code)
-        return respond(_answer(problem), request_id)
+        return Reply(_answer(problem), request_id)
 
     return handle
 
@@ -46,7 +47,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     if request.version >= (1, 1):
         if request.headers["Expect"].lower() != "100-continue":
             problem = Problem("expectation_failed")
-            return respond(_answer(problem), request_id_of(request.headers))
+            return Reply(_answer(problem), request_id_of(request.headers))
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # Interim: what is counted of the final answer begins behind it.
         request.writer.output_size = 0

@@ -2,7 +2,7 @@
 
 import ipaddress
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from livesale.http.problems import Problem
@@ -90,11 +90,8 @@ class Limits:
         limits = settings.limits
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
-        self._clients = Clients(settings.http.trusted_proxies)
-
-    def client(self, peer: str, forwarded: Sequence[str]) -> str | None:
-        """The address that a request counts for, None when it counts for none."""
-        return self._clients.address(peer, ",".join(forwarded))
+        # (peer, X-Forwarded-For) → the address that a request counts for, None for none
+        self.client = Clients(settings.http.trusted_proxies).address
 
     def check_address(self, address: str) -> None:
         wait_s = self._addresses.wait_s(address, time.monotonic())

@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from livesale.http.endpoint import respond
 from livesale.http.problems import CONTENT_TYPE, Problem
+from livesale.http.replies import Reply
 from livesale.http.routes import Answer
 from livesale.http.traffic import request_id_of
 
@@ -38,9 +38,9 @@ class Connection(RequestHandler):
             problem = Problem("internal_error")
             log.error("unforeseen fault", status=status, exc_info=exc)
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE)
-        response = respond(answer, request_id_of(request.headers))
-        response.force_close()
-        return response
+        reply = Reply(answer, request_id_of(request.headers))
+        reply.force_close()
+        return reply
 
 
 class _Server(web.Server):

@@ -1,5 +1,6 @@
 """POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
 
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -10,7 +11,7 @@ from livesale.http.services import Services
 from livesale.metrics import RESERVATIONS
 from stock.errors import StockError
 from stock.ids import drop_of
-from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode
+from stock.model import MAX_QUANTITY, HoldState, Reservation, ReserveCode
 
 
 class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -68,7 +69,7 @@ async def reserve(services: Services, call: Call) -> Answer:
     _COUNTERS[outcome.code].inc()
     claim = outcome.reservation
     if claim is None or outcome.code is ReserveCode.CONFLICT:
-        return _refusal(outcome)
+        return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
     return Answer(
         201 if outcome.code is ReserveCode.HELD else 200,
         Reserved(
@@ -94,13 +95,13 @@ async def release(services: Services, call: Call) -> Answer:
     return Answer(200, _shown(found))
 
 
-def _refusal(outcome: Outcome) -> Answer:
-    # An answer and no exception: after the rush, this is what nearly everybody gets.
-    code = _REFUSALS[outcome.code]
+@lru_cache(maxsize=1_024)
+def _refusal(code: str, remaining: int, opens_ms: int) -> Answer:
+    # An answer and no exception, made once: after the rush, this is what nearly everybody gets.
     if code == "sold_out":
-        problem = Problem(code, remaining=outcome.remaining)
+        problem = Problem(code, remaining=remaining)
     elif code == "not_open":
-        problem = Problem(code, opens_ms=outcome.opens_ms)
+        problem = Problem(code, opens_ms=opens_ms)
     else:
         problem = Problem(code)
     return Answer(problem.status, problem.encode(), CONTENT_TYPE)

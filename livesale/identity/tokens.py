@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -24,6 +25,10 @@ from stock.ids import is_buyer_id
 
 VERSION = "ls1"
 MAX_TOKEN_LENGTH = 256
+
+_BLOCK = 64  # bytes that SHA-256 works on at a time
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 is_operator_name = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
 
@@ -68,7 +73,8 @@ class TokenSigner:
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._key_id = key_id
-        self._secrets = {**(old_keys or {}), key_id: secret}
+        secrets = {**(old_keys or {}), key_id: secret}
+        self._macs = {key: _Mac(secret) for key, secret in secrets.items()}
         self._buyer_ms = buyer_ms
         self._operator_ms = operator_ms
         self._now_ms = now_ms
@@ -110,14 +116,14 @@ class TokenSigner:
         """
         signed, _, mac = token.rpartition(".")
         parts = signed.split(".")
-        secret = self._secrets.get(parts[1]) if len(parts) >= 5 else None
-        if secret is None or parts[0] != VERSION or len(token) > MAX_TOKEN_LENGTH:
+        mac_of = self._macs.get(parts[1]) if len(parts) >= 5 else None
+        if mac_of is None or parts[0] != VERSION or len(token) > MAX_TOKEN_LENGTH:
             raise TokenInvalid("not a token of ours")
         try:
             given, message = mac.encode("ascii"), signed.encode("ascii")
         except UnicodeEncodeError:
             raise TokenInvalid("not a token of ours") from None
-        if not hmac.compare_digest(given, _mac(secret, message)):
+        if not hmac.compare_digest(given, mac_of(message)):
             raise TokenInvalid("the signature does not hold")
         expires_ms = int(parts[-1])
         if expires_ms <= self._now_ms():
@@ -128,8 +134,23 @@ class TokenSigner:
 
     def _signed(self, claims: str) -> str:
         text = f"{VERSION}.{self._key_id}.{claims}"
-        return f"{text}.{_mac(self._secrets[self._key_id], text.encode()).decode()}"
+        return f"{text}.{self._macs[self._key_id](text.encode()).decode()}"
 
 
-def _mac(secret: bytes, message: bytes) -> bytes:
-    return base64.urlsafe_b64encode(hmac.digest(secret, message, "sha256")).rstrip(b"=")
+class _Mac:
+    """HMAC-SHA256 with one secret, in base64url.
+
+    Both hashes have the padded secret in them already (RFC 2104, section 4): a copy of each is all
+    that a message needs, where `hmac.digest` starts anew and takes twice as long.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        key = (sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
+        self._inner = sha256(key.translate(_INNER_PAD))
+        self._outer = sha256(key.translate(_OUTER_PAD))
+
+    def __call__(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return base64.urlsafe_b64encode(outer.digest()).rstrip(b"=")
