@@ -29,6 +29,10 @@ local drop = read_drop(drop_key)
 if not drop then
   return {'UNKNOWN_DROP'}
 end
+local broken = broken_books(drop_id, drop)
+if broken then
+  return broken
+end
 local adjusted = redis.call('HGET', drop_key, 'adjust:' .. adjust_id)
 if adjusted then
   return {tonumber(adjusted) == delta and 'REPLAYED' or 'CONFLICT', drop.available}
@@ -47,7 +51,7 @@ if delta > 0 then
 else
   drop.burned = drop.burned - delta
 end
-local broken = broken_books(drop_id, drop)
+broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end

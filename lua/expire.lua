@@ -44,6 +44,10 @@ if not drop then
   redis.call('ZREM', due_key, unpack(rids))
   return {'UNKNOWN_DROP'}
 end
+local broken = broken_books(drop_id, drop)
+if broken then
+  return broken
+end
 redis.call('ZCARD', due_key)
 check_log(log_key)
 
@@ -83,7 +87,7 @@ for i = 1, #ended do
   new_records[2 * i - 1], new_records[2 * i] = record.rid, pack_record(record)
   rows[i] = table.concat({record.rid, buyer, quantity}, '|')
 end
-local broken = broken_books(drop_id, drop)
+broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end

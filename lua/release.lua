@@ -32,6 +32,10 @@ local packed = redis.call('HGET', reservations_key, rid)
 if not drop or not packed then
   return {'UNKNOWN'}
 end
+local broken = broken_books(drop_id, drop)
+if broken then
+  return broken
+end
 local record = unpack_record(packed)
 if record.buyer ~= buyer_id then
   return {'UNKNOWN'}
@@ -42,7 +46,7 @@ elseif record.state ~= 'h' then
 end
 local quantity = record.quantity
 drop.available, drop.held = drop.available + quantity, drop.held - quantity
-local broken = broken_books(drop_id, drop)
+broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end

@@ -36,9 +36,9 @@ async def engine_on(server: Valkey, timeout_s: float = 5.0) -> RedisEngine:
     return RedisEngine(redis, keyspace, {0: 1})
 
 
-async def open_drop(engine: RedisEngine, allotted: int = 10) -> None:
+async def open_drop(engine: RedisEngine, allotted: int = 10, hold_ms: int = 60_000) -> None:
     now = await engine.now_ms()
-    await engine.open_drop(DROP, DropTerms(now, now + 10**7, 60_000, 5, 100, allotted))
+    await engine.open_drop(DROP, DropTerms(now, now + 10**7, hold_ms, 5, 100, allotted))
 
 
 def attempt(buyer: str = "ann") -> Attempt:
@@ -104,21 +104,33 @@ async def test_a_key_of_the_wrong_type_changes_nothing(engine: RedisEngine, name
     assert await dump(engine.redis) == before
 
 
-@pytest.mark.parametrize(("field", "value"), [("available", "11"), ("held", "-1"), ("sold", "x")])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"available": "11"},
+        {"held": "-1"},
+        {"sold": "x"},
+        # These balance, and a step of any verb could make them look whole again.
+        {"available": "-1", "held": "11"},
+        {"burned": "-1", "available": "10"},
+    ],
+)
 async def test_broken_books_stop_every_verb_before_it_writes(
-    engine: RedisEngine, field: str, value: str
+    engine: RedisEngine, forged: dict[str, str]
 ) -> None:
-    await open_drop(engine)
+    await open_drop(engine, hold_ms=1)
     held = attempt()
     await engine.reserve(DROP, [held])
-    await engine.redis.hset(engine.keyspace.of_drop(DROP).drop, field, value)
+    await engine.redis.hset(engine.keyspace.of_drop(DROP).drop, mapping=forged)
     before = await dump(engine.redis)
 
     for call in (
         engine.reserve(DROP, [attempt("bob")]),
         engine.confirm(held.rid, "pay1", 100),
         engine.release(held.rid, "ann"),
+        engine.expire(DROP, [held.rid]),
         engine.adjust_drop(DROP, "a", 1, "x"),
+        engine.adjust_drop(DROP, "b", -1, "x"),
         engine.pause_drop(DROP),
         engine.close_drop(DROP),
         engine.snapshot(DROP),
