@@ -1,5 +1,6 @@
 """What is seen of the requests: metrics, the sampled access log, request ids."""
 
+import os
 import random
 import re
 import secrets
@@ -16,8 +17,17 @@ access = structlog.get_logger("livesale.access")
 Observe = Callable[[int, float, str, str | None, str], None]
 
 _is_sane = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
-_prefix = secrets.token_hex(5)
+_prefix = ""
 _next = count(1).__next__
+
+
+def _renew_prefix() -> None:
+    global _prefix
+    _prefix = secrets.token_hex(5)
+
+
+_renew_prefix()
+os.register_at_fork(after_in_child=_renew_prefix)  # or workers would give out each other's ids
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

@@ -1,10 +1,9 @@
-"""A process with the libraries imported, which forks the children of the supervisor from itself.
+"""A process with everything imported, which forks the children of the supervisor from itself.
 
-Importing aiohttp, SQLAlchemy and the rest costs a second of CPU. Six processes on two cores would
-take four seconds to start, and a worker that died a second to come back; forked ones take a tenth.
-Only libraries are imported beforehand: modules of ours may hold state that is each process's own.
-The nursery has one thread and no event loop, so forking it is safe. It dies with the supervisor,
-and the children die with it.
+Importing aiohttp, SQLAlchemy and the rest costs more than a second of CPU: once here, not once in
+each child. So a module that holds what must be one process's own has to renew it after a fork, as
+`livesale.http.traffic` does. The nursery has one thread and no event loop, so forking it is safe.
+It dies with the supervisor, and the children die with it.
 
     supervisor → nursery   ["api-worker", "--index", "0"]    one JSON line a child
     nursery → supervisor   {"born": pid}                     in the order of the requests
@@ -23,23 +22,14 @@ import traceback
 
 from livesale.parent import die_with_parent
 
-LIBRARIES = (
-    "aiohttp.web",
-    "aiomysql",
+# What the children run, and what SQLAlchemy would import in each of them at its first connection.
+MODULES = (
+    "livesale.cli.app",
+    "livesale.cli.faults",
+    "livesale.server.roles",
+    "livesale.server.worker",
     "aiosqlite",
-    "alembic.command",
-    "asyncio",
-    "hiredis",
-    "logging.config",
-    "msgspec",
-    "prometheus_client",
-    "pydantic_settings",
-    "redis.asyncio",
     "sqlalchemy.dialects.sqlite",
-    "sqlalchemy.ext.asyncio",
-    "structlog",
-    "typer",
-    "uvloop",
 )
 MAX_LINE_BYTES = 65_536
 
@@ -47,8 +37,8 @@ MAX_LINE_BYTES = 65_536
 def main(wire: socket.socket) -> None:
     """Fork what is asked for and say what ends, until the supervisor closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()  # importing makes much that stays: looking for garbage costs a tenth of it
-    for name in LIBRARIES:
+    gc.disable()  # what is imported stays: looking for garbage in it costs a tenth more
+    for name in MODULES:
         importlib.import_module(name)
     gc.enable()
     gc.freeze()  # what is shared stays shared: no collection touches it in the children
