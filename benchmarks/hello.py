@@ -1,0 +1,35 @@
+"""The yardstick of HTTP: aiohttp and uvloop, and a route that answers constant JSON, no more.
+
+A second route reads the body of a request to reserve and answers the same: what aiohttp alone takes
+for such a request.
+
+`python -m benchmarks.hello PORT`
+"""
+
+import sys
+
+import uvloop
+from aiohttp import web
+
+BODY = b'{"hello":"world"}'
+
+
+async def hello(_request: web.Request) -> web.Response:
+    return web.Response(body=BODY, content_type="application/json")
+
+
+async def read(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(body=BODY, content_type="application/json")
+
+
+def main() -> None:
+    uvloop.install()
+    app = web.Application()
+    app.router.add_get("/", hello)
+    app.router.add_post("/v1/drops/{drop_id}/reservations", read)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+-- wrk's side of benchmarks/http.py: `wrk -s reservations.lua <url> -- <drop_id> <tokens> <salt>`.
+-- Each request is another buyer's, with a key of its own.
+
+local head, tail, tokens, sent = nil, nil, {}, 0
+
+function init(args)
+  head = 'POST /v1/drops/' .. args[1] .. '/reservations HTTP/1.1\r\nHost: ' .. wrk.host
+    .. '\r\nContent-Type: application/json\r\nContent-Length: 14\r\nAuthorization: Bearer '
+  tail = '\r\nIdempotency-Key: ' .. args[3] .. '-'
+  for token in io.lines(args[2]) do
+    tokens[#tokens + 1] = token
+  end
+end
+
+function request()
+  sent = sent + 1
+  return head .. tokens[(sent - 1) % #tokens + 1] .. tail .. sent .. '\r\n\r\n{"quantity":1}'
+end
