@@ -36,6 +36,12 @@ async def engine_on(server: Valkey, timeout_s: float = 5.0) -> RedisEngine:
     return RedisEngine(redis, keyspace, {0: 1})
 
 
+async def until_taken(engine: RedisEngine, connections: int) -> None:
+    """Wait until so many connections of the pool carry a call."""
+    while len(engine.redis.connection_pool._in_use_connections) < connections:
+        await asyncio.sleep(0)
+
+
 async def open_drop(engine: RedisEngine, allotted: int = 10, hold_ms: int = 60_000) -> None:
     now = await engine.now_ms()
     await engine.open_drop(DROP, DropTerms(now, now + 10**7, hold_ms, 5, 100, allotted))
@@ -201,7 +207,7 @@ async def test_a_pool_without_a_free_connection_means_nothing_was_sent(
     os.kill(own_server.pid, signal.SIGSTOP)
     try:
         stuck = [asyncio.create_task(engine.reserve(DROP, [attempt(f"b{n}")])) for n in range(2)]
-        await asyncio.sleep(0.05)
+        await until_taken(engine, 2)
         with pytest.raises(NotSent):
             await engine.reserve(DROP, [attempt("late")])
     finally:
@@ -216,7 +222,7 @@ async def test_a_cancelled_call_never_gives_its_reply_to_the_next_one(
     await open_drop(engine)
     os.kill(own_server.pid, signal.SIGSTOP)
     torn = asyncio.create_task(engine.reserve(DROP, [attempt("torn")]))
-    await asyncio.sleep(0.05)
+    await until_taken(engine, 1)
     torn.cancel()
     os.kill(own_server.pid, signal.SIGCONT)
     with pytest.raises(asyncio.CancelledError):
@@ -269,7 +275,8 @@ async def test_the_log_reader_reads_waits_measures_and_trims(redis: Redis) -> No
     assert [entry_id for entry_id, _ in await reader.read(START, 2)] == ids[:2]
     assert [fields["n"] for _, fields in await reader.between(ids[1], ids[4])] == ["2", "3", "4"]
     waiting = asyncio.create_task(reader.read(ids[-1], 10, block_ms=2_000))
-    await asyncio.sleep(0.02)
+    while not (await redis.info("clients"))["blocked_clients"]:
+        pass
     fresh = await redis.xadd(reader.key, {"n": "new"})
     assert await waiting == [(fresh, {"n": "new"})]
 

@@ -21,6 +21,7 @@ from tests.livesale.stage import (
     reserve,
     running,
     until,
+    until_healthy,
     until_written,
     with_writer,
 )
@@ -184,7 +185,7 @@ async def test_poison_is_put_aside(
         await until_written(stage)
         await stage.engine.adjust_drop(drop_id, "good too", 5, "found more")
         await until_written(stage)
-        assert writer.healthy
+        await until_healthy(writer)
     # then exactly what is bad is in quarantine, whole and with a reason
     rows = await read_sql(stage)
     bad = {log_id for _, log_id, _, _ in rows["quarantine"]}
@@ -228,7 +229,7 @@ async def test_orders_behind_a_lost_entry_are_not_lost(stage: Deployment) -> Non
         await until_written(stage)
         more = await reserve(stage, drop_id, ["dan"])
         await until_written(stage)
-        assert writer.healthy
+        await until_healthy(writer)
     # then what was acknowledged is in SQL, SQL agrees with itself, and the gap is one finding
     rows = await read_sql(stage)
     states = {row[0]: row[6] for row in rows["orders"]}
