@@ -38,7 +38,8 @@ async def engine_on(server: Valkey, timeout_s: float = 5.0) -> RedisEngine:
 
 async def until_taken(engine: RedisEngine, connections: int) -> None:
     """Wait until so many connections of the pool carry a call."""
-    while len(engine.redis.connection_pool._in_use_connections) < connections:
+    pool = engine.redis.connection_pool
+    while len(pool._in_use_connections) < connections:  # noqa: ASYNC110  it tells nobody
         await asyncio.sleep(0)
 
 
