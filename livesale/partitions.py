@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.errors import Refused
 from livesale.store.database import now_ms, transaction
 from livesale.store.tables import drops, log_offsets
+from stock.ids import START, id_key
 from stock.keyspace import Keyspace
-from stock.log import START, LogReader, id_key
+from stock.log import LogReader
 
 FIRST_EPOCH = 1
 PARTITIONS = "LIVESALE__STOCK__PARTITIONS"

@@ -10,7 +10,8 @@ from livesale.deployment import Deployment
 from livesale.store.plan import shift
 from livesale.store.tables import stock_ledger
 from stock.books import Books
-from stock.log import LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogReader
 
 I1 = ("I1", "books balance: allotted = available + held + sold + burned, all ≥ 0")
 I2 = ("I2", "the ledger adds up to the books")

@@ -20,7 +20,7 @@ from livesale.store.tables import books, drops, log_offsets
 from stock.books import Books
 from stock.entries import Confirmed, Ended, LogEntry, Reserved, drop_state_after, movements
 from stock.errors import BooksBroken
-from stock.log import id_key
+from stock.ids import id_key
 from stock.model import ConfirmCode, Reservation, Snapshot
 
 _ENDED_AS = {"release": "released", "expire": "expired"}

@@ -19,7 +19,8 @@ from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.tables import log_offsets
 from stock.errors import StockError
-from stock.log import LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogReader
 from stock.scripts import load_all
 
 TIMEOUT_S = 2.0

@@ -12,7 +12,8 @@ from livesale.store.tables import books, log_offsets
 from stock.books import Books
 from stock.entries import decode, movements
 from stock.errors import Unreachable
-from stock.log import START, LogReader
+from stock.ids import START
+from stock.log import LogReader
 from stock.model import Snapshot
 
 _PAGE = 100

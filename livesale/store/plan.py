@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from livesale.errors import LivesaleError
 from stock.books import Books
 from stock.entries import (
     Adjusted,
@@ -23,7 +24,7 @@ from stock.entries import (
     drop_state_after,
     movements,
 )
-from stock.log import id_key
+from stock.ids import id_key
 from stock.model import ConfirmCode, HoldState
 
 MAX_NOTE = 300
@@ -40,7 +41,7 @@ _ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
 _NO_DRIFT = Books()
 
 
-class Contradiction(Exception):
+class Contradiction(LivesaleError):
     """An entry does not follow from what SQL and the entries before it say."""
 
 

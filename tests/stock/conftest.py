@@ -8,8 +8,9 @@ from stock.connection import connect
 from stock.entries import LogEntry, decode
 from stock.fold import Fold
 from stock.gateway import RedisEngine
+from stock.ids import START
 from stock.keyspace import Keyspace
-from stock.log import START, LogReader
+from stock.log import LogReader
 from stock.model import DropTerms, Reservation, Snapshot
 from stock.scripts import load_all
 from stock.twin import TwinEngine

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from stock.connection import connect
 from stock.errors import BooksBroken, NotSent, OutcomeUnknown, ScriptRefused, Unreachable
 from stock.gateway import RedisEngine
-from stock.ids import random_rid
+from stock.ids import START, random_rid
 from stock.keyspace import Keyspace
-from stock.log import START, LogReader
+from stock.log import LogReader
 from stock.model import Attempt, ConfirmCode, DropTerms, ReserveCode
 from tests.servers import Valkey
 
