@@ -12,6 +12,7 @@ from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets, orders
 from stock.errors import StockError
 from stock.log import LogReader
+from stock.model import HoldState
 
 SAMPLE_S = 0.02
 SQL_SAMPLE_S = 0.25
@@ -75,7 +76,9 @@ class Watch:
 
     async def _watch_sql(self) -> None:
         held_or_not = func.count()
-        sold = func.coalesce(func.sum(case((orders.c.state == "sold", orders.c.quantity))), 0)
+        sold = func.coalesce(
+            func.sum(case((orders.c.state == HoldState.SOLD, orders.c.quantity))), 0
+        )
         asked = select(held_or_not, sold).where(orders.c.drop_id == self._drop_id)
         partition = self._deployment.keyspace.partition_of(self._drop_id)
         place = select(log_offsets.c.entries).where(log_offsets.c.partition == partition)

@@ -5,9 +5,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from livesale.deployment import Deployment
-from livesale.store.catalogue import DRAFT, OPENING, Drop
+from livesale.store.catalogue import Drop
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
+from livesale.store.states import DRAFT, OPENING
 from livesale.store.tables import books, log_offsets
 from stock.books import Books
 from stock.entries import decode, movements

@@ -14,8 +14,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from livesale.errors import LivesaleError
+from livesale.store.states import DRAFT, OPENING
 from stock.books import Books
 from stock.entries import (
+    ENDED_AS,
     Adjusted,
     Confirmed,
     Ended,
@@ -25,19 +27,18 @@ from stock.entries import (
     movements,
 )
 from stock.ids import id_key
-from stock.model import ConfirmCode, HoldState
+from stock.model import ConfirmCode, DropState, HoldState
 
 MAX_NOTE = 300
 
 Row = dict[str, Any]  # a row of a table, by column
 
 _STATES_BEFORE = {
-    "open": ("draft", "opening"),
-    "pause": ("open",),
-    "resume": ("paused",),
-    "close": ("open", "paused"),
+    "open": (DRAFT, OPENING),
+    "pause": (DropState.OPEN.value,),
+    "resume": (DropState.PAUSED.value,),
+    "close": (DropState.OPEN.value, DropState.PAUSED.value),
 }
-_ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
 _NO_DRIFT = Books()
 
 
@@ -112,8 +113,7 @@ def make_plan(
                 case Reserved():
                     _add_order(plan, entry, row)
                 case Ended():
-                    after = _ENDED_AS[entry.kind]
-                    _move(plan, entry, row.rid, HoldState.HELD, after)
+                    _move(plan, entry, row.rid, HoldState.HELD, ENDED_AS[entry.kind])
                 case Confirmed():
                     _add_payment(plan, entry, row)
     return plan
@@ -212,7 +212,7 @@ def _add_order(plan: Plan, entry: LogEntry, row: Reserved) -> None:
         "quantity": row.quantity,
         "price_fen": row.price_fen,
         "amount_fen": row.quantity * row.price_fen,
-        "state": "held",
+        "state": HoldState.HELD.value,
         "expires_ms": row.expires_ms,
         "created_ms": entry.at_ms,
         "updated_ms": entry.at_ms,
