@@ -65,12 +65,9 @@ def _difference(view: DropView) -> str:
     if snapshot is None:
         missing = view.was_opened and not view.fault
         return f"{view.drop_id} is {view.sql_state} in SQL and not in Redis" if missing else ""
-    redis = Books(
-        snapshot.terms.allotted, snapshot.available, snapshot.held, snapshot.sold, snapshot.burned
-    )
     sql = shift(view.sql_books or Books(), view.moved)
-    if sql != redis:
-        return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(redis)}"
+    if sql != snapshot.books:
+        return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(snapshot.books)}"
     state = view.state_after or view.sql_state
     if state != snapshot.state:
         return f"{view.drop_id} is {state} in SQL with the log, {snapshot.state.value} in Redis"

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from livesale.demo.checks import OrderRow
-from livesale.demo.scene import SLOT_S, Scene, Stand
+from livesale.demo.scene import SLOT_S, Scene
 from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets, orders
+from stock.books import Books
 from stock.errors import StockError
 from stock.log import LogReader
 from stock.model import HoldState
@@ -49,13 +50,11 @@ class Watch:
             if seen is not None:
                 scene.now_s = (seen.now_ms - self._opens_ms) / 1000
                 before = scene.stand
-                scene.see(
-                    Stand(seen.available, seen.held, seen.sold, seen.burned, seen.terms.allotted)
-                )
+                scene.see(seen.books)
                 self._tell_story(before, scene.stand)
             await asyncio.sleep(SAMPLE_S)
 
-    def _tell_story(self, before: Stand, now: Stand) -> None:
+    def _tell_story(self, before: Books, now: Books) -> None:
         stock = now.allotted
         if now.held + now.sold:
             self._once("first", "the first units are held")

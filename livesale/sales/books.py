@@ -15,7 +15,6 @@ from stock.entries import decode, movements
 from stock.errors import Unreachable
 from stock.ids import START
 from stock.log import LogReader
-from stock.model import Snapshot
 
 _PAGE = 100
 _ATTEMPTS = 5
@@ -55,7 +54,7 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
         if tail is None:
             continue  # the writer moved on and trimmed what was to be read: look again
         lag, expected = tail
-        redis = _books_of(snapshot)
+        redis = snapshot.books
         ok = redis == expected and redis.balanced and snapshot.epoch == sql.epoch
         return DropBooks(drop.drop_id, snapshot.state, redis, sql.books, lag, ok)
     raise StoreUnavailable("the log is trimmed faster than it can be read")
@@ -102,9 +101,3 @@ async def _fold_tail(
     except RedisError as error:
         raise Unreachable(str(error)) from error
     return (count, total) if whole else None
-
-
-def _books_of(snapshot: Snapshot) -> Books:
-    return Books(
-        snapshot.terms.allotted, snapshot.available, snapshot.held, snapshot.sold, snapshot.burned
-    )

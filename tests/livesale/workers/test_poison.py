@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry
 
 from livesale.audit import audit
@@ -34,16 +35,11 @@ def _entry(kind: str, drop_id: str, books: str, rows: str, **more: str) -> Field
     return {"v": "1", "k": kind, "e": "1", "d": drop_id, "t": "5", "b": books, "r": rows} | more
 
 
-async def _books(stage: Deployment, drop_id: str) -> tuple[int, int, int, int, int]:
-    snapshot = await stage.engine.snapshot(drop_id)
-    assert snapshot is not None
-    counters = (snapshot.available, snapshot.held, snapshot.sold, snapshot.burned)
-    return (snapshot.terms.allotted, *counters)
-
-
 async def _moved(stage: Deployment, drop_id: str, *deltas: int) -> str:
     """Books that do follow from Redis's, by these deltas of available, held, sold and burned."""
-    _, *counters = await _books(stage, drop_id)
+    snapshot = await stage.engine.snapshot(drop_id)
+    assert snapshot is not None
+    _, *counters = astuple(snapshot.books)
     after = [counter + delta for counter, delta in zip(counters, deltas, strict=True)]
     return "|".join(str(number) for number in (sum(after), *after))
 
