@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 from aiohttp import web
-from redis.exceptions import RedisError
 
 from livesale import metrics
 from livesale.clock import Clock
@@ -29,7 +28,6 @@ from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
 from livesale.settings import Settings
 from stock.batcher import Batcher
-from stock.errors import Unreachable
 from stock.model import BatchOutcome
 from stock.soldout import SoldOut
 
@@ -53,11 +51,7 @@ def build_app(
         max_queue=settings.stock.max_queue,
         deadline_s=settings.stock.deadline_ms / 1000,
     )
-    till = SoldOut(
-        batcher,
-        lambda drop_id: buyers_of(deployment, drop_id),
-        sold_out_ms=settings.stock.sold_out_ms,
-    )
+    till = SoldOut(batcher, deployment.engine.buyers, sold_out_ms=settings.stock.sold_out_ms)
     clock = Clock(deployment.engine)
     showcase = Showcase(deployment, clock.now_ms)
     signer = TokenSigner.from_settings(settings)
@@ -88,16 +82,6 @@ def build_app(
     parts = [clock.running, *logins, lambda: _counting(batcher, till)]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
-
-
-async def buyers_of(deployment: Deployment, drop_id: str) -> AsyncIterator[str]:
-    """The names of all buyers of a drop. Raises Unreachable."""
-    key = deployment.keyspace.of_drop(drop_id).buyers
-    try:
-        async for buyer_id, _ in deployment.redis.hscan_iter(key, count=1_000):
-            yield buyer_id
-    except RedisError as error:
-        raise Unreachable(str(error)) from error
 
 
 def _providers(settings: Settings) -> Iterator[LoginProvider]:

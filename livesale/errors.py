@@ -1,11 +1,21 @@
 """Faults of the service. Only `livesale/http/` turns them into status codes.
 
     LivesaleError
-    ├── Refused           this process must not start: a setting or a store contradicts a promise
-    ├── StartFailed       a child process ended, or hung, at its start (livesale.server)
-    ├── StoreUnavailable  SQL does not answer (livesale.store.errors)
-    ├── IdentityFault     a token or a login is refused (livesale.identity.errors)
-    └── SalesFault        a use case refuses; its own tree is in livesale.sales.errors
+    ├── Refused            this process must not start: a setting or a store contradicts a promise
+    ├── StartFailed        a child process ended, or hung, at its start (livesale.server.supervisor)
+    ├── StoreUnavailable   SQL does not answer (livesale.store.errors)
+    ├── Contradiction      a log entry does not follow from what SQL holds (livesale.store.plan)
+    │   └── BooksDiffer    it does not continue from the books in SQL (livesale.store.ledger)
+    ├── Halted             a partition is not this writer's any more (livesale.workers)
+    ├── Overtaken          another writer has moved the offset (livesale.workers)
+    ├── CannotCheck        a check of the audit could not be made (livesale.audit.check)
+    ├── LogTrimmed         the log behind SQL went away while it was read (livesale.audit.tail)
+    ├── TailTooLong        SQL is too far behind to be compared (livesale.audit.tail)
+    ├── IdentityFault      a token or a login is refused (livesale.identity.errors)
+    ├── SalesFault         a use case refuses; its own tree is in livesale.sales.errors
+    ├── Problem            a request that is refused before a use case (livesale.http.problems)
+    ├── ShopClosed         the API did not do what the demo asked (livesale.demo.shop)
+    └── CrowdGone          a crowd process of the demo ended too early (livesale.demo.gate)
 
 Faults of the engine are in `stock.errors`.
 """

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.errors import Refused
 from livesale.store.database import now_ms, transaction
+from livesale.store.states import DRAFT
 from livesale.store.tables import drops, log_offsets
+from stock.ids import START, id_key
 from stock.keyspace import Keyspace
-from stock.log import START, LogReader, id_key
+from stock.log import LogReader
 
 FIRST_EPOCH = 1
 PARTITIONS = "LIVESALE__STOCK__PARTITIONS"
@@ -72,7 +74,7 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
         )
         rows = {row.partition: _Place(*row) for row in found}
         beyond_draft = await connection.execute(
-            select(drops.c.partition).where(drops.c.state != "draft").distinct()
+            select(drops.c.partition).where(drops.c.state != DRAFT).distinct()
         )
         used = set(beyond_draft.scalars())
     if sorted(rows) != list(range(keyspace.partitions)):

@@ -79,6 +79,7 @@ _STATE_CHANGES = {
     "resume": DropState.OPEN,
     "close": DropState.CLOSED,
 }
+ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}  # by the entry's kind
 _LOGGED_CONFIRMS = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD, ConfirmCode.REFUND_DUE}
 
 
@@ -151,7 +152,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     if kind == "reserve":
         price_fen, expires_ms = int(fields["p"]), int(fields["x"])
         found: list[Row] = [Reserved(a, b, int(n), price_fen, expires_ms) for a, b, n in rows]
-    elif kind in ("release", "expire"):
+    elif kind in ENDED_AS:
         found = [Ended(rid, buyer_id, int(n)) for rid, buyer_id, n in rows]
     elif kind == "confirm":
         found = [_confirmed(row) for row in rows]

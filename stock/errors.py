@@ -51,7 +51,7 @@ class FencedOff(StockError):
 
 
 class LogCorrupt(StockError):
-    """A log entry does not follow the format of `stock.log`."""
+    """A log entry does not follow the format of `stock.entries`."""
 
 
 class ScriptError(StockError):

@@ -3,10 +3,16 @@
 from msgspec.structs import replace
 
 from stock.books import Books
-from stock.entries import Confirmed, Ended, LogEntry, Reserved, drop_state_after, movements
+from stock.entries import (
+    ENDED_AS,
+    Confirmed,
+    Ended,
+    LogEntry,
+    Reserved,
+    drop_state_after,
+    movements,
+)
 from stock.model import ConfirmCode, DropState, HoldState, Reservation
-
-_STATE_AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
 
 
 class Fold:
@@ -51,7 +57,7 @@ class Fold:
 def _ended(entry: LogEntry, before: Reservation) -> Reservation:
     if before.state is not HoldState.HELD:
         raise ValueError(f"{entry.id}: {before.rid} ends twice, it was {before.state}")
-    return replace(before, state=_STATE_AFTER[entry.kind])
+    return replace(before, state=ENDED_AS[entry.kind])
 
 
 def _confirmed(entry: LogEntry, row: Confirmed, before: Reservation) -> Reservation:

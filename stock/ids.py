@@ -3,6 +3,7 @@
 A drop id is 13 characters of Crockford base32 (42 bits of milliseconds, 23 random bits). A
 reservation id (`rid`) is `<drop_id>-<16 characters>`: it says by itself which drop, and so which
 partition, owns it, and its 30 characters fit WeChat Pay's `out_trade_no` (at most 32).
+The id of a log entry is `<milliseconds>-<number>`, as Redis gives it.
 """
 
 import base64
@@ -14,6 +15,8 @@ import time
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _SUFFIX_BYTES = 12
 _SUFFIX_LENGTH = 16
+
+START = "0-0"  # before every log entry
 
 DROP_ID_PATTERN = r"^[0-9a-z]{1,15}$"
 BUYER_ID_PATTERN = r"^[A-Za-z0-9_-]{1,40}$"
@@ -50,3 +53,9 @@ def random_rid(drop_id: str) -> str:
 def drop_of(rid: str) -> str:
     """The drop that owns `rid`. The caller has checked the rid's form."""
     return rid[: -_SUFFIX_LENGTH - 1]
+
+
+def id_key(entry_id: str) -> tuple[int, int]:
+    """The id of a log entry as a pair that compares as Redis orders ids."""
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)

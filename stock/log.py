@@ -7,7 +7,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-START = "0-0"
+from stock.ids import START
 
 RawEntry = tuple[str, Mapping[str, str]]
 
@@ -20,12 +20,6 @@ class LogInfo(Struct, frozen=True):
     max_deleted_id: str = START
     entries_added: int = 0
     length: int = 0
-
-
-def id_key(entry_id: str) -> tuple[int, int]:
-    """An entry id as a pair that compares as Redis orders ids."""
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq)
 
 
 class LogReader:

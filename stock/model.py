@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from stock.books import Books
+
 MAX_BATCH = 256
 MAX_QUANTITY = 1_000
 MAX_UNITS = 100_000_000
@@ -195,3 +197,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     epoch: int
     buyers: int
     reservations: int
+
+    @property
+    def books(self) -> Books:
+        return Books(self.terms.allotted, self.available, self.held, self.sold, self.burned)

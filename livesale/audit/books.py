@@ -10,7 +10,8 @@ from livesale.deployment import Deployment
 from livesale.store.plan import shift
 from livesale.store.tables import stock_ledger
 from stock.books import Books
-from stock.log import LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogReader
 
 I1 = ("I1", "books balance: allotted = available + held + sold + burned, all ≥ 0")
 I2 = ("I2", "the ledger adds up to the books")
@@ -64,12 +65,9 @@ def _difference(view: DropView) -> str:
     if snapshot is None:
         missing = view.was_opened and not view.fault
         return f"{view.drop_id} is {view.sql_state} in SQL and not in Redis" if missing else ""
-    redis = Books(
-        snapshot.terms.allotted, snapshot.available, snapshot.held, snapshot.sold, snapshot.burned
-    )
     sql = shift(view.sql_books or Books(), view.moved)
-    if sql != redis:
-        return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(redis)}"
+    if sql != snapshot.books:
+        return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(snapshot.books)}"
     state = view.state_after or view.sql_state
     if state != snapshot.state:
         return f"{view.drop_id} is {state} in SQL with the log, {snapshot.state.value} in Redis"

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from livesale.errors import LivesaleError
+
 SHOWN = 5  # examples in a detail
 
 
@@ -14,7 +16,7 @@ class Check(Struct, frozen=True):
     detail: str
 
 
-class CannotCheck(Exception):
+class CannotCheck(LivesaleError):
     """A check could not be made, for the reason it carries: that is never a pass."""
 
 

@@ -16,14 +16,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.audit.tail import read_tail
 from livesale.deployment import Deployment
 from livesale.store.ledger import Position
+from livesale.store.states import DRAFT
 from livesale.store.tables import books, drops, log_offsets
 from stock.books import Books
-from stock.entries import Confirmed, Ended, LogEntry, Reserved, drop_state_after, movements
+from stock.entries import (
+    ENDED_AS,
+    Confirmed,
+    Ended,
+    LogEntry,
+    Reserved,
+    drop_state_after,
+    movements,
+)
 from stock.errors import BooksBroken
-from stock.log import id_key
-from stock.model import ConfirmCode, Reservation, Snapshot
+from stock.ids import id_key
+from stock.model import ConfirmCode, DropState, HoldState, Reservation, Snapshot
 
-_ENDED_AS = {"release": "released", "expire": "expired"}
+_OPENED = {DropState.OPEN, DropState.PAUSED}
 
 
 class DropView(Struct):
@@ -42,7 +51,7 @@ class DropView(Struct):
     @property
     def was_opened(self) -> bool:
         """Whether Redis must know this drop: closed ones may have been archived."""
-        return self.sql_state in ("open", "paused") or self.state_after in ("open", "paused")
+        return self.sql_state in _OPENED or self.state_after in _OPENED
 
 
 class Behind(Struct):
@@ -56,11 +65,11 @@ class Behind(Struct):
             match row:
                 case Reserved():
                     self.reserved[row.rid] = row.reservation()
-                    self.states[row.rid] = "held"
+                    self.states[row.rid] = HoldState.HELD
                 case Ended():
-                    self.states[row.rid] = _ENDED_AS[entry.kind]
+                    self.states[row.rid] = ENDED_AS[entry.kind]
                 case Confirmed(code=ConfirmCode.SOLD | ConfirmCode.LATE_SOLD):
-                    self.states[row.rid] = "sold"
+                    self.states[row.rid] = HoldState.SOLD
 
 
 class Instant(Struct):
@@ -96,7 +105,7 @@ async def _sql_drops(connection: AsyncConnection) -> dict[str, DropView]:
     query = (
         select(drops.c.drop_id, drops.c.partition, drops.c.state, *counters)
         .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
-        .where(drops.c.state != "draft")
+        .where(drops.c.state != DRAFT)
     )
     return {
         drop_id: DropView(drop_id, partition, state, _books(counts), None)

@@ -9,7 +9,8 @@ from livesale.audit.check import Check, verdict
 from livesale.deployment import Deployment
 from livesale.store import ledger
 from livesale.store.database import transaction
-from stock.log import LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogReader
 
 I9 = ("I9", "the log reaches SQL, and holds end at their deadline")
 SWEEP_MS = 1_000

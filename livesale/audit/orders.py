@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import SHOWN, Check, verdict
 from livesale.store.tables import drops, orders, payments, quarantine, refunds, stock_ledger
+from stock.model import ConfirmCode, HoldState
 
 I5 = ("I5", "one effect per reservation, no buyer over the limit")
 I7 = ("I7", "a hold ends once, and its stock comes back once")
@@ -14,7 +15,8 @@ I8 = ("I8", "sold ⇔ paid in full; money that must go back has a refund")
 I11 = ("I11", "no reservation before the opening")
 QUARANTINE = ("log", "entries put into quarantine")
 
-_SALES = ("sold", "late_sold")
+_SALES = (ConfirmCode.SOLD.lower(), ConfirmCode.LATE_SOLD.lower())
+_REFUND_DUE = ConfirmCode.REFUND_DUE.lower()
 _ENDS = ("release", "expire", "confirm")
 
 
@@ -24,7 +26,7 @@ async def over_the_limit(connection: AsyncConnection) -> list[str]:
     query = (
         select(orders.c.drop_id, orders.c.buyer_id, units, drops.c.buyer_limit)
         .join(drops, drops.c.drop_id == orders.c.drop_id)
-        .where(orders.c.state.in_(("held", "sold")))
+        .where(orders.c.state.in_((HoldState.HELD, HoldState.SOLD)))
         .group_by(orders.c.drop_id, orders.c.buyer_id, drops.c.buyer_limit)
         .having(units > drops.c.buyer_limit)
         .limit(SHOWN + 1)
@@ -52,15 +54,15 @@ async def check_endings(connection: AsyncConnection) -> Check:
         .subquery()
     )
     row = per_order.c
-    held = case((order.state == "held", order.quantity), else_=0)
-    sold = case((order.state == "sold", order.quantity), else_=0)
+    held = case((order.state == HoldState.HELD, order.quantity), else_=0)
+    sold = case((order.state == HoldState.SOLD, order.quantity), else_=0)
     wrong = (
         select(row.order_id, row.begun, row.ended, row.held, row.sold)
         .join(orders, order.order_id == row.order_id)
         .where(
             or_(
                 row.begun != 1,
-                row.ended != case((order.state == "held", 0), else_=1),
+                row.ended != case((order.state == HoldState.HELD, 0), else_=1),
                 row.held != held,
                 row.sold != sold,
                 row.available != -held - sold,
@@ -90,7 +92,7 @@ async def _wrong_payments(connection: AsyncConnection) -> AsyncIterator[str]:
     unpaid = (
         select(order.order_id)
         .select_from(orders.outerjoin(payments, sale))
-        .where(order.state == "sold", payment.payment_id.is_(None))
+        .where(order.state == HoldState.SOLD, payment.payment_id.is_(None))
     )
     wrong = (
         select(payment.payment_id)
@@ -99,7 +101,7 @@ async def _wrong_payments(connection: AsyncConnection) -> AsyncIterator[str]:
             payment.result.in_(_SALES),
             or_(
                 order.order_id.is_(None),
-                order.state != "sold",
+                order.state != HoldState.SOLD,
                 order.amount_fen != payment.amount_fen,
             ),
         )
@@ -114,14 +116,14 @@ async def _wrong_payments(connection: AsyncConnection) -> AsyncIterator[str]:
         select(payment.payment_id)
         .select_from(payments.outerjoin(refunds, refund.payment_id == payment.payment_id))
         .where(
-            payment.result == "refund_due",
+            payment.result == _REFUND_DUE,
             or_(refund.refund_no.is_(None), refund.amount_fen != payment.amount_fen),
         )
     )
     unasked = (
         select(refund.refund_no)
         .select_from(refunds.outerjoin(payments, refund.payment_id == payment.payment_id))
-        .where(or_(payment.payment_id.is_(None), payment.result != "refund_due"))
+        .where(or_(payment.payment_id.is_(None), payment.result != _REFUND_DUE))
     )
     queries: list[tuple[Select[tuple[str]], str]] = [
         (unpaid, "{} is sold without a payment"),

@@ -22,7 +22,7 @@ from livesale.store.database import snapshot, transaction
 from livesale.store.tables import orders
 from stock.ids import drop_of
 from stock.log import LogReader
-from stock.model import Reservation
+from stock.model import HoldState, Reservation
 from stock.records import unpack_reservation
 
 I4 = ("I4", "every reservation in Redis is an order in the same state")
@@ -65,8 +65,8 @@ async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
             broken.append(
                 f"{view.drop_id}: {found} orders, {view.snapshot.reservations} reservations"
             )
-        redis = {"held": view.snapshot.held, "sold": view.snapshot.sold}
-        behind = {"held": view.moved.held, "sold": view.moved.sold}
+        redis = {HoldState.HELD: view.snapshot.held, HoldState.SOLD: view.snapshot.sold}
+        behind = {HoldState.HELD: view.moved.held, HoldState.SOLD: view.moved.sold}
         for state, limit in redis.items():
             total = units.get((view.drop_id, state), 0) + behind[state]
             if total > limit:

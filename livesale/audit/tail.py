@@ -5,19 +5,21 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from livesale.errors import LivesaleError
 from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
-from stock.log import START, LogReader, RawEntry
+from stock.ids import START
+from stock.log import LogReader, RawEntry
 
 PAGE = 500
 MAX_ENTRIES = 500_000
 
 
-class LogTrimmed(Exception):
+class LogTrimmed(LivesaleError):
     """The writer went on and trimmed what was to be read: look again from where SQL is now."""
 
 
-class TailTooLong(Exception):
+class TailTooLong(LivesaleError):
     """SQL is so far behind that the comparison would not fit into memory."""
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from livesale.demo.wire import Ack, Unknown
+from stock.model import HoldState
 
 SHOWN = 5
+_OWNING = {HoldState.HELD, HoldState.SOLD}
 
 
 class OrderRow(Struct, frozen=True):
@@ -80,13 +82,13 @@ def no_order_without_a_request(
 
 def nothing_is_oversold(rows: Iterable[OrderRow], stock: int) -> list[str]:
     """The orders that hold or own units do not add up to more than there were."""
-    units = sum(row.quantity for row in rows if row.state in ("held", "sold"))
+    units = sum(row.quantity for row in rows if row.state in _OWNING)
     return [f"{units} units in orders, {stock} were there"] if units > stock else []
 
 
 def nothing_stays_unsold(rows: Iterable[OrderRow], stock: int, empty_handed: int) -> list[str]:
     """Exactly `stock` units are sold if a buyer who kept asking went away with nothing."""
-    sold = sum(row.quantity for row in rows if row.state == "sold")
+    sold = sum(row.quantity for row in rows if row.state == HoldState.SOLD)
     if empty_handed and sold != stock:
         return [f"{sold} of {stock} units sold, but {empty_handed} patient buyers got none"]
     return []
@@ -96,7 +98,7 @@ def no_buyer_exceeds_the_limit(rows: Iterable[OrderRow], limit: int) -> list[str
     """Units held or bought by one buyer."""
     units: Counter[str] = Counter()
     for row in rows:
-        if row.state in ("held", "sold"):
+        if row.state in _OWNING:
             units[row.buyer_id] += row.quantity
     return [
         f"{who} has {count}, the limit is {limit}" for who, count in units.items() if count > limit
@@ -105,7 +107,7 @@ def no_buyer_exceeds_the_limit(rows: Iterable[OrderRow], limit: int) -> list[str
 
 def payments_and_sales_agree(paid: set[str], rows: Iterable[OrderRow]) -> list[str]:
     """Sold is what the bank took money for, and nothing else. `paid` are rids."""
-    sold = {row.order_id for row in rows if row.state == "sold"}
+    sold = {row.order_id for row in rows if row.state == HoldState.SOLD}
     wrong = [f"{rid} was paid and is not sold in SQL" for rid in sorted(paid - sold)]
     return wrong + [f"{rid} is sold in SQL and nobody paid" for rid in sorted(sold - paid)]
 

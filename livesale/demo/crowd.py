@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from livesale.demo.client import Answer, Lost, Pool, Refused
 from livesale.demo.options import HOLD_MS
+from livesale.demo.pipe import frame, read_frame
 from livesale.demo.plan import Buyer
-from livesale.demo.wire import Ack, Bill, Job, Report, Unknown, Word, frame, read_frame
+from livesale.demo.wire import Ack, Bill, Job, Report, Unknown, Word
 from stock.ids import keyed_rid
 
 REPORT_EVERY_S = 0.05

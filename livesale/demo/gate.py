@@ -5,8 +5,9 @@ import contextlib
 import sys
 from collections.abc import Callable, Sequence
 
+from livesale.demo.pipe import frame, read_frame
 from livesale.demo.plan import Buyer
-from livesale.demo.wire import Job, Report, Word, frame, read_frame
+from livesale.demo.wire import Job, Report, Word
 from livesale.errors import LivesaleError
 from livesale.parent import die_with_parent
 

@@ -7,20 +7,10 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
 from livesale.demo.options import DemoOptions
 from livesale.demo.wire import Ack, Report, Unknown
+from stock.books import Books
 
 HISTORY_S = 600
 SLOT_S = 0.25  # of the sparkline
-
-
-@dataclass
-class Stand:
-    """The books of the drop as one sample saw them."""
-
-    available: int = 0
-    held: int = 0
-    sold: int = 0
-    burned: int = 0
-    allotted: int = 0
 
 
 @dataclass
@@ -34,7 +24,7 @@ class Scene:
     opens: bool = False  # whether the opening is set: before that `now_s` means nothing
     over: bool = False  # the sale; the audit follows
     now_s: float = 0.0
-    stand: Stand = field(default_factory=Stand)
+    stand: Books = field(default_factory=Books)  # of the drop, as the last sample saw them
     samples: int = 0
     bad_samples: list[str] = field(default_factory=list)
 
@@ -71,14 +61,13 @@ class Scene:
         self.oddities += report.oddities
         self.empty_handed += report.empty_handed
 
-    def see(self, stand: Stand) -> None:
+    def see(self, stand: Books) -> None:
         """Add a sample of the books, and hold it against the promise."""
         self.samples += 1
         if self.options.stock < stand.sold + stand.held:
             claimed = f"{stand.sold} sold + {stand.held} held"
             self.bad_samples.append(f"{claimed} > {self.options.stock} at {self.now_s:.3f} s")
-        parts = (stand.available, stand.held, stand.sold, stand.burned)
-        if min(parts) < 0 or sum(parts) != stand.allotted:
+        if not stand.balanced:
             self.bad_samples.append(f"books do not balance at {self.now_s:.3f} s: {stand}")
         self.stand = stand
 

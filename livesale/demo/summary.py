@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from livesale.audit import Check
+from livesale.audit.check import Check
 from livesale.demo.checks import Finding, shorten
 from livesale.demo.verdict import Figures
 

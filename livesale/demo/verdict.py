@@ -9,6 +9,7 @@ from livesale.demo import checks
 from livesale.demo.checks import Finding, OrderRow
 from livesale.demo.options import BUYER_LIMIT, DemoOptions
 from livesale.demo.scene import Scene
+from stock.model import HoldState
 
 
 class Figures(Struct, frozen=True):
@@ -42,10 +43,10 @@ class Figures(Struct, frozen=True):
 
 def figures_of(scene: Scene, rows: Mapping[str, OrderRow], opens_ms: int, took_s: float) -> Figures:
     """Counts what was seen. `took_s` is the whole demo, start to audit."""
-    sold = [row for row in rows.values() if row.state == "sold"]
+    sold = [row for row in rows.values() if row.state == HoldState.SOLD]
     sold_ids = {row.order_id for row in sold}
     at_ms = [ack.reserved_ms for ack in scene.acks if ack.rid in sold_ids]
-    expired = [row for row in rows.values() if row.state == "expired"]
+    expired = [row for row in rows.values() if row.state == HoldState.EXPIRED]
     units_sold = sum(row.quantity for row in sold)
     held_units = sum(row.quantity for row in rows.values())
     busy_s = sum(1 for rate in scene.rates if rate > 0) * scene.slot_s
@@ -103,7 +104,7 @@ def judge(scene: Scene, rows: Mapping[str, OrderRow], paid: set[str]) -> list[Fi
         Finding(
             "nothing is oversold",
             checks.nothing_is_oversold(orders, options.stock),
-            f"{units['sold']:,} units sold in SQL",
+            f"{units[HoldState.SOLD]:,} units sold in SQL",
         ),
         Finding(
             "nothing stays unsold while somebody asks",

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from livesale.demo.checks import OrderRow
-from livesale.demo.scene import SLOT_S, Scene, Stand
+from livesale.demo.scene import SLOT_S, Scene
 from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets, orders
+from stock.books import Books
 from stock.errors import StockError
 from stock.log import LogReader
+from stock.model import HoldState
 
 SAMPLE_S = 0.02
 SQL_SAMPLE_S = 0.25
@@ -48,13 +50,11 @@ class Watch:
             if seen is not None:
                 scene.now_s = (seen.now_ms - self._opens_ms) / 1000
                 before = scene.stand
-                scene.see(
-                    Stand(seen.available, seen.held, seen.sold, seen.burned, seen.terms.allotted)
-                )
+                scene.see(seen.books)
                 self._tell_story(before, scene.stand)
             await asyncio.sleep(SAMPLE_S)
 
-    def _tell_story(self, before: Stand, now: Stand) -> None:
+    def _tell_story(self, before: Books, now: Books) -> None:
         stock = now.allotted
         if now.held + now.sold:
             self._once("first", "the first units are held")
@@ -75,7 +75,9 @@ class Watch:
 
     async def _watch_sql(self) -> None:
         held_or_not = func.count()
-        sold = func.coalesce(func.sum(case((orders.c.state == "sold", orders.c.quantity))), 0)
+        sold = func.coalesce(
+            func.sum(case((orders.c.state == HoldState.SOLD, orders.c.quantity))), 0
+        )
         asked = select(held_or_not, sold).where(orders.c.drop_id == self._drop_id)
         partition = self._deployment.keyspace.partition_of(self._drop_id)
         place = select(log_offsets.c.entries).where(log_offsets.c.partition == partition)

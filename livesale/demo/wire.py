@@ -1,16 +1,8 @@
-"""What the demo and its crowd processes tell each other: frames of msgpack on a pipe."""
+"""What the demo and its crowd processes tell each other. No I/O: see livesale.demo.pipe."""
 
-import asyncio
-from typing import TypeVar
-
-import msgspec
 from msgspec import Struct
 
 from livesale.demo.plan import Buyer
-
-MAX_FRAME_BYTES = 256 * 1024 * 1024
-
-T = TypeVar("T")
 
 
 class Job(Struct, array_like=True):
@@ -69,19 +61,3 @@ class Report(Struct, array_like=True):
     empty_handed: int = 0  # patient buyers who left without anything
     here: int = 0  # buyers who still wait, try, or are about to pay
     over: bool = False
-
-
-def frame(message: Struct) -> bytes:
-    body = msgspec.msgpack.encode(message)
-    return len(body).to_bytes(4, "big") + body
-
-
-async def read_frame(reader: asyncio.StreamReader, kind: type[T]) -> T | None:
-    """The next message, or None at the end of the pipe."""
-    try:
-        size = int.from_bytes(await reader.readexactly(4), "big")
-        if size > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame of {size} bytes")
-        return msgspec.msgpack.decode(await reader.readexactly(size), type=kind)
-    except (asyncio.IncompleteReadError, ConnectionResetError):
-        return None

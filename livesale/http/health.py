@@ -18,7 +18,9 @@ from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.tables import log_offsets
-from stock.log import LogReader, id_key
+from stock.errors import StockError
+from stock.ids import id_key
+from stock.log import LogReader
 from stock.scripts import load_all
 
 TIMEOUT_S = 2.0
@@ -150,7 +152,7 @@ class Health:
                     entries += max(0, added - written)
                     for entry_id, _ in await reader.between(offset, "+", 1):
                         oldest_ms = max(oldest_ms, now_ms - id_key(entry_id)[0])
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, StockError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))
         if oldest_ms > BEHIND_MS:

@@ -68,7 +68,7 @@ async def reserve(services: Services, call: Call) -> Answer:
         raise
     _COUNTERS[outcome.code].inc()
     claim = outcome.reservation
-    if claim is None or outcome.code is ReserveCode.CONFLICT:
+    if claim is None:
         return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
     return Answer(
         201 if outcome.code is ReserveCode.HELD else 200,

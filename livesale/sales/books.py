@@ -5,15 +5,16 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from livesale.deployment import Deployment
-from livesale.store.catalogue import DRAFT, OPENING, Drop
+from livesale.store.catalogue import Drop
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
+from livesale.store.states import DRAFT, OPENING
 from livesale.store.tables import books, log_offsets
 from stock.books import Books
 from stock.entries import decode, movements
 from stock.errors import Unreachable
-from stock.log import START, LogReader
-from stock.model import Snapshot
+from stock.ids import START
+from stock.log import LogReader
 
 _PAGE = 100
 _ATTEMPTS = 5
@@ -53,7 +54,7 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
         if tail is None:
             continue  # the writer moved on and trimmed what was to be read: look again
         lag, expected = tail
-        redis = _books_of(snapshot)
+        redis = snapshot.books
         ok = redis == expected and redis.balanced and snapshot.epoch == sql.epoch
         return DropBooks(drop.drop_id, snapshot.state, redis, sql.books, lag, ok)
     raise StoreUnavailable("the log is trimmed faster than it can be read")
@@ -100,9 +101,3 @@ async def _fold_tail(
     except RedisError as error:
         raise Unreachable(str(error)) from error
     return (count, total) if whole else None
-
-
-def _books_of(snapshot: Snapshot) -> Books:
-    return Books(
-        snapshot.terms.allotted, snapshot.available, snapshot.held, snapshot.sold, snapshot.burned
-    )

@@ -13,9 +13,10 @@ from livesale.sales.books import DropBooks, compare_books
 from livesale.sales.campaigns import ClosesMs, OpensMs, PriceFen, check_window
 from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
 from livesale.store import catalogue
-from livesale.store.catalogue import DRAFT, OPENING, Drop
+from livesale.store.catalogue import Drop
 from livesale.store.database import now_ms
 from livesale.store.session import session
+from livesale.store.states import DRAFT, OPENING
 from stock.ids import DROP_ID_PATTERN, new_id, random_rid
 from stock.model import (
     MAX_HOLD_MS,

@@ -5,9 +5,9 @@ from typing import Protocol
 from livesale.deployment import Deployment
 from livesale.sales.errors import AlreadySold, PartitionClosed, Unknown
 from livesale.sales.showcase import Showcase
-from livesale.store.catalogue import DRAFT, OPENING
 from livesale.store.orders import Order, find_order
 from livesale.store.session import session
+from livesale.store.states import DRAFT, OPENING
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.ids import keyed_rid, random_rid
 from stock.model import (

@@ -14,9 +14,10 @@ from livesale.deployment import Deployment
 from livesale.sales.errors import Unknown
 from livesale.sales.fresh import Fresh
 from livesale.store import catalogue
-from livesale.store.catalogue import DRAFT, OPENING, Campaign, Drop
+from livesale.store.catalogue import Campaign, Drop
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
+from livesale.store.states import DRAFT, OPENING
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.model import DropState, Snapshot
 

@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets
-from stock.log import LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogReader
 
 POLL_S = 0.02
 

@@ -10,10 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.store.tables import campaigns, drops, skus
 from stock.model import DropTerms
 
-# States of a drop that only SQL knows; the others are stock.model.DropState.
-DRAFT = "draft"
-OPENING = "opening"
-
 
 class Sku(Struct, frozen=True):
     sku_id: str

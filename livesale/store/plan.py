@@ -13,8 +13,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from livesale.errors import LivesaleError
+from livesale.store.states import DRAFT, OPENING
 from stock.books import Books
 from stock.entries import (
+    ENDED_AS,
     Adjusted,
     Confirmed,
     Ended,
@@ -23,24 +26,23 @@ from stock.entries import (
     drop_state_after,
     movements,
 )
-from stock.log import id_key
-from stock.model import ConfirmCode, HoldState
+from stock.ids import id_key
+from stock.model import ConfirmCode, DropState, HoldState
 
 MAX_NOTE = 300
 
 Row = dict[str, Any]  # a row of a table, by column
 
 _STATES_BEFORE = {
-    "open": ("draft", "opening"),
-    "pause": ("open",),
-    "resume": ("paused",),
-    "close": ("open", "paused"),
+    "open": (DRAFT, OPENING),
+    "pause": (DropState.OPEN.value,),
+    "resume": (DropState.PAUSED.value,),
+    "close": (DropState.OPEN.value, DropState.PAUSED.value),
 }
-_ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
 _NO_DRIFT = Books()
 
 
-class Contradiction(Exception):
+class Contradiction(LivesaleError):
     """An entry does not follow from what SQL and the entries before it say."""
 
 
@@ -111,8 +113,7 @@ def make_plan(
                 case Reserved():
                     _add_order(plan, entry, row)
                 case Ended():
-                    after = _ENDED_AS[entry.kind]
-                    _move(plan, entry, row.rid, HoldState.HELD, after)
+                    _move(plan, entry, row.rid, HoldState.HELD, ENDED_AS[entry.kind])
                 case Confirmed():
                     _add_payment(plan, entry, row)
     return plan
@@ -211,7 +212,7 @@ def _add_order(plan: Plan, entry: LogEntry, row: Reserved) -> None:
         "quantity": row.quantity,
         "price_fen": row.price_fen,
         "amount_fen": row.quantity * row.price_fen,
-        "state": "held",
+        "state": HoldState.HELD.value,
         "expires_ms": row.expires_ms,
         "created_ms": entry.at_ms,
         "updated_ms": entry.at_ms,

@@ -17,7 +17,7 @@ from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState
 from livesale.workers.tail import Item
 from stock.books import Books
-from stock.log import START
+from stock.ids import START
 
 MAX_REASON = 500
 MAX_PAYLOAD = 8_000_000  # characters; below the 16 MiB that a packet and MEDIUMTEXT may have

@@ -3,7 +3,8 @@
 from redis.asyncio import Redis
 
 from livesale.store.ledger import Position
-from stock.log import START, LogReader, id_key
+from stock.ids import START, id_key
+from stock.log import LogReader
 
 
 async def find_gap(redis: "Redis", log: LogReader, position: Position) -> str:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from livesale.errors import LivesaleError
+
 
 class PartitionState(StrEnum):
     STARTING = "starting"
@@ -18,7 +20,7 @@ class PartitionState(StrEnum):
 HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPED}
 
 
-class Halted(Exception):
+class Halted(LivesaleError):
     """This partition must not be written by this process any more."""
 
     def __init__(self, state: PartitionState, reason: str) -> None:
@@ -26,7 +28,7 @@ class Halted(Exception):
         self.state = state
 
 
-class Overtaken(Exception):
+class Overtaken(LivesaleError):
     """Another writer has moved the offset."""
 
 

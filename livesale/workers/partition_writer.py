@@ -20,7 +20,8 @@ from livesale.workers.continuity import find_gap
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
 from livesale.workers.tail import Tail, connect_reader
-from stock.log import LogInfo, LogReader, id_key
+from stock.ids import id_key
+from stock.log import LogInfo, LogReader
 
 MEASURE_S = 0.25  # between two looks at the log while entries come
 

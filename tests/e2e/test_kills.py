@@ -31,8 +31,17 @@ def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[System]:
     system.stop()
 
 
-@pytest.mark.parametrize("system", ["sqlite", "mariadb"], indirect=True)
-@pytest.mark.parametrize("victim", ["writer", "redis", "api-0"])
+@pytest.mark.parametrize(
+    ("victim", "system"),
+    [
+        ("api-0", "sqlite"),
+        ("writer", "sqlite"),
+        ("redis", "sqlite"),
+        ("writer", "mariadb"),
+        ("redis", "mariadb"),
+    ],
+    indirect=["system"],
+)
 async def test_a_sale_survives_the_kill_of(system: System, victim: str) -> None:
     # Given a sale with more demand than units, quantities 1 to 3
     await system.wait_until_ready()
@@ -69,7 +78,7 @@ async def test_a_sale_survives_the_kill_of(system: System, victim: str) -> None:
     }
     statuses = Counter(buyer.status for buyer in buyers)
     assert set(statuses) == {0, 200}, "only those with nothing were not asked again"
-    assert "broken" not in system.command("audit")
+    system.command("audit")  # which exits 1 when a promise is broken
 
 
 async def orders_of(shop: Shop, buyer: Buyer) -> list[dict[str, object]]:

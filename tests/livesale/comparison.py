@@ -11,7 +11,8 @@ from livesale.workers.tail import connect_reader
 from stock.books import Books
 from stock.entries import decode
 from stock.fold import Fold
-from stock.log import START, LogReader
+from stock.ids import START
+from stock.log import LogReader
 from tests.livesale.stage import read_sql
 
 

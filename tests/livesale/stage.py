@@ -178,6 +178,15 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def until_healthy(writer: Writer) -> None:
+    """Wait until every partition is written or watched: at its start none is."""
+
+    async def healthy() -> bool:
+        return writer.healthy
+
+    await until(healthy)
+
+
 async def until_written(stage: Deployment) -> None:
     """Wait until SQL holds the whole log."""
 

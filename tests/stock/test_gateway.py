@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from stock.connection import connect
 from stock.errors import BooksBroken, NotSent, OutcomeUnknown, ScriptRefused, Unreachable
 from stock.gateway import RedisEngine
-from stock.ids import random_rid
+from stock.ids import START, random_rid
 from stock.keyspace import Keyspace
-from stock.log import START, LogReader
+from stock.log import LogReader
 from stock.model import Attempt, ConfirmCode, DropTerms, ReserveCode
 from tests.servers import Valkey
 
@@ -34,6 +34,13 @@ async def engine_on(server: Valkey, timeout_s: float = 5.0) -> RedisEngine:
     redis = connect(server.url, connections=2, timeout_s=timeout_s, wait_s=0.2)
     await redis.set(keyspace.epoch(0), 1)
     return RedisEngine(redis, keyspace, {0: 1})
+
+
+async def until_taken(engine: RedisEngine, connections: int) -> None:
+    """Wait until so many connections of the pool carry a call."""
+    pool = engine.redis.connection_pool
+    while len(pool._in_use_connections) < connections:  # noqa: ASYNC110  it tells nobody
+        await asyncio.sleep(0)
 
 
 async def open_drop(engine: RedisEngine, allotted: int = 10, hold_ms: int = 60_000) -> None:
@@ -201,7 +208,7 @@ async def test_a_pool_without_a_free_connection_means_nothing_was_sent(
     os.kill(own_server.pid, signal.SIGSTOP)
     try:
         stuck = [asyncio.create_task(engine.reserve(DROP, [attempt(f"b{n}")])) for n in range(2)]
-        await asyncio.sleep(0.05)
+        await until_taken(engine, 2)
         with pytest.raises(NotSent):
             await engine.reserve(DROP, [attempt("late")])
     finally:
@@ -216,7 +223,7 @@ async def test_a_cancelled_call_never_gives_its_reply_to_the_next_one(
     await open_drop(engine)
     os.kill(own_server.pid, signal.SIGSTOP)
     torn = asyncio.create_task(engine.reserve(DROP, [attempt("torn")]))
-    await asyncio.sleep(0.05)
+    await until_taken(engine, 1)
     torn.cancel()
     os.kill(own_server.pid, signal.SIGCONT)
     with pytest.raises(asyncio.CancelledError):
@@ -269,7 +276,8 @@ async def test_the_log_reader_reads_waits_measures_and_trims(redis: Redis) -> No
     assert [entry_id for entry_id, _ in await reader.read(START, 2)] == ids[:2]
     assert [fields["n"] for _, fields in await reader.between(ids[1], ids[4])] == ["2", "3", "4"]
     waiting = asyncio.create_task(reader.read(ids[-1], 10, block_ms=2_000))
-    await asyncio.sleep(0.02)
+    while not (await redis.info("clients"))["blocked_clients"]:
+        pass
     fresh = await redis.xadd(reader.key, {"n": "new"})
     assert await waiting == [(fresh, {"n": "new"})]
 

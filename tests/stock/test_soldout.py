@@ -34,9 +34,9 @@ class CountingEngine(TwinEngine):
 
 
 class Shop:
-    """A drop of two units behind a flag; `lifetime_ms` is the flag's."""
+    """A drop of two units behind a flag that lives, by default, longer than any test."""
 
-    def __init__(self, lifetime_ms: int) -> None:
+    def __init__(self, lifetime_ms: int = 3_600_000) -> None:
         self.engine = CountingEngine()
         self.batcher = Batcher(self.engine)
         self.soldout = SoldOut(self.batcher, self.engine.buyers, sold_out_ms=lifetime_ms)
@@ -58,6 +58,10 @@ class Shop:
         assert await self.buy("bob") == "SOLD_OUT"
         await self.settle()
 
+    def outlive(self) -> None:
+        """As if the flag's lifetime had passed."""
+        self.soldout._flags[DROP].until = 0.0
+
     async def settle(self) -> None:
         """Let the copy of the buyers be read."""
         for _ in range(10):
@@ -65,7 +69,7 @@ class Shop:
 
 
 async def test_after_the_last_unit_nobody_asks_redis() -> None:
-    shop = Shop(200)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
     seen = shop.engine.seen
@@ -76,14 +80,25 @@ async def test_after_the_last_unit_nobody_asks_redis() -> None:
     assert shop.soldout.answered >= 100
 
 
+async def test_the_flag_lives_from_the_sending_of_the_batch() -> None:
+    shop = Shop(200)
+    await shop.open()
+    sent: list[float] = []
+    shop.batcher.listeners.append(lambda _drop_id, sent_at, _answer: sent.append(sent_at))
+
+    await shop.sell_out()
+
+    assert shop.soldout._flags[DROP].until == sent[0] + 0.2
+
+
 async def test_the_flag_ends_and_one_probe_finds_units_that_came_back() -> None:
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
     claim = next(iter(shop.engine._drops[DROP].reservations.values()))
     await shop.engine.release(claim.rid, "ann")
 
-    await asyncio.sleep(0.05)
+    shop.outlive()
 
     assert [await shop.buy("cat"), await shop.buy("dan"), await shop.buy("eve")] == [
         *("HELD", "HELD", "SOLD_OUT")
@@ -91,10 +106,10 @@ async def test_the_flag_ends_and_one_probe_finds_units_that_came_back() -> None:
 
 
 async def test_one_probe_at_a_time_and_the_others_hear_its_answer() -> None:
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
-    await asyncio.sleep(0.05)
+    shop.outlive()
     seen = shop.engine.seen
     shop.engine.gate.clear()
 
@@ -108,10 +123,10 @@ async def test_one_probe_at_a_time_and_the_others_hear_its_answer() -> None:
 
 
 async def test_when_the_probe_finds_units_those_behind_it_get_them() -> None:
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
-    await asyncio.sleep(0.05)
+    shop.outlive()
     await shop.engine.adjust_drop(DROP, "a", 3, "found")
 
     got = await asyncio.gather(*[shop.buy(f"buyer{n}") for n in range(5)])
@@ -120,10 +135,10 @@ async def test_when_the_probe_finds_units_those_behind_it_get_them() -> None:
 
 
 async def test_a_probe_that_fails_tells_the_others_that_nothing_was_sent() -> None:
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
-    await asyncio.sleep(0.05)
+    shop.outlive()
     shop.engine.cut = True
 
     got = await asyncio.gather(*[shop.buy(f"buyer{n}") for n in range(3)], return_exceptions=True)
@@ -135,7 +150,7 @@ async def test_a_probe_that_fails_tells_the_others_that_nothing_was_sent() -> No
 
 async def test_a_retry_gets_its_first_answer_and_not_the_flag() -> None:
     """Its reservation was made by another worker: here, on the engine itself."""
-    shop = Shop(200)
+    shop = Shop()
     await shop.open()
     first = Attempt(keyed_rid(DROP, "ann", "k1"), "ann", 2)
     await shop.engine.reserve(DROP, [first])
@@ -149,7 +164,7 @@ async def test_a_retry_gets_its_first_answer_and_not_the_flag() -> None:
 
 
 async def test_keyed_attempts_of_newcomers_are_answered_from_the_copy() -> None:
-    shop = Shop(200)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
     seen = shop.engine.seen
@@ -163,7 +178,7 @@ async def test_keyed_attempts_of_newcomers_are_answered_from_the_copy() -> None:
 
 
 async def test_a_copy_that_is_not_whole_is_not_trusted() -> None:
-    shop = Shop(200)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
     flag = shop.soldout._flags[DROP]
@@ -177,11 +192,11 @@ async def test_a_copy_that_is_not_whole_is_not_trusted() -> None:
 
 @pytest.mark.parametrize("verb", ["pause_drop", "close_drop"])
 async def test_a_drop_that_does_not_sell_is_not_called_sold_out(verb: str) -> None:
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
     await getattr(shop.engine, verb)(DROP)
-    await asyncio.sleep(0.05)
+    shop.outlive()
 
     code = await shop.buy("cat")
 
@@ -190,7 +205,7 @@ async def test_a_drop_that_does_not_sell_is_not_called_sold_out(verb: str) -> No
 
 
 async def test_a_drop_that_never_had_units_is_not_open_before_its_time() -> None:
-    shop = Shop(200)
+    shop = Shop()
     future = DropTerms(8 * 10**12, 9 * 10**12, 60_000, 2, 100, 0)
     await shop.engine.open_drop(DROP, future)
 
@@ -198,7 +213,7 @@ async def test_a_drop_that_never_had_units_is_not_open_before_its_time() -> None
 
 
 async def test_too_few_for_one_is_not_sold_out_for_a_smaller_one() -> None:
-    shop = Shop(200)
+    shop = Shop()
     await shop.open(allotted=1)
 
     assert [await shop.buy("ann", 2), await shop.buy("bob", 1)] == ["SOLD_OUT", "HELD"]
@@ -216,16 +231,15 @@ async def test_a_lifetime_of_zero_switches_the_flag_off() -> None:
 
 async def test_a_next_probe_may_start_before_those_behind_the_last_one_wake() -> None:
     """The answer of the first probe is too old at once: its waiters meet a second, pending one."""
-    shop = Shop(30)
+    shop = Shop()
     await shop.open()
     await shop.sell_out()
-    await asyncio.sleep(0.05)
+    shop.outlive()
     shop.engine.gate.clear()
     first = asyncio.create_task(shop.buy("ann"))
     await shop.settle()
     behind = [asyncio.create_task(shop.buy(f"buyer{n}")) for n in range(3)]
     await shop.settle()
-    await asyncio.sleep(0.05)  # longer than the flag lives
     flag = shop.soldout._flags[DROP]
     flag.probe.add_done_callback(lambda _: setattr(flag, "probe", second))
     second = asyncio.get_running_loop().create_future()  # a probe that is still on its way

@@ -5,9 +5,10 @@ import pytest
 from livesale.demo import checks
 from livesale.demo.checks import OrderRow
 from livesale.demo.options import DemoOptions
-from livesale.demo.scene import Scene, Stand
+from livesale.demo.scene import Scene
 from livesale.demo.verdict import judge
 from livesale.demo.wire import Ack, Report, Unknown
+from stock.books import Books
 
 
 def ack(rid: str, buyer: str = "b1", quantity: int = 1) -> Ack:
@@ -99,11 +100,11 @@ def test_money_without_goods_and_goods_without_money_are_caught() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [Stand(1, 2, 2, 0, 5), Stand(-1, 2, 2, 0, 3), Stand(1, 2, 2, 0, 4), Stand(0, 0, 4, 0, 4)]
+    "bad", [Books(5, 1, 2, 2, 0), Books(3, -1, 2, 2, 0), Books(4, 1, 2, 2, 0), Books(4, 0, 0, 4, 0)]
 )
-def test_a_bad_sample_of_the_books_is_caught(bad: Stand) -> None:
+def test_a_bad_sample_of_the_books_is_caught(bad: Books) -> None:
     scene = Scene(DemoOptions(stock=3))
-    scene.see(Stand(1, 1, 1, 0, 3))
+    scene.see(Books(3, 1, 1, 1, 0))
     assert scene.bad_samples == []
     scene.see(bad)
     assert scene.bad_samples
@@ -115,7 +116,7 @@ def test_the_verdict_names_what_is_broken() -> None:
     scene = Scene(DemoOptions(stock=2, buyers=2))
     answers = {"201 held": 2, "500 internal_error": 1}
     scene.hear(Report(answers, [1_000, 2_000], [ack("r1"), ack("r2", "b2")], [], [], []))
-    scene.see(Stand(0, 1, 1, 0, 2))
+    scene.see(Books(2, 0, 1, 1, 0))
 
     # when it is judged by what SQL has
     found = judge(scene, rows(row("r1")), paid={"r1"})

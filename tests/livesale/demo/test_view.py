@@ -6,15 +6,16 @@ from rich.console import Console
 
 from livesale.demo.options import DemoOptions
 from livesale.demo.plan import buyer_ids, plan_crowd
-from livesale.demo.scene import Scene, Stand
+from livesale.demo.scene import Scene
 from livesale.demo.view import WIDTH, line, panel, sparkline, stock_bar
 from livesale.demo.wire import Report
+from stock.books import Books
 
 
 def scene_in_the_middle() -> Scene:
     scene = Scene(DemoOptions(buyers=2_000, stock=1_000))
     scene.opens, scene.now_s, scene.url = True, 4.25, "http://127.0.0.1:8080"
-    scene.see(Stand(available=600, held=150, sold=250, burned=0, allotted=1_000))
+    scene.see(Books(allotted=1_000, available=600, held=150, sold=250, burned=0))
     scene.hear(
         Report({"201 held": 3, "409 sold_out": 1}, [1_000, 2_000, 3_000, 90_000], [], [], [], [])
     )
@@ -65,7 +66,7 @@ def test_the_bar_is_full_and_its_parts_are_in_proportion() -> None:
 
 def test_the_last_unit_can_be_seen() -> None:
     scene = Scene(DemoOptions(stock=100_000))
-    scene.see(Stand(available=1, held=0, sold=99_999, burned=0, allotted=100_000))
+    scene.see(Books(allotted=100_000, available=1, held=0, sold=99_999, burned=0))
     bar = stock_bar(scene, width=40).split("\n")[0]
     assert [str(span.style) for span in bar.spans if span.end > span.start] == ["green", "cyan"]
     assert len(bar.plain) == 40

@@ -11,6 +11,7 @@ from livesale.http.table import ROUTES
 from livesale.store import tables
 from livesale.store.database import transaction
 from livesale.workers.writer import Writer
+from stock.errors import Unreachable
 from tests.livesale.http.api import Api
 from tests.livesale.http.test_catalogue import break_sql
 from tests.livesale.stage import running, until_written
@@ -65,6 +66,26 @@ async def test_a_writer_far_behind_is_a_reason_to_look(
     await api.open_drop()
     status, body = await readyz(api)
     assert (status, body["status"], body["writer"]["ok"]) == (200, "degraded", False)
+
+
+async def test_a_clock_that_does_not_answer_is_told(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: Redis answers, but goes away before the writer is looked at
+    async def away() -> int:
+        raise Unreachable("gone")
+
+    monkeypatch.setattr(api.deployment.engine, "now_ms", away)
+    # then: the document says so
+    assert await readyz(api) == (
+        200,
+        READY
+        | {
+            "status": "degraded",
+            "writer": {"ok": False, "detail": "Unreachable"},
+            "writer_lag": None,
+        },
+    )
 
 
 async def test_without_sql_sales_go_on(api: Api) -> None:

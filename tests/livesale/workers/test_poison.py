@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry
 
 from livesale.audit import audit
@@ -21,6 +22,7 @@ from tests.livesale.stage import (
     reserve,
     running,
     until,
+    until_healthy,
     until_written,
     with_writer,
 )
@@ -33,16 +35,11 @@ def _entry(kind: str, drop_id: str, books: str, rows: str, **more: str) -> Field
     return {"v": "1", "k": kind, "e": "1", "d": drop_id, "t": "5", "b": books, "r": rows} | more
 
 
-async def _books(stage: Deployment, drop_id: str) -> tuple[int, int, int, int, int]:
-    snapshot = await stage.engine.snapshot(drop_id)
-    assert snapshot is not None
-    counters = (snapshot.available, snapshot.held, snapshot.sold, snapshot.burned)
-    return (snapshot.terms.allotted, *counters)
-
-
 async def _moved(stage: Deployment, drop_id: str, *deltas: int) -> str:
     """Books that do follow from Redis's, by these deltas of available, held, sold and burned."""
-    _, *counters = await _books(stage, drop_id)
+    snapshot = await stage.engine.snapshot(drop_id)
+    assert snapshot is not None
+    _, *counters = astuple(snapshot.books)
     after = [counter + delta for counter, delta in zip(counters, deltas, strict=True)]
     return "|".join(str(number) for number in (sum(after), *after))
 
@@ -184,7 +181,7 @@ async def test_poison_is_put_aside(
         await until_written(stage)
         await stage.engine.adjust_drop(drop_id, "good too", 5, "found more")
         await until_written(stage)
-        assert writer.healthy
+        await until_healthy(writer)
     # then exactly what is bad is in quarantine, whole and with a reason
     rows = await read_sql(stage)
     bad = {log_id for _, log_id, _, _ in rows["quarantine"]}
@@ -228,7 +225,7 @@ async def test_orders_behind_a_lost_entry_are_not_lost(stage: Deployment) -> Non
         await until_written(stage)
         more = await reserve(stage, drop_id, ["dan"])
         await until_written(stage)
-        assert writer.healthy
+        await until_healthy(writer)
     # then what was acknowledged is in SQL, SQL agrees with itself, and the gap is one finding
     rows = await read_sql(stage)
     states = {row[0]: row[6] for row in rows["orders"]}

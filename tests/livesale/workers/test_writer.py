@@ -16,6 +16,7 @@ from tests.livesale.stage import (
     reserve,
     running,
     until,
+    until_healthy,
     until_written,
     with_writer,
 )
@@ -92,7 +93,7 @@ async def test_a_standby_takes_over(stage: Deployment) -> None:
         # when the first one goes, then the second one writes what comes
         rids = await reserve(stage, drop_id, ["bob", "cid"])
         await until_written(stage)
-        assert second.healthy
+        await until_healthy(second)
     orders = {row[0] for row in (await read_sql(stage))["orders"]}
     assert set(rids) <= orders
 
@@ -120,7 +121,7 @@ async def test_the_log_is_trimmed_only_behind_the_offset(stage: Deployment) -> N
     async with running(writer):
         await reserve(stage, drop_id, ["late"])
         await until_written(stage)
-        assert writer.healthy
+        await until_healthy(writer)
 
 
 async def test_a_process_with_an_old_epoch_writes_nothing(stage: Deployment) -> None:

@@ -1,0 +1,4 @@
+"""The states of a drop that only SQL knows; all others are in stock.model. No I/O."""
+
+DRAFT = "draft"
+OPENING = "opening"  # on its way into Redis
