@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from livesale.identity.tokens import TokenSigner
+from livesale.run_folder import run_folder
 from livesale.settings import load_settings
 
 START_S = 60.0
@@ -76,13 +77,16 @@ class Up:
 
     def processes(self) -> set[int]:
         """Every living process of this data folder. Valkey shows it in its title only."""
-        marks = (f"LIVESALE__DATA_DIR={self.data_dir}\0".encode(), f"{self.data_dir}/".encode())
+        marks = (
+            f"LIVESALE__DATA_DIR={self.data_dir}\0".encode(),
+            f"{run_folder(self.data_dir)}/".encode(),
+        )
         pids = map(int, filter(str.isdigit, os.listdir("/proc")))
         return {pid for pid in pids if _has(pid, *marks)}
 
     def socket_pids(self) -> dict[str, int]:
         """Process name → pid, by the sockets of the metrics."""
-        paths = (self.data_dir / "run").glob("*.*.sock")
+        paths = run_folder(self.data_dir).glob("*.*.sock")
         parts = (path.name.split(".") for path in paths)
         return {name: int(pid) for name, pid, _ in parts}
 

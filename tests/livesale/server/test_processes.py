@@ -46,7 +46,7 @@ async def test_up_says_what_to_do_next_and_metrics_show_all_processes(up: Up) ->
     assert await processes_in_metrics(up) == ALL
     assert up.stop() == 0
     assert up.processes() == set()
-    assert not list((up.data_dir / "run").glob("*.*.sock"))
+    assert not up.socket_pids()
 
 
 async def test_whoever_is_killed_comes_back(up: Up) -> None:
