@@ -120,11 +120,9 @@ async def _writer_round(
         engine = RedisEngine(redis, keyspace, epochs)
         deployment = Deployment(
             settings=settings,
-            role="benchmark",
             redis=redis,
             redis_url=redis_url,
             sql=sql,
-            sql_url=sql_url,
             keyspace=keyspace,
             engine=engine,
             epochs=epochs,

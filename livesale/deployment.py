@@ -28,11 +28,9 @@ class Deployment(Struct, frozen=True):
     """
 
     settings: Settings
-    role: str
     redis: Redis
     redis_url: str
     sql: AsyncEngine
-    sql_url: str
     keyspace: Keyspace
     engine: RedisEngine
     epochs: dict[int, int]
@@ -62,11 +60,9 @@ async def open_deployment(
         await engine.load_scripts()
         yield Deployment(
             settings=settings,
-            role=role,
             redis=redis,
             redis_url=redis_url,
             sql=sql,
-            sql_url=settings.sql.url,
             keyspace=keyspace,
             engine=engine,
             epochs=epochs,

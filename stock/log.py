@@ -17,7 +17,6 @@ class LogInfo(Struct, frozen=True):
 
     last_id: str = START
     first_id: str = START  # of the entries still there
-    max_deleted_id: str = START
     entries_added: int = 0
     length: int = 0
 
@@ -54,7 +53,6 @@ class LogReader:
         return LogInfo(
             last_id=found["last-generated-id"],
             first_id=first[0] if first else START,
-            max_deleted_id=found["max-deleted-entry-id"],
             entries_added=found["entries-added"],
             length=found["length"],
         )

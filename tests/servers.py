@@ -4,23 +4,17 @@ Both die with the test process, even on SIGKILL, and both can be killed and star
 same data, which is how the tests of durability work.
 """
 
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+from livesale.parent import die_with_parent
+
 START_TIMEOUT_S = 30.0
-
-
-def die_with_parent() -> None:
-    """Runs in the child: the kernel kills it when this test process is gone."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def valkey_binary() -> str:
@@ -51,7 +45,7 @@ class Server:
         """Start and wait until it takes connections."""
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, preexec_fn=die_with_parent
+                self.command(), stdout=log, stderr=log, preexec_fn=die_with_parent()
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():

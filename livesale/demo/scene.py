@@ -31,7 +31,6 @@ class Scene:
     answers: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=int(HISTORY_S / SLOT_S)))
-    slot_s: float = SLOT_S
     rate_now: float = 0.0
     rate_peak: float = 0.0
     latency: HdrHistogram = field(default_factory=lambda: HdrHistogram(1, 60_000_000, 3))

@@ -8,7 +8,7 @@ from msgspec import Struct
 from livesale.demo import checks
 from livesale.demo.checks import Finding, OrderRow
 from livesale.demo.options import BUYER_LIMIT, DemoOptions
-from livesale.demo.scene import Scene
+from livesale.demo.scene import SLOT_S, Scene
 from stock.model import HoldState
 
 
@@ -49,7 +49,7 @@ def figures_of(scene: Scene, rows: Mapping[str, OrderRow], opens_ms: int, took_s
     expired = [row for row in rows.values() if row.state == HoldState.EXPIRED]
     units_sold = sum(row.quantity for row in sold)
     held_units = sum(row.quantity for row in rows.values())
-    busy_s = sum(1 for rate in scene.rates if rate > 0) * scene.slot_s
+    busy_s = sum(1 for rate in scene.rates if rate > 0) * SLOT_S
     return Figures(
         buyers=scene.options.buyers,
         stock=scene.options.stock,

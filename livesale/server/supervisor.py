@@ -37,7 +37,6 @@ class Child:
         self.command = tuple(command)
         self.stop_s = stop_s
         self.process: Process | None = None
-        self.restarts = 0
 
     @property
     def pid(self) -> int | None:
@@ -123,7 +122,6 @@ class Supervisor:
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
             if child.name in self._leaving:
                 return
-            child.restarts += 1
             try:
                 await self._spawn(child)
             except ConnectionError as error:

@@ -17,8 +17,6 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from livesale.store.schema import migrate as migrate
-
 EMBEDDED_FILE = "livesale.sqlite3"
 
 _WRITES = "livesale_writes"

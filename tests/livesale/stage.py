@@ -55,11 +55,9 @@ async def open_stage(
         epochs = await check_partitions(redis, sql, keyspace)
         yield Deployment(
             settings=settings,
-            role="test",
             redis=redis,
             redis_url=redis_url,
             sql=sql,
-            sql_url=sql_url,
             keyspace=keyspace,
             engine=RedisEngine(redis, keyspace, epochs),
             epochs=epochs,

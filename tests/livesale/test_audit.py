@@ -1,11 +1,8 @@
 """The audit holds on a healthy system, and each kind of damage turns exactly its checks red."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 from sqlalchemy import delete, insert, select, update
 
 from livesale.audit import audit
@@ -19,7 +16,6 @@ from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
     open_drop,
-    open_stage,
     reserve,
     running,
     until_written,
@@ -27,15 +23,6 @@ from tests.livesale.stage import (
 from tests.servers import Valkey
 
 ALL = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "log"]
-
-
-@pytest.fixture(params=["mariadb_url", "sqlite_url"])
-async def stage(
-    request: pytest.FixtureRequest, redis: Redis, redis_server: Valkey, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    url = request.getfixturevalue(request.param)
-    async with open_stage(redis, redis_server.url, url, tmp_path) as stage:
-        yield stage
 
 
 @pytest.fixture

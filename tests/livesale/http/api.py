@@ -13,6 +13,7 @@ from livesale.http import openapi
 from livesale.http.problems import PROBLEMS
 from livesale.http.protocol import ApiRunner
 from livesale.http.table import ROUTES
+from livesale.sales.fresh import Fresh
 
 DOCUMENT = openapi.describe(ROUTES)
 FAR_MS = 4_000_000_000_000
@@ -153,6 +154,12 @@ class Api:
         reply = await self.get(f"/v1/admin/drops/{drop_id}/books", by=self.viewer)
         assert reply.status == 200, reply.body
         return dict(reply.body)
+
+
+def outdate(memory: Fresh[Any]) -> None:
+    """As if all that is remembered had been looked up long ago."""
+    memory._found = {key: (0.0, value) for key, (_, value) in memory._found.items()}
+    memory._missing.clear()
 
 
 def check_documented(method: str, path: str, reply: Reply) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from livesale.app import SERVICES
 from livesale.workers.writer import Writer
-from tests.livesale.http.api import FAR_MS, Api
+from tests.livesale.http.api import FAR_MS, Api, outdate
 from tests.livesale.stage import running, until, until_written
 
 
@@ -16,7 +16,7 @@ async def shown(api: Api, drop_id: str) -> dict[str, object]:
     """The drop as it is now, past the caches."""
     services = api.app[SERVICES]
     for cache in (services.showcase._drops, services.showcase._live):
-        cache.forget(drop_id)
+        outdate(cache)
     reply = await api.get(f"/v1/drops/{drop_id}")
     assert reply.status == 200
     return dict(reply.body)

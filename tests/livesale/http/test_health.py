@@ -12,7 +12,7 @@ from livesale.store import tables
 from livesale.store.database import transaction
 from livesale.workers.writer import Writer
 from stock.errors import Unreachable
-from tests.livesale.http.api import Api
+from tests.livesale.http.api import Api, outdate
 from tests.livesale.http.test_catalogue import break_sql
 from tests.livesale.stage import running, until_written
 from tests.servers import Valkey
@@ -31,7 +31,7 @@ READY = {
 
 
 async def readyz(api: Api) -> tuple[int, dict[str, Any]]:
-    api.app[SERVICES].health._stores.forget("")
+    outdate(api.app[SERVICES].health._stores)
     reply = await api.get("/readyz")
     return reply.status, reply.body
 

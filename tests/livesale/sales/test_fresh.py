@@ -36,9 +36,6 @@ async def test_within_its_time_it_is_not_looked_up_again(source: Source) -> None
     assert [await fresh.get("a") for _ in range(3)] == [1, 1, 1]
     assert [await fresh.get("none") for _ in range(3)] == [None, None, None]
     assert source.asked == ["a", "none"]
-    source.values["a"] = 2
-    fresh.forget("a")
-    assert await fresh.get("a") == 2
 
 
 async def test_after_its_time_it_is(source: Source) -> None:

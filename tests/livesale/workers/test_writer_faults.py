@@ -80,7 +80,7 @@ async def test_kill_9_of_the_writer_changes_nothing(
         before = await _entries(stage)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.livesale.workers.writer_process"),
-            *(redis_server.url, stage.sql_url, str(tmp_path)),
+            *(redis_server.url, stage.settings.sql.url, str(tmp_path)),
         )
 
         async def moved(before: int = before) -> bool:
