@@ -112,7 +112,11 @@ def check_address(limits: Limits, request: web.Request) -> None:
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
-    """The whole body. Raises Problem when it is too large, too slow, or torn."""
+    """The whole body. Raises Problem when it is too large, too slow, or torn.
+
+    A client that hangs up in the middle is no fault of ours: nobody reads the answer, and it counts
+    among what clients did wrong.
+    """
     length = request.content_length
     if length is not None and length > max_bytes:
         raise _too_large(max_bytes)
@@ -128,7 +132,8 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
         raise _too_large(max_bytes) from None
     except TimeoutError:
         raise Problem("request_timeout", headers={"Connection": "close"}) from None
-    except (web.RequestPayloadError, ValueError) as error:
+    except (web.RequestPayloadError, ValueError, ConnectionError) as error:
+        log.debug("torn body", fault=type(error).__name__)
         raise Problem("malformed_body", type(error).__name__) from None
 
 

@@ -41,7 +41,10 @@ def read_body(decoder: "msgspec.json.Decoder[Any]", raw: bytes) -> Any:
 
 
 def check_content_type(headers: "CIMultiDictProxy[str]") -> None:
-    """Raises Problem unless the body is said to be JSON in UTF-8."""
+    """Raises Problem unless the body is said to be JSON in UTF-8, as it is."""
+    encoding = headers.get("Content-Encoding")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise Problem("unsupported_media_type", "A body must not be compressed.")
     given = headers.getall("Content-Type", ())
     if len(given) != 1 or (given[0] != JSON and not _JSON_TYPE.fullmatch(given[0].strip())):
         raise Problem("unsupported_media_type")

@@ -54,7 +54,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "too_many": (409, "More units than a drop may have"),
     "closed": (410, "The sale is over"),
     "body_too_large": (413, "The body is too large"),
-    "unsupported_media_type": (415, "The body must be application/json"),
+    "unsupported_media_type": (415, "The body must be plain application/json"),
     "expectation_failed": (417, "Only `Expect: 100-continue` is understood"),
     "missing_field": (422, "A field is missing"),
     "unknown_field": (422, "There is no such field"),

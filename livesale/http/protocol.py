@@ -1,10 +1,11 @@
 """The server side of a connection: what is not even HTTP is answered by a problem, too."""
 
 import asyncio
+from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from livesale.http.problems import CONTENT_TYPE, Problem
@@ -19,6 +20,14 @@ class Connection(RequestHandler):
     """aiohttp's, with problems where it would answer plain text or HTML."""
 
     __slots__ = ()
+
+    def log_exception(self, *args: Any, **details: Any) -> None:
+        """What aiohttp did not foresee: a body that is torn is its sender's fault, not ours."""
+        torn = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
+        if isinstance(details.get("exc_info"), torn):
+            self.log_debug(*args, **details)
+        else:
+            super().log_exception(*args, **details)
 
     def handle_error(
         self,
@@ -57,5 +66,6 @@ class ApiRunner(web.AppRunner):
             server.request_handler,
             request_factory=server.request_factory,
             loop=asyncio.get_running_loop(),
-            **server._kwargs,
+            # Compressed bodies are refused, so nothing is ever unpacked.
+            **{**server._kwargs, "auto_decompress": False},
         )

@@ -120,7 +120,7 @@ class WeChatLogin:
                 if response.status != 200:
                     raise LoginUnavailable(f"WeChat answered HTTP {response.status}")
                 # WeChat labels its JSON text/plain, so the type is not looked at.
-                body = await response.content.read(_MAX_ANSWER_BYTES)
+                body = await _read_all(response.content)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             # Without the cause: its text holds the URL, and so the secret and the code.
             raise LoginUnavailable(f"WeChat is out of reach: {type(error).__name__}") from None
@@ -131,6 +131,16 @@ class WeChatLogin:
             return self._decoder.decode(body)
         except msgspec.MsgspecError:
             raise LoginUnavailable("WeChat answered no JSON that it documents") from None
+
+
+async def _read_all(content: aiohttp.StreamReader) -> bytes:
+    """The whole body, in however many pieces it comes. Raises LoginUnavailable when too large."""
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > _MAX_ANSWER_BYTES:
+            raise LoginUnavailable("WeChat answered more than it documents")
+    return bytes(body)
 
 
 def _digest(*parts: Any) -> str:

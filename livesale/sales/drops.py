@@ -140,6 +140,8 @@ class Drops:
         if drop.state != OPENING:
             # The writer has seen it open. To open it in Redis once more could only do harm: a
             # Redis that does not know it is one that has lost it, and would sell it all again.
+            if await self._engine.snapshot(drop_id) is None:
+                raise PartitionClosed
             return drop
         code = await self._engine.open_drop(drop_id, drop.terms)
         if code is OpenCode.FENCED:
@@ -210,7 +212,12 @@ class Drops:
         drop = await self.find(drop_id)
         if drop.state in (DRAFT, OPENING):
             return DropRefused("not_opened", "It was never opened.")
-        return _closed() if drop.state == DropState.CLOSED else PartitionClosed()
+        if drop.state == DropState.CLOSED:
+            return _closed()
+        # SQL may have learned only after Redis was asked that somebody else opened it.
+        if await self._engine.snapshot(drop_id) is not None:
+            return DropRefused("not_opened", "It was not open yet; now it is.")
+        return PartitionClosed()
 
 
 def _closed() -> DropRefused:

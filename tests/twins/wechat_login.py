@@ -1,9 +1,10 @@
 """A twin of WeChat's login server: `GET /sns/jscode2session`, with the errors of the real one.
 
-Codes are good once and for five minutes. As the real one, it answers HTTP 200 with an `errcode`
-and labels its JSON text/plain.
+Codes are good once and for five minutes. As the real one, it answers HTTP 200 with an `errcode`,
+labels its JSON text/plain, and may send it in more than one piece.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import Callable
@@ -45,6 +46,9 @@ class WeChatLoginTwin:
     async def _code2session(self, request: web.Request) -> web.StreamResponse:
         if self.answer_instead is not None:
             return self.answer_instead()
+        return await _in_two_pieces(request, self._answer(request))
+
+    def _answer(self, request: web.Request) -> bytes:
         query = request.query
         if query.get("appid") != self.appid:
             return _error(40013, "invalid appid")
@@ -66,9 +70,20 @@ class WeChatLoginTwin:
         return _json({"session_key": secrets.token_urlsafe(16), "openid": openid})
 
 
-def _error(errcode: int, errmsg: str) -> web.Response:
+def _error(errcode: int, errmsg: str) -> bytes:
     return _json({"errcode": errcode, "errmsg": f"{errmsg}, rid: {secrets.token_hex(4)}"})
 
 
-def _json(body: dict[str, object]) -> web.Response:
-    return web.Response(text=json.dumps(body), content_type="text/plain")
+def _json(body: dict[str, object]) -> bytes:
+    return json.dumps(body).encode()
+
+
+async def _in_two_pieces(request: web.Request, body: bytes) -> web.StreamResponse:
+    """The pause makes two TCP segments of it: the first does not end with a whole JSON."""
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    await asyncio.sleep(0.01)
+    await response.write(body[len(body) // 2 :])
+    return response

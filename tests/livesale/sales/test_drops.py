@@ -1,6 +1,7 @@
 """What operators do with drops, without HTTP, on each database."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from livesale.deployment import Deployment
 from livesale.sales.campaigns import Campaigns, NewCampaign, NewSku
 from livesale.sales.drops import Drops, NewDrop
-from livesale.sales.errors import DropRefused, InvalidField, Unknown
+from livesale.sales.errors import DropRefused, InvalidField, PartitionClosed, Unknown
 from livesale.store import catalogue
 from livesale.store.catalogue import Drop
 from livesale.store.database import transaction
@@ -113,6 +114,49 @@ async def test_many_who_open_at_once_open_once(stage: Deployment) -> None:
     assert {one.state for one in opened} == {"open"}
     log = await stage.redis.xrange(stage.keyspace.log(stage.keyspace.partition_of(drop.drop_id)))
     assert [fields["k"] for _, fields in log] == ["open"]
+
+
+async def test_who_asks_just_before_another_opens_is_not_told_that_stock_is_lost(
+    stage: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: Redis does not know the drop yet; before SQL is asked, it was opened and written
+    drop = await draft(stage)
+    drops = Drops(stage)
+    find = drops.find
+
+    async def open_first(drop_id: str) -> Drop:
+        monkeypatch.undo()
+        async with running(Writer(stage)):
+            await Drops(stage).open(drop_id)
+            await until_written(stage)
+        return await find(drop_id)
+
+    steps: list[Callable[[], Awaitable[Any]]] = [
+        lambda: drops.pause(drop.drop_id),
+        lambda: drops.adjust(drop.drop_id, 1, "found"),
+    ]
+    for step in steps:
+        drop = await draft(stage)
+        monkeypatch.setattr(drops, "find", open_first)
+        # when
+        with pytest.raises(DropRefused) as refused:
+            await step()
+        # then
+        assert refused.value.code == "not_opened"
+        assert (await drops.find(drop.drop_id)).state == "open"
+
+
+async def test_a_redis_that_lost_an_open_drop_is_not_said_to_have_it(stage: Deployment) -> None:
+    drop = await draft(stage)
+    drops = Drops(stage)
+    async with running(Writer(stage)):
+        await drops.open(drop.drop_id)
+        await until_written(stage)
+    assert (await drops.open(drop.drop_id)).state == "open"
+    await stage.redis.flushall()
+    for step in (drops.open, drops.pause, drops.close):
+        with pytest.raises(PartitionClosed):
+            await step(drop.drop_id)
 
 
 async def test_books_are_exact_at_every_instant_of_a_busy_sale(stage: Deployment) -> None:
