@@ -48,6 +48,7 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
         process.kill()
 
     # then stdout is one JSON object, and every promise held
+    assert process.returncode == 0, f"{errors}\n{out}"
     result = json.loads(out)
     broken = [check for check in result["checks"] if check["wrong"]]
     broken += [check for check in result["audit"] if not check["ok"]]
