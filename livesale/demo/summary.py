@@ -104,9 +104,8 @@ def _pace(f: Figures) -> list[str | tuple[str, str]]:
     if f.sold_out_after_ms is not None:
         parts.append(f", nothing left {f.sold_out_after_ms:,} ms after the opening")
     elif left := f.stock - f.sold:
-        parts.append(
-            f"; {counted(left, 'unit')} left, nobody asked for {'it' * (left == 1) or 'them'}"
-        )
+        asked = "nobody asked for it" if left == 1 else "nobody asked for them"
+        parts.append(f"; {counted(left, 'unit')} left, {asked}")
     return parts
 
 
