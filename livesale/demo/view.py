@@ -15,7 +15,7 @@ SPARK_WIDTH = 48
 EVENTS_SHOWN = 7
 LABEL_WIDTH = 10  # of the figures, with the blank behind it
 _FRAME_WIDTH = 6
-_FRAME_HEIGHT = 15  # every line but the events
+_FRAME_HEIGHT = 16  # every line but the events
 _UNKNOWN = "–"  # nothing has been measured yet
 _SPARKS = " ▁▂▃▄▅▆▇█"
 # They read without colour, too.
@@ -43,6 +43,7 @@ def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
         _headline(scene),
         Text(),
         stock_bar(scene, inside),
+        Text(),
         _legend(scene, inside),
         Text(),
         _figures(scene, inside),
@@ -182,12 +183,16 @@ def _sql(scene: Scene, width: int) -> Text:
         return Text(_UNKNOWN)
     return _fitting(
         width,
-        Text.assemble((f"{scene.orders_in_sql:,}", "bold"), (" orders", "grey62")),
-        Text.assemble((f"   {scene.sold_in_sql:,}", "bold"), (" units sold", "grey62")),
-        Text.assemble(("   lag ", "grey62"), (f"{scene.lag:,}", "bold")),
-        Text(" log entries", "grey62"),
+        Text.assemble(*_figure(scene.orders_in_sql, "order")),
+        Text.assemble("   ", *_figure(scene.sold_in_sql, "unit"), (" sold", "grey62")),
+        Text.assemble(("   lag ", "grey62"), *_figure(scene.lag, "log entry", "log entries")),
         Text(f" (peak {scene.lag_peak:,})", "grey62"),
     )
+
+
+def _figure(number: int, noun: str, plural: str = "") -> list[tuple[str, str]]:
+    figure, _, words = counted(number, noun, plural).partition(" ")
+    return [(figure, "bold"), (f" {words}", "grey62")]
 
 
 def _timeline(scene: Scene, rows: int) -> Text:
