@@ -1,26 +1,30 @@
 """Looks at everything a sale depends on, and says what it found in words."""
 
 import platform
+import re
 import resource
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale.data_folder import CURE, blank, is_blank
 from livesale.deployment import open_redis, open_sql
 from livesale.embedded import find_server
 from livesale.errors import Refused
 from livesale.partitions import check_partitions
 from livesale.refusals import hide_password
+from livesale.run_folder import run_folder
 from livesale.settings import Settings
 from livesale.startup import check_durability, check_eviction, check_server, check_sql
 from livesale.store.schema import head, is_current, migrate
@@ -51,10 +55,18 @@ class Finding(Struct, frozen=True):
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. Starts the embedded stores where they are asked for."""
+    """Every finding, as it is made. Starts the embedded stores where they are asked for.
+
+    Where these were never started before, they are tried in a temporary folder: nothing is left.
+    """
     for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
         yield finding
     async with AsyncExitStack() as stack:
+        if is_blank(settings):
+            text = f"{blank(settings)}: what follows was tried in a temporary folder"
+            yield Finding("data", Verdict.NOTE, text, CURE)
+            trial = stack.enter_context(_trial_folder())
+            settings = settings.model_copy(update={"data_dir": trial})
         redis: Redis | None = None
         try:
             client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
@@ -63,7 +75,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield _problem("redis", refusal)
         else:
             redis = client
-            yield _good("redis", f"{name} at {hide_password(settings.redis.url)}")
+            yield _good("redis", f"{name}, {_place(settings.redis.url)}")
             async for finding in _redis_findings(client, settings):
                 yield finding
         try:
@@ -72,11 +84,21 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         except Refused as refusal:
             yield _problem("sql", refusal)
             return
-        yield _good("sql", f"{name} at {hide_password(settings.sql.url)}, every commit on disk")
+        yield _good("sql", f"{name}, {_place(settings.sql.url)}, every commit on disk")
         tables = await _tables(settings, sql)
         yield tables
         if redis is not None and tables.verdict is Verdict.GOOD:
             yield await _partitions(settings, redis, sql)
+
+
+@contextmanager
+def _trial_folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True) as name:
+        try:
+            yield Path(name)
+        finally:
+            # Of a deep temp dir it is elsewhere.
+            shutil.rmtree(run_folder(Path(name)), ignore_errors=True)
 
 
 async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
@@ -136,7 +158,7 @@ async def _try(topic: str, check: Callable[[], Awaitable[None]], text: str) -> F
 def _versions() -> Finding:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     python = platform.python_version()
-    return _good("versions", f"livesale {version('livesale')}, Python {python}, {packages}")
+    return _good("versions", f"livesale {version('livesale')}, Python {python}\n{packages}")
 
 
 def _environment(settings: Settings) -> Finding:
@@ -147,11 +169,17 @@ def _environment(settings: Settings) -> Finding:
         except Refused as refusal:
             return _problem("settings", refusal)
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-        text += f", embedded {' '.join(said.stdout.split()[:3])}"
+        text += f", embedded {_server_in(said.stdout)}"
     if settings.env == "dev":
         cure = "Set LIVESALE__ENV to prod where strangers can reach it."
         return Finding("settings", Verdict.NOTE, f"{text}; the secret is public", cure)
     return _good("settings", text)
+
+
+def _server_in(said: str) -> str:
+    """`Valkey server v=9.1.2 sha=…` in short."""
+    found = re.match(r"(\w+) server v=(\S+)", said)
+    return f"{found[1]} {found[2]}" if found else "server of an unknown version"
 
 
 def _files() -> Finding:
@@ -172,6 +200,10 @@ def _disk(data_dir: Path) -> Finding:
     if free >= LEAST_FREE_BYTES:
         return _good("disk", text)
     return Finding("disk", Verdict.NOTE, text, "Make room: a full disk stops the sale.")
+
+
+def _place(url: str) -> str:
+    return url if url == "embedded" else f"at {hide_password(url)}"
 
 
 def _good(topic: str, text: str) -> Finding:

@@ -20,6 +20,7 @@ from livesale.deployment import Deployment
 from livesale.store import ledger
 from livesale.store.database import snapshot, transaction
 from livesale.store.tables import orders
+from livesale.wording import counted
 from stock.ids import drop_of
 from stock.log import LogReader
 from stock.model import HoldState, Reservation
@@ -50,7 +51,7 @@ async def check_reservations(deployment: Deployment, reader: "Redis", instant: I
             if len(different) > MAX_DIFFERENCES:
                 raise CannotCheck(f"more than {MAX_DIFFERENCES} reservations differ from SQL")
     broken = await _recheck(deployment, reader, different)
-    return verdict(*I4, broken, f"{seen:,} reservations")
+    return verdict(*I4, broken, counted(seen, "reservation"))
 
 
 async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
@@ -71,7 +72,7 @@ async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
             total = units.get((view.drop_id, state), 0) + behind[state]
             if total > limit:
                 broken.append(f"{view.drop_id}: {total} units {state} in SQL, {limit} in Redis")
-    return verdict(*I6, broken, f"{sum(counts.values()):,} orders")
+    return verdict(*I6, broken, counted(sum(counts.values()), "order"))
 
 
 async def _order_sums(

@@ -112,12 +112,14 @@ def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
     )
 
 
-def _create(noun: str, handler: Handler, body: type[Struct], made: type[Struct]) -> Route:
+def _create(
+    plural: str, summary: str, handler: Handler, body: type[Struct], made: type[Struct]
+) -> Route:
     return Route(
         "POST",
-        f"/v1/admin/{noun}s",
+        f"/v1/admin/{plural}",
         handler,
-        f"Create a {noun}",
+        summary,
         "admin",
         {201: made},
         ("store_unavailable",),
@@ -128,9 +130,9 @@ def _create(noun: str, handler: Handler, body: type[Struct], made: type[Struct])
 
 
 ROUTES = [
-    _create("sku", create_sku, NewSku, Sku),
-    _create("campaign", create_campaign, NewCampaign, Campaign),
-    _create("drop", create_drop, NewDrop, Drop),
+    _create("skus", "Create a SKU", create_sku, NewSku, Sku),
+    _create("campaigns", "Create a campaign", create_campaign, NewCampaign, Campaign),
+    _create("drops", "Create a drop", create_drop, NewDrop, Drop),
     Route(
         "GET",
         "/v1/admin/drops",

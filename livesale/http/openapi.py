@@ -18,6 +18,8 @@ _ABOUT = """Sells scarce goods to a crowd, never twice.
 Money is in fen, times are in milliseconds since 1970 UTC by the clock of `/v1/time`. Errors are
 RFC 9457 problems with a stable `code`. Any answer may also be a 500 `internal_error`."""
 
+_LOCATION = {"Location": {"description": "Where to look", "schema": {"type": "string"}}}
+
 # The problems of checks that every route makes, or every route of a kind.
 _ALWAYS = ("malformed_request", "unknown_parameter", "expectation_failed", "headers_too_large")
 _AUTH = ("unauthenticated", "invalid_token", "expired_token", "forbidden")
@@ -123,6 +125,8 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
             "description": route.summary,
             "content": {route.content_type: {"schema": schema} if schema is not None else {}},
         }
+        if 300 <= status < 400:
+            responses[str(status)]["headers"] = _LOCATION
     by_status: dict[int, list[str]] = {}
     for code in problems_of(route):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)

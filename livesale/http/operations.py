@@ -1,15 +1,20 @@
-"""GET /metrics, GET /openapi.json, GET /docs"""
+"""GET /, GET /metrics, GET /openapi.json, GET /docs"""
 
 from livesale.http.routes import JSON, Answer, Call, Route
 from livesale.http.services import Services
 from livesale.metrics import CONTENT_TYPE as PROMETHEUS
 
 HTML = "text/html; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
 # The page is one file without scripts: nothing else may be loaded or run.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+async def show_door(_services: Services, _call: Call) -> Answer:
+    return Answer(303, b"", TEXT, {"Location": "/docs"})
 
 
 async def show_metrics(services: Services, _call: Call) -> Answer:
@@ -25,6 +30,15 @@ async def show_docs(services: Services, _call: Call) -> Answer:
 
 
 ROUTES = [
+    Route(
+        "GET",
+        "/",
+        show_door,
+        "Leads to /docs",
+        "operations",
+        {303: bytes},
+        content_type="text/plain",
+    ),
     Route(
         "GET",
         "/metrics",
