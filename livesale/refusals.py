@@ -12,7 +12,9 @@ from livesale.errors import Refused
 from livesale.settings import ENVS, PREFIX, Settings, read_config
 
 SHORTEST_SECRET_BYTES = 32
-FEWEST_CHARACTERS = 8  # different ones in a secret; 64 random hexadecimal digits have as good as all
+FEWEST_CHARACTERS = (
+    8  # different ones in a secret; 64 random hexadecimal digits have as good as all
+)
 is_key_id = re.compile(r"[A-Za-z0-9]{1,16}").fullmatch
 NEW_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
 

@@ -51,7 +51,9 @@ class Section(BaseModel):
 
 
 class RedisSettings(Section):
-    url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^(embedded$|redis://|rediss://|unix://)")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(embedded$|redis://|rediss://|unix://)"
+    )
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
     durability: Literal["fsync", "none"]
