@@ -41,7 +41,7 @@ def _networks(texts: list[str]) -> list[str]:
 
 
 def _address(url: str) -> str:
-    """An address whose host and port can be read: what reads it later says less of what is wrong."""
+    """An address whose port can be read: what reads it later says less of what is wrong."""
     urlsplit(url).port  # noqa: B018  raises ValueError
     return url
 
