@@ -13,6 +13,7 @@ from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -28,38 +29,53 @@ PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
 
 
+HOUR_S = 3_600
+YEAR_S = 365 * 24 * HOUR_S
+
+
 def _networks(texts: list[str]) -> list[str]:
     for text in texts:
-        ip_network(text, strict=False)  # raises ValueError
+        if ip_network(text, strict=False).prefixlen == 0:  # raises ValueError
+            raise ValueError(f"{text} is everybody: whoever asks could name any address")
     return texts
 
 
+def _address(url: str) -> str:
+    """An address whose port can be read: what reads it later says less of what is wrong."""
+    urlsplit(url).port  # noqa: B018  raises ValueError
+    return url
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RedisSettings(Section):
-    url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://)")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(embedded$|redis://|rediss://|unix://)"
+    )
     connections: int = Field(ge=2, le=1_000)
-    timeout_ms: int = Field(ge=10)
+    timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
     durability: Literal["fsync", "none"]
 
 
 class SqlSettings(Section):
-    url: str = Field(pattern=r"^(embedded$|sqlite|mysql|mariadb)")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(embedded$|sqlite|mysql|mariadb)"
+    )
     connections: int = Field(ge=1, le=100)
-    timeout_ms: int = Field(ge=100)
+    timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
 
 
 class HttpSettings(Section):
     host: str
     port: int = Field(ge=0, le=65_535)
     workers: int = Field(ge=1, le=64)
-    max_body_bytes: int = Field(ge=256)
-    max_header_bytes: int = Field(ge=1_024)
-    idle_timeout_s: float = Field(gt=0)
-    drain_s: float = Field(ge=0)
-    notice_s: float = Field(ge=0)
+    max_body_bytes: int = Field(ge=256, le=16 * 1024 * 1024)
+    max_header_bytes: int = Field(ge=1_024, le=1024 * 1024)
+    idle_timeout_s: float = Field(gt=0, le=HOUR_S)
+    drain_s: float = Field(ge=0, le=HOUR_S)
+    notice_s: float = Field(ge=0, le=HOUR_S)
     access_log_sample: float = Field(ge=0, le=1)
     trusted_proxies: Annotated[list[str], AfterValidator(_networks)]
 
@@ -69,38 +85,38 @@ class AuthSettings(Section):
     key_id: str = Field(pattern=r"^[A-Za-z0-9]{1,16}$")
     old_keys: dict[str, SecretStr]
     dev_login: bool
-    buyer_token_s: int = Field(ge=60)
-    operator_token_s: int = Field(ge=60)
+    buyer_token_s: int = Field(ge=60, le=YEAR_S)
+    operator_token_s: int = Field(ge=60, le=YEAR_S)
 
 
 class WeChatSettings(Section):
     appid: str
     secret: SecretStr
-    base_url: str = Field(pattern=r"^https?://")
-    timeout_ms: int = Field(ge=100)
+    base_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^https?://")
+    timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
 
 
 class StockSettings(Section):
     partitions: int = Field(ge=1, le=100)
-    max_queue: int = Field(ge=1)
-    deadline_ms: int = Field(ge=10)
+    max_queue: int = Field(ge=1, le=1_000_000)
+    deadline_ms: int = Field(ge=10, le=HOUR_S * 1000)
     sold_out_ms: int = Field(ge=0, le=200)
-    expired_limit: int = Field(ge=0)
+    expired_limit: int = Field(ge=0, le=1_000_000)
 
 
 class LimitSettings(Section):
     """Per API worker. Addresses of trusted proxies are counted by X-Forwarded-For, if at all."""
 
-    buyer_per_s: float = Field(gt=0)
-    buyer_burst: int = Field(ge=1)
-    address_per_s: float = Field(gt=0)
-    address_burst: int = Field(ge=1)
+    buyer_per_s: float = Field(gt=0, le=1_000_000)
+    buyer_burst: int = Field(ge=1, le=1_000_000)
+    address_per_s: float = Field(gt=0, le=1_000_000)
+    address_burst: int = Field(ge=1, le=1_000_000)
 
 
 class WriterSettings(Section):
     max_rows: int = Field(ge=1, le=5_000)
-    standby_ms: int = Field(ge=10)
-    trim_every_ms: int = Field(ge=10)
+    standby_ms: int = Field(ge=10, le=HOUR_S * 1000)
+    trim_every_ms: int = Field(ge=10, le=HOUR_S * 1000)
 
 
 class KeeperSettings(Section):

@@ -125,6 +125,8 @@ def _range(field: Any) -> str:
         bounds |= {
             sign: getattr(limit, sign) for sign in ("ge", "gt", "le") if hasattr(limit, sign)
         }
+    if "gt" in bounds and "le" in bounds:
+        return f"> {bounds['gt']}, ≤ {bounds['le']}"
     if "le" in bounds:
         return f"{bounds['ge']} to {bounds['le']}"
     if "ge" in bounds:

@@ -10,6 +10,7 @@ from livesale.http.services import Services
 from livesale.sales.books import DropBooks
 from livesale.sales.campaigns import NewCampaign, NewSku
 from livesale.sales.drops import Adjustment, NewDrop
+from livesale.sales.texts import prose, whole
 from livesale.store.catalogue import Campaign, Drop, Sku
 from stock.ids import keyed_rid
 from stock.model import MAX_UNITS
@@ -29,13 +30,11 @@ class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
             extra_json_schema={"not": {"const": 0}},
         ),
     ]
-    reason: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["found"])
-    ]
+    reason: Annotated[str, prose(examples=["found"])]
 
 
 class DropsQuery(Struct, frozen=True):
-    after: Annotated[str, Meta(pattern=r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 

@@ -135,7 +135,7 @@ class Health:
             async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
                 rows = (await connection.execute(query)).all()
         except (StoreUnavailable, TimeoutError) as error:
-            return Check(False, f"away ({error or 'no answer'}); sales go on"), {}
+            return Check(False, f"away ({str(error) or 'no answer'}); sales go on"), {}
         return Check(True), {partition: (offset, count) for partition, offset, count in rows}
 
     async def _check_writer(

@@ -65,7 +65,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "login_too_often": (429, "Too many logins of this user"),
     "headers_too_large": (431, "The headers are too large"),
     "internal_error": (500, "This is our fault"),
-    "overloaded": (503, "Too busy; nothing was done"),
+    "overloaded": (503, "Too busy, or the store is away; nothing was done"),
     "outcome_unknown": (503, "It may or may not be done; ask again with the same key"),
     "fenced": (503, "This part of the stock is closed until it is recovered"),
     "engine_refused": (503, "The store refused this; nothing was done"),

@@ -12,6 +12,7 @@ from livesale.deployment import Deployment
 from livesale.sales.books import DropBooks, compare_books
 from livesale.sales.campaigns import ClosesMs, OpensMs, PriceFen, check_window
 from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
+from livesale.sales.texts import whole
 from livesale.store import catalogue
 from livesale.store.catalogue import Drop
 from livesale.store.database import now_ms
@@ -30,7 +31,7 @@ from stock.model import (
 
 _OPENED = {OpenCode.OPENED, OpenCode.REPLAYED}
 
-Id = Annotated[str, Meta(pattern=DROP_ID_PATTERN)]
+Id = Annotated[str, whole(DROP_ID_PATTERN)]
 
 
 class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
