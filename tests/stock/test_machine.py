@@ -6,6 +6,7 @@ the end the log, folded, must be what both hold.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -231,7 +232,7 @@ def test_scripts_and_twin_never_differ() -> None:
     try:
         machine = EngineMachine.TestCase
         machine.settings = settings(
-            max_examples=150,
+            max_examples=int(os.environ.get("MACHINE_EXAMPLES", "60")),
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
