@@ -157,7 +157,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     elif kind == "confirm":
         found = [_confirmed(row) for row in rows]
     elif kind == "open":
-        found = [Opened(DropTerms(*[int(column) for column in row])) for row in rows]
+        found = [Opened(_terms(*[int(column) for column in row])) for row in rows]
     elif kind == "adjust":
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
     elif kind in ("pause", "resume", "close"):
@@ -169,6 +169,15 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     if not found:
         raise ValueError(f"{kind} without rows")
     return found
+
+
+def _terms(*columns: int) -> DropTerms:
+    *numbers, last = columns
+    if len(columns) == 8 and last == 1:  # written only for a drop that sells by tickets
+        return DropTerms(*numbers, ticket_required=True)
+    if len(columns) > 7:
+        raise ValueError(f"{len(columns)} columns of terms")
+    return DropTerms(*columns)
 
 
 def _confirmed(row: list[str]) -> Confirmed:

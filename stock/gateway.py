@@ -91,6 +91,7 @@ class RedisEngine:
                 "price_fen": terms.price_fen,
                 "allotted": terms.allotted,
                 "expired_limit": terms.expired_limit,
+                "ticket_required": int(terms.ticket_required),
             },
         )
         return OpenCode(reply[0])
@@ -98,7 +99,7 @@ class RedisEngine:
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
         if not 1 <= len(attempts) <= MAX_BATCH:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
-        command = self._reserve_head(drop_id)
+        command = self._reserve_head(drop_id, _tickets_of(attempts))
         for attempt in attempts:
             command += (attempt.rid, attempt.buyer_id, attempt.quantity)
         reply = await self._send("reserve", command)
@@ -159,12 +160,14 @@ class RedisEngine:
         if reply[0] != "OK":
             return None
         now_ms, epoch, log_id, buyers, reservations, state, *numbers = reply[1:]
-        opens, closes, hold, limit, price, expired_limit, allotted, *counters = numbers
+        opens, closes, hold, limit, price, expired_limit, by_ticket, allotted, *counters = numbers
         available, held, sold, burned = counters
         return Snapshot(
             drop_id=drop_id,
             state=DropState(state),
-            terms=DropTerms(opens, closes, hold, limit, price, allotted, expired_limit),
+            terms=DropTerms(
+                opens, closes, hold, limit, price, allotted, expired_limit, by_ticket == 1
+            ),
             available=available,
             held=held,
             sold=sold,
@@ -204,10 +207,13 @@ class RedisEngine:
         seconds, micros = await self._ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _reserve_head(self, drop_id: str) -> list[str | int]:
+    def _reserve_head(self, drop_id: str, tickets: str) -> list[str | int]:
         keys = self.keyspace.of_drop(drop_id)
         script = self._scripts["reserve"]
-        return script.arrange(_names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id})
+        epoch = self._epoch_of(drop_id)
+        return script.arrange(
+            _names(keys), {"epoch": epoch, "drop_id": drop_id, "tickets": tickets}
+        )
 
     async def _call(
         self,
@@ -268,6 +274,14 @@ def _names(keys: DropKeys) -> dict[str, str]:
         "due_key": keys.due,
         "log_key": keys.log,
     }
+
+
+def _tickets_of(attempts: Sequence[Attempt]) -> str:
+    return ",".join(
+        f"{index}:{attempt.ticket.serial}:{attempt.ticket.expires_ms}"
+        for index, attempt in enumerate(attempts, 1)
+        if attempt.ticket is not None
+    )
 
 
 def _refusal(error: ResponseError) -> Exception:
