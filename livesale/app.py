@@ -18,14 +18,17 @@ from livesale.http.limits import Limits
 from livesale.http.services import Draining, Services
 from livesale.http.table import ROUTES
 from livesale.http.traffic import Traffic
+from livesale.identity.challenges import Challenges
 from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
 from livesale.identity.sessions import Sessions
+from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
+from livesale.sales.tickets import Tickets
 from livesale.settings import Settings
 from stock.batcher import Batcher
 from stock.model import BatchOutcome
@@ -66,6 +69,13 @@ def build_app(
         sessions=Sessions(deployment.sql, signer, providers),
         showcase=showcase,
         reservations=Reservations(deployment, till, showcase),
+        tickets=Tickets(
+            deployment,
+            showcase,
+            clock,
+            TicketSigner.from_settings(settings),
+            Challenges.from_settings(settings),
+        ),
         orders=Orders(deployment),
         campaigns=Campaigns(deployment),
         drops=Drops(deployment),

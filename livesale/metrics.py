@@ -72,6 +72,12 @@ BATCH_SIZE = Histogram(
 BATCH_QUEUE = Gauge(
     "livesale_reserve_queue", "Attempts waiting in front of Redis", registry=REGISTRY
 )
+TICKETS = Counter(
+    "livesale_tickets_total",
+    "Purchase tickets given (issued), or a challenge in their place (challenge)",
+    ["answer"],
+    registry=REGISTRY,
+)
 LIMITED = Counter(
     "livesale_limited_total", "Requests refused by a rate limit", ["by"], registry=REGISTRY
 )

@@ -88,6 +88,11 @@ class StockSettings(Section):
     expired_limit: int = Field(ge=0)
 
 
+class TicketSettings(Section):
+    lifetime_s: int = Field(ge=5, le=3_600)
+    challenge_s: int = Field(ge=10, le=3_600)
+
+
 class LimitSettings(Section):
     """Per API worker. Addresses of trusted proxies are counted by X-Forwarded-For, if at all."""
 
@@ -127,6 +132,7 @@ class Settings(BaseSettings):
     auth: AuthSettings
     wechat: WeChatSettings
     stock: StockSettings
+    tickets: TicketSettings
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings

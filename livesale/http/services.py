@@ -15,6 +15,7 @@ from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
+from livesale.sales.tickets import Tickets
 
 if TYPE_CHECKING:
     from livesale.http.health import Health
@@ -34,6 +35,7 @@ class Services(Struct, frozen=True):
     sessions: Sessions
     showcase: Showcase
     reservations: Reservations
+    tickets: Tickets
     orders: Orders
     campaigns: Campaigns
     drops: Drops
