@@ -149,8 +149,8 @@ ROUTES = [
         description=(
             "201: held until `expires_ms`. With an `Idempotency-Key` a retry answers 200 with the "
             "same reservation, whatever has become of it; after a 503, retry with the same key. "
-            "An empty body asks for one unit. Where the drop has `ticket_required`, `ticket` is one "
-            "from `POST …/tickets`; a retry may carry the same or another."
+            "An empty body asks for one unit. Where the drop has `ticket_required`, `ticket` "
+            "is one from `POST …/tickets`; a retry may carry the same or another."
         ),
     ),
     Route(

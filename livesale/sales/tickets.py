@@ -1,4 +1,4 @@
-"""Purchase tickets: given out after the opening, asked for by `reserve` where a drop sells by them."""
+"""Purchase tickets: given after the opening, for a reservation where a drop asks."""
 
 import secrets
 from collections.abc import Mapping

@@ -42,6 +42,25 @@ def test_a_confirm_entry_reads_as_its_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("columns", "terms"),
+    [
+        ("1|2|3|4|5|6|7", DropTerms(1, 2, 3, 4, 5, 6, 7)),
+        ("1|2|3|4|5|6|7|1", DropTerms(1, 2, 3, 4, 5, 6, 7, ticket_required=True)),
+        ("1|2|3|4|5|6|7|0", None),
+        ("1|2|3|4|5|6|7|2", None),
+        ("1|2|3|4|5|6|7|1|1", None),
+    ],
+)
+def test_an_opening_reads_as_the_terms(columns: str, terms: DropTerms | None) -> None:
+    fields = RESERVE | {"k": "open", "r": columns}
+    if terms is None:
+        with pytest.raises(LogCorrupt, match="terms of a drop"):
+            decode("5-0", fields)
+    else:
+        assert decode("5-0", fields).rows == (Opened(terms),)
+
+
+@pytest.mark.parametrize(
     ("entry", "changes", "reason"),
     [
         (RESERVE, {"v": "2"}, "version '2'"),

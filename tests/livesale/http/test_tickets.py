@@ -1,6 +1,8 @@
 """Purchase tickets and the challenge before them: given late, to one, for one, once."""
 
 import asyncio
+import base64
+import json
 import time
 from typing import Any
 
@@ -201,7 +203,7 @@ async def require(api: Api, drop_id: str, difficulty: int) -> Reply:
 
 async def asked(api: Api, drop_id: str, buyer: str = "ann") -> dict[str, Any]:
     """The challenge, once this worker knows that there is one."""
-    while (reply := await fetch(api, drop_id, buyer)).status == 201:
+    while (reply := await fetch(api, drop_id, buyer)).status == 201:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     assert said(reply) == (403, "challenge_required")
     return dict(reply.body["challenge"])
@@ -228,7 +230,7 @@ async def test_an_operator_asks_for_a_challenge_during_the_sale(api: Api) -> Non
     assert (issued.status, made.status) == (201, 201)
     # and: off again, at any time
     assert (await require(api, drop_id, 0)).body["challenge"] == 0
-    while (await fetch(api, drop_id)).status != 201:
+    while (await fetch(api, drop_id)).status != 201:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -325,9 +327,6 @@ anything = st.recursive(
 @settings(max_examples=200, deadline=None)
 def test_fuzzed_solutions_are_refused(part: str, value: Any) -> None:
     """Whatever stands where our fields stood: a refusal, never a fault."""
-    import base64
-    import json
-
     good = Payload.from_base64(SOLVED).to_dict()
     holder = {
         "challenge": good,
