@@ -16,6 +16,7 @@ from livesale.http.fallback import expect, make_fallback
 from livesale.http.health import Health
 from livesale.http.limits import Limits
 from livesale.http.services import Draining, Services
+from livesale.http.site import Site
 from livesale.http.table import ROUTES
 from livesale.http.traffic import Traffic
 from livesale.identity.challenges import Challenges
@@ -81,6 +82,7 @@ def build_app(
         drops=Drops(deployment),
         health=Health(deployment, draining),
         draining=draining,
+        site=Site(settings.http),
         exposition=exposition,
         openapi=msgspec.json.encode(document),
         docs=docs_page.render(ROUTES, document),

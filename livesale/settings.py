@@ -6,6 +6,7 @@ The names, types and ranges are here, the values in `config/`. Environment names
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -34,6 +35,13 @@ def _networks(texts: list[str]) -> list[str]:
     return texts
 
 
+def _origins(texts: list[str]) -> list[str]:
+    for text in texts:
+        if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
+            raise ValueError(f"{text!r} is no origin; write it like https://shop.example")
+    return texts
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,7 +65,12 @@ class HttpSettings(Section):
     workers: int = Field(ge=1, le=64)
     max_body_bytes: int = Field(ge=256)
     max_header_bytes: int = Field(ge=1_024)
+    head_timeout_s: float = Field(gt=0)
     idle_timeout_s: float = Field(gt=0)
+    max_connections: int = Field(ge=10)
+    max_connections_per_address: int = Field(ge=1)
+    hsts_s: int = Field(ge=0)
+    cors_origins: Annotated[list[str], AfterValidator(_origins)]
     drain_s: float = Field(ge=0)
     notice_s: float = Field(ge=0)
     access_log_sample: float = Field(ge=0, le=1)

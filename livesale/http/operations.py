@@ -7,8 +7,10 @@ from livesale.metrics import CONTENT_TYPE as PROMETHEUS
 HTML = "text/html; charset=utf-8"
 # The page is one file without scripts: nothing else may be loaded or run.
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
 }
 
 

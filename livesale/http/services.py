@@ -8,6 +8,7 @@ from msgspec import Struct
 from livesale.clock import Clock
 from livesale.deployment import Deployment
 from livesale.http.limits import Limits
+from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
 from livesale.sales.campaigns import Campaigns
@@ -41,6 +42,7 @@ class Services(Struct, frozen=True):
     drops: Drops
     health: "Health"
     draining: Draining
+    site: Site
     exposition: Callable[[], Awaitable[bytes]]
     openapi: bytes
     docs: bytes

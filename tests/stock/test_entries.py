@@ -3,10 +3,10 @@
 import pytest
 
 from stock.books import Books, Movement
-from stock.entries import Confirmed, Reserved, decode, movements
+from stock.entries import Confirmed, Opened, Reserved, decode, movements
 from stock.errors import LogCorrupt
 from stock.fold import Fold
-from stock.model import ConfirmCode, HoldState
+from stock.model import ConfirmCode, DropTerms, HoldState
 from stock.records import pack_reservation, unpack_reservation
 
 RID = "shoes-aaaaaaaaaaaaaaaa"
