@@ -48,6 +48,7 @@ class Section(BaseModel):
 
 class RedisSettings(Section):
     url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://)")
+    loader_url: str = Field(pattern=r"^($|redis://|rediss://|unix://)")
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10)
     durability: Literal["fsync", "none"]

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
+    NoPermissionError,
     NoScriptError,
     RedisError,
     ResponseError,
@@ -286,6 +287,9 @@ def _tickets_of(attempts: Sequence[Attempt]) -> str:
 
 def _refusal(error: ResponseError) -> Exception:
     text = str(error)
+    if isinstance(error, NoPermissionError) and "'eval'" in text:
+        # A server that forgot its scripts, and a user that may not load them: nothing was run.
+        return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
     return ScriptRefused(text)

@@ -50,6 +50,7 @@ ROUTES = [
             "paused",
             "closed",
             "overloaded",
+            "fenced",
             "engine_refused",
             "books_broken",
             "store_unavailable",

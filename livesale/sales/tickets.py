@@ -11,7 +11,7 @@ from livesale.deployment import Deployment
 from livesale.identity.challenges import Challenges
 from livesale.identity.errors import ChallengeFailed
 from livesale.identity.tickets import TicketSigner
-from livesale.sales.errors import ChallengeRequired, NotSelling
+from livesale.sales.errors import ChallengeRequired, NotSelling, PartitionClosed
 from livesale.sales.showcase import Showcase, ShownState
 from stock.errors import Unreachable
 from stock.model import Ticket
@@ -54,7 +54,8 @@ class Tickets:
         """A ticket for one reservation. A drop that asks for none gives one too.
 
         Raises Unknown("drop"), NotSelling (not_open, paused, closed), ChallengeRequired with a new
-        challenge where one is asked for and `solution` solves none, StoreUnavailable, Unreachable.
+        challenge where one is asked for and `solution` solves none, PartitionClosed,
+        StoreUnavailable, Unreachable.
         """
         if not self._clock.known:
             raise Unreachable("the clock of Redis is not known here yet")
@@ -73,7 +74,7 @@ class Tickets:
         return IssuedTicket(text, drop_id, ticket.expires_ms)
 
     def read(self, text: str, drop_id: str, buyer_id: str) -> Ticket:
-        """The ticket that a reservation carries. Raises TicketInvalid."""
+        """The ticket that a reservation carries. Raises TicketInvalid or PartitionClosed."""
         return self._signer.read(
             text, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
         )
@@ -106,4 +107,7 @@ class Tickets:
         raise ChallengeRequired(why, challenge)
 
     def _epoch(self, drop_id: str) -> int:
-        return self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
+        epoch = self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
+        if not epoch:
+            raise PartitionClosed
+        return epoch
