@@ -89,9 +89,10 @@ def build_app(
     )
     app[SERVICES] = services
     app[DRAINING] = draining
-    _route(app, services, Traffic(settings.http.access_log_sample))
+    traffic = Traffic(settings.http.access_log_sample)
+    _route(app, services, traffic)
     logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
-    parts = [clock.running, *logins, lambda: _counting(batcher, till)]
+    parts = [clock.running, *logins, lambda: _counting(batcher, till), lambda: _telling(traffic)]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
 
@@ -130,6 +131,12 @@ def _while_running(
             yield
 
     return context
+
+
+@asynccontextmanager
+async def _telling(traffic: Traffic) -> AsyncIterator[None]:
+    yield
+    traffic.tell()
 
 
 @asynccontextmanager

@@ -97,6 +97,8 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
             reply.force_close()
         traffic.in_flight -= 1
         observe(found.status, time.perf_counter() - began, request_id, _name(call.caller), code)
+        if found.rid is not None:
+            traffic.made(found.rid, request_id)
         if route.changes and isinstance(call.caller, Operator):
             _audit(route, call, found.status, code, request_id)
         return reply

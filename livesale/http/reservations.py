@@ -95,6 +95,7 @@ async def reserve(services: Services, call: Call) -> Answer:
             claim.expires_ms,
             outcome.remaining,
         ),
+        rid=claim.rid if outcome.code is ReserveCode.HELD else None,
     )
 
 

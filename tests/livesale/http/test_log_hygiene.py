@@ -1,5 +1,6 @@
 """What is logged: enough to follow a request, and never a token, a secret, a code or an openid."""
 
+import asyncio
 import io
 import time
 from typing import Any
@@ -48,6 +49,9 @@ async def test_no_log_line_carries_a_secret(
     try:
         api = await serve(replace(stage, settings=changed))
         used = await play(api, twin)
+        async with asyncio.timeout(10):
+            while "reserved" not in out.getvalue():
+                await asyncio.sleep(0.02)
     finally:
         structlog.configure(**before)
         await twin.stop()
@@ -69,6 +73,13 @@ async def test_no_log_line_carries_a_secret(
     assert (adjusted["asked"], adjusted["status"]) == ({"delta": 5, "reason": "found"}, 200)
     requests = [line for line in lines if line["event"] == "request"]
     assert "my-request" in {line["request_id"] for line in requests}
+    # and: the reservation that was made is tied to the request that made it
+    made = [
+        pair for line in lines if line["event"] == "reserved" for pair in line["made"].split(", ")
+    ]
+    assert [pair.split(" ")[1] for pair in made] == ["my-request"]
+    rid = made[0].split(" ")[0]
+    assert await stage.engine.reservation(rid) is not None
     refused = next(line for line in requests if line["request_id"] == "my-refusal")
     assert (refused["status"], refused["problem"]) == (401, "invalid_token")
 
