@@ -11,10 +11,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from livesale import readiness
 from livesale.app import build_app
 from livesale.audit import audit
 from livesale.deployment import Deployment, open_deployment
 from livesale.errors import Refused
+from livesale.finding import Verdict
 from livesale.loader import ScriptLoader
 from livesale.settings import Settings, config_folder, load_settings
 from livesale.workers.keeper import Keeper
@@ -241,6 +243,14 @@ async def test_the_service_s_user_may_not(service: Redis, tester: Redis, command
     with pytest.raises(NoPermissionError):
         await service.execute_command(*words)
     assert len(await denied(tester)) == 1
+
+
+async def test_doctor_finds_no_rights_to_spare(
+    guarded: Valkey, service: Redis, tester: Redis, tmp_path: Path
+) -> None:
+    settings = settings_of(guarded, tmp_path)
+    assert (await readiness.rights(service, settings)).verdict is Verdict.GOOD
+    assert (await readiness.rights(tester, settings)).verdict is Verdict.NOTE
 
 
 async def test_a_foreign_script_cannot_be_run_by_its_sha(service: Redis) -> None:

@@ -245,9 +245,14 @@ def test_doctor_finds_a_new_machine_in_order(livesale: Run) -> None:
         "eviction": "good",
         "durability": "good",
         "clock": "good",
+        "rights": "good",
         "sql": "good",
         "tables": "good",
+        "refunds": "good",
+        "quarantine": "good",
         "partitions": "good",
+        "lag": "good",
+        "memory": "good",
     }
 
 
