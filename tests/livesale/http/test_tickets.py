@@ -262,7 +262,7 @@ async def test_a_challenge_needs_a_drop_with_tickets(api: Api) -> None:
 
 
 NOW_MS = int(time.time() * 1000)
-CHALLENGES = Challenges(SECRET, (), 120_000)
+CHALLENGES = Challenges(SECRET, (), HOUR_MS)
 
 
 def made(now_ms: int = NOW_MS, challenges: Challenges = CHALLENGES) -> dict[str, Any]:
@@ -281,16 +281,16 @@ def check(solution: str, challenges: Challenges = CHALLENGES, **changes: Any) ->
 def test_a_solution_holds_until_the_challenge_ends() -> None:
     solution = solve(made())
     assert check(solution) == NOW_MS * 1000
-    assert check(solution, now_ms=NOW_MS + 119_999) == NOW_MS * 1000
-    for change in ({"now_ms": NOW_MS + 120_000}, {"drop_id": "e"}, {"buyer_id": "bob"}):
+    assert check(solution, now_ms=NOW_MS + HOUR_MS - 1) == NOW_MS * 1000
+    for change in ({"now_ms": NOW_MS + HOUR_MS}, {"drop_id": "e"}, {"buyer_id": "bob"}):
         with pytest.raises(ChallengeFailed):
             check(solution, **change)
     with pytest.raises(ChallengeFailed):  # long ago by every clock
-        check(solve(made(NOW_MS - HOUR_MS)), now_ms=NOW_MS - HOUR_MS)
+        check(solve(made(NOW_MS - 2 * HOUR_MS)), now_ms=NOW_MS - 2 * HOUR_MS)
 
 
 def test_challenges_of_two_keys_at_once() -> None:
-    new = Challenges(b"another secret", (SECRET,), 120_000)
+    new = Challenges(b"another secret", (SECRET,), HOUR_MS)
     assert check(solve(made()), new) == check(solve(made(challenges=new)), new)
     with pytest.raises(ChallengeFailed):
         check(solve(made(challenges=new)))
