@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.embedded import embedded_redis
 from livesale.errors import Refused
+from livesale.loader import ScriptLoader
 from livesale.partitions import check_partitions, claim_partitions
 from livesale.settings import Settings
 from livesale.startup import SQL_URL, check_redis, check_sql
@@ -57,7 +58,7 @@ async def open_deployment(
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
         engine = RedisEngine(redis, keyspace, epochs)
-        await engine.load_scripts()
+        await ScriptLoader(settings, redis).load_or_wait()
         yield Deployment(
             settings=settings,
             redis=redis,

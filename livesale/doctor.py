@@ -1,4 +1,7 @@
-"""Looks at everything a sale depends on, and says what it found in words."""
+"""Looks at everything a sale depends on, and says what it found in words.
+
+What a process checks at its start is here; what only a sale will need is in livesale.readiness.
+"""
 
 import platform
 import re
@@ -8,20 +11,22 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msgspec import Struct
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale import readiness
 from livesale.data_folder import CURE, blank, is_blank
 from livesale.deployment import open_redis, open_sql
 from livesale.embedded import find_server
 from livesale.errors import Refused
+from livesale.finding import Finding, Verdict, note, problem
+from livesale.finding import good as _good
+from livesale.finding import refused as _problem
 from livesale.partitions import check_partitions
 from livesale.refusals import hide_password
 from livesale.run_folder import run_folder
@@ -31,27 +36,12 @@ from livesale.store.schema import head, is_current, migrate
 from livesale.store.tables import log_offsets
 from stock.keyspace import Keyspace
 
+__all__ = ["Finding", "Verdict", "examine"]
+
 PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
 LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
 LEAST_FREE_BYTES = 1 << 30
 LEAST_FILES = 4_096
-
-
-class Verdict(StrEnum):
-    """`NOTE` is worth knowing, `PROBLEM` keeps livesale from starting or from its promises."""
-
-    GOOD = "good"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-class Finding(Struct, frozen=True):
-    """One thing that was looked at. `cure` says what to do where it is not good."""
-
-    topic: str
-    verdict: Verdict
-    text: str
-    cure: str = ""
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -60,6 +50,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     Where these were never started before, they are tried in a temporary folder: nothing is left.
     """
     for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
+        yield finding
+    for finding in readiness.exposure(settings):
         yield finding
     async with AsyncExitStack() as stack:
         if is_blank(settings):
@@ -87,8 +79,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield _good("sql", f"{name}, {_place(settings.sql.url)}, every commit on disk")
         tables = await _tables(settings, sql)
         yield tables
-        if redis is not None and tables.verdict is Verdict.GOOD:
+        if tables.verdict is not Verdict.GOOD:
+            return
+        for finding in await readiness.leftovers(sql):
+            yield finding
+        if redis is not None:
             yield await _partitions(settings, redis, sql)
+            yield await readiness.lag(redis, sql, settings)
+            yield await readiness.memory(redis, sql)
 
 
 @contextmanager
@@ -106,11 +104,12 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
     yield await _try("eviction", lambda: check_eviction(redis), "never throws stock away")
     if asked == "none":
         text = "not asked for: a crash loses reservations that were acknowledged"
-        yield Finding("durability", Verdict.NOTE, text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
+        yield note("durability", text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
     else:
         text = "every answer is on disk before it is given"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
     yield await _clock(redis)
+    yield await readiness.rights(redis, settings)
 
 
 async def _clock(redis: Redis) -> Finding:
@@ -122,7 +121,7 @@ async def _clock(redis: Redis) -> Finding:
     text = f"{skew_ms:+.0f} ms against Redis, a round trip takes {trip_ms:.1f} ms"
     if abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS:
         return _good("clock", text)
-    return Finding("clock", Verdict.PROBLEM, text, "Let NTP set the clocks of both machines.")
+    return problem("clock", text, "Let NTP set the clocks of both machines.")
 
 
 async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
@@ -131,7 +130,7 @@ async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
     if await is_current(sql):
         return _good("tables", f"at revision {head()}")
     text = f"not at revision {head()}, which this version needs"
-    return Finding("tables", Verdict.PROBLEM, text, "Run `livesale migrate`.")
+    return problem("tables", text, "Run `livesale migrate`.")
 
 
 async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:
@@ -172,7 +171,7 @@ def _environment(settings: Settings) -> Finding:
         text += f", embedded {_server_in(said.stdout)}"
     if settings.env == "dev":
         cure = "Set LIVESALE__ENV to prod where strangers can reach it."
-        return Finding("settings", Verdict.NOTE, f"{text}; the secret is public", cure)
+        return note("settings", f"{text}; the secret is public", cure)
     return _good("settings", text)
 
 
@@ -188,7 +187,7 @@ def _files() -> Finding:
     if limit >= LEAST_FILES:
         return _good("files", text)
     cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
-    return Finding("files", Verdict.NOTE, text, cure)
+    return note("files", text, cure)
 
 
 def _disk(data_dir: Path) -> Finding:
@@ -199,16 +198,8 @@ def _disk(data_dir: Path) -> Finding:
     text = f"{free / (1 << 30):.1f} GiB free under {folder}"
     if free >= LEAST_FREE_BYTES:
         return _good("disk", text)
-    return Finding("disk", Verdict.NOTE, text, "Make room: a full disk stops the sale.")
+    return note("disk", text, "Make room: a full disk stops the sale.")
 
 
 def _place(url: str) -> str:
     return url if url == "embedded" else f"at {hide_password(url)}"
-
-
-def _good(topic: str, text: str) -> Finding:
-    return Finding(topic, Verdict.GOOD, text)
-
-
-def _problem(topic: str, refusal: Refused) -> Finding:
-    return Finding(topic, Verdict.PROBLEM, f"{refusal.setting}: {refusal.problem}", refusal.cure)

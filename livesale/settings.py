@@ -6,6 +6,7 @@ The names, types and ranges are here, the values in `config/`. Environment names
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -46,6 +47,13 @@ def _address(url: str) -> str:
     return url
 
 
+def _origins(texts: list[str]) -> list[str]:
+    for text in texts:
+        if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
+            raise ValueError(f"{text!r} is no origin; write it like https://shop.example")
+    return texts
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -53,6 +61,9 @@ class Section(BaseModel):
 class RedisSettings(Section):
     url: Annotated[str, AfterValidator(_address)] = Field(
         pattern=r"^(embedded$|redis://|rediss://|unix://)"
+    )
+    loader_url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^($|redis://|rediss://|unix://)"
     )
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
@@ -73,7 +84,12 @@ class HttpSettings(Section):
     workers: int = Field(ge=1, le=64)
     max_body_bytes: int = Field(ge=256, le=16 * 1024 * 1024)
     max_header_bytes: int = Field(ge=1_024, le=1024 * 1024)
+    head_timeout_s: float = Field(gt=0, le=HOUR_S)
     idle_timeout_s: float = Field(gt=0, le=HOUR_S)
+    max_connections: int = Field(ge=10, le=1_000_000)
+    max_connections_per_address: int = Field(ge=1, le=1_000_000)
+    hsts_s: int = Field(ge=0, le=100_000_000)
+    cors_origins: Annotated[list[str], AfterValidator(_origins)]
     drain_s: float = Field(ge=0, le=HOUR_S)
     notice_s: float = Field(ge=0, le=HOUR_S)
     access_log_sample: float = Field(ge=0, le=1)
@@ -102,6 +118,11 @@ class StockSettings(Section):
     deadline_ms: int = Field(ge=10, le=HOUR_S * 1000)
     sold_out_ms: int = Field(ge=0, le=200)
     expired_limit: int = Field(ge=0, le=1_000_000)
+
+
+class TicketSettings(Section):
+    lifetime_s: int = Field(ge=5, le=3_600)
+    challenge_s: int = Field(ge=10, le=3_600)
 
 
 class LimitSettings(Section):
@@ -143,6 +164,7 @@ class Settings(BaseSettings):
     auth: AuthSettings
     wechat: WeChatSettings
     stock: StockSettings
+    tickets: TicketSettings
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings

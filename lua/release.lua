@@ -52,12 +52,12 @@ if broken then
 end
 redis.call('ZCARD', due_key)
 check_log(log_key)
-local units, expired = unpack_holdings(redis.call('HGET', buyers_key, buyer_id))
+local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, buyer_id))
 
 record.state = 'r'
 packed = pack_record(record)
 redis.call('HSET', reservations_key, rid, packed)
-redis.call('HSET', buyers_key, buyer_id, pack_holdings(units - quantity, expired))
+redis.call('HSET', buyers_key, buyer_id, pack_holdings(units - quantity, expired, ticket))
 redis.call('ZREM', due_key, rid)
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
 append_log(log_key, 'release', epoch, drop_id, now_ms(), drop,

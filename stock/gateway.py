@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
+    NoPermissionError,
     NoScriptError,
     RedisError,
     ResponseError,
@@ -91,6 +92,7 @@ class RedisEngine:
                 "price_fen": terms.price_fen,
                 "allotted": terms.allotted,
                 "expired_limit": terms.expired_limit,
+                "ticket_required": int(terms.ticket_required),
             },
         )
         return OpenCode(reply[0])
@@ -98,7 +100,7 @@ class RedisEngine:
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
         if not 1 <= len(attempts) <= MAX_BATCH:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
-        command = self._reserve_head(drop_id)
+        command = self._reserve_head(drop_id, _tickets_of(attempts))
         for attempt in attempts:
             command += (attempt.rid, attempt.buyer_id, attempt.quantity)
         reply = await self._send("reserve", command)
@@ -159,12 +161,14 @@ class RedisEngine:
         if reply[0] != "OK":
             return None
         now_ms, epoch, log_id, buyers, reservations, state, *numbers = reply[1:]
-        opens, closes, hold, limit, price, expired_limit, allotted, *counters = numbers
+        opens, closes, hold, limit, price, expired_limit, by_ticket, allotted, *counters = numbers
         available, held, sold, burned = counters
         return Snapshot(
             drop_id=drop_id,
             state=DropState(state),
-            terms=DropTerms(opens, closes, hold, limit, price, allotted, expired_limit),
+            terms=DropTerms(
+                opens, closes, hold, limit, price, allotted, expired_limit, by_ticket == 1
+            ),
             available=available,
             held=held,
             sold=sold,
@@ -204,10 +208,13 @@ class RedisEngine:
         seconds, micros = await self._ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _reserve_head(self, drop_id: str) -> list[str | int]:
+    def _reserve_head(self, drop_id: str, tickets: str) -> list[str | int]:
         keys = self.keyspace.of_drop(drop_id)
         script = self._scripts["reserve"]
-        return script.arrange(_names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id})
+        epoch = self._epoch_of(drop_id)
+        return script.arrange(
+            _names(keys), {"epoch": epoch, "drop_id": drop_id, "tickets": tickets}
+        )
 
     async def _call(
         self,
@@ -270,8 +277,19 @@ def _names(keys: DropKeys) -> dict[str, str]:
     }
 
 
+def _tickets_of(attempts: Sequence[Attempt]) -> str:
+    return ",".join(
+        f"{index}:{attempt.ticket.serial}:{attempt.ticket.expires_ms}"
+        for index, attempt in enumerate(attempts, 1)
+        if attempt.ticket is not None
+    )
+
+
 def _refusal(error: ResponseError) -> Exception:
     text = str(error)
+    if isinstance(error, NoPermissionError) and "'eval'" in text:
+        # A server that forgot its scripts, and a user that may not load them: nothing was run.
+        return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
     return ScriptRefused(text)

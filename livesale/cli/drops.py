@@ -112,6 +112,21 @@ def adjust(
 
 
 @group.command()
+def challenge(
+    drop_id: DropId,
+    difficulty: Annotated[
+        int, Option(min=0, max=1_000_000, help="Tries a buyer needs on average; 0 asks for none")
+    ],
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for a proof of work before a purchase ticket, or no longer."""
+    _change(lambda drops: drops.set_challenge(drop_id, difficulty), redis, sql, data_dir, as_json)
+
+
+@group.command()
 def books(
     drop_id: DropId,
     redis: RedisUrl = None,

@@ -43,6 +43,7 @@ def create(
     ] = 3600.0,
     campaign: Annotated[str | None, Option(metavar="ID", help="A campaign that exists")] = None,
     sku: Annotated[str | None, Option(metavar="ID", help="A SKU that exists")] = None,
+    tickets: Annotated[bool, Option("--tickets", help="Sell by purchase tickets")] = False,
     open_now: Annotated[bool, Option("--open", help="Open it too")] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -65,6 +66,7 @@ def create(
             "allotted": stock,
             "buyer_limit": limit,
             "hold_ms": int(hold_s * 1000),
+            "ticket_required": tickets,
             **window,
         }
         # All of it is checked before any of it is written.

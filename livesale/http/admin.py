@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from livesale.http.reservations import ENGINE_PROBLEMS
 from livesale.http.routes import Answer, Call, Handler, Route
 from livesale.http.services import Services
+from livesale.identity.challenges import MAX_DIFFICULTY
 from livesale.sales.books import DropBooks
 from livesale.sales.campaigns import NewCampaign, NewSku
 from livesale.sales.drops import Adjustment, NewDrop
@@ -31,6 +32,13 @@ class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     reason: Annotated[str, prose(examples=["found"])]
+
+
+class NewChallenge(Struct, frozen=True, forbid_unknown_fields=True):
+    difficulty: Annotated[
+        int,
+        Meta(ge=0, le=MAX_DIFFICULTY, description="tries needed on average; 0 asks for none"),
+    ]
 
 
 class DropsQuery(Struct, frozen=True):
@@ -88,6 +96,11 @@ async def adjust_drop(services: Services, call: Call) -> Answer:
     # Scoped to the operator: two who both say "1" mean two things.
     adjust_id = keyed_rid(drop_id, f"operator|{call.operator}", call.key) if call.key else None
     return Answer(200, await services.drops.adjust(drop_id, body.delta, body.reason, adjust_id))
+
+
+async def set_challenge(services: Services, call: Call) -> Answer:
+    drop_id = call.path["drop_id"]
+    return Answer(200, await services.drops.set_challenge(drop_id, call.body.difficulty))
 
 
 async def show_books(services: Services, call: Call) -> Answer:
@@ -179,6 +192,19 @@ ROUTES = [
         keyed=True,
         changes=True,
         description="With an `Idempotency-Key`, a retry does not adjust twice.",
+    ),
+    Route(
+        "POST",
+        "/v1/admin/drops/{drop_id}/challenge",
+        set_challenge,
+        "Ask for a proof of work before a ticket, or no longer",
+        "admin",
+        {200: Drop},
+        ("unknown_drop", "no_tickets", "store_unavailable"),
+        auth="operator",
+        body=NewChallenge,
+        changes=True,
+        description="At any time, also during the sale: every worker knows within a second.",
     ),
     Route(
         "GET",

@@ -8,12 +8,13 @@ import asyncio
 from typing import Literal
 
 from msgspec import Struct
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy import select
 
 from livesale.deployment import Deployment
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Draining, Services
+from livesale.loader import ScriptLoader
 from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
@@ -21,7 +22,6 @@ from livesale.store.tables import log_offsets
 from stock.errors import StockError
 from stock.ids import id_key
 from stock.log import LogReader
-from stock.scripts import load_all
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
@@ -76,7 +76,7 @@ class Health:
         self._deployment = deployment
         self._redis = deployment.redis
         self._draining = draining
-        self._shas = [script.sha for script in load_all().values()]
+        self._loader = ScriptLoader(deployment.settings, deployment.redis)
         self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
 
     async def ready(self) -> Ready:
@@ -112,12 +112,16 @@ class Health:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._redis.ping()
-                known = await self._redis.script_exists(*self._shas)
-                if not all(known):
-                    await self._deployment.engine.load_scripts()
-                return Check(True), Check(True), await self._check_epochs()
+                return Check(True), await self._check_scripts(), await self._check_epochs()
         except (RedisError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), _UNASKED, _UNASKED
+
+    async def _check_scripts(self) -> Check:
+        try:
+            await self._loader.load()
+        except NoPermissionError:
+            return Check(False, "Redis forgot them, and the keeper has not loaded them yet")
+        return Check(True)
 
     async def _check_epochs(self) -> Check:
         keyspace, epochs = self._deployment.keyspace, self._deployment.epochs

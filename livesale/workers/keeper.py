@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
+from livesale.loader import ScriptLoader
 from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.metrics import KeeperMetrics
 from livesale.workers.sweep import Sweeper
@@ -30,6 +31,9 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             for partition in range(self._deployment.keyspace.partitions):
                 tasks.create_task(self._keep(partition, stop))
+            if self._deployment.settings.redis.loader_url:
+                loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
+                tasks.create_task(loader.keep_loaded(stop, self._sweep_s))
         _log.info("the keeper has stopped")
 
     @property

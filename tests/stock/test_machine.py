@@ -26,7 +26,7 @@ from stock.engine import Engine
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
-from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation
+from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation, Ticket
 from stock.twin import TwinEngine
 from tests.servers import Valkey
 from tests.stock.conftest import CLOCKED, NOON, ClockedRedisEngine, World, terms
@@ -35,8 +35,19 @@ DROPS = ("shoes", "hats")
 BUYERS = ("ann", "bob", "cat", "dan")
 NAMES = "abcdefghijklmnop"
 
+# Serials that repeat and fall as well as rise; a ticket may end between two steps of the clock.
+tickets = st.one_of(
+    st.none(),
+    st.builds(
+        Ticket,
+        serial=st.integers(1, 12).map(lambda n: NOON * 1_000 + n),
+        expires_ms=st.sampled_from([NOON + 10**7, NOON + 10**7, NOON, NOON + 10_000]),
+    ),
+)
 attempts = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from(BUYERS), st.sampled_from([1, 1, 2, 3])),
+    st.tuples(
+        st.sampled_from(NAMES), st.sampled_from(BUYERS), st.sampled_from([1, 1, 2, 3]), tickets
+    ),
     min_size=1,
     max_size=12,
 )
@@ -51,6 +62,7 @@ openings = st.builds(
     allotted=st.sampled_from([30, 30, 12, 7, 3, 0]),
     buyer_limit=st.sampled_from([2, 2, 3, 8]),
     expired_limit=st.sampled_from([1, 1, 2, 0]),
+    ticket_required=st.sampled_from([False, False, True]),
 )
 
 
@@ -110,8 +122,8 @@ class EngineMachine(RuleBasedStateMachine):
         self.both(lambda engine: engine.open_drop(drop, its_terms))
 
     @rule(drop=drops, wanted=attempts)
-    def reserve(self, drop: str, wanted: list[tuple[str, str, int]]) -> None:
-        batch = [Attempt(f"{drop}-{name * 16}", buyer, n) for name, buyer, n in wanted]
+    def reserve(self, drop: str, wanted: list[tuple[str, str, int, Ticket | None]]) -> None:
+        batch = [Attempt(f"{drop}-{name * 16}", buyer, n, t) for name, buyer, n, t in wanted]
         answer: BatchOutcome = self.both(lambda engine: engine.reserve(drop, batch))
         assert len(answer.outcomes) == len(batch)
 
