@@ -46,6 +46,7 @@ class ReserveCode(StrEnum):
     CLOSED = "CLOSED"
     PAUSED = "PAUSED"
     CONFLICT = "CONFLICT"  # the rid is taken by another payload
+    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 

@@ -53,6 +53,7 @@ _REFUSALS = {
     ReserveCode.PAUSED: "paused",
     ReserveCode.CONFLICT: "idempotency_conflict",
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
+    ReserveCode.UNREADABLE: "engine_refused",
 }
 _COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
 

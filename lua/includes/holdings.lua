@@ -1,10 +1,14 @@
 -- holdings: what one buyer has of a drop, packed as `units` or `units|expired_holds`.
 -- An entry is never removed, so the number of entries tells whether a copy of the names is whole.
-local function unpack_holdings(text)
+-- Raises, before anything was written, on a text that is none, or fewer units than `least`.
+local function unpack_holdings(text, buyer, least)
   if not text then
     return 0, 0
   end
   local units, expired = string.match(text, '^(%d+)|?(%d*)$')
+  if not units or tonumber(units) < least then
+    error('HOLDINGS of ' .. buyer .. ' cannot be right: ' .. text)
+  end
   return tonumber(units), tonumber(expired) or 0
 end
 
