@@ -32,9 +32,7 @@ async def over_the_limit_in_redis(
             for buyer, text in found.items():
                 count = text.partition("|")[0]
                 if not (count.isascii() and count.isdigit()):
-                    broken.append(
-                        f"{buyer!a} has {text[:80]!a} of {view.drop_id} in Redis"
-                    )
+                    broken.append(f"{buyer!a} has {text[:80]!a} of {view.drop_id} in Redis")
                     continue
                 units[buyer] = int(count)
                 if units[buyer] > before.terms.buyer_limit:
