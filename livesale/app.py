@@ -26,6 +26,7 @@ from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
+from livesale.sales.fresh import Fresh
 from livesale.sales.orders import Orders
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
@@ -36,6 +37,7 @@ from stock.model import BatchOutcome
 from stock.soldout import SoldOut
 
 COUNT_EVERY_S = 1.0
+EXPOSITION_TTL_S = 1.0  # /metrics asks every process here: a crowd that asks costs one round
 
 DRAINING = web.AppKey("draining", Draining)
 SERVICES = web.AppKey("services", Services)
@@ -62,6 +64,7 @@ def build_app(
     providers = list(_providers(settings))
     draining = Draining()
     document = openapi.describe(ROUTES)
+    exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
         signer=signer,
@@ -83,7 +86,7 @@ def build_app(
         health=Health(deployment, draining),
         draining=draining,
         site=Site(settings.http),
-        exposition=exposition,
+        exposition=lambda: _expose(exposed),
         openapi=msgspec.json.encode(document),
         docs=docs_page.render(ROUTES, document),
     )
@@ -95,6 +98,10 @@ def build_app(
     parts = [clock.running, *logins, lambda: _counting(batcher, till), lambda: _telling(traffic)]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
+
+
+async def _expose(exposed: Fresh[bytes]) -> bytes:
+    return await exposed.get("") or b""
 
 
 def _providers(settings: Settings) -> Iterator[LoginProvider]:

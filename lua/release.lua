@@ -36,7 +36,7 @@ local broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end
-local record = unpack_record(packed)
+local record = unpack_record(packed, rid)
 if record.buyer ~= buyer_id then
   return {'UNKNOWN'}
 elseif record.state == 's' then
@@ -52,7 +52,8 @@ if broken then
 end
 redis.call('ZCARD', due_key)
 check_log(log_key)
-local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, buyer_id))
+local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, buyer_id),
+  buyer_id, quantity)
 
 record.state = 'r'
 packed = pack_record(record)

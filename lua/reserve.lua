@@ -15,8 +15,8 @@
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} |
 --          {'OK', now_ms, available, expires_ms, price_fen, opens_ms, buyers, code...}
 --          a code per attempt: HELD | REPLAYED|<record> | SOLD_OUT | OVER_LIMIT | BARRED |
---          NOT_OPEN | CLOSED | PAUSED | CONFLICT | TICKET_REQUIRED | TICKET_INVALID |
---          TICKET_USED; available is after the whole batch
+--          NOT_OPEN | CLOSED | PAUSED | CONFLICT | UNREADABLE | TICKET_REQUIRED |
+--          TICKET_INVALID | TICKET_USED; available is after the whole batch
 -- LOGS     reserve, rows `rid|buyer_id|quantity`, p price_fen, x expires_ms; when one was HELD
 
 --!include now
@@ -81,14 +81,16 @@ for i = 1, count do
   if record then
     -- The payload of a reservation is its buyer and its quantity: compared as they are.
     local payload = '|' .. buyer .. '|' .. quantity .. '|'
-    if string.sub(record, 2, 1 + #payload) == payload then
+    if not string.match(record .. '|', '^[hsre]|[^|]*|%d+|%d+|%d+|') then
+      code = 'UNREADABLE' -- this attempt only: the others of the batch go their way
+    elseif string.sub(record, 2, 1 + #payload) == payload then
       code = 'REPLAYED|' .. record
     else
       code = 'CONFLICT'
     end
   elseif not refusal then
     if not units[buyer] then
-      units[buyer], expired[buyer], used[buyer] = unpack_holdings(holdings[i])
+      units[buyer], expired[buyer], used[buyer] = unpack_holdings(holdings[i], buyer, 0)
     end
     if units[buyer] + wanted > limit then
       code = 'OVER_LIMIT'

@@ -183,7 +183,10 @@ class RedisEngine:
     async def reservation(self, rid: str) -> Reservation | None:
         key = self.keyspace.of_drop(drop_of(rid)).reservations
         text = await self._ask("HGET", key, rid)
-        return unpack_reservation(rid, text) if text else None
+        try:
+            return unpack_reservation(rid, text) if text else None
+        except (ValueError, KeyError):
+            raise ScriptRefused(f"the record of {rid} cannot be read") from None
 
     async def buyers(self, drop_id: str) -> AsyncIterator[str]:
         """The names of all who ever held units of a drop, a thousand a call."""

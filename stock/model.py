@@ -49,6 +49,7 @@ class ReserveCode(StrEnum):
     TICKET_REQUIRED = "TICKET_REQUIRED"
     TICKET_INVALID = "TICKET_INVALID"  # it has expired, by the clock of Redis
     TICKET_USED = "TICKET_USED"  # it, or a newer one of this buyer, has reserved already
+    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 

@@ -99,9 +99,17 @@ async def _scan(
         reply: Any = await reader.hscan(key, cursor, count=PAGE)
         cursor, found = reply
         if found:
-            yield {rid: _facts(unpack_reservation(rid, text)) for rid, text in found.items()}
+            yield {rid: _read(rid, text) for rid, text in found.items()}
         if cursor == 0:
             return
+
+
+def _read(rid: str, text: str) -> Facts:
+    """What a record in Redis says; one that cannot be read is like no order, so it is named."""
+    try:
+        return _facts(unpack_reservation(rid, text))
+    except (ValueError, KeyError):
+        return ("unreadable", ascii(text[:80]), 0, 0, 0)
 
 
 def _facts(claim: Reservation) -> Facts:
@@ -182,7 +190,7 @@ async def _compare(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
             async for entry in read_tail(reader, keys.log, place.offset, last_id):
                 behind.add(entry)
         for rid, text in zip(some, packed, strict=True):
-            redis = _facts(unpack_reservation(rid, str(text))) if text else None
+            redis = _read(rid, str(text)) if text else None
             sql = _with_log(rid, found, behind)
             if redis != sql:
                 broken[rid] = f"{rid}: Redis has {_show(redis)}, SQL with the log {_show(sql)}"

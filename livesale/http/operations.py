@@ -45,10 +45,9 @@ ROUTES = [
         "GET",
         "/metrics",
         show_metrics,
-        "Metrics for Prometheus, of all processes here",
+        "Metrics for Prometheus, of all processes here; at most a second old",
         "operations",
         {200: bytes},
-        limited=False,
         content_type="text/plain",
     ),
     Route(

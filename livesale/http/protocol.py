@@ -99,6 +99,16 @@ class Connection(RequestHandler):
         else:
             super().log_exception(*args, **details)
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer. aiohttp's own is to a target that is no path: `*`, or CONNECT's."""
+        if isinstance(resp, web.HTTPException):
+            problem = Problem("not_found")
+            answer = Answer(problem.status, problem.encode(), CONTENT_TYPE)
+            resp = Reply(answer, request_id_of(request.headers))
+        return await super().finish_response(request, resp, start_time)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -64,6 +64,7 @@ _REFUSALS = {
     ReserveCode.TICKET_INVALID: "ticket_invalid",
     ReserveCode.TICKET_USED: "ticket_used",
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
+    ReserveCode.UNREADABLE: "engine_refused",
 }
 _COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
 

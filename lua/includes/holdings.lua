@@ -1,11 +1,15 @@
 -- holdings: what one buyer has of a drop, packed as `units[|expired_holds[|ticket]]`: the units held
 -- or sold, the holds that ran out, and the serial of the newest purchase ticket that was used.
 -- An entry is never removed, so the number of entries tells whether a copy of the names is whole.
-local function unpack_holdings(text)
+-- Raises, before anything was written, on a text that is none, or fewer units than `least`.
+local function unpack_holdings(text, buyer, least)
   if not text then
     return 0, 0, 0
   end
   local units, expired, ticket = string.match(text, '^(%d+)|?(%d*)|?(%d*)$')
+  if not units or tonumber(units) < least then
+    error('HOLDINGS of ' .. buyer .. ' cannot be right: ' .. text)
+  end
   return tonumber(units), tonumber(expired) or 0, tonumber(ticket) or 0
 end
 

@@ -114,6 +114,19 @@ async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> Non
     assert await _red(stage) == {"I3"}
 
 
+async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id: str) -> None:
+    keys = stage.keyspace.of_drop(drop_id)
+    rid = next(iter(await stage.redis.hkeys(keys.reservations)))
+    buyer = next(iter(await stage.redis.hkeys(keys.buyers)))
+    await stage.redis.hset(keys.reservations, rid, "x|y")
+    await stage.redis.hset(keys.buyers, buyer, "many")
+    found = {check.invariant: check for check in await audit(stage, settle_s=0.5)}
+    assert not found["I4"].ok
+    assert rid in found["I4"].detail
+    assert not found["I5"].ok
+    assert buyer in found["I5"].detail
+
+
 async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None:
     # given an acknowledged reservation whose order is gone
     async with database.transaction(stage.sql) as connection:

@@ -367,6 +367,8 @@ async def send(api: Api, raw: bytes) -> tuple[int, dict[str, Any]]:
     [
         (b"nonsense\r\n\r\n", 400, "malformed_request"),
         (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404, "not_found"),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 404, "not_found"),
         (b"GET /v1/time HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed_request"),
         (b"GET /v1/time HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "malformed_request"),
         (
