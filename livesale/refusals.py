@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from livesale.errors import Refused
+from livesale.payments.wechat_keys import load_keys
 from livesale.settings import ENVS, PREFIX, Settings, read_config
 
 SHORTEST_SECRET_BYTES = 32
@@ -95,6 +96,8 @@ def check_promises(settings: Settings) -> None:
             f"{auth.key_id!r} is also among the old keys",
             "Give the new secret a new key id.",
         )
+    if settings.payments.gateway == "wechat":
+        load_keys(settings)
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
@@ -114,6 +117,12 @@ def check_promises(settings: Settings) -> None:
             f"{PREFIX}REDIS__DURABILITY",
             f"'none' loses acknowledged reservations in a crash, which is refused {where}",
             "Set it to fsync.",
+        )
+    if settings.payments.gateway == "simulated" and not settings.payments.allow_simulated:
+        raise Refused(
+            f"{PREFIX}PAYMENTS__GATEWAY",
+            f"the simulated gateway lets anybody pay with nothing, which is refused {where}",
+            f"Set it to wechat; or {PREFIX}PAYMENTS__ALLOW_SIMULATED to true, for a rehearsal.",
         )
 
 
@@ -162,7 +171,7 @@ def _environment_name(loc: tuple[int | str, ...]) -> str:
 
 
 def _is_secret(loc: tuple[int | str, ...]) -> bool:
-    return "secret" in loc or "old_keys" in loc
+    return bool({"secret", "old_keys", "api_v3_key", "old_api_v3_key"}.intersection(loc))
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,6 +1,8 @@
 """One partition's sweep: ends the holds that are due and closes the drops whose time is over."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -24,6 +26,14 @@ class Swept(Struct):
     closed: int = 0
 
 
+class PaymentsUnderWay(Protocol):
+    """`livesale.workers.collector.Collector`."""
+
+    async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
+        """Which of these holds, all due, must not expire yet: bounded, and without waiting."""
+        ...
+
+
 class Sweeper:
     """Sweeps one partition. Two of them at once are harmless: each hold ends once, in Lua.
 
@@ -32,9 +42,12 @@ class Sweeper:
     fill the page and keep the others from their turn; a minute later they are tried again.
     """
 
-    def __init__(self, engine: Engine, partition: int) -> None:
+    def __init__(
+        self, engine: Engine, partition: int, payments: PaymentsUnderWay | None = None
+    ) -> None:
         self._engine = engine
         self._partition = partition
+        self._payments = payments
         self._refused: set[str] = set()
         self._retry_at_ms = 0
 
@@ -51,10 +64,17 @@ class Sweeper:
             self._refused.clear()
             self._retry_at_ms = now_ms + RETRY_MS
         before: list[str] = []
+        held_back: set[str] = set()
         while True:
-            limit = PAGE + len(self._refused)
+            limit = PAGE + len(self._refused) + len(held_back)
             page = await self._engine.due(self._partition, limit)
-            fresh = [member for member in page if member not in self._refused]
+            fresh = [m for m in page if m not in self._refused and m not in held_back]
+            if self._payments is not None and fresh:
+                rids = [member for member in fresh if is_rid(member)]
+                held_back |= await self._payments.hold_back(rids, now_ms)
+                fresh = [member for member in fresh if member not in held_back]
+                if not fresh and len(page) == limit:
+                    continue  # a page full of those: what is behind them must not wait
             if not fresh:
                 return done
             if fresh == before:  # a full page that a try did not move, as hands may leave it
