@@ -73,7 +73,7 @@ class WeChatPayTwin:
         self.asked: list[str] = []  # method and path of every request
         self.heard: list[int] = []  # statuses that callbacks were answered by
         self.deliver_to = ""
-        self.tries_s = 0.001  # a second of the schedule, in seconds
+        self.tries_s = 0.000_01  # a second of the schedule, in seconds
         self.silent = False  # no callbacks
         self.times = 1  # how often each callback is sent, at once
         self.late_s = 0.0

@@ -1,5 +1,6 @@
 """A deployment that is paid by WeChat Pay, with the twin in WeChat's place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -63,11 +64,19 @@ class Shop:
 
     async def begin(self, drop_id: str, name: str = "ann", quantity: int = 1) -> str:
         """A hold whose payment has begun; its rid."""
-        buyer_id = await self.buyer(name)
-        rid = str((await self.api.reserve(drop_id, buyer_id, quantity)).body["reservation_id"])
+        rid = await self.hold(drop_id, name, quantity)
         reply = await self.start(rid, name)
         assert reply.status == 201, reply.body
         return rid
+
+    async def hold(self, drop_id: str, name: str = "ann", quantity: int = 1) -> str:
+        """A hold; its rid."""
+        buyer_id = await self.buyer(name)
+        reply = await self.api.reserve(drop_id, buyer_id, quantity)
+        while reply.status == 409:  # a unit that came back is not seen for up to 200 ms
+            await asyncio.sleep(0.02)
+            reply = await self.api.reserve(drop_id, buyer_id, quantity)
+        return str(reply.body["reservation_id"])
 
     async def start(self, rid: str, name: str = "ann") -> Reply:
         token = self.api.buyer(await self.buyer(name))

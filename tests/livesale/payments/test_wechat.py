@@ -61,7 +61,7 @@ async def test_what_the_telephone_gets_is_signed(gateway: WeChatPay, twin: WeCha
     terms = twin.orders[RID].terms
     assert (terms["out_trade_no"], terms["amount"]) == (RID, {"total": 1_990, "currency": "CNY"})
     assert (terms["payer"], terms["description"]) == ({"openid": "o-ann"}, "龙井 Tea")
-    assert terms["time_expire"] == "2026-11-18T14:26:40+08:00"
+    assert terms["time_expire"] == "2026-11-18T19:06:40+08:00"
     # when the buyer's telephone is handed the five fields
     invitation = await gateway.invite(RID, prepay_id)
     fields = msgspec.to_builtins(invitation.request_payment)
