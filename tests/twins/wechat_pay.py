@@ -117,10 +117,16 @@ class WeChatPayTwin:
         order = self.orders[number]
         if order.state != "NOTPAY":
             raise ValueError(f"{number} is {order.state}")
-        order.state, order.transaction_id = "SUCCESS", f"42000{secrets.randbelow(10**23):023d}"
+        order.state, order.transaction_id = "SUCCESS", _transaction_id()
         if not self.silent:
             self.tell(order.terms["notify_url"], self.payment_callback(number))
         return order
+
+    def pay_once_more(self, number: str) -> Callback:
+        """What a bank must never do: a second transaction for an order that is paid."""
+        again = f"{number}#{len(self.orders)}"
+        self.orders[again] = Order(self.orders[number].terms, "", "SUCCESS", _transaction_id())
+        return self.payment_callback(again)
 
     def end_refund(self, refund_no: str, status: str = "SUCCESS") -> None:
         """The bank has the money back, or refuses it."""
@@ -142,7 +148,7 @@ class WeChatPayTwin:
         found: dict[str, Any] = {
             "appid": self.appid,
             "mchid": self.mchid,
-            "out_trade_no": number,
+            "out_trade_no": number.partition("#")[0],
             "trade_state": order.state,
             "trade_state_desc": order.state,
             "payer": {"openid": terms["payer"]["openid"]},
@@ -170,7 +176,7 @@ class WeChatPayTwin:
         content = {
             "mchid": self.mchid,
             "transaction_id": refund["transaction_id"],
-            "out_trade_no": number,
+            "out_trade_no": number.partition("#")[0],
             "refund_id": refund["refund_id"],
             "out_refund_no": refund_no,
             "refund_status": refund["status"],
@@ -362,7 +368,7 @@ class WeChatPayTwin:
         raise KeyError(refund_no)
 
     def _reply(self, number: str, refund: dict[str, Any]) -> dict[str, Any]:
-        return refund | {"out_trade_no": number, "channel": "ORIGINAL"}
+        return refund | {"out_trade_no": number.partition("#")[0], "channel": "ORIGINAL"}
 
 
 def probe(callback: Callback) -> Callback:
@@ -370,6 +376,10 @@ def probe(callback: Callback) -> Callback:
     headers, body = callback
     signature = sign(rsa_key("nobody"), "x")
     return headers | {"Wechatpay-Signature": f"WECHATPAY/SIGNTEST/{signature}"}, body
+
+
+def _transaction_id() -> str:
+    return f"42000{secrets.randbelow(10**23):023d}"
 
 
 def _error(status: int, code: str) -> web.Response:
