@@ -102,8 +102,8 @@ CALLBACKS_REFUSED = Counter(
 )
 GATEWAY_FAULTS = Counter(
     "livesale_gateway_faults_total",
-    "Calls to the payment gateway that failed, by call and fault",
-    ["call", "fault"],
+    "Questions to the payment gateway that got no answer, or none that can be trusted",
+    ["fault"],
     registry=REGISTRY,
 )
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from multidict import MultiMapping
 from yarl import URL
 
+from livesale.metrics import GATEWAY_FAULTS
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.wechat_keys import WeChatPayKeys
 from livesale.payments.wechat_signing import (
@@ -77,6 +78,13 @@ class WeChatPayApi:
 
         Raises GatewayRefused with WeChat's code, GatewayUnavailable or GatewayUnknown.
         """
+        try:
+            return await self._ask(method, target, body)
+        except (GatewayUnavailable, GatewayUnknown) as fault:
+            GATEWAY_FAULTS.labels(type(fault).__name__).inc()
+            raise
+
+    async def _ask(self, method: str, target: str, body: dict[str, Any] | None) -> bytes:
         if self._session is None:
             raise GatewayUnavailable("the gateway is not running")
         raw = msgspec.json.encode(body) if body is not None else b""

@@ -60,6 +60,7 @@ class Collector:
 
     async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
         """Which of these holds, all due, must not expire yet."""
+        self._forget(set(rids))
         for order_id in await self._find_open([r for r in rids if r not in self._cases], now_ms):
             task = asyncio.create_task(self._ask(order_id), name=f"settle {order_id}")
             self._cases[order_id] = _Case(task, now_ms + self._grace_ms)
@@ -71,6 +72,12 @@ class Collector:
         for case in cases:
             case.task.cancel()
         await asyncio.gather(*(case.task for case in cases), return_exceptions=True)
+
+    def _forget(self, due: set[str]) -> None:
+        """Those that have been paid: they are not due any more, and nobody asks after them."""
+        for rid in [rid for rid, case in self._cases.items() if case.task.done()]:
+            if rid not in due:
+                del self._cases[rid]
 
     async def _find_open(self, rids: Sequence[str], now_ms: int) -> list[str]:
         found: list[str] = []

@@ -13,6 +13,7 @@ from livesale.payments.errors import GatewayFault
 from livesale.payments.gateway import PayGateway, RefundAnswer, RefundOrder, RefundState
 from livesale.store import refunds
 from livesale.store.database import now_ms
+from livesale.store.errors import StoreUnavailable
 from livesale.store.refunds import Refund
 from livesale.store.session import session
 from livesale.workers.metrics import KeeperMetrics
@@ -47,19 +48,27 @@ class RefundSender:
         return len(found)
 
     async def _take_on(self, refund: Refund, at_ms: int, at_once: asyncio.Semaphore) -> None:
-        async with at_once:
+        try:
+            async with at_once:
+                await self._send(refund, at_ms)
+        except StoreUnavailable as fault:
+            # It was put off before it was sent, or is still due: its turn comes again.
+            self._metrics.refund_faults.inc()
+            log.warning("SQL is away: a refund waits", refund_no=refund.refund_no, why=str(fault))
+
+    async def _send(self, refund: Refund, at_ms: int) -> None:
+        async with session(self._sql, write=True) as connection:
+            next_ms = at_ms + _wait_ms(refund)
+            if not await refunds.claim_refund(connection, refund, next_ms, at_ms):
+                return  # another keeper has it
+        try:
+            answer = await self._ask(refund)
+        except GatewayFault as fault:
+            self._metrics.refund_faults.inc()
+            log.warning("a refund was not sent", refund_no=refund.refund_no, reason=str(fault))
             async with session(self._sql, write=True) as connection:
-                next_ms = at_ms + _wait_ms(refund)
-                if not await refunds.claim_refund(connection, refund, next_ms, at_ms):
-                    return  # another keeper has it
-            try:
-                answer = await self._ask(refund)
-            except GatewayFault as fault:
-                self._metrics.refund_faults.inc()
-                log.warning("a refund was not sent", refund_no=refund.refund_no, reason=str(fault))
-                async with session(self._sql, write=True) as connection:
-                    await refunds.note_error(connection, refund.refund_no, str(fault), at_ms)
-                return
+                await refunds.note_error(connection, refund.refund_no, str(fault), at_ms)
+            return
         await self._note(refund, answer, at_ms)
 
     async def _ask(self, refund: Refund) -> RefundAnswer:
