@@ -9,8 +9,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from livesale.errors import Refused
-from livesale.payments.wechat_keys import load_keys
 from livesale.settings import ENVS, PREFIX, Settings, read_config
+from livesale.wechat_keys import load_keys
 
 SHORTEST_SECRET_BYTES = 32
 FEWEST_CHARACTERS = (

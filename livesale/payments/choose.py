@@ -4,7 +4,7 @@ from livesale.deployment import Deployment
 from livesale.payments.gateway import PayGateway
 from livesale.payments.simulated import SimulatedGateway
 from livesale.payments.wechat import WeChatPay
-from livesale.payments.wechat_keys import load_keys
+from livesale.wechat_keys import load_keys
 
 
 def make_gateway(deployment: Deployment) -> PayGateway:

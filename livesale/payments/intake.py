@@ -14,7 +14,6 @@ from livesale.deployment import Deployment
 from livesale.metrics import PAYMENTS
 from livesale.payments.errors import AmountMismatch, CallbackRefused
 from livesale.payments.gateway import Payment
-from livesale.sales.errors import PartitionClosed
 from livesale.store import prepays, refunds
 from livesale.store.database import now_ms
 from livesale.store.errors import StoreUnavailable
@@ -22,7 +21,7 @@ from livesale.store.orders import Order, find_any_order
 from livesale.store.plan import refund_no_of
 from livesale.store.refunds import Paid
 from livesale.store.session import session
-from stock.errors import OutcomeUnknown, Unreachable
+from stock.errors import FencedOff, OutcomeUnknown, Unreachable
 from stock.model import ConfirmCode, HoldState
 
 MARK_S = 1.0  # SQL may take so long to note what stands anyway
@@ -46,8 +45,8 @@ class Intake:
     async def take(self, payment: Payment) -> Receipt:
         """Confirm the sale, or see that the money goes back.
 
-        Raises CallbackRefused (another buyer's), AmountMismatch, PartitionClosed, StoreUnavailable,
-        and the faults of stock.errors; the same payment may be taken in again after each.
+        Raises CallbackRefused (another buyer's), AmountMismatch, StoreUnavailable, and the faults
+        of stock.errors; the same payment may be taken in again after each.
         """
         if payment.buyer_id:
             await self._check_buyer(payment)
@@ -55,7 +54,7 @@ class Intake:
             payment.order_id, payment.payment_id, payment.amount_fen
         )
         if outcome.code is ConfirmCode.FENCED:
-            raise PartitionClosed
+            raise FencedOff(payment.order_id)
         if outcome.code is ConfirmCode.MISMATCH:
             raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
         result = outcome.code.value.lower()
@@ -122,5 +121,5 @@ def _why_back(order: Order, payment: Payment) -> str:
     if order.amount_fen != payment.amount_fen:
         raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
     if order.state == HoldState.HELD:
-        raise PartitionClosed  # SQL has a hold that Redis lost
+        raise FencedOff(payment.order_id)  # SQL has a hold that Redis lost
     return refunds.PAID_TWICE if order.state == HoldState.SOLD else refunds.TOO_LATE

@@ -25,7 +25,6 @@ from livesale.payments.gateway import (
 )
 from livesale.payments.wechat_api import Unverified, WeChatPayApi
 from livesale.payments.wechat_callbacks import CallbackReader
-from livesale.payments.wechat_keys import WeChatPayKeys
 from livesale.payments.wechat_messages import (
     CURRENCY,
     RefundReply,
@@ -36,6 +35,7 @@ from livesale.payments.wechat_messages import (
 )
 from livesale.payments.wechat_signing import payment_message
 from livesale.settings import WeChatPaySettings
+from livesale.wechat_keys import WeChatPayKeys
 
 REFUND_REASON = "Order refunded"
 BEIJING = timezone(timedelta(hours=8))

@@ -17,7 +17,6 @@ from yarl import URL
 
 from livesale.metrics import GATEWAY_FAULTS
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
-from livesale.payments.wechat_keys import WeChatPayKeys
 from livesale.payments.wechat_signing import (
     answer_message,
     authorization,
@@ -25,6 +24,7 @@ from livesale.payments.wechat_signing import (
     request_message,
     sign,
 )
+from livesale.wechat_keys import WeChatPayKeys
 
 MAX_ANSWER_BYTES = 262_144
 FRESH_S = 300  # older, or younger, and it is a replay

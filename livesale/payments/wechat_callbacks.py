@@ -15,13 +15,13 @@ from multidict import MultiMapping
 from livesale.payments.errors import CallbackRefused
 from livesale.payments.gateway import Payment, RefundNews
 from livesale.payments.wechat_api import Unverified, WeChatPayApi
-from livesale.payments.wechat_keys import WeChatPayKeys
 from livesale.payments.wechat_messages import (
     RefundNotice,
     payment_of,
     read,
     refund_answer_of,
 )
+from livesale.wechat_keys import WeChatPayKeys
 
 ALGORITHM = "AEAD_AES_256_GCM"
 _NONCE_BYTES = 12

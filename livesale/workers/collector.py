@@ -16,7 +16,6 @@ from livesale.deployment import Deployment
 from livesale.payments.errors import PaymentFault
 from livesale.payments.gateway import PayGateway
 from livesale.payments.settle import Settler
-from livesale.sales.errors import SalesFault
 from livesale.store import prepays
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
@@ -114,6 +113,6 @@ class Collector:
                     await self._settler.settle(order_id)
                     return
                 # What else comes is a fault of the program; it must not hold the hold for ever.
-                except (PaymentFault, SalesFault, StockError, StoreUnavailable) as fault:
+                except (PaymentFault, StockError, StoreUnavailable) as fault:
                     log.info("not settled yet", order_id=order_id, reason=str(fault))
             await asyncio.sleep(RETRY_S)

@@ -13,7 +13,6 @@ from livesale.deployment import Deployment
 from livesale.payments.errors import PaymentFault
 from livesale.payments.gateway import PayGateway
 from livesale.payments.settle import Settler
-from livesale.sales.errors import SalesFault
 from livesale.store import prepays
 from livesale.store.errors import StoreUnavailable
 from livesale.store.prepays import Prepay
@@ -58,7 +57,7 @@ class PrepaySettler:
                     if not await prepays.claim_prepay(connection, prepay, next_ms):
                         return  # another keeper has it
                 state = await self._settler.settle(prepay.order_id)
-            except (PaymentFault, SalesFault, StockError, StoreUnavailable) as fault:
+            except (PaymentFault, StockError, StoreUnavailable) as fault:
                 self._metrics.faults.inc()
                 log.warning("not settled yet", order_id=prepay.order_id, reason=str(fault))
                 return

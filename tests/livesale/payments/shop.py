@@ -12,8 +12,8 @@ from livesale.app import build_app
 from livesale.deployment import Deployment
 from livesale.identity.login import wechat_buyer_id
 from livesale.payments.wechat import WeChatPay
-from livesale.payments.wechat_keys import load_keys
 from livesale.store.buyers import remember_buyer
+from livesale.wechat_keys import load_keys
 from tests.livesale.http.api import Api, Reply
 from tests.livesale.stage import open_stage
 from tests.twins.wechat_pay import Callback, WeChatPayTwin
