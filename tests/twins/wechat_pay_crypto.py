@@ -79,7 +79,7 @@ def is_signed(key: RSAPublicKey, signature: str, *lines: str, body: bytes | None
     if body is not None:
         message += body + b"\n"
     try:
-        key.verify(base64.b64decode(signature), message, PKCS1v15(), SHA256())
+        key.verify(base64.b64decode(signature, validate=True), message, PKCS1v15(), SHA256())
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -68,7 +68,7 @@ async def test_what_the_telephone_gets_is_signed(gateway: WeChatPay, twin: WeCha
     # then it takes them, and none of them altered
     assert twin.accepts(fields)
     for name in fields:
-        assert not twin.accepts(fields | {name: f"{fields[name]}0"}), name
+        assert not twin.accepts(fields | {name: f"0{fields[name]}"}), name
 
 
 async def test_the_same_order_again_is_the_same(gateway: WeChatPay, twin: WeChatPayTwin) -> None:
