@@ -158,6 +158,9 @@ def _spell_patterns(schema: Any) -> None:
             schema["pattern"] = re.sub(re.escape(WHOLE_END) + "$", "$", pattern)
         for inner in schema.values():
             _spell_patterns(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            _spell_patterns(inner)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -11,6 +11,7 @@ from livesale.http.services import Services
 from livesale.payments.gateway import Payment, RequestPayment
 from livesale.payments.simulated import SimulatedGateway
 from livesale.sales.errors import PaymentRefused
+from livesale.sales.texts import whole
 from stock.ids import PAYMENT_ID_PATTERN
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
@@ -32,8 +33,7 @@ class SimulatedPayment(Struct, frozen=True, forbid_unknown_fields=True):
 
     outcome: Literal["paid", "failed"]
     transaction_id: (
-        Annotated[str, Meta(pattern=PAYMENT_ID_PATTERN, description="the same again is a repeat")]
-        | None
+        Annotated[str, whole(PAYMENT_ID_PATTERN, description="the same again is a repeat")] | None
     ) = None
     amount_fen: Annotated[int, Meta(ge=0, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
 

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
+from livesale.sales.texts import prose, whole
 from livesale.store.refunds import Refund
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
@@ -15,9 +16,7 @@ State = Literal["due", "sent", "accepted", "refunded", "failed"]
 class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
     """`amount_fen` may be left out: it can only be the whole amount."""
 
-    reason: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["broken"])
-    ]
+    reason: Annotated[str, prose(examples=["broken"])]
     amount_fen: Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
 
 
@@ -41,14 +40,14 @@ class ShownRefund(Struct, frozen=True):
 class RefundsQuery(Struct, frozen=True):
     state: Annotated[
         str,
-        Meta(
-            pattern=r"^(due|sent|accepted|refunded|failed)?$",
+        whole(
+            r"^(due|sent|accepted|refunded|failed)?$",
             description="due, sent, accepted, refunded or failed; all by default",
         ),
     ] = ""
     after: Annotated[
         str,
-        Meta(pattern=r"^([0-9]{1,13}\.[A-Za-z0-9_-]{1,64})?$", description="`next` of a page"),
+        whole(r"^([0-9]{1,13}\.[A-Za-z0-9_-]{1,64})?$", description="`next` of a page"),
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 

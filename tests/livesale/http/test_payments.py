@@ -139,6 +139,7 @@ async def test_paid_twice_paid_late_and_too_late(api: Api) -> None:
         ({"outcome": "paid", "amount_fen": "1990"}, "amount_fen"),
         ({"outcome": "paid", "transaction_id": ""}, "transaction_id"),
         ({"outcome": "paid", "transaction_id": "a|b"}, "transaction_id"),
+        ({"outcome": "paid", "transaction_id": "a\n"}, "transaction_id"),
         ({"outcome": "paid", "transaction_id": "x" * 65}, "transaction_id"),
         ({"outcome": "paid", "currency": "CNY"}, "currency"),
     ],
