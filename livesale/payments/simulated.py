@@ -24,7 +24,7 @@ from livesale.payments.gateway import (
 )
 
 LINK = "/v1/payments/simulated/{order_id}"
-TRANSACTIONS_KEY = "ls:simulated:transactions"  # hash: transaction → order
+TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # string: the order it paid for
 _OWN = "simulated-"  # begins the ids that this bank gives by itself
 
 
@@ -48,12 +48,11 @@ class SimulatedGateway:
         if transaction_id.startswith(_OWN):
             return None
         try:
-            if await self._redis.hsetnx(TRANSACTIONS_KEY, transaction_id, order_id):
-                return transaction_id
-            found = await self._redis.hget(TRANSACTIONS_KEY, transaction_id)
+            key = TRANSACTION_KEY.format(transaction_id=transaction_id)
+            found = await self._redis.set(key, order_id, nx=True, get=True)
         except (RedisError, OSError) as error:
             raise GatewayUnavailable(str(error)) from error
-        return transaction_id if found == order_id else None
+        return transaction_id if found in (None, order_id) else None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -79,6 +79,7 @@ class House:
             open_shop(
                 *(redis, redis_url, f"sqlite:///{folder / 'machine.sqlite3'}", folder),
                 payments__grace_ms=GRACE_MS,
+                sql__timeout_ms=60_000,  # a busy machine is no part of the story
                 limits={"buyer_per_s": 1e6, "address_per_s": 1e6},
             )
         )
