@@ -34,7 +34,7 @@ def print_checks(checks: "Sequence[Check]") -> None:
 
 
 def print_findings(findings: "Sequence[Finding]") -> None:
-    table = _table("looked at", "", "what was found")
+    table = make_table("looked at", "", "what was found")
     for finding in findings:
         colour = _COLOUR[finding.verdict]
         text = Text(finding.text)
@@ -45,7 +45,7 @@ def print_findings(findings: "Sequence[Finding]") -> None:
 
 
 def print_drops(drops: "Sequence[Drop]") -> None:
-    table = _table("drop", "title", "state", "units", "price", "opens", "closes")
+    table = make_table("drop", "title", "state", "units", "price", "opens", "closes")
     for column in table.columns[-2:]:
         column.no_wrap = True
     for drop in drops:
@@ -62,7 +62,7 @@ def print_drops(drops: "Sequence[Drop]") -> None:
 
 
 def print_books(books: "DropBooks") -> None:
-    table = _table(f"drop {books.drop_id}", *books.redis.__struct_fields__)
+    table = make_table(f"drop {books.drop_id}", *books.redis.__struct_fields__)
     for side, counters in (("redis", books.redis), ("sql", books.sql)):
         table.add_row(side, *[f"{number:,}" for number in msgspec.structs.astuple(counters)])
     print_out(table)
@@ -72,7 +72,7 @@ def print_books(books: "DropBooks") -> None:
     print_out(verdict)
 
 
-def _table(*columns: str) -> Table:
+def make_table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -224,6 +224,18 @@ def test_a_drop_can_be_opened_as_it_is_created(livesale: Run) -> None:
     assert (made["state"], made["opens_ms"]) == ("open", 1_920_628_800_000)
 
 
+def test_a_challenge_stands_before_the_tickets_of_a_drop_that_has_them(livesale: Run) -> None:
+    plain = json.loads(succeeded(livesale(*CREATE, "--json")))
+    made = json.loads(succeeded(livesale(*CREATE, "--tickets", "--json")))
+    assert (plain["ticket_required"], made["ticket_required"]) == (False, True)
+    ask = ("drop", "challenge", made["drop_id"], "--difficulty")
+    assert json.loads(succeeded(livesale(*ask, "200", "--json")))["challenge"] == 200
+    assert json.loads(succeeded(livesale(*ask, "0", "--json")))["challenge"] == 0
+    nobody = livesale("drop", "challenge", plain["drop_id"], "--difficulty", "5")
+    assert nobody.returncode != 0
+    assert "sells without tickets" in nobody.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "word"),
     [
