@@ -1,0 +1,71 @@
+"""The bank of the suite: it takes money, and tells the service until it has an answer."""
+
+import asyncio
+import time
+from typing import Protocol
+
+from stock.errors import StockError
+from stock.gateway import RedisEngine
+from tests.faults.history import History, Payment
+
+PATIENCE_S = 30.0
+
+
+class Till(Protocol):
+    """How a payment reaches the service."""
+
+    async def tell(self, payment: Payment) -> str:
+        """The code of `stock.model.ConfirmCode` that it was answered, or nothing."""
+        ...
+
+
+class EngineTill:
+    """Straight to the engine, as a gateway's verified callback does."""
+
+    def __init__(self, engine: RedisEngine) -> None:
+        self._engine = engine
+
+    async def tell(self, payment: Payment) -> str:
+        try:
+            outcome = await self._engine.confirm(
+                payment.rid, payment.payment_id, payment.amount_fen
+            )
+        except StockError:
+            return ""
+        return outcome.code.value
+
+
+class Bank:
+    """Writes every payment into the history, with what became of it."""
+
+    def __init__(self, till: Till, history: History) -> None:
+        self._till = till
+        self._history = history
+        self._taken = 0
+        self.trouble: list[str] = []
+
+    async def pay(self, rid: str, amount_fen: int) -> Payment:
+        """Take money for a reservation, and tell the service until it answers."""
+        self._taken += 1
+        payment = Payment(f"pay-{self._taken}-{rid[-16:]}", rid, amount_fen, _now_ms())
+        self._history.payments.append(payment)
+        deadline = time.monotonic() + PATIENCE_S
+        while not payment.result and time.monotonic() < deadline:
+            result = await self._till.tell(payment)
+            if result not in ("", "FENCED"):
+                payment.result, payment.answered_ms = result, _now_ms()
+                break
+            await asyncio.sleep(0.1)
+        return payment
+
+    async def repeat(self, payment: Payment) -> None:
+        """Say once more what was said. What was answered first stands."""
+        result = await self._till.tell(payment)
+        first = payment.result
+        same = {"SOLD": "REPLAYED", "LATE_SOLD": "REPLAYED"}.get(first, first)
+        if first and result not in ("", "FENCED", same):
+            self.trouble.append(f"{payment.payment_id} was answered {first}, then {result}")
+
+
+def _now_ms() -> float:
+    return time.time_ns() / 1e6

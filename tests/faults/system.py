@@ -1,0 +1,234 @@
+"""The whole system under test, with a handle on every part that can break.
+
+`livesale up` with two API workers, writer and keeper as processes; a private MariaDB; a private
+Valkey with the shim preloaded and its AOF on a file system of its own where that may be mounted;
+between Valkey and the service a proxy.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+from redis.asyncio import Redis
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.store import database
+from livesale.store.tables import log_offsets
+from stock.connection import connect
+from stock.keyspace import Keyspace
+from stock.log import LogReader
+from tests.e2e.system import System
+from tests.faults.proxy import Proxy
+from tests.faults.shim import Shim, compile_shim
+from tests.servers import MariaDB, Server, Valkey, die_with_parent
+
+PARTITIONS = 2
+WORKERS = 2
+DISK_MB = 512
+PATIENCE_S = 60.0
+
+SETTINGS = {
+    "LIVESALE__STOCK__PARTITIONS": str(PARTITIONS),
+    # A reply that is late by more than this is lost: the suite has no hour to wait.
+    "LIVESALE__REDIS__TIMEOUT_MS": "1500",
+    "LIVESALE__SQL__TIMEOUT_MS": "4000",
+    "LIVESALE__HTTP__ACCESS_LOG_SAMPLE": "0",
+    "LIVESALE__LOG__FORMAT": "json",
+}
+
+
+class FaultySystem:
+    """`async with FaultySystem() as system`: started, ready, and taken away at the end."""
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self.workers = workers
+        self.folder = Path(tempfile.mkdtemp(prefix="livesale-faults-"))
+        self.shim_library = compile_shim(self.folder)
+        self.keyspace = Keyspace(PARTITIONS)
+        self.disk = self.folder / "disk"
+        self.valkey = Valkey("--dir", str(self.disk), "--busy-reply-threshold", "200")
+        self.shim = Shim(self.folder, "valkey", self.shim_library)
+        self.valkey.environment = self.shim.environment
+        self.proxy = Proxy(self.folder / "proxy.sock", self.valkey.socket)
+        self.extras: dict[str, subprocess.Popen[bytes]] = {}
+        self.disk_is_small = False
+        self.mariadb: MariaDB
+        self.redis: Redis
+        self.sql: AsyncEngine
+        self.livesale: System
+
+    async def __aenter__(self) -> "FaultySystem":
+        try:
+            self.disk_is_small = await asyncio.to_thread(_mount, self.disk)
+            self.valkey.start()
+            self.mariadb = MariaDB()
+            self.mariadb.start()
+            await self.proxy.start()
+            sql_url = self.mariadb.database()
+            self.redis = connect(self.valkey.url, connections=8, timeout_s=5.0)
+            self.sql = database.connect(sql_url, self.folder, 4)
+            self.livesale = System(
+                self.folder,
+                LIVESALE__REDIS__URL=f"unix://{self.proxy.socket}",
+                LIVESALE__SQL__URL=sql_url,
+                **SETTINGS,
+            )
+            await asyncio.to_thread(self.livesale.command, "migrate")
+            self.livesale.start(self.workers)
+            await self.livesale.wait_until_ready()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self.extras.values():
+            process.kill()
+            process.wait()
+        if hasattr(self, "livesale") and self.livesale.process is not None:
+            await asyncio.to_thread(self.livesale.stop)
+        await self.proxy.stop()
+        if hasattr(self, "sql"):
+            await self.sql.dispose()
+            await self.redis.aclose()
+        if hasattr(self, "mariadb"):
+            self.mariadb.remove()
+        self.valkey.remove()
+        if self.disk_is_small:
+            await asyncio.to_thread(subprocess.run, ["umount", str(self.disk)], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def command(self, *words: str) -> str:
+        """Run one `livesale` command to its end; what it printed."""
+        return await asyncio.to_thread(self.livesale.command, *words)
+
+    async def look(self, *words: str) -> str:
+        """What a `livesale` command prints, whatever its exit code."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "livesale", *words],
+            env=self.livesale.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+        return done.stdout + done.stderr
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copy what the processes wrote."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for log in (
+            self.livesale.output,
+            self.folder / "extras.log",
+            self.valkey.folder / "server.log",
+        ):
+            if log.exists():
+                shutil.copy(log, folder / f"{log.parent.name}-{log.name}")
+
+    def spawn_extra(self, name: str, *words: str, shim: Shim | None = None) -> None:
+        """One more process of livesale beside those of `up`."""
+        environment = dict(self.livesale.environment)
+        if shim is not None:
+            environment |= {key: shim.environment[key] for key in ("LD_PRELOAD", "FAULTS_CONTROL")}
+        with (self.folder / "extras.log").open("ab") as output:
+            self.extras[name] = subprocess.Popen(
+                [sys.executable, "-m", "livesale", *words],
+                env=environment,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
+            )
+
+    async def end_extra(self, name: str, *, kill: bool) -> None:
+        process = self.extras.pop(name, None)
+        if process is None:
+            return
+        process.kill() if kill else process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, 20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    async def restart(self, server: Server) -> float:
+        """Start a server that has died, if it has; seconds until it answered."""
+        began = time.monotonic()
+        while True:
+            if server.process is None or server.process.poll() is not None:
+                server.socket.unlink(missing_ok=True)
+                server.spawn()
+            process = server.process
+            assert process is not None
+            deadline = time.monotonic() + PATIENCE_S
+            while process.poll() is None:
+                if await asyncio.to_thread(server.answers):
+                    return time.monotonic() - began
+                if time.monotonic() > deadline:
+                    raise TimeoutError((server.folder / "server.log").read_text()[-2000:])
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.2)
+
+    async def wait_until_ready(self) -> None:
+        """Until the service says so, and SQL holds the log as it is then."""
+        async with asyncio.timeout(PATIENCE_S):
+            await until(self._is_ready)
+            target = await self._entries_in_log()
+
+            async def is_whole() -> bool:
+                return await self._entries_in_sql() >= target
+
+            await until(is_whole)
+
+    async def _entries_in_log(self) -> int:
+        added = 0
+        for partition in range(PARTITIONS):
+            log = LogReader(self.redis, self.keyspace.log(partition))
+            added += (await log.info()).entries_added
+        return added
+
+    async def _entries_in_sql(self) -> int:
+        """How many entries of the log SQL holds; -1 while it cannot be asked."""
+        try:
+            async with asyncio.timeout(5), self.sql.connect() as connection:
+                rows = await connection.execute(select(log_offsets.c.entries))
+                return sum(int(row[0]) for row in rows)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return -1
+
+    async def _is_ready(self) -> bool:
+        # A connection of its own each time: any of the workers may answer.
+        limit = aiohttp.ClientTimeout(total=3)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=limit) as client,
+                client.get(f"{self.livesale.url}/readyz") as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def _mount(folder: Path) -> bool:
+    """A small file system of its own, where we may mount one; else a folder."""
+    folder.mkdir()
+    if os.geteuid() != 0:
+        return False
+    options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs"]
+    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again: there is nobody who could tell."""
+    while not await happened():  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
