@@ -68,6 +68,7 @@ class Adjust(Struct):
     drop_id: str
     delta: int
     reason: str
+    sent_ms: float
     done: bool | None = None
 
 

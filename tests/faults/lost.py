@@ -4,39 +4,77 @@ They end with `livesale recover`, so they are not in the default schedule: weigh
 """
 
 import shutil
+import socket
 
 from tests.faults.faults import Fault, insist
 from tests.faults.schedule import Kind
+from tests.servers import Valkey
+
+NEEDS = ("valkey", "proxy", "scripts", "poison")
 
 
-class Emptied(Fault):
+class Lost(Fault):
+    """What they share: `repair` puts a server there that works, `recover` makes it the truth."""
+
+    async def repair(self) -> None:
+        """Nothing, where the server has only lost its data."""
+
+    async def heal(self) -> None:
+        await self.repair()
+        await self.system.command("recover", "--yes")
+
+
+class Emptied(Lost):
     """FLUSHALL: nothing may be sold until `livesale recover`."""
 
-    kind = Kind("Redis emptied", 12, ("valkey", "writer", "keeper"), 0.0, 1.0, 2.0)
+    kind = Kind("Redis emptied", 12, NEEDS, 0.0, 1.0, 2.0)
 
     async def start(self) -> None:
         await insist(self.system.redis.flushall)
 
-    async def heal(self) -> None:
-        await self.system.command("recover", "--yes")
 
-
-class OldCopy(Fault):
+class OldCopy(Lost):
     """Valkey comes back with the AOF of some seconds ago."""
 
-    kind = Kind("old copy of Redis", 12, ("valkey", "writer", "keeper"), 0.0, 1.0, 3.0)
+    kind = Kind("old copy of Redis", 12, NEEDS, 0.0, 1.0, 3.0, kills=True)
 
     async def start(self) -> None:
-        disk = self.system.disk
-        shutil.copytree(disk / "appendonlydir", self.system.folder / "old")
+        shutil.copytree(self.system.disk / "appendonlydir", self.system.folder / "old")
 
-    async def heal(self) -> None:
+    async def repair(self) -> None:
         self.system.valkey.kill()
         self.world.kills["valkey"] += 1
         shutil.rmtree(self.system.disk / "appendonlydir")
         shutil.move(self.system.folder / "old", self.system.disk / "appendonlydir")
         await self.system.restart(self.system.valkey)
-        await self.system.command("recover", "--yes")
 
 
-FAULTS: list[type[Fault]] = [Emptied, OldCopy]
+class Promoted(Lost):
+    """The primary dies, and a replica takes its place."""
+
+    kind = Kind("replica promoted", 15, NEEDS, 0.0, 1.0, 2.0, kills=True)
+    replica: Valkey
+
+    async def start(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        await insist(lambda: self.system.redis.config_set("port", port))
+        self.replica = Valkey("--replicaof", f"127.0.0.1 {port}")
+        self.replica.environment = self.system.shim.environment
+        self.replica.spawn()
+        await self.system.restart(self.replica)
+        await insist(self._in_sync)
+
+    async def _in_sync(self) -> None:
+        if not await self.system.redis.wait(1, 1_000):
+            raise ConnectionError("the replica is not there yet")
+
+    async def repair(self) -> None:
+        self.system.valkey.kill()
+        self.world.kills["valkey"] += 1
+        await self.system.replace_valkey(self.replica)
+        await insist(lambda: self.system.redis.replicaof("NO", "ONE"))
+
+
+FAULTS: list[type[Fault]] = [Emptied, OldCopy, Promoted]

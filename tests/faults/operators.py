@@ -112,7 +112,7 @@ class Operators:
     async def _adjust(self, drop_id: str) -> None:
         self._adjusts += 1
         delta = self._chance.choice([-40, -5, 10, 60, 200])
-        one = Adjust(drop_id, delta, f"adjust {self._adjusts}")
+        one = Adjust(drop_id, delta, f"adjust {self._adjusts}", now_ms())
         self._history.adjusts.append(one)
         body = {"delta": delta, "reason": one.reason}
         code = await self._insist(f"drops/{drop_id}/adjust", body, f"a{self._adjusts}")

@@ -108,7 +108,8 @@ def nobody_is_over_the_limit(history: History, outcome: Outcome) -> list[str]:
 
 
 def nothing_is_promised_twice(history: History) -> list[str]:
-    """By what buyers alone can know: units that were theirs at one instant never exceed the stock.
+    """By what buyers alone know: the units that are theirs at one instant never exceed the stock,
+    which is what was allotted, and each restock from when it was asked for.
 
     A hold is its buyer's from the answer until the first of its deadline and a release; a sale for
     ever, from the moment that the payment was answered.
@@ -134,21 +135,19 @@ def nothing_is_promised_twice(history: History) -> list[str]:
                 steps[claim.drop_id].append((sold[answer.rid], claim.quantity))
             for a, b in ends:
                 steps[claim.drop_id] += [(a, claim.quantity), (b, -claim.quantity)]
+    for one in history.adjusts:
+        if one.delta > 0 and one.done is not False:
+            steps[one.drop_id].append((one.sent_ms, -one.delta))
     wrong = []
     for drop_id, found in steps.items():
         terms = history.drops.get(drop_id)
         stock = terms.allotted if terms else 0
-        stock += sum(
-            one.delta
-            for one in history.adjusts
-            if one.drop_id == drop_id and one.delta > 0 and one.done is not False
-        )
         out = peak = 0
         for _, delta in sorted(found):
             out += delta
             peak = max(peak, out)
         if peak > stock:
-            wrong.append(f"{drop_id}: {peak} units were promised at once, {stock} were there")
+            wrong.append(f"{drop_id}: {peak - stock} units were promised to two buyers at once")
     return wrong
 
 

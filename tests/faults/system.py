@@ -35,6 +35,8 @@ PARTITIONS = 2
 WORKERS = 2
 DISK_MB = 512
 PATIENCE_S = 60.0
+SETTLE_S = 30.0
+PATIENT = {"LIVESALE__REDIS__TIMEOUT_MS": "20000", "LIVESALE__SQL__TIMEOUT_MS": "60000"}
 
 SETTINGS = {
     "LIVESALE__STOCK__PARTITIONS": str(PARTITIONS),
@@ -59,8 +61,9 @@ class FaultySystem:
         self.shim = Shim(self.folder, "valkey", self.shim_library)
         self.valkey.environment = self.shim.environment
         self.proxy = Proxy(self.folder / "proxy.sock", self.valkey.socket)
+        self._replaced: list[Valkey] = []
         self.extras: dict[str, subprocess.Popen[bytes]] = {}
-        self.disk_is_small = False
+        self.disk_is_small = False  # it has a file system of its own
         self.mariadb: MariaDB
         self.redis: Redis
         self.sql: AsyncEngine
@@ -103,26 +106,38 @@ class FaultySystem:
         if hasattr(self, "mariadb"):
             self.mariadb.remove()
         self.valkey.remove()
-        if self.disk_is_small:
-            await asyncio.to_thread(subprocess.run, ["umount", str(self.disk)], check=False)
+        for server in self._replaced:
+            server.remove()
+        if self.folder.joinpath("disk").is_mount():
+            command = ["umount", str(self.folder / "disk")]
+            await asyncio.to_thread(subprocess.run, command, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def command(self, *words: str) -> str:
         """Run one `livesale` command to its end; what it printed."""
         return await asyncio.to_thread(self.livesale.command, *words)
 
-    async def look(self, *words: str) -> str:
-        """What a `livesale` command prints, whatever its exit code."""
+    async def audit(self) -> list[str]:
+        """What the service's own audit finds broken. It has time: nothing is to be hurried here."""
+        words = ["audit", "--json", "--redis", self.valkey.url, "--settle", str(SETTLE_S)]
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "livesale", *words],
-            env=self.livesale.environment,
+            env=self.livesale.environment | PATIENT,
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_S,
+            timeout=4 * PATIENCE_S,
         )
-        return done.stdout + done.stderr
+        try:
+            checks = json.loads(done.stdout)
+        except ValueError:
+            return [f"the audit could not be read: {done.stdout[-500:]}{done.stderr[-500:]}"]
+        return [
+            f"{check['invariant']} {check['title']}: {check['detail']}"
+            for check in checks
+            if not check["ok"]
+        ]
 
     def keep_logs(self, folder: Path) -> None:
         """Copy what the processes wrote."""
@@ -159,6 +174,15 @@ class FaultySystem:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    async def replace_valkey(self, other: Valkey) -> None:
+        """Let another server take the place of Valkey, which is dead."""
+        self._replaced.append(self.valkey)
+        self.valkey, self.disk, self.disk_is_small = other, other.folder, False
+        self.proxy.upstream = other.socket
+        self.proxy.cut_all()
+        await self.redis.aclose()
+        self.redis = connect(other.url, connections=8, timeout_s=5.0)
 
     async def restart(self, server: Server) -> float:
         """Start a server that has died, if it has; seconds until it answered."""
