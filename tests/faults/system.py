@@ -6,6 +6,7 @@ between Valkey and the service a proxy.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
