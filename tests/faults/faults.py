@@ -19,6 +19,10 @@ from tests.faults.world import World
 T = TypeVar("T")
 
 
+class Missed(Exception):
+    """What was to break is not there: it is down for another reason."""
+
+
 class Fault:
     """One fault of one strike."""
 
@@ -30,6 +34,7 @@ class Fault:
         self.strike = strike
 
     async def start(self) -> None:
+        """Break it. Raises Missed."""
         raise NotImplementedError
 
     async def heal(self) -> None:

@@ -72,7 +72,7 @@ class Load:
 
     async def buy_one(self, drop_id: str) -> Claim:
         """One buyer who asks with a key until there is an answer."""
-        claim = self._claim(drop_id, 1, keyed=True)
+        claim = self.claim(drop_id, 1, keyed=True)
         await self._ask_until_clear(claim, 200)
         return claim
 
@@ -89,7 +89,7 @@ class Load:
 
     async def _live(self, drop_id: str) -> None:
         chance = self._chance
-        claim = self._claim(drop_id, chance.choice([1, 1, 1, 2, 2, 3]), chance.random() < 0.85)
+        claim = self.claim(drop_id, chance.choice([1, 1, 1, 2, 2, 3]), chance.random() < 0.85)
         patience = chance.choice([1, 3, 25, 25, 25]) if claim.rid else 1
         self._waiting += 1
         try:
@@ -99,10 +99,11 @@ class Load:
         if not claim.answers:
             return
         if claim.rid and chance.random() < 0.1:
-            await self._ask(claim)  # to see that the answer is the same
+            await self.ask(claim)  # to see that the answer is the same
         await self._decide(claim.answers[0], claim.buyer_id)
 
-    def _claim(self, drop_id: str, quantity: int, keyed: bool) -> Claim:
+    def claim(self, drop_id: str, quantity: int, keyed: bool) -> Claim:
+        """A buyer's wish, written down before it is asked for."""
         self._numbers += 1
         buyer_id = f"b{self._chance.randrange(BUYERS)}"
         key = f"k{self._numbers}"
@@ -115,14 +116,15 @@ class Load:
 
     async def _ask_until_clear(self, claim: Claim, patience: int) -> None:
         for number in range(patience):
-            code = await self._ask(claim)
+            code = await self.ask(claim)
             if code not in AGAIN or (code == "not_open" and number > 3):
                 return
             if not claim.rid and code in ("lost", "outcome_unknown", "hung_up"):
                 return  # a new request would be a second wish
             await asyncio.sleep(self._chance.uniform(0.05, 0.1 + 0.1 * min(number, 8)))
 
-    async def _ask(self, claim: Claim) -> str:
+    async def ask(self, claim: Claim) -> str:
+        """One request of a claim; its code."""
         path = f"/v1/drops/{claim.drop_id}/reservations"
         token, body = self._shop.token(claim.buyer_id), {"quantity": claim.quantity}
         key = self._keys.get(claim.rid, "") if claim.rid else ""

@@ -16,7 +16,7 @@ from stock.gateway import RedisEngine
 from tests.faults import checker
 from tests.faults.bank import Bank, EngineTill
 from tests.faults.ending import clear_quarantine, read_outcome
-from tests.faults.faults import Fault
+from tests.faults.faults import Fault, Missed
 from tests.faults.history import Outcome
 from tests.faults.load import Load
 from tests.faults.operators import Operators
@@ -45,6 +45,7 @@ class Result(Struct):
     seed: int
     took_s: float
     faults: dict[str, int]
+    missed: int  # faults whose victim was down already
     kills: dict[str, int]
     answers: dict[str, int]
     claims: int
@@ -127,9 +128,13 @@ class Play:
         await self._audit()
         self._say("holding the histories against the books")
         outcome = await read_outcome(self.system, self.world.history.drops)
+        await self.close()
+        return self._result(outcome)
+
+    async def close(self) -> None:
+        """Close the connections of buyers, operator and bank."""
         self.shop.close()
         await self._bank_redis.aclose()
-        return self._result(outcome)
 
     async def _break(self, one: Round) -> None:
         began = time.monotonic()
@@ -153,10 +158,13 @@ class Play:
                 await fault.start()
                 self.world.faults[name] += 1
                 await asyncio.sleep(strike.lasts_s)
+            except Missed:
+                self.world.missed[name] += 1
+                return
             finally:
+                self.active.discard(name)
                 async with asyncio.timeout(HEAL_S):
                     await fault.heal()
-                self.active.discard(name)
 
     async def _recover(self) -> None:
         """With everything healed: the first sale, and SQL with the whole log, each in time."""
@@ -192,6 +200,7 @@ class Play:
             seed=self.seed,
             took_s=round(time.monotonic() - self._began, 1),
             faults=dict(world.faults.most_common()),
+            missed=sum(world.missed.values()),
             kills={name: count for name, count in world.kills.most_common() if count},
             answers=dict(self.load.answers.most_common()),
             claims=len(world.history.claims),

@@ -1,14 +1,16 @@
 """Rows 1, 7, 11: processes that are killed, stand still, or are there twice."""
 
+import asyncio
 import contextlib
 import os
 import signal
 
-from tests.faults.faults import Fault
+from tests.faults.faults import Fault, Missed
 from tests.faults.schedule import Kind
 from tests.servers import Server
 
 ROLES = ("api-0", "api-1", "writer", "keeper")
+FIND_S = 2.0
 
 
 class RoleKilled(Fault):
@@ -17,21 +19,28 @@ class RoleKilled(Fault):
     role: str
 
     async def start(self) -> None:
-        os.kill(await self.system.livesale.pid_of(self.role), signal.SIGKILL)
+        os.kill(await self.find(), signal.SIGKILL)
         self.world.kills[self.role] += 1
 
+    async def find(self) -> int:
+        """The pid of the process. Raises Missed: it is not back since another fault."""
+        try:
+            async with asyncio.timeout(FIND_S):
+                return await self.system.livesale.pid_of(self.role)
+        except TimeoutError:
+            raise Missed from None
+
     async def heal(self) -> None:
-        await self.system.livesale.pid_of(self.role)
+        """The supervisor's business. That it is done is seen when the round is over."""
 
 
-class RoleStopped(Fault):
+class RoleStopped(RoleKilled):
     """SIGSTOP: alive, connected, and silent."""
 
-    role: str
     pid = 0
 
     async def start(self) -> None:
-        self.pid = await self.system.livesale.pid_of(self.role)
+        self.pid = await self.find()
         os.kill(self.pid, signal.SIGSTOP)
 
     async def heal(self) -> None:

@@ -35,7 +35,7 @@ def _figures(result: Result) -> Table:
     unknown = result.unknown_landed + result.unknown_not
     rows = {
         "took": f"{result.took_s:.0f} s, {result.busy_s:.0f} s of them under faults",
-        "faults": f"{sum(result.faults.values())}",
+        "faults": f"{sum(result.faults.values())}, {result.missed} missed: down already",
         "SIGKILLs": f"{sum(result.kills.values())} ({kills})",
         "claims": f"{result.claims:,} in {result.drops} drops",
         "acknowledged": f"{result.acknowledged:,}",

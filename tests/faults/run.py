@@ -6,6 +6,7 @@ Exit code 1 when a promise was broken.
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
@@ -67,6 +68,10 @@ async def _run(options: argparse.Namespace, console: Console) -> Result:
     kinds = [faults[name].kind for name in options.only] or default_kinds()
     rounds = plan(options.seed, options.minutes * 60, kinds)
     began = time.monotonic()
+    playing = asyncio.current_task()
+    assert playing is not None
+    # So that nothing is left behind: servers die with us, a mounted file system does not.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
 
     def say(what: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:7.1f} s[/]  {what}")

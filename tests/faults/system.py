@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import aiohttp
@@ -72,7 +72,7 @@ class FaultySystem:
 
     async def __aenter__(self) -> "FaultySystem":
         try:
-            self.disk_is_small = await asyncio.to_thread(_mount, self.disk)
+            await asyncio.to_thread(self.prepare_disk)
             self.valkey.start()
             self.mariadb = MariaDB()
             self.mariadb.start()
@@ -104,14 +104,20 @@ class FaultySystem:
         if hasattr(self, "sql"):
             await self.sql.dispose()
             await self.redis.aclose()
+        await asyncio.to_thread(self.remove_servers)
+
+    def prepare_disk(self) -> None:
+        """Where the AOF is to be."""
+        self.disk_is_small = _mount(self.disk)
+
+    def remove_servers(self) -> None:
+        """End the stores, and take away their disk."""
         if hasattr(self, "mariadb"):
             self.mariadb.remove()
-        self.valkey.remove()
-        for server in self._replaced:
+        for server in (self.valkey, *self._replaced):
             server.remove()
         if self.folder.joinpath("disk").is_mount():
-            command = ["umount", str(self.folder / "disk")]
-            await asyncio.to_thread(subprocess.run, command, check=False)
+            subprocess.run(["umount", str(self.folder / "disk")], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def command(self, *words: str) -> str:
@@ -206,6 +212,8 @@ class FaultySystem:
     async def wait_until_ready(self) -> None:
         """Until the service says so, and SQL holds the log as it is then."""
         async with asyncio.timeout(PATIENCE_S):
+            roles = ("writer", "keeper", *(f"api-{number}" for number in range(self.workers)))
+            await until(lambda: self._all_are_up(roles))
             await until(self._is_ready)
             target = await self._entries_in_log()
 
@@ -213,6 +221,15 @@ class FaultySystem:
                 return await self._entries_in_sql() >= target
 
             await until(is_whole)
+
+    async def _all_are_up(self, roles: Iterable[str]) -> bool:
+        try:
+            async with asyncio.timeout(1):
+                for role in roles:
+                    await self.livesale.pid_of(role)
+        except TimeoutError:
+            return False
+        return True
 
     async def _entries_in_log(self) -> int:
         added = 0

@@ -13,4 +13,5 @@ class World:
     poisoned: set[tuple[int, str]] = field(default_factory=set)  # partition and id in its log
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)  # what was to break was down already
     trouble: list[str] = field(default_factory=list)  # what a fault found and should not have
