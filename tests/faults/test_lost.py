@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 async def test_an_emptied_redis_sells_nothing(system: FaultySystem) -> None:
     # Given a drop that sells
     play = Play(system, all_faults(), seed=1)
+    play.world.hang_up = 0.0
     drop_id = await play.operators.open_one(100)
     assert drop_id is not None
     assert (await play.load.buy_one(drop_id)).answers
@@ -34,6 +35,7 @@ async def test_an_emptied_redis_sells_nothing(system: FaultySystem) -> None:
 async def test_a_replica_in_sync_takes_over(system: FaultySystem) -> None:
     # Given a drop that sells, and a replica that has all of it
     play = Play(system, all_faults(), seed=1)
+    play.world.hang_up = 0.0
     drop_id = await play.operators.open_one(100)
     assert drop_id is not None
     claim = await play.load.buy_one(drop_id)
