@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.faults.system import FaultySystem
+from tests.servers import MariaDB
 
 
 @pytest.fixture
-async def system() -> AsyncIterator[FaultySystem]:
-    async with FaultySystem() as system:
+async def system(mariadb_server: MariaDB) -> AsyncIterator[FaultySystem]:
+    async with FaultySystem(mariadb_server) as system:
         yield system
+    await system.restart(mariadb_server)
 
 
 @pytest.fixture

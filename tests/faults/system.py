@@ -52,8 +52,10 @@ SETTINGS = {
 class FaultySystem:
     """`async with FaultySystem() as system`: started, ready, and taken away at the end."""
 
-    def __init__(self, workers: int = WORKERS) -> None:
+    def __init__(self, mariadb: MariaDB | None = None, workers: int = WORKERS) -> None:
+        """With a MariaDB that runs already, that one is used, killed and left running."""
         self.workers = workers
+        self._lent = mariadb
         self.folder = Path(tempfile.mkdtemp(prefix="livesale-faults-"))
         self.shim_library = compile_shim(self.folder)
         self.keyspace = Keyspace(PARTITIONS)
@@ -74,8 +76,9 @@ class FaultySystem:
         try:
             await asyncio.to_thread(self.prepare_disk)
             self.valkey.start()
-            self.mariadb = MariaDB()
-            self.mariadb.start()
+            self.mariadb = self._lent or MariaDB()
+            if self._lent is None:
+                self.mariadb.start()
             await self.proxy.start()
             sql_url = self.mariadb.database()
             self.redis = connect(self.valkey.url, connections=8, timeout_s=5.0)
@@ -112,7 +115,7 @@ class FaultySystem:
 
     def remove_servers(self) -> None:
         """End the stores, and take away their disk."""
-        if hasattr(self, "mariadb"):
+        if hasattr(self, "mariadb") and self._lent is None:
             self.mariadb.remove()
         for server in (self.valkey, *self._replaced):
             server.remove()
