@@ -11,8 +11,12 @@ from stock.errors import StockError
 from stock.gateway import RedisEngine
 from stock.model import ConfirmCode
 from tests.faults.history import History, Payment
+from tests.faults.shop import Shop
 
 PATIENCE_S = 30.0
+PAY = "/v1/payments/simulated/{reservation_id}"
+_RESULTS = {name: name.upper() for name in ("sold", "late_sold", "replayed", "refund_due")}
+_REFUSALS = {"amount_mismatch": "MISMATCH", "unknown_reservation": "UNKNOWN"}
 
 
 class Till(Protocol):
@@ -50,11 +54,38 @@ class EngineTill:
                 self._engine.epochs[partition] = int(str(epoch or 0))
 
 
+class HttpTill:
+    """Through the simulated bank of the service, whose word has the effect of a callback."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def tell(self, payment: Payment) -> str:
+        body = {
+            "outcome": "paid",
+            "transaction_id": payment.payment_id,
+            "amount_fen": payment.amount_fen,
+        }
+        told = await self._shop.ask("POST", PAY.format(reservation_id=payment.rid), "", body)
+        if told.code == "ok":
+            return _RESULTS.get(str(told.body["result"]), "UNKNOWN")
+        return _REFUSALS.get(told.code, "")
+
+
+async def find_till(shop: Shop, engine: RedisEngine) -> Till:
+    """Over HTTP where the service takes payments, else straight to its engine."""
+    while True:
+        told = await shop.ask("GET", "/openapi.json", "")
+        if told.code == "ok":
+            return HttpTill(shop) if PAY in told.body["paths"] else EngineTill(engine)
+        await asyncio.sleep(0.1)
+
+
 class Bank:
     """Writes every payment into the history, with what became of it."""
 
     def __init__(self, till: Till, history: History) -> None:
-        self._till = till
+        self.till = till
         self._history = history
         self._taken = 0
         self.trouble: list[str] = []
@@ -66,7 +97,7 @@ class Bank:
         self._history.payments.append(payment)
         deadline = time.monotonic() + PATIENCE_S
         while not payment.result and time.monotonic() < deadline:
-            result = await self._till.tell(payment)
+            result = await self.till.tell(payment)
             if result:
                 payment.result, payment.answered_ms = result, _now_ms()
                 break
@@ -75,7 +106,7 @@ class Bank:
 
     async def repeat(self, payment: Payment) -> None:
         """Say once more what was said. What was answered first stands."""
-        result = await self._till.tell(payment)
+        result = await self.till.tell(payment)
         first = payment.result
         same = {"SOLD": "REPLAYED", "LATE_SOLD": "REPLAYED"}.get(first, first)
         if first and result not in ("", same):

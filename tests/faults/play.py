@@ -14,7 +14,7 @@ from livesale.settings import load_settings
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from tests.faults import checker
-from tests.faults.bank import Bank, EngineTill
+from tests.faults.bank import Bank, EngineTill, find_till
 from tests.faults.ending import clear_quarantine, read_outcome
 from tests.faults.faults import Fault, Missed
 from tests.faults.history import Outcome
@@ -94,14 +94,15 @@ class Play:
         self._began = time.monotonic()
         redis = connect(f"unix://{system.proxy.socket}", connections=8, timeout_s=1.5)
         self._bank_redis = redis
-        engine = RedisEngine(redis, system.keyspace, dict.fromkeys(range(PARTITIONS), 1))
+        self._engine = RedisEngine(redis, system.keyspace, dict.fromkeys(range(PARTITIONS), 1))
         self.shop = Shop(system.livesale.port, TokenSigner.from_settings(load_settings()))
-        self.bank = Bank(EngineTill(engine), self.world.history)
+        self.bank = Bank(EngineTill(self._engine), self.world.history)
         self.operators = Operators(self.shop, self.world.history, seed)
         self.load = Load(self.shop, self.operators, self.bank, self.world, seed)
 
     async def run(self, rounds: Sequence[Round]) -> Result:
         """All rounds, then the verdict."""
+        self.bank.till = await find_till(self.shop, self._engine)
         operating = asyncio.create_task(self.operators.work())
         buying = asyncio.create_task(self.load.work())
         try:

@@ -86,9 +86,10 @@ class Shop:
         lines = [
             f"{method} {path} HTTP/1.1",
             f"Host: 127.0.0.1:{self._port}",
-            f"Authorization: Bearer {token}",
             f"Content-Length: {len(payload)}",
         ]
+        if token:
+            lines.append(f"Authorization: Bearer {token}")
         if payload:
             lines.append("Content-Type: application/json")
         if key:
