@@ -50,7 +50,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 env=self.environment,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent(),
             )
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale.parent import die_with_parent
 from livesale.store import database
 from livesale.store.tables import log_offsets
 from stock.connection import connect
@@ -30,7 +31,7 @@ from stock.log import LogReader
 from tests.e2e.system import System
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, compile_shim
-from tests.servers import MariaDB, Server, Valkey, die_with_parent
+from tests.servers import MariaDB, Server, Valkey
 
 PARTITIONS = 2
 WORKERS = 2
@@ -171,7 +172,7 @@ class FaultySystem:
                 env=environment,
                 stdout=output,
                 stderr=output,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent(),
             )
 
     async def end_extra(self, name: str, *, kill: bool) -> None:
