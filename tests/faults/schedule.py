@@ -41,7 +41,7 @@ class Round(Struct, frozen=True):
 
 ROUND_S = 40.0
 CALM_S = 12.0  # what a round's recovery, its audit and the calm after it take, about
-EVERY_S = 0.9  # between two faults, on average
+EVERY_S = 1.1  # between two faults, on average
 REST_S = 0.7  # a part that broke is whole for so long before it breaks again
 
 
