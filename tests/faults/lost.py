@@ -3,19 +3,41 @@
 They end with `livesale recover`, so they are not in the default schedule: weight 0.
 """
 
+import os
 import shutil
+import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from stock.connection import connect
 from tests.faults.faults import Fault, insist
+from tests.faults.processes import ROLES
 from tests.faults.schedule import Kind
 from tests.servers import Valkey
 
-NEEDS = ("valkey", "proxy", "scripts", "poison")
+NEEDS = ("valkey", "proxy", "scripts", "poison", "mariadb", *ROLES)
 
 
 class Lost(Fault):
-    """What they share: `repair` puts a server there that works, `recover` makes it the truth."""
+    """What they share: `repair` puts a server there that works, `recover` makes it the truth.
+
+    What SQL does not hold when Redis is lost is lost with it, as docs/promises.md says. So that
+    nothing else may be missing, the loss comes in a moment in which SQL holds all: `silence`.
+    """
+
+    @asynccontextmanager
+    async def silence(self) -> AsyncIterator[None]:
+        """Who writes to Redis stands still, and SQL holds the whole log."""
+        pids = [await self.system.livesale.pid_of(role) for role in ROLES if role != "writer"]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await self.system.wait_until_whole()
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     async def repair(self) -> None:
         """Nothing, where the server has only lost its data."""
@@ -31,7 +53,8 @@ class Emptied(Lost):
     kind = Kind("Redis emptied", 12, NEEDS, 0.0, 1.0, 2.0)
 
     async def start(self) -> None:
-        await insist(self.system.redis.flushall)
+        async with self.silence():
+            await insist(self.system.redis.flushall)
 
 
 class OldCopy(Lost):
@@ -43,7 +66,8 @@ class OldCopy(Lost):
         shutil.copytree(self.system.disk / "appendonlydir", self.system.folder / "old")
 
     async def repair(self) -> None:
-        self.system.valkey.kill()
+        async with self.silence():
+            self.system.valkey.kill()
         self.world.kills["valkey"] += 1
         shutil.rmtree(self.system.disk / "appendonlydir")
         shutil.move(self.system.folder / "old", self.system.disk / "appendonlydir")

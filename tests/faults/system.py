@@ -219,6 +219,11 @@ class FaultySystem:
             roles = ("writer", "keeper", *(f"api-{number}" for number in range(self.workers)))
             await until(lambda: self._all_are_up(roles))
             await until(self._is_ready)
+        await self.wait_until_whole()
+
+    async def wait_until_whole(self) -> None:
+        """Until SQL holds the log as it is now."""
+        async with asyncio.timeout(PATIENCE_S):
             target = await self._entries_in_log()
 
             async def is_whole() -> bool:
