@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from msgspec import structs
 from rich.console import Console
 
 from tests.faults import report
@@ -65,7 +66,9 @@ def main(words: list[str]) -> int:
 
 async def _run(options: argparse.Namespace, console: Console) -> Result:
     faults = all_faults()
-    kinds = [faults[name].kind for name in options.only] or default_kinds()
+    # Those that are named are drawn, also when they are not by default.
+    named = [structs.replace(faults[name].kind, weight=1.0) for name in options.only]
+    kinds = named or default_kinds()
     rounds = plan(options.seed, options.minutes * 60, kinds)
     began = time.monotonic()
     playing = asyncio.current_task()
