@@ -16,6 +16,8 @@ from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -31,6 +33,7 @@ from stock.errors import (
     FencedOff,
     OutcomeUnknown,
     ScriptRefused,
+    ServerRefuses,
     Unreachable,
 )
 from stock.ids import drop_of
@@ -57,6 +60,8 @@ from stock.model import (
 )
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
+
+_FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # of the server, whatever the script
 
 
 class RedisEngine:
@@ -295,6 +300,8 @@ def _refusal(error: ResponseError) -> Exception:
         return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
+    if isinstance(error, OutOfMemoryError | ReadOnlyError) or text.startswith(_FOR_NOW):
+        return ServerRefuses(text)
     return ScriptRefused(text)
 
 

@@ -19,11 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.store.tables import metadata
 
-<<<<<<< HEAD
 HEAD = "0003_payments"  # the last of the migrations
-=======
-HEAD = "0002_tickets"  # the last of the migrations
->>>>>>> 9d80a368681c4cb0c4be9e3f71c5205e22305f45
 
 # Alembic's own table, as it makes it.
 _revisions = Table(

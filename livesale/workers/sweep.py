@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from stock.engine import Engine
-from stock.errors import BooksBroken, FencedOff, ScriptRefused
+from stock.errors import BooksBroken, FencedOff, ScriptRefused, ServerRefuses
 from stock.ids import drop_of, is_rid
 from stock.model import MAX_BATCH, StateCode
 
@@ -39,7 +39,9 @@ class Sweeper:
 
     A member that stands for nothing leaves the due list in the scripts. Those of a drop that
     refuses (its books are broken) stay: they are remembered and passed by, so that they can never
-    fill the page and keep the others from their turn; a minute later they are tried again.
+    fill the page and keep the others from their turn; a minute later they are tried again. When it
+    is the server that refuses (no memory, busy), no drop is to blame: the sweep ends and is soon
+    repeated, else holds would outlive a second without memory by a minute.
     """
 
     def __init__(
@@ -57,7 +59,10 @@ class Sweeper:
         return len(self._refused)
 
     async def sweep(self) -> Swept:
-        """End everything that is due now. Raises FencedOff, NotSent or OutcomeUnknown."""
+        """End everything that is due now.
+
+        Raises FencedOff, ServerRefuses, NotSent or OutcomeUnknown.
+        """
         done = Swept()
         now_ms = await self._engine.now_ms()
         if now_ms >= self._retry_at_ms:
@@ -101,12 +106,16 @@ class Sweeper:
         try:
             for start in range(0, len(rids), MAX_BATCH):
                 done.expired += await self._engine.expire(drop_id, rids[start : start + MAX_BATCH])
+        except ServerRefuses:
+            raise
         except (BooksBroken, ScriptRefused) as fault:
             self._pass_by(rids, drop_id, str(fault))
 
     async def _close(self, drop_id: str, done: Swept) -> None:
         try:
             code = await self._engine.close_drop(drop_id, only_when_due=True)
+        except ServerRefuses:
+            raise
         except (BooksBroken, ScriptRefused) as fault:
             self._pass_by([drop_id], drop_id, str(fault))
             return
