@@ -1,5 +1,6 @@
 """WeChat Pay's settings: what is missing or malformed refuses the start, and is named."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_one_app_logs_in_and_pays(flags: dict[str, Any]) -> None:
 
 
 def test_outside_dev_wechat_calls_back_by_https(flags: dict[str, Any]) -> None:
-    prod = flags | {"env": "prod", "auth": {"secret": "x" * 32}}
+    prod = flags | {"env": "prod", "auth": {"secret": secrets.token_hex(32)}}
     assert load_settings(**prod).env == "prod"
     refused = refusal(prod, notify_url="http://shop.example/v1/payments/wechat/notify")
     assert refused.setting == "LIVESALE__WECHATPAY__NOTIFY_URL"
