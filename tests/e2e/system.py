@@ -129,11 +129,16 @@ class Shop:
         self._operator = {"Authorization": f"Bearer {system.operator()}"}
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        async with self.client.request(
-            method, self.system.url + path, json=body, headers=headers
-        ) as answer:
-            assert answer.status < 300, await answer.text()
-            return await answer.json()
+        """The answer; asks again while a killed part is being started (503)."""
+        async with asyncio.timeout(START_S):
+            while True:
+                async with self.client.request(
+                    method, self.system.url + path, json=body, headers=headers
+                ) as answer:
+                    if answer.status != 503:
+                        assert answer.status < 300, await answer.text()
+                        return await answer.json()
+                await asyncio.sleep(0.1)
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
         return await self.ask(method, f"/v1/admin/{path}", body, **self._operator)
