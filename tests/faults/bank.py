@@ -87,6 +87,7 @@ class Bank:
     def __init__(self, till: Till, history: History) -> None:
         self.till = till
         self._history = history
+        self.waiting = 0  # payments that the service has not answered yet
         self._taken = 0
         self.trouble: list[str] = []
 
@@ -95,6 +96,14 @@ class Bank:
         self._taken += 1
         payment = Payment(f"pay-{self._taken}-{rid[-16:]}", rid, amount_fen, _now_ms())
         self._history.payments.append(payment)
+        self.waiting += 1
+        try:
+            await self._insist(payment)
+        finally:
+            self.waiting -= 1
+        return payment
+
+    async def _insist(self, payment: Payment) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not payment.result and time.monotonic() < deadline:
             result = await self.till.tell(payment)
@@ -102,7 +111,6 @@ class Bank:
                 payment.result, payment.answered_ms = result, _now_ms()
                 break
             await asyncio.sleep(0.1)
-        return payment
 
     async def repeat(self, payment: Payment) -> None:
         """Say once more what was said. What was answered first stands."""

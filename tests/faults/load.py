@@ -55,7 +55,7 @@ class Load:
             now = loop.time()
             due = min(due + (now - last) * self.rate, self.rate * 0.2)
             last = now
-            while due >= 1 and self._waiting < AT_ONCE and self._operators.live:
+            while due >= 1 and self._is_free() and self._operators.live:
                 due -= 1
                 self._visit(self._choose_drop())
 
@@ -75,6 +75,10 @@ class Load:
         claim = self.claim(drop_id, 1, keyed=True)
         await self._ask_until_clear(claim, 200)
         return claim
+
+    def _is_free(self) -> bool:
+        # Payments count: a shop that is behind with them would fall further behind for ever.
+        return self._waiting + self._bank.waiting < AT_ONCE
 
     def _visit(self, drop_id: str) -> None:
         task = asyncio.get_running_loop().create_task(self._live(drop_id))
@@ -137,6 +141,8 @@ class Load:
             if told.code == "ok":
                 one.code = "held" if told.status == 201 else "replayed"
                 self._note(claim, told)
+        if one.code == "closed":  # by its time: nobody needs to come any more
+            self._operators.live.pop(claim.drop_id, None)
         one.answered_ms = now_ms()
         claim.tries.append(one)
         self.answers[one.code] += 1

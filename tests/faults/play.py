@@ -165,10 +165,24 @@ class Play:
             finally:
                 self.active.discard(name)
                 async with asyncio.timeout(HEAL_S):
+                    if not strike.kind.kills:
+                        await self._revive(strike.kind.needs)
                     await fault.heal()
+
+    async def _revive(self, parts: Sequence[str] = ("valkey", "mariadb")) -> None:
+        """Start a store again that ended although nobody here killed it, and say so."""
+        servers = {"valkey": self.system.valkey, "mariadb": self.system.mariadb}
+        for part in parts:
+            server = servers.get(part)
+            if server is None or server.process is None or server.process.poll() is None:
+                continue
+            code = server.process.poll()
+            self.world.trouble.append(f"{part} ended by itself, or by others: exit code {code}")
+            await self.system.restart(server)
 
     async def _recover(self) -> None:
         """With everything healed: the first sale, and SQL with the whole log, each in time."""
+        await self._revive()
         healed_ms, healed = now_ms(), time.monotonic()
         recovery = Recovery()
         self.load.rate = CALM_RATE

@@ -73,7 +73,7 @@ async def _run(options: argparse.Namespace, console: Console) -> Result:
     began = time.monotonic()
     playing = asyncio.current_task()
     assert playing is not None
-    # So that nothing is left behind: servers die with us, a mounted file system does not.
+    # So that the folders go as well.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
 
     def say(what: str) -> None:
