@@ -48,7 +48,7 @@ from tests.twins.wechat_pay import Callback
 
 EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "15"))
 STEPS = 25
-HOLD_MS = 400
+HOLD_MS = 500
 GRACE_MS = 300
 PRICE_FEN = 1_990
 BUYERS = ("ann", "bob", "cid")
@@ -153,13 +153,18 @@ class MoneyMachine(RuleBasedStateMachine):
     def notify(self, callback: Callback) -> int:
         return self.house.wait(self.shop.notify(callback)).status
 
-    @initialize(units=st.sampled_from([1, 2, 4]), limit=st.sampled_from([1, 2]))
+    @initialize(units=st.sampled_from([1, 1, 2]), limit=st.sampled_from([1, 2]))
     def open_drop(self, units: int, limit: int) -> None:
         self.drop_id = self.house.wait(
             self.shop.api.open_drop(
                 allotted=units, buyer_limit=limit, hold_ms=HOLD_MS, expired_limit=0
             )
         )
+
+        for buyer in BUYERS:  # most of what may happen to money begins with a begun payment
+            self.reserve(buyer, 1)
+        for number in range(len(self.rids)):
+            self.begin(number)
 
     @rule(buyer=st.sampled_from(BUYERS), quantity=st.sampled_from([1, 1, 2]))
     def reserve(self, buyer: str, quantity: int) -> None:
@@ -169,6 +174,12 @@ class MoneyMachine(RuleBasedStateMachine):
             rid = reply.body["reservation_id"]
             self.rids.append(rid)
             self.owners[rid] = buyer
+
+    @rule(buyer=st.sampled_from(BUYERS))
+    def reserve_and_begin(self, buyer: str) -> None:
+        self.reserve(buyer, 1)
+        if self.rids:
+            self.begin(len(self.rids) - 1)
 
     @precondition(lambda self: self.rids)
     @rule(number=picks)
@@ -182,6 +193,8 @@ class MoneyMachine(RuleBasedStateMachine):
     def pay(self, number: int, told: bool) -> None:
         """The buyer pays what was begun; the callback comes, or is lost for now."""
         rid = self.pick(number)
+        if rid not in self.twin.orders:
+            self.begin(number)
         if rid in self.twin.orders and self.twin.orders[rid].state == "NOTPAY":
             self.twin.pay(rid)
             self.callbacks.append(self.twin.payment_callback(rid))
@@ -201,7 +214,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def pay_for_nothing(self, number: int) -> None:
         """Money for a reservation that never was."""
         rid, stranger = self.pick(number), random_rid(self.drop_id)
-        if rid in self.twin.orders:
+        if rid in self.twin.orders and number % 4 == 0:
             terms = {**self.twin.orders[rid].terms, "out_trade_no": stranger}
             order = type(self.twin.orders[rid])(terms, "")
             self.twin.orders[stranger] = order
@@ -246,7 +259,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def send_refunds(self) -> None:
         self.house.wait(self.house.send_refunds())
 
-    @rule(dead=st.booleans())
+    @rule(dead=st.sampled_from([False, False, True]))
     def gateway(self, dead: bool) -> None:
         self.twin.instead = (lambda _: web.Response(status=502)) if dead else None
 
@@ -268,6 +281,11 @@ class MoneyMachine(RuleBasedStateMachine):
 
     async def _end_it(self) -> None:
         stage = self.shop.stage
+        for again in [k for k in self.twin.orders if "#" in k and k not in self.taken]:
+            # A question by the order's number finds one transaction. Of an order that has two,
+            # which WeChat never lets happen, the other is known by its callback's repetition only.
+            first = self.twin.payment_callback(again.partition("#")[0])
+            assert (await self.shop.notify(first)).status == 200
         await asyncio.sleep(HOLD_MS / 1000)
         while True:
             await self.house.sweep()
