@@ -39,10 +39,12 @@ class Section(BaseModel):
 
 
 class RedisSettings(Section):
-    url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://)")
+    url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://)")
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10)
-    durability: Literal["fsync", "none"]
+    durability: Literal["fsync", "replicated", "none"]
+    replicas: int = Field(ge=1, le=10)
+    wait_ms: int = Field(ge=1)
 
 
 class SqlSettings(Section):
@@ -105,6 +107,7 @@ class WriterSettings(Section):
 
 class KeeperSettings(Section):
     sweep_ms: int = Field(ge=10, le=1_000)
+    archive_after_s: int = Field(ge=0)
 
 
 class LogSettings(Section):

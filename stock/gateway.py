@@ -4,9 +4,13 @@ The calls here never go through redis-py's retries: a mutating command that is s
 effect twice. A retry is the caller's, with the same rid. To tell "nothing was sent" from "the
 outcome is unknown" the gateway takes a connection, then sends, then reads, and watches which of
 the three failed.
+
+A script runs only on the server that was approved. Every connection knows its server, so a Redis
+that was restarted, swapped for another or promoted is met before the first call to it, and
+`on_other_server` says whether it may be used.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +19,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
     NoScriptError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -57,9 +62,19 @@ from stock.model import (
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
 
+BARRIER = "ls:barrier"  # a channel nobody listens to
+
+_READS = frozenset({"snapshot"})
+
 
 class RedisEngine:
-    """`stock.engine.Engine` on a Redis or Valkey server. `close()` leaves the client open."""
+    """`stock.engine.Engine` on a Redis or Valkey server.
+
+    `epochs` may be changed while it runs; 0 closes a partition to this process. With `replicas`
+    an answer is given only when so many replicas have it, or OutcomeUnknown after `wait_ms`.
+    `on_other_server` is awaited with the id of a server that is not `server_id`, and must set
+    `server_id` to it or raise FencedOff or Unreachable; without it any server is good enough.
+    """
 
     def __init__(
         self,
@@ -67,10 +82,16 @@ class RedisEngine:
         keyspace: Keyspace,
         epochs: Mapping[int, int],
         scripts: Mapping[str, Script] | None = None,
+        *,
+        replicas: int = 0,
+        wait_ms: int = 1_000,
     ) -> None:
         self.redis = redis
         self.keyspace = keyspace
         self.epochs = dict(epochs)
+        self.server_id = ""
+        self.on_other_server: Callable[[str], Awaitable[None]] | None = None
+        self._wait = (replicas, wait_ms) if replicas else None
         self._pool: Any = redis.connection_pool
         self._scripts = dict(scripts or load_all())
 
@@ -225,38 +246,122 @@ class RedisEngine:
         # 0 is no epoch: a partition that this process was never given is fenced off.
         return self.epochs.get(self.keyspace.partition_of(drop_id), 0)
 
+    async def meet_server(self) -> None:
+        """See which server there is now, without a call to it.
+
+        Raises FencedOff when it may not be used, Unreachable when there is none.
+        """
+        await self._pool.release(await self._take_approved())
+
     async def _send(self, verb: str, command: list[str | int]) -> list[Any]:
+        wait = None if verb in _READS else self._wait
         try:
-            reply: list[Any] = await self._ask(*command)
+            reply: list[Any] = await self._run(command, wait)
         except NoScriptError:
             # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
             # often SCRIPT FLUSH comes, and makes it remember.
-            reply = await self._ask("EVAL", self._scripts[verb].source, *command[2:])
+            reply = await self._run(["EVAL", self._scripts[verb].source, *command[2:]], wait)
         return reply
 
+    async def _run(self, command: list[str | int], wait: tuple[int, int] | None) -> Any:
+        connection = await self._take_approved()
+        if wait is None:
+            return await self._converse(connection, _plain, command)
+        return await self._converse(connection, _confirmed_by, command, *wait)
+
     async def _ask(self, *command: str | int) -> Any:
+        return await self._converse(await self._take(), _plain, command)
+
+    async def _take(self) -> Any:
         try:
-            connection: AbstractConnection = await self._pool.get_connection()
+            return await self._pool.get_connection()
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
+
+    async def _take_approved(self) -> Any:
+        """A connection to the approved server. Raises FencedOff or Unreachable."""
+        connection = await self._take()
+        if connection.server_id == self.server_id or self.on_other_server is None:
+            return connection
+        # It may be one from before the server changed. Nothing is held while the other server is
+        # looked at: whoever looks needs connections too.
+        await connection.disconnect(nowait=True)
+        await self._pool.release(connection)
+        connection = await self._take()
+        if connection.server_id == self.server_id:
+            return connection
+        await self._pool.release(connection)
+        await self.on_other_server(connection.server_id)
+        connection = await self._take()
+        if connection.server_id == self.server_id:
+            return connection
+        await self._pool.release(connection)
+        raise Unreachable("the server changed again while it was looked at")
+
+    async def _converse(
+        self, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any
+    ) -> Any:
+        """Send and read on a connection that was taken, give it back, and sort the faults."""
         try:
-            await connection.send_command(*command)
-            return await connection.read_response()
+            return await talk(connection, *args)
         except NoScriptError:
             raise
         except BusyLoadingError as error:
+            raise Unreachable(str(error)) from error
+        except ReadOnlyError as error:
+            # It was the primary once. Nothing was done; the next connection asks who is it now.
+            await connection.disconnect(nowait=True)
             raise Unreachable(str(error)) from error
         except ResponseError as error:
             raise _refusal(error) from error
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise OutcomeUnknown(str(error)) from error
+        except OutcomeUnknown:
+            await connection.disconnect(nowait=True)  # an old primary is left, not waited for
+            raise
         except BaseException:
             # Cancelled in the middle: whoever takes this connection next must not read our reply.
             await connection.disconnect(nowait=True)
             raise
         finally:
             await self._pool.release(connection)
+
+
+async def _plain(connection: AbstractConnection, command: Sequence[str | int]) -> Any:
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
+async def _confirmed_by(
+    connection: AbstractConnection, command: Sequence[str | int], replicas: int, wait_ms: int
+) -> Any:
+    """The reply, once `replicas` have all that the server had written when it gave it.
+
+    WAIT by itself waits for what this connection wrote. A retry writes nothing: its first attempt
+    did, by another connection perhaps, and may have reached nobody. So something is always written
+    in between, and PUBLISH goes to the replicas without touching a key or the AOF.
+    """
+    packed = connection.pack_commands(
+        [command, ("PUBLISH", BARRIER, ""), ("WAIT", replicas, wait_ms)]
+    )
+    await connection.send_packed_command(packed)
+    fault: ResponseError | None = None
+    reply: Any = None
+    try:
+        reply = await connection.read_response()
+    except ResponseError as error:
+        fault = error
+    try:
+        await connection.read_response()
+        confirmed = int(await connection.read_response())
+    except ResponseError as error:
+        raise OutcomeUnknown(f"no replica could be asked: {error}") from error
+    if fault is not None:
+        raise fault  # it changed nothing: there is nothing to confirm
+    if confirmed < replicas:
+        raise OutcomeUnknown(f"{confirmed} of {replicas} replicas confirmed within {wait_ms} ms")
+    return reply
 
 
 def _names(keys: DropKeys) -> dict[str, str]:

@@ -69,6 +69,7 @@ drops = Table(
     Column("opens_ms", BigInteger, nullable=False),
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
     Index("drops_by_campaign", "campaign_id", "drop_id"),
 )
 
@@ -115,6 +116,7 @@ stock_ledger = Table(
     Column("burned", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("note", String(300), nullable=True),  # an operator's reason
+    Column("adjust_id", String(64), nullable=True),  # of a restock or scrapping: done once
     Index("stock_ledger_by_drop", "drop_id"),
 )
 

@@ -25,7 +25,7 @@ class Keeper:
         self._failing: dict[int, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until `stop`; also ends when every partition is fenced off."""
+        """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
         async with asyncio.TaskGroup() as tasks:
             for partition in range(self._deployment.keyspace.partitions):
@@ -50,9 +50,12 @@ class Keeper:
                 await self._measure(partition, sweeper.passed_by)
                 done = await sweeper.sweep()
             except FencedOff as fence:
-                self._fail(partition, f"fenced off: {fence}")
-                _log.critical("keeper stopped for good: fenced off", partition=partition)
-                return
+                reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
+                if self._failing.get(partition) != reason:
+                    _log.critical("nothing is swept here", partition=partition, reason=reason)
+                self._fail(partition, reason)
+                await backoff.wait(stop)
+                continue
             # Holds must end whatever happens, so no fault ends the keeper: it sweeps again.
             except Exception as fault:
                 self._fail(partition, f"{type(fault).__name__}: {fault}")

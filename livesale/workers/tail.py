@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from stock.connection import connect
+from stock.connection import Greeting, connect
 from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
 from stock.log import LogReader
@@ -35,9 +35,9 @@ class Item(Struct, frozen=True):
         return json.dumps(dict(self.fields))
 
 
-def connect_reader(url: str, timeout_s: float) -> "Redis":
+def connect_reader(url: str, timeout_s: float, greet: Greeting | None = None) -> "Redis":
     """A client with two connections: one may block for BLOCK_MS, one is for questions."""
-    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s)
+    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s, greet=greet)
 
 
 class Tail:
