@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError, WatchError
 
 from stock.errors import BooksBroken, FencedOff, ScriptRefused
 from stock.keyspace import Keyspace
@@ -28,9 +28,22 @@ class Restorer:
         self._keyspace = keyspace
         self._scripts = {verb: load(verb) for verb in _VERBS}
 
-    async def fence(self, partition: int, token: str) -> None:
-        """Put something in the place of the epoch that no engine has: nothing can be sold."""
-        await self._redis.set(self._keyspace.epoch(partition), token)
+    async def fence(self, partition: int, held: str | None, token: str) -> None:
+        """Put something in the place of the epoch that no engine has: nothing can be sold.
+
+        `held` is what was seen there before.
+        """
+        key = self._keyspace.epoch(partition)
+        async with self._redis.pipeline() as together:
+            await together.watch(key)
+            if await together.get(key) != held:
+                raise FencedOff(f"the epoch of p{partition:02d} has changed meanwhile")
+            together.multi()  # type: ignore[no-untyped-call]
+            together.set(key, token)
+            try:
+                await together.execute()
+            except WatchError as error:
+                raise FencedOff(f"the epoch of p{partition:02d} has changed meanwhile") from error
 
     async def raise_epoch(self, partition: int, held: str | int, epoch: int) -> bool:
         """Give the partition another epoch if it has `held`; say whether it had."""
@@ -40,15 +53,30 @@ class Restorer:
 
     async def clear(self, partition: int, token: str) -> int:
         """Remove every key of the partition but its epoch; how many those were."""
+        epoch_key, removed, cursor = self._keyspace.epoch(partition), 0, 0
+        pattern = self._keyspace.pattern(partition)
+        while True:
+            cursor, page = await self._redis.scan(cursor, pattern, SCAN)
+            keys = [str(key) for key in page if key != epoch_key]
+            if keys:
+                removed += await self._unlink(partition, token, keys)
+            if cursor == 0:
+                return removed
+
+    async def _unlink(self, partition: int, token: str, keys: Sequence[str]) -> int:
         epoch_key = self._keyspace.epoch(partition)
-        removed = 0
-        async for key in self._redis.scan_iter(match=self._keyspace.pattern(partition), count=SCAN):
-            if key == epoch_key:
-                continue
-            if await self._redis.get(epoch_key) != token:
-                raise FencedOff(f"partition p{partition:02d} is being recovered by another")
-            removed += await self._redis.unlink(key)
-        return removed
+        taken = FencedOff(f"p{partition:02d} is being recovered by another")
+        async with self._redis.pipeline() as together:
+            await together.watch(epoch_key)
+            if await together.get(epoch_key) != token:
+                raise taken
+            together.multi()  # type: ignore[no-untyped-call]
+            together.unlink(*keys)
+            try:
+                (removed,) = await together.execute()
+            except WatchError:
+                raise taken from None
+        return int(removed)
 
     async def restore_pairs(
         self,

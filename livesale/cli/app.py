@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import drops, inspect, run, setup
+from livesale.cli import drops, inspect, recover, run, setup
 
 app = typer.Typer(
     name="livesale",
@@ -43,3 +43,4 @@ app.command()(setup.token)
 app.add_typer(drops.group, name="drop")
 app.command()(inspect.audit)
 app.command()(inspect.doctor)
+app.command()(recover.recover)

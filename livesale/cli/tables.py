@@ -28,26 +28,26 @@ def print_json(value: Any) -> None:
 
 
 def print_checks(checks: "Sequence[Check]") -> None:
-    table = _table("", "promise", "", "what was seen")
+    table = make_table("", "promise", "", "what was seen")
     for check in checks:
         mark = Text("holds", "green") if check.ok else Text("BROKEN", "bold red")
         table.add_row(check.invariant, check.title, mark, Text(check.detail))
-    _print(table)
+    print_plain(table)
 
 
 def print_findings(findings: "Sequence[Finding]") -> None:
-    table = _table("", "", "what was found")
+    table = make_table("", "", "what was found")
     for finding in findings:
         colour = _COLOUR[finding.verdict]
         text = Text(finding.text)
         if finding.cure:
             text.append(f"\n{finding.cure}", "bold")
         table.add_row(finding.topic, Text(finding.verdict, colour), text)
-    _print(table)
+    print_plain(table)
 
 
 def print_drops(drops: "Sequence[Drop]") -> None:
-    table = _table("drop", "title", "state", "units", "price", "opens", "closes")
+    table = make_table("drop", "title", "state", "units", "price", "opens", "closes")
     for column in table.columns[-2:]:
         column.no_wrap = True
     for drop in drops:
@@ -60,27 +60,29 @@ def print_drops(drops: "Sequence[Drop]") -> None:
             _moment(drop.opens_ms),
             _moment(drop.closes_ms),
         )
-    _print(table)
+    print_plain(table)
 
 
 def print_books(books: "DropBooks") -> None:
-    table = _table(f"drop {books.drop_id}", *books.redis.__struct_fields__)
+    table = make_table(f"drop {books.drop_id}", *books.redis.__struct_fields__)
     for side, counters in (("redis", books.redis), ("sql", books.sql)):
         table.add_row(side, *[f"{number:,}" for number in msgspec.structs.astuple(counters)])
-    _print(table)
+    print_plain(table)
     verdict = Text("the books hold", "green") if books.ok else Text("BROKEN", "bold red")
     verdict.append(f": {books.state}, {books.lag_entries} log entries on their way to SQL", "not b")
-    _print(verdict)
+    print_plain(verdict)
 
 
-def _table(*columns: str) -> Table:
+def make_table(*columns: str) -> Table:
+    """An empty table in the style of all commands."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _print(what: Table | Text) -> None:
+def print_plain(what: Table | Text) -> None:
+    """Print without colouring numbers."""
     # In a pipe nobody sets a width: lines may be as long as they need to be.
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     Console(highlight=False, width=width).print(what)

@@ -93,7 +93,7 @@ class Tail:
         self._at_end = len(raw) < self._count
         if not raw:
             return
-        items = [_decode(entry_id, fields) for entry_id, fields in raw]
+        items = [read_item(entry_id, fields) for entry_id, fields in raw]
         self._after = items[-1].id
         self._ready.extend(items)
         rows = sum(map(_rows, items))
@@ -113,7 +113,8 @@ def _rows(item: Item) -> int:
     return max(1, len(item.entry.rows)) if item.entry else 1
 
 
-def _decode(entry_id: str, fields: Mapping[str, str]) -> Item:
+def read_item(entry_id: str, fields: Mapping[str, str]) -> Item:
+    """An entry as it came, decoded where that is possible."""
     try:
         return Item(entry_id, fields, decode(entry_id, fields))
     except LogCorrupt as why:
