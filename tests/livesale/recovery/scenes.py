@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+
 from livesale.audit import Check, audit
 from livesale.deployment import Deployment
 from livesale.recovery import Repaired, diagnose, open_for_recovery, repair
@@ -91,9 +93,10 @@ class Copies:
         """As an operator copies it under load: nothing is rewritten meanwhile."""
         shutil.copytree(self._aof, self._copy)
 
-    def put_back(self) -> None:
-        """Stop the server, give it the copy, start it."""
+    async def put_back(self, redis: Redis) -> None:
+        """Stop the server, give it the copy, start it, and connect `redis` anew."""
         self._server.kill()
         shutil.rmtree(self._aof)
         shutil.copytree(self._copy, self._aof)
         self._server.start()
+        await redis.connection_pool.disconnect()

@@ -248,7 +248,7 @@ async def test_an_older_copy_loses_nothing_that_sql_has(
     await write(stage)
     before = await dump(stage)
     # when the copy is put back and recovered
-    copies.put_back()
+    await copies.put_back(stage.redis)
     assert await dump(stage) != before
     await recover(stage)
     # then everything is there
@@ -269,7 +269,7 @@ async def test_what_a_wrong_copy_sold_is_never_sold_twice(
     rights = await reserve(stage, drop_id, ["ann", "ann"])
     await write(stage)
     # when the copy sells 3 units, of which 2 are paid, and lets the first buyer go
-    copies.put_back()
+    await copies.put_back(stage.redis)
     wrongs = await reserve(stage, drop_id, ["eve", "fay", "gil"])
     await stage.engine.confirm(wrongs[0], "pay-eve", PRICE_FEN)
     await stage.engine.confirm(wrongs[1], "pay-fay", PRICE_FEN)
