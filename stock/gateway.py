@@ -30,6 +30,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from stock.books import Books
 from stock.errors import (
     BooksBroken,
     FencedOff,
@@ -41,8 +42,10 @@ from stock.ids import drop_of
 from stock.keyspace import DropKeys, Keyspace
 from stock.model import (
     MAX_BATCH,
+    MAX_BEHIND,
     MAX_UNITS,
     AdjustCode,
+    ArchiveCode,
     Attempt,
     BatchOutcome,
     ConfirmCode,
@@ -119,10 +122,10 @@ class RedisEngine:
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
         if not 1 <= len(attempts) <= MAX_BATCH:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
-        command = self._reserve_head(drop_id)
+        rest: list[str | int] = []
         for attempt in attempts:
-            command += (attempt.rid, attempt.buyer_id, attempt.quantity)
-        reply = await self._send("reserve", command)
+            rest += (attempt.rid, attempt.buyer_id, attempt.quantity)
+        reply = await self._call("reserve", drop_id, {}, rest)
         if reply[0] != "OK":
             outcome = Outcome(ReserveCode(reply[0]))
             return BatchOutcome([outcome] * len(attempts), now_ms=0, remaining=0, buyers=0)
@@ -175,6 +178,22 @@ class RedisEngine:
         condition = "due" if only_when_due else "always"
         return StateCode((await self._call("close_drop", drop_id, {"condition": condition}))[0])
 
+    async def archive_drop(
+        self, drop_id: str, books: Books, reservations: int, offset: str
+    ) -> ArchiveCode:
+        b = books
+        reply = await self._call(
+            "archive_drop",
+            drop_id,
+            {
+                "books": f"{b.allotted}|{b.available}|{b.held}|{b.sold}|{b.burned}",
+                "reservations": reservations,
+                "offset": offset,
+                "max_entries": MAX_BEHIND,
+            },
+        )
+        return ArchiveCode(reply[0])
+
     async def snapshot(self, drop_id: str) -> Snapshot | None:
         reply = await self._call("snapshot", drop_id, {})
         if reply[0] != "OK":
@@ -225,11 +244,6 @@ class RedisEngine:
         seconds, micros = await self._ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _reserve_head(self, drop_id: str) -> list[str | int]:
-        keys = self.keyspace.of_drop(drop_id)
-        script = self._scripts["reserve"]
-        return script.arrange(_names(keys), {"epoch": self._epoch_of(drop_id), "drop_id": drop_id})
-
     async def _call(
         self,
         verb: str,
@@ -237,10 +251,21 @@ class RedisEngine:
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
     ) -> list[Any]:
-        common: dict[str, str | int] = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
-        keys = self.keyspace.of_drop(drop_id)
-        command = self._scripts[verb].arrange(_names(keys), {**common, **args}, rest)
-        return await self._send(verb, command)
+        script, keys = self._scripts[verb], _names(self.keyspace.of_drop(drop_id))
+
+        def arrange() -> list[str | int]:
+            # As late as can be: an approval may have closed the partition a moment ago.
+            named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
+            return script.arrange(keys, named, rest)
+
+        wait = None if verb in _READS else self._wait
+        try:
+            reply: list[Any] = await self._run(arrange, wait)
+        except NoScriptError:
+            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
+            # often SCRIPT FLUSH comes, and makes it remember.
+            reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], wait)
+        return reply
 
     def _epoch_of(self, drop_id: str) -> int:
         # 0 is no epoch: a partition that this process was never given is fenced off.
@@ -253,21 +278,13 @@ class RedisEngine:
         """
         await self._pool.release(await self._take_approved())
 
-    async def _send(self, verb: str, command: list[str | int]) -> list[Any]:
-        wait = None if verb in _READS else self._wait
-        try:
-            reply: list[Any] = await self._run(command, wait)
-        except NoScriptError:
-            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
-            # often SCRIPT FLUSH comes, and makes it remember.
-            reply = await self._run(["EVAL", self._scripts[verb].source, *command[2:]], wait)
-        return reply
-
-    async def _run(self, command: list[str | int], wait: tuple[int, int] | None) -> Any:
+    async def _run(
+        self, arrange: Callable[[], list[str | int]], wait: tuple[int, int] | None
+    ) -> Any:
         connection = await self._take_approved()
         if wait is None:
-            return await self._converse(connection, _plain, command)
-        return await self._converse(connection, _confirmed_by, command, *wait)
+            return await self._converse(connection, _plain, arrange())
+        return await self._converse(connection, _confirmed_by, arrange(), *wait)
 
     async def _ask(self, *command: str | int) -> Any:
         return await self._converse(await self._take(), _plain, command)

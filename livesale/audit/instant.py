@@ -50,7 +50,9 @@ class DropView(Struct):
 
     @property
     def was_opened(self) -> bool:
-        """Whether Redis must know this drop: closed ones may have been archived."""
+        """Whether Redis must know this drop: only a finished one may have been archived."""
+        if DropState.CLOSED in (self.sql_state, self.state_after):
+            return bool(self.sql_books and self.sql_books.held)
         return self.sql_state in _OPENED or self.state_after in _OPENED
 
 

@@ -28,7 +28,7 @@ from livesale.store.ledger import position
 from livesale.store.tables import log_offsets
 from livesale.workers.partition_state import Halted
 from stock.errors import FencedOff
-from stock.log import START
+from stock.ids import START
 from stock.restorer import Restorer
 
 _TAKEN = "another `livesale recover` works on partition p{:02d}"

@@ -1,4 +1,4 @@
-"""The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock."""
+"""The keeper: ends holds at their deadline, closes drops at their time, archives finished ones."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
+from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.metrics import KeeperMetrics
 from livesale.workers.sweep import Sweeper
@@ -30,6 +31,7 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             for partition in range(self._deployment.keyspace.partitions):
                 tasks.create_task(self._keep(partition, stop))
+                tasks.create_task(self._archive(partition, stop))
         _log.info("the keeper has stopped")
 
     @property
@@ -70,6 +72,16 @@ class Keeper:
             self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
             self._metrics.sweep_s.observe(time.perf_counter() - started_s)
             await wait_for(stop, self._sweep_s)
+
+    async def _archive(self, partition: int, stop: asyncio.Event) -> None:
+        """Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis."""
+        archiver = Archiver(self._deployment, partition)
+        while not await wait_for(stop, ARCHIVE_EVERY_S):
+            try:
+                self._metrics.archived.inc(await archiver.archive())
+            # There is no hurry, whatever it was: it is tried again.
+            except Exception as fault:
+                _log.warning("nothing is archived", partition=partition, reason=str(fault))
 
     async def _measure(self, partition: int, passed_by: int) -> None:
         """How long the oldest member has been due that a sweep can do something about."""
