@@ -49,6 +49,8 @@ class Keeper:
         while not stop.is_set():
             started_s = time.perf_counter()
             try:
+                if partition in self._deployment.closed:
+                    raise FencedOff(f"partition p{partition:02d}")
                 await self._measure(partition, sweeper.passed_by)
                 done = await sweeper.sweep()
             except FencedOff as fence:

@@ -99,22 +99,25 @@ async def test_a_promotion_under_load_loses_nothing_acknowledged(
     # given a crowd, and all roles at work
     drop_ids = [await open_drop(deployment, allotted=90_000, buyer_limit=1_000) for _ in range(4)]
     buyers, stop = Buyers(deployment, drop_ids), asyncio.Event()
-    async with asyncio.TaskGroup() as tasks, running(Writer(deployment)):
-        async with running(Keeper(deployment)):
-            for number in range(6):
-                tasks.create_task(buyers.buy(f"b{number}", stop))
-            await asyncio.sleep(1.0)
-            # when the primary dies, and the Sentinels promote a replica
-            before = len(buyers.acknowledged)
-            assert before
-            cluster.primary.kill()
+    async with (
+        asyncio.TaskGroup() as tasks,
+        running(Writer(deployment)),
+        running(Keeper(deployment)),
+    ):
+        for number in range(6):
+            tasks.create_task(buyers.buy(f"b{number}", stop))
+        await asyncio.sleep(1.0)
+        # when the primary dies, and the Sentinels promote a replica
+        before = len(buyers.acknowledged)
+        assert before
+        cluster.primary.kill()
 
-            async def selling() -> bool:
-                return len(buyers.acknowledged) > before + 200
+        async def selling() -> bool:
+            return len(buyers.acknowledged) > before + 200
 
-            await until(selling)
-            stop.set()
-            await until_written(deployment)
+        await until(selling)
+        stop.set()
+        await until_written(deployment)
     # then the epoch has risen by itself, and every acknowledged reservation is there
     assert deployment.epochs == dict.fromkeys(range(PARTITIONS), 2)
     assert not deployment.closed

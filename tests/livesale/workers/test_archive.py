@@ -14,7 +14,6 @@ from livesale.store import database, tables
 from livesale.workers.archive import Archiver
 from livesale.workers.writer import Writer
 from stock.model import ConfirmCode
-from tests.livesale.http.api import Api
 from tests.livesale.stage import (
     PARTITIONS,
     PRICE_FEN,
@@ -127,28 +126,3 @@ async def test_late_money_is_due_back_once(stage: Deployment) -> None:
     async with database.snapshot(stage.sql) as connection:
         due = await connection.execute(select(tables.refunds.c.payment_id, tables.refunds.c.state))
         assert [tuple(row) for row in due] == [("late", "due")]
-
-
-async def test_a_late_retry_gets_its_first_answer(api: Api) -> None:
-    # given a reservation with a key, in a drop that was archived since
-    drop_id = await api.open_drop()
-    first = await api.reserve(drop_id, key="k1")
-    rid = first.body["reservation_id"]
-    await api.delete(f"/v1/reservations/{rid}", by=api.buyer())
-    await api.post(f"/v1/admin/drops/{drop_id}/close", by=api.boss)
-    await write(api.deployment)
-    for number in range(PARTITIONS):
-        archiver = Archiver(api.deployment, number)
-        archiver._after_ms = -4_000_000_000_000
-        await archiver.archive()
-    assert await keys(api.deployment.redis, drop_id) == []
-    # then a retry, a look and another buyer are answered from SQL
-    again = await api.reserve(drop_id, key="k1")
-    assert (again.status, again.body["reservation_id"], again.body["status"]) == (
-        200,
-        rid,
-        "released",
-    )
-    assert (await api.get(f"/v1/reservations/{rid}", by=api.buyer())).status == 200
-    assert (await api.reserve(drop_id, "bob")).code == "closed"
-    assert (await api.books(drop_id))["ok"]
