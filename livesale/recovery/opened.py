@@ -32,11 +32,9 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
         engine = RedisEngine(redis, keyspace, {})
         yield Deployment(
             settings=settings,
-            role="recover",
             redis=redis,
             redis_url=redis_url,
             sql=sql,
-            sql_url=settings.sql.url,
             keyspace=keyspace,
             engine=engine,
             epochs=engine.epochs,

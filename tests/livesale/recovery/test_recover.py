@@ -217,7 +217,7 @@ async def test_kill_9_in_the_middle(stage: Deployment) -> None:
         await stage.redis.delete(stage.keyspace.epoch(partition))
     chance = random.Random(3)
     command = [sys.executable, "-m", "livesale", "recover", "--yes"]
-    command += ["--redis", stage.redis_url, "--sql", stage.sql_url]
+    command += ["--redis", stage.redis_url, "--sql", stage.settings.sql.url]
     environment = os.environ | {"LIVESALE__STOCK__PARTITIONS": str(PARTITIONS)}
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL

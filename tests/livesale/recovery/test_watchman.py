@@ -57,7 +57,7 @@ async def test_scripts_that_are_forgotten_need_no_sql(watched: Deployment) -> No
     # given a server that was approved, SQL that is away, and a script cache that is empty
     drop_id = await open_drop(watched)
     await watched.sql.dispose()
-    database = Path(watched.sql_url.removeprefix("sqlite:///"))
+    database = Path(watched.settings.sql.url.removeprefix("sqlite:///"))
     database.rename(database.with_suffix(".away"))
     await watched.redis.script_flush()
     # then it sells on
@@ -176,7 +176,7 @@ async def test_nothing_is_sold_by_another_server_while_sql_is_away(
 ) -> None:
     drop_id = await open_drop(watched)
     await watched.sql.dispose()
-    database = Path(watched.sql_url.removeprefix("sqlite:///"))
+    database = Path(watched.settings.sql.url.removeprefix("sqlite:///"))
     away = database.with_suffix(".away")
     database.rename(away)
     database.mkdir()  # so that it cannot be made anew
