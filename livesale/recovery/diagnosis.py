@@ -105,4 +105,7 @@ async def _left(reader: LogReader, offset: str) -> tuple[int, int, int]:
 def _unknown(gap: str, place: Position) -> str:
     if not gap:
         return "nothing: the log goes on from where SQL stands"
-    return f"what was acknowledged after {place.offset} and had not reached SQL"
+    return (
+        f"what was acknowledged after {place.offset} and had not reached SQL; "
+        "a drop that is still `opening` has to be opened again"
+    )
