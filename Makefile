@@ -20,14 +20,14 @@ up: .venv/.run ## Run the service with everything embedded
 
 test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
-	@$(bin)/pytest -n auto --maxprocesses 4 $(ARGS)
+	@$(bin)/pytest --no-header -q -n auto --maxprocesses 4 $(ARGS)
 
 check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check --quiet .
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo 2>&1
-	@$(bin)/pytest --quiet -p no:cacheprovider tests/lua/test_headers.py
+	@$(bin)/pytest --no-header -q -p no:cacheprovider tests/lua/test_headers.py
 
 fmt: .venv/.dev ## Format, and mend what can be mended
 	@$(bin)/ruff check --fix --quiet . || true
@@ -45,9 +45,11 @@ clean: ## Remove environments, caches and builds; `var` holds data and stays
 
 # What running needs, and what developing needs too.
 .venv/.run: pyproject.toml uv.lock
+	@echo "preparing .venv …" >&2
 	@scripts/uv.sh sync --locked --quiet --no-dev --inexact
 	@touch $@
 
 .venv/.dev: pyproject.toml uv.lock
+	@echo "preparing .venv …" >&2
 	@scripts/uv.sh sync --locked --quiet
 	@touch .venv/.run $@

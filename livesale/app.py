@@ -16,22 +16,28 @@ from livesale.http.fallback import expect, make_fallback
 from livesale.http.health import Health
 from livesale.http.limits import Limits
 from livesale.http.services import Draining, Services
+from livesale.http.site import Site
 from livesale.http.table import ROUTES
 from livesale.http.traffic import Traffic
+from livesale.identity.challenges import Challenges
 from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
 from livesale.identity.sessions import Sessions
+from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
+from livesale.sales.fresh import Fresh
 from livesale.sales.orders import Orders
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
+from livesale.sales.tickets import Tickets
 from livesale.settings import Settings
 from stock.batcher import Batcher
 from stock.model import BatchOutcome
 from stock.soldout import SoldOut
 
 COUNT_EVERY_S = 1.0
+EXPOSITION_TTL_S = 1.0  # /metrics asks every process here: a crowd that asks costs one round
 
 DRAINING = web.AppKey("draining", Draining)
 SERVICES = web.AppKey("services", Services)
@@ -58,6 +64,7 @@ def build_app(
     providers = list(_providers(settings))
     draining = Draining()
     document = openapi.describe(ROUTES)
+    exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
         signer=signer,
@@ -66,22 +73,35 @@ def build_app(
         sessions=Sessions(deployment.sql, signer, providers),
         showcase=showcase,
         reservations=Reservations(deployment, till, showcase),
+        tickets=Tickets(
+            deployment,
+            showcase,
+            clock,
+            TicketSigner.from_settings(settings),
+            Challenges.from_settings(settings),
+        ),
         orders=Orders(deployment),
         campaigns=Campaigns(deployment),
         drops=Drops(deployment),
         health=Health(deployment, draining),
         draining=draining,
-        exposition=exposition,
+        site=Site(settings.http),
+        exposition=lambda: _expose(exposed),
         openapi=msgspec.json.encode(document),
         docs=docs_page.render(ROUTES, document),
     )
     app[SERVICES] = services
     app[DRAINING] = draining
-    _route(app, services, Traffic(settings.http.access_log_sample))
+    traffic = Traffic(settings.http.access_log_sample)
+    _route(app, services, traffic)
     logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
-    parts = [clock.running, *logins, lambda: _counting(batcher, till)]
+    parts = [clock.running, *logins, lambda: _counting(batcher, till), lambda: _telling(traffic)]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
+
+
+async def _expose(exposed: Fresh[bytes]) -> bytes:
+    return await exposed.get("") or b""
 
 
 def _providers(settings: Settings) -> Iterator[LoginProvider]:
@@ -118,6 +138,12 @@ def _while_running(
             yield
 
     return context
+
+
+@asynccontextmanager
+async def _telling(traffic: Traffic) -> AsyncIterator[None]:
+    yield
+    traffic.tell()
 
 
 @asynccontextmanager

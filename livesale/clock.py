@@ -27,6 +27,7 @@ class Clock:
         self._engine = engine
         self._offset_ms = time.time() * 1000 - time.monotonic() * 1000
         self._last_ms = 0
+        self.known = False  # whether Redis has answered: what is signed is not dated by a guess
 
     def now_ms(self) -> int:
         """Redis's time, in ms since 1970 UTC."""
@@ -43,6 +44,7 @@ class Clock:
         if after - before <= MAX_ROUND_TRIP_S:
             # TIME is cut to whole ms, so on average half of one is missing.
             self._offset_ms = server_ms + 0.5 - (before + after) * 500
+            self.known = True
 
     async def follow(self) -> None:
         """Read every second, for ever. While Redis is away the last offset goes on."""

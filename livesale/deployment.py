@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.embedded import embedded_redis
 from livesale.errors import Refused
+from livesale.loader import ScriptLoader
 from livesale.partitions import check_partitions, claim_partitions
 from livesale.settings import Settings
 from livesale.startup import SQL_URL, check_redis, check_replicas, check_sql, unreachable_redis
@@ -67,6 +68,7 @@ async def open_deployment(
             redis, keyspace, epochs, replicas=replicas, wait_ms=settings.redis.wait_ms
         )
         engine.server_id = server_id
+        await ScriptLoader(settings, redis).load_or_wait()
         deployment = Deployment(
             settings=settings,
             redis=redis,
@@ -77,7 +79,6 @@ async def open_deployment(
             epochs=engine.epochs,
         )
         await stack.enter_async_context(Watchman(deployment).watching())
-        await engine.load_scripts()
         yield deployment
 
 

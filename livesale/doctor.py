@@ -1,31 +1,42 @@
-"""Looks at everything a sale depends on, and says what it found in words."""
+"""Looks at everything a sale depends on, and says what it found in words.
+
+What a process checks at its start is here; what only a sale will need is in livesale.readiness.
+"""
 
 import platform
+import re
 import resource
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from enum import StrEnum
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from msgspec import Struct
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale import readiness
+from livesale.data_folder import CURE, blank, is_blank
 from livesale.deployment import open_redis, open_sql
 from livesale.embedded import find_server
 from livesale.errors import Refused
+from livesale.finding import Finding, Verdict, note, problem
+from livesale.finding import good as _good
+from livesale.finding import refused as _problem
 from livesale.partitions import check_partitions
 from livesale.refusals import hide_password
+from livesale.run_folder import run_folder
 from livesale.settings import Settings
 from livesale.startup import check_durability, check_eviction, check_server, check_sql
 from livesale.store.schema import head, is_current, migrate
 from livesale.store.tables import log_offsets
 from stock.keyspace import Keyspace
+
+__all__ = ["Finding", "Verdict", "examine"]
 
 PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
 LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
@@ -33,28 +44,21 @@ LEAST_FREE_BYTES = 1 << 30
 LEAST_FILES = 4_096
 
 
-class Verdict(StrEnum):
-    """`NOTE` is worth knowing, `PROBLEM` keeps livesale from starting or from its promises."""
-
-    GOOD = "good"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-class Finding(Struct, frozen=True):
-    """One thing that was looked at. `cure` says what to do where it is not good."""
-
-    topic: str
-    verdict: Verdict
-    text: str
-    cure: str = ""
-
-
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. Starts the embedded stores where they are asked for."""
+    """Every finding, as it is made. Starts the embedded stores where they are asked for.
+
+    Where these were never started before, they are tried in a temporary folder: nothing is left.
+    """
     for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
         yield finding
+    for finding in readiness.exposure(settings):
+        yield finding
     async with AsyncExitStack() as stack:
+        if is_blank(settings):
+            text = f"{blank(settings)}: what follows was tried in a temporary folder"
+            yield Finding("data", Verdict.NOTE, text, CURE)
+            trial = stack.enter_context(_trial_folder())
+            settings = settings.model_copy(update={"data_dir": trial})
         redis: Redis | None = None
         try:
             client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
@@ -63,7 +67,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield _problem("redis", refusal)
         else:
             redis = client
-            yield _good("redis", f"{name} at {hide_password(settings.redis.url)}")
+            yield _good("redis", f"{name}, {_place(settings.redis.url)}")
             async for finding in _redis_findings(client, settings):
                 yield finding
         try:
@@ -72,11 +76,27 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         except Refused as refusal:
             yield _problem("sql", refusal)
             return
-        yield _good("sql", f"{name} at {hide_password(settings.sql.url)}, every commit on disk")
+        yield _good("sql", f"{name}, {_place(settings.sql.url)}, every commit on disk")
         tables = await _tables(settings, sql)
         yield tables
-        if redis is not None and tables.verdict is Verdict.GOOD:
+        if tables.verdict is not Verdict.GOOD:
+            return
+        for finding in await readiness.leftovers(sql):
+            yield finding
+        if redis is not None:
             yield await _partitions(settings, redis, sql)
+            yield await readiness.lag(redis, sql, settings)
+            yield await readiness.memory(redis, sql)
+
+
+@contextmanager
+def _trial_folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True) as name:
+        try:
+            yield Path(name)
+        finally:
+            # Of a deep temp dir it is elsewhere.
+            shutil.rmtree(run_folder(Path(name)), ignore_errors=True)
 
 
 async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
@@ -84,11 +104,12 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
     yield await _try("eviction", lambda: check_eviction(redis), "never throws stock away")
     if asked == "none":
         text = "not asked for: a crash loses reservations that were acknowledged"
-        yield Finding("durability", Verdict.NOTE, text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
+        yield note("durability", text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
     else:
         text = "every answer is on disk before it is given"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
     yield await _clock(redis)
+    yield await readiness.rights(redis, settings)
 
 
 async def _clock(redis: Redis) -> Finding:
@@ -100,7 +121,7 @@ async def _clock(redis: Redis) -> Finding:
     text = f"{skew_ms:+.0f} ms against Redis, a round trip takes {trip_ms:.1f} ms"
     if abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS:
         return _good("clock", text)
-    return Finding("clock", Verdict.PROBLEM, text, "Let NTP set the clocks of both machines.")
+    return problem("clock", text, "Let NTP set the clocks of both machines.")
 
 
 async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
@@ -109,7 +130,7 @@ async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
     if await is_current(sql):
         return _good("tables", f"at revision {head()}")
     text = f"not at revision {head()}, which this version needs"
-    return Finding("tables", Verdict.PROBLEM, text, "Run `livesale migrate`.")
+    return problem("tables", text, "Run `livesale migrate`.")
 
 
 async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:
@@ -136,7 +157,7 @@ async def _try(topic: str, check: Callable[[], Awaitable[None]], text: str) -> F
 def _versions() -> Finding:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     python = platform.python_version()
-    return _good("versions", f"livesale {version('livesale')}, Python {python}, {packages}")
+    return _good("versions", f"livesale {version('livesale')}, Python {python}\n{packages}")
 
 
 def _environment(settings: Settings) -> Finding:
@@ -147,11 +168,17 @@ def _environment(settings: Settings) -> Finding:
         except Refused as refusal:
             return _problem("settings", refusal)
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-        text += f", embedded {' '.join(said.stdout.split()[:3])}"
+        text += f", embedded {_server_in(said.stdout)}"
     if settings.env == "dev":
         cure = "Set LIVESALE__ENV to prod where strangers can reach it."
-        return Finding("settings", Verdict.NOTE, f"{text}; the secret is public", cure)
+        return note("settings", f"{text}; the secret is public", cure)
     return _good("settings", text)
+
+
+def _server_in(said: str) -> str:
+    """`Valkey server v=9.1.2 sha=…` in short."""
+    found = re.match(r"(\w+) server v=(\S+)", said)
+    return f"{found[1]} {found[2]}" if found else "server of an unknown version"
 
 
 def _files() -> Finding:
@@ -160,7 +187,7 @@ def _files() -> Finding:
     if limit >= LEAST_FILES:
         return _good("files", text)
     cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
-    return Finding("files", Verdict.NOTE, text, cure)
+    return note("files", text, cure)
 
 
 def _disk(data_dir: Path) -> Finding:
@@ -171,12 +198,8 @@ def _disk(data_dir: Path) -> Finding:
     text = f"{free / (1 << 30):.1f} GiB free under {folder}"
     if free >= LEAST_FREE_BYTES:
         return _good("disk", text)
-    return Finding("disk", Verdict.NOTE, text, "Make room: a full disk stops the sale.")
+    return note("disk", text, "Make room: a full disk stops the sale.")
 
 
-def _good(topic: str, text: str) -> Finding:
-    return Finding(topic, Verdict.GOOD, text)
-
-
-def _problem(topic: str, refusal: Refused) -> Finding:
-    return Finding(topic, Verdict.PROBLEM, f"{refusal.setting}: {refusal.problem}", refusal.cure)
+def _place(url: str) -> str:
+    return url if url == "embedded" else f"at {hide_password(url)}"

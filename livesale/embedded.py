@@ -23,7 +23,7 @@ from livesale.errors import Refused
 from livesale.parent import die_with_parent
 from livesale.run_folder import run_folder
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 10.0
 WATCH_S = 0.1
 RESTART_S = (0.0, 0.1, 0.5, 2.0)  # pauses before the 1st, 2nd … restart in a row

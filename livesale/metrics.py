@@ -55,6 +55,13 @@ HTTP_SECONDS = Histogram(
 HTTP_IN_FLIGHT = Gauge(
     "livesale_http_requests_in_flight", "Requests being answered", registry=REGISTRY
 )
+HTTP_CONNECTIONS = Gauge("livesale_http_connections", "Open connections", registry=REGISTRY)
+HTTP_CUT = Counter(
+    "livesale_http_cut_total",
+    "Connections cut off: silent, slow_head, head_bytes, stalled, or full (too many)",
+    ["why"],
+    registry=REGISTRY,
+)
 RESERVATIONS = Counter(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",
@@ -76,6 +83,12 @@ PARTITION_CLOSED = Gauge(
     "livesale_partition_closed",
     "1 while this process keeps a partition closed: Redis and SQL do not belong together",
     ["partition"],
+    registry=REGISTRY,
+)
+TICKETS = Counter(
+    "livesale_tickets_total",
+    "Purchase tickets given (issued), or a challenge in their place (challenge)",
+    ["answer"],
     registry=REGISTRY,
 )
 LIMITED = Counter(

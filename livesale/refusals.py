@@ -12,14 +12,27 @@ from livesale.errors import Refused
 from livesale.settings import ENVS, PREFIX, Settings, read_config
 
 SHORTEST_SECRET_BYTES = 32
+FEWEST_CHARACTERS = (
+    8  # different ones in a secret; 64 random hexadecimal digits have as good as all
+)
+is_key_id = re.compile(r"[A-Za-z0-9]{1,16}").fullmatch
 NEW_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
 
 
 def check_names(model: type[BaseModel], environment: Mapping[str, str]) -> None:
-    """Refuse a name under LIVESALE__ that no setting has: a typo must not pass in silence."""
+    """Refuse a name under LIVESALE__ that no setting has, and one that a setting would have with
+    other underscores: a typo must not pass in silence."""
     known = dict(_names_of(model, PREFIX))
+    meant = {_single(name): name for name in known}
     for name in sorted(environment):
         upper = name.upper()
+        # tcp://…: what Kubernetes sets for a service that is named like one of our sections.
+        if not upper.startswith(PREFIX) and not environment[name].startswith("tcp://"):
+            if _single(upper) in meant:
+                cure = f"Did you mean {meant[_single(upper)]}?"
+                raise Refused(name, "there is no such setting", cure)
+            if upper.startswith(_single(PREFIX)) and "__" in upper:
+                raise Refused(name, "there is no such setting", _nearest(upper, list(known)))
         if not upper.startswith(PREFIX) or upper in known:
             continue
         if any(is_table and upper.startswith(f"{table}__") for table, is_table in known.items()):
@@ -61,8 +74,21 @@ def explain_bad_json(error: SettingsError) -> Refused:
 
 
 def check_promises(settings: Settings) -> None:
-    """Refuse what would break a promise outside dev. Raises Refused."""
+    """Refuse keys that tell nobody apart, and outside dev what would break a promise.
+
+    Raises Refused.
+    """
     auth = settings.auth
+    secrets = {f"{PREFIX}AUTH__SECRET": auth.secret}
+    for key_id, secret in auth.old_keys.items():
+        name = f"{PREFIX}AUTH__OLD_KEYS__{key_id}"
+        if not is_key_id(key_id):
+            cure = "A key id is 1 to 16 of A-Z a-z 0-9, as it stands in the tokens."
+            raise Refused(name, f"{key_id!r} is no key id", cure)
+        secrets[name] = secret
+    for name, secret in secrets.items():
+        if not secret.get_secret_value().strip():
+            raise Refused(name, "it is empty: anybody could sign", NEW_SECRET)
     if auth.key_id in auth.old_keys:
         raise Refused(
             f"{PREFIX}AUTH__KEY_ID",
@@ -79,10 +105,11 @@ def check_promises(settings: Settings) -> None:
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
-    secrets = {f"{PREFIX}AUTH__SECRET": auth.secret}
-    secrets |= {f"{PREFIX}AUTH__OLD_KEYS__{key}": value for key, value in auth.old_keys.items()}
     for name, secret in secrets.items():
         _check_secret(name, secret, where)
+        if name != f"{PREFIX}AUTH__SECRET" and secret == auth.secret:
+            cure = "Remove it, or make a new secret for the new key."
+            raise Refused(name, "it is the secret that is in use, so nothing was rotated", cure)
     if auth.dev_login:
         raise Refused(
             f"{PREFIX}AUTH__DEV_LOGIN",
@@ -107,12 +134,19 @@ _URL_CURE = {
 
 def _check_secret(name: str, secret: SecretStr, where: str) -> None:
     text = secret.get_secret_value()
-    if text == read_config("dev")["auth"]["secret"]:
+    if read_config("dev")["auth"]["secret"] in text:
         raise Refused(name, f"the secret of dev is public, and refused {where}", NEW_SECRET)
     size = len(text.encode())
     if size < SHORTEST_SECRET_BYTES:
         problem = f"at least {SHORTEST_SECRET_BYTES} bytes are needed {where}, not {size}"
         raise Refused(name, problem, NEW_SECRET)
+    if len(set(text)) < FEWEST_CHARACTERS:
+        problem = f"it repeats {len(set(text))} characters, which is refused {where}"
+        raise Refused(name, problem, NEW_SECRET)
+
+
+def _single(name: str) -> str:
+    return re.sub("_+", "_", name)
 
 
 def _names_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:

@@ -6,6 +6,7 @@ The names, types and ranges are here, the values in `config/`. Environment names
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +14,7 @@ from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -28,40 +30,70 @@ PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
 
 
+HOUR_S = 3_600
+YEAR_S = 365 * 24 * HOUR_S
+
+
 def _networks(texts: list[str]) -> list[str]:
     for text in texts:
-        ip_network(text, strict=False)  # raises ValueError
+        if ip_network(text, strict=False).prefixlen == 0:  # raises ValueError
+            raise ValueError(f"{text} is everybody: whoever asks could name any address")
+    return texts
+
+
+def _address(url: str) -> str:
+    """An address whose port can be read: what reads it later says less of what is wrong."""
+    urlsplit(url).port  # noqa: B018  raises ValueError
+    return url
+
+
+def _origins(texts: list[str]) -> list[str]:
+    for text in texts:
+        if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
+            raise ValueError(f"{text!r} is no origin; write it like https://shop.example")
     return texts
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RedisSettings(Section):
-    url: str = Field(pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://)")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://)"
+    )
+    loader_url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^($|redis://|rediss://|unix://|sentinel://)"
+    )
     connections: int = Field(ge=2, le=1_000)
-    timeout_ms: int = Field(ge=10)
+    timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
     durability: Literal["fsync", "replicated", "none"]
     replicas: int = Field(ge=1, le=10)
-    wait_ms: int = Field(ge=1)
+    wait_ms: int = Field(ge=1, le=HOUR_S * 1000)
 
 
 class SqlSettings(Section):
-    url: str = Field(pattern=r"^(embedded$|sqlite|mysql|mariadb)")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(embedded$|sqlite|mysql|mariadb)"
+    )
     connections: int = Field(ge=1, le=100)
-    timeout_ms: int = Field(ge=100)
+    timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
 
 
 class HttpSettings(Section):
     host: str
     port: int = Field(ge=0, le=65_535)
     workers: int = Field(ge=1, le=64)
-    max_body_bytes: int = Field(ge=256)
-    max_header_bytes: int = Field(ge=1_024)
-    idle_timeout_s: float = Field(gt=0)
-    drain_s: float = Field(ge=0)
-    notice_s: float = Field(ge=0)
+    max_body_bytes: int = Field(ge=256, le=16 * 1024 * 1024)
+    max_header_bytes: int = Field(ge=1_024, le=1024 * 1024)
+    head_timeout_s: float = Field(gt=0, le=HOUR_S)
+    idle_timeout_s: float = Field(gt=0, le=HOUR_S)
+    max_connections: int = Field(ge=10, le=1_000_000)
+    max_connections_per_address: int = Field(ge=1, le=1_000_000)
+    hsts_s: int = Field(ge=0, le=100_000_000)
+    cors_origins: Annotated[list[str], AfterValidator(_origins)]
+    drain_s: float = Field(ge=0, le=HOUR_S)
+    notice_s: float = Field(ge=0, le=HOUR_S)
     access_log_sample: float = Field(ge=0, le=1)
     trusted_proxies: Annotated[list[str], AfterValidator(_networks)]
 
@@ -71,43 +103,48 @@ class AuthSettings(Section):
     key_id: str = Field(pattern=r"^[A-Za-z0-9]{1,16}$")
     old_keys: dict[str, SecretStr]
     dev_login: bool
-    buyer_token_s: int = Field(ge=60)
-    operator_token_s: int = Field(ge=60)
+    buyer_token_s: int = Field(ge=60, le=YEAR_S)
+    operator_token_s: int = Field(ge=60, le=YEAR_S)
 
 
 class WeChatSettings(Section):
     appid: str
     secret: SecretStr
-    base_url: str = Field(pattern=r"^https?://")
-    timeout_ms: int = Field(ge=100)
+    base_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^https?://")
+    timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
 
 
 class StockSettings(Section):
     partitions: int = Field(ge=1, le=100)
-    max_queue: int = Field(ge=1)
-    deadline_ms: int = Field(ge=10)
+    max_queue: int = Field(ge=1, le=1_000_000)
+    deadline_ms: int = Field(ge=10, le=HOUR_S * 1000)
     sold_out_ms: int = Field(ge=0, le=200)
-    expired_limit: int = Field(ge=0)
+    expired_limit: int = Field(ge=0, le=1_000_000)
+
+
+class TicketSettings(Section):
+    lifetime_s: int = Field(ge=5, le=3_600)
+    challenge_s: int = Field(ge=10, le=3_600)
 
 
 class LimitSettings(Section):
     """Per API worker. Addresses of trusted proxies are counted by X-Forwarded-For, if at all."""
 
-    buyer_per_s: float = Field(gt=0)
-    buyer_burst: int = Field(ge=1)
-    address_per_s: float = Field(gt=0)
-    address_burst: int = Field(ge=1)
+    buyer_per_s: float = Field(gt=0, le=1_000_000)
+    buyer_burst: int = Field(ge=1, le=1_000_000)
+    address_per_s: float = Field(gt=0, le=1_000_000)
+    address_burst: int = Field(ge=1, le=1_000_000)
 
 
 class WriterSettings(Section):
     max_rows: int = Field(ge=1, le=5_000)
-    standby_ms: int = Field(ge=10)
-    trim_every_ms: int = Field(ge=10)
+    standby_ms: int = Field(ge=10, le=HOUR_S * 1000)
+    trim_every_ms: int = Field(ge=10, le=HOUR_S * 1000)
 
 
 class KeeperSettings(Section):
     sweep_ms: int = Field(ge=10, le=1_000)
-    archive_after_s: int = Field(ge=0)
+    archive_after_s: int = Field(ge=0, le=100_000 * HOUR_S)
 
 
 class LogSettings(Section):
@@ -130,6 +167,7 @@ class Settings(BaseSettings):
     auth: AuthSettings
     wechat: WeChatSettings
     stock: StockSettings
+    tickets: TicketSettings
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings

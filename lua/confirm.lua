@@ -42,7 +42,7 @@ end
 redis.call('ZCARD', due_key)
 check_log(log_key)
 
-local record = unpack_record(packed)
+local record = unpack_record(packed, rid)
 if tonumber(amount_fen) ~= record.quantity * record.price_fen then
   return {'MISMATCH', packed}
 elseif record.paid == payment_id then
@@ -52,7 +52,8 @@ elseif string.find(',' .. record.refunds .. ',', ',' .. payment_id .. ',', 1, tr
 end
 
 local before, quantity, code = record.state, record.quantity, nil
-local units, expired = unpack_holdings(redis.call('HGET', buyers_key, record.buyer))
+local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, record.buyer),
+  record.buyer, before == 'h' and quantity or 0)
 if before == 'h' then
   code = 'SOLD'
   drop.held, drop.sold = drop.held - quantity, drop.sold + quantity
@@ -77,7 +78,7 @@ end
 
 packed = pack_record(record)
 redis.call('HSET', reservations_key, rid, packed)
-redis.call('HSET', buyers_key, record.buyer, pack_holdings(units, expired))
+redis.call('HSET', buyers_key, record.buyer, pack_holdings(units, expired, ticket))
 redis.call('ZREM', due_key, rid)
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held, 'sold', drop.sold)
 append_log(log_key, 'confirm', epoch, drop_id, now_ms(), drop,

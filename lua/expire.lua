@@ -56,7 +56,7 @@ local packed = redis.call('HMGET', reservations_key, unpack(rids))
 local ended, over, done = {}, {}, {}
 for i = 1, count do
   local rid = rids[i]
-  local record = packed[i] and unpack_record(packed[i])
+  local record = packed[i] and unpack_record(packed[i], rid)
   if not record or record.state ~= 'h' then
     over[#over + 1] = rid
   elseif record.expires_ms <= now and not done[rid] then
@@ -74,13 +74,13 @@ if #ended == 0 then
 end
 
 local held_by = redis.call('HMGET', buyers_key, unpack(buyers))
-local units, expired = {}, {}
+local units, expired, tickets = {}, {}, {}
 local new_records, new_holdings, rows = {}, {}, {}
 for i = 1, #ended do
   local record = ended[i]
   local buyer, quantity = record.buyer, record.quantity
   if not units[buyer] then
-    units[buyer], expired[buyer] = unpack_holdings(held_by[i])
+    units[buyer], expired[buyer], tickets[buyer] = unpack_holdings(held_by[i], buyer, quantity)
   end
   units[buyer], expired[buyer] = units[buyer] - quantity, expired[buyer] + 1
   drop.available, drop.held = drop.available + quantity, drop.held - quantity
@@ -93,7 +93,8 @@ if broken then
 end
 for buyer in pairs(units) do
   local n = #new_holdings
-  new_holdings[n + 1], new_holdings[n + 2] = buyer, pack_holdings(units[buyer], expired[buyer])
+  new_holdings[n + 1] = buyer
+  new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer], tickets[buyer])
 end
 
 redis.call('HSET', reservations_key, unpack(new_records))

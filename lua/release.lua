@@ -36,7 +36,7 @@ local broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end
-local record = unpack_record(packed)
+local record = unpack_record(packed, rid)
 if record.buyer ~= buyer_id then
   return {'UNKNOWN'}
 elseif record.state == 's' then
@@ -52,12 +52,13 @@ if broken then
 end
 redis.call('ZCARD', due_key)
 check_log(log_key)
-local units, expired = unpack_holdings(redis.call('HGET', buyers_key, buyer_id))
+local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, buyer_id),
+  buyer_id, quantity)
 
 record.state = 'r'
 packed = pack_record(record)
 redis.call('HSET', reservations_key, rid, packed)
-redis.call('HSET', buyers_key, buyer_id, pack_holdings(units - quantity, expired))
+redis.call('HSET', buyers_key, buyer_id, pack_holdings(units - quantity, expired, ticket))
 redis.call('ZREM', due_key, rid)
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
 append_log(log_key, 'release', epoch, drop_id, now_ms(), drop,

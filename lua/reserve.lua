@@ -9,23 +9,27 @@
 --       6 log_key           stream
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
---       3 attempts...       1 to 256 times: rid text, buyer_id text, quantity 1 to 1000
+--       3 tickets           `index:serial:expires_ms` joined by commas, for those of the attempts
+--                           (from 1) that carry one; empty when none does
+--       4 attempts...       1 to 256 times: rid text, buyer_id text, quantity 1 to 1000
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} |
 --          {'OK', now_ms, available, expires_ms, price_fen, opens_ms, buyers, code...}
 --          a code per attempt: HELD | REPLAYED|<record> | SOLD_OUT | OVER_LIMIT | BARRED |
---          NOT_OPEN | CLOSED | PAUSED | CONFLICT; available is after the whole batch
+--          NOT_OPEN | CLOSED | PAUSED | CONFLICT | UNREADABLE | TICKET_REQUIRED |
+--          TICKET_INVALID | TICKET_USED; available is after the whole batch
 -- LOGS     reserve, rows `rid|buyer_id|quantity`, p price_fen, x expires_ms; when one was HELD
 
 --!include now
 --!include books
 --!include log
 --!include holdings
+--!include tickets
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
 local argv = ARGV
-local epoch, drop_id = argv[1], argv[2]
-local count = (#argv - 2) / 3
+local epoch, drop_id, tickets = argv[1], argv[2], argv[3]
+local count = (#argv - 3) / 3
 
 if redis.call('GET', epoch_key) ~= epoch then
   return {'FENCED'}
@@ -43,7 +47,7 @@ check_log(log_key)
 
 local rids, buyers = {}, {}
 for i = 1, count do
-  rids[i], buyers[i] = argv[3 * i], argv[3 * i + 1]
+  rids[i], buyers[i] = argv[3 * i + 1], argv[3 * i + 2]
 end
 local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
@@ -63,24 +67,30 @@ local limit, expired_limit = drop.buyer_limit, drop.expired_limit
 local available, taken = drop.available, 0
 local reply = {'OK', now, 0, expires_ms, drop.price_fen, drop.opens_ms, 0}
 local terms = string.format('|%.0f|%.0f', drop.price_fen, expires_ms)
-local fresh, units, expired = {}, {}, {}
+local fresh, units, expired, used = {}, {}, {}, {}
+local ticket_required, serials, expiries = drop.ticket_required, nil, nil
+if ticket_required then
+  serials, expiries = read_tickets(tickets)
+end
 local new_records, new_due, new_rows, holders = {}, {}, {}, {}
 
 for i = 1, count do
-  local rid, buyer, quantity = rids[i], buyers[i], argv[3 * i + 2]
+  local rid, buyer, quantity = rids[i], buyers[i], argv[3 * i + 3]
   local record, wanted = fresh[rid] or records[i], tonumber(quantity)
   local code = refusal
   if record then
     -- The payload of a reservation is its buyer and its quantity: compared as they are.
     local payload = '|' .. buyer .. '|' .. quantity .. '|'
-    if string.sub(record, 2, 1 + #payload) == payload then
+    if not string.match(record .. '|', '^[hsre]|[^|]*|%d+|%d+|%d+|') then
+      code = 'UNREADABLE' -- this attempt only: the others of the batch go their way
+    elseif string.sub(record, 2, 1 + #payload) == payload then
       code = 'REPLAYED|' .. record
     else
       code = 'CONFLICT'
     end
   elseif not refusal then
     if not units[buyer] then
-      units[buyer], expired[buyer] = unpack_holdings(holdings[i])
+      units[buyer], expired[buyer], used[buyer] = unpack_holdings(holdings[i], buyer, 0)
     end
     if units[buyer] + wanted > limit then
       code = 'OVER_LIMIT'
@@ -88,8 +98,15 @@ for i = 1, count do
       code = 'BARRED'
     elseif wanted > available then
       code = 'SOLD_OUT'
+    elseif ticket_required and not serials[i] then
+      code = 'TICKET_REQUIRED'
+    elseif ticket_required and expiries[i] <= now then
+      code = 'TICKET_INVALID'
+    elseif ticket_required and serials[i] <= used[buyer] then
+      code = 'TICKET_USED'
     else
       code = 'HELD'
+      used[buyer] = ticket_required and serials[i] or used[buyer]
       available = available - wanted
       taken = taken + wanted
       units[buyer] = units[buyer] + wanted
@@ -115,7 +132,7 @@ if taken > 0 then
   for buyer in pairs(holders) do
     local n = #new_holdings
     new_holdings[n + 1] = buyer
-    new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer])
+    new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer], used[buyer])
   end
   redis.call('HSET', reservations_key, unpack(new_records))
   redis.call('HSET', buyers_key, unpack(new_holdings))

@@ -8,8 +8,8 @@
 --       5 log_key           stream
 -- ARGV  1 drop_id           text
 -- RETURNS  {'UNKNOWN_DROP'} | {'OK', now_ms, epoch, log_id, buyers, reservations, state, opens_ms,
---          closes_ms, hold_ms, buyer_limit, price_fen, expired_limit, allotted, available, held,
---          sold, burned}; log_id is the last one ever given, 0-0 when none was
+--          closes_ms, hold_ms, buyer_limit, price_fen, expired_limit, ticket_required,
+--          allotted, available, held, sold, burned}; ticket_required is 1 or 0, log_id is the last one ever given, 0-0 when none was
 -- LOGS     nothing
 
 --!include now
@@ -31,4 +31,4 @@ end
 return {'OK', now_ms(), tonumber(redis.call('GET', epoch_key)) or 0, last_log_id(log_key),
   redis.call('HLEN', buyers_key), redis.call('HLEN', reservations_key),
   drop.state, drop.opens_ms, drop.closes_ms, drop.hold_ms, drop.buyer_limit, drop.price_fen,
-  drop.expired_limit, drop.allotted, drop.available, drop.held, drop.sold, drop.burned}
+  drop.expired_limit, drop.ticket_required and 1 or 0, drop.allotted, drop.available, drop.held, drop.sold, drop.burned}

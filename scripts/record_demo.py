@@ -37,7 +37,7 @@ MAX_FRAMES = 90
 CELL_W, CELL_H, FONT_PX, PAD = 8.4, 18, 14, 16
 PAPER, INK = "#1b1d23", "#d7dae0"
 PROMPT = "$ make demo"
-SOLID = "█"
+SHADES = {"█": 1.0, "▓": 0.65, "░": 0.3}  # blocks, which fonts draw with gaps, and their ink
 
 Line = tuple[Segment, ...]
 Frame = tuple[Line, ...]
@@ -67,7 +67,7 @@ class Film:
 async def record(options: DemoOptions, folder: Path) -> tuple[Film, Result]:
     """Play the demo; a frame every 0.4 s while it is open, then what it says at the end."""
     film, scene = Film(), Scene(options)
-    scene.stores = "embedded Valkey · embedded SQLite"
+    scene.stores = options.stores
     playing = asyncio.create_task(
         play(settings_of_the_demo(load_settings(), options, folder), options, scene)
     )
@@ -98,14 +98,16 @@ def draw(film: Film) -> str:
             for row, line in enumerate(frame)
             if line
         ]
-        pages.append(f'<g class="f" id="f{number}">{"".join(uses)}</g>')
+        # Opaque: for one refresh of the screen two frames may both be there.
+        pages.append(f'<g class="f" id="f{number}"><use href="#paper"/>{"".join(uses)}</g>')
     lines = "".join(f'<g id="{name}">{_line(line)}</g>' for line, name in names.items())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'role="img"><title>livesale demo: a crowd buys, and the books are audited</title>'
         f"<style>text{{font:{FONT_PX}px ui-monospace,SFMono-Regular,Menlo,Consolas,"
         f"'DejaVu Sans Mono',monospace}}{_turning(len(film.frames))}</style>"
-        f'<defs>{lines}</defs><rect width="100%" height="100%" rx="10" fill="{PAPER}"/>'
+        f'<defs>{lines}<rect id="paper" x="{-PAD}" y="{-PAD}" width="{width}" height="{height}" '
+        f'rx="10" fill="{PAPER}"/></defs><rect width="100%" height="100%" rx="10" fill="{PAPER}"/>'
         f'<g transform="translate({PAD} {PAD})">{"".join(pages)}</g></svg>\n'
     )
 
@@ -143,8 +145,8 @@ def _line(line: Line) -> str:
             papers.append(_box(column, Segment(text).cell_length, paper))
         for piece in _pieces(text):
             cells = Segment(piece).cell_length
-            if piece.startswith(SOLID):
-                inks.append(_box(column, cells, _ink(style)))
+            if piece[0] in SHADES:
+                inks.append(_box(column, cells, _ink(style), SHADES[piece[0]]))
             elif not piece.isspace():
                 inks.append(
                     f'<text x="{column * CELL_W:.1f}" y="{FONT_PX}" '
@@ -156,14 +158,21 @@ def _line(line: Line) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    """Full blocks, which fonts draw with gaps; wide spaces, which SVG swallows; and the words."""
-    return re.findall(f"{SOLID}+| {{2,}}|^ | $|(?:(?! {{2}}| $)[^{SOLID}])+", text)
+    """Runs of one block; wide spaces, which SVG swallows; and the words."""
+    blocks = "".join(SHADES)
+    return [
+        found[0]
+        for found in re.finditer(
+            rf"([{blocks}])\1*| {{2,}}|^ | $|(?:(?! {{2}}| $)[^{blocks}])+", text
+        )
+    ]
 
 
-def _box(column: int, cells: int, colour: str) -> str:
+def _box(column: int, cells: int, colour: str, opacity: float = 1.0) -> str:
+    shade = f' fill-opacity="{opacity}"' if opacity < 1 else ""
     return (
         f'<rect x="{column * CELL_W:.1f}" width="{cells * CELL_W:.1f}" height="{CELL_H}" '
-        f'fill="{colour}"/>'
+        f'fill="{colour}"{shade}/>'
     )
 
 

@@ -14,6 +14,7 @@ install_uv() {
     fail "$(python3 --version) is too old. Please install Python 3.11 or newer, or uv."
   python3 -c 'import ensurepip' 2>/dev/null ||
     scripts/apt_install.sh "to make a virtual environment" python3-venv
+  echo "installing uv into .uv …" >&2
   rm -rf .uv
   python3 -m venv .uv
   .uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'

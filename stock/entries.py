@@ -6,9 +6,11 @@ r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen an
 """
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stock.books import Books, Movement
 from stock.errors import LogCorrupt
@@ -157,7 +159,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     elif kind == "confirm":
         found = [_confirmed(row) for row in rows]
     elif kind == "open":
-        found = [Opened(DropTerms(*[int(column) for column in row])) for row in rows]
+        found = [Opened(_terms([int(column) for column in row])) for row in rows]
     elif kind == "adjust":
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
     elif kind in ("pause", "resume", "close"):
@@ -169,6 +171,15 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     if not found:
         raise ValueError(f"{kind} without rows")
     return found
+
+
+def _terms(columns: list[int]) -> DropTerms:
+    seven: Any = columns[:7]
+    if len(columns) > 8 or columns[7:] not in ([], [1]):
+        raise ValueError(f"not the terms of a drop: {columns}")
+    terms = DropTerms(*seven)
+    # The eighth column is written only for a drop that sells by tickets.
+    return replace(terms, ticket_required=True) if columns[7:] else terms
 
 
 def _confirmed(row: list[str]) -> Confirmed:

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
+    NoPermissionError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
@@ -115,6 +116,7 @@ class RedisEngine:
                 "price_fen": terms.price_fen,
                 "allotted": terms.allotted,
                 "expired_limit": terms.expired_limit,
+                "ticket_required": int(terms.ticket_required),
             },
         )
         return OpenCode(reply[0])
@@ -125,7 +127,7 @@ class RedisEngine:
         rest: list[str | int] = []
         for attempt in attempts:
             rest += (attempt.rid, attempt.buyer_id, attempt.quantity)
-        reply = await self._call("reserve", drop_id, {}, rest)
+        reply = await self._call("reserve", drop_id, {"tickets": _tickets_of(attempts)}, rest)
         if reply[0] != "OK":
             outcome = Outcome(ReserveCode(reply[0]))
             return BatchOutcome([outcome] * len(attempts), now_ms=0, remaining=0, buyers=0)
@@ -199,12 +201,14 @@ class RedisEngine:
         if reply[0] != "OK":
             return None
         now_ms, epoch, log_id, buyers, reservations, state, *numbers = reply[1:]
-        opens, closes, hold, limit, price, expired_limit, allotted, *counters = numbers
+        opens, closes, hold, limit, price, expired_limit, by_ticket, allotted, *counters = numbers
         available, held, sold, burned = counters
         return Snapshot(
             drop_id=drop_id,
             state=DropState(state),
-            terms=DropTerms(opens, closes, hold, limit, price, allotted, expired_limit),
+            terms=DropTerms(
+                opens, closes, hold, limit, price, allotted, expired_limit, by_ticket == 1
+            ),
             available=available,
             held=held,
             sold=sold,
@@ -219,7 +223,10 @@ class RedisEngine:
     async def reservation(self, rid: str) -> Reservation | None:
         key = self.keyspace.of_drop(drop_of(rid)).reservations
         text = await self._ask("HGET", key, rid)
-        return unpack_reservation(rid, text) if text else None
+        try:
+            return unpack_reservation(rid, text) if text else None
+        except (ValueError, KeyError):
+            raise ScriptRefused(f"the record of {rid} cannot be read") from None
 
     async def buyers(self, drop_id: str) -> AsyncIterator[str]:
         """The names of all who ever held units of a drop, a thousand a call."""
@@ -392,8 +399,19 @@ def _names(keys: DropKeys) -> dict[str, str]:
     }
 
 
+def _tickets_of(attempts: Sequence[Attempt]) -> str:
+    return ",".join(
+        f"{index}:{attempt.ticket.serial}:{attempt.ticket.expires_ms}"
+        for index, attempt in enumerate(attempts, 1)
+        if attempt.ticket is not None
+    )
+
+
 def _refusal(error: ResponseError) -> Exception:
     text = str(error)
+    if isinstance(error, NoPermissionError) and "'eval'" in text:
+        # A server that forgot its scripts, and a user that may not load them: nothing was run.
+        return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
     return ScriptRefused(text)

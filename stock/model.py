@@ -47,6 +47,10 @@ class ReserveCode(StrEnum):
     CLOSED = "CLOSED"
     PAUSED = "PAUSED"
     CONFLICT = "CONFLICT"  # the rid is taken by another payload
+    TICKET_REQUIRED = "TICKET_REQUIRED"
+    TICKET_INVALID = "TICKET_INVALID"  # it has expired, by the clock of Redis
+    TICKET_USED = "TICKET_USED"  # it, or a newer one of this buyer, has reserved already
+    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 
@@ -117,6 +121,7 @@ class DropTerms(Struct, frozen=True):
     price_fen: int
     allotted: int
     expired_limit: int = 3  # expired holds after which a buyer is barred; 0 never bars
+    ticket_required: bool = False  # each reservation needs a purchase ticket, good once
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -135,12 +140,28 @@ class DropTerms(Struct, frozen=True):
             raise ValueError("closes_ms must be after opens_ms")
 
 
+class Ticket(Struct, frozen=True, gc=False):
+    """A purchase ticket whose signature holds: for this buyer and this drop.
+
+    `serial` is the microsecond of its issue. Used is what is not newer than the newest that the
+    buyer used, so tickets are used in the order of their issue.
+    """
+
+    serial: int
+    expires_ms: int
+
+
 class Attempt(Struct, frozen=True, gc=False):
-    """One buyer's try at `quantity` units: all of them or none."""
+    """One buyer's try at `quantity` units: all of them or none.
+
+    The ticket is no part of what a retry must repeat: an attempt that was answered is answered
+    again, whichever ticket comes along.
+    """
 
     rid: str
     buyer_id: str
     quantity: int = 1
+    ticket: Ticket | None = None
 
 
 class Reservation(Struct, frozen=True, gc=False):

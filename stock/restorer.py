@@ -141,7 +141,7 @@ class Restorer:
             try:
                 found = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
             except NoScriptError:
-                command[:2] = ["EVAL", script.source]
+                await self._redis.script_load(script.source)
                 found = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except ResponseError as error:
             if "BOOKS of" in str(error):

@@ -36,11 +36,20 @@ from stock.model import (
     ReserveCode,
     Snapshot,
     StateCode,
+    Ticket,
 )
 
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _refuse_ticket(ticket: Ticket | None, now: int, newest_used: int) -> ReserveCode | None:
+    if ticket is None:
+        return ReserveCode.TICKET_REQUIRED
+    if ticket.expires_ms <= now:
+        return ReserveCode.TICKET_INVALID
+    return ReserveCode.TICKET_USED if ticket.serial <= newest_used else None
 
 
 class _Drop:
@@ -54,6 +63,7 @@ class _Drop:
         self.reservations: dict[str, Reservation] = {}
         self.units: dict[str, int] = {}  # by buyer: held or sold
         self.expired: dict[str, int] = {}  # by buyer: holds that ran out
+        self.used: dict[str, int] = {}  # by buyer: the newest ticket that was used
 
     def move(self, *, available: int = 0, held: int = 0, sold: int = 0, burned: int = 0) -> None:
         b = self.books
@@ -136,6 +146,12 @@ class TwinEngine:
             return ReserveCode.BARRED, None
         if quantity > drop.books.available:
             return ReserveCode.SOLD_OUT, None
+        if terms.ticket_required:
+            refusal = _refuse_ticket(attempt.ticket, now, drop.used.get(buyer_id, 0))
+            if refusal is not None:
+                return refusal, None
+            assert attempt.ticket is not None  # noqa: S101  else it was refused
+            drop.used[buyer_id] = attempt.ticket.serial
         claim = Reservation(
             rid, HoldState.HELD, buyer_id, quantity, terms.price_fen, now + terms.hold_ms
         )

@@ -65,6 +65,23 @@ def test_every_promise_names_a_test_an_audit_and_a_window() -> None:
         assert _TEST.search(section)
 
 
+def test_every_threat_names_a_test() -> None:
+    rows = [line for line in _read(HOUSE / "docs/threats.md").splitlines() if line[:2] == "| "]
+    attacks = [line.split("|") for line in rows[1:] if line.count("|") == 4 and "`tests/" in line]
+    assert len(attacks) >= 16
+    for _, attack, defence, tests, _ in attacks:
+        assert defence.strip(), attack
+        assert _TEST.search(tests), attack
+
+
+def test_the_doctor_table_is_that_of_the_code() -> None:
+    text = _read(HOUSE / "livesale/doctor.py") + _read(HOUSE / "livesale/readiness.py")
+    called = r"\b_?(?:good|note|problem|try|refused)\(\s*\"([a-z ]+)\""
+    topics = set(re.findall(called, text)) | set(re.findall(r"\(\"(\w+ tls)\",", text))
+    rows = _table("docs/operations.md", "Doctor")
+    assert {name for row in rows for name in re.findall(r"`([a-z ]+)`", row[0])} == topics
+
+
 def test_the_settings_table_is_that_of_the_code() -> None:
     # Given what the code knows
     config = tomllib.loads(_read(HOUSE / "config/default.toml"))
@@ -124,6 +141,8 @@ def _range(field: Any) -> str:
         bounds |= {
             sign: getattr(limit, sign) for sign in ("ge", "gt", "le") if hasattr(limit, sign)
         }
+    if "gt" in bounds and "le" in bounds:
+        return f"> {bounds['gt']}, ≤ {bounds['le']}"
     if "le" in bounds:
         return f"{bounds['ge']} to {bounds['le']}"
     if "ge" in bounds:

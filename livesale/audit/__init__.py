@@ -19,6 +19,7 @@ from livesale.audit.instant import Instant, take_instant
 from livesale.audit.tail import LogTrimmed, TailTooLong
 from livesale.deployment import Deployment
 from livesale.store.database import snapshot
+from livesale.wording import counted
 from livesale.workers.tail import connect_reader
 from stock.errors import StockError
 
@@ -90,7 +91,7 @@ async def _check_limits(
     broken = await orders.over_the_limit(connection)
     broken += await holdings.over_the_limit_in_redis(deployment, reader, instant)
     buyers = sum(view.snapshot.buyers for view in instant.drops.values() if view.snapshot)
-    return verdict(*orders.I5, broken, f"{buyers:,} buyers, in SQL and in Redis")
+    return verdict(*orders.I5, broken, f"{counted(buyers, 'buyer')}, in SQL and in Redis")
 
 
 async def _one(make: Callable[[], Awaitable[Check]]) -> list[Check]:

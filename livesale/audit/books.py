@@ -9,6 +9,7 @@ from livesale.audit.instant import DropView, Instant
 from livesale.deployment import Deployment
 from livesale.store.plan import shift
 from livesale.store.tables import stock_ledger
+from livesale.wording import counted
 from stock.books import Books
 from stock.ids import id_key
 from stock.log import LogReader
@@ -28,7 +29,7 @@ def check_balance(instant: Instant) -> Check:
         if view.sql_books is not None and not view.sql_books.balanced
     ]
     seen = sum(view.snapshot is not None for view in instant.drops.values())
-    return verdict(*I1, broken, f"{seen} drops in Redis, {len(instant.drops)} in SQL")
+    return verdict(*I1, broken, f"{counted(seen, 'drop')} in Redis, {len(instant.drops):,} in SQL")
 
 
 async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
@@ -50,14 +51,15 @@ async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
         for drop_id in sorted(sums.keys() | held.keys())
         if sums.get(drop_id, Books()) != held.get(drop_id)
     ]
-    return verdict(*I2, broken, f"{rows:,} movements of {len(sums)} drops")
+    return verdict(*I2, broken, f"{counted(rows, 'movement')} of {counted(len(sums), 'drop')}")
 
 
 def check_sides(instant: Instant) -> Check:
     """I3, at the instant that each drop was read."""
     broken = [text for view in instant.drops.values() if (text := _difference(view))]
     units = sum(view.snapshot.terms.allotted for view in instant.drops.values() if view.snapshot)
-    return verdict(*I3, broken, f"{len(instant.drops)} drops, {units:,} units, exact at an instant")
+    seen = f"{counted(len(instant.drops), 'drop')}, {counted(units, 'unit')}, exact at an instant"
+    return verdict(*I3, broken, seen)
 
 
 def _difference(view: DropView) -> str:
@@ -99,7 +101,9 @@ async def check_places(deployment: Deployment, reader: "Redis", instant: Instant
             )
     epochs = sorted({position.epoch for position in instant.positions.values()})
     return verdict(
-        *I10, broken, f"{keyspace.partitions} partitions, epoch {', '.join(map(str, epochs))}"
+        *I10,
+        broken,
+        f"{counted(keyspace.partitions, 'partition')}, epoch {', '.join(map(str, epochs))}",
     )
 
 

@@ -30,7 +30,11 @@ async def over_the_limit_in_redis(
             reply: Any = await reader.hscan(key, cursor, count=PAGE)
             cursor, found = reply
             for buyer, text in found.items():
-                units[buyer] = int(text.partition("|")[0])
+                count = text.partition("|")[0]
+                if not (count.isascii() and count.isdigit()):
+                    broken.append(f"{buyer!a} has {text[:80]!a} of {view.drop_id} in Redis")
+                    continue
+                units[buyer] = int(count)
                 if units[buyer] > before.terms.buyer_limit:
                     broken.append(f"{buyer} has {units[buyer]} of {view.drop_id} in Redis")
             if cursor == 0:

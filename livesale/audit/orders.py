@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import SHOWN, Check, verdict
 from livesale.store.tables import drops, orders, payments, quarantine, refunds, stock_ledger
+from livesale.wording import counted
 from stock.model import ConfirmCode, HoldState
 
 I5 = ("I5", "one effect per reservation, no buyer over the limit")
@@ -75,7 +76,7 @@ async def check_endings(connection: AsyncConnection) -> Check:
         for order_id, begun, ended, rest, own in await connection.execute(wrong)
     ]
     count = await connection.scalar(select(func.count()).select_from(orders))
-    return verdict(*I7, broken, f"{count or 0:,} orders against their movements")
+    return verdict(*I7, broken, f"{counted(count or 0, 'order')} against their movements")
 
 
 async def check_payments(connection: AsyncConnection) -> Check:
@@ -83,7 +84,7 @@ async def check_payments(connection: AsyncConnection) -> Check:
     broken = [text async for text in _wrong_payments(connection)]
     paid = await connection.scalar(select(func.count()).select_from(payments))
     due = await connection.scalar(select(func.count()).select_from(refunds))
-    return verdict(*I8, broken, f"{paid or 0:,} payments, {due or 0:,} refunds")
+    return verdict(*I8, broken, f"{counted(paid or 0, 'payment')}, {counted(due or 0, 'refund')}")
 
 
 async def _wrong_payments(connection: AsyncConnection) -> AsyncIterator[str]:

@@ -20,6 +20,7 @@ from livesale.deployment import Deployment
 from livesale.store import ledger
 from livesale.store.database import snapshot, transaction
 from livesale.store.tables import orders
+from livesale.wording import counted
 from stock.ids import drop_of
 from stock.log import LogReader
 from stock.model import HoldState, Reservation
@@ -50,7 +51,7 @@ async def check_reservations(deployment: Deployment, reader: "Redis", instant: I
             if len(different) > MAX_DIFFERENCES:
                 raise CannotCheck(f"more than {MAX_DIFFERENCES} reservations differ from SQL")
     broken = await _recheck(deployment, reader, different)
-    return verdict(*I4, broken, f"{seen:,} reservations")
+    return verdict(*I4, broken, counted(seen, "reservation"))
 
 
 async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
@@ -71,7 +72,7 @@ async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
             total = units.get((view.drop_id, state), 0) + behind[state]
             if total > limit:
                 broken.append(f"{view.drop_id}: {total} units {state} in SQL, {limit} in Redis")
-    return verdict(*I6, broken, f"{sum(counts.values()):,} orders")
+    return verdict(*I6, broken, counted(sum(counts.values()), "order"))
 
 
 async def _order_sums(
@@ -98,9 +99,17 @@ async def _scan(
         reply: Any = await reader.hscan(key, cursor, count=PAGE)
         cursor, found = reply
         if found:
-            yield {rid: _facts(unpack_reservation(rid, text)) for rid, text in found.items()}
+            yield {rid: _read(rid, text) for rid, text in found.items()}
         if cursor == 0:
             return
+
+
+def _read(rid: str, text: str) -> Facts:
+    """What a record in Redis says; one that cannot be read is like no order, so it is named."""
+    try:
+        return _facts(unpack_reservation(rid, text))
+    except (ValueError, KeyError):
+        return ("unreadable", ascii(text[:80]), 0, 0, 0)
 
 
 def _facts(claim: Reservation) -> Facts:
@@ -181,7 +190,7 @@ async def _compare(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
             async for entry in read_tail(reader, keys.log, place.offset, last_id):
                 behind.add(entry)
         for rid, text in zip(some, packed, strict=True):
-            redis = _facts(unpack_reservation(rid, str(text))) if text else None
+            redis = _read(rid, str(text)) if text else None
             sql = _with_log(rid, found, behind)
             if redis != sql:
                 broken[rid] = f"{rid}: Redis has {_show(redis)}, SQL with the log {_show(sql)}"

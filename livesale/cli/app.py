@@ -5,9 +5,12 @@ from typing import Annotated
 import typer
 
 from livesale.cli import drops, inspect, recover, run, setup
+from livesale.cli.pipes import Commands
 
 app = typer.Typer(
     name="livesale",
+    cls=Commands,
+    add_completion=False,
     help="Sells scarce goods to a crowd, and never twice.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -26,7 +29,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def livesale(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, stop.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Sells scarce goods to a crowd, and never twice."""

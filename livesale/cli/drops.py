@@ -10,6 +10,8 @@ from livesale.cli.faults import BROKEN
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 from livesale.cli.new_drop import create
 from livesale.cli.opened import show_drop, with_deployment
+from livesale.wording import counted
+from stock.model import MAX_UNITS
 
 if TYPE_CHECKING:
     from livesale.deployment import Deployment
@@ -22,7 +24,9 @@ group = typer.Typer(
 
 group.command()(create)
 
-DropId = Annotated[str, Argument(metavar="DROP_ID")]
+DropId = Annotated[
+    str, Argument(metavar="DROP_ID", help="Its id, as `livesale drop list` shows it")
+]
 
 
 @group.command("open")
@@ -76,7 +80,10 @@ def close(
 @group.command()
 def adjust(
     drop_id: DropId,
-    delta: Annotated[int, Option(help="Units to add; below 0 to scrap (--delta=-5)")],
+    delta: Annotated[
+        int,
+        Option(min=-MAX_UNITS, max=MAX_UNITS, help="Units to add; below 0 to scrap (--delta=-5)"),
+    ],
     reason: Annotated[str, Option(help="Goes into the ledger")],
     key: Annotated[str | None, Option(help="Repeating it with this key changes nothing")] = None,
     redis: RedisUrl = None,
@@ -101,7 +108,22 @@ def adjust(
 
         print_json(done)
     else:
-        typer.echo(f"{done.drop_id}: {done.delta:+,} units, {done.available:,} are available.")
+        typer.echo(f"{done.drop_id}: {done.delta:+,}, {counted(done.available, 'unit')} available.")
+
+
+@group.command()
+def challenge(
+    drop_id: DropId,
+    difficulty: Annotated[
+        int, Option(min=0, max=1_000_000, help="Tries a buyer needs on average; 0 asks for none")
+    ],
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for a proof of work before a purchase ticket, or no longer."""
+    _change(lambda drops: drops.set_challenge(drop_id, difficulty), redis, sql, data_dir, as_json)
 
 
 @group.command()
@@ -134,7 +156,7 @@ def list_drops(
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
-    limit: Annotated[int, Option(min=1, max=1_000)] = 50,
+    limit: Annotated[int, Option(min=1, max=1_000, help="How many")] = 50,
     as_json: Json = False,
 ) -> None:
     """The newest drops."""

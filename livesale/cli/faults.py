@@ -5,6 +5,7 @@
 2    refused: a wrong flag or setting, or a start that would break a promise
 3    it did not work: a store cannot be reached, or a use case was refused
 130  interrupted by Ctrl-C
+141  nobody reads the output any more
 """
 
 from typing import cast

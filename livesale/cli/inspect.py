@@ -27,25 +27,37 @@ def audit(
     """Check the promises I1–I11 on the running system: exit 1 if one is broken."""
     from livesale import logs
     from livesale.cli.tables import print_checks, print_json
+    from livesale.data_folder import refuse_blank
     from livesale.settings import load_settings
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "audit")
-    checks = asyncio.run(_audit(settings, settle))
+    refuse_blank(settings)
+    checks, drops = asyncio.run(_audit(settings, settle))
     if as_json:
         print_json(checks)
     else:
         print_checks(checks)
+        if not drops:
+            typer.echo("There is no drop yet: nothing could have been broken.")
     if not all(check.ok for check in checks):
         raise typer.Exit(BROKEN)
 
 
-async def _audit(settings: "Settings", settle_s: float) -> "list[Check]":
+async def _audit(settings: "Settings", settle_s: float) -> "tuple[list[Check], int]":
+    """The checks, and how many drops there are."""
+    from sqlalchemy import func, select
+
     from livesale.audit import audit as run_audit
     from livesale.deployment import open_deployment
+    from livesale.store.database import transaction
+    from livesale.store.tables import drops
 
     async with open_deployment(settings, role="audit") as deployment:
-        return await run_audit(deployment, settle_s=settle_s)
+        checks = await run_audit(deployment, settle_s=settle_s)
+        async with transaction(deployment.sql, write=False) as connection:
+            count = await connection.scalar(select(func.count()).select_from(drops))
+        return checks, count or 0
 
 
 def doctor(

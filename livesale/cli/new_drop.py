@@ -8,6 +8,7 @@ from typer import Option
 
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 from livesale.cli.opened import show_drop, with_deployment
+from stock.model import MAX_HOLD_MS, MAX_PRICE_FEN, MAX_QUANTITY, MAX_UNITS
 
 if TYPE_CHECKING:
     from livesale.deployment import Deployment
@@ -15,17 +16,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MAX_LASTS_S = 366 * 24 * 3_600
+# What is left for the types to refuse, by their fields: the flag, and what it takes.
+_FLAGS = {
+    "title": ("--title", "Give 1 to 200 characters, without control characters."),
+    "opens_ms": ("--opens", "Give a time from 2001 to 2286."),
+    "closes_ms": ("--opens", "Give a time from 2001 to 2286."),
+    "campaign_id": ("--campaign", "That is not an id of a campaign."),
+    "sku_id": ("--sku", "That is not an id of a SKU."),
+}
+
 
 def create(
     title: Annotated[str, Option(help="What is sold; the campaign is called the same")],
-    price_fen: Annotated[int, Option(help="Price of one unit in fen")],
-    stock: Annotated[int, Option(help="Units to sell")],
-    limit: Annotated[int, Option(help="Units one buyer may have")] = 1,
-    hold_s: Annotated[float, Option(help="Seconds a buyer has to pay")] = 900.0,
+    price_fen: Annotated[
+        int, Option(min=1, max=MAX_PRICE_FEN, help="Price of one unit in fen: 9900 is ¥99")
+    ],
+    stock: Annotated[int, Option(min=1, max=MAX_UNITS, help="Units to sell")],
+    limit: Annotated[int, Option(min=1, max=MAX_QUANTITY, help="Units one buyer may have")] = 1,
+    hold_s: Annotated[
+        float, Option(min=0.001, max=MAX_HOLD_MS / 1000, help="Seconds a buyer has to pay")
+    ] = 900.0,
     opens: Annotated[str | None, Option(metavar="TIME", help="ISO 8601; now by default")] = None,
-    lasts_s: Annotated[float, Option(help="Seconds from the opening to the close")] = 3600.0,
+    lasts_s: Annotated[
+        float, Option(min=0.001, max=MAX_LASTS_S, help="Seconds from the opening to the close")
+    ] = 3600.0,
     campaign: Annotated[str | None, Option(metavar="ID", help="A campaign that exists")] = None,
     sku: Annotated[str | None, Option(metavar="ID", help="A SKU that exists")] = None,
+    tickets: Annotated[bool, Option("--tickets", help="Sell by purchase tickets")] = False,
     open_now: Annotated[bool, Option("--open", help="Open it too")] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -48,6 +66,7 @@ def create(
             "allotted": stock,
             "buyer_limit": limit,
             "hold_ms": int(hold_s * 1000),
+            "ticket_required": tickets,
             **window,
         }
         # All of it is checked before any of it is written.
@@ -69,7 +88,9 @@ def _checked(kind: type[T], values: dict[str, Any]) -> T:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise typer.BadParameter(str(error)) from None
+        field = str(error).rpartition("$.")[2].rstrip("`")
+        flag, cure = _FLAGS.get(field, (None, str(error)))
+        raise typer.BadParameter(cure, param_hint=flag) from None
 
 
 def _milliseconds(moment: str) -> int:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from livesale.cli.tables import make_table, print_plain
+from livesale.cli.tables import make_table
+from livesale.paper import print_out
 
 if TYPE_CHECKING:
     from livesale.recovery import Diagnosis, Progress, Repaired
@@ -18,9 +19,9 @@ def print_diagnoses(found: "Sequence[Diagnosis]") -> None:
     for each in found:
         mark = Text("healthy", "green") if each.healthy else Text("CLOSED", "bold red")
         table.add_row(f"p{each.partition:02d}", mark, Text(each.problem), Text(_would_do(each)))
-    print_plain(table)
+    print_out(table)
     if any(not each.healthy and not each.cure for each in found):
-        print_plain(Text("Nothing was changed. `livesale recover --yes` does it.", "bold"))
+        print_out(Text("Nothing was changed. `livesale recover --yes` does it.", "bold"))
 
 
 def _would_do(found: "Diagnosis") -> str:
@@ -53,7 +54,7 @@ def print_repaired(repaired: "Sequence[Repaired]") -> None:
     for each in repaired:
         numbers = (each.epoch, each.salvaged, each.fitted_in, each.drops, each.orders)
         table.add_row(f"p{each.partition:02d}", *[f"{number:,}" for number in numbers])
-    print_plain(table)
+    print_out(table)
 
 
 @contextmanager

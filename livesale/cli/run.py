@@ -1,5 +1,6 @@
 """Commands that run until they are told to stop: the demo, the service, its roles."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from livesale.cli.flags import DataDir, Host, Json, Port, RedisUrl, SqlUrl, Work
 def demo(
     buyers: Annotated[int, Option(min=1, max=1_000_000, help="Buyers in the crowd")] = 20_000,
     stock: Annotated[int, Option(min=1, max=1_000_000, help="Units on sale")] = 1_000,
-    seconds: Annotated[int, Option(min=1, max=3_600, help="How long the sale is open")] = 20,
+    seconds: Annotated[int, Option(min=1, max=3_600, help="How long buyers keep coming")] = 20,
     workers: Annotated[int, Option(min=1, max=64, help="API worker processes")] = 4,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -20,10 +21,7 @@ def demo(
 ) -> None:
     """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""
     from livesale.demo import DemoOptions
-    from livesale.demo import run as run_demo
-    from livesale.settings import load_settings
 
-    settings = load_settings(redis__url=redis, sql__url=sql, http__workers=workers)
     options = DemoOptions(
         buyers=buyers,
         stock=stock,
@@ -34,6 +32,12 @@ def demo(
         json=as_json,
         seed=seed,
     )
+    if not as_json:  # at once: all that the demo needs takes seconds to import
+        print(f"livesale demo: {options.cast} · {options.stores}", flush=True)
+    from livesale.demo import run as run_demo
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, http__workers=workers)
     raise typer.Exit(run_demo(settings, options))
 
 
@@ -94,6 +98,8 @@ def _serve(
     port: int | None,
     workers: int | None,
 ) -> None:
+    if sys.stderr.isatty():  # at once: all that a worker needs takes seconds to import
+        print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
     from livesale.server import run as run_roles
     from livesale.settings import load_settings
 

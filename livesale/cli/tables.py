@@ -1,6 +1,5 @@
 """What commands print: a table for people, JSON for programs. No I/O but standard output."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from livesale.paper import print_out
+from livesale.wording import counted
 
 if TYPE_CHECKING:
     from livesale.audit import Check
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from livesale.sales.books import DropBooks
     from livesale.store.catalogue import Drop
 
-PIPE_WIDTH = 160
 _COLOUR = {"good": "green", "note": "yellow", "problem": "bold red"}  # by doctor.Verdict
 
 
@@ -28,22 +28,20 @@ def print_json(value: Any) -> None:
 
 
 def print_checks(checks: "Sequence[Check]") -> None:
-    table = make_table("", "promise", "", "what was seen")
-    for check in checks:
-        mark = Text("holds", "green") if check.ok else Text("BROKEN", "bold red")
-        table.add_row(check.invariant, check.title, mark, Text(check.detail))
-    print_plain(table)
+    from livesale.audit import report
+
+    print_out(report.table_of(checks), report.closing(all(check.ok for check in checks)))
 
 
 def print_findings(findings: "Sequence[Finding]") -> None:
-    table = make_table("", "", "what was found")
+    table = make_table("looked at", "", "what was found")
     for finding in findings:
         colour = _COLOUR[finding.verdict]
         text = Text(finding.text)
         if finding.cure:
             text.append(f"\n{finding.cure}", "bold")
         table.add_row(finding.topic, Text(finding.verdict, colour), text)
-    print_plain(table)
+    print_out(table)
 
 
 def print_drops(drops: "Sequence[Drop]") -> None:
@@ -60,17 +58,18 @@ def print_drops(drops: "Sequence[Drop]") -> None:
             _moment(drop.opens_ms),
             _moment(drop.closes_ms),
         )
-    print_plain(table)
+    print_out(table)
 
 
 def print_books(books: "DropBooks") -> None:
     table = make_table(f"drop {books.drop_id}", *books.redis.__struct_fields__)
     for side, counters in (("redis", books.redis), ("sql", books.sql)):
         table.add_row(side, *[f"{number:,}" for number in msgspec.structs.astuple(counters)])
-    print_plain(table)
+    print_out(table)
     verdict = Text("the books hold", "green") if books.ok else Text("BROKEN", "bold red")
-    verdict.append(f": {books.state}, {books.lag_entries} log entries on their way to SQL", "not b")
-    print_plain(verdict)
+    way = counted(books.lag_entries, "log entry", "log entries")
+    verdict.append(f": {books.state}, {way} on the way to SQL", "not b")
+    print_out(verdict)
 
 
 def make_table(*columns: str) -> Table:
@@ -79,13 +78,6 @@ def make_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-def print_plain(what: Table | Text) -> None:
-    """Print without colouring numbers."""
-    # In a pipe nobody sets a width: lines may be as long as they need to be.
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(highlight=False, width=width).print(what)
 
 
 def _moment(at_ms: int) -> str:

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from livesale.wording import counted
+
 
 class DemoOptions(Struct, frozen=True):
     """`seconds` is how long the crowd keeps coming; `redis` and `sql` are addresses, or None for
@@ -16,6 +18,19 @@ class DemoOptions(Struct, frozen=True):
     sql: str | None = None
     json: bool = False
     seed: int | None = None
+
+    @property
+    def stores(self) -> str:
+        """What it runs on, in words."""
+        redis = "your Redis" if self.redis not in (None, "embedded") else "embedded Valkey"
+        sql = "your SQL" if self.sql not in (None, "embedded") else "embedded SQLite"
+        return f"{redis} · {sql}"
+
+    @property
+    def cast(self) -> str:
+        """Who takes part, in words."""
+        crowd, goods = counted(self.buyers, "buyer"), counted(self.stock, "unit")
+        return f"{crowd} · {goods} · {counted(self.workers, 'API worker')}"
 
 
 HOLD_MS = 3_000

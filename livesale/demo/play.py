@@ -26,6 +26,7 @@ from livesale.deployment import Deployment
 from livesale.identity.tokens import TokenSigner
 from livesale.server.catch_up import wait_until_caught_up
 from livesale.settings import Settings
+from livesale.wording import counted
 
 LEAD_MS = 3_000
 LAST_HOLDS_S = HOLD_MS / 1000 + 5.0  # for the last unpaid hold to expire
@@ -51,7 +52,7 @@ async def play(settings: Settings, options: DemoOptions, scene: Scene) -> Result
     began = time.monotonic()
     gate = Gate()
     try:
-        scene.phase = f"starting {options.workers} API workers, writer and keeper"
+        scene.phase = f"starting {counted(options.workers, 'API worker')}, writer and keeper"
         await gate.open(CROWDS)
         async with set_stage(settings) as (deployment, url):
             scene.url = url
@@ -68,7 +69,7 @@ async def _sell(
 ) -> Result:
     chance = random.Random(options.seed)
     signer = TokenSigner.from_settings(deployment.settings)
-    scene.phase = f"signing {options.buyers:,} tokens"
+    scene.phase = f"signing {counted(options.buyers, 'token')}"
     # Another prefix each time: a deployment of one's own may have seen a demo before.
     ids = buyer_ids(options, f"demo{secrets.token_hex(3)}")
     tokens = {buyer_id: signer.buyer(buyer_id) for buyer_id in ids}

@@ -44,6 +44,7 @@ class Scene:
 
     orders_in_sql: int = 0
     sold_in_sql: int = 0
+    sql_seen: bool = False  # before that the figures of SQL mean nothing
     lag: int = 0
     lag_peak: int = 0
 
@@ -74,8 +75,10 @@ class Scene:
         """A moment for the timeline."""
         self.events.append((self.now_s, what))
 
-    def see_lag(self, lag: int) -> None:
-        self.lag = lag
+    def see_sql(self, orders: int, sold: int, lag: int) -> None:
+        """Add a sample of SQL: its orders, its units sold, the log entries it does not hold yet."""
+        self.sql_seen = True
+        self.orders_in_sql, self.sold_in_sql, self.lag = orders, sold, lag
         self.lag_peak = max(self.lag_peak, lag)
 
     def percentile_ms(self, percent: float) -> float:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from livesale.audit import report
 from livesale.audit.check import Check
 from livesale.demo.checks import Finding, shorten
 from livesale.demo.verdict import Figures
+from livesale.wording import counted
 
 
 def summary(figures: Figures) -> RenderableType:
@@ -23,19 +24,19 @@ def summary(figures: Figures) -> RenderableType:
 
 
 def _rows(f: Figures) -> list[tuple[str, Text]]:
-    gone = f", nothing left {f.sold_out_after_ms:,} ms after the opening"
-    again = f" ({f.sold_again:,} units went back on sale and were bought by others)"
-    surely = (
-        f"{f.unknown_outcomes:,} outcomes unknown to their buyers, " if f.unknown_outcomes else ""
+    again = f" ({counted(f.sold_again, 'unit')} went back on sale and found other buyers)"
+    unknown = (
+        f"{counted(f.unknown_outcomes, 'outcome')} unknown to the buyer, "
+        if f.unknown_outcomes
+        else ""
     )
     return [
         (
             "sold",
             Text.assemble(
-                (f"{f.sold:,} of {f.stock:,} units", "bold green"),
-                f" to {f.buyers_served:,} of {f.buyers:,} buyers, first to last in ",
-                (f"{f.first_to_last_ms:,} ms", "bold"),
-                gone if f.sold_out_after_ms is not None else "",
+                (f"{f.sold:,} of {counted(f.stock, 'unit')}", "bold green"),
+                f" to {f.buyers_served:,} of {counted(f.buyers, 'buyer')}",
+                *_pace(f),
             ),
         ),
         (
@@ -58,7 +59,9 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
         ),
         (
             "latency",
-            Text.assemble(
+            Text("–")
+            if not f.requests
+            else Text.assemble(
                 "p50 ",
                 (f"{f.p50_ms:.1f}", "bold"),
                 f"   p90 {f.p90_ms:.1f}   p99 ",
@@ -70,7 +73,7 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
             "replays",
             Text.assemble(
                 (f"{f.replays:,}", "bold"),
-                f" answered with the first reservation, {surely}none sold twice",
+                f" answered with the first reservation, {unknown}none sold twice",
             ),
         ),
         (
@@ -79,44 +82,43 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
                 (f"{f.bank.get('sold', 0) + f.bank.get('late_sold', 0):,}", "bold"),
                 " taken by the demo's bank, ",
                 f"{f.bank.get('replayed', 0):,} of them announced twice, ",
-                f"{f.bank.get('refund_due', 0):,} came too late and are to be refunded",
+                f"{f.bank.get('refund_due', 0):,} too late and to be refunded",
             ),
         ),
         (
             "orders",
             Text.assemble(
                 (f"{f.orders:,}", "bold"),
-                f" in SQL, never more than {f.lag_peak:,} log entries behind Redis",
+                f" in SQL, never more than {counted(f.lag_peak, 'log entry', 'log entries')}"
+                " behind Redis",
             ),
         ),
     ]
 
 
+def _pace(f: Figures) -> list[str | tuple[str, str]]:
+    """How fast it went, or what is left of it."""
+    parts: list[str | tuple[str, str]] = []
+    if f.sold:
+        parts += [", first to last in ", (f"{f.first_to_last_ms:,} ms", "bold")]
+    if f.sold_out_after_ms is not None:
+        parts.append(f", nothing left {f.sold_out_after_ms:,} ms after the opening")
+    elif left := f.stock - f.sold:
+        asked = "nobody asked for it" if left == 1 else "nobody asked for them"
+        parts.append(f"; {counted(left, 'unit')} left, {asked}")
+    return parts
+
+
 def table_of_checks(findings: Sequence[Finding], audit: Sequence[Check]) -> RenderableType:
     """What the demo saw, then what the audit saw on the running system."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True, min_width=3)
-    table.add_column("promise", overflow="fold")
-    table.add_column("", no_wrap=True)
-    table.add_column("what was seen", overflow="fold", style="grey62")
-    for finding in findings:
-        seen = "; ".join(shorten(finding.wrong)) or finding.seen
-        table.add_row("", finding.title, _mark(finding.ok), seen)
-    table.add_section()
-    for check in audit:
-        table.add_row(check.invariant, check.title, _mark(check.ok), check.detail)
-    return table
+    seen = [
+        Check("", finding.title, finding.ok, "; ".join(shorten(finding.wrong)) or finding.seen)
+        for finding in findings
+    ]
+    return report.table_of(seen, audit)
 
 
 def closing(ok: bool, took_s: float) -> Text:
     """The last line."""
-    if ok:
-        return Text.assemble(
-            ("● The books hold. ", "bold green"),
-            f"Every promise was checked on the running system; the whole demo took {took_s:.0f} s.",
-        )
-    return Text("● The books do NOT hold: see above.", "bold red")
-
-
-def _mark(ok: bool) -> Text:
-    return Text("✓", "bold green") if ok else Text("BROKEN", "bold red")
+    how = f"Every promise was checked on the running system; the whole demo took {took_s:.0f} s."
+    return report.closing(ok, how)

@@ -9,6 +9,7 @@ from livesale.demo import checks
 from livesale.demo.checks import Finding, OrderRow
 from livesale.demo.options import BUYER_LIMIT, DemoOptions
 from livesale.demo.scene import SLOT_S, Scene
+from livesale.wording import counted
 from stock.model import HoldState
 
 
@@ -99,47 +100,47 @@ def judge(scene: Scene, rows: Mapping[str, OrderRow], paid: set[str]) -> list[Fi
         Finding(
             f"sold + held ≤ {options.stock:,} in every sample",
             scene.bad_samples,
-            f"{scene.samples:,} samples of the books",
+            f"{counted(scene.samples, 'sample')} of the books",
         ),
         Finding(
             "nothing is oversold",
             checks.nothing_is_oversold(orders, options.stock),
-            f"{units[HoldState.SOLD]:,} units sold in SQL",
+            f"{counted(units[HoldState.SOLD], 'unit')} sold in SQL",
         ),
         Finding(
             "nothing stays unsold while somebody asks",
             checks.nothing_stays_unsold(orders, options.stock, scene.empty_handed),
-            f"{scene.empty_handed:,} patient buyers left with nothing",
+            f"{counted(scene.empty_handed, 'patient buyer')} left with nothing",
         ),
         Finding(
             "every 201 has exactly one order in SQL",
             checks.no_acknowledged_order_is_lost(scene.acks, rows),
-            f"{len(scene.acks):,} answers 201, as their buyers wrote them down",
+            f"{len(scene.acks):,} × 201, as their buyers wrote them down",
         ),
         Finding(
             "no order without a 201",
             checks.no_order_without_a_request(scene.acks, scene.unknowns, rows),
-            f"{len(orders):,} orders, {len(scene.unknowns):,} outcomes unknown",
+            f"{counted(len(orders), 'order')}, {counted(len(scene.unknowns), 'outcome')} unknown",
         ),
         Finding(
             "asking twice never buys twice",
             checks.no_acknowledgement_is_given_twice(scene.acks) + scene.oddities,
-            f"{scene.answers['200 replayed']:,} replays, the same answer each time",
+            f"{counted(scene.answers['200 replayed'], 'replay')}, the same answer each time",
         ),
         Finding(
             f"nobody has more than {BUYER_LIMIT} units",
             checks.no_buyer_exceeds_the_limit(orders, BUYER_LIMIT),
-            f"{len({row.buyer_id for row in orders}):,} buyers with orders",
+            f"{counted(len({row.buyer_id for row in orders}), 'buyer')} with orders",
         ),
         Finding(
             "sold is what was paid for, and nothing else",
             checks.payments_and_sales_agree(paid, orders),
-            f"{len(paid):,} payments at the demo's bank",
+            f"{counted(len(paid), 'payment')} at the demo's bank",
         ),
         Finding(
             "every answer is one the API promises",
             _surprises(scene.answers),
-            f"{sum(scene.answers.values()):,} answers",
+            counted(sum(scene.answers.values()), "answer"),
         ),
     ]
 

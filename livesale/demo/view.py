@@ -1,4 +1,4 @@
-"""Draws the scene: a live panel on a terminal, one plain line a second in a pipe. No I/O."""
+"""Draws the scene as a live panel that fits the terminal. No I/O."""
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -7,13 +7,19 @@ from rich.table import Table
 from rich.text import Text
 
 from livesale.demo.scene import Scene
+from livesale.wording import counted
 
-SOLD, HELD, LEFT, BURNED = "green", "yellow", "cyan", "red"
 WIDTH = 96
-BAR = WIDTH - 6
+LEAST_WIDTH, LEAST_HEIGHT = 60, 20  # of a terminal: plain lines serve smaller ones better
 SPARK_WIDTH = 48
 EVENTS_SHOWN = 7
+LABEL_WIDTH = 10  # of the figures, with the blank behind it
+_FRAME_WIDTH = 6
+_FRAME_HEIGHT = 16  # every line but the events
+_UNKNOWN = "–"  # nothing has been measured yet
 _SPARKS = " ▁▂▃▄▅▆▇█"
+# They read without colour, too.
+SOLD, HELD, LEFT, BURNED = ("█", "green"), ("▓", "yellow"), ("░", "cyan"), ("×", "red")
 _STYLE_OF_ANSWER = {
     "201": "bold green",
     "200": "green",
@@ -23,58 +29,51 @@ _STYLE_OF_ANSWER = {
 }
 
 
-def panel(scene: Scene) -> RenderableType:
-    """The whole live view, 96 columns wide."""
+def fits(width: int, height: int) -> bool:
+    """Whether a terminal is large enough for the panel."""
+    return width >= LEAST_WIDTH and height >= LEAST_HEIGHT
+
+
+def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
+    """The whole view: at most 96 columns, and one line less than `height`, where there is one."""
+    width = min(WIDTH, width)
+    inside = width - _FRAME_WIDTH
+    events = EVENTS_SHOWN if not height else min(EVENTS_SHOWN, height - 1 - _FRAME_HEIGHT)
     body = Group(
         _headline(scene),
         Text(),
-        stock_bar(scene),
-        _legend(scene),
+        stock_bar(scene, inside),
         Text(),
-        _figures(scene),
+        _legend(scene, inside),
         Text(),
-        _timeline(scene),
-    )
-    options = scene.options
-    title = Text.assemble(
-        (" livesale ", "bold white on red"),
-        f"  {options.buyers:,} buyers · {options.stock:,} units · {options.workers} API workers ",
+        _figures(scene, inside),
+        Text(),
+        _timeline(scene, max(1, events)),
     )
     return Panel(
         body,
-        title=title,
+        title=Text.assemble((" livesale ", "bold white on red"), f"  {scene.options.cast} "),
         title_align="left",
         subtitle=Text(f" {scene.url}  {scene.stores} ", "grey50"),
         subtitle_align="right",
         box=box.ROUNDED,
         border_style="grey37",
         padding=(1, 2),
-        width=WIDTH,
+        width=width,
     )
 
 
-def line(scene: Scene) -> str:
-    """The same in one line, for a pipe."""
-    stand = scene.stand
-    if not scene.opens or scene.now_s < 0:
-        return f"{scene.now_s:+6.1f} s  {scene.phase}"
-    lag = f"lag {scene.lag}" if scene.lag else "no lag"
-    return (
-        f"{scene.now_s:+6.1f} s  sold {stand.sold:>5,}  held {stand.held:>5,}  "
-        f"left {stand.available:>5,} | {scene.rate_now:>6,.0f} req/s  "
-        f"p50 {_ms(scene.percentile_ms(50))}  p99 {_ms(scene.percentile_ms(99))} | "
-        f"SQL {scene.orders_in_sql:,} orders, {lag}"
-    )
-
-
-def stock_bar(scene: Scene, width: int = BAR) -> Text:
+def stock_bar(scene: Scene, width: int) -> Text:
     """What is left melts from the right: sold, held, available, scrapped."""
     stand = scene.stand
-    left = stand.available if stand.allotted else scene.options.stock
-    counts = [stand.sold, stand.held, left, stand.burned]
+    counts = [stand.sold, stand.held, stand.available, stand.burned]
     bar = Text()
-    for cells, style in zip(_cells(counts, width), (SOLD, HELD, LEFT, BURNED), strict=True):
-        bar.append("█" * cells, style)
+    if not stand.allotted:
+        bar.append("·" * width, "grey37")
+    else:
+        kinds = (SOLD, HELD, LEFT, BURNED)
+        for cells, (glyph, style) in zip(_cells(counts, width), kinds, strict=True):
+            bar.append(glyph * cells, style)
     return Text("\n").join([bar, bar.copy()])
 
 
@@ -87,6 +86,12 @@ def _cells(counts: list[int], width: int) -> list[int]:
 
 
 def _headline(scene: Scene) -> Text:
+    line = _state_of_the_sale(scene)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _state_of_the_sale(scene: Scene) -> Text:
     if not scene.opens:
         return Text.assemble(("◌ ", "cyan"), (scene.phase, "cyan"))
     if scene.now_s < 0:
@@ -103,88 +108,110 @@ def _headline(scene: Scene) -> Text:
     else:
         mark = Text.assemble(("● ", "red"), ("ON SALE", "bold red"))
     mark.append(f"   {scene.now_s:5.1f} s", "bold")
-    mark.append(f"   {scene.here:,} buyers still to come or waiting", "grey62")
+    mark.append(f"   {counted(scene.here, 'buyer')} still to come or waiting", "grey62")
     return mark
 
 
-def _legend(scene: Scene) -> Text:
+def _legend(scene: Scene, width: int) -> Text:
     stand = scene.stand
-    left = stand.available if stand.allotted else scene.options.stock
-    return Text.assemble(
-        ("■ ", SOLD),
-        ("sold ", "grey62"),
-        (f"{stand.sold:<7,}", "bold"),
-        ("■ ", HELD),
-        ("held ", "grey62"),
-        (f"{stand.held:<7,}", "bold"),
-        ("■ ", LEFT),
-        ("left ", "grey62"),
-        (f"{left:<7,}", "bold"),
-        ("   sold + held ≤ allotted in ", "grey62"),
-        (f"{scene.samples - len(scene.bad_samples):,}", "bold"),
-        (f" of {scene.samples:,} samples", "grey62" if not scene.bad_samples else "bold red"),
+    parts = []
+    kinds = (
+        (SOLD, "sold", stand.sold),
+        (HELD, "held", stand.held),
+        (LEFT, "left", stand.available),
     )
+    for (glyph, style), name, count in kinds:
+        shown = f"{count:,}" if stand.allotted else _UNKNOWN
+        parts.append(
+            Text.assemble((f"{glyph} ", style), (f"{name} ", "grey62"), (f"{shown:<7}", "bold"))
+        )
+    held = scene.samples - len(scene.bad_samples)
+    kept = Text.assemble(
+        ("   sold + held ≤ stock in ", "grey62"),
+        (f"{held:,}/{scene.samples:,}", "bold" if not scene.bad_samples else "bold red"),
+        (" samples", "grey62"),
+    )
+    return _fitting(width, *parts, *([kept] if scene.samples else []))
 
 
-def _figures(scene: Scene) -> Table:
+def _figures(scene: Scene, width: int) -> Table:
+    room = width - LABEL_WIDTH
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="grey62", no_wrap=True, min_width=9)
-    grid.add_column(no_wrap=True, max_width=BAR - 10, overflow="crop")
-    grid.add_row(
-        "requests",
-        Text.assemble(
-            (sparkline(list(scene.rates)[-SPARK_WIDTH:]), "cyan"),
-            (f"  {scene.rate_now:>6,.0f}/s", "bold"),
-            (f"  peak {scene.rate_peak:,.0f}", "grey62"),
-        ),
-    )
-    grid.add_row(
-        "latency",
-        Text.assemble(
-            ("p50 ", "grey62"),
-            (_ms(scene.percentile_ms(50)), "bold"),
-            ("   p99 ", "grey62"),
-            (_ms(scene.percentile_ms(99)), "bold"),
-            ("   max ", "grey62"),
-            (_ms(scene.percentile_ms(100)), "bold"),
-            (f"   of {scene.requests:,} answers", "grey62"),
-        ),
-    )
-    grid.add_row("answers", answers(scene))
-    grid.add_row(
-        "SQL",
-        Text.assemble(
-            (f"{scene.orders_in_sql:,}", "bold"),
-            (" orders   ", "grey62"),
-            (f"{scene.sold_in_sql:,}", "bold"),
-            (" units sold   lag ", "grey62"),
-            (f"{scene.lag:,}", "bold"),
-            (f" log entries (peak {scene.lag_peak:,})", "grey62"),
-        ),
-    )
+    grid.add_column(style="grey62", no_wrap=True, width=LABEL_WIDTH - 1)
+    grid.add_column(no_wrap=True, max_width=room, overflow="crop")
+    grid.add_row("requests", _rates(scene, room))
+    grid.add_row("latency", _latency(scene, room))
+    grid.add_row("answers", answers(scene, room))
+    grid.add_row("SQL", _sql(scene, room))
     return grid
 
 
-def answers(scene: Scene) -> Text:
+def _rates(scene: Scene, width: int) -> Text:
+    if not scene.rates:
+        return Text(_UNKNOWN)
+    peak = Text(f"  peak {scene.rate_peak:,.0f}", "grey62")
+    now = Text(f"  {scene.rate_now:>6,.0f}/s", "bold")
+    room = max(1, min(SPARK_WIDTH, width - now.cell_len - peak.cell_len))
+    return _fitting(width, Text(sparkline(list(scene.rates)[-room:]), "cyan"), now, peak)
+
+
+def _latency(scene: Scene, width: int) -> Text:
+    if not scene.requests:
+        return Text(_UNKNOWN)
+    named = (("p50 ", 50), ("   p99 ", 99), ("   max ", 100))
+    shown = [
+        Text.assemble((name, "grey62"), (milliseconds(scene, percent), "bold"))
+        for name, percent in named
+    ]
+    count = Text(f", of {counted(scene.requests, 'answer')}", "grey62")
+    return _fitting(width, *shown, Text("   so far", "grey62"), count)
+
+
+def answers(scene: Scene, width: int) -> Text:
     """Answers by status and code, the most frequent first."""
-    text = Text()
+    if not scene.answers:
+        return Text(_UNKNOWN)
+    parts = []
     for name, count in scene.answers.most_common(5):
         style = _STYLE_OF_ANSWER.get(name[:3], "magenta")
-        text.append(name.replace("_", " "), style)
-        text.append(f" {count:,}   ", "bold")
+        parts.append(Text.assemble((name.replace("_", " "), style), (f" {count:,}", "bold"), "   "))
+    return _fitting(width, *parts)
+
+
+def _sql(scene: Scene, width: int) -> Text:
+    if not scene.sql_seen:
+        return Text(_UNKNOWN)
+    return _fitting(
+        width,
+        Text.assemble(*_figure(scene.orders_in_sql, "order")),
+        Text.assemble("   ", *_figure(scene.sold_in_sql, "unit"), (" sold", "grey62")),
+        Text.assemble(("   lag ", "grey62"), *_figure(scene.lag, "log entry", "log entries")),
+        Text(f" (peak {scene.lag_peak:,})", "grey62"),
+    )
+
+
+def _figure(number: int, noun: str, plural: str = "") -> list[tuple[str, str]]:
+    figure, _, words = counted(number, noun, plural).partition(" ")
+    return [(figure, "bold"), (f" {words}", "grey62")]
+
+
+def _timeline(scene: Scene, rows: int) -> Text:
+    shown = scene.events[-rows:]
+    lines = [Text.assemble((f"{at_s:+8.2f} s  ", "grey50"), what) for at_s, what in shown]
+    lines += [Text()] * (rows - len(lines))
+    text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+    text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 
-def _timeline(scene: Scene) -> Text:
-    text = Text()
-    shown = scene.events[-EVENTS_SHOWN:]
-    for number in range(EVENTS_SHOWN):
-        if number < len(shown):
-            at_s, what = shown[number]
-            text.append(f"{at_s:+8.2f} s  ", "grey50")
-            text.append(what)
-        text.append("\n" if number + 1 < EVENTS_SHOWN else "")
-    return text
+def _fitting(width: int, *parts: Text) -> Text:
+    """The first parts of a line, as many as there is room for."""
+    line = Text(no_wrap=True)
+    for part in parts:
+        if line.cell_len + part.cell_len > width:
+            break
+        line.append_text(part)
+    return line
 
 
 def sparkline(values: list[float]) -> str:
@@ -196,7 +223,9 @@ def sparkline(values: list[float]) -> str:
     return "".join(_SPARKS[min(top, -int(-value * top // peak))] for value in values)
 
 
-def _ms(milliseconds: float) -> str:
-    if milliseconds >= 1000:
-        return f"{milliseconds / 1000:.2f} s"
-    return f"{milliseconds:.1f} ms"
+def milliseconds(scene: Scene, percent: float) -> str:
+    """A percentile of all latencies so far, in words."""
+    if not scene.requests:
+        return _UNKNOWN
+    ms = scene.percentile_ms(percent)
+    return f"{ms / 1000:.2f} s" if ms >= 1000 else f"{ms:.1f} ms"

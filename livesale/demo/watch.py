@@ -10,6 +10,7 @@ from livesale.demo.checks import OrderRow
 from livesale.demo.scene import SLOT_S, Scene
 from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets, orders
+from livesale.wording import counted
 from stock.books import Books
 from stock.errors import StockError
 from stock.log import LogReader
@@ -59,14 +60,14 @@ class Watch:
         if now.held + now.sold:
             self._once("first", "the first units are held")
         if not now.available:
-            self._once("gone", f"all {stock:,} units are held or sold")
+            self._once("gone", f"nothing is left: {counted(stock, 'unit')} held or sold")
         if now.sold * 2 >= stock:
             self._once("half", "half of the stock is paid")
         ended = now.available - before.available
         if before.allotted and ended > 0:
             self._once("back", "the first unpaid holds expire, their units are on sale again")
         if now.sold == stock:
-            self._once("sold", f"all {stock:,} units are sold and paid")
+            self._once("sold", f"{counted(stock, 'unit')} sold and paid: all there was")
 
     def _once(self, name: str, what: str) -> None:
         if name not in self._happened:
@@ -86,9 +87,8 @@ class Watch:
             async with self._deployment.sql.connect() as connection:
                 count, units = (await connection.execute(asked)).one()
                 applied = (await connection.execute(place)).scalar_one()
-            self._scene.orders_in_sql, self._scene.sold_in_sql = int(count), int(units)
             added = (await reader.info()).entries_added
-            self._scene.see_lag(max(0, added - applied))
+            self._scene.see_sql(int(count), int(units), max(0, added - applied))
             await asyncio.sleep(SQL_SAMPLE_S)
 
     async def _watch_rates(self) -> None:

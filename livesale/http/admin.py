@@ -7,9 +7,11 @@ from msgspec import Meta, Struct
 from livesale.http.reservations import ENGINE_PROBLEMS
 from livesale.http.routes import Answer, Call, Handler, Route
 from livesale.http.services import Services
+from livesale.identity.challenges import MAX_DIFFICULTY
 from livesale.sales.books import DropBooks
 from livesale.sales.campaigns import NewCampaign, NewSku
 from livesale.sales.drops import Adjustment, NewDrop
+from livesale.sales.texts import prose, whole
 from livesale.store.catalogue import Campaign, Drop, Sku
 from stock.ids import keyed_rid
 from stock.model import MAX_UNITS
@@ -29,13 +31,18 @@ class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
             extra_json_schema={"not": {"const": 0}},
         ),
     ]
-    reason: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["found"])
+    reason: Annotated[str, prose(examples=["found"])]
+
+
+class NewChallenge(Struct, frozen=True, forbid_unknown_fields=True):
+    difficulty: Annotated[
+        int,
+        Meta(ge=0, le=MAX_DIFFICULTY, description="tries needed on average; 0 asks for none"),
     ]
 
 
 class DropsQuery(Struct, frozen=True):
-    after: Annotated[str, Meta(pattern=r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -91,6 +98,11 @@ async def adjust_drop(services: Services, call: Call) -> Answer:
     return Answer(200, await services.drops.adjust(drop_id, body.delta, body.reason, adjust_id))
 
 
+async def set_challenge(services: Services, call: Call) -> Answer:
+    drop_id = call.path["drop_id"]
+    return Answer(200, await services.drops.set_challenge(drop_id, call.body.difficulty))
+
+
 async def show_books(services: Services, call: Call) -> Answer:
     return Answer(200, await services.drops.books(call.path["drop_id"]))
 
@@ -112,12 +124,14 @@ def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
     )
 
 
-def _create(noun: str, handler: Handler, body: type[Struct], made: type[Struct]) -> Route:
+def _create(
+    plural: str, summary: str, handler: Handler, body: type[Struct], made: type[Struct]
+) -> Route:
     return Route(
         "POST",
-        f"/v1/admin/{noun}s",
+        f"/v1/admin/{plural}",
         handler,
-        f"Create a {noun}",
+        summary,
         "admin",
         {201: made},
         ("store_unavailable",),
@@ -128,9 +142,9 @@ def _create(noun: str, handler: Handler, body: type[Struct], made: type[Struct])
 
 
 ROUTES = [
-    _create("sku", create_sku, NewSku, Sku),
-    _create("campaign", create_campaign, NewCampaign, Campaign),
-    _create("drop", create_drop, NewDrop, Drop),
+    _create("skus", "Create a SKU", create_sku, NewSku, Sku),
+    _create("campaigns", "Create a campaign", create_campaign, NewCampaign, Campaign),
+    _create("drops", "Create a drop", create_drop, NewDrop, Drop),
     Route(
         "GET",
         "/v1/admin/drops",
@@ -178,6 +192,19 @@ ROUTES = [
         keyed=True,
         changes=True,
         description="With an `Idempotency-Key`, a retry does not adjust twice.",
+    ),
+    Route(
+        "POST",
+        "/v1/admin/drops/{drop_id}/challenge",
+        set_challenge,
+        "Ask for a proof of work before a ticket, or no longer",
+        "admin",
+        {200: Drop},
+        ("unknown_drop", "no_tickets", "store_unavailable"),
+        auth="operator",
+        body=NewChallenge,
+        changes=True,
+        description="At any time, also during the sale: every worker knows within a second.",
     ),
     Route(
         "GET",

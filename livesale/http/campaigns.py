@@ -7,11 +7,12 @@ from msgspec import Meta, Struct
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.sales.showcase import CampaignPage, CampaignWithDrops
+from livesale.sales.texts import whole
 
 
 class CampaignsQuery(Struct, frozen=True):
     after: Annotated[
-        str, Meta(pattern=r"^([0-9]{1,13}\.[0-9a-z]{1,15})?$", description="`next` of a page")
+        str, whole(r"^([0-9]{1,13}\.[0-9a-z]{1,15})?$", description="`next` of a page")
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 

@@ -46,6 +46,7 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
     by_buyer = auth == "buyer"
     observe = traffic.observer(route.method, route.path)
     max_bytes = services.deployment.settings.http.max_body_bytes
+    site = services.site
 
     async def answer(request: web.Request, call: Call) -> Answer:
         headers = request.headers
@@ -90,11 +91,14 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
                 problem = Problem("internal_error")
             code = problem.code
             found = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
-        reply = Reply(found, request_id)
+        extra = site.headers(request.headers) if site.adds else ""
+        reply = Reply(found, request_id, extra)
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1
         observe(found.status, time.perf_counter() - began, request_id, _name(call.caller), code)
+        if found.rid is not None:
+            traffic.made(found.rid, request_id)
         if route.changes and isinstance(call.caller, Operator):
             _audit(route, call, found.status, code, request_id)
         return reply

@@ -1,4 +1,4 @@
-"""What no route takes: 404, 405 with Allow, and expectations nobody meets."""
+"""What no route takes: 404, 405 with Allow, preflights, and expectations nobody meets."""
 
 import re
 import time
@@ -22,22 +22,30 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
     known = [(re.compile(path).fullmatch, _allow(found)) for path, found in methods.items()]
     observe = traffic.observer("other", "unmatched")
 
-    def refuse(request: web.Request) -> Problem:
+    site = services.site
+
+    def answer(request: web.Request) -> Answer:
         check_address(services.limits, request)
         for fits, allow in known:
             if fits(request.path):
-                return Problem("method_not_allowed", headers={"Allow": allow})
-        return Problem("not_found")
+                if request.method == "OPTIONS" and site.adds:
+                    headers = site.preflight(request.headers, allow)
+                    if headers is not None:
+                        return Answer(200, b"", "text/plain", headers)
+                raise Problem("method_not_allowed", headers={"Allow": allow})
+        raise Problem("not_found")
 
     async def handle(request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
         request_id = request_id_of(request.headers)
+        code = ""
         try:
-            problem = refuse(request)
-        except Problem as limited:
-            problem = limited
-        observe(problem.status, time.perf_counter() - began, request_id, None, problem.code)
-        return Reply(_answer(problem), request_id)
+            found = answer(request)
+        except Problem as problem:
+            found, code = _answer(problem), problem.code
+        observe(found.status, time.perf_counter() - began, request_id, None, code)
+        extra = site.headers(request.headers) if site.adds else ""
+        return Reply(found, request_id, extra)
 
     return handle
 

@@ -9,12 +9,13 @@ import asyncio
 from typing import Literal
 
 from msgspec import Struct
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy import select
 
 from livesale.deployment import Deployment
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Draining, Services
+from livesale.loader import ScriptLoader
 from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
@@ -22,7 +23,6 @@ from livesale.store.tables import log_offsets
 from stock.errors import StockError
 from stock.ids import id_key
 from stock.log import LogReader
-from stock.scripts import load_all
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
@@ -78,7 +78,7 @@ class Health:
         self._deployment = deployment
         self._redis = deployment.redis
         self._draining = draining
-        self._shas = [script.sha for script in load_all().values()]
+        self._loader = ScriptLoader(deployment.settings, deployment.redis)
         self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
 
     async def ready(self) -> Ready:
@@ -114,12 +114,16 @@ class Health:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._redis.ping()
-                known = await self._redis.script_exists(*self._shas)
-                if not all(known):
-                    await self._deployment.engine.load_scripts()
-                return Check(True), Check(True), await self._check_epochs()
+                return Check(True), await self._check_scripts(), await self._check_epochs()
         except (RedisError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
+
+    async def _check_scripts(self) -> Check:
+        try:
+            await self._loader.load()
+        except NoPermissionError:
+            return Check(False, "Redis forgot them, and the keeper has not loaded them yet")
+        return Check(True)
 
     async def _check_epochs(self) -> tuple[Check, bool]:
         """What is wrong with the partitions, and whether any of them can be sold from."""
@@ -142,7 +146,7 @@ class Health:
             async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
                 rows = (await connection.execute(query)).all()
         except (StoreUnavailable, TimeoutError) as error:
-            return Check(False, f"away ({error or 'no answer'}); sales go on"), {}
+            return Check(False, f"away ({str(error) or 'no answer'}); sales go on"), {}
         return Check(True), {partition: (offset, count) for partition, offset, count in rows}
 
     async def _check_writer(

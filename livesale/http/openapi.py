@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from livesale.http.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER_S, ProblemDocument
 from livesale.http.routes import JSON, PATH_PARAMETERS, Route
+from livesale.sales.texts import WHOLE_END
 from stock.ids import IDEMPOTENCY_KEY_PATTERN
 
 _REF = "#/components/schemas/{name}"
@@ -17,6 +18,8 @@ _ABOUT = """Sells scarce goods to a crowd, never twice.
 
 Money is in fen, times are in milliseconds since 1970 UTC by the clock of `/v1/time`. Errors are
 RFC 9457 problems with a stable `code`. Any answer may also be a 500 `internal_error`."""
+
+_LOCATION = {"Location": {"description": "Where to look", "schema": {"type": "string"}}}
 
 # The problems of checks that every route makes, or every route of a kind.
 _ALWAYS = ("malformed_request", "unknown_parameter", "expectation_failed", "headers_too_large")
@@ -50,6 +53,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
         types += [route.body] if route.body else []
         types += [kind for kind in route.answers.values() if _is_struct(kind)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    _spell_patterns(components)
     refs = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -103,6 +107,7 @@ def _parameters(route: Route) -> Any:
         }
     if route.query:
         _, components = msgspec.json.schema_components([route.query], ref_template=_REF)
+        _spell_patterns(components)
         for name, schema in components[route.query.__name__]["properties"].items():
             yield {"name": name, "in": "query", "required": False, "schema": schema}
     if route.keyed:
@@ -123,6 +128,8 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
             "description": route.summary,
             "content": {route.content_type: {"schema": schema} if schema is not None else {}},
         }
+        if 300 <= status < 400:
+            responses[str(status)]["headers"] = _LOCATION
     by_status: dict[int, list[str]] = {}
     for code in problems_of(route):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
@@ -138,6 +145,16 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
                 "Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}
             }
     return dict(sorted(responses.items()))
+
+
+def _spell_patterns(schema: Any) -> None:
+    """JSON Schema knows no \\Z: its $ means the same."""
+    if isinstance(schema, dict):
+        pattern = schema.get("pattern")
+        if isinstance(pattern, str):
+            schema["pattern"] = re.sub(re.escape(WHOLE_END) + "$", "$", pattern)
+        for inner in schema.values():
+            _spell_patterns(inner)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -1,15 +1,22 @@
-"""GET /metrics, GET /openapi.json, GET /docs"""
+"""GET /, GET /metrics, GET /openapi.json, GET /docs"""
 
 from livesale.http.routes import JSON, Answer, Call, Route
 from livesale.http.services import Services
 from livesale.metrics import CONTENT_TYPE as PROMETHEUS
 
 HTML = "text/html; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
 # The page is one file without scripts: nothing else may be loaded or run.
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
 }
+
+
+async def show_door(_services: Services, _call: Call) -> Answer:
+    return Answer(303, b"", TEXT, {"Location": "/docs"})
 
 
 async def show_metrics(services: Services, _call: Call) -> Answer:
@@ -27,12 +34,20 @@ async def show_docs(services: Services, _call: Call) -> Answer:
 ROUTES = [
     Route(
         "GET",
+        "/",
+        show_door,
+        "Leads to /docs",
+        "operations",
+        {303: bytes},
+        content_type="text/plain",
+    ),
+    Route(
+        "GET",
         "/metrics",
         show_metrics,
-        "Metrics for Prometheus, of all processes here",
+        "Metrics for Prometheus, of all processes here; at most a second old",
         "operations",
         {200: bytes},
-        limited=False,
         content_type="text/plain",
     ),
     Route(

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
+from livesale.sales.texts import whole
 from livesale.store.orders import Order
 from stock.model import HoldState
 
@@ -13,8 +14,8 @@ from stock.model import HoldState
 class OrdersQuery(Struct, frozen=True):
     after: Annotated[
         str,
-        Meta(
-            pattern=r"^([0-9]{1,13}\.[0-9a-z]{1,15}-[A-Za-z0-9_-]{16})?$",
+        whole(
+            r"^([0-9]{1,13}\.[0-9a-z]{1,15}-[A-Za-z0-9_-]{16})?$",
             description="`next` of a page",
         ),
     ] = ""

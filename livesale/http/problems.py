@@ -1,13 +1,15 @@
 """Errors as RFC 9457 `application/problem+json`. The one table from codes to status lives here."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from livesale.errors import LivesaleError
 from livesale.identity.errors import IdentityFault
-from livesale.sales.errors import SalesFault
+from livesale.sales.errors import ChallengeRequired, SalesFault
 from livesale.store.errors import StoreUnavailable
 from stock.errors import (
     BooksBroken,
@@ -35,6 +37,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "forbidden": (403, "This token may not do this"),
     "over_limit": (403, "One buyer cannot have more of this drop"),
     "barred": (403, "Too many of this buyer's holds of this drop expired unpaid"),
+    "ticket_required": (403, "This drop sells by purchase tickets"),
+    "ticket_invalid": (403, "This purchase ticket is not valid, or no longer"),
+    "challenge_required": (403, "A challenge must be solved first"),
     "login_blocked": (403, "The login provider blocks this user"),
     "provider_off": (403, "This login provider is not available here"),
     "not_found": (404, "There is nothing here"),
@@ -47,6 +52,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "sold_out": (409, "Sold out"),
     "paused": (409, "The sale is paused"),
     "already_sold": (409, "It is paid for"),
+    "ticket_used": (409, "This purchase ticket, or a newer one, was used"),
+    "no_tickets": (409, "The drop sells without tickets"),
     "not_opened": (409, "The drop was never opened"),
     "drop_closed": (409, "The drop is closed for ever"),
     "terms_conflict": (409, "The drop is open with other terms"),
@@ -65,7 +72,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "login_too_often": (429, "Too many logins of this user"),
     "headers_too_large": (431, "The headers are too large"),
     "internal_error": (500, "This is our fault"),
-    "overloaded": (503, "Too busy; nothing was done"),
+    "overloaded": (503, "Too busy, or the store is away; nothing was done"),
     "outcome_unknown": (503, "It may or may not be done; ask again with the same key"),
     "fenced": (503, "This part of the stock is closed until it is recovered"),
     "engine_refused": (503, "The store refused this; nothing was done"),
@@ -112,6 +119,7 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
+    challenge: dict[str, Any] | None = None
 
 
 class Problem(LivesaleError):
@@ -128,6 +136,7 @@ class Problem(LivesaleError):
         self.code = code
         self.detail = detail
         self.members = members
+        self.challenge: Mapping[str, Any] | None = None
         self.headers = headers or {}
         if code in RETRY_AFTER_S:
             members.setdefault("retry_after_s", RETRY_AFTER_S[code])
@@ -141,6 +150,9 @@ class Problem(LivesaleError):
         return PROBLEMS[self.code][0]
 
     def encode(self) -> bytes:
+        if self.challenge is not None:  # always another: not to be remembered
+            document = _document(self.code, self.detail, tuple(self.members.items()))
+            return msgspec.json.encode(document | {"challenge": self.challenge})
         return _encode(self.code, self.detail, tuple(self.members.items()))
 
 
@@ -154,6 +166,8 @@ def problem_of(fault: Exception) -> Problem | None:
             problem.members.update(fault.members)
             if "field" in fault.members:
                 problem.members["where"] = "body"
+            if isinstance(fault, ChallengeRequired):
+                problem.challenge = fault.challenge
             return problem
         case IdentityFault():
             return Problem(fault.code)
@@ -166,9 +180,20 @@ def problem_of(fault: Exception) -> Problem | None:
 
 @lru_cache(maxsize=1_024)
 def _encode(code: str, detail: str | None, members: tuple[tuple[str, str | int], ...]) -> bytes:
+    return msgspec.json.encode(_document(code, detail, members))
+
+
+def _document(
+    code: str, detail: str | None, members: tuple[tuple[str, str | int], ...]
+) -> dict[str, Any]:
     status, title = PROBLEMS[code]
     fields = {"in" if name == "where" else name: value for name, value in members}
-    document = {"type": f"/docs#{code}", "title": title, "status": status, "code": code}
+    document: dict[str, Any] = {
+        "type": f"/docs#{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+    }
     if detail:
         document["detail"] = detail
-    return msgspec.json.encode(document | fields)
+    return document | fields

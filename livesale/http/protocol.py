@@ -1,17 +1,31 @@
-"""The server side of a connection: what is not even HTTP is answered by a problem, too."""
+"""The server side of a connection: bounded in time and number; what is hardly HTTP gets a problem.
+
+aiohttp closes what is idle and reads bodies when a handler asks for them. What it lacks stands
+here: a time for the head of a request (the first one too), a bound on its bytes as they trickle
+in, a bound on connections, of all and of one address, and an end for clients that do not read.
+"""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from livesale import metrics
+from livesale.http.limits import Clients
 from livesale.http.problems import CONTENT_TYPE, Problem
-from livesale.http.replies import Reply
+from livesale.http.replies import Reply, render
 from livesale.http.routes import Answer
 from livesale.http.traffic import request_id_of
+from livesale.settings import HttpSettings
+
+MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
+MAX_HEADERS = 100
+STALL_S = 60.0  # longer than any handler may take: a client that does not read its answer
+WATCH_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +33,63 @@ log = structlog.get_logger(__name__)
 class Connection(RequestHandler):
     """aiohttp's, with problems where it would answer plain text or HTML."""
 
-    __slots__ = ()
+    __slots__ = ("_busy_count", "_busy_since", "_head_began", "_head_bytes")
+
+    def __init__(self, manager: "_Server", **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_began = 0.0  # loop time at which we began to wait for a head; 0: we do not
+        self._head_bytes = 0
+        self._busy_count = -1
+        self._busy_since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(self._manager, _Server)  # noqa: S101  it made us
+        self._head_began = self._loop.time()
+        if not self._manager.admit(self):
+            self._refuse("overloaded", "full")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if isinstance(self._manager, _Server):
+            self._manager.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._head_began, self._head_bytes = 0.0, 0
+            return
+        # Bytes came, and still there is no request.
+        self._head_began = self._head_began or self._loop.time()
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse("headers_too_large", "head_bytes")
+
+    def look(self, now: float, head_s: float) -> None:
+        """Cut this connection off if its client takes too long."""
+        if self._request_in_progress:
+            if self._busy_count != self._request_count:
+                self._busy_count, self._busy_since = self._request_count, now
+            elif now - self._busy_since > STALL_S and self.transport is not None:
+                metrics.HTTP_CUT.labels("stalled").inc()
+                self.transport.abort()
+        elif self._head_began and now - self._head_began > head_s:
+            if self._head_bytes:
+                self._refuse("request_timeout", "slow_head")
+            else:
+                metrics.HTTP_CUT.labels("silent").inc()
+                self.force_close()
+
+    def _refuse(self, code: str, why: str) -> None:
+        """Answer a problem outside of any request, and close."""
+        metrics.HTTP_CUT.labels(why).inc()
+        problem = Problem(code)
+        answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
+        if self.transport is not None:
+            text = render(answer, request_id_of({}), version=HttpVersion11, keep_alive=False)
+            self.transport.write(text)
+        self.force_close()
 
     def log_exception(self, *args: Any, **details: Any) -> None:
         """What aiohttp did not foresee: a body that is torn is its sender's fault, not ours."""
@@ -28,6 +98,16 @@ class Connection(RequestHandler):
             self.log_debug(*args, **details)
         else:
             super().log_exception(*args, **details)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer. aiohttp's own is to a target that is no path: `*`, or CONNECT's."""
+        if isinstance(resp, web.HTTPException):
+            problem = Problem("not_found")
+            answer = Answer(problem.status, problem.encode(), CONTENT_TYPE)
+            resp = Reply(answer, request_id_of(request.headers))
+        return await super().finish_response(request, resp, start_time)
 
     def handle_error(
         self,
@@ -39,7 +119,7 @@ class Connection(RequestHandler):
         """The answer to a request that cannot be parsed, or that no handler of ours caught."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        if isinstance(exc, LineTooLong):
+        if isinstance(exc, LineTooLong) or "Too many headers" in str(message):
             problem = Problem("headers_too_large")
         elif 400 <= status < 500:
             problem = Problem("malformed_request")
@@ -53,19 +133,78 @@ class Connection(RequestHandler):
 
 
 class _Server(web.Server):
+    """Counts its connections, and looks at each of them twice a second."""
+
+    def __init__(self, http: HttpSettings, made: web.Server) -> None:
+        super().__init__(
+            made.request_handler,
+            request_factory=made.request_factory,
+            loop=asyncio.get_running_loop(),
+            **made._kwargs,
+        )
+        self._http = http
+        self._clients = Clients(http.trusted_proxies)
+        self._by_address: Counter[str] = Counter()
+        self._addresses: dict[Connection, str | None] = {}
+        self._timer = self._loop.call_later(WATCH_S, self._watch)
+        metrics.HTTP_CONNECTIONS.set_function(lambda: len(self._addresses))
+
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection; False when there are too many, of all or of its address.
+
+        A trusted proxy speaks for many: only all together are bounded then.
+        """
+        peer = connection.peername
+        address = self._clients.address(str(peer[0]), "") if isinstance(peer, tuple) else None
+        self._addresses[connection] = address
+        if address is not None:
+            self._by_address[address] += 1
+            if self._by_address[address] > self._http.max_connections_per_address:
+                return False
+        return len(self._addresses) <= self._http.max_connections
+
+    def leave(self, connection: Connection) -> None:
+        address = self._addresses.pop(connection, None)
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def stop_watching(self) -> None:
+        self._timer.cancel()
+
+    def _watch(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._addresses):
+            connection.look(now, self._http.head_timeout_s)
+        self._timer = self._loop.call_later(WATCH_S, self._watch)
+
 
 class ApiRunner(web.AppRunner):
-    """An AppRunner whose connections answer malformed requests as the rest of the API does."""
+    """An AppRunner of our connections, with the bounds of the settings."""
+
+    def __init__(
+        self, app: web.Application, http: HttpSettings, *, shutdown_timeout: float | None = None
+    ) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            keepalive_timeout=http.idle_timeout_s,
+            shutdown_timeout=http.drain_s if shutdown_timeout is None else shutdown_timeout,
+            max_line_size=http.max_header_bytes,
+            max_field_size=http.max_header_bytes,
+            max_headers=MAX_HEADERS,
+            auto_decompress=False,  # compressed bodies are refused, so nothing is ever unpacked
+        )
+        self._http = http
 
     async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        return _Server(
-            server.request_handler,
-            request_factory=server.request_factory,
-            loop=asyncio.get_running_loop(),
-            # Compressed bodies are refused, so nothing is ever unpacked.
-            **{**server._kwargs, "auto_decompress": False},
-        )
+        return _Server(self._http, await super()._make_server())
+
+    async def cleanup(self) -> None:
+        if isinstance(self._server, _Server):
+            self._server.stop_watching()
+        await super().cleanup()

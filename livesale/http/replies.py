@@ -15,16 +15,20 @@ from aiohttp.abc import AbstractStreamWriter
 
 from livesale.http.routes import Answer
 
+# Data is no page: whatever a browser takes it for, nothing of it may run or be framed.
+_NO_PAGE = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+
 _encode = msgspec.json.Encoder().encode
 
 
 class Reply(web.StreamResponse):
     """The response of an answer; written in one piece when aiohttp prepares it."""
 
-    def __init__(self, answer: Answer, request_id: str) -> None:
+    def __init__(self, answer: Answer, request_id: str, site: str = "") -> None:
         super().__init__(status=answer.status)
         self._answer = answer
         self._request_id = request_id
+        self._site = site
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         if self._eof_sent:
@@ -41,6 +45,7 @@ class Reply(web.StreamResponse):
                 version=request.version,
                 keep_alive=self._keep_alive,
                 head_only=request.method == "HEAD",
+                site=self._site,
             )
         )
         return writer
@@ -56,12 +61,18 @@ def render(
     version: HttpVersion,
     keep_alive: bool,
     head_only: bool = False,
+    site: str = "",
 ) -> bytes:
-    """The bytes of an answer. `request_id` and the answer's own headers must be sane."""
+    """The bytes of an answer. `request_id` and the answer's own headers must be sane.
+
+    `site` is what livesale.http.site adds, as lines.
+    """
     value = answer.value
     body = value if type(value) is bytes else _encode(value)
     own = answer.headers
-    extra = "".join(f"{name}: {text}\r\n" for name, text in own.items()) if own else ""
+    extra = site
+    if own:
+        extra += "".join(f"{name}: {text}\r\n" for name, text in own.items())
     if keep_alive is (version == HttpVersion10) and not (own and "Connection" in own):
         extra += f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
     head = (
@@ -76,8 +87,11 @@ def _beginning(version: HttpVersion, status: int, content_type: str) -> str:
     return (
         f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
         f"Content-Type: {content_type}\r\n"
+        f"{'' if content_type.startswith('text/html') else _NO_PAGE}"
         "Cache-Control: no-store\r\n"
+        "Referrer-Policy: no-referrer\r\n"
         "Server: livesale\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
         "X-Request-Id: "
     )
 

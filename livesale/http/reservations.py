@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
+from livesale.identity.tickets import TICKET_PATTERN
 from livesale.metrics import RESERVATIONS
 from stock.errors import StockError
 from stock.ids import drop_of
@@ -16,6 +17,13 @@ from stock.model import MAX_QUANTITY, HoldState, Reservation, ReserveCode
 
 class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="units: all or none")] = 1
+    ticket: (
+        Annotated[
+            str,
+            Meta(pattern=TICKET_PATTERN, description="where the drop has `ticket_required`"),
+        ]
+        | None
+    ) = None
 
 
 class Reserved(Struct, frozen=True, gc=False):
@@ -52,16 +60,22 @@ _REFUSALS = {
     ReserveCode.CLOSED: "closed",
     ReserveCode.PAUSED: "paused",
     ReserveCode.CONFLICT: "idempotency_conflict",
+    ReserveCode.TICKET_REQUIRED: "ticket_required",
+    ReserveCode.TICKET_INVALID: "ticket_invalid",
+    ReserveCode.TICKET_USED: "ticket_used",
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
+    ReserveCode.UNREADABLE: "engine_refused",
 }
 _COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
 
 
 async def reserve(services: Services, call: Call) -> Answer:
-    drop_id = call.path["drop_id"]
+    drop_id, ticket = call.path["drop_id"], None
+    if call.body.ticket is not None:
+        ticket = services.tickets.read(call.body.ticket, drop_id, call.buyer_id)
     try:
         outcome = await services.reservations.reserve(
-            drop_id, call.buyer_id, call.body.quantity, call.key
+            drop_id, call.buyer_id, call.body.quantity, call.key, ticket
         )
     except StockError as fault:
         RESERVATIONS.labels(type(fault).__name__).inc()
@@ -82,6 +96,7 @@ async def reserve(services: Services, call: Call) -> Answer:
             claim.expires_ms,
             outcome.remaining,
         ),
+        rid=claim.rid if outcome.code is ReserveCode.HELD else None,
     )
 
 
@@ -136,7 +151,8 @@ ROUTES = [
         description=(
             "201: held until `expires_ms`. With an `Idempotency-Key` a retry answers 200 with the "
             "same reservation, whatever has become of it; after a 503, retry with the same key. "
-            "An empty body asks for one unit."
+            "An empty body asks for one unit. Where the drop has `ticket_required`, `ticket` "
+            "is one from `POST …/tickets`; a retry may carry the same or another."
         ),
     ),
     Route(

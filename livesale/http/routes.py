@@ -33,12 +33,16 @@ class Call(Struct, gc=False):
 
 
 class Answer(Struct, gc=False):
-    """`value` is encoded as JSON, unless it is bytes already."""
+    """`value` is encoded as JSON, unless it is bytes already.
+
+    `rid` names the reservation that this answer made: the log ties it to the request.
+    """
 
     status: int
     value: Any
     content_type: str = JSON
     headers: Mapping[str, str] | None = None
+    rid: str | None = None
 
 
 Handler = Callable[[Services, Call], Awaitable[Answer]]

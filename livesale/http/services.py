@@ -8,6 +8,7 @@ from msgspec import Struct
 from livesale.clock import Clock
 from livesale.deployment import Deployment
 from livesale.http.limits import Limits
+from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
 from livesale.sales.campaigns import Campaigns
@@ -15,6 +16,7 @@ from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
+from livesale.sales.tickets import Tickets
 
 if TYPE_CHECKING:
     from livesale.http.health import Health
@@ -34,11 +36,13 @@ class Services(Struct, frozen=True):
     sessions: Sessions
     showcase: Showcase
     reservations: Reservations
+    tickets: Tickets
     orders: Orders
     campaigns: Campaigns
     drops: Drops
     health: "Health"
     draining: Draining
+    site: Site
     exposition: Callable[[], Awaitable[bytes]]
     openapi: bytes
     docs: bytes

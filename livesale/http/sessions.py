@@ -2,21 +2,22 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.identity.sessions import Session
+from livesale.sales.texts import whole
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
     provider: Literal["dev", "wechat"]
     code: Annotated[
         str,
-        Meta(
+        whole(
+            r"^[^\x00-\x1f\x7f]+$",
             min_length=1,
             max_length=128,
-            pattern=r"^[^\x00-\x1f\x7f]+$",
             description="wechat: what wx.login() gave, good once, for five minutes; dev: a name",
         ),
     ]

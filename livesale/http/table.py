@@ -10,10 +10,12 @@ from livesale.http import (
     orders,
     reservations,
     sessions,
+    tickets,
 )
 
 ROUTES = [
     *reservations.ROUTES,
+    *tickets.ROUTES,
     *drops.ROUTES,
     *clock.ROUTES,
     *campaigns.ROUTES,

@@ -1,5 +1,6 @@
-"""What is seen of the requests: metrics, the sampled access log, request ids."""
+"""What is seen of the requests: metrics, the sampled access log, request ids, who made what."""
 
+import asyncio
 import os
 import random
 import re
@@ -13,6 +14,9 @@ from prometheus_client import Counter
 from livesale import metrics
 
 access = structlog.get_logger("livesale.access")
+
+MADE_TOGETHER = 64
+TELL_S = 0.5  # what a worker that is killed may not have logged yet
 
 Observe = Callable[[int, float, str, str | None, str], None]
 
@@ -39,12 +43,36 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 
 
 class Traffic:
-    """One per worker. `in_flight` counts the requests that are being answered."""
+    """One per worker. `in_flight` counts the requests that are being answered.
+
+    Every reservation that was made is logged with the request that made it, sampled or not: the rid
+    is the order's and the ledger's id. They are logged together, for a line of its own costs more
+    than the rest of the request (120 µs).
+    """
 
     def __init__(self, sample: float) -> None:
         self.in_flight = 0
         self._sample = sample
+        self._made: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
         metrics.HTTP_IN_FLIGHT.set_function(lambda: self.in_flight)
+
+    def made(self, rid: str, request_id: str) -> None:
+        """Note that this request made this reservation."""
+        self._made.append(f"{rid} {request_id}")
+        if len(self._made) >= MADE_TOGETHER:
+            self.tell()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TELL_S, self.tell)
+
+    def tell(self) -> None:
+        """Log what was noted."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._made:
+            made, self._made = self._made, []
+            access.info("reserved", made=", ".join(made))  # one text: redacted at once
 
     def observer(self, method: str, route: str) -> Observe:
         """A function that notes one answer of this route; faults of ours are always logged."""

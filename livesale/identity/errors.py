@@ -4,6 +4,8 @@ IdentityFault             `code` is stable: clients and tests may rely on it
 ├── TokenFault
 │   ├── TokenInvalid      malformed, of a key we do not have, or not signed by us
 │   └── TokenExpired
+├── TicketInvalid         a purchase ticket that we did not give to this buyer for this drop
+├── ChallengeFailed       a solution that solves no challenge of ours
 └── LoginFault
     ├── ProviderOff       this provider is not switched on here
     ├── CodeRefused       the login code is wrong, used, or too old
@@ -33,6 +35,14 @@ class TokenInvalid(TokenFault):
 
 class TokenExpired(TokenFault):
     code = "expired_token"
+
+
+class TicketInvalid(IdentityFault):
+    code = "ticket_invalid"
+
+
+class ChallengeFailed(IdentityFault):
+    code = "challenge_required"
 
 
 class LoginFault(IdentityFault):

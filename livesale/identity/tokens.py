@@ -125,16 +125,31 @@ class TokenSigner:
             raise TokenInvalid("not a token of ours") from None
         if not hmac.compare_digest(given, mac_of(message)):
             raise TokenInvalid("the signature does not hold")
-        expires_ms = int(parts[-1])
-        if expires_ms <= self._now_ms():
+        # What we signed is well formed; what an older version or a stolen key signed may not be.
+        try:
+            bearer = _read(parts)
+        except ValueError:
+            raise TokenInvalid("signed, but not a token of this version") from None
+        if bearer.expires_ms <= self._now_ms():
             raise TokenExpired("the token has expired")
-        if parts[2] == "b":
-            return Buyer(parts[3], expires_ms)
-        return Operator(parts[3], frozenset(map(Role, parts[4].split("+"))), expires_ms)
+        return bearer
 
     def _signed(self, claims: str) -> str:
         text = f"{VERSION}.{self._key_id}.{claims}"
         return f"{text}.{self._macs[self._key_id](text.encode()).decode()}"
+
+
+def _read(parts: list[str]) -> Buyer | Operator:
+    """Whom a signed text names. Raises ValueError for any form that none of ours has."""
+    kind, name = parts[2], parts[3]
+    if not parts[-1].isdigit():  # int() takes signs, blanks and underscores, too
+        raise ValueError(parts[-1])
+    expires_ms = int(parts[-1])
+    if kind == "b" and len(parts) == 5 and is_buyer_id(name):
+        return Buyer(name, expires_ms)
+    if kind == "o" and len(parts) == 6 and is_operator_name(name):
+        return Operator(name, frozenset(map(Role, parts[4].split("+"))), expires_ms)
+    raise ValueError(kind)
 
 
 class _Mac:

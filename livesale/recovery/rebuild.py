@@ -101,11 +101,15 @@ async def _rebuild_drop(
 def _fields(drop: Any) -> list[Pair]:
     terms = ("opens_ms", "closes_ms", "hold_ms", "buyer_limit", "price_fen")
     opened = [*(getattr(drop, name) for name in terms), drop.allotted, drop.expired_limit]
+    if drop.ticket_required:
+        opened.append(1)
     counters = ("available", "held", "sold", "burned")
     return [
         ("state", drop.state),
         *((name, getattr(drop, name)) for name in terms),
         ("expired_limit", drop.expired_limit),
+        # Which tickets were used nobody knows: the new epoch ends all that were given.
+        ("tickets", int(drop.ticket_required)),
         ("opened_as", "|".join(map(str, opened))),
         ("allotted", drop.present),
         *((name, getattr(drop, name)) for name in counters),

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from livesale.deployment import Deployment
 from livesale.sales.errors import InvalidField
+from livesale.sales.texts import prose
 from livesale.store import catalogue
 from livesale.store.catalogue import Campaign, Sku
 from livesale.store.database import now_ms
@@ -15,10 +16,7 @@ from stock.model import MAX_PRICE_FEN, MAX_TIME_MS
 
 EARLIEST_CLOSE_MS = 1_000_000_000_000  # the year 2001: catches times that are seconds
 
-Title = Annotated[
-    str,
-    Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Tea set, 12 pc"]),
-]
+Title = Annotated[str, prose(examples=["Tea set, 12 pc"])]
 PriceFen = Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN, description="fen", examples=[9_900])]
 OpensMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS, description="ms since 1970 UTC")]
 ClosesMs = Annotated[

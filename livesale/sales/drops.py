@@ -12,6 +12,7 @@ from livesale.deployment import Deployment
 from livesale.sales.books import DropBooks, compare_books
 from livesale.sales.campaigns import ClosesMs, OpensMs, PriceFen, check_window
 from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
+from livesale.sales.texts import whole
 from livesale.store import catalogue
 from livesale.store.catalogue import Drop
 from livesale.store.database import now_ms
@@ -30,7 +31,7 @@ from stock.model import (
 
 _OPENED = {OpenCode.OPENED, OpenCode.REPLAYED}
 
-Id = Annotated[str, Meta(pattern=DROP_ID_PATTERN)]
+Id = Annotated[str, whole(DROP_ID_PATTERN)]
 
 
 class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +57,9 @@ class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    ticket_required: Annotated[
+        bool, Meta(description="each reservation needs a purchase ticket: fixed at the opening")
+    ] = False
 
 
 class Adjustment(Struct, frozen=True):
@@ -108,6 +112,7 @@ class Drops:
             opens_ms=opens_ms,
             closes_ms=closes_ms,
             created_ms=now_ms(),
+            ticket_required=new.ticket_required,
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
@@ -192,6 +197,18 @@ class Drops:
                 raise PartitionClosed
             case AdjustCode.UNKNOWN_DROP:
                 raise await self._why_unknown(drop_id)
+
+    async def set_challenge(self, drop_id: str, difficulty: int) -> Drop:
+        """Ask for a proof of work before a ticket of this drop, or (0) no longer.
+
+        Every worker knows within a second. Raises DropRefused (no_tickets).
+        """
+        drop = await self.find(drop_id)
+        if not drop.ticket_required:
+            raise DropRefused("no_tickets", "It sells without tickets: nobody would be asked.")
+        async with session(self._sql, write=True) as connection:
+            await catalogue.set_challenge(connection, drop_id, difficulty)
+        return structs.replace(drop, challenge=difficulty)
 
     async def books(self, drop_id: str) -> DropBooks:
         """Both sides of the books, and whether SQL and the rest of the log give what Redis has."""

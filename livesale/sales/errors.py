@@ -6,8 +6,13 @@ SalesFault
 ├── DropRefused      the drop's state or books do not allow this
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── AlreadySold      a paid reservation cannot be released
+├── NotSelling       the drop is not open yet, paused or closed
+├── ChallengeRequired  a ticket is given for a solved challenge only; carries a new one
 └── PartitionClosed  Redis is not the one this process was started with: nothing may be sold
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from livesale.errors import LivesaleError
 
@@ -35,7 +40,7 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many."""
+    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets."""
 
 
 class KeyConflict(SalesFault):
@@ -46,6 +51,22 @@ class KeyConflict(SalesFault):
 class AlreadySold(SalesFault):
     def __init__(self) -> None:
         super().__init__("already_sold", "It is paid for and cannot be released.")
+
+
+class NotSelling(SalesFault):
+    """Codes: not_open, paused, closed."""
+
+    def __init__(self, code: str, opens_ms: int) -> None:
+        members = {"opens_ms": opens_ms} if code == "not_open" else {}
+        super().__init__(code, "", **members)
+
+
+class ChallengeRequired(SalesFault):
+    """`challenge` is what the ALTCHA widget takes."""
+
+    def __init__(self, detail: str, challenge: Mapping[str, Any]) -> None:
+        super().__init__("challenge_required", detail)
+        self.challenge = challenge
 
 
 class PartitionClosed(SalesFault):

@@ -18,6 +18,7 @@ from stock.model import (
     ReleaseCode,
     Reservation,
     ReserveCode,
+    Ticket,
 )
 
 
@@ -36,7 +37,14 @@ class Reservations:
         self._till = till
         self._showcase = showcase
 
-    async def reserve(self, drop_id: str, buyer_id: str, quantity: int, key: str | None) -> Outcome:
+    async def reserve(
+        self,
+        drop_id: str,
+        buyer_id: str,
+        quantity: int,
+        key: str | None,
+        ticket: Ticket | None = None,
+    ) -> Outcome:
         """Try for `quantity` units; `key` makes a retry the same attempt.
 
         UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
@@ -44,7 +52,7 @@ class Reservations:
         away.
         """
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
-        attempt = Attempt(rid, buyer_id, quantity)
+        attempt = Attempt(rid, buyer_id, quantity, ticket)
         outcome = await self._till.reserve(drop_id, attempt, keyed=key is not None)
         if outcome.code is ReserveCode.UNKNOWN_DROP:
             return await self._what_sql_knows(drop_id, attempt)

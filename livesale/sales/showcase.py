@@ -47,6 +47,7 @@ class ShownDrop(Struct, frozen=True):
     closes_ms: int
     allotted: int
     remaining: int
+    ticket_required: bool
     server_ms: int
 
 
@@ -146,6 +147,7 @@ class Showcase:
             closes_ms=drop.closes_ms,
             allotted=snapshot.terms.allotted if snapshot else drop.allotted,
             remaining=remaining,
+            ticket_required=drop.ticket_required,
             server_ms=now_ms,
         )
 

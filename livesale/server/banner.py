@@ -1,12 +1,14 @@
 """What `livesale up` says when it is up."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from livesale.settings import Settings
+from livesale.wording import counted
 
 _BOLD, _DIM, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 
@@ -17,11 +19,12 @@ def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: floa
     bold, dim, green, off = (_BOLD, _DIM, _GREEN, _OFF) if colours else ("", "", "", "")
     url = url_of(settings)
     others = [role for role in ("writer", "keeper") if role in roles]
-    processes = " + ".join([f"{workers} API worker{'s' * (workers != 1)}", *others])
-    stores = (("Redis", settings.redis.url), ("SQL", settings.sql.url))
+    processes = " + ".join([counted(workers, "API worker"), *others])
+    stores = (("Valkey", settings.redis.url), ("SQLite", settings.sql.url))
     embedded = " and ".join(name for name, address in stores if address == "embedded")
     where = f"{settings.data_dir.resolve()}" if embedded else "in your own stores"
     note = f"   {dim}embedded {embedded}, durable{off}" if embedded else ""
+    livesale = program()
     lines = [
         f"{green}●{off} {bold}livesale is up{off} at {bold}{url}{off}"
         f"   {dim}{processes}, ready in {start_s:.1f} s{off}",
@@ -30,10 +33,10 @@ def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: floa
         f"  metrics  {url}/metrics",
         f"  data     {where}{note}",
         "",
-        "  a buyer's token      livesale token --buyer alice",
-        "  an operator's token  livesale token --operator bob",
-        "  a drop               livesale drop create --help",
-        "  see it sell          livesale demo",
+        f"  a buyer's token      {livesale} token --buyer alice",
+        f"  an operator's token  {livesale} token --operator bob",
+        f"  a drop               {livesale} drop create --help",
+        f"  a crowd that buys    {livesale} demo   {dim}on stores of its own{off}",
         "",
         f"  {dim}Ctrl-C stops it: requests in flight are answered, then SQL catches up.{off}",
     ]
@@ -46,6 +49,21 @@ def url_of(settings: Settings) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104  compared, not bound
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
+
+
+def program() -> str:
+    """What to type for `livesale` here: its path where the shell would not find it, or another."""
+    ours = Path(sys.executable).with_name("livesale")
+    found = shutil.which("livesale")
+    if found is not None and (not ours.exists() or Path(found).resolve() == ours.resolve()):
+        return "livesale"
+    if not ours.exists():
+        return f"{sys.executable} -m livesale"
+    here = Path.cwd()
+    if not ours.is_relative_to(here):
+        return str(ours)
+    near = str(ours.relative_to(here))
+    return near if "/" in near else f"./{near}"  # a bare name is looked for on PATH only
 
 
 def age_s() -> float:

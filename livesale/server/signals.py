@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks a process to stop well, the second to stop at once."""
+"""SIGTERM, SIGINT, SIGHUP: the first asks a process to stop well, the second to stop at once."""
 
 import asyncio
 import signal
@@ -21,5 +21,7 @@ def watch_signals(stop: asyncio.Event, at_once: Callable[[], None]) -> None:
             stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # under nohup a hang-up is to be ignored
         loop.add_signal_handler(number, handle, number)

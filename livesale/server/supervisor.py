@@ -16,7 +16,7 @@ from livesale.run_folder import run_folder
 from livesale.server.children import Nursery, Process
 from livesale.settings import Settings
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STEADY_S = 10.0  # a child that lived this long is restarted without delay
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
 STOP_MARGIN_S = 5.0

@@ -33,14 +33,7 @@ async def _serve(settings: Settings, name: str) -> int:
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(1))
     async with open_deployment(settings, role=name) as deployment:
-        runner = ApiRunner(
-            build_app(deployment),
-            access_log=None,
-            keepalive_timeout=settings.http.idle_timeout_s,
-            shutdown_timeout=settings.http.drain_s,
-            max_line_size=settings.http.max_header_bytes,
-            max_field_size=settings.http.max_header_bytes,
-        )
+        runner = ApiRunner(build_app(deployment), settings.http)
         await runner.setup()
         try:
             sock = listen(settings.http)

@@ -42,6 +42,8 @@ class Drop(Struct, frozen=True):
     opens_ms: int
     closes_ms: int
     created_ms: int
+    ticket_required: bool = False
+    challenge: int = 0  # difficulty of the proof of work before a ticket; 0 asks for none
 
     @property
     def terms(self) -> DropTerms:
@@ -54,6 +56,7 @@ class Drop(Struct, frozen=True):
             price_fen=self.price_fen,
             allotted=self.allotted,
             expired_limit=self.expired_limit,
+            ticket_required=self.ticket_required,
         )
 
 
@@ -71,6 +74,8 @@ _DROP = select(
     drops.c.opens_ms,
     drops.c.closes_ms,
     drops.c.created_ms,
+    drops.c.ticket_required,
+    drops.c.challenge,
 ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
 
 
@@ -140,6 +145,12 @@ async def move_drop(connection: AsyncConnection, drop_id: str, before: str, afte
         update(drops).where(drops.c.drop_id == drop_id, drops.c.state == before).values(state=after)
     )
     return result.rowcount == 1
+
+
+async def set_challenge(connection: AsyncConnection, drop_id: str, difficulty: int) -> None:
+    await connection.execute(
+        update(drops).where(drops.c.drop_id == drop_id).values(challenge=difficulty)
+    )
 
 
 def _beyond(first: Any, second: Any, key: tuple[int, str]) -> Any:

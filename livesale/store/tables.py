@@ -9,7 +9,18 @@ case, which the default collation of MySQL does not. (SQLite always does.)
 
 from functools import partial
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
@@ -69,6 +80,8 @@ drops = Table(
     Column("opens_ms", BigInteger, nullable=False),
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("ticket_required", Boolean, nullable=False, server_default=false()),
+    Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 asks none
     Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
     Index("drops_by_campaign", "campaign_id", "drop_id"),
 )

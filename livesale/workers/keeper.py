@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
+from livesale.loader import ScriptLoader
 from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.metrics import KeeperMetrics
@@ -32,6 +33,9 @@ class Keeper:
             for partition in range(self._deployment.keyspace.partitions):
                 tasks.create_task(self._keep(partition, stop))
                 tasks.create_task(self._archive(partition, stop))
+            if self._deployment.settings.redis.loader_url:
+                loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
+                tasks.create_task(loader.keep_loaded(stop, self._sweep_s))
         _log.info("the keeper has stopped")
 
     @property

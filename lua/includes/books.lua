@@ -1,7 +1,7 @@
 -- books: reads a drop, checks I1 and writes the counters as the log carries them.
 local function read_drop(key)
   local row = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'buyer_limit',
-    'price_fen', 'expired_limit', 'allotted', 'available', 'held', 'sold', 'burned')
+    'price_fen', 'expired_limit', 'allotted', 'available', 'held', 'sold', 'burned', 'tickets')
   if not row[1] then
     return nil
   end
@@ -18,6 +18,7 @@ local function read_drop(key)
     held = tonumber(row[10]),
     sold = tonumber(row[11]),
     burned = tonumber(row[12]),
+    ticket_required = row[13] == '1',
   }
 end
 

@@ -1,15 +1,22 @@
--- holdings: what one buyer has of a drop, packed as `units` or `units|expired_holds`.
+-- holdings: what one buyer has of a drop, packed as `units[|expired_holds[|ticket]]`: the units held
+-- or sold, the holds that ran out, and the serial of the newest purchase ticket that was used.
 -- An entry is never removed, so the number of entries tells whether a copy of the names is whole.
-local function unpack_holdings(text)
+-- Raises, before anything was written, on a text that is none, or fewer units than `least`.
+local function unpack_holdings(text, buyer, least)
   if not text then
-    return 0, 0
+    return 0, 0, 0
   end
-  local units, expired = string.match(text, '^(%d+)|?(%d*)$')
-  return tonumber(units), tonumber(expired) or 0
+  local units, expired, ticket = string.match(text, '^(%d+)|?(%d*)|?(%d*)$')
+  if not units or tonumber(units) < least then
+    error('HOLDINGS of ' .. buyer .. ' cannot be right: ' .. text)
+  end
+  return tonumber(units), tonumber(expired) or 0, tonumber(ticket) or 0
 end
 
-local function pack_holdings(units, expired)
-  if expired > 0 then
+local function pack_holdings(units, expired, ticket)
+  if ticket > 0 then
+    return string.format('%d|%d|%.0f', units, expired, ticket)
+  elseif expired > 0 then
     return string.format('%d|%d', units, expired)
   end
   return string.format('%d', units)

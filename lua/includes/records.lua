@@ -1,8 +1,12 @@
 -- records: a reservation packed as `state|buyer|quantity|price_fen|expires_ms[|paid[|refunds]]`.
 -- state is h(eld), s(old), r(eleased) or e(xpired); refunds are payment ids joined by commas.
-local function unpack_record(text)
+-- Raises, before anything was written, on a text that is no reservation.
+local function unpack_record(text, rid)
   local state, buyer, quantity, price_fen, expires_ms, rest =
-    string.match(text, '^(%a)|([^|]*)|(%d+)|(%d+)|(%d+)(.*)$')
+    string.match(text, '^([hsre])|([^|]*)|(%d+)|(%d+)|(%d+)(.*)$')
+  if not state or not string.match(rest, '^$') and not string.match(rest, '^|') then
+    error('RECORD of ' .. rid .. ' cannot be read')
+  end
   local paid, refunds = string.match(rest, '^|([^|]*)|?(.*)$')
   return {
     state = state,

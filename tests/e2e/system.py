@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from livesale.run_folder import run_folder
 from stock.connection import connect
 
-START_S = 30.0
+START_S = 60.0
 FINAL = {200, 201, 403, 409, 410}  # answers after which a buyer asks no more
 
 

@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 SMALL = ["--buyers", "400", "--stock", "40", "--seconds", "3", "--workers", "2"]
 
 
@@ -20,6 +22,8 @@ def demo(temp: Path, *flags: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As a terminal starts it, even where the tests run under nohup.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL) and None,
     )
 
 
@@ -48,6 +52,7 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
         process.kill()
 
     # then stdout is one JSON object, and every promise held
+    assert process.returncode == 0, f"{errors}\n{out}"
     result = json.loads(out)
     broken = [check for check in result["checks"] if check["wrong"]]
     broken += [check for check in result["audit"] if not check["ok"]]
@@ -64,7 +69,8 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_nothing_behind() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_leaves_nothing_behind(number: signal.Signals) -> None:
     with tempfile.TemporaryDirectory() as name:
         temp = Path(name)
         process = demo(temp)
@@ -73,14 +79,39 @@ def test_ctrl_c_leaves_nothing_behind() -> None:
             assert "\x1b" not in text
             if "first units are held" in text:
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         try:
             _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
         assert process.returncode == 130, errors
-        deadline = time.monotonic() + 10
-        while living(temp) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert living(temp) == set()
-        assert list(temp.iterdir()) == []
+        assert_nothing_is_left(temp)
+
+
+def test_a_closed_pipe_ends_it_without_a_word() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        temp = Path(name)
+        process = demo(temp)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # given a reader who has seen enough, as `head -3` has
+        for _ in range(3):
+            assert process.stdout.readline()
+        process.stdout.close()
+        # then it ends by itself
+        try:
+            code = process.wait(timeout=60)
+        finally:
+            process.kill()
+        assert (code, process.stderr.read()) == (141, "")
+        process.stderr.close()
+        assert_nothing_is_left(temp)
+
+
+def assert_nothing_is_left(temp: Path) -> None:
+    """Neither a process nor a file; the last to die may take a moment."""
+    deadline = time.monotonic() + 10
+    while living(temp) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert living(temp) == set()
+    assert list(temp.iterdir()) == []

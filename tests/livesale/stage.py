@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from sqlalchemy import insert, select
@@ -30,6 +31,9 @@ from stock.model import Attempt, DropTerms, ReserveCode
 
 PARTITIONS = 2
 PRICE_FEN = 1_990
+
+# For tests of what does not depend on the database: one of the two proves it.
+on_sqlite = pytest.mark.parametrize("stage", ["sqlite_url"], indirect=True)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from stock.ids import random_rid
 from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
+    on_sqlite,
     open_drop,
     reserve,
     running,
@@ -71,6 +72,7 @@ async def test_it_is_exact_while_everything_moves(stage: Deployment) -> None:
     assert looks > 1
 
 
+@on_sqlite
 async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop_id: str) -> None:
     # given a log that nobody writes into SQL: sales, an end of a hold, another drop
     rids = await reserve(stage, drop_id, ["xia", "yan", "zoe"])
@@ -102,6 +104,7 @@ async def test_books_that_do_not_balance(stage: Deployment, drop_id: str) -> Non
     assert "I1" in await _red(stage)
 
 
+@on_sqlite
 async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> None:
     # given counters in Redis changed so that they still balance
     key = stage.keyspace.of_drop(drop_id).drop
@@ -109,6 +112,19 @@ async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> Non
     await stage.redis.hincrby(key, "allotted", 1)
     # when audited, then the two sides differ
     assert await _red(stage) == {"I3"}
+
+
+async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id: str) -> None:
+    keys = stage.keyspace.of_drop(drop_id)
+    rid = next(iter(await stage.redis.hkeys(keys.reservations)))
+    buyer = next(iter(await stage.redis.hkeys(keys.buyers)))
+    await stage.redis.hset(keys.reservations, rid, "x|y")
+    await stage.redis.hset(keys.buyers, buyer, "many")
+    found = {check.invariant: check for check in await audit(stage, settle_s=0.5)}
+    assert not found["I4"].ok
+    assert rid in found["I4"].detail
+    assert not found["I5"].ok
+    assert buyer in found["I5"].detail
 
 
 async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None:
@@ -228,6 +244,7 @@ async def test_an_early_order(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I11"}
 
 
+@on_sqlite
 async def test_an_overdue_hold(stage: Deployment, drop_id: str) -> None:
     # given a hold that should have ended long ago
     due = stage.keyspace.due(stage.keyspace.partition_of(drop_id))
@@ -237,6 +254,7 @@ async def test_an_overdue_hold(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I9"}
 
 
+@on_sqlite
 async def test_an_epoch_that_differs(stage: Deployment, drop_id: str) -> None:
     # given Redis that is of another epoch than SQL
     await stage.redis.set(stage.keyspace.epoch(stage.keyspace.partition_of(drop_id)), 7)
@@ -244,6 +262,7 @@ async def test_an_epoch_that_differs(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I10"}
 
 
+@on_sqlite
 async def test_redis_that_lost_a_drop(stage: Deployment, drop_id: str) -> None:
     # given a drop that is open in SQL and gone from Redis
     keys = stage.keyspace.of_drop(drop_id)
@@ -252,6 +271,7 @@ async def test_redis_that_lost_a_drop(stage: Deployment, drop_id: str) -> None:
     assert "I3" in await _red(stage)
 
 
+@on_sqlite
 async def test_a_check_that_cannot_be_made_does_not_hold(
     stage: Deployment, drop_id: str, redis_server: Valkey
 ) -> None:

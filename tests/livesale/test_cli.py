@@ -194,7 +194,7 @@ def test_a_drop_from_its_creation_to_its_close(livesale: Run) -> None:
     assert [state_after(step) for step in steps] == ["open", "paused", "open"]
     key = ("--delta=-4", "--reason", "broken", "--key", "k")
     adjusted = succeeded(livesale("drop", "adjust", drop_id, *key))
-    assert "6 are available" in adjusted
+    assert "-4, 6 units available" in adjusted
     assert adjusted == succeeded(livesale("drop", "adjust", drop_id, *key))
     assert books() == {
         "drop_id": drop_id,
@@ -219,8 +219,14 @@ def test_a_drop_can_be_opened_as_it_is_created(livesale: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "word"),
     [
-        ((*CREATE, "--price-fen", "-1"), REFUSED, "price_fen"),
-        ((*CREATE, "--stock", "0"), REFUSED, "allotted"),
+        ((*CREATE, "--price-fen", "-1"), REFUSED, "--price-fen"),
+        ((*CREATE, "--stock", "0"), REFUSED, "--stock"),
+        ((*CREATE, "--limit", "0"), REFUSED, "--limit"),
+        ((*CREATE, "--hold-s", "0"), REFUSED, "--hold-s"),
+        ((*CREATE, "--lasts-s", "-1"), REFUSED, "--lasts-s"),
+        ((*CREATE, "--title", ""), REFUSED, "--title"),
+        ((*CREATE, "--sku", "NO SUCH"), REFUSED, "--sku"),
+        ((*CREATE, "--opens", "1970-01-01T00:00:00+00:00"), REFUSED, "--opens"),
         ((*CREATE, "--opens", "tomorrow"), REFUSED, "--opens"),
         ((*CREATE, "--campaign", "nosuch"), FAILED, "campaign"),
         (("drop", "open", "nosuch"), FAILED, "no such drop"),
@@ -230,10 +236,12 @@ def test_a_drop_can_be_opened_as_it_is_created(livesale: Run) -> None:
 def test_what_cannot_be_done_to_a_drop_is_said(
     livesale: Run, args: tuple[str, ...], code: int, word: str
 ) -> None:
-    refused(livesale(*args), code, word)
+    done = livesale(*args)
+    refused(done, code, word)
+    assert "$." not in done.stderr  # no path into our types
 
 
-def test_doctor_finds_a_new_machine_in_order(livesale: Run) -> None:
+def test_doctor_finds_a_new_machine_in_order(livesale: Run, tmp_path: Path) -> None:
     findings = json.loads(succeeded(livesale("doctor", "--json")))
     verdicts = {finding["topic"]: finding["verdict"] for finding in findings}
     assert verdicts.pop("files") in ("good", "note")
@@ -241,14 +249,29 @@ def test_doctor_finds_a_new_machine_in_order(livesale: Run) -> None:
     assert verdicts == {
         "versions": "good",
         "settings": "note",
+        "data": "note",
         "redis": "good",
         "eviction": "good",
         "durability": "good",
         "clock": "good",
+        "rights": "good",
         "sql": "good",
         "tables": "good",
+        "refunds": "good",
+        "quarantine": "good",
         "partitions": "good",
+        "lag": "good",
+        "memory": "good",
     }
+    # and: who only looks leaves nothing
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_looks_at_the_data_that_are_there(livesale: Run) -> None:
+    succeeded(livesale(*CREATE))
+    shown = succeeded(livesale("doctor"))
+    assert "nothing runs" not in shown
+    assert all(line == line.rstrip() for line in shown.splitlines())
 
 
 def test_doctor_names_every_problem_with_its_cure(livesale: Run, mariadb_url: str) -> None:
@@ -279,14 +302,33 @@ def test_doctor_goes_on_when_redis_is_away(livesale: Run) -> None:
     assert "SQLite" in done.stdout
 
 
+def test_audit_of_nothing_is_refused_and_makes_nothing(livesale: Run, tmp_path: Path) -> None:
+    refused(livesale("audit"), REFUSED, "no data", "livesale up", "--redis")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_pipe_ends_a_command_without_a_word(process: Run) -> None:
+    tokens = f"{sys.executable} -m livesale token --buyers 100000"
+    done = process("bash", "-c", f"{tokens} | head -n 1; echo ${{PIPESTATUS[0]}}")
+    token, code = done.stdout.split()
+    assert token
+    assert (code, done.stderr) == ("141", "")
+
+
 def test_audit_passes_what_holds_and_names_what_does_not(livesale: Run) -> None:
     # given a deployment that has sold nothing yet
-    assert "BROKEN" not in succeeded(livesale("audit", "--settle", "0"))
+    succeeded(livesale("drop", "list"))
+    shown = succeeded(livesale("audit", "--settle", "0"))
+    assert "BROKEN" not in shown
+    assert "● The books hold." in shown
+    assert "There is no drop yet" in shown
     # when something happens and no writer moves it into SQL
     succeeded(livesale(*CREATE, "--open"))
     # then the audit says so, as a table and as JSON
-    shown = livesale("audit", "--settle", "0")
-    assert (shown.returncode, shown.stdout.count("BROKEN")) == (BROKEN, 1)
+    done = livesale("audit", "--settle", "0")
+    assert (done.returncode, done.stdout.count("BROKEN")) == (BROKEN, 1)
+    assert done.stdout.endswith("● The books do NOT hold.\n")
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
     checks = json.loads(livesale("audit", "--settle", "0", "--json").stdout)
     assert [check["invariant"] for check in checks if not check["ok"]] == ["I9"]
     assert {check["invariant"] for check in checks} >= {f"I{number}" for number in range(1, 11)}

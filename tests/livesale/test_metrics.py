@@ -122,3 +122,12 @@ def test_a_deep_data_folder_gets_a_short_run_folder(tmp_path: Path) -> None:
     assert len(str(run_folder(deep) / "keeper.4194304.sock")) <= MAX_SOCKET_PATH_BYTES
     assert run_folder(deep) == run_folder(deep)
     assert run_folder(deep) != run_folder(deep / "other")
+
+
+def test_a_deep_temp_dir_does_not_make_it_too_deep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    assert run_folder(deep / "var").parent == Path("/tmp")
+    assert len(str(run_folder(deep / "var") / "keeper.4194304.sock")) <= MAX_SOCKET_PATH_BYTES

@@ -96,6 +96,23 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
         ("LIVESALE__HTTP__PORT", "70000", "65535"),
         ("LIVESALE__HTTP__TRUSTED_PROXIES", "10.0.0.0/8", "JSON"),
         ("LIVESALE__HTTP__TRUSTED_PROXIES", '["10.0.0.0/33"]', "network"),
+        ("LIVESALE__HTTP__TRUSTED_PROXIES", '["0.0.0.0/0"]', "everybody"),
+        ("LIVESALE__HTTP__TRUSTED_PROXIES", '["10.0.0.0/8", "::/0"]', "everybody"),
+        ("LIVESALE__HTTP__DRAIN_S", "inf", "inf"),
+        ("LIVESALE__HTTP__NOTICE_S", "nan", "nan"),
+        ("LIVESALE__HTTP__IDLE_TIMEOUT_S", "1e300", "3600"),
+        ("LIVESALE__HTTP__MAX_BODY_BYTES", "9" * 30, "16777216"),
+        ("LIVESALE__LIMITS__BUYER_PER_S", "nan", "nan"),
+        ("LIVESALE__LIMITS__ADDRESS_PER_S", "inf", "finite"),
+        ("LIVESALE__STOCK__MAX_QUEUE", "9" * 30, "1000000"),
+        ("LIVESALE__STOCK__DEADLINE_MS", "9" * 30, "3600000"),
+        ("LIVESALE__SQL__TIMEOUT_MS", "9" * 30, "3600000"),
+        ("LIVESALE__REDIS__URL", "redis://:pw@h:notaport", "redis://:…@h:notaport"),
+        ("LIVESALE__REDIS__URL", "redis://h:70000", "redis://h:70000"),
+        ("LIVESALE__SQL__URL", "mysql://u:pw@h:x/d", "mysql://u:…@h:x/d"),
+        ("LIVESALE__WECHAT__BASE_URL", "https://h:x", "https://h:x"),
+        ("LIVESALE__AUTH__SECRET", "", "empty"),
+        ("LIVESALE__AUTH__SECRET", " ", "empty"),
         ("LIVESALE__STOCK__PARTITIONS", "0", "greater than or equal to 1"),
         ("LIVESALE__REDIS__URL", "memcached://x", "memcached"),
         ("LIVESALE__SQL__URL", "postgresql://x", "postgresql"),
@@ -121,6 +138,10 @@ def test_a_bad_value_is_refused_by_its_environment_name(
         ("LIVESALE__HTTP__PRT", "LIVESALE__HTTP__PORT"),
         ("LIVESALE__REDIS_URL", "LIVESALE__REDIS__URL"),
         ("livesale__auth__dev_logn", "LIVESALE__AUTH__DEV_LOGIN"),
+        ("LIVESALE_HTTP__PORT", "LIVESALE__HTTP__PORT"),
+        ("LIVESALE_HTTP_PORT", "LIVESALE__HTTP__PORT"),
+        ("LIVESALE_HTTP__PRT", "LIVESALE__HTTP__PORT"),
+        ("LIVESALE_ENV", "LIVESALE__ENV"),
     ],
 )
 def test_a_misspelled_name_is_refused_with_the_right_one(
@@ -130,6 +151,13 @@ def test_a_misspelled_name_is_refused_with_the_right_one(
     refused = refusal()
     assert refused.setting == name
     assert meant in refused.cure
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings()
+    monkeypatch.setenv("LIVESALE_HTTP_PORT", "tcp://10.0.0.1:80")
+    monkeypatch.setenv("LIVESALE_SERVICE_HOST", "10.0.0.1")
+    assert load_settings() == before
 
 
 def test_a_flag_that_does_not_exist_is_refused() -> None:
@@ -155,6 +183,20 @@ def test_a_bad_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, "LIVESALE__AUTH__SECRET"),
         ({"auth__secret": "x" * 31}, "LIVESALE__AUTH__SECRET"),
+        ({"auth__secret": "x" * 32}, "LIVESALE__AUTH__SECRET"),
+        ({"auth__secret": "abc" * 20}, "LIVESALE__AUTH__SECRET"),
+        (
+            {"auth__secret": "livesale-dev-secret-never-use-outside-dev "},
+            "LIVESALE__AUTH__SECRET",
+        ),
+        (
+            {"auth__secret": SECRET, "auth__old_keys": {"k0": SECRET}},
+            "LIVESALE__AUTH__OLD_KEYS__k0",
+        ),
+        (
+            {"auth__secret": SECRET, "auth__old_keys": {"a.b": SECRET + "!"}},
+            "LIVESALE__AUTH__OLD_KEYS__a.b",
+        ),
         (
             {"auth__secret": "livesale-dev-secret-never-use-outside-dev"},
             "LIVESALE__AUTH__SECRET",

@@ -1,6 +1,7 @@
 """Both engines behind one fixture, with a clock that the test moves."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,9 @@ CLOCKED = load_all(
 NOON = 1_790_000_000_000
 
 
-def terms(**changes: int) -> DropTerms:
+def terms(**changes: Any) -> DropTerms:
     """Terms of a drop that opened a second ago, sells for an hour and holds for a minute."""
-    usual = {
+    usual: dict[str, Any] = {
         "opens_ms": NOON - 1_000,
         "closes_ms": NOON + 3_600_000,
         "hold_ms": 60_000,

@@ -23,6 +23,7 @@ from stock.model import (
     ReleaseCode,
     ReserveCode,
     StateCode,
+    Ticket,
 )
 from tests.stock.conftest import NOON, World, terms
 
@@ -196,6 +197,99 @@ async def test_an_expired_limit_of_zero_bars_nobody(world: World) -> None:
         rid = await hold(world, name)
         await world.later(60_000)
         assert await world.engine.expire(DROP, [rid]) == 1
+
+
+# Tickets
+
+
+def ticket(serial: int, lasts_ms: int = 60_000) -> Ticket:
+    return Ticket(NOON * 1_000 + serial, NOON + lasts_ms)
+
+
+def ticketed(name: str, with_: Ticket | None, buyer: str = "ann", quantity: int = 1) -> Attempt:
+    return Attempt(attempt(name).rid, buyer, quantity, with_)
+
+
+async def test_a_drop_that_sells_by_tickets_refuses_without_one(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(ticket_required=True))
+    before = await world.state(DROP)
+
+    assert await codes(world, attempt("a"), attempt("b", "bob")) == ["TICKET_REQUIRED"] * 2
+
+    assert await world.state(DROP) == before
+    assert before[0] and before[0].terms == terms(ticket_required=True)
+    assert await world.engine.open_drop(DROP, terms()) is OpenCode.CONFLICT
+    assert await world.engine.open_drop(DROP, terms(ticket_required=True)) is OpenCode.REPLAYED
+
+
+async def test_a_ticket_reserves_once(world: World) -> None:
+    """Within a batch, between batches, and after the hold has ended."""
+    await world.engine.open_drop(DROP, terms(ticket_required=True))
+    one, two = ticket(1), ticket(2)
+
+    got = await codes(
+        world, ticketed("a", one), ticketed("b", one), ticketed("a", one), ticketed("c", one, "bob")
+    )
+
+    # The names of the buyers stand in the signature of a ticket: here bob's is another one.
+    assert got == ["HELD", "TICKET_USED", "REPLAYED", "HELD"]
+    assert await codes(world, ticketed("d", one), ticketed("e", two)) == ["TICKET_USED", "HELD"]
+    await world.engine.release(attempt("a").rid, "ann")
+    await world.engine.confirm(attempt("e").rid, "pay1", 9_900)
+    await world.later(59_000)
+    assert await codes(world, ticketed("f", one), ticketed("g", two)) == ["TICKET_USED"] * 2
+    snapshot, claims, _ = await world.state(DROP)
+    assert snapshot and (snapshot.held, snapshot.sold, len(claims)) == (1, 1, 3)
+
+
+async def test_an_older_ticket_ends_with_a_newer_one(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(ticket_required=True))
+
+    got = await codes(world, ticketed("a", ticket(7)), ticketed("b", ticket(6)))
+
+    assert got == ["HELD", "TICKET_USED"]
+
+
+async def test_a_used_ticket_stays_used_when_its_hold_expires(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(ticket_required=True, expired_limit=0))
+    long = ticket(1, lasts_ms=10**7)
+    assert await codes(world, ticketed("a", long)) == ["HELD"]
+    await world.later(60_000)
+    assert await world.engine.expire(DROP, [attempt("a").rid]) == 1
+
+    assert await codes(world, ticketed("b", long)) == ["TICKET_USED"]
+    assert await codes(world, ticketed("a", long)) == ["REPLAYED"]
+
+
+async def test_a_ticket_ends_by_the_clock_of_the_engine(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(ticket_required=True))
+    short = ticket(1, lasts_ms=1_000)
+    await world.at(NOON + 1_000)
+    assert await codes(world, ticketed("a", short)) == ["TICKET_INVALID"]
+    await world.at(NOON + 999)
+    assert await codes(world, ticketed("a", short)) == ["HELD"]
+    # A retry is answered, whatever has become of the ticket, and with none as well.
+    await world.at(NOON + 5_000)
+    assert await codes(world, ticketed("a", short), attempt("a")) == ["REPLAYED"] * 2
+
+
+async def test_a_refused_attempt_uses_no_ticket(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(ticket_required=True, buyer_limit=2, allotted=2))
+    one = ticket(1)
+    assert await codes(world, ticketed("a", one, quantity=3)) == ["OVER_LIMIT"]
+    await world.engine.pause_drop(DROP)
+    assert await codes(world, ticketed("a", one)) == ["PAUSED"]
+    await world.engine.resume_drop(DROP)
+    assert await codes(world, ticketed("b", ticket(1), "bob", 2)) == ["HELD"]
+    assert await codes(world, ticketed("a", one)) == ["SOLD_OUT"]
+    await world.engine.release(attempt("b").rid, "bob")
+    assert await codes(world, ticketed("a", one)) == ["HELD"]
+
+
+async def test_a_drop_without_tickets_takes_no_notice_of_them(world: World) -> None:
+    await world.engine.open_drop(DROP, terms())
+    old = ticket(1, lasts_ms=-1)
+    assert await codes(world, ticketed("a", old), ticketed("b", old)) == ["HELD"] * 2
 
 
 # Paying

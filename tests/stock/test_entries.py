@@ -3,10 +3,10 @@
 import pytest
 
 from stock.books import Books, Movement
-from stock.entries import Confirmed, Reserved, decode, movements
+from stock.entries import Confirmed, Opened, Reserved, decode, movements
 from stock.errors import LogCorrupt
 from stock.fold import Fold
-from stock.model import ConfirmCode, HoldState
+from stock.model import ConfirmCode, DropTerms, HoldState
 from stock.records import pack_reservation, unpack_reservation
 
 RID = "shoes-aaaaaaaaaaaaaaaa"
@@ -39,6 +39,25 @@ def test_a_confirm_entry_reads_as_its_row() -> None:
         Confirmed(RID, "ann", 2, HoldState.HELD, ConfirmCode.SOLD, "pay1", 19800),
     )
     assert movements(entry) == [Movement("confirm", RID, held=-2, sold=2)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "terms"),
+    [
+        ("1|2|3|4|5|6|7", DropTerms(1, 2, 3, 4, 5, 6, 7)),
+        ("1|2|3|4|5|6|7|1", DropTerms(1, 2, 3, 4, 5, 6, 7, ticket_required=True)),
+        ("1|2|3|4|5|6|7|0", None),
+        ("1|2|3|4|5|6|7|2", None),
+        ("1|2|3|4|5|6|7|1|1", None),
+    ],
+)
+def test_an_opening_reads_as_the_terms(columns: str, terms: DropTerms | None) -> None:
+    fields = RESERVE | {"k": "open", "r": columns}
+    if terms is None:
+        with pytest.raises(LogCorrupt, match="terms of a drop"):
+            decode("5-0", fields)
+    else:
+        assert decode("5-0", fields).rows == (Opened(terms),)
 
 
 @pytest.mark.parametrize(

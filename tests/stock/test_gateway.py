@@ -147,6 +147,52 @@ async def test_broken_books_stop_every_verb_before_it_writes(
     assert await dump(engine.redis) == before
 
 
+@pytest.mark.parametrize("forged", ["", "x", "h|ann|1|x|y", "z|ann|1|100|5", "h|ann|1|100|5x"])
+async def test_an_unreadable_record_stops_its_own_attempt_only(
+    engine: RedisEngine, forged: str
+) -> None:
+    await open_drop(engine, hold_ms=1)
+    held = attempt()
+    await engine.reserve(DROP, [held])
+    await engine.redis.hset(engine.keyspace.of_drop(DROP).reservations, held.rid, forged)
+    before = await dump(engine.redis)
+
+    for call in (
+        engine.confirm(held.rid, "pay1", 100),
+        engine.release(held.rid, "ann"),
+        engine.expire(DROP, [held.rid]),
+    ):
+        with pytest.raises(ScriptRefused, match=f"RECORD of {held.rid}"):
+            await call
+    assert await dump(engine.redis) == before
+
+    answer = await engine.reserve(DROP, [held, attempt("bob")])
+    assert [outcome.code for outcome in answer.outcomes] == ["UNREADABLE", "HELD"]
+
+
+@pytest.mark.parametrize("forged", ["", "x", "-1", "1|x", "0"])
+async def test_unreadable_holdings_stop_every_verb_before_it_writes(
+    engine: RedisEngine, forged: str
+) -> None:
+    await open_drop(engine, hold_ms=1)
+    held = attempt()
+    await engine.reserve(DROP, [held])
+    await engine.redis.hset(engine.keyspace.of_drop(DROP).buyers, "ann", forged)
+    before = await dump(engine.redis)
+
+    calls = [
+        engine.confirm(held.rid, "pay1", 100),
+        engine.release(held.rid, "ann"),
+        engine.expire(DROP, [held.rid]),
+    ]
+    if forged != "0":  # 0 units are fewer than are held; to reserve, they are as good as any
+        calls.append(engine.reserve(DROP, [attempt("ann")]))
+    for call in calls:
+        with pytest.raises(ScriptRefused, match="HOLDINGS of ann"):
+            await call
+    assert await dump(engine.redis) == before
+
+
 async def test_out_of_memory_refuses_before_the_first_write(own_server: Valkey) -> None:
     engine = await engine_on(own_server)
     await open_drop(engine)

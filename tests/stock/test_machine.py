@@ -6,6 +6,7 @@ the end the log, folded, must be what both hold.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ from stock.model import (
     DropTerms,
     HoldState,
     Reservation,
+    Ticket,
 )
 from stock.twin import TwinEngine
 from tests.servers import Valkey
@@ -43,8 +45,19 @@ DROPS = ("shoes", "hats")
 BUYERS = ("ann", "bob", "cat", "dan")
 NAMES = "abcdefghijklmnop"
 
+# Serials that repeat and fall as well as rise; a ticket may end between two steps of the clock.
+tickets = st.one_of(
+    st.none(),
+    st.builds(
+        Ticket,
+        serial=st.integers(1, 12).map(lambda n: NOON * 1_000 + n),
+        expires_ms=st.sampled_from([NOON + 10**7, NOON + 10**7, NOON, NOON + 10_000]),
+    ),
+)
 attempts = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from(BUYERS), st.sampled_from([1, 1, 2, 3])),
+    st.tuples(
+        st.sampled_from(NAMES), st.sampled_from(BUYERS), st.sampled_from([1, 1, 2, 3]), tickets
+    ),
     min_size=1,
     max_size=12,
 )
@@ -59,6 +72,7 @@ openings = st.builds(
     allotted=st.sampled_from([30, 30, 12, 7, 3, 0]),
     buyer_limit=st.sampled_from([2, 2, 3, 8]),
     expired_limit=st.sampled_from([1, 1, 2, 0]),
+    ticket_required=st.sampled_from([False, False, True]),
 )
 
 
@@ -120,8 +134,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.both(lambda engine: engine.open_drop(drop, its_terms))
 
     @rule(drop=drops, wanted=attempts)
-    def reserve(self, drop: str, wanted: list[tuple[str, str, int]]) -> None:
-        batch = [Attempt(f"{drop}-{name * 16}", buyer, n) for name, buyer, n in wanted]
+    def reserve(self, drop: str, wanted: list[tuple[str, str, int, Ticket | None]]) -> None:
+        batch = [Attempt(f"{drop}-{name * 16}", buyer, n, t) for name, buyer, n, t in wanted]
         answer: BatchOutcome = self.both(lambda engine: engine.reserve(drop, batch))
         assert len(answer.outcomes) == len(batch)
 
@@ -261,7 +275,7 @@ def test_scripts_and_twin_never_differ() -> None:
     try:
         machine = EngineMachine.TestCase
         machine.settings = settings(
-            max_examples=150,
+            max_examples=int(os.environ.get("MACHINE_EXAMPLES", "60")),
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),

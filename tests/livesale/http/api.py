@@ -50,13 +50,7 @@ class Api:
 
     async def start(self) -> None:
         http = self.deployment.settings.http
-        self._runner = ApiRunner(
-            self.app,
-            access_log=None,
-            shutdown_timeout=0.1,
-            max_line_size=http.max_header_bytes,
-            max_field_size=http.max_header_bytes,
-        )
+        self._runner = ApiRunner(self.app, http, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

@@ -2,14 +2,20 @@
 
 import asyncio
 import gzip
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec import Struct
 from structlog.testing import capture_logs
 
-from tests.livesale.http.api import FAR_MS, Api
+from livesale.http.routes import Route
+from livesale.http.table import ROUTES
+from livesale.sales.campaigns import NewSku
+from tests.livesale.http.api import DOCUMENT, FAR_MS, Api
 
 GOOD_DROP = {
     "campaign_id": "c",
@@ -23,12 +29,13 @@ GOOD_SKU = {"title": "x", "price_fen": 1}
 GOOD_CAMPAIGN = {"title": "x", "opens_ms": 0, "closes_ms": FAR_MS}
 GOOD_ADJUSTMENT = {"delta": 1, "reason": "x"}
 NEVER_FIT: list[Any] = [None, "", "1", 1.5, [], {}, True]
+UNSEEN = ["  ", "\u3000\u200b", "a\u2028b", "a\u202eb", "\u2066a", "a\x85"]
 
 BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     "/v1/admin/skus": (
         GOOD_SKU,
         {
-            "title": [None, 1, "", "x" * 201, "a\x00b", "a\nb", []],
+            "title": [None, 1, "", "x" * 201, "a\x00b", "a\nb", [], *UNSEEN],
             "price_fen": [*NEVER_FIT, 0, -1, 10_000_000_001, 10**30],
         },
     ),
@@ -57,7 +64,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         GOOD_ADJUSTMENT,
         {
             "delta": [*NEVER_FIT, 0, 100_000_001, -100_000_001],
-            "reason": [None, 1, "", "x" * 201, "a\nb"],
+            "reason": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
         },
     ),
     "/v1/drops/{drop_id}/reservations": (
@@ -101,6 +108,43 @@ async def test_every_field_of_every_body_is_held_to_its_range(api: Api, drop_id:
         reply = await refuse(api, drop_id, path, good | {field: value})
         assert (reply.status, reply.code) == (422, "invalid_field"), (path, field, value)
         assert (reply.body["field"], reply.body["in"]) == (field, "body"), (path, field, value)
+
+
+def patterned() -> Iterator[tuple[Route, type[Struct], str, str]]:
+    """Every field with a pattern of every route: (route, type, field, a value that fits)."""
+    for route in ROUTES:
+        good, _ = BODIES.get(route.path, ({}, {}))
+        for kind in filter(None, (route.body, route.query)):
+            for name, schema in msgspec.json.schema_components([kind])[1][kind.__name__][
+                "properties"
+            ].items():
+                if "pattern" in schema:
+                    yield route, kind, name, good.get(name, "") if kind is route.body else ""
+
+
+@pytest.mark.parametrize(
+    ("route", "kind", "name", "fits"),
+    list(patterned()),
+    ids=[f"{route.handler.__name__}.{name}" for route, _, name, _ in patterned()],
+)
+def test_no_pattern_lets_a_newline_through(
+    route: Route, kind: type[Struct], name: str, fits: str
+) -> None:
+    good, _ = BODIES.get(route.path, ({}, {})) if kind is route.body else ({}, {})
+    assert getattr(msgspec.convert({**good, name: fits}, kind), name) == fits
+    with pytest.raises(msgspec.ValidationError, match=name):
+        msgspec.convert({**good, name: f"{fits}\n"}, kind)
+
+
+def test_the_document_has_patterns_of_json_schema() -> None:
+    found = re.findall(rb'"pattern":"((?:[^"\\]|\\.)*)"', msgspec.json.encode(DOCUMENT))
+    assert len(found) > 8
+    assert all(pattern.endswith(b"$") for pattern in found)
+
+
+@pytest.mark.parametrize("title", ["茶 🍵", "👩‍👩‍👧 set", "קפה", "a  b", " x "])
+def test_what_people_write_is_a_title(title: str) -> None:
+    assert msgspec.convert(GOOD_SKU | {"title": title}, NewSku).title == title
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -323,6 +367,8 @@ async def send(api: Api, raw: bytes) -> tuple[int, dict[str, Any]]:
     [
         (b"nonsense\r\n\r\n", 400, "malformed_request"),
         (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404, "not_found"),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 404, "not_found"),
         (b"GET /v1/time HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed_request"),
         (b"GET /v1/time HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "malformed_request"),
         (

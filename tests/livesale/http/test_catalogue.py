@@ -52,6 +52,7 @@ async def test_a_drop_shows_everything_a_buyer_needs(api: Api) -> None:
         "closes_ms": FAR_MS,
         "allotted": 10,
         "remaining": 7,
+        "ticket_required": False,
     }
 
 

@@ -97,6 +97,14 @@ async def test_without_sql_sales_go_on(api: Api) -> None:
     assert (await api.reserve(drop_id)).status == 201
 
 
+async def test_sql_that_hangs_is_said_to_give_no_answer(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livesale.http.health.TIMEOUT_S", 0.0)
+    found, _ = await api.app[SERVICES].health._check_sql()
+    assert found.detail == "away (no answer); sales go on"
+
+
 async def test_draining_is_not_ready_and_closes_connections(api: Api) -> None:
     assert "Connection" not in (await api.get("/livez")).headers
     api.app[DRAINING].draining = True

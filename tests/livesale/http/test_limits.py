@@ -1,10 +1,12 @@
 """Rate limits, and whose request it is."""
 
+import asyncio
 import random
 
 import pytest
 from msgspec.structs import replace
 
+from livesale.app import build_app
 from livesale.deployment import Deployment
 from livesale.http.limits import Clients, RateLimit
 from tests.livesale.http.api import Api
@@ -128,6 +130,7 @@ async def test_a_stranger_who_asks_too_often(stage: Deployment, serve: Serve) ->
     # then: also where nothing is
     assert codes == [200, 200, 429]
     assert nowhere.code == "slow_down"
+    assert (await api.get("/metrics")).code == "slow_down"
     # and: health is always told
     assert (await api.get("/livez")).status == 200
 
@@ -138,3 +141,21 @@ async def test_clients_behind_a_trusted_proxy(stage: Deployment, serve: Serve) -
     other = (await api.get("/v1/time", X_Forwarded_For="9.9.9.1, 9.9.9.2")).status
     proxy = [(await api.get("/v1/time")).status for _ in range(3)]
     assert (one, other, proxy) == ([200, 429], 200, [200, 200, 200])
+
+
+async def test_a_crowd_at_the_metrics_costs_one_look(stage: Deployment) -> None:
+    looks = 0
+
+    async def look() -> bytes:
+        nonlocal looks
+        looks += 1
+        return b"up 1\n"
+
+    api = Api(build_app(stage, exposition=look), stage)
+    await api.start()
+    try:
+        replies = await asyncio.gather(*(api.get("/metrics") for _ in range(10)))
+    finally:
+        await api.stop()
+    assert {reply.raw for reply in replies} == {b"up 1\n"}
+    assert looks == 1

@@ -1,5 +1,6 @@
 """What is logged: enough to follow a request, and never a token, a secret, a code or an openid."""
 
+import asyncio
 import io
 import time
 from typing import Any
@@ -48,6 +49,9 @@ async def test_no_log_line_carries_a_secret(
     try:
         api = await serve(replace(stage, settings=changed))
         used = await play(api, twin)
+        async with asyncio.timeout(10):
+            while " by-ticket" not in out.getvalue():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
     finally:
         structlog.configure(**before)
         await twin.stop()
@@ -69,6 +73,12 @@ async def test_no_log_line_carries_a_secret(
     assert (adjusted["asked"], adjusted["status"]) == ({"delta": 5, "reason": "found"}, 200)
     requests = [line for line in lines if line["event"] == "request"]
     assert "my-request" in {line["request_id"] for line in requests}
+    # and: the reservation that was made is tied to the request that made it
+    told = ", ".join(line["made"] for line in lines if line["event"] == "reserved")
+    made = {request: rid for rid, request in (pair.split(" ") for pair in told.split(", "))}
+    assert {"my-request", "by-ticket"} <= made.keys()
+    rid = made["my-request"]
+    assert await stage.engine.reservation(rid) is not None
     refused = next(line for line in requests if line["request_id"] == "my-refusal")
     assert (refused["status"], refused["problem"]) == (401, "invalid_token")
 
@@ -86,6 +96,13 @@ async def play(api: Api, twin: WeChatLoginTwin) -> list[str]:
     token = session.body["token"]
     drop_id = await api.open_drop()
     await api.post(f"/v1/drops/{drop_id}/reservations", by=token, X_Request_Id="my-request")
+    by_ticket = await api.open_drop(ticket_required=True)
+    ticket = (await api.post(f"/v1/drops/{by_ticket}/tickets", by=token)).body["ticket"]
+    path = f"/v1/drops/{by_ticket}/reservations"
+    await api.post(path, {"ticket": ticket[:-2] + "xx"}, by=token)
+    made = await api.post(path, {"ticket": ticket}, by=token, X_Request_Id="by-ticket")
+    assert made.status == 201, made.body
+    await api.get(f"/{ticket}")
     forged = token[:-3] + "abc"
     await api.get("/v1/orders", by=forged, X_Request_Id="my-refusal")
     await api.get(f"/v1/orders?token={token}", by=token)
@@ -93,4 +110,5 @@ async def play(api: Api, twin: WeChatLoginTwin) -> list[str]:
     adjust = {"delta": 5, "reason": "found"}
     boss = api.boss
     await api.post(f"/v1/admin/drops/{drop_id}/adjust", adjust, by=boss)
-    return [token, forged, code, boss, boss.rpartition(".")[2], token.rpartition(".")[2]]
+    signed = [ticket, boss, token]
+    return [*signed, *(text.rpartition(".")[2] for text in signed), forged, code]

@@ -119,6 +119,31 @@ def test_forgeries_are_refused(signer: TokenSigner, token: str) -> None:
     assert "ann" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        f"b.al|ice.{NOW_MS + 1}",
+        f"b..{NOW_MS + 1}",
+        f"b.{'x' * 41}.{NOW_MS + 1}",
+        f"b.ann.more.{NOW_MS + 1}",
+        f"c.ann.{NOW_MS + 1}",
+        f"c.ann.viewer.{NOW_MS + 1}",
+        "b.ann.soon",
+        "b.ann.",
+        f"o.bob.{NOW_MS + 1}",
+        f"o.bob.boss.{NOW_MS + 1}",
+        f"o.bob.viewer+.{NOW_MS + 1}",
+        f"o.b b.viewer.{NOW_MS + 1}",
+        f"o.bob.viewer.more.{NOW_MS + 1}",
+        "o.bob.viewer.1e9",
+        "o.bob.viewer.-1 ",
+    ],
+)
+def test_what_is_signed_but_no_token_of_ours_is_refused(signer: TokenSigner, claims: str) -> None:
+    with pytest.raises(TokenInvalid):
+        signer.verify(signer._signed(claims))
+
+
 def test_every_single_change_of_a_character_is_refused(signer: TokenSigner) -> None:
     good = signer.operator("bob", ["viewer"])
     for place, letter in enumerate(good):

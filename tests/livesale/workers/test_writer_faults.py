@@ -22,6 +22,7 @@ from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     PARTITIONS,
     Crowd,
+    on_sqlite,
     open_drop,
     open_stage,
     read_sql,
@@ -67,8 +68,11 @@ async def _assert_sql_is_the_log(stage: Deployment) -> None:
     assert (await read_sql(stage))["quarantine"] == []
 
 
+@pytest.mark.parametrize(
+    ("stage", "kills"), [("mariadb_url", 3), ("sqlite_url", 1)], indirect=["stage"]
+)
 async def test_kill_9_of_the_writer_changes_nothing(
-    stage: Deployment, redis_server: Valkey, tmp_path: Path
+    stage: Deployment, kills: int, redis_server: Valkey, tmp_path: Path
 ) -> None:
     # given a long log
     chance = random.Random(5)
@@ -76,7 +80,7 @@ async def test_kill_9_of_the_writer_changes_nothing(
     await crowd.act(700)
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)
     # when writers are killed in the middle of it, again and again, while more is sold
-    for _ in range(3):
+    for _ in range(kills):
         before = await _entries(stage)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.livesale.workers.writer_process"),
@@ -153,6 +157,7 @@ async def test_a_sql_server_that_hangs(mortal_stage: Deployment, mortal: MariaDB
     await _assert_sql_is_the_log(stage)
 
 
+@on_sqlite
 async def test_redis_killed_under_load(stage: Deployment, redis_server: Valkey) -> None:
     # given a writer at work
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)
@@ -175,6 +180,7 @@ async def test_redis_killed_under_load(stage: Deployment, redis_server: Valkey) 
     await _assert_sql_is_the_log(stage)
 
 
+@on_sqlite
 async def test_stopping_waits_for_nothing(stage: Deployment) -> None:
     # given a writer that waits for an empty log, and one whose Redis is away
     await open_drop(stage)

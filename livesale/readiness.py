@@ -1,0 +1,162 @@
+"""What a sale will need that a start does not check: room for the stock, a writer that keeps up,
+a Redis user without rights to spare, nothing left over from the last sale, a safe way in.
+"""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.finding import Finding, good, note, problem
+from livesale.settings import Settings
+from livesale.store.tables import books, drops, log_offsets, quarantine, refunds
+from stock.keyspace import Keyspace
+from stock.log import LogReader
+
+# Measured on Valkey 9.1 with buyers of 28 characters, in batches of 50: 322 bytes of memory and 266
+# of AOF a reservation. Small batches have more of the log each; payments lengthen the records.
+BYTES_PER_RESERVATION = 640
+LARGEST_LAG = 1_000  # entries: a writer that runs is never that far behind for long
+MEBIBYTE = 1 << 20
+
+# Harmless even where they are allowed: the server refuses both for what they ask.
+_TOO_MUCH: tuple[tuple[str, ...], ...] = (
+    ("CONFIG", "SET", "livesale-no-such-option", "1"),
+    ("EVAL", "return 1", "0"),
+    ("ACL", "WHOAMI"),
+)
+
+
+async def rights(redis: Redis, settings: Settings) -> Finding:
+    """Whether Redis lets this user do more than the service needs."""
+    if settings.redis.url == "embedded":
+        return good("rights", "the embedded Redis is behind a socket that only this user opens")
+    allowed = []
+    for command in _TOO_MUCH:
+        try:
+            await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        except NoPermissionError:
+            continue
+        except ResponseError:
+            pass  # it went as far as the command: so it may
+        allowed.append(command[0])
+    if not allowed:
+        return good("rights", "Redis refuses this user what the service does not need")
+    text = f"this user of Redis may also {', '.join(allowed)}: whoever gets its address may, too"
+    cure = "Give the service the user of config/redis-users.acl; see docs/threats.md."
+    return note("rights", text, cure)
+
+
+async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
+    """How far SQL is behind the log."""
+    keyspace, behind = Keyspace(settings.stock.partitions), 0
+    async with sql.connect() as connection:
+        rows = await connection.execute(select(log_offsets.c.partition, log_offsets.c.entries))
+        written = {row.partition: row.entries for row in rows}
+    for partition in range(keyspace.partitions):
+        added = (await LogReader(redis, keyspace.log(partition)).info()).entries_added
+        behind += max(0, added - written.get(partition, 0))
+    text = f"SQL is {behind:,} entries behind the log"
+    if behind <= LARGEST_LAG:
+        return good("lag", text)
+    cure = "Start `livesale writer`, or look at what keeps it; wait until it has caught up."
+    return note("lag", text, cure)
+
+
+async def leftovers(sql: AsyncEngine) -> list[Finding]:
+    """Money that is due back, and log entries that were put aside."""
+    async with sql.connect() as connection:
+        due = select(func.count()).select_from(refunds).where(refunds.c.state == "due")
+        owed = await connection.scalar(due) or 0
+        aside = await connection.scalar(select(func.count()).select_from(quarantine)) or 0
+    found = []
+    if owed:
+        text = f"{owed:,} refunds are due"
+        found.append(note("refunds", text, "Look why they are not sent before there are more."))
+    else:
+        found.append(good("refunds", "none is due"))
+    if aside:
+        text = f"{aside:,} log entries are in quarantine"
+        cure = "Read the reasons in the table `quarantine`; `livesale audit` says what it means."
+        found.append(problem("quarantine", text, cure))
+    else:
+        found.append(good("quarantine", "empty"))
+    return found
+
+
+async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
+    """Whether Redis has room for a reservation of every unit on offer."""
+    async with sql.connect() as connection:
+        units = await connection.scalar(
+            select(func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0))
+            .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+            .where(drops.c.state != "closed")
+        )
+    needed = int(units or 0) * BYTES_PER_RESERVATION
+    try:
+        info = await redis.info("memory")
+    except RedisError as error:
+        return note("memory", f"Redis does not say: {error}", "Allow INFO to this user.")
+    most = int(info["maxmemory"]) or int(info.get("total_system_memory", 0))
+    free = most - int(info["used_memory"])
+    named = "maxmemory" if int(info["maxmemory"]) else "its machine"
+    text = (
+        f"{int(units or 0):,} units on offer need {needed / MEBIBYTE:,.0f} MiB in Redis, "
+        f"{free / MEBIBYTE:,.0f} MiB are free of {named}"
+    )
+    if not most or needed * 2 <= free:
+        return good("memory", text)
+    cure = "Raise maxmemory, or archive old drops: a full Redis refuses, and the sale stands still."
+    if needed <= free:
+        # Attempts that SQL has not taken yet, buffers and a rewrite of the AOF want room as well.
+        return note("memory", f"{text}: little beside them", cure)
+    return problem("memory", text, cure)
+
+
+def exposure(settings: Settings) -> list[Finding]:
+    """How strangers and stores are reached, where that matters: outside dev."""
+    if settings.env == "dev":
+        return []
+    found = []
+    for topic, url, cure in (
+        ("redis tls", settings.redis.url, "Use rediss://, or a network that is yours alone."),
+        ("sql tls", settings.sql.url, "Use TLS to the database, or a network that is yours alone."),
+    ):
+        if not _is_private(url):
+            text = (
+                f"{urlsplit(url).hostname} is spoken to in clear: passwords and orders can be read"
+            )
+            found.append(note(topic, text, cure))
+    if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
+        host = settings.http.host
+        text = f"listens on {host} for plain HTTP, and trusts no proxy but this machine's"
+        cure = (
+            "Put a proxy with TLS in front and name it in LIVESALE__HTTP__TRUSTED_PROXIES: else "
+            "tokens travel in clear, or all buyers count as one address."
+        )
+        found.append(note("way in", text, cure))
+    if not found:
+        found.append(good("way in", "nothing is spoken in clear beyond this machine"))
+    return found
+
+
+_DEFAULT_PROXIES = ["127.0.0.0/8", "::1/128"]
+
+
+def _is_private(url: str) -> bool:
+    if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:")):
+        return True
+    parts = urlsplit(url)
+    if "unix_socket=" in parts.query or "ssl" in parts.query:
+        return True
+    return _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
