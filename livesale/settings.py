@@ -43,7 +43,9 @@ def _networks(texts: list[str]) -> list[str]:
 
 def _address(url: str) -> str:
     """An address whose port can be read: what reads it later says less of what is wrong."""
-    urlsplit(url).port  # noqa: B018  raises ValueError
+    hosts = urlsplit(url).netloc.rpartition("@")[2]
+    for host in hosts.split(","):  # Sentinels are several
+        urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
     return url
 
 

@@ -65,18 +65,15 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
 
 async def _sql_side(deployment: Deployment, drop_id: str) -> _SqlSide:
     # One statement, so that books and offset are of one instant.
+    archived = select(drops.c.archived_ms).where(drops.c.drop_id == drop_id)
     query = (
         select(
             log_offsets.c.epoch,
             log_offsets.c.offset,
-            drops.c.archived_ms,
+            archived.scalar_subquery(),
             *[books.c[name] for name in Books.__struct_fields__],
         )
-        .select_from(
-            log_offsets.outerjoin(books, books.c.drop_id == drop_id).outerjoin(
-                drops, drops.c.drop_id == drop_id
-            )
-        )
+        .select_from(log_offsets.outerjoin(books, books.c.drop_id == drop_id))
         .where(log_offsets.c.partition == deployment.keyspace.partition_of(drop_id))
     )
     async with session(deployment.sql) as connection:
