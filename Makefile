@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check fmt recording lock clean
+.PHONY: help demo up test faults check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -21,6 +21,10 @@ up: .venv/.run ## Run the service with everything embedded
 test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
 	@$(bin)/pytest --no-header -q -n auto --maxprocesses 4 $(ARGS)
+
+faults: .venv/.dev ## Break a whole system under load, and check every promise
+	@scripts/set_up_servers.sh
+	@$(bin)/python -m tests.faults $(ARGS)
 
 check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
 	@$(bin)/ruff check .

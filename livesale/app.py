@@ -24,10 +24,15 @@ from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.payments.choose import make_gateway
+from livesale.payments.gateway import PayGateway
+from livesale.payments.intake import Intake
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.fresh import Fresh
 from livesale.sales.orders import Orders
+from livesale.sales.payments import Payments
+from livesale.sales.refunds import Refunds
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
 from livesale.sales.tickets import Tickets
@@ -44,13 +49,17 @@ SERVICES = web.AppKey("services", Services)
 
 
 def build_app(
-    deployment: Deployment, *, exposition: Callable[[], Awaitable[bytes]] = metrics.exposition
+    deployment: Deployment,
+    *,
+    exposition: Callable[[], Awaitable[bytes]] = metrics.exposition,
+    gateway: PayGateway | None = None,
 ) -> web.Application:
     """The application; called inside the event loop that will run it.
 
-    `exposition` is what /metrics answers.
+    `exposition` is what /metrics answers; `gateway` is that of the settings unless given.
     """
     settings = deployment.settings
+    gateway = gateway or make_gateway(deployment)
     app = web.Application(client_max_size=settings.http.max_body_bytes)
     batcher = Batcher(
         deployment.engine,
@@ -62,6 +71,7 @@ def build_app(
     showcase = Showcase(deployment, clock.now_ms)
     signer = TokenSigner.from_settings(settings)
     providers = list(_providers(settings))
+    reservations = Reservations(deployment, till, showcase)
     draining = Draining()
     document = openapi.describe(ROUTES)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
@@ -72,7 +82,7 @@ def build_app(
         clock=clock,
         sessions=Sessions(deployment.sql, signer, providers),
         showcase=showcase,
-        reservations=Reservations(deployment, till, showcase),
+        reservations=reservations,
         tickets=Tickets(
             deployment,
             showcase,
@@ -81,6 +91,10 @@ def build_app(
             Challenges.from_settings(settings),
         ),
         orders=Orders(deployment),
+        payments=Payments(deployment, gateway, reservations, showcase, clock.now_ms),
+        gateway=gateway,
+        intake=Intake(deployment),
+        refunds=Refunds(deployment),
         campaigns=Campaigns(deployment),
         drops=Drops(deployment),
         health=Health(deployment, draining),
@@ -95,7 +109,13 @@ def build_app(
     traffic = Traffic(settings.http.access_log_sample)
     _route(app, services, traffic)
     logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
-    parts = [clock.running, *logins, lambda: _counting(batcher, till), lambda: _telling(traffic)]
+    parts = [
+        clock.running,
+        *logins,
+        gateway.running,
+        lambda: _counting(batcher, till),
+        lambda: _telling(traffic),
+    ]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
 

@@ -10,6 +10,7 @@ from pydantic_settings import SettingsError
 
 from livesale.errors import Refused
 from livesale.settings import ENVS, PREFIX, Settings, read_config
+from livesale.wechat_keys import load_keys
 
 SHORTEST_SECRET_BYTES = 32
 FEWEST_CHARACTERS = (
@@ -102,6 +103,8 @@ def check_promises(settings: Settings) -> None:
             f"{redis.wait_ms} ms is no less than the {redis.timeout_ms} ms a reply may take",
             f"Set it lower, or {PREFIX}REDIS__TIMEOUT_MS higher.",
         )
+    if settings.payments.gateway == "wechat":
+        load_keys(settings)
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
@@ -121,6 +124,12 @@ def check_promises(settings: Settings) -> None:
             f"{PREFIX}REDIS__DURABILITY",
             f"'none' loses acknowledged reservations in a crash, which is refused {where}",
             "Set it to fsync or replicated.",
+        )
+    if settings.payments.gateway == "simulated" and not settings.payments.allow_simulated:
+        raise Refused(
+            f"{PREFIX}PAYMENTS__GATEWAY",
+            f"the simulated gateway lets anybody pay with nothing, which is refused {where}",
+            f"Set it to wechat; or {PREFIX}PAYMENTS__ALLOW_SIMULATED to true, for a rehearsal.",
         )
 
 
@@ -170,7 +179,7 @@ def _environment_name(loc: tuple[int | str, ...]) -> str:
 
 
 def _is_secret(loc: tuple[int | str, ...]) -> bool:
-    return "secret" in loc or "old_keys" in loc
+    return bool({"secret", "old_keys", "api_v3_key", "old_api_v3_key"}.intersection(loc))
 
 
 def _is_plain(value: Any) -> bool:

@@ -116,6 +116,29 @@ class WeChatSettings(Section):
     timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
 
 
+class PaymentSettings(Section):
+    gateway: Literal["simulated", "wechat"]
+    allow_simulated: bool
+    grace_ms: int = Field(ge=0, le=60_000)
+
+
+class WeChatPaySettings(Section):
+    """Of API v3, for mini-programs. `more_public_keys`: serial or public key id → file."""
+
+    appid: str
+    mchid: str
+    serial_no: str
+    private_key_file: str
+    api_v3_key: SecretStr
+    old_api_v3_key: SecretStr
+    public_key_id: str
+    public_key_file: str
+    more_public_keys: dict[str, str]
+    base_url: str = Field(pattern=r"^https?://[^?#]+$")
+    notify_url: str = Field(pattern=r"^(https?://[^?#]+)?$")
+    timeout_ms: int = Field(ge=100, le=30_000)
+
+
 class StockSettings(Section):
     partitions: int = Field(ge=1, le=100)
     max_queue: int = Field(ge=1, le=1_000_000)
@@ -168,6 +191,8 @@ class Settings(BaseSettings):
     http: HttpSettings
     auth: AuthSettings
     wechat: WeChatSettings
+    payments: PaymentSettings
+    wechatpay: WeChatPaySettings
     stock: StockSettings
     tickets: TicketSettings
     limits: LimitSettings

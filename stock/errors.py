@@ -7,7 +7,8 @@ StockError
 │   └── Unreachable      no connection to Redis
 ├── OutcomeUnknown       it was sent and no answer came; ask again with the same rid
 ├── BooksBroken          a script found I1 broken and changed nothing
-├── ScriptRefused        Redis refused the script before its first write (memory, wrong type …)
+├── ScriptRefused        Redis refused the script before its first write (wrong type …)
+│   └── ServerRefuses    it refuses every script that writes, for now (memory, busy …)
 ├── FencedOff            this process's epoch is not the partition's
 ├── LogCorrupt           a log entry cannot be read
 └── ScriptError          a script file is malformed (include, header); found at start
@@ -43,7 +44,11 @@ class BooksBroken(StockError):
 
 
 class ScriptRefused(StockError):
-    """Redis refused a script before its first write: out of memory, wrong type, read-only …"""
+    """Redis refused a script before its first write: wrong type …"""
+
+
+class ServerRefuses(ScriptRefused):
+    """It would refuse any script that writes: out of memory, busy, read-only, no replicas."""
 
 
 class FencedOff(StockError):

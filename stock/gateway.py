@@ -20,6 +20,7 @@ from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -37,6 +38,7 @@ from stock.errors import (
     FencedOff,
     OutcomeUnknown,
     ScriptRefused,
+    ServerRefuses,
     Unreachable,
 )
 from stock.ids import drop_of
@@ -69,6 +71,7 @@ from stock.scripts import Script, load_all
 BARRIER = "ls:barrier"  # a channel nobody listens to
 
 _READS = frozenset({"snapshot"})
+_FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # of the server, whatever the script
 
 
 class RedisEngine:
@@ -414,6 +417,8 @@ def _refusal(error: ResponseError) -> Exception:
         return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
+    if isinstance(error, OutOfMemoryError | ReadOnlyError) or text.startswith(_FOR_NOW):
+        return ServerRefuses(text)
     return ScriptRefused(text)
 
 

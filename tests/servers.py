@@ -37,16 +37,26 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="livesale-"))
         self.socket = self.folder / "s.sock"
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] | None = None  # of this process, unless told otherwise
 
     def command(self) -> list[str]:
         raise NotImplementedError
 
-    def start(self) -> None:
-        """Start and wait until it takes connections."""
+    def spawn(self) -> None:
+        """Start it. From the main thread: it dies with the thread that started it."""
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, preexec_fn=die_with_parent()
+                self.command(),
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                preexec_fn=die_with_parent(),
             )
+
+    def start(self) -> None:
+        """Start and wait until it takes connections."""
+        self.spawn()
+        assert self.process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -9,11 +9,13 @@ from livesale.audit.check import Check, verdict
 from livesale.deployment import Deployment
 from livesale.store import ledger
 from livesale.store.database import transaction
-from stock.ids import id_key
+from livesale.store.prepays import open_among
+from stock.ids import id_key, is_rid
 from stock.log import LogReader
 
 I9 = ("I9", "the log reaches SQL, and holds end at their deadline")
 SWEEP_MS = 1_000
+MAX_HELD_BACK = 500
 LOOK_S = 0.05
 
 
@@ -48,6 +50,19 @@ async def _behind(deployment: Deployment, reader: "Redis", targets: dict[int, st
     return late
 
 
+async def _held_back(deployment: Deployment, reader: "Redis", key: str, before_ms: int) -> int:
+    """How many of the overdue may be: the keeper asks the gateway whether they are paid."""
+    grace_ms = deployment.settings.payments.grace_ms
+    found = await reader.zrange(
+        key, before_ms - grace_ms, before_ms, byscore=True, offset=0, num=MAX_HELD_BACK
+    )
+    rids = [str(member) for member in found if is_rid(str(member))]
+    if not rids:
+        return 0
+    async with transaction(deployment.sql, write=False) as connection:
+        return len(await open_among(connection, rids))
+
+
 async def _overdue(deployment: Deployment, reader: "Redis") -> list[str]:
     """Due by Redis's clock for longer than a sweep may take."""
     late = []
@@ -56,6 +71,8 @@ async def _overdue(deployment: Deployment, reader: "Redis") -> list[str]:
         key = deployment.keyspace.due(partition)
         count = await reader.zcount(key, "-inf", before_ms)
         if count:
+            count -= await _held_back(deployment, reader, key, before_ms)
+        if count > 0:
             oldest = await reader.zrange(key, 0, 0, withscores=True)
             late_ms = before_ms + SWEEP_MS - int(oldest[0][1]) if oldest else 0
             late.append(

@@ -6,6 +6,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import SHOWN, Check, verdict
+from livesale.store.refunds import OPERATOR, STRAY
 from livesale.store.tables import drops, orders, payments, quarantine, refunds, stock_ledger
 from livesale.wording import counted
 from stock.model import ConfirmCode, HoldState
@@ -18,6 +19,7 @@ QUARANTINE = ("log", "entries put into quarantine")
 
 _SALES = (ConfirmCode.SOLD.lower(), ConfirmCode.LATE_SOLD.lower())
 _REFUND_DUE = ConfirmCode.REFUND_DUE.lower()
+_BACK = (_REFUND_DUE, STRAY)
 _ENDS = ("release", "expire", "confirm")
 
 
@@ -117,21 +119,29 @@ async def _wrong_payments(connection: AsyncConnection) -> AsyncIterator[str]:
         select(payment.payment_id)
         .select_from(payments.outerjoin(refunds, refund.payment_id == payment.payment_id))
         .where(
-            payment.result == _REFUND_DUE,
+            payment.result.in_(_BACK),
             or_(refund.refund_no.is_(None), refund.amount_fen != payment.amount_fen),
         )
     )
     unasked = (
         select(refund.refund_no)
         .select_from(refunds.outerjoin(payments, refund.payment_id == payment.payment_id))
-        .where(or_(payment.payment_id.is_(None), payment.result != _REFUND_DUE))
+        .where(
+            or_(
+                payment.payment_id.is_(None),
+                payment.amount_fen != refund.amount_fen,
+                payment.order_id != refund.order_id,
+                # What bought goods goes back only if an operator says so.
+                and_(payment.result.in_(_SALES), refund.reason != OPERATOR),
+            )
+        )
     )
     queries: list[tuple[Select[tuple[str]], str]] = [
         (unpaid, "{} is sold without a payment"),
         (wrong, "payment {} has no sold order of its amount"),
         (twice, "{} was paid for twice"),
         (unreturned, "payment {} must go back and has no refund of its amount"),
-        (unasked, "refund {} has no payment that must go back"),
+        (unasked, "refund {} has no payment of its amount that must go back"),
     ]
     for query, text in queries:
         for found in await connection.scalars(query.limit(SHOWN + 1)):

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from livesale.http.reservations import ENGINE_PROBLEMS
-from livesale.http.routes import Answer, Call, Handler, Route
+from livesale.http.routes import Answer, Call, Handler, Nothing, Route
 from livesale.http.services import Services
 from livesale.identity.challenges import MAX_DIFFICULTY
 from livesale.sales.books import DropBooks
@@ -15,10 +15,6 @@ from livesale.sales.texts import prose, whole
 from livesale.store.catalogue import Campaign, Drop, Sku
 from stock.ids import keyed_rid
 from stock.model import MAX_UNITS
-
-
-class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
-    """An empty object, or no body at all."""
 
 
 class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):

@@ -62,7 +62,10 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
             call.key = read_key(headers)
         if route.query is not None or request.query_string:
             call.query = read_query(route.query, request.query)
-        if decoder is not None:
+        if route.signed:
+            call.raw = await _read(request, max_bytes) if request.body_exists else b""
+            call.headers = headers
+        elif decoder is not None:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             if raw:
                 check_content_type(headers)

@@ -42,6 +42,7 @@ def problems_of(route: Route) -> list[str]:
     codes += ["slow_down"] if route.limited or route.auth == "buyer" else []
     codes += _AUTH if route.auth else ()
     codes += _BODY if route.body else ()
+    codes += ["malformed_body", "request_timeout", "body_too_large"] if route.signed else []
     codes += ["invalid_parameter"] if route.query or route.keyed else []
     return sorted(set(codes), key=list(PROBLEMS).index)
 
@@ -92,6 +93,8 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
             "required": route.default_body is None,
             "content": {JSON: {"schema": refs[route.body]}},
         }
+    if route.signed:
+        operation["requestBody"] = {"content": {JSON: {"schema": {"type": "object"}}}}
     return operation
 
 
@@ -154,6 +157,9 @@ def _spell_patterns(schema: Any) -> None:
         if isinstance(pattern, str):
             schema["pattern"] = re.sub(re.escape(WHOLE_END) + "$", "$", pattern)
         for inner in schema.values():
+            _spell_patterns(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
             _spell_patterns(inner)
 
 

@@ -1,13 +1,16 @@
 """GET /v1/orders, GET /v1/orders/{order_id}"""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
+from livesale.sales.orders import Money
 from livesale.sales.texts import whole
 from livesale.store.orders import Order
+from livesale.store.refunds import Refund
 from stock.model import HoldState
 
 
@@ -22,6 +25,26 @@ class OrdersQuery(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
+class Payment(StrEnum):
+    """Whether the order is paid, and if not, whether it was begun and can still be."""
+
+    NONE = "none"
+    OPEN = "open"
+    CLOSED = "closed"
+    PAID = "paid"
+
+
+class OrderRefund(Struct, frozen=True, gc=False):
+    """Money on its way back, or back. `reason`: too_late, paid_twice, unknown_order, operator."""
+
+    refund_no: str
+    amount_fen: int
+    state: Literal["due", "sent", "accepted", "refunded", "failed"]
+    reason: str
+    created_ms: int
+    updated_ms: int
+
+
 class ShownOrder(Struct, frozen=True, gc=False):
     order_id: str
     reservation_id: str
@@ -33,6 +56,8 @@ class ShownOrder(Struct, frozen=True, gc=False):
     expires_ms: int
     created_ms: int
     updated_ms: int
+    payment: Payment
+    refunds: list[OrderRefund]
 
 
 class OrderPage(Struct, frozen=True):
@@ -46,14 +71,17 @@ async def list_orders(services: Services, call: Call) -> Answer:
     found, cursor = await services.orders.page(
         call.buyer_id, after=call.query.after, limit=call.query.limit
     )
-    return Answer(200, OrderPage([_shown(order) for order in found], cursor))
+    money = await services.orders.money([order.order_id for order in found])
+    return Answer(200, OrderPage([_shown(order, money) for order in found], cursor))
 
 
 async def show_order(services: Services, call: Call) -> Answer:
-    return Answer(200, _shown(await services.orders.find(call.path["order_id"], call.buyer_id)))
+    order = await services.orders.find(call.path["order_id"], call.buyer_id)
+    return Answer(200, _shown(order, await services.orders.money([order.order_id])))
 
 
-def _shown(order: Order) -> ShownOrder:
+def _shown(order: Order, money: Money) -> ShownOrder:
+    payment = "paid" if order.state == HoldState.SOLD else money.prepays.get(order.order_id, "none")
     return ShownOrder(
         order.order_id,
         order.order_id,
@@ -65,7 +93,13 @@ def _shown(order: Order) -> ShownOrder:
         order.expires_ms,
         order.created_ms,
         order.updated_ms,
+        Payment(payment),
+        [_shown_refund(refund) for refund in money.refunds if refund.order_id == order.order_id],
     )
+
+
+def _shown_refund(refund: Refund) -> OrderRefund:
+    return OrderRefund(**{name: getattr(refund, name) for name in OrderRefund.__struct_fields__})
 
 
 ROUTES = [

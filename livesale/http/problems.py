@@ -9,6 +9,13 @@ from msgspec import Struct
 
 from livesale.errors import LivesaleError
 from livesale.identity.errors import IdentityFault
+from livesale.payments.errors import (
+    AmountMismatch,
+    CallbackRefused,
+    GatewayFault,
+    GatewayRefused,
+    PaymentFault,
+)
 from livesale.sales.errors import ChallengeRequired, SalesFault
 from livesale.store.errors import StoreUnavailable
 from stock.errors import (
@@ -42,11 +49,13 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "challenge_required": (403, "A challenge must be solved first"),
     "login_blocked": (403, "The login provider blocks this user"),
     "provider_off": (403, "This login provider is not available here"),
+    "callback_refused": (403, "This is no callback of the payment gateway, or not for us"),
     "not_found": (404, "There is nothing here"),
     "unknown_drop": (404, "There is no such drop"),
     "unknown_campaign": (404, "There is no such campaign"),
     "unknown_reservation": (404, "There is no such reservation"),
     "unknown_order": (404, "There is no such order"),
+    "gateway_off": (404, "This payment gateway is not the one in use here"),
     "method_not_allowed": (405, "This is not done with this method"),
     "request_timeout": (408, "The body took too long"),
     "sold_out": (409, "Sold out"),
@@ -54,6 +63,14 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "already_sold": (409, "It is paid for"),
     "ticket_used": (409, "This purchase ticket, or a newer one, was used"),
     "no_tickets": (409, "The drop sells without tickets"),
+    "hold_ended": (409, "The hold has ended"),
+    "payer_unknown": (409, "The payment gateway would not know this buyer"),
+    "payment_refused": (409, "The payment gateway refuses this order"),
+    "amount_mismatch": (409, "This is not the amount of the reservation"),
+    "transaction_used": (409, "This transaction paid for another order"),
+    "not_paid": (409, "Nothing was paid that could go back"),
+    "already_refunded": (409, "The money is going back already, or is back"),
+    "partial_refund": (409, "Only the whole amount can go back"),
     "not_opened": (409, "The drop was never opened"),
     "drop_closed": (409, "The drop is closed for ever"),
     "terms_conflict": (409, "The drop is open with other terms"),
@@ -79,6 +96,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "books_broken": (503, "The books of this drop do not balance; nothing was done"),
     "store_unavailable": (503, "The database is away"),
     "login_unavailable": (503, "The login provider is away"),
+    "payment_unavailable": (503, "The payment gateway is away"),
 }
 
 # Seconds after which a client may try again, where it can help.
@@ -92,6 +110,7 @@ RETRY_AFTER_S = {
     "books_broken": 5,
     "store_unavailable": 2,
     "login_unavailable": 2,
+    "payment_unavailable": 2,
 }
 
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
@@ -102,6 +121,10 @@ _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (BooksBroken, "books_broken"),
     (LogCorrupt, "books_broken"),
     (StoreUnavailable, "store_unavailable"),
+    (GatewayRefused, "payment_refused"),
+    (GatewayFault, "payment_unavailable"),
+    (CallbackRefused, "callback_refused"),
+    (AmountMismatch, "amount_mismatch"),
 )
 
 
@@ -171,7 +194,7 @@ def problem_of(fault: Exception) -> Problem | None:
             return problem
         case IdentityFault():
             return Problem(fault.code)
-        case StockError() | StoreUnavailable():
+        case StockError() | StoreUnavailable() | PaymentFault():
             for kind, code in _FAULTS:
                 if isinstance(fault, kind):
                     return Problem(code)

@@ -4,12 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
+from multidict import MultiMapping
 
 from livesale.http.services import Services
 from livesale.identity.tokens import Buyer, Operator
 from stock.ids import DROP_ID_PATTERN, RID_PATTERN
 
 JSON = "application/json"
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object, or no body at all."""
 
 
 class Call(Struct, gc=False):
@@ -20,6 +25,8 @@ class Call(Struct, gc=False):
     body: Any = None
     caller: Buyer | Operator | None = None
     key: str | None = None  # the Idempotency-Key
+    raw: bytes = b""  # the body as it came, and
+    headers: MultiMapping[str] | None = None  # the headers: for a route that is `signed`
 
     @property
     def buyer_id(self) -> str:
@@ -71,6 +78,7 @@ class Route(Struct, frozen=True):
     limited: bool = True
     content_type: str = JSON
     description: str = ""
+    signed: bool = False  # verifies the body as it came by itself: it is not read as JSON before
     changes: bool = field(default=False)  # by an operator: goes to the audit log
 
 

@@ -11,9 +11,13 @@ from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
+from livesale.payments.gateway import PayGateway
+from livesale.payments.intake import Intake
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
+from livesale.sales.payments import Payments
+from livesale.sales.refunds import Refunds
 from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
 from livesale.sales.tickets import Tickets
@@ -38,6 +42,10 @@ class Services(Struct, frozen=True):
     reservations: Reservations
     tickets: Tickets
     orders: Orders
+    payments: Payments
+    gateway: PayGateway
+    intake: Intake
+    refunds: Refunds
     campaigns: Campaigns
     drops: Drops
     health: "Health"

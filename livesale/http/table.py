@@ -8,20 +8,26 @@ from livesale.http import (
     health,
     operations,
     orders,
+    payments,
+    refunds,
     reservations,
     sessions,
     tickets,
+    wechat_notify,
 )
 
 ROUTES = [
     *reservations.ROUTES,
     *tickets.ROUTES,
+    *payments.ROUTES,
     *drops.ROUTES,
     *clock.ROUTES,
     *campaigns.ROUTES,
     *orders.ROUTES,
     *sessions.ROUTES,
+    *wechat_notify.ROUTES,
     *admin.ROUTES,
+    *refunds.ROUTES,
     *health.ROUTES,
     *operations.ROUTES,
 ]

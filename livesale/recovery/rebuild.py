@@ -171,7 +171,7 @@ async def _payments(
     for order_id, payment_id, result in await connection.execute(query):
         if result == "refund_due":
             refunds.setdefault(order_id, []).append(payment_id)
-        else:
+        elif result in ("sold", "late_sold"):  # a stray one never came to Redis
             paid[order_id] = payment_id
     return paid, refunds
 

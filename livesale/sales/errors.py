@@ -5,6 +5,8 @@ SalesFault
 ├── InvalidField     a value that is well formed contradicts another, or names nothing
 ├── DropRefused      the drop's state or books do not allow this
 ├── KeyConflict      an idempotency key was used before, for something else
+├── PaymentRefused   this reservation cannot be paid, or not like this
+├── RefundRefused    this order cannot be refunded, or not like this
 ├── AlreadySold      a paid reservation cannot be released
 ├── NotSelling       the drop is not open yet, paused or closed
 ├── ChallengeRequired  a ticket is given for a solved challenge only; carries a new one
@@ -48,9 +50,17 @@ class KeyConflict(SalesFault):
         super().__init__("idempotency_conflict", detail)
 
 
+class PaymentRefused(SalesFault):
+    """Codes: hold_ended, payer_unknown, transaction_used."""
+
+
+class RefundRefused(SalesFault):
+    """Codes: not_paid, already_refunded, partial_refund."""
+
+
 class AlreadySold(SalesFault):
     def __init__(self) -> None:
-        super().__init__("already_sold", "It is paid for and cannot be released.")
+        super().__init__("already_sold", "It is paid for: nothing is left to pay or to release.")
 
 
 class NotSelling(SalesFault):

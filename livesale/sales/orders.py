@@ -1,9 +1,22 @@
 """A buyer's orders, as SQL holds them: a moment behind the reservations."""
 
+from collections.abc import Sequence
+
+from msgspec import Struct
+
 from livesale.deployment import Deployment
 from livesale.sales.errors import Unknown
 from livesale.store.orders import Order, find_order, list_orders
+from livesale.store.prepays import states_of
+from livesale.store.refunds import Refund, refunds_of
 from livesale.store.session import session
+
+
+class Money(Struct, frozen=True):
+    """What goes with some orders: the states of their prepays, and their refunds."""
+
+    prepays: dict[str, str]
+    refunds: list[Refund]
 
 
 class Orders:
@@ -19,6 +32,15 @@ class Orders:
         if order is None:
             raise Unknown("order")
         return order
+
+    async def money(self, order_ids: Sequence[str]) -> Money:
+        """The prepays and refunds of some orders."""
+        if not order_ids:
+            return Money({}, [])
+        async with session(self._sql) as connection:
+            return Money(
+                await states_of(connection, order_ids), await refunds_of(connection, order_ids)
+            )
 
     async def page(
         self, buyer_id: str, *, after: str | None, limit: int

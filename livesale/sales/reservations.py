@@ -5,7 +5,7 @@ from typing import Protocol
 from livesale.deployment import Deployment
 from livesale.sales.errors import AlreadySold, PartitionClosed, Unknown
 from livesale.sales.showcase import Showcase
-from livesale.store.orders import Order, find_order
+from livesale.store.orders import Order, find_any_order
 from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
 from stock.errors import OutcomeUnknown, Unreachable
@@ -62,15 +62,20 @@ class Reservations:
 
     async def find(self, rid: str, buyer_id: str) -> Reservation:
         """The buyer's reservation, from Redis as long as it has it. Raises Unknown."""
+        found = await self.find_any(rid)
+        if found.buyer_id != buyer_id:
+            raise Unknown("reservation")
+        return found
+
+    async def find_any(self, rid: str) -> Reservation:
+        """The reservation, whoever's it is. Raises Unknown."""
         try:
             found = await self._engine.reservation(rid)
         except OutcomeUnknown as fault:
             raise Unreachable(str(fault)) from fault  # a look changes nothing
-        if found is None:
-            found = _as_reservation(await self._order(rid, buyer_id))
-        if found.buyer_id != buyer_id:
-            raise Unknown("reservation")
-        return found
+        if found is not None:
+            return found
+        return _as_reservation(await self._order(rid))
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -91,9 +96,9 @@ class Reservations:
             raise PartitionClosed  # SQL has a hold that Redis lost
         return found
 
-    async def _order(self, rid: str, buyer_id: str) -> Order:
+    async def _order(self, rid: str) -> Order:
         async with session(self._sql) as connection:
-            order = await find_order(connection, rid, buyer_id)
+            order = await find_any_order(connection, rid)
         if order is None:
             raise Unknown("reservation")
         return order
@@ -112,10 +117,10 @@ class Reservations:
     async def _archived(self, attempt: Attempt) -> Outcome:
         """A retry gets its first answer, long after the drop has left Redis."""
         try:
-            known = _as_reservation(await self._order(attempt.rid, attempt.buyer_id))
+            known = _as_reservation(await self._order(attempt.rid))
         except Unknown:
             return Outcome(ReserveCode.CLOSED)
-        if known.quantity != attempt.quantity:
+        if (known.buyer_id, known.quantity) != (attempt.buyer_id, attempt.quantity):
             return Outcome(ReserveCode.CONFLICT)
         return Outcome(ReserveCode.REPLAYED, 0, known)
 

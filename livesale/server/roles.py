@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from livesale import logs, metrics
 from livesale.deployment import Deployment, open_deployment
+from livesale.payments.choose import make_gateway
 from livesale.server.signals import watch_signals
 from livesale.settings import Settings
 from livesale.workers.keeper import Keeper
@@ -31,7 +32,11 @@ def run_writer(settings: Settings) -> int:
 
 def run_keeper(settings: Settings) -> int:
     """Expire holds and close drops until told to stop; the exit code. Raises Refused."""
-    return uvloop.run(_run("keeper", settings, Keeper))
+    return uvloop.run(_run("keeper", settings, _make_keeper))
+
+
+def _make_keeper(deployment: Deployment, registry: CollectorRegistry) -> Keeper:
+    return Keeper(deployment, registry, make_gateway(deployment))
 
 
 async def _run(

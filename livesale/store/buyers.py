@@ -26,3 +26,13 @@ async def remember_buyer(engine: AsyncEngine, buyer_id: str, provider: str, subj
             await connection.execute(insert(buyers), row)
     except IntegrityError:
         pass  # the same buyer logged in twice at once
+
+
+async def find_subject(engine: AsyncEngine, buyer_id: str, provider: str) -> str | None:
+    """The provider's name of a buyer, None for one it does not know. Raises StoreUnavailable."""
+    async with session(engine) as connection:
+        query = select(buyers.c.subject).where(
+            buyers.c.buyer_id == buyer_id, buyers.c.provider == provider
+        )
+        subject: str | None = await connection.scalar(query)
+        return subject

@@ -256,6 +256,8 @@ def _add_payment(plan: Plan, entry: LogEntry, row: Confirmed) -> None:
                 "order_id": row.rid,
                 "amount_fen": row.amount_fen,
                 "state": "due",
+                "reason": "paid_twice" if row.before is HoldState.SOLD else "too_late",
                 "created_ms": entry.at_ms,
+                "updated_ms": entry.at_ms,
             }
         )

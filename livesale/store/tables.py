@@ -1,8 +1,9 @@
 """The tables. SQLAlchemy Core; `migrations/` creates them, a test holds the two together.
 
 No autoincrement where rows are written hot and no foreign keys between hot tables: nothing that
-TiDB or Vitess would refuse. `books`, `orders`, `stock_ledger`, `payments`, `refunds` and
-`log_offsets` are written by the writer alone, in one transaction per batch of the log.
+TiDB or Vitess would refuse. `books`, `orders`, `stock_ledger` and `log_offsets` are written by the
+writer alone, in one transaction per batch of the log; so are `payments` and `refunds`, but for
+money of unknown orders, operators' refunds, and the way of a refund after it is due.
 Text compares byte by byte: the ids of reservations, payments and WeChat users tell upper from lower
 case, which the default collation of MySQL does not. (SQLite always does.)
 """
@@ -139,9 +140,26 @@ payments = Table(
     Column("payment_id", String(64), primary_key=True),  # the gateway's transaction
     Column("order_id", Rid, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
-    Column("result", State, nullable=False),  # sold, late_sold, refund_due
+    Column("result", State, nullable=False),  # sold, late_sold, refund_due, stray
     Column("created_ms", BigInteger, nullable=False),
     Index("payments_by_order", "order_id"),
+)
+
+# What was announced to the payment gateway. The row is there before the gateway is asked.
+prepays = Table(
+    "prepays",
+    metadata,
+    Column("order_id", Rid, primary_key=True),
+    Column("gateway", State, nullable=False),
+    Column("prepay_id", String(64), nullable=False),  # empty until the gateway has given it
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # open, paid, closed
+    Column("expires_ms", BigInteger, nullable=False),  # of the hold
+    Column("next_ms", BigInteger, nullable=False),  # when the keeper settles it, if still open
+    Column("tries", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("prepays_by_next", "state", "next_ms"),
 )
 
 refunds = Table(
@@ -151,8 +169,18 @@ refunds = Table(
     Column("payment_id", String(64), nullable=False, unique=True),
     Column("order_id", Rid, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
-    Column("state", State, nullable=False),  # due
+    Column("state", State, nullable=False),  # due, sent, accepted, refunded, failed
     Column("created_ms", BigInteger, nullable=False),
+    # too_late, paid_twice, unknown_order, operator
+    Column("reason", String(16), nullable=False, server_default=""),
+    Column("note", String(200), nullable=False, server_default=""),
+    Column("gateway_no", String(64), nullable=False, server_default=""),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_ms", BigInteger, nullable=False, server_default="0"),
+    Column("last_error", String(300), nullable=False, server_default=""),
+    Column("updated_ms", BigInteger, nullable=False, server_default="0"),
+    Index("refunds_by_next", "state", "next_ms"),
+    Index("refunds_by_order", "order_id"),
 )
 
 # One row per partition: which part of which log this database holds. Its lock fences a second

@@ -1,18 +1,30 @@
-"""The keeper: ends holds at their deadline, closes drops at their time, archives finished ones."""
+"""The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock.
+
+It archives finished drops, and sees to money that nobody else sees to: payments whose callback was
+lost, orders at the gateway that nobody may pay any more, refunds.
+"""
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
 from livesale.loader import ScriptLoader
+from livesale.payments.gateway import PayGateway
 from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.backoff import Backoff, wait_for
+from livesale.workers.collector import AT_ONCE, Collector
 from livesale.workers.metrics import KeeperMetrics
+from livesale.workers.prepays import PrepaySettler
+from livesale.workers.refunds import RefundSender
 from livesale.workers.sweep import Sweeper
 from stock.errors import FencedOff
+
+MONEY_IDLE_S = 1.0
+MONEY_BUSY_S = 0.05
 
 _log = structlog.get_logger(__name__)
 
@@ -20,22 +32,38 @@ _log = structlog.get_logger(__name__)
 class Keeper:
     """One task per partition. Any number of keepers may run: the scripts decide what is due."""
 
-    def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        registry: CollectorRegistry | None = None,
+        gateway: PayGateway | None = None,
+    ) -> None:
+        """Without a `gateway` holds expire unasked, and no refund is sent."""
         self._deployment = deployment
+        self._gateway = gateway
         self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
         self._metrics = KeeperMetrics(registry or CollectorRegistry())
         self._failing: dict[int, str] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
-        async with asyncio.TaskGroup() as tasks:
-            for partition in range(self._deployment.keyspace.partitions):
-                tasks.create_task(self._keep(partition, stop))
-                tasks.create_task(self._archive(partition, stop))
-            if self._deployment.settings.redis.loader_url:
-                loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
-                tasks.create_task(loader.keep_loaded(stop, self._sweep_s))
+        over = asyncio.Event()
+        async with AsyncExitStack() as parts, asyncio.TaskGroup() as tasks:
+            if self._gateway is not None:
+                await parts.enter_async_context(self._gateway.running())
+                for works in (PrepaySettler, RefundSender):
+                    worker = works(self._deployment, self._gateway, self._metrics)
+                    tasks.create_task(self._settle_money(worker, over))
+            async with asyncio.TaskGroup() as sweeps:
+                for partition in range(self._deployment.keyspace.partitions):
+                    sweeps.create_task(self._keep(partition, stop))
+                    sweeps.create_task(self._archive(partition, stop))
+                if self._deployment.settings.redis.loader_url:
+                    loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
+                    sweeps.create_task(loader.keep_loaded(stop, self._sweep_s))
+            over.set()
         _log.info("the keeper has stopped")
 
     @property
@@ -48,7 +76,17 @@ class Keeper:
         return dict(self._failing)
 
     async def _keep(self, partition: int, stop: asyncio.Event) -> None:
-        sweeper = Sweeper(self._deployment.engine, partition)
+        payments = None
+        if self._gateway is not None:
+            payments = Collector(self._deployment, self._gateway, self._metrics, self._at_once)
+        sweeper = Sweeper(self._deployment.engine, partition, payments)
+        try:
+            await self._sweep(partition, sweeper, stop)
+        finally:
+            if payments is not None:
+                await payments.close()
+
+    async def _sweep(self, partition: int, sweeper: Sweeper, stop: asyncio.Event) -> None:
         backoff = Backoff()
         while not stop.is_set():
             started_s = time.perf_counter()
@@ -88,6 +126,23 @@ class Keeper:
             # There is no hurry, whatever it was: it is tried again.
             except Exception as fault:
                 _log.warning("nothing is archived", partition=partition, reason=str(fault))
+
+    async def _settle_money(
+        self, worker: "PrepaySettler | RefundSender", stop: asyncio.Event
+    ) -> None:
+        """Step by step until `stop`; a page that was full is followed by the next at once."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                more = await worker.step() > 0
+            # As with the sweep: money must go its way whatever happens, so no fault ends it.
+            except Exception as fault:
+                self._metrics.faults.inc()
+                _log.warning("the keeper's money waits", reason=f"{type(fault).__name__}: {fault}")
+                await backoff.wait(stop)
+                continue
+            backoff.reset()
+            await wait_for(stop, MONEY_BUSY_S if more else MONEY_IDLE_S)
 
     async def _measure(self, partition: int, passed_by: int) -> None:
         """How long the oldest member has been due that a sweep can do something about."""

@@ -86,6 +86,31 @@ class KeeperMetrics:
         self.faults = Counter(
             "livesale_keeper_faults_total", "Sweeps that failed", registry=registry
         )
+        self.unsettled = Counter(
+            "livesale_keeper_unsettled_total",
+            "Holds that expired while the payment gateway did not say whether they were paid",
+            registry=registry,
+        )
+        self.refunds_waiting = Gauge(
+            "livesale_refunds_waiting",
+            "Refunds that the payment gateway has not taken on yet",
+            registry=registry,
+        )
+        self.refund_oldest_s = Gauge(
+            "livesale_refund_oldest_seconds",
+            "Since when the oldest of them is due",
+            registry=registry,
+        )
+        self.refunds_failed = Gauge(
+            "livesale_refunds_failed",
+            "Refunds that the payment gateway gave up: somebody must look",
+            registry=registry,
+        )
+        self.refund_faults = Counter(
+            "livesale_refund_faults_total",
+            "Tries to send a refund that came to nothing",
+            registry=registry,
+        )
         self.passed_by = Gauge(
             "livesale_keeper_passed_by",
             "Members of a due list that a sweep passes by: their drop refuses, see the log",

@@ -1,12 +1,14 @@
 """One partition's sweep: ends the holds that are due and closes the drops whose time is over."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
 
 from stock.engine import Engine
-from stock.errors import BooksBroken, FencedOff, ScriptRefused
+from stock.errors import BooksBroken, FencedOff, ScriptRefused, ServerRefuses
 from stock.ids import drop_of, is_rid
 from stock.model import MAX_BATCH, StateCode
 
@@ -24,17 +26,30 @@ class Swept(Struct):
     closed: int = 0
 
 
+class PaymentsUnderWay(Protocol):
+    """`livesale.workers.collector.Collector`."""
+
+    async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
+        """Which of these holds, all due, must not expire yet: bounded, and without waiting."""
+        ...
+
+
 class Sweeper:
     """Sweeps one partition. Two of them at once are harmless: each hold ends once, in Lua.
 
     A member that stands for nothing leaves the due list in the scripts. Those of a drop that
     refuses (its books are broken) stay: they are remembered and passed by, so that they can never
-    fill the page and keep the others from their turn; a minute later they are tried again.
+    fill the page and keep the others from their turn; a minute later they are tried again. When it
+    is the server that refuses (no memory, busy), no drop is to blame: the sweep ends and is soon
+    repeated, else holds would outlive a second without memory by a minute.
     """
 
-    def __init__(self, engine: Engine, partition: int) -> None:
+    def __init__(
+        self, engine: Engine, partition: int, payments: PaymentsUnderWay | None = None
+    ) -> None:
         self._engine = engine
         self._partition = partition
+        self._payments = payments
         self._refused: set[str] = set()
         self._retry_at_ms = 0
 
@@ -44,17 +59,27 @@ class Sweeper:
         return len(self._refused)
 
     async def sweep(self) -> Swept:
-        """End everything that is due now. Raises FencedOff, NotSent or OutcomeUnknown."""
+        """End everything that is due now.
+
+        Raises FencedOff, ServerRefuses, NotSent or OutcomeUnknown.
+        """
         done = Swept()
         now_ms = await self._engine.now_ms()
         if now_ms >= self._retry_at_ms:
             self._refused.clear()
             self._retry_at_ms = now_ms + RETRY_MS
         before: list[str] = []
+        held_back: set[str] = set()
         while True:
-            limit = PAGE + len(self._refused)
+            limit = PAGE + len(self._refused) + len(held_back)
             page = await self._engine.due(self._partition, limit)
-            fresh = [member for member in page if member not in self._refused]
+            fresh = [m for m in page if m not in self._refused and m not in held_back]
+            if self._payments is not None and fresh:
+                rids = [member for member in fresh if is_rid(member)]
+                held_back |= await self._payments.hold_back(rids, now_ms)
+                fresh = [member for member in fresh if member not in held_back]
+                if not fresh and len(page) == limit:
+                    continue  # a page full of those: what is behind them must not wait
             if not fresh:
                 return done
             if fresh == before:  # a full page that a try did not move, as hands may leave it
@@ -81,12 +106,16 @@ class Sweeper:
         try:
             for start in range(0, len(rids), MAX_BATCH):
                 done.expired += await self._engine.expire(drop_id, rids[start : start + MAX_BATCH])
+        except ServerRefuses:
+            raise
         except (BooksBroken, ScriptRefused) as fault:
             self._pass_by(rids, drop_id, str(fault))
 
     async def _close(self, drop_id: str, done: Swept) -> None:
         try:
             code = await self._engine.close_drop(drop_id, only_when_due=True)
+        except ServerRefuses:
+            raise
         except (BooksBroken, ScriptRefused) as fault:
             self._pass_by([drop_id], drop_id, str(fault))
             return

@@ -123,11 +123,19 @@ def test_a_database_out_of_reach_is_one_clear_paragraph(livesale: Run) -> None:
 
 def test_tokens_are_those_of_the_settings(livesale: Run) -> None:
     secret = "a secret of thirty-two bytes or more"
-    signer = TokenSigner.from_settings(load_settings(env="prod", auth__secret=secret))
+    signer = TokenSigner.from_settings(
+        load_settings(env="prod", auth__secret=secret, payments__allow_simulated=True)
+    )
 
     def holder(*args: str) -> list[Buyer | Operator]:
         out = succeeded(
-            livesale("token", *args, LIVESALE__ENV="prod", LIVESALE__AUTH__SECRET=secret)
+            livesale(
+                "token",
+                *args,
+                LIVESALE__ENV="prod",
+                LIVESALE__AUTH__SECRET=secret,
+                LIVESALE__PAYMENTS__ALLOW_SIMULATED="true",
+            )
         )
         return [signer.verify(line) for line in out.splitlines()]
 
@@ -214,6 +222,18 @@ def test_a_drop_can_be_opened_as_it_is_created(livesale: Run) -> None:
     opens = "2030-11-11T20:00:00+08:00"
     made = json.loads(succeeded(livesale(*CREATE, "--opens", opens, "--open", "--json")))
     assert (made["state"], made["opens_ms"]) == ("open", 1_920_628_800_000)
+
+
+def test_a_challenge_stands_before_the_tickets_of_a_drop_that_has_them(livesale: Run) -> None:
+    plain = json.loads(succeeded(livesale(*CREATE, "--json")))
+    made = json.loads(succeeded(livesale(*CREATE, "--tickets", "--json")))
+    assert (plain["ticket_required"], made["ticket_required"]) == (False, True)
+    ask = ("drop", "challenge", made["drop_id"], "--difficulty")
+    assert json.loads(succeeded(livesale(*ask, "200", "--json")))["challenge"] == 200
+    assert json.loads(succeeded(livesale(*ask, "0", "--json")))["challenge"] == 0
+    nobody = livesale("drop", "challenge", plain["drop_id"], "--difficulty", "5")
+    assert nobody.returncode != 0
+    assert "sells without tickets" in nobody.stderr
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_flags_beat_environment_beats_env_file_beats_default(
     # given a setting of each origin: http.workers is 2 by default and 4 in prod.toml
     monkeypatch.setenv("LIVESALE__ENV", "prod")
     monkeypatch.setenv("LIVESALE__AUTH__SECRET", SECRET)
+    monkeypatch.setenv("LIVESALE__PAYMENTS__ALLOW_SIMULATED", "true")
     monkeypatch.setenv("LIVESALE__HTTP__PORT", "8001")
     monkeypatch.setenv("LIVESALE__HTTP__DRAIN_S", "7")
     # when
@@ -47,7 +48,7 @@ def test_flags_beat_environment_beats_env_file_beats_default(
 
 def test_env_is_a_flag_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVESALE__ENV", "dev")
-    settings = load_settings(env="prod", auth={"secret": SECRET})
+    settings = load_settings(env="prod", auth={"secret": SECRET}, payments__allow_simulated=True)
     assert (settings.env, settings.log.format, settings.auth.dev_login) == ("prod", "json", False)
 
 
@@ -81,6 +82,7 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
         redis__url="redis://:pass@host:1/2",
         http={"trusted_proxies": ["10.0.0.0/8"], "access_log_sample": 0.5},
         auth={"secret": SECRET, "old_keys": {"K0": SECRET + "!"}},
+        payments={"allow_simulated": True},
     )
     # when a child reads them from its environment
     for name, value in as_environment(settings).items():
@@ -211,6 +213,7 @@ def test_a_bad_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ({"auth__secret": SECRET, "auth__dev_login": True}, "LIVESALE__AUTH__DEV_LOGIN"),
         ({"auth__secret": SECRET, "redis__durability": "none"}, "LIVESALE__REDIS__DURABILITY"),
+        ({"auth__secret": SECRET}, "LIVESALE__PAYMENTS__GATEWAY"),
     ],
 )
 def test_what_breaks_a_promise_is_refused_outside_dev(

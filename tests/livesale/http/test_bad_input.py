@@ -76,6 +76,9 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"provider": [None, 1, "", "google", "DEV"], "code": [None, 1, "", "x" * 129, "a\x00"]},
     ),
 }
+GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
+    "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
+}
 CASES = [
     (path, field, value)
     for path, (_, fields) in BODIES.items()
@@ -113,7 +116,7 @@ async def test_every_field_of_every_body_is_held_to_its_range(api: Api, drop_id:
 def patterned() -> Iterator[tuple[Route, type[Struct], str, str]]:
     """Every field with a pattern of every route: (route, type, field, a value that fits)."""
     for route in ROUTES:
-        good, _ = BODIES.get(route.path, ({}, {}))
+        good = GOOD_BODIES.get(route.path, {})
         for kind in filter(None, (route.body, route.query)):
             for name, schema in msgspec.json.schema_components([kind])[1][kind.__name__][
                 "properties"
@@ -130,7 +133,7 @@ def patterned() -> Iterator[tuple[Route, type[Struct], str, str]]:
 def test_no_pattern_lets_a_newline_through(
     route: Route, kind: type[Struct], name: str, fits: str
 ) -> None:
-    good, _ = BODIES.get(route.path, ({}, {})) if kind is route.body else ({}, {})
+    good = GOOD_BODIES.get(route.path, {}) if kind is route.body else {}
     assert getattr(msgspec.convert({**good, name: fits}, kind), name) == fits
     with pytest.raises(msgspec.ValidationError, match=name):
         msgspec.convert({**good, name: f"{fits}\n"}, kind)

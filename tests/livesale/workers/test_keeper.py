@@ -114,6 +114,26 @@ class TestKeeper:
         hold = await stage.redis.hget(stage.keyspace.of_drop(ill).drop, "held")
         assert hold == "1"
 
+    async def test_holds_end_as_soon_as_there_is_memory_again(self, stage: Deployment) -> None:
+        # given a hold that is due, and a server that has no memory for anything
+        drop_id = await open_drop(stage, hold_ms=1)
+        await reserve(stage, drop_id, ["ann"])
+        partition = stage.keyspace.partition_of(drop_id)
+        keeper = Keeper(stage)
+        await stage.redis.config_set("maxmemory", "1mb")
+        try:
+            async with running(keeper):
+
+                async def refused() -> bool:
+                    return "ServerRefuses" in keeper.faults().get(partition, "")
+
+                await until(refused)
+                # when there is memory again, then the hold ends at one of the next sweeps
+                await stage.redis.config_set("maxmemory", "0")
+                await _until_held(stage, drop_id, 0)
+        finally:
+            await stage.redis.config_set("maxmemory", "0")
+
     async def test_redis_that_restarts(self, stage: Deployment, redis_server: Valkey) -> None:
         # given a keeper whose Redis is killed
         drop_id = await open_drop(stage, hold_ms=300)

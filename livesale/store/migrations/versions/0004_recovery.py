@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_recovery"
-down_revision = "0002_tickets"
+revision = "0004_recovery"
+down_revision = "0003_payments"
 branch_labels = None
 depends_on = None
 

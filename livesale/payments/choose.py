@@ -1,0 +1,15 @@
+"""The gateway that the settings choose."""
+
+from livesale.deployment import Deployment
+from livesale.payments.gateway import PayGateway
+from livesale.payments.simulated import SimulatedGateway
+from livesale.payments.wechat import WeChatPay
+from livesale.wechat_keys import load_keys
+
+
+def make_gateway(deployment: Deployment) -> PayGateway:
+    """Raises Refused for keys that are missing or malformed."""
+    settings = deployment.settings
+    if settings.payments.gateway == "simulated":
+        return SimulatedGateway(deployment.redis)
+    return WeChatPay(settings.wechatpay, load_keys(settings))

@@ -1,0 +1,125 @@
+"""Money that has arrived becomes goods, or a refund; it is never dropped. For callbacks and keeper.
+
+The effect stands in Redis's log, and on disk, when `take` returns; that the prepay is over is noted
+in SQL if SQL is there, and otherwise found out by the keeper.
+"""
+
+import asyncio
+
+import structlog
+from msgspec import Struct
+from sqlalchemy.exc import IntegrityError
+
+from livesale.deployment import Deployment
+from livesale.metrics import PAYMENTS
+from livesale.payments.errors import AmountMismatch, CallbackRefused
+from livesale.payments.gateway import Payment
+from livesale.store import prepays, refunds
+from livesale.store.database import now_ms
+from livesale.store.errors import StoreUnavailable
+from livesale.store.orders import Order, find_any_order
+from livesale.store.plan import refund_no_of
+from livesale.store.refunds import Paid
+from livesale.store.session import session
+from stock.errors import FencedOff, OutcomeUnknown, Unreachable
+from stock.model import ConfirmCode, HoldState
+
+MARK_S = 1.0  # SQL may take so long to note what stands anyway
+
+log = structlog.get_logger(__name__)
+
+
+class Receipt(Struct, frozen=True):
+    """`result`: sold, late_sold, replayed, refund_due, or stray (refunded: nobody knows it)."""
+
+    result: str
+
+
+class Intake:
+    """One per process. Taking the same payment in again changes nothing."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._engine = deployment.engine
+        self._sql = deployment.sql
+
+    async def take(self, payment: Payment) -> Receipt:
+        """Confirm the sale, or see that the money goes back.
+
+        Raises CallbackRefused (another buyer's), AmountMismatch, StoreUnavailable, and the faults
+        of stock.errors; the same payment may be taken in again after each.
+        """
+        if payment.buyer_id:
+            await self._check_buyer(payment)
+        outcome = await self._engine.confirm(
+            payment.order_id, payment.payment_id, payment.amount_fen
+        )
+        if outcome.code is ConfirmCode.FENCED:
+            raise FencedOff(payment.order_id)
+        if outcome.code is ConfirmCode.MISMATCH:
+            raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
+        result = outcome.code.value.lower()
+        if outcome.code is ConfirmCode.UNKNOWN:
+            result = await self._take_stray(payment)
+        PAYMENTS.labels(result).inc()
+        log.info(
+            "a payment was taken in",
+            order_id=payment.order_id,
+            payment_id=payment.payment_id,
+            amount_fen=payment.amount_fen,
+            result=result,
+        )
+        await self._mark_paid(payment.order_id)
+        return Receipt(result)
+
+    async def _check_buyer(self, payment: Payment) -> None:
+        try:
+            reservation = await self._engine.reservation(payment.order_id)
+        except OutcomeUnknown as fault:
+            raise Unreachable(str(fault)) from fault  # a look changes nothing
+        if reservation is not None and reservation.buyer_id != payment.buyer_id:
+            raise CallbackRefused("payer")
+
+    async def _take_stray(self, payment: Payment) -> str:
+        """Redis, which is not fenced off, has no such reservation: the money goes back."""
+        async with session(self._sql) as connection:
+            if await refunds.find_payment(connection, payment.payment_id):
+                return "replayed"
+            order = await find_any_order(connection, payment.order_id)
+        reason = refunds.UNKNOWN_ORDER if order is None else _why_back(order, payment)
+        paid = Paid(payment.payment_id, payment.order_id, payment.amount_fen, refunds.STRAY)
+        at_ms = now_ms()
+        try:
+            async with session(self._sql, write=True) as connection:
+                await refunds.add_stray_payment(connection, paid, at_ms)
+                number = refund_no_of(payment.payment_id)
+                await refunds.add_refund(connection, paid, number, reason, "", at_ms)
+        except IntegrityError:
+            return "replayed"  # the same callback came twice at once
+        log.error(
+            "money for a reservation that nobody knows goes back",
+            order_id=payment.order_id,
+            payment_id=payment.payment_id,
+            amount_fen=payment.amount_fen,
+        )
+        return refunds.STRAY
+
+    async def _mark_paid(self, order_id: str) -> None:
+        try:
+            async with asyncio.timeout(MARK_S):
+                async with session(self._sql) as connection:
+                    is_open = await prepays.open_among(connection, [order_id])
+                if is_open:  # else SQLite's one write lock would be taken for nothing
+                    async with session(self._sql, write=True) as connection:
+                        await prepays.end_prepay(connection, order_id, prepays.PAID, now_ms())
+        except (StoreUnavailable, TimeoutError):
+            log.warning("SQL is away: the keeper will find this prepay paid", order_id=order_id)
+
+
+def _why_back(order: Order, payment: Payment) -> str:
+    if payment.buyer_id and order.buyer_id != payment.buyer_id:
+        raise CallbackRefused("payer")
+    if order.amount_fen != payment.amount_fen:
+        raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
+    if order.state == HoldState.HELD:
+        raise FencedOff(payment.order_id)  # SQL has a hold that Redis lost
+    return refunds.PAID_TWICE if order.state == HoldState.SOLD else refunds.TOO_LATE

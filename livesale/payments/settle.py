@@ -1,0 +1,48 @@
+"""Finds out at the gateway what has become of an announced order, and ends it either way."""
+
+import structlog
+
+from livesale.deployment import Deployment
+from livesale.payments.errors import GatewayRefused
+from livesale.payments.gateway import PayGateway, Trade, TradeState
+from livesale.payments.intake import Intake
+from livesale.store import prepays
+from livesale.store.database import now_ms
+from livesale.store.session import session
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Two of them at once are harmless: the gateway, `confirm` and SQL each do it once."""
+
+    def __init__(self, deployment: Deployment, gateway: PayGateway) -> None:
+        self._sql = deployment.sql
+        self._gateway = gateway
+        self._intake = Intake(deployment)
+
+    async def settle(self, order_id: str) -> TradeState:
+        """PAID: the money is taken in. CLOSED: nobody can pay it any more.
+
+        Raises GatewayFault when the gateway does not say, and what `Intake.take` raises.
+        """
+        trade = await self._gateway.query(order_id)
+        if trade.state is TradeState.UNPAID:
+            trade = await self._close(order_id)
+        if trade.payment is not None:
+            log.warning("found a payment that no callback told of", order_id=order_id)
+            await self._intake.take(trade.payment)
+            return TradeState.PAID
+        async with session(self._sql, write=True) as connection:
+            await prepays.end_prepay(connection, order_id, prepays.CLOSED, now_ms())
+        return TradeState.CLOSED
+
+    async def _close(self, order_id: str) -> Trade:
+        try:
+            await self._gateway.close(order_id)
+        except GatewayRefused:
+            trade = await self._gateway.query(order_id)  # paid between the two questions?
+            if trade.state is TradeState.UNPAID:
+                raise
+            return trade
+        return Trade(TradeState.CLOSED)

@@ -1,0 +1,77 @@
+"""A gateway for development and load tests: whoever asks is the bank.
+
+`POST /v1/payments/simulated/{reservation_id}` pays and tells in one step, so to a later question
+there is nothing left to say but "unpaid". All it keeps is which order a transaction has paid for: a
+bank never gives two payments one id.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from livesale.payments.errors import GatewayUnavailable
+from livesale.payments.gateway import (
+    Invitation,
+    PaymentOrder,
+    RefundAnswer,
+    RefundOrder,
+    RefundState,
+    Trade,
+    TradeState,
+)
+
+LINK = "/v1/payments/simulated/{order_id}"
+TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # string: the order it paid for
+_OWN = "simulated-"  # begins the ids that this bank gives by itself
+
+
+class SimulatedGateway:
+    """`livesale.payments.gateway.PayGateway` without money."""
+
+    name: ClassVar[str] = "simulated"
+    login: ClassVar[str | None] = None
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+
+    async def book(self, order_id: str, transaction_id: str | None) -> str | None:
+        """The id of a payment for an order; None when `transaction_id` paid for another one.
+
+        Raises GatewayUnavailable.
+        """
+        own = f"{_OWN}{order_id}"
+        if transaction_id is None or transaction_id == own:
+            return own
+        if transaction_id.startswith(_OWN):
+            return None
+        try:
+            key = TRANSACTION_KEY.format(transaction_id=transaction_id)
+            found = await self._redis.set(key, order_id, nx=True, get=True)
+        except (RedisError, OSError) as error:
+            raise GatewayUnavailable(str(error)) from error
+        return transaction_id if found in (None, order_id) else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+    async def prepay(self, order: PaymentOrder) -> str:
+        return f"{_OWN}{order.order_id}"
+
+    async def invite(self, order_id: str, prepay_id: str) -> Invitation:
+        return Invitation(link=LINK.format(order_id=order_id))
+
+    async def query(self, order_id: str) -> Trade:
+        return Trade(TradeState.UNPAID)
+
+    async def close(self, order_id: str) -> None:
+        pass
+
+    async def refund(self, order: RefundOrder) -> RefundAnswer:
+        return RefundAnswer(RefundState.REFUNDED, f"{_OWN}{order.refund_no}")
+
+    async def query_refund(self, refund_no: str) -> RefundAnswer | None:
+        return RefundAnswer(RefundState.REFUNDED, f"{_OWN}{refund_no}")

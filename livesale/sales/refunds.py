@@ -1,0 +1,88 @@
+"""Operators and money on its way back: look at refunds, and order one.
+
+A refund is of the whole payment. It moves no stock: the order stays sold in the books, for goods
+that were shipped are not on the shelf; who has them back restocks the drop.
+"""
+
+from sqlalchemy.exc import IntegrityError
+
+from livesale.deployment import Deployment
+from livesale.payments.errors import CallbackRefused
+from livesale.payments.gateway import RefundNews, RefundState
+from livesale.sales.errors import RefundRefused, Unknown
+from livesale.store import refunds
+from livesale.store.database import now_ms
+from livesale.store.orders import find_any_order
+from livesale.store.plan import refund_no_of
+from livesale.store.refunds import Refund
+from livesale.store.session import session
+
+
+class Refunds:
+    """Use cases of operators. All raise StoreUnavailable."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._sql = deployment.sql
+
+    async def order(self, order_id: str, note: str, amount_fen: int | None = None) -> Refund:
+        """Send the money of a sold order back; the keeper does it.
+
+        Raises Unknown("order"), or RefundRefused (not_paid, already_refunded, partial_refund).
+        """
+        async with session(self._sql) as connection:
+            order = await find_any_order(connection, order_id)
+            paid = await refunds.sale_of(connection, order_id)
+        if order is None:
+            raise Unknown("order")
+        if paid is None:
+            raise RefundRefused("not_paid", f"It is {order.state}: no payment bought its goods.")
+        if amount_fen is not None and amount_fen != paid.amount_fen:
+            detail = f"Only the whole {paid.amount_fen} fen can go back."
+            raise RefundRefused("partial_refund", detail)
+        number = refund_no_of(paid.payment_id)
+        try:
+            async with session(self._sql, write=True) as connection:
+                await refunds.add_refund(connection, paid, number, refunds.OPERATOR, note, now_ms())
+        except IntegrityError:
+            raise RefundRefused("already_refunded", "Its money is going back already.") from None
+        async with session(self._sql) as connection:
+            made = await refunds.find_refund(connection, number)
+        assert made is not None  # noqa: S101  committed above, and nobody deletes refunds
+        return made
+
+    async def hear(self, news: RefundNews) -> None:
+        """What a verified callback says of a refund. Raises CallbackRefused: not one of ours."""
+        async with session(self._sql) as connection:
+            found = await refunds.find_refund(connection, news.refund_no)
+        if found is None:
+            raise CallbackRefused("refund_no")
+        for field, fits in (
+            ("transaction_id", found.payment_id == news.payment_id),
+            ("out_trade_no", found.order_id == news.order_id),
+            ("amount", found.amount_fen == news.amount_fen),
+        ):
+            if not fits:
+                raise CallbackRefused(field)
+        answer = news.answer
+        async with session(self._sql, write=True) as connection:
+            await refunds.move_refund(
+                connection,
+                news.refund_no,
+                answer.state.value,
+                now_ms(),
+                gateway_no=answer.gateway_no,
+                error=answer.detail if answer.state is RefundState.FAILED else "",
+            )
+
+    async def page(
+        self, state: str | None, *, after: str | None, limit: int
+    ) -> tuple[list[Refund], str | None]:
+        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        before = None
+        if after:
+            created_ms, _, number = after.partition(".")
+            before = int(created_ms), number
+        async with session(self._sql) as connection:
+            found = await refunds.list_refunds(connection, state, before=before, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        return found, f"{last.created_ms}.{last.refund_no}" if last else None

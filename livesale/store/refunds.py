@@ -1,0 +1,211 @@
+"""Refunds: money on its way back, each under a number of its own.
+
+state: due → sent (asked, no answer yet) → accepted (the gateway has taken it on) → refunded, or
+failed, which somebody must look at. Every change says what must stand before.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.store.tables import payments, refunds
+
+DUE, SENT, ACCEPTED, REFUNDED, FAILED = "due", "sent", "accepted", "refunded", "failed"
+STATES = (DUE, SENT, ACCEPTED, REFUNDED, FAILED)
+WAITING = (DUE, SENT)  # not taken on by the gateway yet
+UNDER_WAY = (DUE, SENT, ACCEPTED)
+
+TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
+    "too_late",
+    "paid_twice",
+    "unknown_order",
+    "operator",
+)
+STRAY = "stray"  # the result of a payment for an order that nobody knows
+SALES = ("sold", "late_sold")
+MAX_ERROR = 300
+
+
+class Refund(Struct, frozen=True):
+    refund_no: str
+    payment_id: str
+    order_id: str
+    amount_fen: int
+    state: str
+    reason: str
+    note: str  # an operator's words
+    gateway_no: str
+    tries: int
+    next_ms: int
+    last_error: str
+    created_ms: int
+    updated_ms: int
+
+
+class Paid(Struct, frozen=True):
+    """A payment as the ledger of payments has it."""
+
+    payment_id: str
+    order_id: str
+    amount_fen: int
+    result: str
+
+
+class Waiting(Struct, frozen=True):
+    """What the gateway has not taken on yet: how many, and since when the oldest is due."""
+
+    count: int
+    oldest_ms: int
+
+
+_REFUND = select(*[refunds.c[name] for name in Refund.__struct_fields__])
+_PAID = select(*[payments.c[name] for name in Paid.__struct_fields__])
+
+
+async def find_refund(connection: AsyncConnection, refund_no: str) -> Refund | None:
+    row = (await connection.execute(_REFUND.where(refunds.c.refund_no == refund_no))).first()
+    return Refund(*row) if row else None
+
+
+async def refunds_of(connection: AsyncConnection, order_ids: Sequence[str]) -> list[Refund]:
+    """All refunds of some orders, the oldest first."""
+    query = _REFUND.where(refunds.c.order_id.in_(order_ids)).order_by(
+        refunds.c.created_ms, refunds.c.refund_no
+    )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def list_refunds(
+    connection: AsyncConnection, state: str | None, *, before: tuple[int, str] | None, limit: int
+) -> list[Refund]:
+    """The newest first, older than the key (created_ms, refund_no)."""
+    query = _REFUND.order_by(refunds.c.created_ms.desc(), refunds.c.refund_no.desc()).limit(limit)
+    if state is not None:
+        query = query.where(refunds.c.state == state)
+    if before is not None:
+        created_ms, refund_no = before
+        query = query.where(
+            or_(
+                refunds.c.created_ms < created_ms,
+                and_(refunds.c.created_ms == created_ms, refunds.c.refund_no < refund_no),
+            )
+        )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def due_refunds(connection: AsyncConnection, now_ms: int, limit: int) -> list[Refund]:
+    """Those under way whose next step is due, the longest waiting first."""
+    query = (
+        _REFUND.where(refunds.c.state.in_(UNDER_WAY), refunds.c.next_ms <= now_ms)
+        .order_by(refunds.c.next_ms, refunds.c.refund_no)
+        .limit(limit)
+    )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def claim_refund(
+    connection: AsyncConnection, found: Refund, next_ms: int, at_ms: int
+) -> bool:
+    """Take its next step on; False when another keeper did so first."""
+    done = await connection.execute(
+        update(refunds)
+        .where(
+            refunds.c.refund_no == found.refund_no,
+            refunds.c.state == found.state,
+            refunds.c.tries == found.tries,
+        )
+        .values(
+            state=SENT if found.state == DUE else found.state,
+            tries=refunds.c.tries + 1,
+            next_ms=next_ms,
+            updated_ms=at_ms,
+        )
+    )
+    return done.rowcount == 1
+
+
+async def move_refund(
+    connection: AsyncConnection,
+    refund_no: str,
+    state: str,
+    at_ms: int,
+    *,
+    gateway_no: str = "",
+    error: str = "",
+    next_ms: int = 0,
+) -> bool:
+    """Further on its way: to accepted, refunded or failed; False when it was there already."""
+    before = WAITING if state == ACCEPTED else UNDER_WAY
+    values: dict[str, str | int] = {"state": state, "updated_ms": at_ms, "last_error": error}
+    if gateway_no:
+        values["gateway_no"] = gateway_no
+    if next_ms:
+        values |= {"next_ms": next_ms, "tries": 0}
+    done = await connection.execute(
+        update(refunds)
+        .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(before))
+        .values(values)
+    )
+    return done.rowcount == 1
+
+
+async def note_error(connection: AsyncConnection, refund_no: str, error: str, at_ms: int) -> None:
+    """Why the last try came to nothing."""
+    await connection.execute(
+        update(refunds)
+        .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(UNDER_WAY))
+        .values(last_error=error[:MAX_ERROR], updated_ms=at_ms)
+    )
+
+
+async def add_refund(
+    connection: AsyncConnection, paid: Paid, refund_no: str, reason: str, note: str, at_ms: int
+) -> None:
+    """The one refund of a payment, whole. Raises IntegrityError when it has one."""
+    await connection.execute(
+        insert(refunds),
+        {
+            "refund_no": refund_no,
+            "payment_id": paid.payment_id,
+            "order_id": paid.order_id,
+            "amount_fen": paid.amount_fen,
+            "state": DUE,
+            "reason": reason,
+            "note": note,
+            "created_ms": at_ms,
+            "updated_ms": at_ms,
+        },
+    )
+
+
+async def add_stray_payment(connection: AsyncConnection, paid: Paid, at_ms: int) -> None:
+    """Money for an order that nobody knows. Raises IntegrityError when it is noted already."""
+    row = {name: getattr(paid, name) for name in Paid.__struct_fields__}
+    await connection.execute(insert(payments), row | {"created_ms": at_ms})
+
+
+async def find_payment(connection: AsyncConnection, payment_id: str) -> Paid | None:
+    row = (await connection.execute(_PAID.where(payments.c.payment_id == payment_id))).first()
+    return Paid(*row) if row else None
+
+
+async def sale_of(connection: AsyncConnection, order_id: str) -> Paid | None:
+    """The payment that bought an order's goods."""
+    query = _PAID.where(payments.c.order_id == order_id, payments.c.result.in_(SALES))
+    row = (await connection.execute(query)).first()
+    return Paid(*row) if row else None
+
+
+async def count_waiting(connection: AsyncConnection) -> Waiting:
+    """What the gateway has not taken on yet."""
+    query = select(func.count(), func.min(refunds.c.created_ms)).where(refunds.c.state.in_(WAITING))
+    count, oldest_ms = (await connection.execute(query)).one()
+    return Waiting(count, oldest_ms or 0)
+
+
+async def count_failed(connection: AsyncConnection) -> int:
+    """Those that somebody must look at."""
+    query = select(func.count()).select_from(refunds).where(refunds.c.state == FAILED)
+    return await connection.scalar(query) or 0
