@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,9 +15,10 @@ from livesale.errors import Refused
 from livesale.loader import ScriptLoader
 from livesale.partitions import check_partitions, claim_partitions
 from livesale.settings import Settings
-from livesale.startup import SQL_URL, check_redis, check_sql
+from livesale.startup import SQL_URL, check_redis, check_replicas, check_sql, unreachable_redis
 from livesale.store import database
 from livesale.store.schema import is_current, migrate
+from livesale.watchman import Watchman
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
@@ -24,8 +27,8 @@ from stock.keyspace import Keyspace
 class Deployment(Struct, frozen=True):
     """One running livesale: its settings, its stores, and the engine between them.
 
-    `epochs` maps a partition to the epoch this process was started under; a higher one in Redis
-    fences it off.
+    `epochs` maps a partition to its epoch as this process knows it, 0 while it is closed here;
+    `closed` says why. The watchman keeps both.
     """
 
     settings: Settings
@@ -35,6 +38,7 @@ class Deployment(Struct, frozen=True):
     keyspace: Keyspace
     engine: RedisEngine
     epochs: dict[int, int]
+    closed: dict[int, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -51,23 +55,38 @@ async def open_deployment(
             open_redis(settings, role=role, connections=redis_connections)
         )
         sql = await stack.enter_async_context(open_sql(settings))
+        server_id = str((await _about(redis))["run_id"])
         await check_redis(redis, settings.redis.durability)
+        replicas = settings.redis.replicas if settings.redis.durability == "replicated" else 0
+        await check_replicas(redis, replicas)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
         keyspace = Keyspace(settings.stock.partitions)
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
-        engine = RedisEngine(redis, keyspace, epochs)
+        engine = RedisEngine(
+            redis, keyspace, epochs, replicas=replicas, wait_ms=settings.redis.wait_ms
+        )
+        engine.server_id = server_id
         await ScriptLoader(settings, redis).load_or_wait()
-        yield Deployment(
+        deployment = Deployment(
             settings=settings,
             redis=redis,
             redis_url=redis_url,
             sql=sql,
             keyspace=keyspace,
             engine=engine,
-            epochs=epochs,
+            epochs=engine.epochs,
         )
+        await stack.enter_async_context(Watchman(deployment).watching())
+        yield deployment
+
+
+async def _about(redis: Redis) -> dict[str, Any]:
+    try:
+        return dict(await redis.info("server"))
+    except (RedisError, OSError) as error:
+        raise unreachable_redis(error) from None
 
 
 @asynccontextmanager

@@ -79,6 +79,12 @@ BATCH_SIZE = Histogram(
 BATCH_QUEUE = Gauge(
     "livesale_reserve_queue", "Attempts waiting in front of Redis", registry=REGISTRY
 )
+PARTITION_CLOSED = Gauge(
+    "livesale_partition_closed",
+    "1 while this process keeps a partition closed: Redis and SQL do not belong together",
+    ["partition"],
+    registry=REGISTRY,
+)
 TICKETS = Counter(
     "livesale_tickets_total",
     "Purchase tickets given (issued), or a challenge in their place (challenge)",

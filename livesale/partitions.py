@@ -10,8 +10,10 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale.continuity import find_gap
 from livesale.errors import Refused
 from livesale.store.database import now_ms, transaction
+from livesale.store.ledger import Position, position
 from livesale.store.states import DRAFT
 from livesale.store.tables import drops, log_offsets
 from stock.ids import START, id_key
@@ -23,6 +25,8 @@ PARTITIONS = "LIVESALE__STOCK__PARTITIONS"
 REDIS_URL = "LIVESALE__REDIS__URL"
 SQL_URL = "LIVESALE__SQL__URL"
 RECOVER = "Run `livesale recover`, which rebuilds Redis from SQL; until then nothing is sold."
+RECOVER_AGAIN = "Wait for `livesale recover` to end; if it died, run it again."
+RECOVERING = "recovering-"
 
 
 async def claim_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> None:
@@ -64,65 +68,112 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
 
     A partition that has never sold gets its epoch here. Raises Refused.
     """
-    # How much Redis has trimmed is read before SQL's offset, the end of its log after it: all of
-    # them only grow, and the writer trims behind the offset, so a running sale never looks broken.
-    readers = [LogReader(redis, keyspace.log(number)) for number in range(keyspace.partitions)]
-    before = [await reader.info() for reader in readers]
     async with transaction(sql, write=False) as connection:
-        found = await connection.execute(
-            select(*(log_offsets.c[name] for name in _Place.__struct_fields__))
-        )
-        rows = {row.partition: _Place(*row) for row in found}
+        found = await connection.execute(select(log_offsets.c.partition))
+        rows = set(found.scalars())
         beyond_draft = await connection.execute(
             select(drops.c.partition).where(drops.c.state != DRAFT).distinct()
         )
         used = set(beyond_draft.scalars())
-    if sorted(rows) != list(range(keyspace.partitions)):
+    if rows != set(range(keyspace.partitions)):
         raise Refused(
             PARTITIONS,
             f"this deployment has {len(rows)} partitions, not {keyspace.partitions}",
             f"Set it to {len(rows)}: the number is fixed for ever.",
         )
-    for partition, place in sorted(rows.items()):
-        if place.offset == START and partition not in used:
-            await redis.set(keyspace.epoch(partition), place.epoch, nx=True)
-        held = await redis.get(keyspace.epoch(partition))
-        trimmed = before[partition].entries_added - before[partition].length
-        _compare(place, int(held or 0), trimmed, (await readers[partition].info()).last_id)
-    return {partition: place.epoch for partition, place in rows.items()}
+    epochs = {}
+    for partition in range(keyspace.partitions):
+        look = await look_at(redis, sql, keyspace, partition, claim=partition not in used)
+        if look.refusal is not None:
+            raise look.refusal
+        epochs[partition] = look.epoch
+    return epochs
 
 
-class _Place(Struct, frozen=True):
-    """A row of `log_offsets`: where SQL stands in a partition."""
+class Look(Struct, frozen=True):
+    """One partition from both sides. `held` is the epoch in Redis, 0 where it has none of ours.
+
+    `refusal` says why nothing may be sold from it; it is None where Redis and SQL belong together.
+    """
 
     partition: int
     epoch: int
+    held: int
     offset: str
-    entries: int
+    refusal: Refused | None
 
 
-def _compare(place: _Place, held: int, trimmed: int, last_id: str) -> None:
-    """`held` is the epoch in Redis, `trimmed` how many entries its log has no more."""
-    name, epoch, offset = f"partition p{place.partition:02d}", place.epoch, place.offset
-    if not held:
-        problem = f"Redis has lost {name}, of which SQL holds the log up to {offset}"
-        raise Refused(REDIS_URL, problem, RECOVER)
-    if held > epoch:
+async def look_at(
+    redis: Redis, sql: AsyncEngine, keyspace: Keyspace, partition: int, *, claim: bool = False
+) -> Look:
+    """Compare one partition. With `claim` one that was never written gets its epoch in Redis.
+
+    Raises Refused where SQL does not know the partition, and what the drivers raise.
+    """
+    # How much Redis has trimmed is read before SQL's offset, the end of its log after it: all of
+    # them only grow, and the writer trims behind the offset, so a running sale never looks broken.
+    reader = LogReader(redis, keyspace.log(partition))
+    before = await reader.info()
+    place = await _place(sql, partition)
+    if claim and place.offset == START:
+        await redis.set(keyspace.epoch(partition), place.epoch, nx=True)
+    text = str(await redis.get(keyspace.epoch(partition)) or "")
+    trimmed = before.entries_added - before.length
+    refusal = _compare(partition, place, text, trimmed, (await reader.info()).last_id)
+    if refusal is None:
+        gap = await find_gap(redis, reader, place)
+        if gap and await _place(sql, partition) == place:
+            problem = f"Redis is older than SQL in partition p{partition:02d}: {gap}"
+            refusal = Refused(REDIS_URL, problem, RECOVER)
+    held = int(text) if text.isdecimal() else 0
+    return Look(partition, place.epoch, held, place.offset, refusal)
+
+
+async def _place(sql: AsyncEngine, partition: int) -> Position:
+    async with transaction(sql, write=False) as connection:
+        found = await position(connection, partition)
+    if found is None:
         raise Refused(
+            SQL_URL,
+            f"the database has no row for partition p{partition:02d} in log_offsets",
+            "Name the database that belongs to this Redis.",
+        )
+    return found
+
+
+def recovering(epoch: int) -> str:
+    """What Redis holds in the place of an epoch while `livesale recover` works towards it."""
+    return f"{RECOVERING}{epoch}"
+
+
+def _compare(
+    partition: int, place: Position, text: str, trimmed: int, last_id: str
+) -> Refused | None:
+    """`text` is the epoch in Redis, `trimmed` how many entries its log has no more."""
+    name, epoch, offset = f"partition p{partition:02d}", place.epoch, place.offset
+    if text.startswith(RECOVERING):
+        return Refused(REDIS_URL, f"{name} is being recovered", RECOVER_AGAIN)
+    if not text.isdecimal() or int(text) == 0:
+        problem = f"Redis has lost {name}, of which SQL holds the log up to {offset}"
+        return Refused(REDIS_URL, problem, RECOVER)
+    held = int(text)
+    if held > epoch:
+        return Refused(
             SQL_URL,
             f"the database is an old copy: {name} has epoch {held} in Redis and {epoch} in SQL",
             "Name the database that belongs to this Redis.",
         )
     if held < epoch:
         problem = f"Redis is an old copy: {name} has epoch {held} there and {epoch} in SQL"
-        raise Refused(REDIS_URL, problem, RECOVER)
+        return Refused(REDIS_URL, problem, RECOVER)
     if id_key(last_id) < id_key(offset):
         problem = f"Redis is older than SQL: the log of {name} ends at {last_id}, SQL holds it"
-        raise Refused(REDIS_URL, f"{problem} up to {offset}", RECOVER)
+        return Refused(REDIS_URL, f"{problem} up to {offset}", RECOVER)
     if trimmed > place.entries:
-        raise Refused(
+        return Refused(
             SQL_URL,
             f"the database is older than Redis: {trimmed} entries of the log of {name} are gone, "
             f"and SQL holds {place.entries}",
             "Name the database that belongs to this Redis.",
         )
+    return None

@@ -96,6 +96,13 @@ def check_promises(settings: Settings) -> None:
             f"{auth.key_id!r} is also among the old keys",
             "Give the new secret a new key id.",
         )
+    redis = settings.redis
+    if redis.durability == "replicated" and redis.wait_ms >= redis.timeout_ms:
+        raise Refused(
+            f"{PREFIX}REDIS__WAIT_MS",
+            f"{redis.wait_ms} ms is no less than the {redis.timeout_ms} ms a reply may take",
+            f"Set it lower, or {PREFIX}REDIS__TIMEOUT_MS higher.",
+        )
     if settings.payments.gateway == "wechat":
         load_keys(settings)
     if settings.env == "dev":
@@ -116,7 +123,7 @@ def check_promises(settings: Settings) -> None:
         raise Refused(
             f"{PREFIX}REDIS__DURABILITY",
             f"'none' loses acknowledged reservations in a crash, which is refused {where}",
-            "Set it to fsync.",
+            "Set it to fsync or replicated.",
         )
     if settings.payments.gateway == "simulated" and not settings.payments.allow_simulated:
         raise Refused(
@@ -127,7 +134,8 @@ def check_promises(settings: Settings) -> None:
 
 
 _URL_CURE = {
-    f"{PREFIX}REDIS__URL": "Use embedded, redis://host:port/db, rediss://… or unix:///path.",
+    f"{PREFIX}REDIS__URL": "Use embedded, redis://host:port/db, rediss://…, unix:///path or "
+    "sentinel://host:port,host:port/primary.",
     f"{PREFIX}SQL__URL": "Use embedded, mysql://user:password@host/database or sqlite:///path.",
     f"{PREFIX}WECHAT__BASE_URL": "Use https://…",
 }

@@ -43,7 +43,9 @@ def _networks(texts: list[str]) -> list[str]:
 
 def _address(url: str) -> str:
     """An address whose port can be read: what reads it later says less of what is wrong."""
-    urlsplit(url).port  # noqa: B018  raises ValueError
+    hosts = urlsplit(url).netloc.rpartition("@")[2]
+    for host in hosts.split(","):  # Sentinels are several
+        urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
     return url
 
 
@@ -60,14 +62,16 @@ class Section(BaseModel):
 
 class RedisSettings(Section):
     url: Annotated[str, AfterValidator(_address)] = Field(
-        pattern=r"^(embedded$|redis://|rediss://|unix://)"
+        pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://)"
     )
     loader_url: Annotated[str, AfterValidator(_address)] = Field(
-        pattern=r"^($|redis://|rediss://|unix://)"
+        pattern=r"^($|redis://|rediss://|unix://|sentinel://)"
     )
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
-    durability: Literal["fsync", "none"]
+    durability: Literal["fsync", "replicated", "none"]
+    replicas: int = Field(ge=1, le=10)
+    wait_ms: int = Field(ge=1, le=HOUR_S * 1000)
 
 
 class SqlSettings(Section):
@@ -165,6 +169,7 @@ class WriterSettings(Section):
 
 class KeeperSettings(Section):
     sweep_ms: int = Field(ge=10, le=1_000)
+    archive_after_s: int = Field(ge=0, le=100_000 * HOUR_S)
 
 
 class LogSettings(Section):

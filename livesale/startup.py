@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.errors import Refused
+from livesale.settings import PREFIX
 
 REDIS_URL = "LIVESALE__REDIS__URL"
 SQL_URL = "LIVESALE__SQL__URL"
@@ -54,10 +55,22 @@ async def check_eviction(redis: Redis) -> None:
 
 
 async def check_durability(redis: Redis, durability: str) -> None:
-    """As durable as asked: `fsync` is appendonly with appendfsync always, `none` is anything."""
+    """As durable as asked: `fsync` is appendonly with appendfsync always, `none` is anything.
+
+    `replicated` needs appendonly as well: a primary that comes back empty empties its replicas.
+    """
     if durability == "none":
         return
     found = await _configured(redis, "appendonly", "appendfsync")
+    if durability == "replicated":
+        if found["appendonly"] != "yes":
+            raise Refused(
+                DURABILITY,
+                "replicated is asked for, but Redis runs with appendonly no: a primary that comes "
+                "back empty would empty its replicas",
+                "Run CONFIG SET appendonly yes there, and put it into its redis.conf.",
+            )
+        return
     if found["appendonly"] != "yes" or found["appendfsync"] != "always":
         stands = f"appendonly {found['appendonly']}, appendfsync {found['appendfsync']}"
         raise Refused(
@@ -65,6 +78,20 @@ async def check_durability(redis: Redis, durability: str) -> None:
             f"fsync is asked for, but Redis runs with {stands}: a crash would lose answers given",
             "Run CONFIG SET appendonly yes and CONFIG SET appendfsync always there, and put them "
             "into its redis.conf.",
+        )
+
+
+async def check_replicas(redis: Redis, replicas: int) -> None:
+    """As many replicas are attached as must confirm."""
+    try:
+        found = int((await redis.info("replication"))["connected_slaves"])
+    except (RedisError, OSError) as error:
+        raise unreachable_redis(error) from None
+    if found < replicas:
+        raise Refused(
+            f"{PREFIX}REDIS__REPLICAS",
+            f"{replicas} replicas must confirm, but Redis has {found}",
+            "Attach replicas, or ask for fewer.",
         )
 
 
@@ -84,7 +111,7 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
     oldest = OLDEST_MARIADB if "MariaDB" in version else OLDEST_MYSQL
     if _numbers(version) < oldest:
         raise Refused(SQL_URL, f"{version} is too old", "Use MySQL 8 or MariaDB 10.6 on.")
-    if durability == "fsync" and int(flush) != 1:
+    if durability != "none" and int(flush) != 1:
         raise Refused(
             SQL_URL,
             f"innodb_flush_log_at_trx_commit is {flush}: a crash could lose orders",

@@ -4,10 +4,17 @@ redis-py 8.1 bounds a write by `asyncio.wait_for`, which before Python 3.12 swal
 that comes in the tick in which the write is done: the cancelled task goes on as if nothing had been
 said, and a process that waits for it never ends. Here the write is bounded by `asyncio.timeout`,
 which also spares a task per command.
+
+Every connection knows which server it reached: `server_id` is the server's run_id, which changes
+with each start. Another server can only be reached by another connection, so whoever compares it
+before each call notices a restart, a swap or a failover at no cost. (An empty script cache says
+less: a primary that comes back to its post still knows the scripts of its first time there.)
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import (
@@ -20,18 +27,40 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+SENTINEL = "sentinel://"
+SENTINEL_PORT = 26_379
+
+Greeting = Callable[[str], None]
 
 _pack = HiredisRespSerializer().pack
 
 
 class _CancelSafe(AbstractConnection):
+    server_id = ""
+    greet: Greeting | None = None
+
     def pack_command(self, *args: Any) -> list[bytes]:
         try:
             packed: list[bytes] = _pack(*args)
         except UnicodeEncodeError:  # text that came as no UTF-8: hiredis knows no surrogates
             packed = super().pack_command(*args)
         return packed
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        await super().on_connect_check_health(check_health)
+        await self.send_command("INFO", "server", "replication", check_health=False)
+        about = _read_info(str(await self.read_response()))
+        self.check_role(about["role"])
+        self.server_id = about["run_id"]
+        if self.greet is not None:
+            self.greet(self.server_id)
+
+    def check_role(self, role: str) -> None:
+        """Raise ConnectionError where this server is not one to talk to."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         timeout_s = self.socket_timeout
@@ -57,6 +86,24 @@ class _Unix(_CancelSafe, UnixDomainSocketConnection):
     pass
 
 
+class _ThroughSentinel(_Tcp):
+    """Asks the Sentinels for the primary at each connect, and believes it only if it says so."""
+
+    def __init__(self, *, sentinels: list[tuple[str, int]], primary: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._sentinels = sentinels
+        self._primary = primary
+
+    async def _connect(self) -> None:
+        timeout_s = self.socket_connect_timeout
+        self.host, self.port = await find_primary(self._sentinels, self._primary, timeout_s)
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+    def check_role(self, role: str) -> None:
+        if role != "master":
+            raise RedisConnectionError(f"{self.host}:{self.port} is no primary any more")
+
+
 _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
     Connection: _Tcp,
     SSLConnection: _Tls,
@@ -65,18 +112,31 @@ _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
 
 
 def connect(
-    url: str, *, connections: int = 8, timeout_s: float = 5.0, wait_s: float = 5.0
+    url: str,
+    *,
+    connections: int = 8,
+    timeout_s: float = 5.0,
+    wait_s: float = 5.0,
+    greet: Greeting | None = None,
 ) -> "Redis":
     """A client for the engine: replies as text, commands never sent twice.
 
-    `url` is redis://, rediss:// or unix://; `timeout_s` bounds one reply, `wait_s` the wait for a
-    free connection. Bytes that are no UTF-8 come as surrogates: a poisoned log entry must not keep
-    anybody from reading the others. Raises ValueError for another kind of URL.
+    `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db];
+    `timeout_s` bounds one reply, `wait_s` the wait for a free connection; `greet` is told the
+    server_id of each connection made. Bytes that are no UTF-8 come as surrogates: a poisoned log
+    entry must not keep anybody from reading the others. Raises ValueError for another kind of URL.
     """
-    options: dict[str, Any] = dict(parse_url(url))
-    kind = options.pop("connection_class", Connection)
+    options: dict[str, Any]
+    kind: type[AbstractConnection]
+    if url.startswith(SENTINEL):
+        options, kind = _parse_sentinel(url), _ThroughSentinel
+    else:
+        options = dict(parse_url(url))
+        kind = _CLASSES[options.pop("connection_class", Connection)]
     pool = BlockingConnectionPool(
-        connection_class=_CLASSES[kind],
+        connection_class=type(kind.__name__, (kind,), {"greet": staticmethod(greet)})
+        if greet
+        else kind,
         max_connections=connections,
         timeout=wait_s,
         socket_timeout=timeout_s,
@@ -87,3 +147,62 @@ def connect(
         **options,
     )
     return Redis.from_pool(pool)
+
+
+async def find_primary(
+    sentinels: list[tuple[str, int]], name: str, timeout_s: float | None
+) -> tuple[str, int]:
+    """Where the first Sentinel that answers says the primary is. Raises ConnectionError."""
+    faults = []
+    for host, port in sentinels:
+        sentinel = Redis(
+            host=host,
+            port=port,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+        try:
+            async with sentinel:
+                command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+                found: Any = await sentinel.execute_command(*command)  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as fault:
+            faults.append(f"{host}:{port}: {fault}")
+            continue
+        if found:
+            return str(found[0]), int(found[1])
+        faults.append(f"{host}:{port} knows no {name}")
+    raise RedisConnectionError(f"no Sentinel knows the primary: {'; '.join(faults)}")
+
+
+def _parse_sentinel(url: str) -> dict[str, Any]:
+    """sentinel://[user:password@]host[:port][,host[:port]…]/primary[/db][?client_name=…]
+
+    User and password are those of the primary.
+    """
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    primary, _, db = parts.path.strip("/").partition("/")
+    if not hosts or not primary:
+        raise ValueError("it must be sentinel://host:port,host:port/name-of-the-primary")
+    sentinels = []
+    for each in hosts.split(","):
+        host, _, port = each.rpartition(":") if ":" in each else (each, "", "")
+        sentinels.append((host, int(port or SENTINEL_PORT)))
+    options: dict[str, Any] = {
+        "sentinels": sentinels,
+        "primary": primary,
+        **dict(parse_qsl(parts.query)),
+    }
+    if db:
+        options["db"] = int(db)
+    if credentials:
+        user, _, password = credentials.partition(":")
+        options |= {"username": unquote(user) or None, "password": unquote(password) or None}
+    return options
+
+
+def _read_info(text: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
+    return {name: value for name, _, value in pairs}

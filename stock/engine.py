@@ -8,8 +8,10 @@ values of stock.model.
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from stock.books import Books
 from stock.model import (
     AdjustCode,
+    ArchiveCode,
     Attempt,
     BatchOutcome,
     ConfirmOutcome,
@@ -64,6 +66,15 @@ class Engine(Protocol):
 
     async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
         """End the sale for ever; holds live on until they are paid, released or expire."""
+        ...
+
+    async def archive_drop(
+        self, drop_id: str, books: Books, reservations: int, offset: str
+    ) -> ArchiveCode:
+        """Forget a finished drop that somebody else holds whole.
+
+        `books` and `reservations` are what they hold, by the log up to the id `offset`.
+        """
         ...
 
     async def snapshot(self, drop_id: str) -> Snapshot | None:

@@ -4,9 +4,13 @@ The calls here never go through redis-py's retries: a mutating command that is s
 effect twice. A retry is the caller's, with the same rid. To tell "nothing was sent" from "the
 outcome is unknown" the gateway takes a connection, then sends, then reads, and watches which of
 the three failed.
+
+A script runs only on the server that was approved. Every connection knows its server, so a Redis
+that was restarted, swapped for another or promoted is met before the first call to it, and
+`on_other_server` says whether it may be used.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +32,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from stock.books import Books
 from stock.errors import (
     BooksBroken,
     FencedOff,
@@ -40,8 +45,10 @@ from stock.ids import drop_of
 from stock.keyspace import DropKeys, Keyspace
 from stock.model import (
     MAX_BATCH,
+    MAX_BEHIND,
     MAX_UNITS,
     AdjustCode,
+    ArchiveCode,
     Attempt,
     BatchOutcome,
     ConfirmCode,
@@ -61,11 +68,20 @@ from stock.model import (
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
 
+BARRIER = "ls:barrier"  # a channel nobody listens to
+
+_READS = frozenset({"snapshot"})
 _FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # of the server, whatever the script
 
 
 class RedisEngine:
-    """`stock.engine.Engine` on a Redis or Valkey server. `close()` leaves the client open."""
+    """`stock.engine.Engine` on a Redis or Valkey server.
+
+    `epochs` may be changed while it runs; 0 closes a partition to this process. With `replicas`
+    an answer is given only when so many replicas have it, or OutcomeUnknown after `wait_ms`.
+    `on_other_server` is awaited with the id of a server that is not `server_id`, and must set
+    `server_id` to it or raise FencedOff or Unreachable; without it any server is good enough.
+    """
 
     def __init__(
         self,
@@ -73,10 +89,16 @@ class RedisEngine:
         keyspace: Keyspace,
         epochs: Mapping[int, int],
         scripts: Mapping[str, Script] | None = None,
+        *,
+        replicas: int = 0,
+        wait_ms: int = 1_000,
     ) -> None:
         self.redis = redis
         self.keyspace = keyspace
         self.epochs = dict(epochs)
+        self.server_id = ""
+        self.on_other_server: Callable[[str], Awaitable[None]] | None = None
+        self._wait = (replicas, wait_ms) if replicas else None
         self._pool: Any = redis.connection_pool
         self._scripts = dict(scripts or load_all())
 
@@ -105,10 +127,10 @@ class RedisEngine:
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
         if not 1 <= len(attempts) <= MAX_BATCH:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
-        command = self._reserve_head(drop_id, _tickets_of(attempts))
+        rest: list[str | int] = []
         for attempt in attempts:
-            command += (attempt.rid, attempt.buyer_id, attempt.quantity)
-        reply = await self._send("reserve", command)
+            rest += (attempt.rid, attempt.buyer_id, attempt.quantity)
+        reply = await self._call("reserve", drop_id, {"tickets": _tickets_of(attempts)}, rest)
         if reply[0] != "OK":
             outcome = Outcome(ReserveCode(reply[0]))
             return BatchOutcome([outcome] * len(attempts), now_ms=0, remaining=0, buyers=0)
@@ -160,6 +182,22 @@ class RedisEngine:
     async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
         condition = "due" if only_when_due else "always"
         return StateCode((await self._call("close_drop", drop_id, {"condition": condition}))[0])
+
+    async def archive_drop(
+        self, drop_id: str, books: Books, reservations: int, offset: str
+    ) -> ArchiveCode:
+        b = books
+        reply = await self._call(
+            "archive_drop",
+            drop_id,
+            {
+                "books": f"{b.allotted}|{b.available}|{b.held}|{b.sold}|{b.burned}",
+                "reservations": reservations,
+                "offset": offset,
+                "max_entries": MAX_BEHIND,
+            },
+        )
+        return ArchiveCode(reply[0])
 
     async def snapshot(self, drop_id: str) -> Snapshot | None:
         reply = await self._call("snapshot", drop_id, {})
@@ -216,14 +254,6 @@ class RedisEngine:
         seconds, micros = await self._ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _reserve_head(self, drop_id: str, tickets: str) -> list[str | int]:
-        keys = self.keyspace.of_drop(drop_id)
-        script = self._scripts["reserve"]
-        epoch = self._epoch_of(drop_id)
-        return script.arrange(
-            _names(keys), {"epoch": epoch, "drop_id": drop_id, "tickets": tickets}
-        )
-
     async def _call(
         self,
         verb: str,
@@ -231,47 +261,134 @@ class RedisEngine:
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
     ) -> list[Any]:
-        common: dict[str, str | int] = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id}
-        keys = self.keyspace.of_drop(drop_id)
-        command = self._scripts[verb].arrange(_names(keys), {**common, **args}, rest)
-        return await self._send(verb, command)
+        script, keys = self._scripts[verb], _names(self.keyspace.of_drop(drop_id))
+
+        def arrange() -> list[str | int]:
+            # As late as can be: an approval may have closed the partition a moment ago.
+            named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
+            return script.arrange(keys, named, rest)
+
+        wait = None if verb in _READS else self._wait
+        try:
+            reply: list[Any] = await self._run(arrange, wait)
+        except NoScriptError:
+            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
+            # often SCRIPT FLUSH comes, and makes it remember.
+            reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], wait)
+        return reply
 
     def _epoch_of(self, drop_id: str) -> int:
         # 0 is no epoch: a partition that this process was never given is fenced off.
         return self.epochs.get(self.keyspace.partition_of(drop_id), 0)
 
-    async def _send(self, verb: str, command: list[str | int]) -> list[Any]:
-        try:
-            reply: list[Any] = await self._ask(*command)
-        except NoScriptError:
-            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
-            # often SCRIPT FLUSH comes, and makes it remember.
-            reply = await self._ask("EVAL", self._scripts[verb].source, *command[2:])
-        return reply
+    async def meet_server(self) -> None:
+        """See which server there is now, without a call to it.
+
+        Raises FencedOff when it may not be used, Unreachable when there is none.
+        """
+        await self._pool.release(await self._take_approved())
+
+    async def _run(
+        self, arrange: Callable[[], list[str | int]], wait: tuple[int, int] | None
+    ) -> Any:
+        connection = await self._take_approved()
+        if wait is None:
+            return await self._converse(connection, _plain, arrange())
+        return await self._converse(connection, _confirmed_by, arrange(), *wait)
 
     async def _ask(self, *command: str | int) -> Any:
+        return await self._converse(await self._take(), _plain, command)
+
+    async def _take(self) -> Any:
         try:
-            connection: AbstractConnection = await self._pool.get_connection()
+            return await self._pool.get_connection()
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
+
+    async def _take_approved(self) -> Any:
+        """A connection to the approved server. Raises FencedOff or Unreachable."""
+        connection = await self._take()
+        if connection.server_id == self.server_id or self.on_other_server is None:
+            return connection
+        # It may be one from before the server changed. Nothing is held while the other server is
+        # looked at: whoever looks needs connections too.
+        await connection.disconnect(nowait=True)
+        await self._pool.release(connection)
+        connection = await self._take()
+        if connection.server_id == self.server_id:
+            return connection
+        await self._pool.release(connection)
+        await self.on_other_server(connection.server_id)
+        connection = await self._take()
+        if connection.server_id == self.server_id:
+            return connection
+        await self._pool.release(connection)
+        raise Unreachable("the server changed again while it was looked at")
+
+    async def _converse(
+        self, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any
+    ) -> Any:
+        """Send and read on a connection that was taken, give it back, and sort the faults."""
         try:
-            await connection.send_command(*command)
-            return await connection.read_response()
+            return await talk(connection, *args)
         except NoScriptError:
             raise
         except BusyLoadingError as error:
+            raise Unreachable(str(error)) from error
+        except ReadOnlyError as error:
+            # It was the primary once. Nothing was done; the next connection asks who is it now.
+            await connection.disconnect(nowait=True)
             raise Unreachable(str(error)) from error
         except ResponseError as error:
             raise _refusal(error) from error
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise OutcomeUnknown(str(error)) from error
+        except OutcomeUnknown:
+            await connection.disconnect(nowait=True)  # an old primary is left, not waited for
+            raise
         except BaseException:
             # Cancelled in the middle: whoever takes this connection next must not read our reply.
             await connection.disconnect(nowait=True)
             raise
         finally:
             await self._pool.release(connection)
+
+
+async def _plain(connection: AbstractConnection, command: Sequence[str | int]) -> Any:
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
+async def _confirmed_by(
+    connection: AbstractConnection, command: Sequence[str | int], replicas: int, wait_ms: int
+) -> Any:
+    """The reply, once `replicas` have all that the server had written when it gave it.
+
+    WAIT by itself waits for what this connection wrote. A retry writes nothing: its first attempt
+    did, by another connection perhaps, and may have reached nobody. So something is always written
+    in between, and PUBLISH goes to the replicas without touching a key or the AOF.
+    """
+    packed = connection.pack_commands(
+        [command, ("PUBLISH", BARRIER, ""), ("WAIT", replicas, wait_ms)]
+    )
+    await connection.send_packed_command(packed)
+    fault: ResponseError | None = None
+    reply: Any = None
+    try:
+        reply = await connection.read_response()
+    except ResponseError as error:
+        fault = error
+    try:
+        await connection.read_response()
+        confirmed = int(await connection.read_response())
+    except ResponseError as error:
+        raise OutcomeUnknown(f"no replica could be asked: {error}") from error
+    if fault is not None:
+        raise fault  # it changed nothing: there is nothing to confirm
+    if confirmed < replicas:
+        raise OutcomeUnknown(f"{confirmed} of {replicas} replicas confirmed within {wait_ms} ms")
+    return reply
 
 
 def _names(keys: DropKeys) -> dict[str, str]:

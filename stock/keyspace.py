@@ -44,6 +44,10 @@ class Keyspace:
     def log(self, partition: int) -> str:
         return f"{self._tags[partition]}:log"
 
+    def pattern(self, partition: int) -> str:
+        """What SCAN matches every key of a partition by."""
+        return f"{self._tags[partition]}:*"
+
     def of_drop(self, drop_id: str) -> DropKeys:
         partition = self.partition_of(drop_id)
         tag = self._tags[partition]

@@ -12,6 +12,7 @@ from msgspec import Struct
 from stock.books import Books
 
 MAX_BATCH = 256
+MAX_BEHIND = 1_000  # log entries that archiving looks at
 MAX_QUANTITY = 1_000
 MAX_UNITS = 100_000_000
 MAX_PRICE_FEN = 10_000_000_000
@@ -98,6 +99,15 @@ class StateCode(StrEnum):
     CLOSED = "CLOSED"
     TOO_EARLY = "TOO_EARLY"  # close-when-due before closes_ms
     UNKNOWN_DROP = "UNKNOWN_DROP"
+    FENCED = "FENCED"
+
+
+class ArchiveCode(StrEnum):
+    ARCHIVED = "ARCHIVED"
+    UNKNOWN_DROP = "UNKNOWN_DROP"
+    UNFINISHED = "UNFINISHED"  # not closed, or units are held
+    BEHIND = "BEHIND"  # the log behind SQL speaks of the drop, or is too long to be looked at
+    DIFFERENT = "DIFFERENT"  # the books, or how many reservations there are, are not those of SQL
     FENCED = "FENCED"
 
 

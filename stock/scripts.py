@@ -27,6 +27,10 @@ VERBS = (
     "resume_drop",
     "close_drop",
     "snapshot",
+    "archive_drop",
+    "raise_epoch",
+    "restore_drop",
+    "restore_log",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

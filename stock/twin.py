@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from stock.books import Books
 from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Opened, Reserved, Row
 from stock.errors import FencedOff, ScriptRefused
-from stock.ids import drop_of
+from stock.ids import drop_of, id_key
 from stock.keyspace import Keyspace
 from stock.model import (
     MAX_BATCH,
+    MAX_BEHIND,
     MAX_UNITS,
     AdjustCode,
+    ArchiveCode,
     Attempt,
     BatchOutcome,
     ConfirmCode,
@@ -281,6 +283,24 @@ class TwinEngine:
         if known:
             self._due[self.keyspace.partition_of(drop_id)].pop(drop_id, None)
         return StateCode.REPLAYED if code is StateCode.CLOSED else code
+
+    async def archive_drop(
+        self, drop_id: str, books: Books, reservations: int, offset: str
+    ) -> ArchiveCode:
+        drop = self._drops.get(drop_id)
+        if self._fenced(drop_id) or drop is None:
+            return ArchiveCode.FENCED if self._fenced(drop_id) else ArchiveCode.UNKNOWN_DROP
+        if drop.state is not DropState.CLOSED or drop.books.held:
+            return ArchiveCode.UNFINISHED
+        partition = self.keyspace.partition_of(drop_id)
+        behind = [e for e in self.log[partition] if id_key(e.id) > id_key(offset)]
+        if len(behind) > MAX_BEHIND or any(entry.drop_id == drop_id for entry in behind):
+            return ArchiveCode.BEHIND
+        if books != drop.books or reservations != len(drop.reservations):
+            return ArchiveCode.DIFFERENT
+        del self._drops[drop_id]
+        self._due[partition].pop(drop_id, None)
+        return ArchiveCode.ARCHIVED
 
     def _change(self, drop_id: str, verb: str, state: DropState) -> StateCode:
         if self._fenced(drop_id):

@@ -50,7 +50,9 @@ class DropView(Struct):
 
     @property
     def was_opened(self) -> bool:
-        """Whether Redis must know this drop: closed ones may have been archived."""
+        """Whether Redis must know this drop: only a finished one may have been archived."""
+        if DropState.CLOSED in (self.sql_state, self.state_after):
+            return bool(self.sql_books and self.sql_books.held)
         return self.sql_state in _OPENED or self.state_after in _OPENED
 
 
@@ -79,37 +81,44 @@ class Instant(Struct):
 
 
 async def take_instant(
-    deployment: Deployment, reader: "Redis", connection: AsyncConnection
+    deployment: Deployment,
+    reader: "Redis",
+    connection: AsyncConnection,
+    partition: int | None = None,
 ) -> Instant:
-    """Look at everything once; `connection` is a snapshot that has not read anything yet.
+    """Look at everything once, or at one partition.
+
+    `connection` is a snapshot that has not read anything yet.
 
     Raises LogTrimmed when the log behind SQL went away under it: take another snapshot.
     """
     row = log_offsets.c
     found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
-    positions = {number: Position(*rest) for number, *rest in found}
-    instant = Instant(positions, await _sql_drops(connection))
+    positions = {number: Position(*rest) for number, *rest in found if partition in (None, number)}
+    instant = Instant(positions, await _sql_drops(connection, partition))
     for view in instant.drops.values():
         try:
             view.snapshot = await deployment.engine.snapshot(view.drop_id)
         except BooksBroken as broken:
             view.fault = str(broken)
-    for partition, position in positions.items():
-        if partition < deployment.keyspace.partitions:
-            await _add_tail(deployment, reader, instant, partition, position)
+    for number, position in positions.items():
+        if number < deployment.keyspace.partitions:
+            await _add_tail(deployment, reader, instant, number, position)
     return instant
 
 
-async def _sql_drops(connection: AsyncConnection) -> dict[str, DropView]:
+async def _sql_drops(connection: AsyncConnection, partition: int | None) -> dict[str, DropView]:
     counters = [books.c[name] for name in Books.__struct_fields__]
     query = (
         select(drops.c.drop_id, drops.c.partition, drops.c.state, *counters)
         .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
         .where(drops.c.state != DRAFT)
     )
+    if partition is not None:
+        query = query.where(drops.c.partition == partition)
     return {
-        drop_id: DropView(drop_id, partition, state, _books(counts), None)
-        for drop_id, partition, state, *counts in await connection.execute(query)
+        drop_id: DropView(drop_id, number, state, _books(counts), None)
+        for drop_id, number, state, *counts in await connection.execute(query)
     }
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import drops, inspect, run, setup
+from livesale.cli import drops, inspect, recover, run, setup
 from livesale.cli.pipes import Commands
 
 app = typer.Typer(
@@ -49,3 +49,4 @@ app.command()(setup.token)
 app.add_typer(drops.group, name="drop")
 app.command()(inspect.audit)
 app.command()(inspect.doctor)
+app.command()(recover.recover)

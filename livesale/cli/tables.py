@@ -73,6 +73,7 @@ def print_books(books: "DropBooks") -> None:
 
 
 def make_table(*columns: str) -> Table:
+    """An empty table in the style of all commands."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

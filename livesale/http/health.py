@@ -1,7 +1,8 @@
 """GET /livez, GET /readyz
 
 Only what stops this worker from selling makes it not ready. SQL does not: sales go on without it,
-and a load balancer that took every node out would end them.
+and a load balancer that took every node out would end them. Nor does a closed partition while
+others sell: it is closed on every node.
 """
 
 import asyncio
@@ -64,6 +65,7 @@ class _Stores(Struct, frozen=True):
     sql: Check
     writer: Check
     writer_lag: WriterLag | None
+    selling: bool
 
 
 _UNASKED = Check(False, "Redis is away")
@@ -84,9 +86,9 @@ class Health:
         assert stores is not None  # noqa: S101  it always finds something to say
         drain = Check(not self._draining.draining, "draining" * self._draining.draining)
         status: Literal["ready", "degraded", "not_ready"] = "ready"
-        if not (stores.sql.ok and stores.writer.ok):
+        if not (stores.sql.ok and stores.writer.ok and stores.epoch.ok):
             status = "degraded"
-        if not (stores.redis.ok and stores.scripts.ok and stores.epoch.ok and drain.ok):
+        if not (stores.redis.ok and stores.scripts.ok and stores.selling and drain.ok):
             status = "not_ready"
         return Ready(
             status,
@@ -100,21 +102,21 @@ class Health:
         )
 
     async def _ask_stores(self, _key: str) -> _Stores:
-        (redis, scripts, epoch), (sql, offsets) = await asyncio.gather(
+        (redis, scripts, (epoch, selling)), (sql, offsets) = await asyncio.gather(
             self._check_redis(), self._check_sql()
         )
         writer, lag = Check(False, "unknown: a store is away"), None
         if redis.ok and sql.ok:
             writer, lag = await self._check_writer(offsets)
-        return _Stores(redis, scripts, epoch, sql, writer, lag)
+        return _Stores(redis, scripts, epoch, sql, writer, lag, selling)
 
-    async def _check_redis(self) -> tuple[Check, Check, Check]:
+    async def _check_redis(self) -> tuple[Check, Check, tuple[Check, bool]]:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._redis.ping()
                 return Check(True), await self._check_scripts(), await self._check_epochs()
         except (RedisError, OSError, TimeoutError) as error:
-            return Check(False, type(error).__name__), _UNASKED, _UNASKED
+            return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
 
     async def _check_scripts(self) -> Check:
         try:
@@ -123,14 +125,19 @@ class Health:
             return Check(False, "Redis forgot them, and the keeper has not loaded them yet")
         return Check(True)
 
-    async def _check_epochs(self) -> Check:
+    async def _check_epochs(self) -> tuple[Check, bool]:
+        """What is wrong with the partitions, and whether any of them can be sold from."""
         keyspace, epochs = self._deployment.keyspace, self._deployment.epochs
+        wrong = []
         for partition in range(keyspace.partitions):
             found = str(await self._redis.get(keyspace.epoch(partition)))
-            if found != str(epochs.get(partition)):
-                detail = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
-                return Check(False, detail)
-        return Check(True)
+            reason = self._deployment.closed.get(partition)
+            if reason is None and found != str(epochs.get(partition)):
+                reason = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
+            if reason is not None:
+                wrong.append(reason)
+        # One fault often closes them all: it is said once.
+        return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < keyspace.partitions
 
     async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
         columns = log_offsets.c

@@ -9,7 +9,7 @@ from livesale.store.catalogue import Drop
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
-from livesale.store.tables import books, log_offsets
+from livesale.store.tables import books, drops, log_offsets
 from stock.books import Books
 from stock.entries import decode, movements
 from stock.errors import Unreachable
@@ -35,6 +35,7 @@ class _SqlSide(Struct, frozen=True):
     epoch: int
     offset: str
     books: Books
+    archived: bool
 
 
 async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
@@ -47,8 +48,10 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
         sql = await _sql_side(deployment, drop.drop_id)
         snapshot = await deployment.engine.snapshot(drop.drop_id)
         if snapshot is None:
-            # Nothing in Redis: right for a drop that was never opened, a loss for any other.
-            ok = drop.state in (DRAFT, OPENING) and sql.books == Books()
+            # Nothing in Redis: right for a drop that was never opened and for one that is
+            # archived, a loss for any other.
+            unopened = drop.state in (DRAFT, OPENING) and sql.books == Books()
+            ok = sql.archived or unopened
             return DropBooks(drop.drop_id, drop.state, Books(), sql.books, 0, ok)
         tail = await _fold_tail(deployment, drop.drop_id, sql, snapshot.log_id)
         if tail is None:
@@ -62,18 +65,21 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
 
 async def _sql_side(deployment: Deployment, drop_id: str) -> _SqlSide:
     # One statement, so that books and offset are of one instant.
+    archived = select(drops.c.archived_ms).where(drops.c.drop_id == drop_id)
     query = (
         select(
             log_offsets.c.epoch,
             log_offsets.c.offset,
+            archived.scalar_subquery(),
             *[books.c[name] for name in Books.__struct_fields__],
         )
         .select_from(log_offsets.outerjoin(books, books.c.drop_id == drop_id))
         .where(log_offsets.c.partition == deployment.keyspace.partition_of(drop_id))
     )
     async with session(deployment.sql) as connection:
-        epoch, offset, *counters = (await connection.execute(query)).one()
-    return _SqlSide(epoch, offset, Books() if counters[0] is None else Books(*counters))
+        epoch, offset, archived_ms, *counters = (await connection.execute(query)).one()
+    held = Books() if counters[0] is None else Books(*counters)
+    return _SqlSide(epoch, offset, held, archived_ms is not None)
 
 
 async def _fold_tail(

@@ -55,7 +55,7 @@ class Reservations:
         attempt = Attempt(rid, buyer_id, quantity, ticket)
         outcome = await self._till.reserve(drop_id, attempt, keyed=key is not None)
         if outcome.code is ReserveCode.UNKNOWN_DROP:
-            return await self._what_sql_knows(drop_id)
+            return await self._what_sql_knows(drop_id, attempt)
         if outcome.code is ReserveCode.FENCED:
             raise PartitionClosed
         return outcome
@@ -75,15 +75,7 @@ class Reservations:
             raise Unreachable(str(fault)) from fault  # a look changes nothing
         if found is not None:
             return found
-        order = await self._order(rid)
-        return Reservation(
-            rid,
-            HoldState(order.state),
-            order.buyer_id,
-            order.quantity,
-            order.price_fen,
-            order.expires_ms,
-        )
+        return _as_reservation(await self._order(rid))
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -111,7 +103,7 @@ class Reservations:
             raise Unknown("reservation")
         return order
 
-    async def _what_sql_knows(self, drop_id: str) -> Outcome:
+    async def _what_sql_knows(self, drop_id: str, attempt: Attempt) -> Outcome:
         """The answer for a drop that Redis does not know."""
         drop = await self._showcase.terms(drop_id)
         if drop is None:
@@ -119,5 +111,26 @@ class Reservations:
         if drop.state in (DRAFT, OPENING):
             return Outcome(ReserveCode.NOT_OPEN, opens_ms=drop.opens_ms)
         if drop.state == DropState.CLOSED:
-            return Outcome(ReserveCode.CLOSED)
+            return await self._archived(attempt)
         raise PartitionClosed
+
+    async def _archived(self, attempt: Attempt) -> Outcome:
+        """A retry gets its first answer, long after the drop has left Redis."""
+        try:
+            known = _as_reservation(await self._order(attempt.rid))
+        except Unknown:
+            return Outcome(ReserveCode.CLOSED)
+        if (known.buyer_id, known.quantity) != (attempt.buyer_id, attempt.quantity):
+            return Outcome(ReserveCode.CONFLICT)
+        return Outcome(ReserveCode.REPLAYED, 0, known)
+
+
+def _as_reservation(order: Order) -> Reservation:
+    return Reservation(
+        order.order_id,
+        HoldState(order.state),
+        order.buyer_id,
+        order.quantity,
+        order.price_fen,
+        order.expires_ms,
+    )

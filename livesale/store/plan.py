@@ -182,6 +182,7 @@ def _add_ledger(plan: Plan, partition: int, entry: LogEntry) -> None:
     log_ms, log_seq = id_key(entry.id)
     first = entry.rows[0] if entry.rows else None
     note = first.reason[:MAX_NOTE] if isinstance(first, Adjusted) else None
+    adjust_id = first.adjust_id if isinstance(first, Adjusted) else None
     for number, movement in enumerate(movements(entry)):
         plan.ledger.append(
             {
@@ -198,6 +199,7 @@ def _add_ledger(plan: Plan, partition: int, entry: LogEntry) -> None:
                 "burned": movement.burned,
                 "at_ms": entry.at_ms,
                 "note": note,
+                "adjust_id": adjust_id,
             }
         )
 

@@ -83,6 +83,7 @@ drops = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("ticket_required", Boolean, nullable=False, server_default=false()),
     Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 asks none
+    Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
     Index("drops_by_campaign", "campaign_id", "drop_id"),
 )
 
@@ -129,6 +130,7 @@ stock_ledger = Table(
     Column("burned", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("note", String(300), nullable=True),  # an operator's reason
+    Column("adjust_id", String(64), nullable=True),  # of a restock or scrapping: done once
     Index("stock_ledger_by_drop", "drop_id"),
 )
 

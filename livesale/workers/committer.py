@@ -46,6 +46,9 @@ class Committer:
     def _checked(self, found: Position | None) -> Position:
         if found is None:
             raise Halted(PartitionState.FENCED, "log_offsets has no row for this partition")
+        closed = self._deployment.closed.get(self.partition)
+        if closed is not None:
+            raise Halted(PartitionState.FENCED, closed)
         epoch = self._deployment.epochs[self.partition]
         if found.epoch != epoch:
             raise Halted(

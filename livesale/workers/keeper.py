@@ -1,7 +1,7 @@
 """The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock.
 
-It also sees to money that nobody else sees to: payments whose callback was lost, orders at the
-gateway that nobody may pay any more, refunds.
+It archives finished drops, and sees to money that nobody else sees to: payments whose callback was
+lost, orders at the gateway that nobody may pay any more, refunds.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from livesale.deployment import Deployment
 from livesale.loader import ScriptLoader
 from livesale.payments.gateway import PayGateway
+from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.collector import AT_ONCE, Collector
 from livesale.workers.metrics import KeeperMetrics
@@ -46,7 +47,7 @@ class Keeper:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until `stop`; also ends when every partition is fenced off."""
+        """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
         over = asyncio.Event()
         async with AsyncExitStack() as parts, asyncio.TaskGroup() as tasks:
@@ -58,6 +59,7 @@ class Keeper:
             async with asyncio.TaskGroup() as sweeps:
                 for partition in range(self._deployment.keyspace.partitions):
                     sweeps.create_task(self._keep(partition, stop))
+                    sweeps.create_task(self._archive(partition, stop))
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
                     sweeps.create_task(loader.keep_loaded(stop, self._sweep_s))
@@ -89,12 +91,17 @@ class Keeper:
         while not stop.is_set():
             started_s = time.perf_counter()
             try:
+                if partition in self._deployment.closed:
+                    raise FencedOff(f"partition p{partition:02d}")
                 await self._measure(partition, sweeper.passed_by)
                 done = await sweeper.sweep()
             except FencedOff as fence:
-                self._fail(partition, f"fenced off: {fence}")
-                _log.critical("keeper stopped for good: fenced off", partition=partition)
-                return
+                reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
+                if self._failing.get(partition) != reason:
+                    _log.critical("nothing is swept here", partition=partition, reason=reason)
+                self._fail(partition, reason)
+                await backoff.wait(stop)
+                continue
             # Holds must end whatever happens, so no fault ends the keeper: it sweeps again.
             except Exception as fault:
                 self._fail(partition, f"{type(fault).__name__}: {fault}")
@@ -109,6 +116,16 @@ class Keeper:
             self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
             self._metrics.sweep_s.observe(time.perf_counter() - started_s)
             await wait_for(stop, self._sweep_s)
+
+    async def _archive(self, partition: int, stop: asyncio.Event) -> None:
+        """Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis."""
+        archiver = Archiver(self._deployment, partition)
+        while not await wait_for(stop, ARCHIVE_EVERY_S):
+            try:
+                self._metrics.archived.inc(await archiver.archive())
+            # There is no hurry, whatever it was: it is tried again.
+            except Exception as fault:
+                _log.warning("nothing is archived", partition=partition, reason=str(fault))
 
     async def _settle_money(
         self, worker: "PrepaySettler | RefundSender", stop: asyncio.Event

@@ -60,6 +60,11 @@ class KeeperMetrics:
         self.closed = Counter(
             "livesale_keeper_closed_total", "Drops closed at their time", registry=registry
         )
+        self.archived = Counter(
+            "livesale_keeper_archived_total",
+            "Finished drops taken out of Redis",
+            registry=registry,
+        )
         self.late_ms = Gauge(
             "livesale_keeper_late_ms",
             "How long the oldest member of the due list has been due when a sweep found it",

@@ -12,8 +12,8 @@ class PartitionState(StrEnum):
     WRITING = "writing"
     STANDBY = "standby"  # another writer moves this partition
     BACKING_OFF = "backing_off"  # SQL or Redis is away
-    FENCED = "fenced"  # for good: SQL has another epoch than this process
-    REDIS_OLDER = "redis_older"  # for good: Redis lacks what SQL holds; `livesale recover`
+    FENCED = "fenced"  # SQL has another epoch than this process, or it is closed
+    REDIS_OLDER = "redis_older"  # Redis lacks what SQL holds: `livesale recover`
     STOPPED = "stopped"
 
 
@@ -21,7 +21,7 @@ HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPE
 
 
 class Halted(LivesaleError):
-    """This partition must not be written by this process any more."""
+    """This partition must not be written by this process until it has been recovered."""
 
     def __init__(self, state: PartitionState, reason: str) -> None:
         super().__init__(reason)

@@ -9,20 +9,23 @@ import asyncio
 import time
 
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.store.ledger import Position
 from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.committer import Committer
-from livesale.workers.continuity import find_gap
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
-from livesale.workers.tail import Tail, connect_reader
+from livesale.workers.tail import Item, Tail, connect_reader
+from stock.gateway import BARRIER
 from stock.ids import id_key
 from stock.log import LogInfo, LogReader
 
+CLOSED_S = 0.25  # before the first look at a partition that must not be written
 MEASURE_S = 0.25  # between two looks at the log while entries come
 
 _logger = structlog.get_logger(__name__)
@@ -39,7 +42,8 @@ class PartitionWriter:
         self._metrics = metrics
         key = deployment.keyspace.log(partition)
         timeout_s = deployment.settings.redis.timeout_ms / 1000
-        self._reader = connect_reader(deployment.redis_url, timeout_s)
+        self._servers: set[str] = set()  # that were reached since the log was compared with SQL
+        self._reader = connect_reader(deployment.redis_url, timeout_s, greet=self._servers.add)
         self._log = LogReader(self._reader, key)
         self._backoff = Backoff()
         self._measured_s = 0.0
@@ -47,25 +51,36 @@ class PartitionWriter:
         self._committer = Committer(partition, deployment, self._reader, metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop`, or until this partition is not ours to write any more."""
+        """Write until `stop`. While this partition must not be written it is only looked at."""
+        closed = Backoff(first_s=CLOSED_S)
         try:
             while not stop.is_set():
                 try:
-                    await self._follow(stop)
-                except Overtaken:
-                    await self._stand_by(stop)
-        except Halted as halt:
-            self._enter(halt.state, str(halt))
+                    await self._write(stop)
+                    closed.reset()
+                except Halted as halt:
+                    self._halt(halt)
+                    await closed.wait(stop)
+            self._enter(PartitionState.STOPPED)
+        finally:
+            await self._reader.aclose()
+
+    async def _write(self, stop: asyncio.Event) -> None:
+        """Raises Halted."""
+        try:
+            await self._follow(stop)
+        except Overtaken:
+            await self._stand_by(stop)
+
+    def _halt(self, halt: Halted) -> None:
+        if (self.state, self.last_error) != (halt.state, str(halt)):
             _logger.critical(
-                "writer stopped for good",
+                "nothing is written here until it is recovered",
                 partition=self.partition,
                 state=halt.state.value,
                 reason=str(halt),
             )
-        else:
-            self._enter(PartitionState.STOPPED)
-        finally:
-            await self._reader.aclose()
+        self._enter(halt.state, str(halt))
 
     @property
     def status(self) -> PartitionStatus:
@@ -80,7 +95,10 @@ class PartitionWriter:
             self._enter(PartitionState.WRITING)
             while not stop.is_set():
                 batch = await tail.batch(stop)
+                if len(self._servers) > 1:
+                    raise RedisConnectionError("another Redis answers than the one compared")
                 if batch:
+                    await self._confirm(batch[-1])
                     tail.read_ahead()
                     await self._committer.commit(batch)
                     # Exact at the next look; until then new entries are not counted.
@@ -100,12 +118,34 @@ class PartitionWriter:
 
     async def _resume(self) -> Position:
         """Where SQL stands, if the log goes on from there. Raises Halted."""
+        self._servers.clear()
+        await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()
         gap = await find_gap(self._reader, self._log, position)
         if gap and await self._committer.read_position() == position:
             raise Halted(PartitionState.REDIS_OLDER, gap)
         self._metrics.sql_up.set(1)
         return position
+
+    async def _confirm(self, last: Item) -> None:
+        """See that enough replicas have the batch, where the settings ask for replicas.
+
+        What is in SQL must never be missing from the primary of tomorrow. The last entry is looked
+        for on the very connection that asks: the one it was read by may have been to another
+        primary. Raises RedisError.
+        """
+        redis = self._deployment.settings.redis
+        if redis.durability != "replicated":
+            return
+        async with self._reader.pipeline(transaction=False) as together:
+            together.xrange(self._log.key, last.id, last.id)
+            together.publish(BARRIER, "")
+            together.execute_command("WAIT", redis.replicas, redis.wait_ms)
+            found, _, confirmed = await together.execute()
+        if not found or dict(found[0][1]) != dict(last.fields):
+            raise RedisConnectionError(f"{last.id} is not in the log of this primary")
+        if int(confirmed) < redis.replicas:
+            raise RedisConnectionError(f"{confirmed} of {redis.replicas} replicas confirmed")
 
     async def _measure(self, *, idle: bool) -> None:
         """Trim behind the offset and say how far behind we are. Raises Halted."""

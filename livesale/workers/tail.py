@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from stock.connection import connect
+from stock.connection import Greeting, connect
 from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
 from stock.log import LogReader
@@ -35,9 +35,9 @@ class Item(Struct, frozen=True):
         return json.dumps(dict(self.fields))
 
 
-def connect_reader(url: str, timeout_s: float) -> "Redis":
+def connect_reader(url: str, timeout_s: float, greet: Greeting | None = None) -> "Redis":
     """A client with two connections: one may block for BLOCK_MS, one is for questions."""
-    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s)
+    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s, greet=greet)
 
 
 class Tail:
@@ -93,7 +93,7 @@ class Tail:
         self._at_end = len(raw) < self._count
         if not raw:
             return
-        items = [_decode(entry_id, fields) for entry_id, fields in raw]
+        items = [read_item(entry_id, fields) for entry_id, fields in raw]
         self._after = items[-1].id
         self._ready.extend(items)
         rows = sum(map(_rows, items))
@@ -113,7 +113,8 @@ def _rows(item: Item) -> int:
     return max(1, len(item.entry.rows)) if item.entry else 1
 
 
-def _decode(entry_id: str, fields: Mapping[str, str]) -> Item:
+def read_item(entry_id: str, fields: Mapping[str, str]) -> Item:
+    """An entry as it came, decoded where that is possible."""
     try:
         return Item(entry_id, fields, decode(entry_id, fields))
     except LogCorrupt as why:

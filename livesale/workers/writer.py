@@ -28,7 +28,7 @@ class Writer:
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop`; also ends when every partition has stopped for good."""
+        """Write until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the writer starts", partitions=len(self._partitions))
         async with asyncio.TaskGroup() as tasks:
             for partition in self._partitions:

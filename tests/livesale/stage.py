@@ -57,14 +57,15 @@ async def open_stage(
         keyspace = Keyspace(PARTITIONS)
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
+        engine = RedisEngine(redis, keyspace, epochs)
         yield Deployment(
             settings=settings,
             redis=redis,
             redis_url=redis_url,
             sql=sql,
             keyspace=keyspace,
-            engine=RedisEngine(redis, keyspace, epochs),
-            epochs=epochs,
+            engine=engine,
+            epochs=engine.epochs,
         )
     finally:
         await sql.dispose()

@@ -18,12 +18,14 @@ from livesale.deployment import Deployment, open_deployment
 from livesale.errors import Refused
 from livesale.finding import Verdict
 from livesale.loader import ScriptLoader
+from livesale.recovery import diagnose, open_for_recovery, repair
 from livesale.settings import Settings, config_folder, load_settings
+from livesale.workers.archive import Archiver
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 from stock.connection import connect
 from tests.livesale.http.api import Api
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import open_drop, reserve, running, until, until_written
 from tests.servers import Valkey
 
 USERS = ("livesale", "livesale-loader", "livesale-recover")
@@ -207,7 +209,6 @@ KEY = "ls:{p00}:drop:x"
         "RANDOMKEY",
         "DBSIZE",
         f"DEL {KEY}",
-        f"UNLINK {KEY}",
         f"EXPIRE {KEY} 1",
         f"PERSIST {KEY}",
         f"RENAME {KEY} ls:{{p00}}:drop:y",
@@ -282,3 +283,32 @@ async def test_nobody_comes_in_without_a_user_and_a_password(guarded: Valkey) ->
         with pytest.raises(Exception, match=r"NOAUTH|WRONGPASS|uthenticat|username-password"):
             await client.ping()
         await client.aclose()
+
+
+async def test_recovery_and_archiving_run_under_their_users(
+    guarded: Valkey, tester: Redis, tmp_path: Path
+) -> None:
+    # given a service that has sold under its user, and a finished drop
+    settings = settings_of(guarded, tmp_path, redis__loader_url=as_user(guarded, "livesale-loader"))
+    async with open_deployment(settings, role="keeper") as deployment, running(Writer(deployment)):
+        drop_id, over = await open_drop(deployment), await open_drop(deployment)
+        await reserve(deployment, drop_id, ["ann"])
+        await deployment.engine.close_drop(over)
+        await until_written(deployment)
+        archiver = Archiver(deployment, deployment.keyspace.partition_of(over))
+        archiver._after_ms = -10 * 3_600_000
+        assert await archiver.archive() == 1
+        # when Redis is emptied, and recovered by the user for that
+        await tester.flushall()
+        theirs = settings.redis.model_copy(update={"url": as_user(guarded, "livesale-recover")})
+        async with open_for_recovery(settings.model_copy(update={"redis": theirs})) as own:
+            for partition in range(2):
+                await repair(own, await diagnose(own, partition))
+
+        async def opened() -> bool:
+            return deployment.epochs == {0: 2, 1: 2} and not deployment.closed
+
+        # then it sells again, and nobody was denied anything
+        await until(opened)
+        assert len(await reserve(deployment, drop_id, ["bob"])) == 1
+    assert await denied(tester) == []

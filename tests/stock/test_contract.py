@@ -5,13 +5,16 @@ every test here is a test of I1 and I2 as well.
 """
 
 import pytest
+from msgspec.structs import replace
 
+from stock.books import Books
 from stock.entries import Adjusted
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import random_rid
 from stock.model import (
     MAX_UNITS,
     AdjustCode,
+    ArchiveCode,
     Attempt,
     ConfirmCode,
     DropState,
@@ -597,3 +600,41 @@ async def test_the_buyers_of_a_drop_are_never_forgotten(world: World) -> None:
     assert {name async for name in world.engine.buyers(DROP)} == names
     snapshot = await world.engine.snapshot(DROP)
     assert snapshot and snapshot.buyers == 1500
+
+
+# Archiving
+
+
+async def test_only_a_finished_drop_that_is_held_whole_elsewhere_is_forgotten(
+    world: World,
+) -> None:
+    # given a drop with one unit sold, held at first, and a world that has seen all of its log
+    await world.engine.open_drop(DROP, terms())
+    rid = await hold(world, "a")
+
+    async def archive(count: int = 1, behind: int = 0, other: int = 0) -> ArchiveCode:
+        snapshot = await world.engine.snapshot(DROP)
+        if snapshot is None:
+            return await world.engine.archive_drop(DROP, Books(), 0, "0-0")
+        offset = (await world.entries())[-1 - behind].id
+        books = replace(snapshot.books, burned=snapshot.burned + other)
+        return await world.engine.archive_drop(DROP, books, count, offset)
+
+    # then it stays as long as something speaks for it
+    assert await archive() is ArchiveCode.UNFINISHED
+    await world.engine.confirm(rid, "pay1", 9_900)
+    assert await archive() is ArchiveCode.UNFINISHED
+    await world.engine.close_drop(DROP)
+    before = await world.state(DROP)
+    assert await archive(behind=1) is ArchiveCode.BEHIND
+    assert await archive(count=2) is ArchiveCode.DIFFERENT
+    assert await archive(other=1) is ArchiveCode.DIFFERENT
+    assert await world.state(DROP) == before
+    # and goes when nothing does; once more is no harm
+    assert await archive() is ArchiveCode.ARCHIVED
+    assert await world.engine.snapshot(DROP) is None
+    assert await world.engine.reservation(rid) is None
+    assert await codes(world, attempt("a")) == ["UNKNOWN_DROP"]
+    assert await archive() is ArchiveCode.UNKNOWN_DROP
+    await world.raise_epoch(DROP)
+    assert await archive() is ArchiveCode.FENCED

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     invariant,
     rule,
 )
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from stock.connection import connect
@@ -26,7 +27,16 @@ from stock.engine import Engine
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
-from stock.model import Attempt, BatchOutcome, DropTerms, HoldState, Reservation, Ticket
+from stock.model import (
+    ArchiveCode,
+    Attempt,
+    BatchOutcome,
+    DropState,
+    DropTerms,
+    HoldState,
+    Reservation,
+    Ticket,
+)
 from stock.twin import TwinEngine
 from tests.servers import Valkey
 from tests.stock.conftest import CLOCKED, NOON, ClockedRedisEngine, World, terms
@@ -79,6 +89,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.model = World(self.twin)
         self.twin.clock = self.model.clock
         self.payments = 0
+        self.archived: set[str] = set()  # SQL would not open them again
         self.loop.run_until_complete(self._connect(empty=True))
 
     async def _connect(self, *, empty: bool = False) -> None:
@@ -119,7 +130,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(drop=st.sampled_from((*DROPS, "socks")), its_terms=openings)
     def open_drop(self, drop: str, its_terms: DropTerms) -> None:
-        self.both(lambda engine: engine.open_drop(drop, its_terms))
+        if drop not in self.archived:
+            self.both(lambda engine: engine.open_drop(drop, its_terms))
 
     @rule(drop=drops, wanted=attempts)
     def reserve(self, drop: str, wanted: list[tuple[str, str, int, Ticket | None]]) -> None:
@@ -186,6 +198,25 @@ class EngineMachine(RuleBasedStateMachine):
         if chance:
             return
         self.both(lambda engine: engine.close_drop(drop))
+
+    @rule(drop=st.sampled_from(DROPS), behind=st.sampled_from([0, 0, 0, 1]), off=st.integers(0, 3))
+    def archive(self, drop: str, behind: int, off: int) -> None:
+        """What the keeper does with a finished drop; rarely with books that are not SQL's."""
+        snapshot = self.loop.run_until_complete(self.twin.snapshot(drop))
+        if snapshot is None or (snapshot.state is not DropState.CLOSED and off):
+            return
+        books = replace(snapshot.books, burned=snapshot.burned + (off == 1))
+        offsets = []
+        for world in (self.real, self.model):
+            log = self.loop.run_until_complete(world.log_of(drop))
+            offsets.append(log[-1 - behind].id if len(log) > behind else "0-0")
+
+        async def archive(engine: Engine) -> ArchiveCode:
+            offset = offsets[engine is self.twin]
+            return await engine.archive_drop(drop, books, snapshot.reservations, offset)
+
+        if self.both(archive) is ArchiveCode.ARCHIVED:
+            self.archived.add(drop)
 
     @rule(step_ms=st.sampled_from([1, 500, 5_000, 9_999, 10_000, -3_000]))
     def step(self, step_ms: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from stock.model import (
     AdjustCode,
+    ArchiveCode,
     ConfirmCode,
     DropTerms,
     OpenCode,
@@ -18,7 +19,7 @@ from stock.scripts import lua_folder
 WORD = re.compile(r"'([A-Z][A-Z_]+)(?:\|)?'")
 REDIS_WORDS = {
     *("GET", "HGET", "HMGET", "HSET", "HLEN", "TIME", "STREAM"),
-    *("XADD", "XLEN", "XINFO", "ZADD", "ZREM", "ZCARD"),
+    *("XADD", "XLEN", "XINFO", "XRANGE", "ZADD", "ZREM", "ZCARD", "UNLINK", "COUNT"),
 }
 
 
@@ -39,6 +40,7 @@ def codes_in(*files: str) -> set[str]:
         (ReleaseCode, ["release.lua"]),
         (OpenCode, ["open_drop.lua"]),
         (AdjustCode, ["adjust_drop.lua"]),
+        (ArchiveCode, ["archive_drop.lua"]),
         (
             StateCode,
             ["pause_drop.lua", "resume_drop.lua", "close_drop.lua", "includes/change_state.lua"],

@@ -114,15 +114,15 @@ async def test_draining_is_not_ready_and_closes_connections(api: Api) -> None:
     assert (await api.get("/v1/time")).headers["Connection"] == "close"
 
 
-async def test_another_epoch_is_not_ready(api: Api, redis: Redis) -> None:
-    # given
+async def test_another_epoch_is_a_reason_to_look(api: Api, redis: Redis) -> None:
+    # given one partition of two that has moved on
     drop_id = await api.open_drop()
     keyspace = api.deployment.keyspace
     before = await api.books(drop_id)
     await redis.set(keyspace.epoch(keyspace.partition_of(drop_id)), 2)
-    # then
+    # then the other one goes on selling
     status, body = await readyz(api)
-    assert (status, body["status"], body["epoch"]["ok"]) == (503, "not_ready", False)
+    assert (status, body["status"], body["epoch"]["ok"]) == (200, "degraded", False)
     # and: nothing is sold, changed or given back under the old one
     reply = await api.reserve(drop_id)
     assert (reply.status, reply.code) == (503, "fenced")
@@ -137,6 +137,13 @@ async def test_another_epoch_is_not_ready(api: Api, redis: Redis) -> None:
         assert (reply.status, reply.code) == (503, "fenced")
     after = await api.books(drop_id)
     assert after == before | {"ok": False}
+
+
+async def test_no_partition_to_sell_from_is_not_ready(api: Api, redis: Redis) -> None:
+    await redis.flushall()
+    status, body = await readyz(api)
+    assert (status, body["status"], body["epoch"]["ok"]) == (503, "not_ready", False)
+    assert "has epoch None" in body["epoch"]["detail"]
 
 
 async def test_forgotten_scripts_are_loaded_again(api: Api, redis: Redis) -> None:

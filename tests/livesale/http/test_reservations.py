@@ -7,11 +7,12 @@ from sqlalchemy import insert
 
 from livesale.store.database import transaction
 from livesale.store.tables import orders
+from livesale.workers.archive import Archiver
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 from stock.ids import random_rid
 from tests.livesale.http.api import FAR_MS, Api
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import PARTITIONS, running, until, until_written
 
 FULL = {"allotted": 10, "available": 10, "held": 0, "sold": 0, "burned": 0}
 
@@ -306,3 +307,29 @@ async def test_orders_stand_in_sql_a_moment_later(api: Api) -> None:
 async def test_an_unknown_order(api: Api, order_id: str) -> None:
     reply = await api.get(f"/v1/orders/{order_id}", by=api.buyer())
     assert (reply.status, reply.code) == (404, "unknown_order")
+
+
+async def test_a_late_retry_gets_its_first_answer(api: Api) -> None:
+    # given a reservation with a key, in a drop that was archived since
+    drop_id = await api.open_drop()
+    first = await api.reserve(drop_id, key="k1")
+    rid = first.body["reservation_id"]
+    await api.delete(f"/v1/reservations/{rid}", by=api.buyer())
+    await api.post(f"/v1/admin/drops/{drop_id}/close", by=api.boss)
+    async with running(Writer(api.deployment)):
+        await until_written(api.deployment)
+    for number in range(PARTITIONS):
+        archiver = Archiver(api.deployment, number)
+        archiver._after_ms = -4_000_000_000_000
+        await archiver.archive()
+    assert await api.deployment.redis.keys(f"*{drop_id}*") == []
+    # then a retry, a look and another buyer are answered from SQL
+    again = await api.reserve(drop_id, key="k1")
+    assert (again.status, again.body["reservation_id"], again.body["status"]) == (
+        200,
+        rid,
+        "released",
+    )
+    assert (await api.get(f"/v1/reservations/{rid}", by=api.buyer())).status == 200
+    assert (await api.reserve(drop_id, "bob")).code == "closed"
+    assert (await api.books(drop_id))["ok"]

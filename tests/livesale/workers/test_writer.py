@@ -136,11 +136,15 @@ async def test_a_process_with_an_old_epoch_writes_nothing(stage: Deployment) -> 
         await connection.execute(tables.log_offsets.update().values(epoch=2))
     # when a writer of epoch 1 starts
     writer = Writer(stage)
-    await writer.run(asyncio.Event())
-    # then it stops by itself, says why, and has changed nothing
-    assert {status.state for status in writer.status()} == {PartitionState.FENCED}
-    assert not writer.healthy
-    assert "epoch 2" in writer.status()[0].last_error
+    async with running(writer):
+
+        async def fenced() -> bool:
+            return {status.state for status in writer.status()} == {PartitionState.FENCED}
+
+        # then it writes nothing, and says why
+        await until(fenced)
+        assert not writer.healthy
+        assert "epoch 2" in writer.status()[0].last_error
     after = await read_sql(stage)
     assert after["orders"] == after["books"] == []
     assert [row[2:] for row in after["log_offsets"]] == [row[2:] for row in before["log_offsets"]]

@@ -1,0 +1,88 @@
+"""`livesale recover`: says what is wrong and what it would do; does it with --yes."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from livesale.cli.faults import BROKEN
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+
+if TYPE_CHECKING:
+    from livesale.audit import Check
+    from livesale.recovery import Diagnosis, Repaired
+    from livesale.settings import Settings
+
+
+def recover(
+    yes: Annotated[bool, Option("--yes", help="Do it. Without, nothing is changed")] = False,
+    partition: Annotated[
+        int | None, Option(min=0, max=99, help="Only this one; by default all that need it")
+    ] = None,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild a Redis that was lost, or is older than SQL: a dry run unless --yes is given.
+
+    Exit 0 when all is well, or is well again; 1 when something needs recovery, or the audit found
+    something broken after it.
+    """
+    from livesale import logs
+    from livesale.cli import recovery_tables
+    from livesale.cli.tables import print_checks, print_json
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    logs.setup(settings, "recover")
+    if not yes:
+        found = asyncio.run(_look(settings, partition))
+        if as_json:
+            print_json(found)
+        else:
+            recovery_tables.print_diagnoses(found)
+        if not all(each.healthy for each in found):
+            raise typer.Exit(BROKEN)
+        return
+    repaired, checks = asyncio.run(_recover(settings, partition, quiet=as_json))
+    if as_json:
+        print_json({"repaired": repaired, "audit": checks})
+    else:
+        recovery_tables.print_repaired(repaired)
+        print_checks(checks)
+    # Whether anything is late says who is running now, not whether the recovery is right.
+    if not all(check.ok for check in checks if check.invariant != "I9"):
+        raise typer.Exit(BROKEN)
+
+
+async def _look(settings: "Settings", partition: int | None) -> "list[Diagnosis]":
+    from livesale.recovery import diagnose, open_for_recovery
+
+    async with open_for_recovery(settings) as deployment:
+        return [await diagnose(deployment, number) for number in _numbers(settings, partition)]
+
+
+async def _recover(
+    settings: "Settings", partition: int | None, *, quiet: bool
+) -> "tuple[list[Repaired], list[Check]]":
+    from livesale.audit import audit
+    from livesale.cli.recovery_tables import show_progress
+    from livesale.recovery import diagnose, open_for_recovery, repair
+
+    async with open_for_recovery(settings) as deployment:
+        found = [await diagnose(deployment, number) for number in _numbers(settings, partition)]
+        needing = [each for each in found if not each.healthy] or found[:1]
+        with show_progress(quiet=quiet) as note:
+            repaired = [await repair(deployment, each, note) for each in needing]
+        return repaired, await audit(deployment)
+
+
+def _numbers(settings: "Settings", partition: int | None) -> list[int]:
+    number = settings.stock.partitions
+    if partition is None:
+        return list(range(number))
+    if partition >= number:
+        raise typer.BadParameter(f"There are partitions 0 to {number - 1}.")
+    return [partition]

@@ -1,0 +1,76 @@
+"""A replica that became the primary: its books must be SQL's, and its epoch a new one.
+
+The new epoch in SQL fences the writer of the old primary, which may live on behind a broken link
+with a log that nobody will ever have. Redis gets it first: until SQL follows nothing can be sold.
+Whichever process dies in between, the next one that looks finishes it.
+"""
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from sqlalchemy import update
+
+from livesale.errors import Refused
+from livesale.partitions import RECOVER, REDIS_URL, Look, look_at
+from livesale.store.database import snapshot, transaction
+from livesale.store.tables import log_offsets
+from stock.gateway import RedisEngine
+from stock.restorer import Restorer
+
+if TYPE_CHECKING:
+    from livesale.deployment import Deployment
+
+ATTEMPTS = 10
+
+
+class Promotion:
+    """Settles partitions on another primary than the one this process knew."""
+
+    def __init__(self, deployment: "Deployment", redis: Redis) -> None:
+        engine = RedisEngine(redis, deployment.keyspace, deployment.engine.epochs)
+        self._deployment = replace(deployment, redis=redis, engine=engine)
+        self._restorer = Restorer(redis, deployment.keyspace)
+
+    async def settle(self, look: Look, known: int) -> Look:
+        """Raise the epoch of a partition whose books agree; close one whose books do not.
+
+        `known` is the epoch that the partition had in this process: where it is another by now,
+        another process has been here. Raises what the drivers raise.
+        """
+        begun = look.held == look.epoch + 1  # raised in Redis, and not yet in SQL
+        if not begun and (look.refusal is not None or look.epoch != known):
+            return look
+        difference = await self._difference(look.partition)
+        if difference:
+            return replace(look, refusal=Refused(REDIS_URL, difference, RECOVER))
+        if not begun:
+            await self._restorer.raise_epoch(look.partition, look.epoch, look.epoch + 1)
+        row = log_offsets.c
+        async with transaction(self._deployment.sql) as connection:
+            await connection.execute(
+                update(log_offsets)
+                .where(row.partition == look.partition, row.epoch == look.epoch)
+                .values(epoch=look.epoch + 1)
+            )
+        parts = self._deployment
+        return await look_at(parts.redis, parts.sql, parts.keyspace, look.partition)
+
+    async def _difference(self, partition: int) -> str:
+        """How the books in Redis are not those of SQL with the log behind it, or nothing."""
+        # Imported late: the audit knows deployments, and a deployment is being put together here.
+        from livesale.audit.books import check_balance, check_sides
+        from livesale.audit.instant import take_instant
+        from livesale.audit.tail import LogTrimmed
+
+        for _ in range(ATTEMPTS):
+            async with snapshot(self._deployment.sql) as connection:
+                try:
+                    instant = await take_instant(
+                        self._deployment, self._deployment.redis, connection, partition
+                    )
+                except LogTrimmed:
+                    continue
+            broken = [c.detail for c in (check_balance(instant), check_sides(instant)) if not c.ok]
+            return "; ".join(broken)
+        return f"the log of p{partition:02d} is trimmed faster than it can be read"

@@ -1,0 +1,111 @@
+"""What is wrong with a partition, and what recovery would do. Looks only."""
+
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from livesale.continuity import find_gap
+from livesale.deployment import Deployment
+from livesale.errors import Refused
+from livesale.partitions import SQL_URL, look_at
+from livesale.store.database import snapshot
+from livesale.store.ledger import Position, position
+from livesale.store.tables import books, drops, orders
+from livesale.workers.tail import read_item
+from stock.entries import Confirmed, Reserved
+from stock.log import LogReader
+
+PAGE = 500
+
+
+class Diagnosis(Struct, frozen=True):
+    """One partition. Healthy when `problem` is empty; beyond recovery when `cure` is not.
+
+    `left_entries` are log entries that SQL does not hold: salvaged where they go on from it
+    (`continuous`), else put aside and fitted in. `held_text` is what Redis has for an epoch.
+    """
+
+    partition: int
+    problem: str
+    cure: str
+    place: Position
+    held_text: str | None
+    continuous: bool
+    left_entries: int
+    left_reservations: int
+    left_payments: int
+    drops: int
+    orders: int
+    held_units: int
+    sold_units: int
+    unknown: str
+
+    @property
+    def healthy(self) -> bool:
+        return not self.problem
+
+
+async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
+    """Compare one partition. Raises Refused where SQL does not know it."""
+    redis, keyspace = deployment.redis, deployment.keyspace
+    look = await look_at(redis, deployment.sql, keyspace, partition)
+    reader = LogReader(redis, keyspace.log(partition))
+    async with snapshot(deployment.sql) as connection:
+        place = await position(connection, partition)
+        if place is None:
+            raise Refused(SQL_URL, f"it has no partition p{partition:02d}", "Name the right one.")
+        here = (drops.c.partition == partition) & drops.c.archived_ms.is_(None)
+        counted = await connection.execute(
+            select(func.count(), func.sum(books.c.held), func.sum(books.c.sold))
+            .select_from(drops.join(books, books.c.drop_id == drops.c.drop_id))
+            .where(here)
+        )
+        count, held, sold = counted.one()
+        ordered = await connection.scalar(
+            select(func.count())
+            .select_from(orders.join(drops, drops.c.drop_id == orders.c.drop_id))
+            .where(here)
+        )
+    gap = await find_gap(redis, reader, place)
+    left = await _left(reader, place.offset)
+    held_text: str | None = await redis.get(keyspace.epoch(partition))  # type: ignore[assignment]
+    refusal = look.refusal
+    beyond = refusal is not None and refusal.setting == SQL_URL
+    return Diagnosis(
+        partition=partition,
+        problem=refusal.problem if refusal else "",
+        cure=refusal.cure if refusal and beyond else "",
+        place=place,
+        held_text=held_text,
+        continuous=not gap,
+        left_entries=left[0],
+        left_reservations=left[1],
+        left_payments=left[2],
+        drops=count,
+        orders=ordered or 0,
+        held_units=int(held or 0),
+        sold_units=int(sold or 0),
+        unknown=_unknown(gap, place),
+    )
+
+
+async def _left(reader: LogReader, offset: str) -> tuple[int, int, int]:
+    """Entries behind SQL, the reservations and the payments in them."""
+    entries = reservations = payments = 0
+    while page := await reader.between(offset, "+", PAGE):
+        for raw in page:
+            entry = read_item(*raw).entry
+            rows = entry.rows if entry else ()
+            reservations += sum(isinstance(row, Reserved) for row in rows)
+            payments += sum(isinstance(row, Confirmed) for row in rows)
+        entries += len(page)
+        offset = page[-1][0]
+    return entries, reservations, payments
+
+
+def _unknown(gap: str, place: Position) -> str:
+    if not gap:
+        return "nothing: the log goes on from where SQL stands"
+    return (
+        f"what was acknowledged after {place.offset} and had not reached SQL; "
+        "a drop that is still `opening` has to be opened again"
+    )

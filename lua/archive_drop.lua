@@ -1,0 +1,60 @@
+#!lua
+-- archive_drop: takes a finished drop out of Redis, once SQL holds everything about it.
+--
+-- KEYS  1 epoch_key         string
+--       2 drop_key          hash
+--       3 buyers_key        hash
+--       4 reservations_key  hash
+--       5 due_key           zset
+--       6 log_key           stream
+-- ARGV  1 epoch             integer, ≥ 1
+--       2 drop_id           text
+--       3 books             what SQL says: allotted|available|held|sold|burned
+--       4 reservations      orders that SQL has of this drop
+--       5 offset            id of the last entry that SQL held when it said so
+--       6 max_entries       entries behind the offset that are looked at
+-- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'ARCHIVED'} | {'UNFINISHED'} | {'BEHIND'} | {'DIFFERENT'}
+-- LOGS     nothing
+--
+-- UNFINISHED: not closed, or units are held. BEHIND: the log behind the offset speaks of this drop,
+-- or is too long to be looked at. DIFFERENT: the books are not those of SQL.
+
+--!include books
+
+local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
+local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local epoch, drop_id, books, reservations = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local offset, max_entries = ARGV[5], tonumber(ARGV[6])
+
+if redis.call('GET', epoch_key) ~= epoch then
+  return {'FENCED'}
+end
+local drop = read_drop(drop_key)
+if not drop then
+  return {'UNKNOWN_DROP'}
+end
+local broken = broken_books(drop_id, drop)
+if broken then
+  return broken
+elseif drop.state ~= 'closed' or drop.held > 0 then
+  return {'UNFINISHED'}
+end
+local tail = redis.call('XRANGE', log_key, '(' .. offset, '+', 'COUNT', max_entries + 1)
+if #tail > max_entries then
+  return {'BEHIND'}
+end
+for _, entry in ipairs(tail) do
+  local fields = entry[2]
+  for i = 1, #fields, 2 do
+    if fields[i] == 'd' and fields[i + 1] == drop_id then
+      return {'BEHIND'}
+    end
+  end
+end
+if books_text(drop) ~= books or redis.call('HLEN', reservations_key) ~= reservations then
+  return {'DIFFERENT'}
+end
+
+redis.call('UNLINK', drop_key, buyers_key, reservations_key)
+redis.call('ZREM', due_key, drop_id)
+return {'ARCHIVED'}

@@ -1,0 +1,60 @@
+#!lua
+-- restore_drop: writes a part of a drop from SQL while its partition is being recovered.
+--
+-- KEYS  1 epoch_key         string
+--       2 drop_key          hash
+--       3 buyers_key        hash
+--       4 reservations_key  hash
+--       5 due_key           zset
+-- ARGV  1 epoch             what recovery put in the place of the epoch
+--       2 drop_id           text
+--       3 part              reservations | buyers | due | drop; `drop` is the last one
+--       4 reservations      how many there must be when `drop` comes
+--       5 buyers            how many there must be when `drop` comes
+--       6 pairs...          1 to 1000 pairs of texts: rid and record, buyer and holdings, time and
+--                           member, field and value
+-- RETURNS  {'FENCED'} | {'EXISTS'} | {'TORN', reservations, buyers} | {'RESTORED'}
+-- LOGS     nothing
+--
+-- A part may be written twice. Until `drop` has come nobody knows the drop.
+
+--!include books
+
+local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
+local reservations_key, due_key = KEYS[4], KEYS[5]
+local epoch, drop_id, part = ARGV[1], ARGV[2], ARGV[3]
+local reservations, buyers = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+if redis.call('GET', epoch_key) ~= epoch then
+  return {'FENCED'}
+elseif redis.call('HLEN', drop_key) > 0 then
+  return {'EXISTS'}
+end
+local pairs_given, fields = {}, {}
+for i = 6, #ARGV do
+  pairs_given[i - 5] = ARGV[i]
+end
+if part == 'drop' then
+  local found = {redis.call('HLEN', reservations_key), redis.call('HLEN', buyers_key)}
+  if found[1] ~= reservations or found[2] ~= buyers then
+    return {'TORN', found[1], found[2]}
+  end
+  for i = 1, #pairs_given, 2 do
+    fields[pairs_given[i]] = tonumber(pairs_given[i + 1])
+  end
+  local broken = broken_books(drop_id, fields)
+  if broken then
+    return broken
+  end
+end
+
+if part == 'due' then
+  redis.call('ZADD', due_key, unpack(pairs_given))
+elseif part == 'reservations' then
+  redis.call('HSET', reservations_key, unpack(pairs_given))
+elseif part == 'buyers' then
+  redis.call('HSET', buyers_key, unpack(pairs_given))
+else
+  redis.call('HSET', drop_key, unpack(pairs_given))
+end
+return {'RESTORED'}
