@@ -106,6 +106,7 @@ async def test_a_reservation_takes_no_more_than_is_reckoned(stage: Deployment) -
 
 
 def exposed(**flags: Any) -> dict[str, Finding]:
+    flags["payments__allow_simulated"] = True
     settings = load_settings(env="prod", auth__secret=SECRET, **flags)
     return {finding.topic: finding for finding in readiness.exposure(settings)}
 

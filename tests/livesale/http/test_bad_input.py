@@ -275,8 +275,8 @@ async def test_a_torn_body_leaves_no_error_in_the_log(
         writer.close()
         await _until_connected(server, False)
         await asyncio.sleep(0)  # the handler learns of it
-    # then: no line at all, neither for a fault nor for an answer of 5xx
-    assert [line for line in seen if line["log_level"] != "debug"] == []
+    # then: nothing of a fault or of an answer of 5xx; the access log samples what it likes
+    assert [line for line in seen if line["log_level"] not in {"debug", "info"}] == []
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
