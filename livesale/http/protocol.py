@@ -26,6 +26,7 @@ MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
 MAX_HEADERS = 100
 STALL_S = 60.0  # longer than any handler may take: a client that does not read its answer
 WATCH_S = 0.5
+LINGER_S = 1.0  # for the rest of a body that nobody reads, so that its sender sees the answer
 
 log = structlog.get_logger(__name__)
 
@@ -193,6 +194,7 @@ class ApiRunner(web.AppRunner):
             app,
             access_log=None,
             keepalive_timeout=http.idle_timeout_s,
+            lingering_time=LINGER_S,
             shutdown_timeout=http.drain_s if shutdown_timeout is None else shutdown_timeout,
             max_line_size=http.max_header_bytes,
             max_field_size=http.max_header_bytes,
