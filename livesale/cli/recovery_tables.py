@@ -9,6 +9,7 @@ from rich.text import Text
 
 from livesale.cli.tables import make_table
 from livesale.paper import print_out
+from livesale.wording import counted
 
 if TYPE_CHECKING:
     from livesale.recovery import Diagnosis, Progress, Repaired
@@ -31,8 +32,9 @@ def _would_do(found: "Diagnosis") -> str:
         return f"nothing, it cannot help: {found.cure}"
     lines = [f"raise the epoch to {found.place.epoch + 1}"]
     left = (
-        f"{found.left_entries:,} log entries with {found.left_reservations:,} reservations and "
-        f"{found.left_payments:,} payments"
+        f"{counted(found.left_entries, 'log entry', 'log entries')} with "
+        f"{counted(found.left_reservations, 'reservation')} and "
+        f"{counted(found.left_payments, 'payment')}"
     )
     if found.left_entries and found.continuous:
         lines.append(f"take {left} into SQL")
@@ -42,10 +44,11 @@ def _would_do(found: "Diagnosis") -> str:
             "released or refunded"
         )
     lines.append(
-        f"rebuild {found.drops:,} drops with {found.orders:,} orders "
-        f"({found.held_units:,} units held, {found.sold_units:,} sold)"
+        f"rebuild {counted(found.drops, 'drop')} with {counted(found.orders, 'order')} "
+        f"({counted(found.held_units, 'unit')} held, {found.sold_units:,} sold)"
     )
-    lines.append(f"cannot be known: {found.unknown}")
+    if found.unknown:
+        lines.append(f"cannot be known: {found.unknown}")
     return "\n".join(lines)
 
 

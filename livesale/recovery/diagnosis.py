@@ -21,7 +21,8 @@ class Diagnosis(Struct, frozen=True):
     """One partition. Healthy when `problem` is empty; beyond recovery when `cure` is not.
 
     `left_entries` are log entries that SQL does not hold: salvaged where they go on from it
-    (`continuous`), else put aside and fitted in. `held_text` is what Redis has for an epoch.
+    (`continuous`), else put aside and fitted in. `held_text` is what Redis has for an epoch;
+    `unknown` what may have been lost, or nothing.
     """
 
     partition: int
@@ -104,7 +105,7 @@ async def _left(reader: LogReader, offset: str) -> tuple[int, int, int]:
 
 def _unknown(gap: str, place: Position) -> str:
     if not gap:
-        return "nothing: the log goes on from where SQL stands"
+        return ""  # the log goes on from where SQL stands
     return (
         f"what was acknowledged after {place.offset} and had not reached SQL; "
         "a drop that is still `opening` has to be opened again"
