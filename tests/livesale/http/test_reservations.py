@@ -57,6 +57,28 @@ async def test_a_retry_with_the_same_key_is_the_same_reservation(api: Api) -> No
     assert (await api.books(drop_id))["redis"] == FULL | {"available": 7, "held": 3}
 
 
+async def test_a_client_that_is_gone_before_the_answer_has_one_effect(api: Api) -> None:
+    # given: buyers who ask and hang up at once
+    drop_id = await api.open_drop(allotted=50)
+    names = [f"buyer-{number}" for number in range(20)]
+    for name in names:
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(
+            f"POST /v1/drops/{drop_id}/reservations HTTP/1.1\r\nHost: a\r\n"
+            f"Authorization: Bearer {api.buyer(name)}\r\nIdempotency-Key: k\r\n"
+            "Content-Length: 0\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.transport.abort()
+    # when: they come back with their keys, twice
+    replies = [await api.reserve(drop_id, name, key="k") for name in [*names, *names]]
+    # then: whether the first one landed or not, each has one unit
+    assert {reply.status for reply in replies[:20]} <= {200, 201}
+    assert {reply.status for reply in replies[20:]} == {200}
+    assert len({reply.body["reservation_id"] for reply in replies}) == 20
+    assert (await api.books(drop_id))["redis"]["held"] == 20
+
+
 async def test_a_key_is_the_buyers_own(api: Api) -> None:
     drop_id = await api.open_drop()
     one = await api.reserve(drop_id, "ann", key="same")
