@@ -1,0 +1,1 @@
+"""Load tests: what a crowd does to a running service, over HTTP and nothing else."""
