@@ -1,1 +1,5 @@
-"""Measurements in one process, each a command: `python -m benchmarks.<name>`."""
+"""The limits, measured in one run: `make bench`, or `python -m benchmarks`.
+
+A figure is a module with `measure(scale, records)`, which measures everything it compares once, in
+turns. The runner calls all figures, round after round; targets are ratios inside one run.
+"""

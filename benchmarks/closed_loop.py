@@ -1,0 +1,90 @@
+"""As many requests as are answered: wrk where it is installed, else our own generator.
+
+The generator, asked for far more than any server here answers, has one request on its way on each
+connection all the time: that is a closed loop, too, but it needs more of the core that it shares
+with Redis than wrk does.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from loadtests.open_loop.processes import Plan, run
+from loadtests.target import parse_target
+
+CONNECTIONS = 128
+MORE_THAN_ANY = 100_000.0
+TIMEOUT_S = 10.0
+SCRIPT = Path(__file__).with_name("reservations.lua")
+
+_REQUESTS = re.compile(r"(\d+) requests in ([\d.]+)(m?s)")
+_REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
+
+
+class Shot(Struct, frozen=True):
+    """What was answered, and how much of it by anything but 2xx."""
+
+    requests: int
+    refused: int
+    elapsed_s: float
+
+    @property
+    def per_s(self) -> float:
+        return self.requests / self.elapsed_s
+
+
+class Tokens(Struct, frozen=True):
+    """The same tokens in memory, and in a file for wrk."""
+
+    all: Sequence[str]
+    path: Path
+
+
+def has_wrk() -> bool:
+    return shutil.which("wrk") is not None
+
+
+def get(url: str, seconds: int) -> Shot:
+    """Read the root. Raises RuntimeError where the network failed."""
+    if has_wrk():
+        return _wrk(url, seconds)
+    return _generator(Plan(parse_target(url), MORE_THAN_ANY, seconds, connections=CONNECTIONS))
+
+
+def reserve(url: str, drop_id: str, tokens: Tokens, seconds: int) -> Shot:
+    """Buyers reserve one unit each. Raises RuntimeError where the network failed."""
+    if has_wrk():
+        arguments = ("--", drop_id, str(tokens.path), drop_id)
+        return _wrk(url, seconds, "-s", str(SCRIPT), url, *arguments)
+    plan = Plan(
+        parse_target(url),
+        MORE_THAN_ANY,
+        seconds,
+        connections=CONNECTIONS,
+        drop_id=drop_id,
+        tokens=tokens.all,
+    )
+    return _generator(plan)
+
+
+def _wrk(url: str, seconds: int, *command: str) -> Shot:
+    options = ("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_S:g}s")
+    wrk = ["wrk", *options, *(command or (url,))]
+    done = subprocess.run(wrk, capture_output=True, text=True, check=True)  # noqa: S603  ours
+    found = _REQUESTS.search(done.stdout)
+    if found is None or "Socket errors" in done.stdout:
+        raise RuntimeError(f"wrk and {url}:\n{done.stdout}")
+    refused = _REFUSED.search(done.stdout)
+    elapsed_s = float(found[2]) / (1000 if found[3] == "ms" else 1)
+    return Shot(int(found[1]), int(refused[1]) if refused else 0, elapsed_s)
+
+
+def _generator(plan: Plan) -> Shot:
+    # What is still in line when the time is up is given up, as wrk hangs up then.
+    result = run(structs.replace(plan, timeout_s=plan.seconds))
+    good = sum(found.count for name, found in result.answers.items() if name.startswith("2"))
+    return Shot(result.answered, result.answered - good, result.answered / result.answered_per_s)

@@ -1,0 +1,40 @@
+"""How long buyers wait, from when they meant to ask: at 70 % of saturation, and over the load."""
+
+from benchmarks import names
+from benchmarks.records import Records
+from benchmarks.scale import Scale
+from benchmarks.shop import MANY, Shop
+from loadtests.open_loop.processes import Plan, run
+from loadtests.target import parse_target
+
+FIGURE = "latency"
+PART = 0.7
+CONNECTIONS = 256
+TIMEOUT_S = 3.0
+
+
+def wait_at_seventy(shop: Shop, saturation: float, scale: Scale, records: Records) -> None:
+    """Independent buyers arrive at 70 % of the rate that the closed loop reached just before."""
+    result = run(_plan(shop, PART * saturation, scale.open_loop_s))
+    records.at_seventy.append(result)
+    p99 = result.latency_ms["99"]
+    records.add(FIGURE, names.P99, TIMEOUT_S * 1000 if p99 is None else p99, "ms")
+
+
+def trace_curve(shop: Shop, saturation: float, scale: Scale, records: Records) -> None:
+    """A run at each part of the saturation, one after the other, each on a fresh drop."""
+    for part in scale.sweep:
+        records.curve.append(run(_plan(shop, part * saturation, scale.sweep_s)))
+
+
+def _plan(shop: Shop, rate: float, seconds: float) -> Plan:
+    return Plan(
+        parse_target(shop.best.url),
+        rate,
+        seconds,
+        poisson=True,
+        connections=CONNECTIONS,
+        timeout_s=TIMEOUT_S,
+        drop_id=shop.best.operator.open_drop(MANY),
+        tokens=shop.tokens.all,
+    )

@@ -1,0 +1,47 @@
+"""Writes a run into docs/benchmarks.md: tables between markers, pictures beside them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.pictures import pictures
+from benchmarks.report import Report
+from benchmarks.tables import conditions, curve, figures, markdown, verdicts
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def write(report: Report, docs: Path = DOCS) -> None:
+    """Replace what was measured this time; what was not keeps its place and its figures.
+
+    Raises KeyError where the page has no place for a table.
+    """
+    page, folder = docs / "benchmarks.md", docs / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    drawn = dict(pictures(report))
+    for name, picture in drawn.items():
+        (folder / name).write_text(picture, encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    for place, content in _blocks(report, set(drawn)):
+        text = _put(text, place, content)
+    page.write_text(text, encoding="utf-8")
+
+
+def _blocks(report: Report, drawn: set[str]) -> Iterator[tuple[str, str]]:
+    taken = conditions(report)
+    yield "targets", f"{taken}\n\n{markdown(verdicts(report))}"
+    for name, sheet in figures(report):
+        content = markdown(sheet)
+        if f"{name}.svg" in drawn:
+            content += f"\n\n![{sheet.title}](benchmarks/{name}.svg)"
+        if name == "latency" and report.records.curve:
+            content += f"\n\n{markdown(curve(report))}"
+        yield name, content
+
+
+def _put(text: str, place: str, content: str) -> str:
+    begin, end = f"<!-- {place}: begin -->", f"<!-- {place}: end -->"
+    if begin not in text or end not in text:
+        raise KeyError(f"docs/benchmarks.md has no place for {place}")
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    return re.sub(pattern, lambda _: f"{begin}\n{content}\n{end}", text, flags=re.DOTALL)

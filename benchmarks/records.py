@@ -1,0 +1,53 @@
+"""What was measured, cell by cell and round by round."""
+
+import statistics
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from loadtests.open_loop.result import Result
+
+
+class Series(Struct):
+    """One cell: a value for each round, and where it means something the CPU time for one unit."""
+
+    figure: str
+    name: str
+    unit: str
+    values: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def cpu_median(self) -> float:
+        return statistics.median(self.cpu_us)
+
+
+class Records(Struct):
+    """Everything of one run. Names of cells are unique over all figures."""
+
+    series: list[Series] = field(default_factory=list)
+    at_seventy: list[Result] = field(default_factory=list)  # open loop, each round
+    curve: list[Result] = field(default_factory=list)
+    audits: list[str] = field(default_factory=list)  # what was audited, and was clean
+
+    def add(
+        self, figure: str, name: str, value: float, unit: str, cpu_us: float | None = None
+    ) -> None:
+        """Take down one value of this round."""
+        series = self.find(name)
+        if series is None:
+            series = Series(figure, name, unit)
+            self.series.append(series)
+        series.values.append(value)
+        if cpu_us is not None:
+            series.cpu_us.append(cpu_us)
+
+    def find(self, name: str) -> Series | None:
+        return next((series for series in self.series if series.name == name), None)
+
+    def of(self, figure: str) -> Iterator[Series]:
+        return (series for series in self.series if series.figure == figure)

@@ -1,0 +1,27 @@
+"""Runs the figures in turns, round after round, and says what it does."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks import cold_start, depth, engine, generator, http, writer
+from benchmarks.records import Records
+from benchmarks.scale import Scale
+
+Measure = Callable[[Scale, Records, bool], None]
+
+FIGURES: dict[str, Measure] = {
+    module.FIGURE: module.measure for module in (http, engine, writer, depth, cold_start, generator)
+}
+
+
+def run(scale: Scale, figures: Sequence[str]) -> Records:
+    """Every figure once a round. Raises RuntimeError where what was measured was not right."""
+    records = Records()
+    for number in range(1, scale.rounds + 1):
+        for figure in figures:
+            started_s = time.monotonic()
+            FIGURES[figure](scale, records, number == scale.rounds)
+            took_s = time.monotonic() - started_s
+            print(f"round {number} of {scale.rounds}: {figure}, {took_s:.0f} s", file=sys.stderr)
+    return records

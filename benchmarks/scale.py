@@ -1,0 +1,49 @@
+"""How much is measured: everything, or just enough to see that it runs."""
+
+from msgspec import Struct
+
+
+class Scale(Struct, frozen=True):
+    """Of one round, unless it says otherwise."""
+
+    rounds: int
+    seconds: int  # of each closed-loop cell, as wrk takes it
+    warm_up_s: int
+    buyers: int  # with tokens; more requests than that begin again at the first
+    open_loop_s: float
+    sweep: tuple[
+        float, ...
+    ]  # offered loads of the curve, as parts of saturation; in the last round
+    sweep_s: float
+    reservations: int  # of each cell of the engine
+    written: int  # reservations that the writer moves
+    shallow: int  # reservations in the drop, few and many
+    deep: int
+
+
+FULL = Scale(
+    rounds=3,
+    seconds=3,
+    warm_up_s=1,
+    buyers=200_000,
+    open_loop_s=5.0,
+    sweep=(0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
+    sweep_s=1.5,
+    reservations=50_000,
+    written=50_000,
+    shallow=10_000,
+    deep=1_000_000,
+)
+QUICK = Scale(
+    rounds=1,
+    seconds=1,
+    warm_up_s=0,
+    buyers=20_000,
+    open_loop_s=0.5,
+    sweep=(0.2, 0.7),
+    sweep_s=0.3,
+    reservations=2_000,
+    written=2_000,
+    shallow=500,
+    deep=5_000,
+)

@@ -1,0 +1,166 @@
+"""livesale as it runs in production, on stores of its own: what the figures over HTTP measure.
+
+Everything is on: tokens, validation, limits, metrics, sampled log, `appendfsync always`. One API
+worker with the fast lane and one without it, on the same stores, each on the core of what is
+measured; Valkey on the other one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
+from benchmarks.machine import LOAD_CORE, pinned
+from benchmarks.operator import Operator
+from benchmarks.processes import free_port, server
+from livesale.identity.tokens import TokenSigner
+from livesale.parent import die_with_parent
+from livesale.settings import HttpSettings, Settings, as_environment, load_settings
+from stock.connection import connect
+from stock.gateway import RedisEngine
+from stock.keyspace import Keyspace
+from tests.servers import Valkey
+
+MANY = 10_000_000
+SETTLE_S = 300
+HAS_FAST_LANE = "fast_lane" in HttpSettings.model_fields
+
+
+class Worker:
+    """One API worker, and the requests to reserve that it is sent."""
+
+    def __init__(self, url: str, pid: int, tokens: Tokens, operator: Operator) -> None:
+        self.url = url
+        self.pid = pid
+        self.tokens = tokens
+        self.operator = operator
+
+    def sell(self, seconds: int) -> Shot:
+        """Buyers reserve, and every one of them gets a unit."""
+        return self.sell_more(self.operator.open_drop(MANY), seconds)
+
+    def sell_more(self, drop_id: str, seconds: int) -> Shot:
+        """The same from a drop that has sold before. Raises RuntimeError where the books differ."""
+        before = self.operator.held(drop_id)
+        shot = reserve(self.url, drop_id, self.tokens, seconds)
+        held = self.operator.held(drop_id) - before
+        # What was under way when the load hung up is held, and in no count of it.
+        if shot.refused or not 0 <= held - shot.requests <= CONNECTIONS:
+            raise RuntimeError(f"{held} held by {shot}")
+        return shot
+
+    def refuse(self, seconds: int) -> Shot:
+        """Buyers come to a drop that has nothing left."""
+        drop_id = self.operator.open_drop(1)
+        self.operator.reserve(drop_id, "first")
+        shot = reserve(self.url, drop_id, self.tokens, seconds)
+        if shot.refused != shot.requests or self.operator.held(drop_id) != 1:
+            raise RuntimeError(f"not every buyer was refused: {shot}")
+        return shot
+
+
+class Shop:
+    """`lane` is None where this livesale has no fast lane."""
+
+    def __init__(
+        self, settings: Settings, valkey: Valkey, tokens: Tokens, plain: Worker, lane: Worker | None
+    ) -> None:
+        self.settings = settings
+        self.tokens = tokens
+        self.plain = plain
+        self.lane = lane
+        self._valkey = valkey
+
+    @property
+    def best(self) -> Worker:
+        return self.lane or self.plain
+
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[RedisEngine]:
+        """The engine on this shop's Valkey, past the workers."""
+        keyspace = Keyspace(self.settings.stock.partitions)
+        redis = connect(self._valkey.url)
+        try:
+            yield RedisEngine(redis, keyspace, dict.fromkeys(range(keyspace.partitions), 1))
+        finally:
+            await redis.aclose()
+
+    def audit(self) -> str:
+        """Let the writer catch up, then check every promise. RuntimeError if one is broken."""
+        env = os.environ | as_environment(self.settings)
+        writer = subprocess.Popen(
+            [sys.executable, "-m", "livesale", "writer"],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )
+        try:
+            done = subprocess.run(  # noqa: S603  ours
+                [sys.executable, "-m", "livesale", "audit", "--json", "--settle", str(SETTLE_S)],
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            writer.terminate()
+            writer.wait()
+        if done.returncode:
+            raise RuntimeError(f"the audit found something:\n{done.stdout}{done.stderr[-2000:]}")
+        checks = json.loads(done.stdout)
+        seen = next(check["detail"] for check in checks if check["invariant"] == "I4")
+        return f"{len(checks)} checks hold: {seen}"
+
+
+@contextmanager
+def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
+    """A shop with nothing sold yet; gone with the block."""
+    with ExitStack() as stack:
+        valkey = Valkey()
+        stack.callback(valkey.remove)
+        with pinned(LOAD_CORE):
+            valkey.start()
+        settings = _settings(valkey, folder)
+        tokens = _tokens(settings, buyers, folder)
+        plain = stack.enter_context(_worker(settings, tokens, 0, fast_lane=False))
+        lane = None
+        if HAS_FAST_LANE:
+            lane = stack.enter_context(_worker(settings, tokens, 1, fast_lane=True))
+        yield Shop(settings, valkey, tokens, plain, lane)
+
+
+@contextmanager
+def _worker(settings: Settings, tokens: Tokens, index: int, *, fast_lane: bool) -> Iterator[Worker]:
+    lane = {"fast_lane": fast_lane} if HAS_FAST_LANE else {}
+    http = settings.http.model_copy(update={"port": free_port(), **lane})
+    env = as_environment(settings.model_copy(update={"http": http}))
+    arguments = ("api-worker", "--index", str(index))
+    with server(http.port, "livesale", *arguments, env=env) as pid:
+        url = f"http://127.0.0.1:{http.port}"
+        yield Worker(url, pid, tokens, Operator(url, settings))
+
+
+def _settings(valkey: Valkey, folder: Path) -> Settings:
+    """Those of production where they cost anything: one client may ask as often as it can."""
+    return load_settings(
+        data_dir=folder / "data",
+        redis__url=valkey.url,
+        # No proxy: the address of the load is counted as a client's, and must never be refused.
+        http__trusted_proxies=[],
+        limits__address_per_s=1e6,
+        limits__address_burst=1_000_000,
+        log__format="json",
+    )
+
+
+def _tokens(settings: Settings, buyers: int, folder: Path) -> Tokens:
+    signer = TokenSigner.from_settings(settings)
+    tokens = [signer.buyer(f"buyer-{number:08d}") for number in range(buyers)]
+    path = folder / "tokens"
+    path.write_text("\n".join(tokens))
+    return Tokens(tokens, path)

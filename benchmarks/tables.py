@@ -1,0 +1,128 @@
+"""The figures as tables: rows once, for the terminal and for Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from rich.console import RenderableType
+from rich.table import Table
+
+from benchmarks.records import Series
+from benchmarks.report import Report
+from benchmarks.targets import Verdict
+from loadtests.open_loop.result import Result
+
+TITLES = {
+    "http": "One API worker over HTTP",
+    "latency": "Latency, open loop",
+    "engine": "The engine alone",
+    "writer": "The writer",
+    "depth": "A drop with few and with many reservations",
+    "cold_start": "Cold start",
+    "generator": "The open-loop generator",
+}
+
+
+class Sheet(Struct):
+    """A table with a title. The first column is words, the others are figures."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[Sequence[str]]
+
+
+def verdicts(report: Report) -> Sheet:
+    rows = [_verdict(verdict) for verdict in report.verdicts if verdict.values]
+    return Sheet("Targets", ("", "target", "min", "median", "max", "verdict"), rows)
+
+
+def figures(report: Report) -> Iterator[tuple[str, Sheet]]:
+    """A table for each figure that was measured, by its name."""
+    for name, title in TITLES.items():
+        series = list(report.records.of(name))
+        if not series:
+            continue
+        with_cpu = any(cell.cpu_us for cell in series)
+        columns = ("", "min", "median", "max", "unit", *(("CPU µs each",) if with_cpu else ()))
+        yield name, Sheet(title, columns, [_cell(cell, with_cpu) for cell in series])
+
+
+def curve(report: Report) -> Sheet:
+    """Latency over offered load."""
+    return Sheet(
+        "Latency over offered load, ms from the intended send time",
+        ("offered/s", "goodput/s", "p50", "p90", "p99", "p99.9", "never answered"),
+        [_point(result) for result in report.records.curve],
+    )
+
+
+def conditions(report: Report) -> str:
+    """What everything was taken on."""
+    here = report.machine
+    loads = " → ".join(f"{load:.1f}" for load in here.load)
+    wrk = f"wrk {here.wrk}" if here.wrk else "our own generator"
+    return (
+        f"{here.cores} cores of {here.cpu}, {here.system}; Python {here.python}, "
+        f"aiohttp {here.aiohttp}, uvloop {here.uvloop}, Valkey {here.valkey}, "
+        f"MariaDB {here.mariadb}; closed loop by {wrk}; {report.rounds} interleaved rounds in "
+        f"{report.took_s / 60:.1f} minutes; load average {loads}."
+    )
+
+
+def on_terminal(report: Report) -> Iterator[RenderableType]:
+    """Everything, the targets last: that is where a reader of a terminal looks."""
+    for _, sheet in figures(report):
+        yield _rich(sheet)
+    if report.records.curve:
+        yield _rich(curve(report))
+    for audit in report.records.audits:
+        yield f"audit after a round: {audit}"
+    yield _rich(verdicts(report))
+    yield conditions(report)
+
+
+def markdown(sheet: Sheet) -> str:
+    lines = [
+        f"| {' | '.join(sheet.columns)} |",
+        f"|---{'|--:' * (len(sheet.columns) - 1)}|",
+        *(f"| {' | '.join(row)} |" for row in sheet.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _rich(sheet: Sheet) -> Table:
+    table = Table(title=sheet.title, title_justify="left")
+    for number, column in enumerate(sheet.columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in sheet.rows:
+        table.add_row(*row)
+    return table
+
+
+def _verdict(verdict: Verdict) -> Sequence[str]:
+    target, values = verdict.target, verdict.values
+    unit = f" {target.unit}" if target.unit else ""
+    shown = [number(value) for value in (min(values), verdict.median, max(values))]
+    return (target.says, f"{target.sense} {number(target.bound)}{unit}", *shown, verdict.word)
+
+
+def _cell(cell: Series, with_cpu: bool) -> Sequence[str]:
+    shown = [number(value) for value in (min(cell.values), cell.median, max(cell.values))]
+    cpu = (f"{cell.cpu_median:.1f}" if cell.cpu_us else "",) if with_cpu else ()
+    return (cell.name, *shown, cell.unit, *cpu)
+
+
+def _point(result: Result) -> Sequence[str]:
+    latencies = [result.latency_ms[name] for name in ("50", "90", "99", "99.9")]
+    return (
+        number(result.rate),
+        number(result.goodput_per_s),
+        *("never" if latency is None else number(latency) for latency in latencies),
+        f"{sum(result.never.values()):,}",
+    )
+
+
+def number(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
