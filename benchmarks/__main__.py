@@ -21,7 +21,10 @@ from benchmarks.targets import judge
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 when it ran, whatever it found; with --strict 1 where a target was not met."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.write and (options.quick or options.only):
+        parser.error("--write takes a whole run: one page, one machine, one hour")
     scale = QUICK if options.quick else FULL
     if options.rounds:
         scale = replace(scale, rounds=options.rounds)

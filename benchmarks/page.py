@@ -12,10 +12,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def write(report: Report, docs: Path = DOCS) -> None:
-    """Replace what was measured this time; what was not keeps its place and its figures.
-
-    Raises KeyError where the page has no place for a table.
-    """
+    """Replace every table and picture. Raises KeyError where the page has no place for a table."""
     page, folder = docs / "benchmarks.md", docs / "benchmarks"
     folder.mkdir(exist_ok=True)
     drawn = dict(pictures(report))
@@ -28,8 +25,7 @@ def write(report: Report, docs: Path = DOCS) -> None:
 
 
 def _blocks(report: Report, drawn: set[str]) -> Iterator[tuple[str, str]]:
-    taken = conditions(report)
-    yield "targets", f"{taken}\n\n{markdown(verdicts(report))}"
+    yield "targets", f"{conditions(report)}\n\n{markdown(verdicts(report))}"
     for name, sheet in figures(report):
         content = markdown(sheet)
         if f"{name}.svg" in drawn:

@@ -31,8 +31,8 @@ class Sheet(Struct):
 
 
 def verdicts(report: Report) -> Sheet:
-    rows = [_verdict(verdict) for verdict in report.verdicts if verdict.values]
-    return Sheet("Targets", ("", "target", "min", "median", "max", "verdict"), rows)
+    columns = ("", "target", "min", "median", "max", "by CPU time", "verdict")
+    return Sheet("Targets", columns, [_verdict(verdict) for verdict in report.verdicts])
 
 
 def figures(report: Report) -> Iterator[tuple[str, Sheet]]:
@@ -101,8 +101,12 @@ def _rich(sheet: Sheet) -> Table:
 def _verdict(verdict: Verdict) -> Sequence[str]:
     target, values = verdict.target, verdict.values
     unit = f" {target.unit}" if target.unit else ""
-    shown = [number(value) for value in (min(values), verdict.median, max(values))]
-    return (target.says, f"{target.sense} {number(target.bound)}{unit}", *shown, verdict.word)
+    shown = ["", "", ""]
+    if values:
+        shown = [number(value) for value in (min(values), verdict.median, max(values))]
+    by_cpu = "" if verdict.by_cpu is None else number(verdict.by_cpu)
+    bound = f"{target.sense} {number(target.bound)}{unit}"
+    return (target.says, bound, *shown, by_cpu, verdict.word)
 
 
 def _cell(cell: Series, with_cpu: bool) -> Sequence[str]:

@@ -21,14 +21,20 @@ class Target(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """A target beside what was measured. `met` is None where it was not measured."""
+    """A target beside what was measured. `met` is None where it was not measured.
+
+    `by_cpu` is the same ratio by CPU time, which holds where others use the machine, too: what one
+    request of the other cell costs to what one of this cell costs.
+    """
 
     target: Target
     values: list[float]
     met: bool | None
+    by_cpu: float | None
 
     @property
     def median(self) -> float:
+        """Raises statistics.StatisticsError where nothing was measured."""
         return statistics.median(self.values)
 
     @property
@@ -65,21 +71,18 @@ TARGETS = (
 
 def judge(records: Records) -> list[Verdict]:
     """Every target, in the order of the table."""
-    return [_verdict(target, _values(target, records)) for target in TARGETS]
+    return [_verdict(target, records) for target in TARGETS]
 
 
-def _values(target: Target, records: Records) -> list[float]:
+def _verdict(target: Target, records: Records) -> Verdict:
     cell, to = records.find(target.cell), records.find(target.to)
     if cell is None or (target.to and to is None):
-        return []
-    if to is None:
-        return cell.values
-    return [value / other for value, other in zip(cell.values, to.values, strict=True)]
-
-
-def _verdict(target: Target, values: list[float]) -> Verdict:
-    if not values:
-        return Verdict(target, values, None)
+        return Verdict(target, [], None, None)
+    values, by_cpu = cell.values, None
+    if to is not None:
+        values = [value / other for value, other in zip(values, to.values, strict=True)]
+        if cell.cpu_us and to.cpu_us:
+            by_cpu = to.cpu_median / cell.cpu_median
     middle = statistics.median(values)
     met = middle >= target.bound if target.sense == "≥" else middle <= target.bound
-    return Verdict(target, values, met)
+    return Verdict(target, values, met, by_cpu)
