@@ -18,6 +18,8 @@ from benchmarks.scale import FULL, QUICK
 from benchmarks.tables import on_terminal
 from benchmarks.targets import judge
 
+WIDTH = 120  # of what is printed into a file
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 when it ran, whatever it found; with --strict 1 where a target was not met."""
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = run(scale, options.only or list(FIGURES))
     here.load.append(machine.load_now())
     report = Report(here, scale, time.monotonic() - started_s, records, judge(records))
-    Console().print(*on_terminal(report), sep="\n")
+    width = None if sys.stdout.isatty() else WIDTH
+    Console(width=width).print(*on_terminal(report), sep="\n")
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     if options.write:

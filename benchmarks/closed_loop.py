@@ -55,10 +55,13 @@ def get(url: str, seconds: int) -> Shot:
     return _generator(Plan(parse_target(url), MORE_THAN_ANY, seconds, connections=CONNECTIONS))
 
 
-def reserve(url: str, drop_id: str, tokens: Tokens, seconds: int) -> Shot:
-    """Buyers reserve one unit each. Raises RuntimeError where the network failed."""
+def reserve(url: str, drop_id: str, tokens: Tokens, seconds: int, first: int = 0) -> Shot:
+    """Buyers reserve one unit each, beginning with the `first`, as nobody may come twice.
+
+    Raises RuntimeError where the network failed.
+    """
     if has_wrk():
-        arguments = ("--", drop_id, str(tokens.path), drop_id)
+        arguments = ("--", drop_id, str(tokens.path), drop_id, str(first))
         return _wrk(url, seconds, "-s", str(SCRIPT), url, *arguments)
     plan = Plan(
         parse_target(url),
@@ -66,7 +69,7 @@ def reserve(url: str, drop_id: str, tokens: Tokens, seconds: int) -> Shot:
         seconds,
         connections=CONNECTIONS,
         drop_id=drop_id,
-        tokens=tokens.all,
+        tokens=[*tokens.all[first:], *tokens.all[:first]],
     )
     return _generator(plan)
 

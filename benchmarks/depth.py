@@ -1,8 +1,9 @@
 """A drop with a million reservations against one with ten thousand, and what each takes in Redis.
 
-The drops are filled by the engine, past HTTP; then more is sold from each, by the engine and over
-HTTP. Memory is what Redis uses more after the filling, with the log behind the reservations and
-without it: the writer trims it once SQL holds it. The log is folded, and must give the books.
+The drops are filled by the engine, past HTTP; then more is sold from each, in turns, by the engine
+and over HTTP. The CPU time is that of Valkey: what may grow with a drop grows there. Memory is what
+Redis uses more after the filling, with the log behind the reservations and without it: the writer
+trims it once SQL holds it. The log is folded, and must give the books.
 """
 
 import asyncio
@@ -14,37 +15,43 @@ from msgspec import Struct
 
 from benchmarks import names
 from benchmarks.engine import Buyers, sell_batches
-from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
+from benchmarks.machine import LOAD_CORE, SERVER_CORE, cpu_s, pinned
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 from benchmarks.shop import MANY, Shop, open_shop
 from stock.entries import decode
 from stock.fold import Fold
 from stock.gateway import RedisEngine
-from stock.ids import START
+from stock.ids import START, new_id
 from stock.log import LogReader
 
 FIGURE = "depth"
 BATCH = 256
 FILLED_AT_ONCE = 50_000
+SOLD = 20_000  # in a turn of the engine, and it stays a shallow drop
+TURN_S = 1  # over HTTP
 READ_AT_ONCE = 500
 LOOK_S = 0.05
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    """One round in a fresh shop."""
+    """One round in a fresh shop: the deep drop and fresh shallow ones sell in turns."""
     with (
         tempfile.TemporaryDirectory(prefix="livesale-") as folder,
         open_shop(Path(folder), scale.buyers) as shop,
     ):
-        for name in (names.ENGINE_SHALLOW, names.HTTP_SHALLOW):
-            drop_id, _ = _filled(shop, scale.shallow)
-            _sell_more(shop, drop_id, name, scale, records)
-        drop_id, memory = _filled(shop, scale.deep)
-        for name in (names.ENGINE_DEEP, names.HTTP_DEEP):
-            _sell_more(shop, drop_id, name, scale, records)
+        deep, memory = _filled(shop, scale.deep)
         records.add(FIGURE, names.MEMORY, memory.alone, "bytes")
         records.add(FIGURE, names.MEMORY_LOG, memory.with_log, "bytes")
+        turns = Records()
+        for _ in range(scale.turns):
+            _sell_by_engine(shop, _filled(shop, scale.shallow)[0], names.ENGINE_SHALLOW, turns)
+            _sell_by_engine(shop, deep, names.ENGINE_DEEP, turns)
+            _sell_over_http(shop, _filled(shop, scale.shallow)[0], names.HTTP_SHALLOW, turns)
+            _sell_over_http(shop, deep, names.HTTP_DEEP, turns)
+        for cell in turns.series:
+            cpu_us = cell.cpu_median if cell.cpu_us else None
+            records.add(FIGURE, cell.name, cell.median, cell.unit, cpu_us)
 
 
 class Memory(Struct, frozen=True):
@@ -54,15 +61,20 @@ class Memory(Struct, frozen=True):
     alone: float
 
 
-def _sell_more(shop: Shop, drop_id: str, name: str, scale: Scale, records: Records) -> None:
-    if name in (names.HTTP_SHALLOW, names.HTTP_DEEP):
-        with pinned(LOAD_CORE):
-            shot = shop.best.sell_more(drop_id, scale.seconds)
-        records.add(FIGURE, name, shot.per_s, "requests/s")
-    else:
-        with pinned(SERVER_CORE):
-            rate, cpu_us = uvloop.run(_sell(shop, drop_id, scale.reservations))
-        records.add(FIGURE, name, rate, "reservations/s", cpu_us)
+def _sell_by_engine(shop: Shop, drop_id: str, name: str, turns: Records) -> None:
+    before_s = cpu_s(shop.valkey_pid)
+    with pinned(SERVER_CORE):
+        rate = uvloop.run(_sell(shop, drop_id))
+    cpu_us = 1e6 * (cpu_s(shop.valkey_pid) - before_s) / SOLD
+    turns.add(FIGURE, name, rate, "reservations/s", cpu_us)
+
+
+def _sell_over_http(shop: Shop, drop_id: str, name: str, turns: Records) -> None:
+    before_s = cpu_s(shop.valkey_pid)
+    with pinned(LOAD_CORE):
+        shot = shop.best.sell_more(drop_id, TURN_S)
+    cpu_us = 1e6 * (cpu_s(shop.valkey_pid) - before_s) / shot.requests
+    turns.add(FIGURE, name, shot.per_s, "requests/s", cpu_us)
 
 
 def _filled(shop: Shop, depth: int) -> tuple[str, Memory]:
@@ -86,9 +98,11 @@ async def _fill(shop: Shop, drop_id: str, depth: int) -> Memory:
     return Memory(used / depth, (used - logged) / depth)
 
 
-async def _sell(shop: Shop, drop_id: str, count: int) -> tuple[float, float]:
+async def _sell(shop: Shop, drop_id: str) -> float:
     async with shop.engine() as engine:
-        return await sell_batches(engine, Buyers(drop_id, "more", count), BATCH)
+        buyers = Buyers(drop_id, new_id(), SOLD)
+        rate, _ = await sell_batches(engine, buyers, BATCH)
+        return rate
 
 
 async def _check_books(engine: RedisEngine, drop_id: str, log: str) -> None:

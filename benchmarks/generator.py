@@ -1,4 +1,10 @@
-"""What the open-loop generator drives on one core, against a server that does nothing else."""
+"""What the open-loop generator drives on one core, against a server that does nothing else.
+
+The requests are those of buyers who reserve. Once far more is asked than it can send; once the rate
+that it must keep, where the figure is how late the requests left.
+"""
+
+from msgspec.structs import replace
 
 from benchmarks import names
 from benchmarks.closed_loop import MORE_THAN_ANY
@@ -6,16 +12,32 @@ from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.processes import free_port, server
 from benchmarks.records import Records
 from benchmarks.scale import Scale
+from livesale.identity.tokens import TokenSigner
+from livesale.settings import load_settings
 from loadtests.open_loop.processes import Plan, run
 from loadtests.target import parse_target
+from stock.ids import new_id
 
 FIGURE = "generator"
+RATE = 20_000.0
+CONNECTIONS = 256
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    port = free_port()
+    """One run at each of the two rates."""
+    signer, port = TokenSigner.from_settings(load_settings()), free_port()
     with server(port, "benchmarks.trivial", str(port)), pinned(LOAD_CORE):
-        target = parse_target(f"http://127.0.0.1:{port}")
-        seconds = float(scale.seconds)
-        plan = Plan(target, MORE_THAN_ANY, seconds, connections=256, timeout_s=seconds)
-        records.add(FIGURE, names.GENERATOR, run(plan).answered_per_s, "requests/s")
+        most = Plan(
+            parse_target(f"http://127.0.0.1:{port}"),
+            MORE_THAN_ANY,
+            scale.seconds,
+            connections=CONNECTIONS,
+            timeout_s=scale.seconds,
+            drop_id=new_id(),
+            tokens=[signer.buyer(f"buyer-{number:08d}") for number in range(scale.buyers)],
+        )
+        records.add(FIGURE, names.GENERATOR, run(most).answered_per_s, "requests/s")
+        kept = run(replace(most, rate=RATE))
+        late_ms = kept.late_ms["99"]
+        assert late_ms is not None  # noqa: S101  everything is sent, or the run is not over
+        records.add(FIGURE, names.GENERATOR_LATE, late_ms, "ms")

@@ -18,6 +18,7 @@ MEMORY = "Redis memory for a live reservation"
 MEMORY_LOG = "the same, with its entry in the log until SQL has it"
 COLD_START = "livesale up to the first sale"
 GENERATOR = "requests that one core drives"
+GENERATOR_LATE = "p99 of how late they leave, at 20,000/s"
 
 
 def batches(size: int, durability: str) -> str:

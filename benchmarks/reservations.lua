@@ -1,5 +1,5 @@
--- wrk's side of benchmarks/http.py: `wrk -s reservations.lua <url> -- <drop_id> <tokens> <salt>`.
--- Each request is another buyer's, with a key of its own.
+-- wrk's side of closed_loop.py: `wrk -s reservations.lua <url> -- <drop_id> <tokens> <salt> <first>`.
+-- Each request is another buyer's, beginning with the first, with a key of its own.
 
 local head, tail, tokens, sent = nil, nil, {}, 0
 
@@ -7,6 +7,7 @@ function init(args)
   head = 'POST /v1/drops/' .. args[1] .. '/reservations HTTP/1.1\r\nHost: ' .. wrk.host
     .. '\r\nContent-Type: application/json\r\nContent-Length: 14\r\nAuthorization: Bearer '
   tail = '\r\nIdempotency-Key: ' .. args[3] .. '-'
+  sent = tonumber(args[4])
   for token in io.lines(args[2]) do
     tokens[#tokens + 1] = token
   end

@@ -9,7 +9,7 @@ class Scale(Struct, frozen=True):
     rounds: int
     seconds: int  # of each closed-loop cell, as wrk takes it
     warm_up_s: int
-    buyers: int  # with tokens; more requests than that begin again at the first
+    buyers: int  # with tokens: more than come in one run of wrk
     open_loop_s: float
     sweep: tuple[
         float, ...
@@ -19,13 +19,14 @@ class Scale(Struct, frozen=True):
     written: int  # reservations that the writer moves
     shallow: int  # reservations in the drop, few and many
     deep: int
+    turns: int  # of the two
 
 
 FULL = Scale(
     rounds=3,
     seconds=3,
     warm_up_s=1,
-    buyers=200_000,
+    buyers=300_000,
     open_loop_s=5.0,
     sweep=(0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
     sweep_s=1.5,
@@ -33,6 +34,7 @@ FULL = Scale(
     written=50_000,
     shallow=10_000,
     deep=1_000_000,
+    turns=3,
 )
 QUICK = Scale(
     rounds=1,
@@ -46,4 +48,5 @@ QUICK = Scale(
     written=2_000,
     shallow=500,
     deep=5_000,
+    turns=1,
 )

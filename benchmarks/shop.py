@@ -38,6 +38,7 @@ class Worker:
         self.pid = pid
         self.tokens = tokens
         self.operator = operator
+        self._come: dict[str, int] = {}  # how many buyers each drop has had
 
     def sell(self, seconds: int) -> Shot:
         """Buyers reserve, and every one of them gets a unit."""
@@ -46,8 +47,10 @@ class Worker:
     def sell_more(self, drop_id: str, seconds: int) -> Shot:
         """The same from a drop that has sold before. Raises RuntimeError where the books differ."""
         before = self.operator.held(drop_id)
-        shot = reserve(self.url, drop_id, self.tokens, seconds)
+        first = self._come.get(drop_id, 0)
+        shot = reserve(self.url, drop_id, self.tokens, seconds, first)
         held = self.operator.held(drop_id) - before
+        self._come[drop_id] = first + held
         # What was under way when the load hung up is held, and in no count of it.
         if shot.refused or not 0 <= held - shot.requests <= CONNECTIONS:
             raise RuntimeError(f"{held} held by {shot}")
@@ -74,6 +77,10 @@ class Shop:
         self.plain = plain
         self.lane = lane
         self._valkey = valkey
+
+    @property
+    def valkey_pid(self) -> int:
+        return self._valkey.pid
 
     @property
     def best(self) -> Worker:
