@@ -87,7 +87,8 @@ def _wrk(url: str, seconds: int, *command: str) -> Shot:
 
 
 def _generator(plan: Plan) -> Shot:
-    # What is still in line when the time is up is given up, as wrk hangs up then.
-    result = run(structs.replace(plan, timeout_s=plan.seconds))
+    result = run(structs.replace(plan, timeout_s=TIMEOUT_S, patient=False))
+    if result.never.keys() - {"not sent"}:
+        raise RuntimeError(f"the generator and {plan.target.url}: {result.never}")
     good = sum(found.count for name, found in result.answers.items() if name.startswith("2"))
     return Shot(result.answered, result.answered - good, result.answered / result.answered_per_s)

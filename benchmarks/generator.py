@@ -26,18 +26,19 @@ CONNECTIONS = 256
 def measure(scale: Scale, records: Records, last: bool) -> None:
     """One run at each of the two rates."""
     signer, port = TokenSigner.from_settings(load_settings()), free_port()
-    with server(port, "benchmarks.trivial", str(port)), pinned(LOAD_CORE):
+    with server("benchmarks.trivial", str(port), port=port) as trivial, pinned(LOAD_CORE):
+        trivial.wait()
         most = Plan(
-            parse_target(f"http://127.0.0.1:{port}"),
+            parse_target(trivial.url),
             MORE_THAN_ANY,
             scale.seconds,
             connections=CONNECTIONS,
-            timeout_s=scale.seconds,
+            patient=False,
             drop_id=new_id(),
             tokens=[signer.buyer(f"buyer-{number:08d}") for number in range(scale.buyers)],
         )
         records.add(FIGURE, names.GENERATOR, run(most).answered_per_s, "requests/s")
-        kept = run(replace(most, rate=RATE))
+        kept = run(replace(most, rate=RATE, patient=True))
         late_ms = kept.late_ms["99"]
         assert late_ms is not None  # noqa: S101  everything is sent, or the run is not over
         records.add(FIGURE, names.GENERATOR_LATE, late_ms, "ms")

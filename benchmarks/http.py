@@ -6,19 +6,20 @@ reads it: what aiohttp takes by itself. Then, open loop, at 70 % of what the clo
 """
 
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from redis import Redis
 
 from benchmarks import closed_loop, names
-from benchmarks.closed_loop import Shot
+from benchmarks.closed_loop import Shot, Tokens
 from benchmarks.latency import trace_curve, wait_at_seventy
 from benchmarks.machine import LOAD_CORE, cpu_s, pinned
 from benchmarks.naive import stock_key
-from benchmarks.processes import free_port, server
+from benchmarks.processes import Server, free_port, server
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 from benchmarks.shop import MANY, Shop, open_shop
@@ -40,9 +41,21 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
     """One round on fresh servers; in the last one the curve of latency, too. Then the audit."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livesale-")))
+        hello, (naive, valkey) = stack.enter_context(_hello()), stack.enter_context(_naive())
         shop = stack.enter_context(open_shop(folder, scale.buyers))
+        for yardstick in (hello, naive):
+            yardstick.wait()
         with pinned(LOAD_CORE):
-            cells = [*_hello(shop, stack), _naive(shop, stack), *_shop(shop)]
+            cells = [
+                Cell(names.HELLO, hello.pid, partial(closed_loop.get, hello.url)),
+                Cell(
+                    names.HELLO_POST,
+                    hello.pid,
+                    partial(closed_loop.reserve, hello.url, new_id(), shop.tokens),
+                ),
+                Cell(names.NAIVE, naive.pid, partial(_sell_naively, naive, valkey, shop.tokens)),
+                *_shop(shop),
+            ]
             for cell in cells if scale.warm_up_s else ():
                 cell.run(scale.warm_up_s)
             for cell in cells:
@@ -58,36 +71,36 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
         records.audits.append(shop.audit())
 
 
-def _hello(shop: Shop, stack: ExitStack) -> list[Cell]:
+@contextmanager
+def _hello() -> Iterator[Server]:
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    pid = stack.enter_context(server(port, "benchmarks.hello", str(port)))
-    return [
-        Cell(names.HELLO, pid, lambda s: closed_loop.get(url, s)),
-        Cell(names.HELLO_POST, pid, lambda s: closed_loop.reserve(url, "any", shop.tokens, s)),
-    ]
+    with server("benchmarks.hello", str(port), port=port) as hello:
+        yield hello
 
 
-def _naive(shop: Shop, stack: ExitStack) -> Cell:
-    valkey = Valkey("--appendfsync", "everysec")
-    stack.callback(valkey.remove)
-    valkey.start()
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    pid = stack.enter_context(server(port, "benchmarks.naive", str(port), valkey.url))
+@contextmanager
+def _naive() -> Iterator[tuple[Server, Valkey]]:
+    valkey, port = Valkey("--appendfsync", "everysec"), free_port()
+    try:
+        with pinned(LOAD_CORE):
+            valkey.start()
+        with server("benchmarks.naive", str(port), valkey.url, port=port) as naive:
+            yield naive, valkey
+    finally:
+        valkey.remove()
 
-    def sell(seconds: int) -> Shot:
-        drop_id = new_id()
-        redis = Redis.from_url(valkey.url)
-        redis.set(stock_key(drop_id), MANY)
-        shot = closed_loop.reserve(url, drop_id, shop.tokens, seconds)
-        left = int(redis.get(stock_key(drop_id)))  # type: ignore[arg-type]
-        redis.close()
-        if shot.refused or MANY - left < shot.requests:
-            raise RuntimeError(f"{MANY - left} taken by {shot}")
-        return shot
 
-    return Cell(names.NAIVE, pid, sell)
+def _sell_naively(naive: Server, valkey: Valkey, tokens: Tokens, seconds: int) -> Shot:
+    """Buyers reserve. Raises RuntimeError where fewer units were taken than answers were good."""
+    drop_id = new_id()
+    redis = Redis.from_url(valkey.url)
+    redis.set(stock_key(drop_id), MANY)
+    shot = closed_loop.reserve(naive.url, drop_id, tokens, seconds)
+    taken = MANY - int(redis.get(stock_key(drop_id)))  # type: ignore[arg-type]
+    redis.close()
+    if shot.refused or taken < shot.requests:
+        raise RuntimeError(f"{taken} taken by {shot}")
+    return shot
 
 
 def _shop(shop: Shop) -> list[Cell]:

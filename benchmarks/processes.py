@@ -14,11 +14,33 @@ from livesale.parent import die_with_parent
 START_S = 60.0
 
 
+class Server:
+    """A child that listens on a port, or will soon."""
+
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]") -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.pid = process.pid
+        self._port = port
+        self._process = process
+
+    def wait(self) -> None:
+        """Until it takes connections. Raises RuntimeError if it does not."""
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self._port)):
+                    return
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"it does not start: {self._process.args!r}") from None
+                time.sleep(0.02)
+
+
 @contextmanager
 def server(
-    port: int, module: str, *arguments: str, env: Mapping[str, str] | None = None
-) -> Iterator[int]:
-    """`python -m module …` that listens on the port, on the core of what is measured; its pid."""
+    module: str, *arguments: str, port: int, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """`python -m module …`, which is to listen on the port, on the core of what is measured."""
     with pinned(SERVER_CORE):
         process = subprocess.Popen(  # noqa: S603  ours
             [sys.executable, "-m", module, *arguments],
@@ -27,8 +49,7 @@ def server(
             preexec_fn=die_with_parent(),
         )
     try:
-        _wait_for(port, process)
-        yield process.pid
+        yield Server(port, process)
     finally:
         process.kill()
         process.wait()
@@ -39,15 +60,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port)):
-                return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"it does not start: {process.args!r}") from None
-            time.sleep(0.02)

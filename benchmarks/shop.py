@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
 from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.operator import Operator
-from benchmarks.processes import free_port, server
+from benchmarks.processes import Server, free_port, server
 from livesale.identity.tokens import TokenSigner
 from livesale.parent import die_with_parent
 from livesale.settings import HttpSettings, Settings, as_environment, load_settings
@@ -27,17 +27,19 @@ from tests.servers import Valkey
 
 MANY = 10_000_000
 SETTLE_S = 300
+STALL_MS = 30_000
 HAS_FAST_LANE = "fast_lane" in HttpSettings.model_fields
 
 
 class Worker:
     """One API worker, and the requests to reserve that it is sent."""
 
-    def __init__(self, url: str, pid: int, tokens: Tokens, operator: Operator) -> None:
-        self.url = url
-        self.pid = pid
+    def __init__(self, server: Server, tokens: Tokens, settings: Settings) -> None:
+        self.server = server
+        self.url = server.url
+        self.pid = server.pid
         self.tokens = tokens
-        self.operator = operator
+        self.operator = Operator(self.url, settings)
         self._come: dict[str, int] = {}  # how many buyers each drop has had
 
     def sell(self, seconds: int) -> Shot:
@@ -138,6 +140,9 @@ def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
         lane = None
         if HAS_FAST_LANE:
             lane = stack.enter_context(_worker(settings, tokens, 1, fast_lane=True))
+        for worker in (plain, lane):
+            if worker is not None:
+                worker.server.wait()
         yield Shop(settings, valkey, tokens, plain, lane)
 
 
@@ -147,16 +152,21 @@ def _worker(settings: Settings, tokens: Tokens, index: int, *, fast_lane: bool) 
     http = settings.http.model_copy(update={"port": free_port(), **lane})
     env = as_environment(settings.model_copy(update={"http": http}))
     arguments = ("api-worker", "--index", str(index))
-    with server(http.port, "livesale", *arguments, env=env) as pid:
-        url = f"http://127.0.0.1:{http.port}"
-        yield Worker(url, pid, tokens, Operator(url, settings))
+    with server("livesale", *arguments, port=http.port, env=env) as started:
+        yield Worker(started, tokens, settings)
 
 
 def _settings(valkey: Valkey, folder: Path) -> Settings:
-    """Those of production where they cost anything: one client may ask as often as it can."""
+    """Those of production where they cost anything.
+
+    One client may ask as often as it can. Where the machine stalls, buyers wait and are not
+    refused: a slow answer is a figure, a refusal is none.
+    """
     return load_settings(
         data_dir=folder / "data",
         redis__url=valkey.url,
+        redis__timeout_ms=STALL_MS,
+        stock__deadline_ms=STALL_MS,
         # No proxy: the address of the load is counted as a client's, and must never be refused.
         http__trusted_proxies=[],
         limits__address_per_s=1e6,

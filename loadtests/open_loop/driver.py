@@ -26,7 +26,10 @@ RECONNECT_S = 0.1
 
 
 class Driver:
-    """One process's share of the load. Call `connect`, then `drive` once."""
+    """One process's share of the load. Call `connect`, then `drive` once.
+
+    Unless it is `patient`, whoever is still in line when the last is due is not sent any more.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,8 @@ class Driver:
         arrivals: Iterator[float],
         connections: int,
         timeout_s: float,
+        *,
+        patient: bool = True,
     ) -> None:
         self.tally = Tally()
         self._target = target
@@ -42,6 +47,7 @@ class Driver:
         self._arrivals = arrivals
         self._size = connections
         self._timeout_s = timeout_s
+        self._patient = patient
         self._start_s = 0.0
         self._next_s = math.inf
         self._sent = 0
@@ -123,8 +129,10 @@ class Driver:
         if self._next_s < math.inf:
             wait_s = max(TICK_S, self._next_s - now_s)
             asyncio.get_running_loop().call_later(wait_s, self._tick)
-        else:
-            self._end_if_done()
+            return
+        if not self._patient:
+            self._clear_line(math.inf)
+        self._end_if_done()
 
     def _advance(self) -> None:
         offset_s = next(self._arrivals, None)
@@ -160,10 +168,14 @@ class Driver:
                     connection.due_s = None
                     self._give_up("timed out")
                     connection.abort()
-            while self._line and self._line[0] < before_s:
-                self._line.popleft()
-                self._give_up("not sent")
+            self._clear_line(before_s)
             self._end_if_done()
+
+    def _clear_line(self, before_s: float) -> None:
+        """Give up who was due before then and still waits to be sent."""
+        while self._line and self._line[0] < before_s:
+            self._line.popleft()
+            self._give_up("not sent")
 
     async def _connect(self) -> None:
         host, port = self._target.host, self._target.port

@@ -18,7 +18,10 @@ START_S = 0.1  # from the word to go until the first request may be due
 
 
 class Plan(Struct, frozen=True):
-    """What is asked of a target. With a `drop_id` buyers reserve, without one `path` is read."""
+    """What is asked of a target. With a `drop_id` buyers reserve, without one `path` is read.
+
+    With `patient` off the run ends when it is to end, and who is in line then is not sent.
+    """
 
     target: Target
     rate: float
@@ -28,6 +31,7 @@ class Plan(Struct, frozen=True):
     connections: int = 256
     processes: int = 1
     timeout_s: float = 10.0
+    patient: bool = True
     path: str = "/"
     drop_id: str = ""
     tokens: Sequence[str] = ()
@@ -126,4 +130,4 @@ def _driver(plan: Plan, share: int, salt: str) -> Driver:
     else:
         due = arrivals.fixed(plan.rate, plan.seconds, share=share, shares=plan.processes)
     connections = max(1, plan.connections // plan.processes)
-    return Driver(plan.target, ask, due, connections, plan.timeout_s)
+    return Driver(plan.target, ask, due, connections, plan.timeout_s, patient=plan.patient)

@@ -177,6 +177,24 @@ async def test_what_is_not_answered_in_time_is_given_up_and_counted() -> None:
     assert result.answered + sum(result.never.values()) == 3
 
 
+async def test_a_run_that_is_not_patient_sends_nothing_after_its_end() -> None:
+    # Given one connection to a server that takes a while, and more due than it can answer
+    async def slow(_: bytes) -> bytes:
+        await asyncio.sleep(0.1)
+        return response(200)
+
+    async with answering(slow) as target:
+        ask = requests.gets(target.authority, "/")
+        driver = Driver(target, ask, iter([0.0] * 5 + [0.25]), 1, 10.0, patient=False)
+        await driver.connect()
+        result = of(await driver.drive(asyncio.get_running_loop().time()))
+
+    # Then who was on its way at the end is answered, and who was in line was never sent
+    assert result.never.keys() == {"not sent"}
+    assert 1 <= result.answered <= 4
+    assert result.answered + result.never["not sent"] == result.due == 6
+
+
 def test_percentiles_count_those_who_never_had_an_answer() -> None:
     histogram = new_histogram()
     for ms in range(1, 91):
