@@ -17,8 +17,18 @@ def wait_at_seventy(shop: Shop, saturation: float, scale: Scale, records: Record
     """Independent buyers arrive at 70 % of the rate that the closed loop reached just before."""
     result = run(_plan(shop, PART * saturation, scale.open_loop_s))
     records.at_seventy.append(result)
-    p99 = result.latency_ms["99"]
-    records.add(FIGURE, names.P99, TIMEOUT_S * 1000 if p99 is None else p99, "ms")
+    for name, percent in (
+        (names.P50, "50"),
+        (names.P99, "99"),
+        (names.P999, "99.9"),
+    ):
+        records.add(FIGURE, name, _waited_ms(result.latency_ms[percent]), "ms")
+    records.add(FIGURE, names.P99_LATE, _waited_ms(result.late_ms["99"]), "ms")
+
+
+def _waited_ms(latency_ms: float | None) -> float:
+    """Who was never answered waited until he was given up, at least."""
+    return TIMEOUT_S * 1000 if latency_ms is None else latency_ms
 
 
 def trace_curve(shop: Shop, saturation: float, scale: Scale, records: Records) -> None:
