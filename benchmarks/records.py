@@ -9,7 +9,7 @@ from loadtests.open_loop.result import Result
 
 
 class Series(Struct):
-    """One cell: a value for each round, and where it means something the CPU time for one unit."""
+    """One cell: a value for each round or each pass of it, and the CPU time for one unit in µs."""
 
     figure: str
     name: str

@@ -8,6 +8,7 @@ class Scale(Struct, frozen=True):
 
     rounds: int
     seconds: int  # of each closed-loop cell, as wrk takes it
+    passes: int  # over all cells of HTTP
     warm_up_s: int
     buyers: int  # with tokens: more than come in one run of wrk
     open_loop_s: float
@@ -24,7 +25,8 @@ class Scale(Struct, frozen=True):
 
 FULL = Scale(
     rounds=3,
-    seconds=3,
+    seconds=2,
+    passes=2,
     warm_up_s=1,
     buyers=300_000,
     open_loop_s=5.0,
@@ -39,6 +41,7 @@ FULL = Scale(
 QUICK = Scale(
     rounds=1,
     seconds=1,
+    passes=1,
     warm_up_s=0,
     buyers=20_000,
     open_loop_s=0.5,

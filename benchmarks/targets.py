@@ -10,7 +10,7 @@ from benchmarks.records import Records
 
 
 class Target(Struct, frozen=True):
-    """A bound for a cell, or for its ratio to another cell of the same round."""
+    """A bound for a cell, or for its ratio to another cell of the same pass."""
 
     says: str
     cell: str
