@@ -7,6 +7,7 @@ in, a bound on connections, of all and of one address, and an end for clients th
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -29,6 +30,9 @@ WATCH_S = 0.5
 LINGER_S = 1.0  # for the rest of a body that nobody reads, so that its sender sees the answer
 
 log = structlog.get_logger(__name__)
+
+# What the connections of an application are made by; `Connection` unless it has another.
+CONNECT: "web.AppKey[Callable[..., Connection]]" = web.AppKey("connect")
 
 
 class Connection(RequestHandler):
@@ -136,7 +140,9 @@ class Connection(RequestHandler):
 class _Server(web.Server):
     """Counts its connections, and looks at each of them twice a second."""
 
-    def __init__(self, http: HttpSettings, made: web.Server) -> None:
+    def __init__(
+        self, http: HttpSettings, made: web.Server, connect: Callable[..., Connection]
+    ) -> None:
         super().__init__(
             made.request_handler,
             request_factory=made.request_factory,
@@ -144,6 +150,7 @@ class _Server(web.Server):
             **made._kwargs,
         )
         self._http = http
+        self._connect = connect
         self._clients = Clients(http.trusted_proxies)
         self._by_address: Counter[str] = Counter()
         self._addresses: dict[Connection, str | None] = {}
@@ -151,7 +158,7 @@ class _Server(web.Server):
         metrics.HTTP_CONNECTIONS.set_function(lambda: len(self._addresses))
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return self._connect(self, loop=self._loop, **self._kwargs)
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection; False when there are too many, of all or of its address.
@@ -204,7 +211,8 @@ class ApiRunner(web.AppRunner):
         self._http = http
 
     async def _make_server(self) -> web.Server:
-        return _Server(self._http, await super()._make_server())
+        connect = self.app.get(CONNECT, Connection)
+        return _Server(self._http, await super()._make_server(), connect)
 
     async def cleanup(self) -> None:
         if isinstance(self._server, _Server):
