@@ -145,23 +145,29 @@ def measure(rounds: int, seconds: int, folder: Path) -> Result:
         valkey = Valkey()
         stack.callback(valkey.remove)
         valkey.start()
-        settings = _settings(valkey, folder)
+        settings = _settings(valkey, folder / "fast", fast_lane=True)
+        plain_settings = _settings(valkey, folder / "plain", fast_lane=False)
         worker = stack.enter_context(_worker(settings))
+        plain = stack.enter_context(_worker(plain_settings))
         port = _free_port()
         hello = stack.enter_context(_process("benchmarks.hello", str(port)))
-        shop = Shop(valkey, settings, _write_tokens(settings, folder))
+        tokens = _write_tokens(settings, folder)
+        shop, plain_shop = Shop(valkey, settings, tokens), Shop(valkey, plain_settings, tokens)
         greet = f"http://127.0.0.1:{port}/"
-        for listening in (settings.http.port, port):
+        for listening in (settings.http.port, plain_settings.http.port, port):
             _wait_for(listening)
         if len(os.sched_getaffinity(0)) > 1:
-            for pid, core in ((worker, SERVER_CORE), (hello, SERVER_CORE), (valkey.pid, LOAD_CORE)):
-                os.sched_setaffinity(pid, {core})
+            for pid in (worker, plain, hello):
+                os.sched_setaffinity(pid, {SERVER_CORE})
+            os.sched_setaffinity(valkey.pid, {LOAD_CORE})
             os.sched_setaffinity(0, {LOAD_CORE})
         runs: list[tuple[Cell, int, Callable[[int], Shot]]] = [
             (Cell("hello"), hello, lambda s: shoot(greet, s, greet)),
             (Cell("hello, to the same POST"), hello, lambda s: shop.post(greet, new_id(), s)),
             (Cell("reserve"), worker, shop.reserve),
             (Cell("sold out"), worker, shop.refuse),
+            (Cell("reserve, fast lane off"), plain, plain_shop.reserve),
+            (Cell("sold out, fast lane off"), plain, plain_shop.refuse),
         ]
         for _, _, run in runs:
             run(WARM_UP_S)
@@ -189,16 +195,17 @@ def shoot(url: str, seconds: int, *command: str) -> Shot:
     return Shot(int(found[1]), int(refused[1]) if refused else 0, elapsed_s)
 
 
-def _settings(valkey: Valkey, folder: Path) -> Settings:
+def _settings(valkey: Valkey, folder: Path, *, fast_lane: bool) -> Settings:
     """Those of production where they cost anything: one client may ask as often as it can."""
     return load_settings(
-        data_dir=folder / "data",
+        data_dir=folder,
+        http__fast_lane=fast_lane,
         redis__url=valkey.url,
         http__port=_free_port(),
         # No proxy: wrk's address is counted as a client's, and must never be refused.
         http__trusted_proxies=[],
-        limits__address_per_s=1e9,
-        limits__address_burst=10**9,
+        limits__address_per_s=1e6,
+        limits__address_burst=10**6,
         log__format="json",
     )
 

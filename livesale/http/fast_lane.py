@@ -48,7 +48,8 @@ class Turn(Struct, gc=False):
     request_id: str
     began: float
     attempt: Attempt | None = None
-    waits_for: "asyncio.Future[Any] | None" = None
+    waits_for: "asyncio.Future[Outcome] | None" = None
+    settling: "asyncio.Task[Outcome] | None" = None
 
 
 class FastLane:
@@ -267,15 +268,15 @@ class FastConnection(Connection):
             return
         fault = future.exception()
         if fault is None:
-            self._conclude(turn, future.result())
+            self._conclude(turn, future.result(), settled=future is turn.settling)
         elif isinstance(fault, Exception):
             self._refuse_call(turn, fault)
         else:
             raise fault
 
-    def _conclude(self, turn: Turn, outcome: Outcome) -> None:
-        if outcome.code in UNSETTLED:
-            turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
+    def _conclude(self, turn: Turn, outcome: Outcome, *, settled: bool = False) -> None:
+        if outcome.code in UNSETTLED and not settled:
+            turn.settling = turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
             turn.waits_for.add_done_callback(self._on_outcome)
             return
         self._send(turn, conclude(turn.call, outcome))

@@ -68,7 +68,7 @@ _REFUSALS = {
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
     ReserveCode.UNREADABLE: "engine_refused",
 }
-_COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
+_LABELS = {code: (code.value,) for code in ReserveCode}
 
 
 async def reserve(services: Services, call: Call) -> Answer:
@@ -94,12 +94,12 @@ def submit(services: Services, call: Call) -> tuple[Attempt, Outcome | Future[Ou
 
 
 def count_fault(fault: StockError) -> None:
-    RESERVATIONS.labels(type(fault).__name__).inc()
+    RESERVATIONS.add((type(fault).__name__,))
 
 
 def conclude(call: Call, outcome: Outcome) -> Answer:
     """Count what came of an attempt, and say it."""
-    _COUNTERS[outcome.code].inc()
+    RESERVATIONS.add(_LABELS[outcome.code])
     claim = outcome.reservation
     if claim is None:
         return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
