@@ -145,16 +145,17 @@ def measure(rounds: int, seconds: int, folder: Path) -> Result:
         valkey = Valkey()
         stack.callback(valkey.remove)
         valkey.start()
-        settings = _settings(valkey, folder / "fast", fast_lane=True)
-        plain_settings = _settings(valkey, folder / "plain", fast_lane=False)
-        worker = stack.enter_context(_worker(settings))
-        plain = stack.enter_context(_worker(plain_settings))
+        settings = _settings(valkey, folder, fast_lane=True)
+        plain_settings = _settings(valkey, folder, fast_lane=False)
+        worker = stack.enter_context(_worker(settings, 0))
+        _wait_for(settings.http.port)  # the first claims the deployment
+        plain = stack.enter_context(_worker(plain_settings, 1))
         port = _free_port()
         hello = stack.enter_context(_process("benchmarks.hello", str(port)))
         tokens = _write_tokens(settings, folder)
         shop, plain_shop = Shop(valkey, settings, tokens), Shop(valkey, plain_settings, tokens)
         greet = f"http://127.0.0.1:{port}/"
-        for listening in (settings.http.port, plain_settings.http.port, port):
+        for listening in (plain_settings.http.port, port):
             _wait_for(listening)
         if len(os.sched_getaffinity(0)) > 1:
             for pid in (worker, plain, hello):
@@ -198,7 +199,7 @@ def shoot(url: str, seconds: int, *command: str) -> Shot:
 def _settings(valkey: Valkey, folder: Path, *, fast_lane: bool) -> Settings:
     """Those of production where they cost anything: one client may ask as often as it can."""
     return load_settings(
-        data_dir=folder,
+        data_dir=folder / "data",
         http__fast_lane=fast_lane,
         redis__url=valkey.url,
         http__port=_free_port(),
@@ -211,8 +212,9 @@ def _settings(valkey: Valkey, folder: Path, *, fast_lane: bool) -> Settings:
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator[int]:
-    with _process("livesale", "api-worker", "--index", "0", env=as_environment(settings)) as pid:
+def _worker(settings: Settings, index: int) -> Iterator[int]:
+    env = as_environment(settings)
+    with _process("livesale", "api-worker", "--index", str(index), env=env) as pid:
         yield pid
 
 

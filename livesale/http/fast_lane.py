@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from livesale.http.endpoint import Endpoint
 from livesale.http.heads import Head, PlainHeaders, read_head
-from livesale.http.protocol import Connection
+from livesale.http.protocol import HEAD_END, Connection
 from livesale.http.replies import render
 from livesale.http.reservations import conclude, count_fault, submit
 from livesale.http.routes import Answer, Call
@@ -30,8 +30,6 @@ from stock.errors import StockError
 from stock.model import Attempt, Outcome
 
 MAX_UNREAD = 65_536  # bytes behind the request that is being answered, before nothing more is read
-
-_HEAD_END = b"\r\n\r\n"
 
 # Whose turn it is on a connection.
 _FREE = 0  # nobody's: the next byte begins a request
@@ -127,7 +125,7 @@ class FastConnection(Connection):
         if head is None:
             rest = data[at:]
             self._unread, self._at = b"", 0
-            if len(rest) > self._lane.max_head_bytes or _HEAD_END in rest:
+            if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
                 self._give(rest)
             else:
                 self._lend_piece(rest)
@@ -195,7 +193,7 @@ class FastConnection(Connection):
     def _complete(self, piece: bytes, data: bytes) -> None:
         """More of a head that aiohttp has a piece of; perhaps its end, and what is behind it."""
         whole = piece + data
-        head = read_head(whole, 0, self._lane.max_head_bytes) if _HEAD_END in whole else None
+        head = read_head(whole, 0, self._lane.max_head_bytes) if HEAD_END in whole else None
         if head is not None and self._request_count == self._began_with:
             self._piece = None
             stop = head.end + head.length
@@ -204,7 +202,7 @@ class FastConnection(Connection):
             self._unread, self._at = data[len(mine) :], 0
             self._lend(mine)
         elif (
-            _HEAD_END in whole
+            HEAD_END in whole
             or len(whole) > self._lane.max_head_bytes
             or self._request_count != self._began_with
         ):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+MAX_LINES = 60
 MAX_NAMES = 1_000  # spellings of header names that are remembered
 
 _plain_head = re.compile(
@@ -75,7 +76,10 @@ class Head(Struct, gc=False):
 
 
 def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
-    """The head that begins at `at`; None when it is not whole, not plain, or longer than that."""
+    """The head that begins at `at`; None when it is not whole, not plain, or longer than that.
+
+    One with many lines is not plain either: aiohttp bounds their number.
+    """
     found = _plain_head(data, at, at + max_bytes)
     if found is None:
         return None
@@ -87,7 +91,8 @@ def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
         name, _, value = line.partition(": ")
         headers[names[name]] = value
     # The block begins with a line's end, so the first line is empty: one more, as it should be.
-    if len(headers) != len(lines) or _ODD in headers or "Host" not in headers:
+    count = len(lines)
+    if len(headers) != count or count > MAX_LINES or _ODD in headers or "Host" not in headers:
         return None
     if method == b"CONNECT" or headers.get("Connection", "keep-alive") not in _KEEP_ALIVE:
         return None

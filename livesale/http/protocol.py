@@ -25,6 +25,7 @@ from livesale.settings import HttpSettings
 
 MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
 MAX_HEADERS = 100
+HEAD_END = b"\r\n\r\n"
 STALL_S = 60.0  # longer than any handler may take: a client that does not read its answer
 WATCH_S = 0.5
 LINGER_S = 1.0  # for the rest of a body that nobody reads, so that its sender sees the answer
@@ -60,6 +61,18 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # One head at a time: where a bad request follows, aiohttp forgets the good ones that it
+        # found in the same bytes, and answers only the bad one.
+        begin = 0
+        while self._payload_parser is None and not (self._buffer_paused or self._reading_paused):
+            end = data.find(HEAD_END, begin) + len(HEAD_END)
+            if end < len(HEAD_END) or end == len(data):
+                break
+            self._parse(data[begin:end])
+            begin = end
+        self._parse(data[begin:])
+
+    def _parse(self, data: bytes) -> None:
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done():
