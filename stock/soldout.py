@@ -82,10 +82,20 @@ class SoldOut:
         found = self.submit(drop_id, attempt, keyed=keyed)
         return found if isinstance(found, Outcome) else await found
 
+    def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None:
+        """SOLD_OUT where that can be said at once. `keyed`: with a key, it may be a retry."""
+        flag = self._flags.get(drop_id)
+        if flag is None or self._loop.time() >= flag.until:
+            return None
+        if keyed and not flag.surely_new(buyer_id):
+            return None
+        self.answered += 1
+        return _SOLD_OUT
+
     def submit(
         self, drop_id: str, attempt: Attempt, *, keyed: bool
     ) -> "Outcome | asyncio.Future[Outcome]":
-        """The outcome of one attempt, or a future of it. `keyed`: with a key, it may be a retry.
+        """The outcome of one attempt, or a future of it.
 
         Raises as `Batcher.submit`; the future as `Batcher.reserve`, Overloaded also when the probe
         that was waited for met a fault.
@@ -93,9 +103,9 @@ class SoldOut:
         flag = self._flags.get(drop_id)
         if flag is None or (keyed and not flag.surely_new(attempt.buyer_id)):
             return self._batcher.submit(drop_id, attempt)
-        if self._loop.time() < flag.until:
-            self.answered += 1
-            return _SOLD_OUT
+        found = self.known(drop_id, attempt.buyer_id, keyed=keyed)
+        if found is not None:
+            return found
         probe = flag.probe
         if probe is None or probe.done():
             flag.probe = self._batcher.submit(drop_id, attempt)

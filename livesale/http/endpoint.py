@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from multidict import MultiMapping
 
+from livesale.http.headers import Headers
 from livesale.http.limits import Limits
 from livesale.http.parsing import (
     check_content_type,
@@ -26,7 +27,7 @@ from livesale.http.parsing import (
 )
 from livesale.http.problems import CONTENT_TYPE, Problem, problem_of
 from livesale.http.replies import Reply
-from livesale.http.routes import Answer, Call, Headers, Route
+from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
 from livesale.identity.tokens import Buyer, Operator

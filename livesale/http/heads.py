@@ -15,11 +15,11 @@ from msgspec import Struct
 MAX_LINES = 60
 MAX_NAMES = 1_000  # spellings of header names that are remembered
 
+# The drop of a hot call, or another method; all header lines, each with the line's end before it.
 _plain_head = re.compile(
-    rb"([A-Z]{1,20}+) ([!-~]++) HTTP/1\.1"
-    rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++: [!-~]++(?: ++[!-~]++)*+)++)\r\n\r\n"
+    rb"(?:POST /v1/drops/([0-9A-Za-z]++)/reservations|([A-Z]{1,20}+) [!-~]++) HTTP/1\.1"
+    rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++: [!-~][ -~]*+(?<! ))++)\r\n\r\n"
 ).match
-_HOT_METHOD, _HOT_PATH, _HOT_END = b"POST", b"/v1/drops/", b"/reservations"
 
 # Whatever ends a connection, or makes a body longer or shorter than its Content-Length.
 _ODD = "Transfer-Encoding"
@@ -41,25 +41,28 @@ _SPELLED = {
 _KEEP_ALIVE = {"keep-alive", "Keep-Alive"}
 
 
-class _Names(dict[str, str]):
-    """From a header's name as it was sent to one spelling of it."""
-
-    def __missing__(self, sent: str) -> str:
-        lower = sent.lower()
-        name = _SPELLED.get(lower, lower)
-        if len(self) < MAX_NAMES:
-            self[sent] = name
-        return name
+_names: dict[str, str] = {"": ""}  # from a name as it was sent to one spelling of it
 
 
-_names = _Names()
+def _learn(sent: str) -> str:
+    lower = sent.lower()
+    name = _SPELLED.get(lower, lower)
+    if len(_names) < MAX_NAMES:
+        _names[sent] = name
+    return name
 
 
-class PlainHeaders(dict[str, str]):
+class PlainHeaders:
     """The headers of a plain head, each there once; asked like those of aiohttp.
 
-    Those that `_SPELLED` knows by that spelling, the others in lower case.
+    `found` has those that `_SPELLED` knows by that spelling, the others in lower case.
     """
+
+    __slots__ = ("found", "get")
+
+    def __init__(self, found: dict[str, str]) -> None:
+        self.found = found
+        self.get = found.get
 
     def getall(self, name: str, default: Sequence[str] = ()) -> Sequence[str]:
         value = self.get(name)
@@ -83,18 +86,18 @@ def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
     found = _plain_head(data, at, at + max_bytes)
     if found is None:
         return None
-    method, target, block = found.groups()
+    drop_id, method, block = found.groups()
     lines = block.decode("ascii").split("\r\n")
-    headers = PlainHeaders()
-    names = _names
+    headers: dict[str, str] = {}
+    known = _names.get
     for line in lines:
         name, _, value = line.partition(": ")
-        headers[names[name]] = value
+        headers[known(name) or _learn(name)] = value
     # The block begins with a line's end, so the first line is empty: one more, as it should be.
     count = len(lines)
     if len(headers) != count or count > MAX_LINES or _ODD in headers or "Host" not in headers:
         return None
-    if method == b"CONNECT" or headers.get("Connection", "keep-alive") not in _KEEP_ALIVE:
+    if "Connection" in headers and headers["Connection"] not in _KEEP_ALIVE:
         return None
     length = 0
     digits = headers.get("Content-Length")
@@ -102,8 +105,8 @@ def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
         if not digits.isdigit() or len(digits) > 9 or (digits[0] == "0" and digits != "0"):
             return None
         length = int(digits)
-    drop_id = None
-    if method == _HOT_METHOD and target.startswith(_HOT_PATH) and target.endswith(_HOT_END):
-        name = target[len(_HOT_PATH) : -len(_HOT_END)].decode("ascii")
-        drop_id = name if name.isalnum() else None
-    return Head(headers, found.end(), length, drop_id)
+    if method == b"CONNECT":
+        return None
+    return Head(
+        PlainHeaders(headers), found.end(), length, drop_id.decode("ascii") if drop_id else None
+    )

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 from multidict import MultiMapping
 
+from livesale.http.headers import Headers
 from livesale.http.problems import Problem
-from livesale.http.routes import JSON, PATH_PARAMETERS, Headers
+from livesale.http.routes import JSON, PATH_PARAMETERS
 from livesale.identity.errors import TokenInvalid
 from livesale.identity.tokens import Buyer, Operator, Role, TokenSigner
 from stock.ids import is_idempotency_key

@@ -20,7 +20,7 @@ from livesale.http.limits import Clients
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.replies import Reply, render
 from livesale.http.routes import Answer
-from livesale.http.traffic import request_id_of
+from livesale.http.traffic import new_request_id, request_id_of
 from livesale.settings import HttpSettings
 
 MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
@@ -39,12 +39,13 @@ CONNECT: "web.AppKey[Callable[..., Connection]]" = web.AppKey("connect")
 class Connection(RequestHandler):
     """aiohttp's, with problems where it would answer plain text or HTML."""
 
-    __slots__ = ("_busy_count", "_busy_since", "_head_began", "_head_bytes")
+    __slots__ = ("_busy_count", "_busy_since", "_head_began", "_head_bytes", "_seen")
 
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_began = 0.0  # loop time at which we began to wait for a head; 0: we do not
         self._head_bytes = 0
+        self._seen = b""  # the last bytes that came: the end of a head may be cut in two
         self._busy_count = -1
         self._busy_since = 0.0
 
@@ -63,14 +64,16 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         # One head at a time: where a bad request follows, aiohttp forgets the good ones that it
         # found in the same bytes, and answers only the bad one.
-        begin = 0
+        given = len(self._seen)
+        whole, end = self._seen + data, 0
         while self._payload_parser is None and not (self._buffer_paused or self._reading_paused):
-            end = data.find(HEAD_END, begin) + len(HEAD_END)
-            if end < len(HEAD_END) or end == len(data):
+            end = whole.find(HEAD_END, end) + len(HEAD_END)
+            if end < len(HEAD_END) or end == len(whole):
                 break
-            self._parse(data[begin:end])
-            begin = end
-        self._parse(data[begin:])
+            self._parse(whole[given:end])
+            given = end
+        self._seen = whole[1 - len(HEAD_END) :]
+        self._parse(whole[given:])
 
     def _parse(self, data: bytes) -> None:
         super().data_received(data)
@@ -105,7 +108,7 @@ class Connection(RequestHandler):
         problem = Problem(code)
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
         if self.transport is not None:
-            text = render(answer, request_id_of({}), version=HttpVersion11, keep_alive=False)
+            text = render(answer, new_request_id(), version=HttpVersion11, keep_alive=False)
             self.transport.write(text)
         self.force_close()
 

@@ -83,7 +83,7 @@ async def reserve(services: Services, call: Call) -> Answer:
     return conclude(call, outcome)
 
 
-def submit(services: Services, call: Call) -> tuple[Attempt, Outcome | Future[Outcome]]:
+def submit(services: Services, call: Call) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
     """Try what the call asks for. What was tried, and what came of it."""
     drop_id, ticket = call.path["drop_id"], None
     if call.body.ticket is not None:

@@ -1,7 +1,7 @@
 """What a route is. The table of them makes both aiohttp's routes and the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from msgspec import Struct, field
 from multidict import MultiMapping
@@ -11,14 +11,6 @@ from livesale.identity.tokens import Buyer, Operator
 from stock.ids import DROP_ID_PATTERN, RID_PATTERN
 
 JSON = "application/json"
-
-
-class Headers(Protocol):
-    """What the checks of a request ask of its headers: aiohttp's, or those of the fast lane."""
-
-    def get(self, name: str, /) -> str | None: ...
-
-    def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,12 +5,13 @@ import os
 import random
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 
 import structlog
 
 from livesale import metrics
+from livesale.http.headers import Headers
 from livesale.logs import Harmless
 
 access = structlog.get_logger("livesale.access")
@@ -34,11 +35,15 @@ _renew_prefix()
 os.register_at_fork(after_in_child=_renew_prefix)  # or workers would give out each other's ids
 
 
-def request_id_of(headers: Mapping[str, str]) -> str:
+def request_id_of(headers: Headers) -> str:
     """The caller's X-Request-Id when it is sane, else a new one."""
     given = headers.get("X-Request-Id")
     if given is not None and _is_sane(given):
         return given
+    return new_request_id()
+
+
+def new_request_id() -> str:
     return f"{_prefix}-{_next():x}"
 
 

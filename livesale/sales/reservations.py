@@ -28,6 +28,8 @@ UNSETTLED = frozenset({ReserveCode.UNKNOWN_DROP, ReserveCode.FENCED})
 class Till(Protocol):
     """Where attempts go: `stock.soldout.SoldOut` in front of a `stock.batcher.Batcher`."""
 
+    def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None: ...
+
     def submit(
         self, drop_id: str, attempt: Attempt, *, keyed: bool
     ) -> Outcome | Future[Outcome]: ...
@@ -49,23 +51,27 @@ class Reservations:
         quantity: int,
         key: str | None,
         ticket: Ticket | None = None,
-    ) -> tuple[Attempt, Outcome | Future[Outcome]]:
+    ) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
         """Try for `quantity` units; `key` makes a retry the same attempt.
 
-        What was tried, and what came of it so far: one of UNSETTLED is asked about by `settle`.
+        What was tried, if anything had to be, and what came of it so far: whoever gets one of
+        UNSETTLED asks `settle`.
         """
+        known = self._till.known(drop_id, buyer_id, keyed=key is not None)
+        if known is not None:
+            return None, known
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
         attempt = Attempt(rid, buyer_id, quantity, ticket)
         return attempt, self._till.submit(drop_id, attempt, keyed=key is not None)
 
-    async def settle(self, drop_id: str, attempt: Attempt, outcome: Outcome) -> Outcome:
+    async def settle(self, drop_id: str, attempt: Attempt | None, outcome: Outcome) -> Outcome:
         """The outcome as the buyer is told it.
 
         UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
         Raises PartitionClosed; and StoreUnavailable when Redis does not know the drop and SQL is
         away.
         """
-        if outcome.code is ReserveCode.UNKNOWN_DROP:
+        if outcome.code is ReserveCode.UNKNOWN_DROP and attempt is not None:
             return await self._what_sql_knows(drop_id, attempt)
         if outcome.code is ReserveCode.FENCED:
             raise PartitionClosed
