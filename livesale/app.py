@@ -11,10 +11,13 @@ from livesale import metrics
 from livesale.clock import Clock
 from livesale.deployment import Deployment
 from livesale.http import docs_page, openapi
-from livesale.http.endpoint import make_handler
+from livesale.http.endpoint import Endpoint, make_handler
 from livesale.http.fallback import expect, make_fallback
+from livesale.http.fast_lane import FastLane
 from livesale.http.health import Health
 from livesale.http.limits import Limits
+from livesale.http.protocol import CONNECT
+from livesale.http.reservations import RESERVE
 from livesale.http.services import Draining, Services
 from livesale.http.site import Site
 from livesale.http.table import ROUTES
@@ -140,7 +143,10 @@ def _providers(settings: Settings) -> Iterator[LoginProvider]:
 
 def _route(app: web.Application, services: Services, traffic: Traffic) -> None:
     for route in ROUTES:
-        handler = make_handler(route, services, traffic)
+        endpoint = Endpoint(route, services, traffic)
+        handler = make_handler(endpoint)
+        if route is RESERVE and services.deployment.settings.http.fast_lane:
+            app[CONNECT] = FastLane(endpoint).connect
         app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)

@@ -57,6 +57,8 @@ _TEXTS = (
     # scheme://user:password@host
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{REDACTED}@"),
 )
+# Each of the texts above has one of these in it: a text without them need not be searched for any.
+_may_tell = re.compile(r"[.:=\s]").search
 _QUIET = {"aiosqlite": logging.WARNING, "alembic": logging.WARNING, "asyncio": logging.WARNING}
 _MAX_DEPTH = 6
 _DEV_SECRET_LENGTH = 8  # shorter values would blot out ordinary words
@@ -109,6 +111,15 @@ def secrets_of(settings: Settings) -> list[str]:
     return [value for value in _secret_values(settings.model_dump()) if value]
 
 
+class Harmless(str):
+    """A text put together from what cannot hold a secret: it is printed as it is.
+
+    For the lines that are long and often: a search costs ten times as much as the rest of them.
+    """
+
+    __slots__ = ()
+
+
 class Redaction:
     """A structlog processor that blots secrets out of an event, however deep they sit."""
 
@@ -122,6 +133,8 @@ class Redaction:
     def text(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
+        if _may_tell(text) is None:
+            return text
         for pattern, replacement in _TEXTS:
             text = pattern.sub(replacement, text)
         return text
@@ -135,6 +148,8 @@ class Redaction:
     def _value(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
+        if isinstance(value, Harmless):
+            return str(value)
         if isinstance(value, str):
             return self.text(str(value))
         if isinstance(value, bytes | bytearray):

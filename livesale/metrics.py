@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from livesale.run_folder import run_folder
 from livesale.settings import Settings
+from livesale.tallies import Spans, Tally
 
 __all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "sample_own", "serve"]
 
@@ -39,18 +40,18 @@ LOOP_LAG_S = Gauge(
     "How late the event loop woke up: the worst of the last seconds",
     registry=REGISTRY,
 )
-HTTP_REQUESTS = Counter(
+HTTP_REQUESTS = Tally(
     "livesale_http_requests_total",
     "Requests answered, by route template",
     ["method", "route", "status"],
-    registry=REGISTRY,
+    REGISTRY,
 )
-HTTP_SECONDS = Histogram(
+HTTP_SECONDS = Spans(
     "livesale_http_request_seconds",
     "From the parsed request to the answer, by route template",
-    ["route"],
-    buckets=_FAST_S,
-    registry=REGISTRY,
+    "route",
+    _FAST_S,
+    REGISTRY,
 )
 HTTP_IN_FLIGHT = Gauge(
     "livesale_http_requests_in_flight", "Requests being answered", registry=REGISTRY
@@ -62,11 +63,11 @@ HTTP_CUT = Counter(
     ["why"],
     registry=REGISTRY,
 )
-RESERVATIONS = Counter(
+RESERVATIONS = Tally(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",
     ["code"],
-    registry=REGISTRY,
+    REGISTRY,
 )
 SOLD_OUT_SHORTCUTS = Counter(
     "livesale_sold_out_shortcuts_total",

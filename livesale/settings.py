@@ -86,6 +86,7 @@ class HttpSettings(Section):
     host: str
     port: int = Field(ge=0, le=65_535)
     workers: int = Field(ge=1, le=64)
+    fast_lane: bool
     max_body_bytes: int = Field(ge=256, le=16 * 1024 * 1024)
     max_header_bytes: int = Field(ge=1_024, le=1024 * 1024)
     head_timeout_s: float = Field(gt=0, le=HOUR_S)

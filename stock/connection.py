@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import (
     AbstractConnection,
@@ -37,6 +38,7 @@ SENTINEL_PORT = 26_379
 Greeting = Callable[[str], None]
 
 _pack = HiredisRespSerializer().pack
+_pack_one: Callable[..., bytes] = hiredis.pack_command
 
 
 class _CancelSafe(AbstractConnection):
@@ -49,6 +51,24 @@ class _CancelSafe(AbstractConnection):
         except UnicodeEncodeError:  # text that came as no UTF-8: hiredis knows no surrogates
             packed = super().pack_command(*args)
         return packed
+
+    async def converse(self, command: tuple[str | int, ...]) -> Any:
+        """Send one command and read its reply, without what redis-py does in between.
+
+        That is a lot, for a call that carries a batch: a generator over all its arguments, and a
+        clock for a write that the kernel takes at once.
+        """
+        try:
+            packed = _pack_one(command)
+        except UnicodeEncodeError:
+            packed = b"".join(self.pack_command(*command))
+        writer = self._writer
+        if writer is None:
+            raise RedisConnectionError("the connection is closed")
+        writer.write(packed)
+        if writer.transport.get_write_buffer_size():
+            await self.send_packed_command([], check_health=False)  # has a clock
+        return await self.read_response()
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         await super().on_connect_check_health(check_health)

@@ -68,6 +68,7 @@ from stock.model import (
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
 
+MAX_SPARE = 2
 BARRIER = "ls:barrier"  # a channel nobody listens to
 
 _READS = frozenset({"snapshot"})
@@ -100,6 +101,9 @@ class RedisEngine:
         self.on_other_server: Callable[[str], Awaitable[None]] | None = None
         self._wait = (replicas, wait_ms) if replicas else None
         self._pool: Any = redis.connection_pool
+        self._spare: list[
+            Any
+        ] = []  # kept at hand: to take one from the pool costs as much as a call
         self._scripts = dict(scripts or load_all())
 
     async def load_scripts(self) -> None:
@@ -301,9 +305,18 @@ class RedisEngine:
 
     async def _take(self) -> Any:
         try:
+            while self._spare:
+                connection = self._spare.pop()
+                if connection.is_connected and not await connection.can_read():
+                    return connection
+                await self._let_go(connection)
             return await self._pool.get_connection()
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
+
+    async def _let_go(self, connection: Any) -> None:
+        await connection.disconnect(nowait=True)
+        await self._pool.release(connection)
 
     async def _take_approved(self) -> Any:
         """A connection to the approved server. Raises FencedOff or Unreachable."""
@@ -352,12 +365,14 @@ class RedisEngine:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            await self._pool.release(connection)
+            if len(self._spare) < MAX_SPARE and connection.is_connected:
+                self._spare.append(connection)
+            else:
+                await self._pool.release(connection)
 
 
-async def _plain(connection: AbstractConnection, command: Sequence[str | int]) -> Any:
-    await connection.send_command(*command)
-    return await connection.read_response()
+async def _plain(connection: Any, command: Sequence[str | int]) -> Any:
+    return await connection.converse(tuple(command))
 
 
 async def _confirmed_by(

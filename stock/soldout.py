@@ -78,21 +78,44 @@ class SoldOut:
             batcher.listeners.append(self._on_batch)
 
     async def reserve(self, drop_id: str, attempt: Attempt, *, keyed: bool) -> Outcome:
-        """The outcome of one attempt. `keyed`: it carries a key, so it may be a retry.
+        """The outcome of one attempt; see `submit`."""
+        found = self.submit(drop_id, attempt, keyed=keyed)
+        return found if isinstance(found, Outcome) else await found
 
-        Raises as `Batcher.reserve`; Overloaded also when the probe it waited for met a fault.
+    def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None:
+        """SOLD_OUT where that can be said at once. `keyed`: with a key, it may be a retry."""
+        flag = self._flags.get(drop_id)
+        if flag is None or self._loop.time() >= flag.until:
+            return None
+        if keyed and not flag.surely_new(buyer_id):
+            return None
+        self.answered += 1
+        return _SOLD_OUT
+
+    def submit(
+        self, drop_id: str, attempt: Attempt, *, keyed: bool
+    ) -> "Outcome | asyncio.Future[Outcome]":
+        """The outcome of one attempt, or a future of it.
+
+        Raises as `Batcher.submit`; the future as `Batcher.reserve`, Overloaded also when the probe
+        that was waited for met a fault.
         """
         flag = self._flags.get(drop_id)
         if flag is None or (keyed and not flag.surely_new(attempt.buyer_id)):
-            return await self._batcher.submit(drop_id, attempt)
-        if self._loop.time() < flag.until:
-            self.answered += 1
-            return _SOLD_OUT
-        # A name of its own: while we wait, another attempt may become the next probe.
+            return self._batcher.submit(drop_id, attempt)
+        found = self.known(drop_id, attempt.buyer_id, keyed=keyed)
+        if found is not None:
+            return found
         probe = flag.probe
         if probe is None or probe.done():
-            probe = flag.probe = self._batcher.submit(drop_id, attempt)
-            return await probe
+            flag.probe = self._batcher.submit(drop_id, attempt)
+            return flag.probe
+        return self._loop.create_task(self._behind(probe, flag, drop_id, attempt))
+
+    async def _behind(
+        self, probe: "asyncio.Future[Outcome]", flag: _Flag, drop_id: str, attempt: Attempt
+    ) -> Outcome:
+        # `probe`, not `flag.probe`: while we wait, another attempt may become the next probe.
         await asyncio.wait([probe])
         if self._loop.time() < flag.until:
             self.answered += 1

@@ -1,4 +1,4 @@
-"""From a route to a handler of aiohttp: the checks of a request in order, the call, the answer.
+"""The checks of a request in order, the call, the answer; and a handler of aiohttp made of them.
 
 In place of middlewares: each of those costs every request one more coroutine, and this is the way
 that half a million buyers take. The order of the checks is what a stranger may learn: the rate of
@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
+from multidict import MultiMapping
 
+from livesale.http.headers import Headers
 from livesale.http.limits import Limits
 from livesale.http.parsing import (
     check_content_type,
@@ -37,43 +39,98 @@ log = structlog.get_logger(__name__)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
+class Endpoint:
+    """One route: the checks of its requests, in order, and what is noted of each answer.
+
+    Both lanes run these, aiohttp's handlers and livesale.http.fast_lane: no check stands twice.
+    """
+
+    def __init__(self, route: Route, services: Services, traffic: Traffic) -> None:
+        self.route = route
+        self.services = services
+        self.traffic = traffic
+        self.max_bytes = services.deployment.settings.http.max_body_bytes
+        self._limits, self._signer = services.limits, services.signer
+        self._decoder: msgspec.json.Decoder[Any] | None = (
+            msgspec.json.Decoder(route.body) if route.body else None
+        )
+        self._observe = traffic.observer(route.method, route.path)
+
+    @property
+    def reads_body(self) -> bool:
+        return self._decoder is not None
+
+    def check_head(
+        self,
+        call: Call,
+        headers: Headers,
+        remote: str | None,
+        query: "MultiMapping[str] | None" = None,
+    ) -> None:
+        """All that is known before the body is. Raises Problem or IdentityFault.
+
+        `remote` is the peer's address; `query` is None where the route takes none and none came.
+        """
+        route = self.route
+        if route.limited:
+            check_address(self._limits, remote, headers)
+        if route.auth is not None:
+            call.caller = read_caller(self._signer, route.auth, headers)
+        if call.path:
+            check_path(call.path)
+        if route.auth == "buyer":
+            self._limits.check_buyer(call.buyer_id)
+        if route.keyed:
+            call.key = read_key(headers)
+        if query is not None:
+            call.query = read_query(route.query, query)
+
+    def check_body(self, call: Call, headers: Headers, raw: bytes) -> None:
+        """Read the whole body, of a route that `reads_body`. Raises Problem."""
+        assert self._decoder is not None  # noqa: S101
+        if raw:
+            check_content_type(headers)
+            call.body = read_body(self._decoder, raw)
+        elif self.route.default_body is not None:
+            call.body = self.route.default_body
+        else:
+            raise Problem("malformed_json", "A body is needed.")
+
+    def refusal(self, fault: Exception, request_id: str) -> tuple[Answer, str]:
+        """The last line: whatever the fault is becomes a problem. Its answer, and its code."""
+        problem = problem_of(fault)
+        if problem is None:
+            log.error(
+                "unforeseen fault", route=self.route.path, request_id=request_id, exc_info=fault
+            )
+            problem = Problem("internal_error")
+        answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
+        return answer, problem.code
+
+    def note(self, call: Call, found: Answer, code: str, took_s: float, request_id: str) -> None:
+        """Count and log an answer; `code` is that of its problem, if it is one of a fault."""
+        self._observe(found.status, took_s, request_id, _name(call.caller), code)
+        if found.rid is not None:
+            self.traffic.made(found.rid, request_id)
+        if self.route.changes and isinstance(call.caller, Operator):
+            _audit(self.route, call, found.status, code, request_id)
+
+
+def make_handler(endpoint: Endpoint) -> Handle:
     """The handler of one route."""
-    decoder: msgspec.json.Decoder[Any] | None = (
-        msgspec.json.Decoder(route.body) if route.body else None
-    )
-    auth, limits, signer = route.auth, services.limits, services.signer
-    by_buyer = auth == "buyer"
-    observe = traffic.observer(route.method, route.path)
-    max_bytes = services.deployment.settings.http.max_body_bytes
-    site = services.site
+    route, services, traffic = endpoint.route, endpoint.services, endpoint.traffic
+    max_bytes, site, reads_body = endpoint.max_bytes, services.site, endpoint.reads_body
 
     async def answer(request: web.Request, call: Call) -> Answer:
         headers = request.headers
-        if route.limited:
-            check_address(limits, request)
-        if auth is not None:
-            call.caller = read_caller(signer, auth, headers)
-        if call.path:
-            check_path(call.path)
-        if by_buyer:
-            limits.check_buyer(call.buyer_id)
-        if route.keyed:
-            call.key = read_key(headers)
-        if route.query is not None or request.query_string:
-            call.query = read_query(route.query, request.query)
+        asked = route.query is not None or request.query_string
+        endpoint.check_head(call, headers, request.remote, request.query if asked else None)
         if route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = headers
-        elif decoder is not None:
+        elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
-            if raw:
-                check_content_type(headers)
-                call.body = read_body(decoder, raw)
-            elif route.default_body is not None:
-                call.body = route.default_body
-            else:
-                raise Problem("malformed_json", "A body is needed.")
+            endpoint.check_body(call, headers, raw)
         return await route.handler(services, call)
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -87,33 +144,24 @@ def make_handler(route: Route, services: Services, traffic: Traffic) -> Handle:
         except asyncio.CancelledError:
             traffic.in_flight -= 1
             raise
-        except Exception as fault:  # the last line: whatever it is becomes a problem, and is logged
-            problem = problem_of(fault)
-            if problem is None:
-                log.exception("unforeseen fault", route=route.path, request_id=request_id)
-                problem = Problem("internal_error")
-            code = problem.code
-            found = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
+        except Exception as fault:
+            found, code = endpoint.refusal(fault, request_id)
         extra = site.headers(request.headers) if site.adds else ""
         reply = Reply(found, request_id, extra)
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1
-        observe(found.status, time.perf_counter() - began, request_id, _name(call.caller), code)
-        if found.rid is not None:
-            traffic.made(found.rid, request_id)
-        if route.changes and isinstance(call.caller, Operator):
-            _audit(route, call, found.status, code, request_id)
+        endpoint.note(call, found, code, time.perf_counter() - began, request_id)
         return reply
 
     return handle
 
 
-def check_address(limits: Limits, request: web.Request) -> None:
+def check_address(limits: Limits, remote: str | None, headers: Headers) -> None:
     """Count the request for its client's address. Raises Problem("slow_down")."""
-    forwarded = request.headers.getall("X-Forwarded-For", ())
+    forwarded = headers.getall("X-Forwarded-For", ())
     # A unix socket has no peer's name: whoever may open it is on this machine.
-    client = limits.client(request.remote or "127.0.0.1", ",".join(forwarded))
+    client = limits.client(remote or "127.0.0.1", ",".join(forwarded))
     if client is not None:
         limits.check_address(client)
 

@@ -25,7 +25,7 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
     site = services.site
 
     def answer(request: web.Request) -> Answer:
-        check_address(services.limits, request)
+        check_address(services.limits, request.remote, request.headers)
         for fits, allow in known:
             if fits(request.path):
                 if request.method == "OPTIONS" and site.adds:

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from multidict import CIMultiDictProxy, MultiMapping
+from multidict import MultiMapping
 
+from livesale.http.headers import Headers
 from livesale.http.problems import Problem
 from livesale.http.routes import JSON, PATH_PARAMETERS
 from livesale.identity.errors import TokenInvalid
@@ -40,7 +41,7 @@ def read_body(decoder: "msgspec.json.Decoder[Any]", raw: bytes) -> Any:
         raise Problem("malformed_json", "It is nested too deep.") from None
 
 
-def check_content_type(headers: "CIMultiDictProxy[str]") -> None:
+def check_content_type(headers: Headers) -> None:
     """Raises Problem unless the body is said to be JSON in UTF-8, as it is."""
     encoding = headers.get("Content-Encoding")
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
@@ -75,7 +76,7 @@ def check_path(path: Mapping[str, str]) -> None:
             raise Problem(unknown, "No id has this form.", field=name, where="path")
 
 
-def read_key(headers: "CIMultiDictProxy[str]") -> str | None:
+def read_key(headers: Headers) -> str | None:
     """The Idempotency-Key, if there is one. Raises Problem."""
     given = headers.getall("Idempotency-Key", ())
     if not given:
@@ -89,9 +90,7 @@ def read_key(headers: "CIMultiDictProxy[str]") -> str | None:
     return key
 
 
-def read_caller(
-    signer: TokenSigner, auth: str, headers: "CIMultiDictProxy[str]"
-) -> Buyer | Operator:
+def read_caller(signer: TokenSigner, auth: str, headers: Headers) -> Buyer | Operator:
     """Who asks, by the bearer token. Raises Problem or TokenFault."""
     given = headers.getall("Authorization", ())
     if not given:

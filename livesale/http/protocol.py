@@ -7,6 +7,7 @@ in, a bound on connections, of all and of one address, and an end for clients th
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,27 +20,32 @@ from livesale.http.limits import Clients
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.replies import Reply, render
 from livesale.http.routes import Answer
-from livesale.http.traffic import request_id_of
+from livesale.http.traffic import new_request_id, request_id_of
 from livesale.settings import HttpSettings
 
 MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
 MAX_HEADERS = 100
+HEAD_END = b"\r\n\r\n"
 STALL_S = 60.0  # longer than any handler may take: a client that does not read its answer
 WATCH_S = 0.5
 LINGER_S = 1.0  # for the rest of a body that nobody reads, so that its sender sees the answer
 
 log = structlog.get_logger(__name__)
 
+# What the connections of an application are made by; `Connection` unless it has another.
+CONNECT: "web.AppKey[Callable[..., Connection]]" = web.AppKey("connect")
+
 
 class Connection(RequestHandler):
     """aiohttp's, with problems where it would answer plain text or HTML."""
 
-    __slots__ = ("_busy_count", "_busy_since", "_head_began", "_head_bytes")
+    __slots__ = ("_busy_count", "_busy_since", "_head_began", "_head_bytes", "_seen")
 
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_began = 0.0  # loop time at which we began to wait for a head; 0: we do not
         self._head_bytes = 0
+        self._seen = b""  # the last bytes that came: the end of a head may be cut in two
         self._busy_count = -1
         self._busy_since = 0.0
 
@@ -56,6 +62,20 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # One head at a time: where a bad request follows, aiohttp forgets the good ones that it
+        # found in the same bytes, and answers only the bad one.
+        given = len(self._seen)
+        whole, end = self._seen + data, 0
+        while self._payload_parser is None and not (self._buffer_paused or self._reading_paused):
+            end = whole.find(HEAD_END, end) + len(HEAD_END)
+            if end < len(HEAD_END) or end == len(whole):
+                break
+            self._parse(whole[given:end])
+            given = end
+        self._seen = whole[1 - len(HEAD_END) :]
+        self._parse(whole[given:])
+
+    def _parse(self, data: bytes) -> None:
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done():
@@ -88,7 +108,7 @@ class Connection(RequestHandler):
         problem = Problem(code)
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
         if self.transport is not None:
-            text = render(answer, request_id_of({}), version=HttpVersion11, keep_alive=False)
+            text = render(answer, new_request_id(), version=HttpVersion11, keep_alive=False)
             self.transport.write(text)
         self.force_close()
 
@@ -136,7 +156,9 @@ class Connection(RequestHandler):
 class _Server(web.Server):
     """Counts its connections, and looks at each of them twice a second."""
 
-    def __init__(self, http: HttpSettings, made: web.Server) -> None:
+    def __init__(
+        self, http: HttpSettings, made: web.Server, connect: Callable[..., Connection]
+    ) -> None:
         super().__init__(
             made.request_handler,
             request_factory=made.request_factory,
@@ -144,6 +166,7 @@ class _Server(web.Server):
             **made._kwargs,
         )
         self._http = http
+        self._connect = connect
         self._clients = Clients(http.trusted_proxies)
         self._by_address: Counter[str] = Counter()
         self._addresses: dict[Connection, str | None] = {}
@@ -151,7 +174,7 @@ class _Server(web.Server):
         metrics.HTTP_CONNECTIONS.set_function(lambda: len(self._addresses))
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return self._connect(self, loop=self._loop, **self._kwargs)
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection; False when there are too many, of all or of its address.
@@ -204,7 +227,8 @@ class ApiRunner(web.AppRunner):
         self._http = http
 
     async def _make_server(self) -> web.Server:
-        return _Server(self._http, await super()._make_server())
+        connect = self.app.get(CONNECT, Connection)
+        return _Server(self._http, await super()._make_server(), connect)
 
     async def cleanup(self) -> None:
         if isinstance(self._server, _Server):

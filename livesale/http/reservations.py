@@ -1,5 +1,6 @@
 """POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
 
+from asyncio import Future
 from functools import lru_cache
 from typing import Annotated
 
@@ -10,9 +11,10 @@ from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.identity.tickets import TICKET_PATTERN
 from livesale.metrics import RESERVATIONS
+from livesale.sales.reservations import UNSETTLED
 from stock.errors import StockError
 from stock.ids import drop_of
-from stock.model import MAX_QUANTITY, HoldState, Reservation, ReserveCode
+from stock.model import MAX_QUANTITY, Attempt, HoldState, Outcome, Reservation, ReserveCode
 
 
 class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -66,21 +68,38 @@ _REFUSALS = {
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
     ReserveCode.UNREADABLE: "engine_refused",
 }
-_COUNTERS = {code: RESERVATIONS.labels(code.value) for code in ReserveCode}
+_LABELS = {code: (code.value,) for code in ReserveCode}
 
 
 async def reserve(services: Services, call: Call) -> Answer:
+    try:
+        attempt, found = submit(services, call)
+        outcome = found if isinstance(found, Outcome) else await found
+        if outcome.code in UNSETTLED:
+            outcome = await services.reservations.settle(call.path["drop_id"], attempt, outcome)
+    except StockError as fault:
+        count_fault(fault)
+        raise
+    return conclude(call, outcome)
+
+
+def submit(services: Services, call: Call) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
+    """Try what the call asks for. What was tried, and what came of it."""
     drop_id, ticket = call.path["drop_id"], None
     if call.body.ticket is not None:
         ticket = services.tickets.read(call.body.ticket, drop_id, call.buyer_id)
-    try:
-        outcome = await services.reservations.reserve(
-            drop_id, call.buyer_id, call.body.quantity, call.key, ticket
-        )
-    except StockError as fault:
-        RESERVATIONS.labels(type(fault).__name__).inc()
-        raise
-    _COUNTERS[outcome.code].inc()
+    return services.reservations.submit(
+        drop_id, call.buyer_id, call.body.quantity, call.key, ticket
+    )
+
+
+def count_fault(fault: StockError) -> None:
+    RESERVATIONS.add((type(fault).__name__,))
+
+
+def conclude(call: Call, outcome: Outcome) -> Answer:
+    """Count what came of an attempt, and say it."""
+    RESERVATIONS.add(_LABELS[outcome.code])
     claim = outcome.reservation
     if claim is None:
         return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
@@ -89,7 +108,7 @@ async def reserve(services: Services, call: Call) -> Answer:
         Reserved(
             claim.rid,
             claim.rid,
-            drop_id,
+            call.path["drop_id"],
             claim.state,
             claim.quantity,
             claim.amount_fen,
@@ -135,26 +154,28 @@ def _shown(found: Reservation) -> ShownReservation:
     )
 
 
-ROUTES = [
-    Route(
-        "POST",
-        "/v1/drops/{drop_id}/reservations",
-        reserve,
-        "Reserve units of a drop",
-        "reservations",
-        {201: Reserved, 200: Reserved},
-        (*_REFUSALS.values(), *ENGINE_PROBLEMS, "store_unavailable"),
-        auth="buyer",
-        body=NewReservation,
-        default_body=NewReservation(),
-        keyed=True,
-        description=(
-            "201: held until `expires_ms`. With an `Idempotency-Key` a retry answers 200 with the "
-            "same reservation, whatever has become of it; after a 503, retry with the same key. "
-            "An empty body asks for one unit. Where the drop has `ticket_required`, `ticket` "
-            "is one from `POST …/tickets`; a retry may carry the same or another."
-        ),
+RESERVE = Route(
+    "POST",
+    "/v1/drops/{drop_id}/reservations",
+    reserve,
+    "Reserve units of a drop",
+    "reservations",
+    {201: Reserved, 200: Reserved},
+    (*_REFUSALS.values(), *ENGINE_PROBLEMS, "store_unavailable"),
+    auth="buyer",
+    body=NewReservation,
+    default_body=NewReservation(),
+    keyed=True,
+    description=(
+        "201: held until `expires_ms`. With an `Idempotency-Key` a retry answers 200 with the "
+        "same reservation, whatever has become of it; after a 503, retry with the same key. "
+        "An empty body asks for one unit. Where the drop has `ticket_required`, `ticket` "
+        "is one from `POST …/tickets`; a retry may carry the same or another."
     ),
+)
+
+ROUTES = [
+    RESERVE,
     Route(
         "GET",
         "/v1/reservations/{reservation_id}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from livesale.http.headers import Headers
 from livesale.settings import HttpSettings
 
 # What a page may send and read besides the harmless few that it always may.
@@ -20,7 +21,7 @@ class Site:
         self._origins = frozenset(http.cors_origins)
         self.adds = bool(self._always or self._origins)
 
-    def headers(self, asked: Mapping[str, str]) -> str:
+    def headers(self, asked: Headers) -> str:
         """Header lines for an answer to a request with these headers."""
         if not self._origins:
             return self._always

@@ -1,5 +1,6 @@
 """A buyer's claims: reserve, look, give back."""
 
+from asyncio import Future
 from typing import Protocol
 
 from livesale.deployment import Deployment
@@ -21,11 +22,17 @@ from stock.model import (
     Ticket,
 )
 
+UNSETTLED = frozenset({ReserveCode.UNKNOWN_DROP, ReserveCode.FENCED})
+
 
 class Till(Protocol):
     """Where attempts go: `stock.soldout.SoldOut` in front of a `stock.batcher.Batcher`."""
 
-    async def reserve(self, drop_id: str, attempt: Attempt, *, keyed: bool) -> Outcome: ...
+    def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None: ...
+
+    def submit(
+        self, drop_id: str, attempt: Attempt, *, keyed: bool
+    ) -> Outcome | Future[Outcome]: ...
 
 
 class Reservations:
@@ -37,24 +44,34 @@ class Reservations:
         self._till = till
         self._showcase = showcase
 
-    async def reserve(
+    def submit(
         self,
         drop_id: str,
         buyer_id: str,
         quantity: int,
         key: str | None,
         ticket: Ticket | None = None,
-    ) -> Outcome:
+    ) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
         """Try for `quantity` units; `key` makes a retry the same attempt.
+
+        What was tried, if anything had to be, and what came of it so far: whoever gets one of
+        UNSETTLED asks `settle`.
+        """
+        known = self._till.known(drop_id, buyer_id, keyed=key is not None)
+        if known is not None:
+            return None, known
+        rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
+        attempt = Attempt(rid, buyer_id, quantity, ticket)
+        return attempt, self._till.submit(drop_id, attempt, keyed=key is not None)
+
+    async def settle(self, drop_id: str, attempt: Attempt | None, outcome: Outcome) -> Outcome:
+        """The outcome as the buyer is told it.
 
         UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
         Raises PartitionClosed; and StoreUnavailable when Redis does not know the drop and SQL is
         away.
         """
-        rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
-        attempt = Attempt(rid, buyer_id, quantity, ticket)
-        outcome = await self._till.reserve(drop_id, attempt, keyed=key is not None)
-        if outcome.code is ReserveCode.UNKNOWN_DROP:
+        if outcome.code is ReserveCode.UNKNOWN_DROP and attempt is not None:
             return await self._what_sql_knows(drop_id, attempt)
         if outcome.code is ReserveCode.FENCED:
             raise PartitionClosed

@@ -1,0 +1,353 @@
+"""The fast lane: a connection that answers the hot call by itself and hands aiohttp all else.
+
+aiohttp takes longer for a request than the whole of a reservation. So a connection looks at the
+bytes first. A request with a plain head (livesale.http.heads) that reserves, body and all, is
+answered here: the same checks, the same use case, the same bytes as aiohttp's handler would send,
+without its parser, its task and its streams. Everything else goes to aiohttp's own handler, byte
+for byte, on the same connection: this class is that handler.
+
+One request at a time, in the order they came, as in aiohttp. What it cannot tell the end of beyond
+dispute (livesale.http.heads says what that is) it hands over with all that follows, for good. So
+the two can never disagree on where a request begins.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from aiohttp import HttpVersion11
+from msgspec import Struct
+
+from livesale.http.endpoint import Endpoint
+from livesale.http.heads import Head, PlainHeaders, read_head
+from livesale.http.protocol import HEAD_END, Connection
+from livesale.http.replies import render
+from livesale.http.reservations import conclude, count_fault, submit
+from livesale.http.routes import Answer, Call
+from livesale.http.traffic import request_id_of
+from livesale.sales.reservations import UNSETTLED
+from stock.errors import StockError
+from stock.model import Attempt, Outcome
+
+MAX_UNREAD = 65_536  # bytes behind the request that is being answered, before nothing more is read
+
+# Whose turn it is on a connection.
+_FREE = 0  # nobody's: the next byte begins a request
+_OURS = 1  # a hot call is being answered, or more of what came with it is due
+_AIOHTTPS = 2  # one request is lent to aiohttp
+_GIVEN = 3  # all is aiohttp's, for good
+
+
+class Turn(Struct, gc=False):
+    """A hot call that is being answered."""
+
+    call: Call
+    headers: PlainHeaders
+    request_id: str
+    began: float
+    attempt: Attempt | None = None
+    waits_for: "asyncio.Future[Outcome] | None" = None
+    settling: "asyncio.Task[Outcome] | None" = None
+
+
+class FastLane:
+    """What the connections of one worker share."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """`endpoint` is that of livesale.http.reservations.RESERVE."""
+        services = endpoint.services
+        self.endpoint = endpoint
+        self.services = services
+        self.traffic = endpoint.traffic
+        self.site = services.site
+        self.max_head_bytes = services.deployment.settings.http.max_header_bytes
+        self.max_body_bytes = endpoint.max_bytes
+
+    def connect(self, manager: Any, **options: Any) -> "FastConnection":
+        """A connection of aiohttp's server `manager`."""
+        return FastConnection(self, manager, **options)
+
+
+class FastConnection(Connection):
+    """A connection with a fast lane beside aiohttp's."""
+
+    __slots__ = (
+        "_at",
+        "_began_with",
+        "_held",
+        "_idle",
+        "_lane",
+        "_owed",
+        "_piece",
+        "_remote",
+        "_turn",
+        "_unread",
+        "_whose",
+    )
+
+    def __init__(self, lane: FastLane, manager: Any, **options: Any) -> None:
+        self._whose = _FREE
+        self._lane = lane
+        self._unread, self._at = b"", 0  # what came; what of it was taken already
+        self._held = False  # whether we keep the transport from reading
+        self._turn: Turn | None = None
+        self._piece: bytes | None = None  # of a head that aiohttp has, and that is not whole yet
+        self._owed = 0  # bytes of the lent request that have not come yet
+        self._began_with = 0  # how many requests aiohttp had seen before it was lent this one
+        self._remote: str | None = None
+        super().__init__(manager, **options)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = self.peername
+        self._remote = str(peer[0]) if isinstance(peer, tuple) else peer
+
+    def data_received(self, data: bytes) -> None:
+        whose = self._whose
+        if whose == _GIVEN or not data:  # aiohttp calls this with nothing, to parse what it kept
+            super().data_received(data)
+        elif self._force_close or self._close:
+            pass
+        elif whose == _FREE:
+            self._unread, self._at = data, 0
+            self._take()
+        elif whose == _AIOHTTPS:
+            self._lend_more(data)
+        else:
+            self._keep(data)
+
+    # What came is taken request by request.
+
+    def _take(self) -> None:
+        """Answer the next request of what is unread, or lend it to aiohttp."""
+        data, at = self._unread, self._at
+        head = read_head(data, at, self._lane.max_head_bytes)
+        if head is None:
+            rest = data[at:]
+            self._unread, self._at = b"", 0
+            if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
+                self._give(rest)
+            else:
+                self._lend_piece(rest)
+            return
+        stop = head.end + head.length
+        whole = stop <= len(data)
+        if head.drop_id is not None and whole and head.length <= self._lane.max_body_bytes:
+            self._at = stop
+            self._answer_hot(head, data[head.end : stop])
+            return
+        self._whose = _AIOHTTPS
+        self._owed = 0 if whole else stop - len(data)
+        self._at = min(stop, len(data))
+        self._lend(data[at:stop])
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what came too early, and read no more when that is much."""
+        self._unread, self._at = self._unread[self._at :] + data, 0
+        if not self._held and len(self._unread) > MAX_UNREAD:
+            self._held = True
+            self._pause_transport_reading()
+
+    def _end_turn(self) -> None:
+        """The request was answered: go on with what is unread, in the next tick, or wait."""
+        if self._at < len(self._unread):
+            self._loop.call_soon(self._go_on)
+        else:
+            self._unread, self._at = b"", 0
+            self._whose = _FREE
+
+    def _go_on(self) -> None:
+        if self._force_close or self._close:
+            return
+        self._take()
+        if self._held and len(self._unread) - self._at <= MAX_UNREAD // 2:
+            self._held = False
+            self._release_transport()
+
+    # What goes to aiohttp.
+
+    def _lend(self, data: bytes) -> None:
+        """Let aiohttp answer one request, whose head is whole in `data`."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before + 1 or self._upgraded:
+            self._give(self._unread[self._at :])  # it reads these bytes in another way
+
+    def _lend_piece(self, data: bytes) -> None:
+        """Let aiohttp have the beginning of a head: it has the clock and the bounds for that."""
+        self._whose, self._piece, self._owed = _AIOHTTPS, data, 0
+        self._began_with = self._request_count
+        super().data_received(data)
+
+    def _lend_more(self, data: bytes) -> None:
+        if self._piece is not None:
+            self._complete(self._piece, data)
+            return
+        mine = data[: self._owed]
+        if mine:
+            self._owed -= len(mine)
+            super().data_received(mine)
+        if len(mine) < len(data):
+            self._keep(data[len(mine) :])
+
+    def _complete(self, piece: bytes, data: bytes) -> None:
+        """More of a head that aiohttp has a piece of; perhaps its end, and what is behind it."""
+        whole = piece + data
+        head = read_head(whole, 0, self._lane.max_head_bytes) if HEAD_END in whole else None
+        if head is not None and self._request_count == self._began_with:
+            self._piece = None
+            stop = head.end + head.length
+            self._owed = max(0, stop - len(whole))
+            mine = data[: stop - len(piece)]
+            self._unread, self._at = data[len(mine) :], 0
+            self._lend(mine)
+        elif (
+            HEAD_END in whole
+            or len(whole) > self._lane.max_head_bytes
+            or self._request_count != self._began_with
+        ):
+            self._give(data)
+        else:
+            self._piece = whole
+            super().data_received(data)
+
+    def _give(self, data: bytes) -> None:
+        """Let aiohttp have what is there and all that will come."""
+        self._whose, self._piece = _GIVEN, None
+        self._unread, self._at = b"", 0
+        if self._held:
+            self._held = False
+            self._release_transport()
+        super().data_received(data)
+
+    @property
+    def _waiter(self) -> "asyncio.Future[None] | None":
+        """What aiohttp sets when it begins to wait for a request: then it has answered the last."""
+        return self._idle
+
+    @_waiter.setter
+    def _waiter(self, future: "asyncio.Future[None] | None") -> None:
+        self._idle = future
+        lent = self._whose == _AIOHTTPS and self._piece is None and not self._owed
+        if future is not None and lent:
+            self._end_turn()
+
+    # The hot call.
+
+    def _answer_hot(self, head: Head, raw: bytes) -> None:
+        self._whose = _OURS
+        self._head_began, self._head_bytes = 0.0, 0
+        self._request_count += 1
+        self._request_in_progress = True
+        lane, headers = self._lane, head.headers
+        call = Call({"drop_id": head.drop_id or ""})
+        turn = Turn(call, headers, request_id_of(headers), time.perf_counter())
+        self._turn = turn
+        lane.traffic.in_flight += 1
+        try:
+            lane.endpoint.check_head(call, headers, self._remote)
+            lane.endpoint.check_body(call, headers, raw)
+            turn.attempt, found = submit(lane.services, call)
+        except Exception as fault:
+            self._refuse_call(turn, fault)
+            return
+        if isinstance(found, Outcome):
+            self._conclude(turn, found)
+        else:
+            turn.waits_for = found
+            found.add_done_callback(self._on_outcome)
+
+    def _on_outcome(self, future: "asyncio.Future[Outcome]") -> None:
+        turn = self._turn
+        assert turn is not None  # noqa: S101  it is what waited
+        turn.waits_for = None
+        if future.cancelled():
+            self._end_call()
+            return
+        fault = future.exception()
+        if fault is None:
+            self._conclude(turn, future.result(), settled=future is turn.settling)
+        elif isinstance(fault, Exception):
+            self._refuse_call(turn, fault)
+        else:
+            raise fault
+
+    def _conclude(self, turn: Turn, outcome: Outcome, *, settled: bool = False) -> None:
+        if outcome.code in UNSETTLED and not settled:
+            turn.settling = turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
+            turn.waits_for.add_done_callback(self._on_outcome)
+            return
+        self._send(turn, conclude(turn.call, outcome))
+
+    async def _settle(self, turn: Turn, outcome: Outcome) -> Outcome:
+        drop_id = turn.call.path["drop_id"]
+        return await self._lane.services.reservations.settle(drop_id, turn.attempt, outcome)
+
+    def _refuse_call(self, turn: Turn, fault: Exception) -> None:
+        if isinstance(fault, StockError):
+            count_fault(fault)
+        self._send(turn, *self._lane.endpoint.refusal(fault, turn.request_id))
+
+    def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
+        lane = self._lane
+        keep_alive = not (lane.services.draining.draining or self._close)
+        site = lane.site.headers(turn.headers) if lane.site.adds else ""
+        lane.endpoint.note(
+            turn.call, found, code, time.perf_counter() - turn.began, turn.request_id
+        )
+        if self.transport is not None:
+            self.transport.write(
+                render(
+                    found,
+                    turn.request_id,
+                    version=HttpVersion11,
+                    keep_alive=keep_alive,
+                    site=site,
+                )
+            )
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._end_call(keep_alive=keep_alive)
+
+    def _end_call(self, *, keep_alive: bool = False) -> None:
+        self._turn = None
+        self._lane.traffic.in_flight -= 1
+        if not keep_alive:
+            self.force_close()
+        if not self._paused or self._force_close:
+            self._rest()
+
+    def _rest(self) -> None:
+        """The answer is with the kernel, or nobody waits for it."""
+        self._request_in_progress = False
+        waiter = self._handler_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        self._end_turn()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._whose == _OURS and self._turn is None and self._request_in_progress:
+            self._rest()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._whose == _OURS and self._turn is None and self._request_in_progress:
+            self._rest()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's
+        await super().shutdown(timeout)
+        if self._turn is not None and self._turn.waits_for is not None:
+            self._turn.waits_for.cancel()
+
+    def _process_keepalive(self) -> None:
+        if self._request_in_progress:  # aiohttp sees only what was lent to it
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    def _release_transport(self) -> None:
+        if not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._held:
+            super()._resume_transport_reading()
