@@ -83,7 +83,7 @@ class Writer:
         if chance.random() < 0.3:
             self._count += 1
             lines.append(b"X-Request-Id: mine-%d" % self._count)
-        for line in (
+        odd = (
             b"User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_0)  MicroMessenger/8.0",
             b"Accept: */*",
             b"Accept-Encoding: gzip, deflate, br",
@@ -91,9 +91,8 @@ class Writer:
             b"X-Forwarded-For: 198.51.100.7, 203.0.113.9",
             b"Origin: https://shop.example",
             b"Referer: https://shop.example/",
-        ):
-            if chance.random() < 0.2:
-                lines.append(line)
+        )
+        lines.extend(line for line in odd if chance.random() < 0.2)
         if chance.random() < 0.5:
             chance.shuffle(lines)
         return lines
