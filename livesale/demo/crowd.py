@@ -18,7 +18,8 @@ from livesale.demo.client import Answer, Lost, Pool, Refused
 from livesale.demo.options import HOLD_MS
 from livesale.demo.pipe import frame, read_frame
 from livesale.demo.plan import Buyer
-from livesale.demo.wire import Ack, Bill, Job, Report, Unknown, Word
+from livesale.demo.wire import Bill, Job, Report, Word
+from loadtests.checks import Ack, Unknown
 from stock.ids import keyed_rid
 
 REPORT_EVERY_S = 0.05

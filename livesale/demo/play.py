@@ -12,7 +12,6 @@ from msgspec import Struct
 from livesale.audit import Check, audit
 from livesale.demo.bank import Bank
 from livesale.demo.beside import beside
-from livesale.demo.checks import Finding
 from livesale.demo.gate import Gate
 from livesale.demo.options import CONNECTIONS, CROWDS, EXTRA_S, HOLD_MS, DemoOptions
 from livesale.demo.plan import Buyer, buyer_ids, plan_crowd
@@ -27,6 +26,7 @@ from livesale.identity.tokens import TokenSigner
 from livesale.server.catch_up import wait_until_caught_up
 from livesale.settings import Settings
 from livesale.wording import counted
+from loadtests.checks import Finding
 
 LEAD_MS = 3_000
 LAST_HOLDS_S = HOLD_MS / 1000 + 5.0  # for the last unpaid hold to expire

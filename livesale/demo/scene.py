@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
 from livesale.demo.options import DemoOptions
-from livesale.demo.wire import Ack, Report, Unknown
+from livesale.demo.wire import Report
+from loadtests.checks import Ack, Unknown
 from stock.books import Books
 
 HISTORY_S = 600

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from livesale.audit import report
 from livesale.audit.check import Check
-from livesale.demo.checks import Finding, shorten
 from livesale.demo.verdict import Figures
 from livesale.wording import counted
+from loadtests.checks import Finding, shorten
 
 
 def summary(figures: Figures) -> RenderableType:

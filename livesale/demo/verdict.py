@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from livesale.demo import checks
-from livesale.demo.checks import Finding, OrderRow
 from livesale.demo.options import BUYER_LIMIT, DemoOptions
 from livesale.demo.scene import SLOT_S, Scene
 from livesale.wording import counted
+from loadtests import checks
+from loadtests.checks import Finding, OrderRow
 from stock.model import HoldState
 
 

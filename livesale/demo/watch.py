@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
-from livesale.demo.checks import OrderRow
 from livesale.demo.scene import SLOT_S, Scene
 from livesale.deployment import Deployment
 from livesale.store.tables import log_offsets, orders
 from livesale.wording import counted
+from loadtests.checks import OrderRow
 from stock.books import Books
 from stock.errors import StockError
 from stock.log import LogReader

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from livesale.demo.plan import Buyer
+from loadtests.checks import Ack, Unknown
 
 
 class Job(Struct, array_like=True):
@@ -22,24 +23,6 @@ class Word(Struct, array_like=True):
     """Something the whole crowd hears: nothing is left and nothing can come back."""
 
     all_sold: bool = False
-
-
-class Ack(Struct, array_like=True, frozen=True):
-    """An answer 201, as its buyer wrote it down. `reserved_ms` is by Redis's clock."""
-
-    rid: str
-    buyer_id: str
-    quantity: int
-    amount_fen: int
-    reserved_ms: int
-
-
-class Unknown(Struct, array_like=True, frozen=True):
-    """A request whose outcome its buyer never learned; the rid where a key tells it."""
-
-    buyer_id: str
-    quantity: int
-    rid: str = ""
 
 
 class Bill(Struct, array_like=True, frozen=True):

@@ -13,8 +13,9 @@ from livesale.sales.campaigns import NewCampaign, NewSku
 from livesale.sales.drops import Adjustment, NewDrop
 from livesale.sales.texts import prose, whole
 from livesale.store.catalogue import Campaign, Drop, Sku
+from livesale.store.orders import Order
 from stock.ids import keyed_rid
-from stock.model import MAX_UNITS
+from stock.model import MAX_UNITS, HoldState
 
 
 class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,33 @@ class DropPage(Struct, frozen=True):
     """`next` goes into `after` for the page behind this one; null at the end."""
 
     drops: list[Drop]
+    next: str | None
+
+
+class DropOrdersQuery(Struct, frozen=True):
+    after: Annotated[
+        str,
+        whole(r"^([0-9a-z]{1,15}-[A-Za-z0-9_-]{16})?$", description="`next` of a page"),
+    ] = ""
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class DropOrder(Struct, frozen=True, gc=False):
+    order_id: str
+    buyer_id: str
+    status: HoldState
+    quantity: int
+    price_fen: int
+    amount_fen: int
+    expires_ms: int
+    created_ms: int
+    updated_ms: int
+
+
+class DropOrderPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    orders: list[DropOrder]
     next: str | None
 
 
@@ -101,6 +129,27 @@ async def set_challenge(services: Services, call: Call) -> Answer:
 
 async def show_books(services: Services, call: Call) -> Answer:
     return Answer(200, await services.drops.books(call.path["drop_id"]))
+
+
+async def list_drop_orders(services: Services, call: Call) -> Answer:
+    found, cursor = await services.orders.page_of_drop(
+        call.path["drop_id"], after=call.query.after, limit=call.query.limit
+    )
+    return Answer(200, DropOrderPage([_order(order) for order in found], cursor))
+
+
+def _order(order: Order) -> DropOrder:
+    return DropOrder(
+        order.order_id,
+        order.buyer_id,
+        HoldState(order.state),
+        order.quantity,
+        order.price_fen,
+        order.amount_fen,
+        order.expires_ms,
+        order.created_ms,
+        order.updated_ms,
+    )
 
 
 def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
@@ -215,5 +264,17 @@ ROUTES = [
             "`ok`: what SQL holds, with the `lag_entries` of the log that it does not hold yet, "
             "is exactly what Redis has."
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/admin/drops/{drop_id}/orders",
+        list_drop_orders,
+        "Everybody's orders of a drop",
+        "admin",
+        {200: DropOrderPage},
+        ("unknown_drop", "store_unavailable"),
+        auth="viewer",
+        query=DropOrdersQuery,
+        description="By their ids. An order stands here a moment after its reservation.",
     ),
 ]

@@ -106,7 +106,7 @@ class Limits:
 
 def _slow_down(by: str, wait_s: float) -> Problem:
     LIMITED.labels(by).inc()
-    return Problem("slow_down", retry_after_s=int(wait_s) + 1)
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by=by)
 
 
 def _parse(text: str) -> Address | None:

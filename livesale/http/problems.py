@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -129,7 +129,8 @@ _FAULTS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": "in"}):
-    """A problem. `code` is stable; `field` names the culprit, `in` says where it was."""
+    """A problem. `code` is stable; `field` names the culprit, `in` says where it was;
+    `by` is whose requests were too many."""
 
     type: str
     title: str
@@ -142,6 +143,7 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
+    by: Literal["buyer", "address"] | None = None
     challenge: dict[str, Any] | None = None
 
 

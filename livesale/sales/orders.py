@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from livesale.deployment import Deployment
 from livesale.sales.errors import Unknown
-from livesale.store.orders import Order, find_order, list_orders
+from livesale.store.catalogue import find_drop
+from livesale.store.orders import Order, find_order, list_orders, list_orders_of_drop
 from livesale.store.prepays import states_of
 from livesale.store.refunds import Refund, refunds_of
 from livesale.store.session import session
@@ -54,3 +55,13 @@ class Orders:
             found = await list_orders(connection, buyer_id, before=before, limit=limit)
         last = found[-1] if len(found) == limit else None
         return found, f"{last.created_ms}.{last.order_id}" if last else None
+
+    async def page_of_drop(
+        self, drop_id: str, *, after: str, limit: int
+    ) -> tuple[list[Order], str | None]:
+        """Everybody's, by their ids; and the id to go on behind. Raises Unknown("drop")."""
+        async with session(self._sql) as connection:
+            if await find_drop(connection, drop_id) is None:
+                raise Unknown("drop")
+            found = await list_orders_of_drop(connection, drop_id, after=after, limit=limit)
+        return found, found[-1].order_id if len(found) == limit else None

@@ -50,6 +50,19 @@ async def list_orders(
     return [Order(*row) for row in await connection.execute(query)]
 
 
+async def list_orders_of_drop(
+    connection: AsyncConnection, drop_id: str, *, after: str, limit: int
+) -> list[Order]:
+    """A drop's orders by their ids, those behind the id `after`. An id begins with its drop's."""
+    query = (
+        _ORDER.where(orders.c.order_id > (after or f"{drop_id}-"), orders.c.drop_id == drop_id)
+        .where(orders.c.order_id < f"{drop_id}.")  # the character behind the dash
+        .order_by(orders.c.order_id)
+        .limit(limit)
+    )
+    return [Order(*row) for row in await connection.execute(query)]
+
+
 async def find_any_order(connection: AsyncConnection, order_id: str) -> Order | None:
     """The order, whoever's it is: for money and for operators."""
     row = (await connection.execute(_ORDER.where(orders.c.order_id == order_id))).first()

@@ -1,15 +1,14 @@
 """Holds what clients wrote down against what the system says in the end. No I/O.
 
-Built on the checks of the demo (livesale/demo/checks.py); what is checked here besides needs the
+Built on the checks of any crowd (loadtests/checks.py); what is checked here besides needs the
 ledger, many drops, or times. Each check gives findings in a sentence; an empty list is good.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from livesale.demo import checks
-from livesale.demo.checks import Finding, OrderRow, shorten
-from livesale.demo.wire import Ack, Unknown
+from loadtests import checks
+from loadtests.checks import Ack, Finding, OrderRow, Unknown, shorten
 from stock.ids import drop_of
 from tests.faults import claims, money, shelves
 from tests.faults.history import Claim, History, OrderState, Outcome

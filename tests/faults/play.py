@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from livesale.demo.checks import Finding, shorten
 from livesale.identity.tokens import TokenSigner
 from livesale.settings import load_settings
+from loadtests.checks import Finding, shorten
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from tests.faults import checker

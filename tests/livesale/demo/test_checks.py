@@ -2,12 +2,12 @@
 
 import pytest
 
-from livesale.demo import checks
-from livesale.demo.checks import OrderRow
 from livesale.demo.options import DemoOptions
 from livesale.demo.scene import Scene
 from livesale.demo.verdict import judge
-from livesale.demo.wire import Ack, Report, Unknown
+from livesale.demo.wire import Report
+from loadtests import checks
+from loadtests.checks import Ack, OrderRow, Unknown
 from stock.books import Books
 
 

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from livesale.audit import Check
-from livesale.demo.checks import Finding
 from livesale.demo.summary import closing, summary, table_of_checks
 from livesale.demo.verdict import Figures
 from livesale.paper import plain
+from loadtests.checks import Finding
 
 FIGURES = Figures(
     buyers=2,

@@ -257,3 +257,39 @@ async def test_broken_counters_are_said_and_nothing_is_sold(api: Api, redis: Red
     assert (reply.status, reply.code) == (503, "books_broken")
     shown = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.viewer)
     assert shown.code == "books_broken"
+
+
+async def test_everybodys_orders_of_a_drop(api: Api) -> None:
+    # given orders of two drops, in SQL
+    drop_id, other = [await api.open_drop(price_fen=50), await api.open_drop()]
+    mine = {
+        (await api.reserve(drop_id, buyer, quantity)).body["order_id"]: (buyer, quantity)
+        for buyer, quantity in (("ann", 1), ("bob", 2), ("cid", 3))
+    }
+    await api.reserve(other, "ann")
+    path = f"/v1/admin/drops/{drop_id}/orders"
+    assert (await api.get(path, by=api.viewer)).body == {"orders": [], "next": None}
+    async with running(Writer(api.deployment)):
+        await until_written(api.deployment)
+    # when they are read two at a time
+    first = (await api.get(f"{path}?limit=2", by=api.viewer)).body
+    second = (await api.get(f"{path}?limit=2&after={first['next']}", by=api.viewer)).body
+    # then they are all there, once, by their ids, and only this drop's
+    found = first["orders"] + second["orders"]
+    assert second["next"] is None
+    assert [order["order_id"] for order in found] == sorted(mine)
+    for order in found:
+        buyer, quantity = mine[order["order_id"]]
+        assert order == order | {
+            "buyer_id": buyer,
+            "status": "held",
+            "quantity": quantity,
+            "price_fen": 50,
+            "amount_fen": 50 * quantity,
+        }
+    # and a cursor of another drop leads nowhere
+    foreign = f"zzzzzzzzzzzzz-{'A' * 16}"
+    astray = await api.get(f"{path}?after={foreign}", by=api.viewer)
+    assert astray.body == {"orders": [], "next": None}
+    nowhere = await api.get("/v1/admin/drops/nosuch/orders", by=api.viewer)
+    assert nowhere.code == "unknown_drop"

@@ -1,4 +1,4 @@
-"""Holds what the crowd wrote down against what SQL says. No I/O.
+"""Holds what buyers wrote down against what the service says of its orders. No I/O.
 
 Each check takes histories and rows and returns findings: what is wrong, in a sentence each. An
 empty list is what everybody wants to see. A request whose outcome its buyer never learned may have
@@ -10,11 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from livesale.demo.wire import Ack, Unknown
-from stock.model import HoldState
-
 SHOWN = 5
-_OWNING = {HoldState.HELD, HoldState.SOLD}
+_OWNING = {"held", "sold"}
+
+
+class Ack(Struct, array_like=True, frozen=True):
+    """An answer 201, as its buyer wrote it down. `reserved_ms` is by the service's clock."""
+
+    rid: str
+    buyer_id: str
+    quantity: int
+    amount_fen: int
+    reserved_ms: int
+
+
+class Unknown(Struct, array_like=True, frozen=True):
+    """A request whose outcome its buyer never learned; the rid where a key tells it."""
+
+    buyer_id: str
+    quantity: int
+    rid: str = ""
 
 
 class OrderRow(Struct, frozen=True):
@@ -28,7 +43,7 @@ class OrderRow(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One promise of the demo, and how it went."""
+    """One promise that was checked, and how it went."""
 
     title: str
     wrong: list[str]
@@ -88,7 +103,7 @@ def nothing_is_oversold(rows: Iterable[OrderRow], stock: int) -> list[str]:
 
 def nothing_stays_unsold(rows: Iterable[OrderRow], stock: int, empty_handed: int) -> list[str]:
     """Exactly `stock` units are sold if a buyer who kept asking went away with nothing."""
-    sold = sum(row.quantity for row in rows if row.state == HoldState.SOLD)
+    sold = sum(row.quantity for row in rows if row.state == "sold")
     if empty_handed and sold != stock:
         return [f"{sold} of {stock} units sold, but {empty_handed} patient buyers got none"]
     return []
@@ -107,7 +122,7 @@ def no_buyer_exceeds_the_limit(rows: Iterable[OrderRow], limit: int) -> list[str
 
 def payments_and_sales_agree(paid: set[str], rows: Iterable[OrderRow]) -> list[str]:
     """Sold is what the bank took money for, and nothing else. `paid` are rids."""
-    sold = {row.order_id for row in rows if row.state == HoldState.SOLD}
+    sold = {row.order_id for row in rows if row.state == "sold"}
     wrong = [f"{rid} was paid and is not sold in SQL" for rid in sorted(paid - sold)]
     return wrong + [f"{rid} is sold in SQL and nobody paid" for rid in sorted(sold - paid)]
 
