@@ -67,7 +67,7 @@ def parse_target(url: str, owned: Collection[str] = ()) -> Target:
 
 def check_answers(target: Target, timeout_s: float = ANSWER_S) -> None:
     """Ask `/livez` once. Raises TargetAway, in one line, unless livesale answers there."""
-    connection = _connection(target, timeout_s)
+    connection = connect(target, timeout_s)
     try:
         connection.request("GET", "/livez", headers={"Host": target.authority})
         answer = connection.getresponse()
@@ -118,7 +118,8 @@ def _is_loopback(target: Target) -> bool:
     )
 
 
-def _connection(target: Target, timeout_s: float) -> http.client.HTTPConnection:
+def connect(target: Target, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection that opens with the first request. Certificates are checked."""
     if target.scheme == "https":
         return http.client.HTTPSConnection(
             target.host, target.port, timeout=timeout_s, context=ssl.create_default_context()

@@ -1,0 +1,65 @@
+"""After the load: read the journals, ask the service, judge, and keep it all as JSON."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from loadtests.checks import Finding
+from loadtests.figures import Figures, figures_of
+from loadtests.history import Broke
+from loadtests.journal import read_journals
+from loadtests.line import Line, Time
+from loadtests.scenarios import Scenario
+from loadtests.service import Interview
+from loadtests.stats import read_latencies
+from loadtests.target import Target
+from loadtests.verdict import judge
+
+SETTLE_S = 30.0
+RESULT_FILE = "result.json"
+
+
+class Result(Struct, frozen=True):
+    """`broke` is where a ramp found the limit, if it did."""
+
+    scenario: str
+    target: str
+    ok: bool
+    budget: float
+    figures: Figures
+    checks: list[Finding]
+    broke: Broke | None
+    drop_ids: list[str]
+    report: str
+
+
+def conclude(
+    scenario: Scenario,
+    target: Target,
+    report: Path,
+    line: Line,
+    time: Time,
+    token: str,
+    *,
+    budget: float | None = None,
+    settle_s: float = SETTLE_S,
+) -> Result:
+    """Judge the run whose journals are in `report`, and write result.json there."""
+    history = read_journals(report / "journal")
+    said = Interview(line, token, time).ask(history.drops, settle_s)
+    allowed = scenario.budget if budget is None else budget
+    findings = judge(history, said, allowed)
+    result = Result(
+        scenario.name,
+        target.url,
+        all(finding.ok for finding in findings),
+        allowed,
+        figures_of(history, read_latencies(report)),
+        findings,
+        history.broke,
+        list(history.drops),
+        str(report),
+    )
+    (report / RESULT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    return result

@@ -1,0 +1,121 @@
+"""What the people of a load test wrote down. No I/O: see loadtests.journal.
+
+A claim is one buyer's wish for units of a drop: all requests with one key.
+"""
+
+from collections import Counter
+from typing import Any
+
+from msgspec import Struct, field
+
+UNCLEAR = {"lost", "outcome_unknown", "hung_up"}  # it may have taken effect
+
+
+class Drop(Struct, tag="drop", frozen=True):
+    """A drop as the operator made it. Times are the service's."""
+
+    drop_id: str
+    allotted: int
+    buyer_limit: int
+    price_fen: int
+    opens_ms: int
+
+
+class Held(Struct, array_like=True, frozen=True):
+    """A reservation as one answer told it. `created` is 201, else it was a replay."""
+
+    rid: str
+    quantity: int
+    amount_fen: int
+    created: bool
+
+
+class Claim(Struct, tag="claim"):
+    """`codes` are all answers in order; `answers` those that told of a reservation. A buyer whose
+    token came from elsewhere may not know his own id."""
+
+    drop_id: str
+    buyer_id: str
+    quantity: int
+    codes: list[str] = field(default_factory=list)
+    answers: list[Held] = field(default_factory=list)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether it may have taken effect without its buyer knowing."""
+        return not self.answers and any(code in UNCLEAR for code in self.codes)
+
+
+class Paid(Struct, tag="paid", frozen=True):
+    """`result` is the bank's: sold, late_sold, replayed, refund_due, a problem's code, or lost."""
+
+    rid: str
+    result: str
+
+
+class Restock(Struct, tag="restock"):
+    """`done` None: nobody knows."""
+
+    drop_id: str
+    delta: int
+    done: bool | None = None
+
+
+class Sample(Struct, tag="sample", frozen=True):
+    """The books of a drop in Redis, as an operator saw them while it sold."""
+
+    drop_id: str
+    allotted: int
+    available: int
+    held: int
+    sold: int
+    burned: int
+
+
+class Tally(Struct, tag="tally"):
+    """How many answers of each kind came since the last one: see loadtests.line.counted_as."""
+
+    counts: dict[str, int]
+
+
+class Broke(Struct, tag="broke", frozen=True):
+    """Where a ramp ended: how many users there were, what they asked a second, what gave way."""
+
+    users: int
+    per_s: float
+    why: str
+
+
+Note = Drop | Claim | Paid | Restock | Sample | Tally | Broke
+
+
+class History(Struct):
+    """All of it, from all processes."""
+
+    drops: dict[str, Drop] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    payments: list[Paid] = field(default_factory=list)
+    restocks: list[Restock] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)
+    broke: Broke | None = None
+
+    def add(self, note: Any) -> None:
+        """Raises TypeError for what is no note."""
+        match note:
+            case Drop():
+                self.drops[note.drop_id] = note
+            case Claim():
+                self.claims.append(note)
+            case Paid():
+                self.payments.append(note)
+            case Restock():
+                self.restocks.append(note)
+            case Sample():
+                self.samples.append(note)
+            case Tally():
+                self.tally.update(note.counts)
+            case Broke():
+                self.broke = note
+            case _:
+                raise TypeError(f"{note!r} is no note")

@@ -1,0 +1,29 @@
+"""Asking until there is an answer: for calls that may be repeated without harm."""
+
+import random
+
+from loadtests.habits import backoff_s
+from loadtests.line import Answer, Line, Time
+
+TRIES = 12
+
+
+def insist(
+    line: Line,
+    time: Time,
+    chance: random.Random,
+    name: str,
+    path: str,
+    *,
+    body: object = None,
+    token: str = "",
+    key: str = "",
+) -> Answer:
+    """POST, again after every 5xx, 429 and silence, at most `TRIES` times; the last answer."""
+    for attempt in range(1, TRIES + 1):
+        answer = line.ask(name, "POST", path, body=body, token=token, key=key)
+        if answer.status and answer.status != 429 and answer.status < 500:
+            break
+        if attempt < TRIES:
+            time.sleep(backoff_s(attempt, answer.retry_after_s, chance))
+    return answer

@@ -1,0 +1,84 @@
+"""A result in plain lines: figures, then checks, then one line that says it all. No I/O."""
+
+from collections.abc import Iterator
+
+from loadtests.after import Result
+from loadtests.figures import Figures, Latency
+
+Row = tuple[str, str]
+
+
+def rows_of(result: Result) -> list[Row]:
+    """The figures, each with its name."""
+    figures = result.figures
+    return [
+        (
+            "asked",
+            f"{figures.asked:,} requests, {figures.claims:,} of them claims of buyers; "
+            f"{figures.repeated:,} claims were repeated by their key",
+        ),
+        ("acknowledged", f"{figures.acknowledged:,} reservations, {figures.paid:,} paid"),
+        ("refused", _counted(figures.refused) or "nothing"),
+        ("unknown", f"{figures.unknown:,} claims whose buyer never learned the outcome"),
+        *[
+            ("latency" if not number else "", _latency(each))
+            for number, each in enumerate(figures.latencies[:4])
+        ],
+        (
+            "5xx",
+            f"{figures.faults:,} or no answer at all: {figures.faults_share:.3%}, "
+            f"{result.budget:.3%} allowed",
+        ),
+        *_limits(figures),
+        *_broke(result),
+        ("report", result.report),
+    ]
+
+
+def lines_of(result: Result) -> list[str]:
+    """All of it, for a pipe."""
+    lines = [f"{result.scenario} on {result.target}", ""]
+    lines += [f"  {name:13} {text}" for name, text in rows_of(result)]
+    lines.append("")
+    for finding in result.checks:
+        lines.append(f"  {'ok    ' if finding.ok else 'BROKEN'}  {finding.title} ({finding.seen})")
+        lines += [f"          {wrong}" for wrong in finding.wrong]
+    lines += ["", closing(result)]
+    return lines
+
+
+def closing(result: Result) -> str:
+    broken = sum(not finding.ok for finding in result.checks)
+    if broken:
+        return f"{broken} of {len(result.checks)} checks FAILED."
+    return f"All {len(result.checks)} checks hold."
+
+
+def _latency(each: Latency) -> str:
+    return (
+        f"p50 {each.p50_ms:,.0f}  p95 {each.p95_ms:,.0f}  p99 {each.p99_ms:,.0f}  "
+        f"max {each.max_ms:,.0f} ms  {each.per_s:,.0f}/s  {each.name} ({each.requests:,})"
+    )
+
+
+def _limits(figures: Figures) -> Iterator[Row]:
+    if figures.limited_by_address:
+        yield (
+            "429",
+            f"{figures.limited_by_address:,} came from the limit per ADDRESS: all this load is one "
+            "address. The service was not tested beyond it; docs/loadtesting.md says what to set.",
+        )
+    if figures.limited_by_buyer:
+        yield "429", f"{figures.limited_by_buyer:,} came from the limit per buyer: bots, mostly"
+
+
+def _broke(result: Result) -> Iterator[Row]:
+    if result.broke is not None:
+        broke = result.broke
+        yield "broke", f"at {broke.users:,} users and {broke.per_s:,.0f} requests/s: {broke.why}"
+    elif result.scenario == "ramp_to_break":
+        yield "broke", "not with so many users: give it more"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} × {name}" for name, count in counts.items())

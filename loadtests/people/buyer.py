@@ -1,0 +1,175 @@
+"""A buyer, by the habits of a mini-program.
+
+Logs in ahead, looks at the goods, polls the service's clock, asks a moment after the opening,
+asks again by the same key until the answer is clear, then pays, gives back, or walks away.
+"""
+
+import random
+import secrets
+
+from msgspec import Struct
+
+from loadtests.habits import ServerClock, backoff_s, poll_s
+from loadtests.history import Claim, Drop, Held, Paid
+from loadtests.insist import TRIES, insist
+from loadtests.journal import Journal
+from loadtests.line import RESERVE, Answer, Line, Time
+from loadtests.sale import NO_LOGIN, NO_LOGIN_CURE, SaleRefused
+
+RETRIED = {"lost", "outcome_unknown", "overloaded", "slow_down", "not_open", "engine_refused"}
+RETRIED |= {"fenced", "books_broken", "internal_error", "store_unavailable", "paused"}
+
+
+class Character(Struct, frozen=True):
+    """How somebody buys. Times are seconds; shares are of 1, what is left walks away unpaid.
+
+    `jitter_s` is the mean of what passes between the opening and the tap. `patience` is how often
+    somebody asks again who was told that it is sold out, `every_s` the pause before that.
+    """
+
+    jitter_s: float = 0.4
+    early_s: float = 0.0  # how long before the opening the first request goes out
+    quantity: int = 1
+    patience: int = 2
+    every_s: tuple[float, float] = (1.0, 3.0)
+    pays: float = 0.8
+    gives_back: float = 0.1
+    pays_after_s: tuple[float, float] = (0.5, 4.0)
+    polls: bool = True
+
+
+class Buyer:
+    """One person on one phone. `token` is for who has one already."""
+
+    def __init__(
+        self,
+        line: Line,
+        journal: Journal,
+        time: Time,
+        chance: random.Random,
+        character: Character,
+        *,
+        name: str = "",
+        token: str = "",
+    ) -> None:
+        self._line, self._journal, self._time = line, journal, time
+        self._chance, self._character = chance, character
+        self._name, self._token = name, token
+        self._clock = ServerClock()
+        self.buyer_id = name if token else ""
+
+    def log_in(self) -> bool:
+        """Whether a token is there. Raises SaleRefused where nobody gets one this way."""
+        if not self._token:
+            answer = self._insist(
+                "log in", "/v1/sessions", {"provider": "dev", "code": self._name}, ""
+            )
+            if answer.code in NO_LOGIN:
+                raise SaleRefused(NO_LOGIN_CURE)
+            if answer.good:
+                self._token = str(answer.body["token"])
+                self.buyer_id = str(answer.body["buyer_id"])
+        return bool(self._token)
+
+    def look(self, drop: Drop) -> None:
+        """At the goods, before they are sold."""
+        self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
+
+    def wait_for_opening(self, drop: Drop) -> None:
+        """Count down by the service's clock, which is polled; then the thumb takes its moment."""
+        opens_ms = drop.opens_ms - self._character.early_s * 1000
+        self._read_clock()
+        while (left_s := self._clock.until_s(opens_ms, self._time.now_ms())) > 0:
+            self._time.sleep(poll_s(left_s))
+            if self._character.polls and left_s > 0.5:
+                self._read_clock()
+        if self._character.jitter_s:
+            self._time.sleep(self._chance.expovariate(1 / self._character.jitter_s))
+
+    def buy(self, drop: Drop) -> Held | None:
+        """Claim units, and again while it is sold out and patience lasts."""
+        for left in range(self._character.patience, -1, -1):
+            claim = self.claim(drop)
+            if claim.answers:
+                return claim.answers[0]
+            if not left or not claim.codes or claim.codes[-1] != "sold_out":
+                return None
+            self._time.sleep(self._chance.uniform(*self._character.every_s))
+        return None
+
+    def claim(self, drop: Drop) -> Claim:
+        """One claim, with one key, until its answer is clear or `TRIES` are over.
+
+        It is noted whatever happens: a test that ends while the buyer waits for an answer leaves a
+        claim whose outcome nobody knows.
+        """
+        claim = Claim(drop.drop_id, self.buyer_id, self._character.quantity)
+        key = secrets.token_hex(8)
+        try:
+            for attempt in range(1, TRIES + 1):
+                claim.codes.append("hung_up")  # until there is an answer
+                answer = self._reserve(drop, claim.quantity, key)
+                claim.codes[-1] = answer.code
+                if answer.good:
+                    claim.answers.append(_held(answer))
+                if answer.code not in RETRIED:
+                    break
+                if attempt < TRIES:
+                    self._time.sleep(backoff_s(attempt, answer.retry_after_s, self._chance))
+        finally:
+            self._journal.note(claim)
+        return claim
+
+    def decide(self, held: Held) -> None:
+        """Pay, give it back, or walk away from it."""
+        mood = self._chance.random()
+        if mood < self._character.pays:
+            self._time.sleep(self._chance.uniform(*self._character.pays_after_s))
+            self.pay(held)
+        elif mood < self._character.pays + self._character.gives_back:
+            path = f"/v1/reservations/{held.rid}"
+            self._line.ask("release", "DELETE", path, token=self._token)
+
+    def pay(self, held: Held) -> None:
+        """Through the simulated bank, if that is the gateway; the same payment until it is known."""
+        path = f"/v1/reservations/{held.rid}/payment"
+        started = self._insist("start payment", path, None, self._token)
+        link = started.body.get("link")
+        if not started.good or not isinstance(link, str):
+            return
+        result = "lost"
+        try:
+            paid = self._insist(
+                "pay", f"/v1/payments/simulated/{held.rid}", {"outcome": "paid"}, ""
+            )
+            result = str(paid.body["result"]) if paid.good else paid.code
+        finally:
+            self._journal.note(Paid(held.rid, result))
+
+    def check_order(self, held: Held) -> None:
+        """Look whether it is there."""
+        self._line.ask("reservation", "GET", f"/v1/reservations/{held.rid}", token=self._token)
+
+    def _insist(self, name: str, path: str, body: object, token: str) -> Answer:
+        return insist(self._line, self._time, self._chance, name, path, body=body, token=token)
+
+    def _reserve(self, drop: Drop, quantity: int, key: str) -> Answer:
+        path = f"/v1/drops/{drop.drop_id}/reservations"
+        body = {"quantity": quantity}
+        return self._line.ask(RESERVE, "POST", path, body=body, token=self._token, key=key)
+
+    def _read_clock(self) -> None:
+        sent_ms = self._time.now_ms()
+        answer = self._line.ask("time", "GET", "/v1/time")
+        if answer.good:
+            self._clock.learn(sent_ms, float(answer.body["server_ms"]), self._time.now_ms())
+
+
+def _held(answer: Answer) -> Held:
+    body = answer.body
+    return Held(
+        str(body["reservation_id"]),
+        int(body["quantity"]),
+        int(body["amount_fen"]),
+        answer.status == 201,
+    )

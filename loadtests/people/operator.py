@@ -1,0 +1,54 @@
+"""The operator of the sale, while it goes on: looks at the books, pauses, resumes, restocks."""
+
+import random
+import secrets
+
+from loadtests.history import Drop, Restock, Sample
+from loadtests.insist import insist
+from loadtests.journal import Journal
+from loadtests.line import Answer, Line, Time
+
+LOOKS_EVERY_S = 1.0
+
+
+class Operator:
+    def __init__(
+        self, line: Line, journal: Journal, time: Time, chance: random.Random, token: str
+    ) -> None:
+        self._line, self._journal, self._time = line, journal, time
+        self._chance, self._token = chance, token
+
+    def watch(self, drops: list[Drop]) -> None:
+        """Look once at the books of each drop, and note what Redis has."""
+        for drop in drops:
+            path = f"/v1/admin/drops/{drop.drop_id}/books"
+            answer = self._line.ask("books", "GET", path, token=self._token)
+            if answer.good:
+                books = answer.body["redis"]
+                names = ("allotted", "available", "held", "sold", "burned")
+                self._journal.note(Sample(drop.drop_id, *[int(books[name]) for name in names]))
+        self._time.sleep(LOOKS_EVERY_S)
+
+    def pause_and_resume(self, drop: Drop, seconds: float) -> None:
+        """Stop the sale for a moment."""
+        self._verb(drop, "pause")
+        self._time.sleep(seconds)
+        self._verb(drop, "resume")
+
+    def restock(self, drop: Drop, delta: int) -> None:
+        """Once, however often it must be asked for."""
+        restock = Restock(drop.drop_id, delta)
+        key = secrets.token_hex(8)
+        try:
+            body = {"delta": delta, "reason": "found a box"}
+            answer = self._verb(drop, "adjust", body, key)
+            unclear = not answer.status or answer.status >= 500
+            restock.done = None if unclear else answer.good
+        finally:
+            self._journal.note(restock)
+
+    def _verb(self, drop: Drop, verb: str, body: object = None, key: str = "") -> Answer:
+        path = f"/v1/admin/drops/{drop.drop_id}/{verb}"
+        return insist(
+            self._line, self._time, self._chance, verb, path, body=body, token=self._token, key=key
+        )

@@ -1,0 +1,95 @@
+"""Puts the goods of a load test on sale, through the admin API, as an operator does."""
+
+from msgspec import Struct
+
+from loadtests.history import Drop
+from loadtests.line import Answer, Line
+
+PRICE_FEN = 9_900
+NO_LOGIN = {"provider_off", "invalid_code"}
+NO_LOGIN_CURE = (
+    "nobody can log in by name there. Make tokens where the service runs, "
+    "`livesale token --buyers 1000 > tokens.txt`, and give them: --tokens tokens.txt"
+)
+
+
+class Lot(Struct, frozen=True):
+    """One drop to sell; `opens_s` counts from the start of the test."""
+
+    opens_s: float
+    units: int
+    buyer_limit: int = 2
+    hold_s: float = 30.0
+
+
+class SaleRefused(Exception):
+    """The service does not let this operator sell: one line that says why."""
+
+
+def put_on_sale(line: Line, token: str, title: str, lots: list[Lot], lasts_s: float) -> list[Drop]:
+    """Create and open the drops, all ahead of their openings. Raises SaleRefused."""
+    now_ms = server_ms(line)
+    times = {"opens_ms": now_ms, "closes_ms": now_ms + int((lasts_s + 3_600) * 1000)}
+    sku = _post(line, token, "skus", {"title": title, "price_fen": PRICE_FEN})
+    campaign = _post(line, token, "campaigns", {"title": title, **times})
+    drops = []
+    for lot in lots:
+        terms = {
+            "campaign_id": campaign["campaign_id"],
+            "sku_id": sku["sku_id"],
+            "price_fen": PRICE_FEN,
+            "allotted": lot.units,
+            "buyer_limit": lot.buyer_limit,
+            "hold_ms": int(lot.hold_s * 1000),
+            "opens_ms": now_ms + int(lot.opens_s * 1000),
+            "expired_limit": 0,  # who walks away often is not barred: the test goes on
+        }
+        made = _post(line, token, "drops", terms)
+        drop_id, opens_ms = str(made["drop_id"]), int(str(made["opens_ms"]))
+        _post(line, token, f"drops/{drop_id}/open", None)
+        drops.append(Drop(drop_id, lot.units, lot.buyer_limit, PRICE_FEN, opens_ms))
+    return drops
+
+
+def check_operator(line: Line, token: str) -> None:
+    """Raises SaleRefused unless the token is an operator's."""
+    answer = line.ask("drops", "GET", "/v1/admin/drops?limit=1", token=token)
+    if not answer.good:
+        raise _refused("GET /v1/admin/drops", answer)
+
+
+def check_login(line: Line) -> None:
+    """Raises SaleRefused where nobody can log in by a name alone."""
+    body = {"provider": "dev", "code": "load-check"}
+    answer = line.ask("log in", "POST", "/v1/sessions", body=body)
+    if answer.code in NO_LOGIN:
+        raise SaleRefused(NO_LOGIN_CURE)
+
+
+def server_ms(line: Line) -> int:
+    """The service's clock. Raises SaleRefused when it does not tell."""
+    answer = line.ask("time", "GET", "/v1/time")
+    if not answer.good:
+        raise SaleRefused(f"GET /v1/time gave {_said(answer)}")
+    return int(answer.body["server_ms"])
+
+
+def _post(line: Line, token: str, path: str, body: object) -> dict[str, object]:
+    answer = line.ask(path, "POST", f"/v1/admin/{path}", body=body, token=token)
+    if not answer.good:
+        raise _refused(f"POST /v1/admin/{path}", answer)
+    return answer.body
+
+
+def _refused(call: str, answer: Answer) -> SaleRefused:
+    if answer.status in (401, 403):
+        return SaleRefused(
+            f"the operator's token is refused ({answer.code}). Make one where the service runs, "
+            "`livesale token --operator load`, and give it in LIVESALE_LOAD_OPERATOR_TOKEN"
+        )
+    return SaleRefused(f"{call} gave {_said(answer)}")
+
+
+def _said(answer: Answer) -> str:
+    detail = answer.body.get("detail", "")
+    return f"{answer.status or 'no answer'} {answer.code} {detail}".strip()

@@ -1,0 +1,34 @@
+"""What can be played: the scenarios by name. Each is an ordinary Locust file in this folder."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Scenario(Struct, frozen=True):
+    """`users` and `lasts_s` unless told otherwise; `budget`: the share of answers that may be 5xx
+    or missing."""
+
+    name: str
+    about: str
+    users: int
+    lasts_s: int
+    budget: float = 0.001
+
+    @property
+    def file(self) -> Path:
+        return Path(__file__).with_name(f"{self.name}.py")
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("flash_spike", "everybody waits for one opening, and asks at once", 500, 60),
+        Scenario("live_room", "a drop every half minute, paused and restocked meanwhile", 300, 120),
+        Scenario("sold_out_storm", "few units, and a crowd that will not believe it", 200, 60),
+        Scenario("soak", "the same load for long, a new drop every minute", 100, 600),
+        Scenario(
+            "ramp_to_break", "more and more buyers, until answers fail or drag", 600, 120, 0.05
+        ),
+    )
+}

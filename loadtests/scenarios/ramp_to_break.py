@@ -1,0 +1,31 @@
+"""A ramp: more and more buyers of goods that do not run out, until something gives way.
+
+It ends when one request in a hundred fails, or one in twenty takes longer than a second. The number
+it finds is as much this machine's as the service's: see docs/loadtesting.md.
+"""
+
+from loadtests.people.buyer import Character
+from loadtests.sale import Lot
+from loadtests.shapes import Ramp
+from loadtests.stage import STAGE
+from loadtests.users import OperatorUser, ShopperUser
+
+
+def _lots(users: int, lasts_s: float) -> list[Lot]:
+    return [Lot(1.0, 10_000_000)]
+
+
+STAGE.set("ramp_to_break", _lots)
+
+
+class Steps(Ramp):
+    pass
+
+
+class Shopper(ShopperUser):
+    rests_s = (0.05, 0.3)
+    character = Character(jitter_s=0.1, patience=0, pays_after_s=(0.1, 0.5))
+
+
+class Operator(OperatorUser):
+    pass

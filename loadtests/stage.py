@@ -1,0 +1,315 @@
+"""What all people of one Locust run share: the sale, the journal, the end.
+
+A Locust file says `STAGE.set(...)` once, when it is loaded. The master (or the only process) then
+refuses a target that is nobody's, puts the goods on sale when the test starts, and tells every
+worker; each process writes its own journal. Who ran `locust` by hand gets the checks at the end,
+from the master; `livesale load` makes them itself.
+"""
+
+import os
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import RescheduleTask
+from locust.runners import MasterRunner, WorkerRunner
+from msgspec import Struct
+
+from loadtests.after import conclude
+from loadtests.history import Broke, Drop
+from loadtests.journal import FileJournal
+from loadtests.paper import lines_of
+from loadtests.plain_line import PlainLine, WallTime
+from loadtests.sale import (
+    Lot,
+    SaleRefused,
+    check_login,
+    check_operator,
+    put_on_sale,
+    server_ms,
+)
+from loadtests.scenarios import SCENARIOS, Scenario
+from loadtests.stats import Beat, write_beat, write_latencies
+from loadtests.target import FLAG, VARIABLE, TargetAway, TargetRefused, check_answers, parse_target
+
+REPORT_VARIABLE = "LIVESALE_LOAD_REPORT"
+TOKEN_VARIABLE = "LIVESALE_LOAD_OPERATOR_TOKEN"  # noqa: S105  the name, not the token
+REFUSED = 2
+BEAT_S = 1.0
+LEAVE_S = 0.1
+STOP_S = "10"  # what people in the middle of a request get at the end
+_SALE, _GIVE_UP = "livesale_sale", "livesale_give_up"
+
+
+class Sale(Struct, frozen=True):
+    """What the master tells the workers."""
+
+    run_id: str
+    offset_ms: float  # of the service's clock from this machine's
+    drops: list[Drop]
+    tokens: list[str] | None
+
+
+Lots = Callable[[int, float], list[Lot]]
+
+
+class Stage:
+    """One per process: a Locust process plays one scenario."""
+
+    def __init__(self) -> None:
+        self.drops: list[Drop] = []
+        self.run_id = ""
+        self.over = False
+        self.journal: FileJournal
+        self.scenario: Scenario
+        self._lots: Lots
+        self._open, self._closing = Event(), Event()
+        self._offset_ms = 0.0
+        self._people = 0
+        self._environment: Environment
+        self._tokens: list[str] | None = None
+
+    def set(self, name: str, lots: Lots) -> None:
+        """Play this scenario. `lots` makes what is sold from the number of users and seconds."""
+        self.scenario, self._lots = SCENARIOS[name], lots
+        # Before Locust forks its workers: all of them write there.
+        given = os.environ.get(REPORT_VARIABLE)
+        self.report = Path(given or tempfile.mkdtemp(prefix=f"livesale-{name}-"))
+        self._judged_elsewhere = given is not None
+        events.init_command_line_parser.add_listener(self._add_flags)
+        events.init.add_listener(self._init)
+        events.test_start.add_listener(self._start)
+        events.test_stopping.add_listener(lambda **_: self._closing.set())
+        events.test_stop.add_listener(lambda **_: self.journal.flush())
+        events.quitting.add_listener(self._quit)
+
+    # What people ask of it.
+
+    def wait_until_open(self) -> None:
+        """Until the goods are made. Raises RescheduleTask when the test ends."""
+        while not self._open.wait(0.5):
+            self.sleep(0)
+        self.sleep(0)
+
+    def now_ms(self) -> float:
+        """The service's clock, as the master measured it."""
+        return time.time() * 1000 + self._offset_ms
+
+    def sleep(self, seconds: float) -> None:
+        """Raises RescheduleTask when the test ends meanwhile: Locust then stops whoever slept."""
+        if self._closing.wait(max(0.0, seconds)):
+            gevent.sleep(LEAVE_S)  # Locust says that the test stops before it stops people
+            raise RescheduleTask
+
+    def next_person(self) -> tuple[str, str, str]:
+        """A name that nobody else has; or, from a file of tokens, an id (perhaps empty) and a
+        token: `name, buyer_id, token`."""
+        self._people += 1
+        name = f"load-{self.run_id}-{os.getpid()}-{self._people}"
+        if self._tokens is None:
+            return name, "", ""
+        words = self._tokens[(self._people - 1) % len(self._tokens)].split()
+        return name, words[0] if len(words) == 2 else "", words[-1]
+
+    @property
+    def operator_token(self) -> str:
+        return os.environ.get(TOKEN_VARIABLE, "")
+
+    def give_up(self, why: str) -> None:
+        """End the whole test, which cannot be played: the shape sees that it is over."""
+        if self.over:
+            return
+        if not isinstance(self._environment.runner, WorkerRunner):
+            _say(why)
+        self.over = True
+        self._closing.set()
+        self._environment.process_exit_code = REFUSED
+        runner = self._environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_GIVE_UP, {"why": why})
+
+    # What Locust tells.
+
+    def _add_flags(self, parser: LocustArgumentParser, **_: Any) -> None:
+        parser.set_defaults(
+            num_users=self.scenario.users,
+            run_time=f"{self.scenario.lasts_s}s",
+            stop_timeout=STOP_S,
+        )
+        parser.add_argument(
+            FLAG,
+            action="append",
+            default=[],
+            metavar="HOST",
+            dest="owned_hosts",
+            include_in_web_ui=False,
+            help=f"A host that is yours to load; {VARIABLE} names more",
+        )
+        parser.add_argument(
+            "--tokens",
+            metavar="FILE",
+            dest="tokens_file",
+            default="",
+            include_in_web_ui=False,
+            help="Buyers' tokens, one a line, where nobody can log in by name",
+        )
+
+    def _init(self, environment: Environment, **_: Any) -> None:
+        self._environment = environment
+        self.journal = FileJournal(self.report / "journal")
+        runner, options = environment.runner, environment.parsed_options
+        assert runner is not None  # noqa: S101  Locust makes it before it fires this
+        assert options is not None  # noqa: S101
+        if isinstance(runner, WorkerRunner):
+            runner.register_message(_SALE, self._hear_from_master)
+        else:
+            runner.register_message(_GIVE_UP, lambda msg, **_: self.give_up(msg.data["why"]))
+            if environment.host:  # else the web page asks for it
+                self._check(environment.host)
+            gevent.spawn(self._beat)
+        gevent.spawn(self._flush)
+
+    def _start(self, environment: Environment, **_: Any) -> None:
+        self._closing.clear()
+        runner, options = environment.runner, environment.parsed_options
+        assert runner is not None  # noqa: S101
+        assert options is not None  # noqa: S101
+        if isinstance(runner, WorkerRunner):
+            return
+        lots = self._lots(options.num_users, options.run_time)
+        try:
+            sale = self._make_sale(lots)
+        except (TargetRefused, TargetAway, SaleRefused) as problem:
+            self.give_up(str(problem))
+            return
+        for drop in sale.drops:
+            self.journal.note(drop)
+        if isinstance(runner, MasterRunner):
+            # A token is one buyer on one phone: each worker gets its own.
+            clients = list(runner.clients)
+            for number, client_id in enumerate(clients):
+                share = sale.tokens and sale.tokens[number :: len(clients)]
+                text = msgspec.json.encode(msgspec.structs.replace(sale, tokens=share)).decode()
+                runner.send_message(_SALE, {"sale": text}, client_id)
+        self._hear(sale)
+
+    def _make_sale(self, lots: list[Lot]) -> Sale:
+        options = self._environment.parsed_options
+        assert options is not None  # noqa: S101
+        target = parse_target(self._environment.host or "", options.owned_hosts)
+        check_answers(target)
+        tokens = _read_tokens(options.tokens_file)
+        run_id = secrets.token_hex(3)
+        title = f"Load test {self.scenario.name} {run_id}"
+        with PlainLine(target) as line:
+            drops = put_on_sale(line, self.operator_token, title, lots, options.run_time)
+            offset_ms = server_ms(line) - time.time() * 1000
+        return Sale(run_id, offset_ms, drops, tokens)
+
+    def _hear_from_master(self, msg: Any, **_: Any) -> None:
+        self._hear(msgspec.json.decode(msg.data["sale"], type=Sale))
+
+    def _hear(self, sale: Sale) -> None:
+        self.run_id, self.drops = sale.run_id, sale.drops
+        self._offset_ms, self._tokens = sale.offset_ms, sale.tokens
+        self._closing.clear()
+        self._open.set()
+
+    def broke(self, why: str) -> None:
+        """The ramp has found the limit."""
+        runner = self._environment.runner
+        assert runner is not None  # noqa: S101
+        self.journal.note(Broke(runner.user_count, round(runner.stats.total.current_rps, 1), why))
+
+    def _check(self, host: str) -> None:
+        """Leave at once, with one line, where nothing could be played."""
+        options = self._environment.parsed_options
+        assert options is not None  # noqa: S101
+        try:
+            target = parse_target(host, options.owned_hosts)
+            check_answers(target)
+            tokens = _read_tokens(options.tokens_file)
+            with PlainLine(target) as line:
+                check_operator(line, self.operator_token)
+                if tokens is None:
+                    check_login(line)
+        except (TargetRefused, TargetAway, SaleRefused) as problem:
+            _say(str(problem))
+            sys.exit(REFUSED)
+
+    def _beat(self) -> None:
+        """What whoever started us shows meanwhile."""
+        runner = self._environment.runner
+        assert runner is not None  # noqa: S101
+        began = time.monotonic()
+        while True:
+            total = runner.stats.total
+            write_beat(
+                self.report,
+                Beat(
+                    at_s=time.monotonic() - began,
+                    users=runner.user_count,
+                    requests=total.num_requests,
+                    failures=total.num_failures,
+                    per_s=total.current_rps,
+                    p95_ms=total.get_current_response_time_percentile(0.95) or 0,
+                    opens_s=[(drop.opens_ms - self.now_ms()) / 1000 for drop in self.drops],
+                ),
+            )
+            gevent.sleep(BEAT_S)
+
+    def _flush(self) -> None:
+        while True:
+            gevent.sleep(BEAT_S)
+            self.journal.flush()
+
+    def _quit(self, environment: Environment, **_: Any) -> None:
+        runner, options = environment.runner, environment.parsed_options
+        self.journal.flush()
+        if runner is None or options is None or isinstance(runner, WorkerRunner):
+            return
+        write_latencies(self.report, runner.stats)
+        if self._judged_elsewhere or not self.drops:
+            return
+        target = parse_target(environment.host or "", options.owned_hosts)
+        with PlainLine(target) as line:
+            result = conclude(
+                self.scenario, target, self.report, line, WallTime(), self.operator_token
+            )
+        print("\n".join(lines_of(result)))
+        environment.process_exit_code = 0 if result.ok else 1
+
+
+STAGE = Stage()
+
+
+def chance() -> random.Random:
+    """Everybody's own."""
+    return random.Random()
+
+
+def _read_tokens(file: str) -> list[str] | None:
+    if not file:
+        return None
+    try:
+        found = [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise SaleRefused(f"--tokens {file}: {error.strerror}") from None
+    if not found:
+        raise SaleRefused(f"--tokens {file}: there is no token in it")
+    return found
+
+
+def _say(problem: str) -> None:
+    print(f"livesale: {problem}", file=sys.stderr, flush=True)

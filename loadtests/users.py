@@ -1,0 +1,185 @@
+"""The people as users of Locust: what carries their requests, and the order of their day."""
+
+from typing import Any
+
+from gevent.ssl import create_default_context
+from locust import FastHttpUser, task
+
+from loadtests.history import Drop
+from loadtests.line import Answer, counted_as, read_answer
+from loadtests.people.browser import Browser
+from loadtests.people.buyer import Buyer, Character
+from loadtests.people.operator import Operator
+from loadtests.plain_line import headers_of
+from loadtests.sale import SaleRefused
+from loadtests.stage import STAGE, chance
+
+TIMEOUT_S = 10.0
+AGAIN_S = (5.0, 10.0)  # how often somebody who is done looks in
+
+
+class LocustLine:
+    """Requests of one user, counted by Locust and in the journal."""
+
+    def __init__(self, user: FastHttpUser) -> None:
+        self._client = user.client
+
+    def ask(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        token: str = "",
+        key: str = "",
+    ) -> Answer:
+        """See loadtests.line.Line. Sold out is no failure; 5xx and silence are."""
+        answer = Answer(0, "hung_up")
+        try:
+            with self._client.request(
+                method,
+                path,
+                name=name,
+                json=body,
+                headers=headers_of(False, token, key),
+                catch_response=True,
+                allow_redirects=False,
+            ) as response:
+                wait = response.headers.get("Retry-After") if response.headers else None
+                answer = read_answer(name, response.status_code or 0, response.content, wait)
+                if not answer.status or answer.status >= 500 or answer.code == "unreadable":
+                    response.failure(f"{answer.status or 'no answer'} {answer.code}")
+                else:
+                    response.success()
+        finally:
+            STAGE.journal.count(counted_as(name, answer))
+        return answer
+
+
+class Person(FastHttpUser):
+    """One greenlet, one connection."""
+
+    abstract = True
+    insecure = False
+    ssl_context_factory = staticmethod(create_default_context)
+    network_timeout = connection_timeout = TIMEOUT_S
+    concurrency = 1
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.chance = chance()
+        self.line = LocustLine(self)
+
+    def newest(self) -> Drop:
+        """The drop that opened last, or the first one to open."""
+        opened = [drop for drop in STAGE.drops if drop.opens_ms <= STAGE.now_ms()]
+        return opened[-1] if opened else STAGE.drops[0]
+
+
+class BuyerUser(Person):
+    """Comes ahead, buys at each opening, and then looks in now and then."""
+
+    abstract = True
+    character = Character()
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        buyer = self.enter()
+        if buyer is None:
+            return
+        for drop in STAGE.drops:
+            if drop.opens_ms < STAGE.now_ms() - 10_000:
+                continue  # it was before my time
+            buyer.look(drop)
+            buyer.wait_for_opening(drop)
+            held = buyer.buy(drop)
+            if held is not None:
+                buyer.decide(held)
+                buyer.check_order(held)
+        while True:
+            STAGE.sleep(self.chance.uniform(*AGAIN_S))
+            buyer.look(self.newest())
+
+    def enter(self) -> Buyer | None:
+        """Somebody new, logged in; None where that did not work."""
+        name, buyer_id, token = STAGE.next_person()
+        buyer = Buyer(
+            self.line,
+            STAGE.journal,
+            STAGE,
+            self.chance,
+            self.character,
+            name=buyer_id if token else name,
+            token=token,
+        )
+        try:
+            return buyer if buyer.log_in() else None
+        except SaleRefused as refused:
+            STAGE.give_up(str(refused))
+            return None
+
+
+class ShopperUser(BuyerUser):
+    """Buys whatever is on sale, again and again, as somebody new each time."""
+
+    abstract = True
+    rests_s = (0.2, 1.0)
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        buyer = self.enter()
+        if buyer is None:
+            return
+        drop = self.newest()
+        buyer.wait_for_opening(drop)
+        held = buyer.buy(drop)
+        if held is not None:
+            buyer.decide(held)
+        STAGE.sleep(self.chance.uniform(*self.rests_s))
+
+
+class BotUser(BuyerUser):
+    """A script: starts before the opening, does not blink, asks far too often."""
+
+    abstract = True
+    character = Character(
+        jitter_s=0.0, early_s=0.3, patience=200, every_s=(0.02, 0.1), pays=1.0, polls=False
+    )
+
+
+class BrowserUser(Person):
+    """Looks and does not buy."""
+
+    abstract = True
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        Browser(self.line, STAGE, self.chance).stroll(self.newest())
+
+
+class OperatorUser(Person):
+    """Watches the books; after each opening pauses the sale, or restocks it, if it is told to."""
+
+    abstract = True
+    fixed_count = 1
+    pauses_s = 0.0
+    restock = 0
+    after_s = 3.0  # from the opening to what the operator does about it
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        operator = Operator(self.line, STAGE.journal, STAGE, self.chance, STAGE.operator_token)
+        waiting = list(STAGE.drops)
+        while True:
+            operator.watch(STAGE.drops)
+            if waiting and STAGE.now_ms() > waiting[0].opens_ms + self.after_s * 1000:
+                drop = waiting.pop(0)
+                if self.pauses_s:
+                    operator.pause_and_resume(drop, self.pauses_s)
+                if self.restock:
+                    operator.restock(drop, self.restock)
