@@ -1,9 +1,10 @@
 """After the load: read the journals, ask the service, judge, and keep it all as JSON."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from loadtests.checks import Finding
 from loadtests.figures import Figures, figures_of
@@ -32,6 +33,7 @@ class Result(Struct, frozen=True):
     broke: Broke | None
     drop_ids: list[str]
     report: str
+    audit: list[dict[str, Any]] = field(default_factory=list)  # of `livesale audit`, where it ran
 
 
 def conclude(
@@ -45,12 +47,12 @@ def conclude(
     budget: float | None = None,
     settle_s: float = SETTLE_S,
 ) -> Result:
-    """Judge the run whose journals are in `report`, and write result.json there."""
+    """Judge the run whose journals are in `report`."""
     history = read_journals(report / "journal")
     said = Interview(line, token, time).ask(history.drops, settle_s)
     allowed = scenario.budget if budget is None else budget
     findings = judge(history, said, allowed)
-    result = Result(
+    return Result(
         scenario.name,
         target.url,
         all(finding.ok for finding in findings),
@@ -61,5 +63,9 @@ def conclude(
         list(history.drops),
         str(report),
     )
-    (report / RESULT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
-    return result
+
+
+def keep(result: Result) -> None:
+    """As result.json, in the folder of its report."""
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2)
+    (Path(result.report) / RESULT_FILE).write_bytes(text)

@@ -1,4 +1,4 @@
-"""Habits of mini-programs: how long to wait before the next request, and how to tell the time. Pure."""
+"""Habits of mini-programs: how long to wait before the next request, how to tell the time. Pure."""
 
 import random
 

@@ -48,10 +48,11 @@ def lines_of(result: Result) -> list[str]:
 
 
 def closing(result: Result) -> str:
-    broken = sum(not finding.ok for finding in result.checks)
-    if broken:
-        return f"{broken} of {len(result.checks)} checks FAILED."
-    return f"All {len(result.checks)} checks hold."
+    checked = [finding.ok for finding in result.checks]
+    checked += [bool(check["ok"]) for check in result.audit]
+    if all(checked):
+        return f"All {len(checked)} checks hold."
+    return f"{checked.count(False)} of {len(checked)} checks FAILED."
 
 
 def _latency(each: Latency) -> str:

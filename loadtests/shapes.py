@@ -1,5 +1,7 @@
 """Curves as Locust wants them: asked every second, by the master."""
 
+import time
+
 from locust import LoadTestShape
 
 from loadtests import curves
@@ -23,7 +25,8 @@ class Curve(LoadTestShape):
         assert self.runner is not None  # noqa: S101  Locust sets it
         options = self.runner.environment.parsed_options
         assert options is not None  # noqa: S101
-        return self.crowd(float(self.get_run_time()), options.num_users, options.run_time)
+        at_s = time.perf_counter() - self.start_time
+        return self.crowd(at_s, options.num_users, options.run_time)
 
     def crowd(self, at_s: float, people: int, lasts_s: float) -> Crowd:
         raise NotImplementedError

@@ -26,7 +26,7 @@ from locust.exception import RescheduleTask
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec import Struct
 
-from loadtests.after import conclude
+from loadtests.after import conclude, keep
 from loadtests.history import Broke, Drop
 from loadtests.journal import FileJournal
 from loadtests.paper import lines_of
@@ -39,12 +39,10 @@ from loadtests.sale import (
     put_on_sale,
     server_ms,
 )
-from loadtests.scenarios import SCENARIOS, Scenario
+from loadtests.scenarios import REPORT_VARIABLE, SCENARIOS, TOKEN_VARIABLE, Scenario
 from loadtests.stats import Beat, write_beat, write_latencies
 from loadtests.target import FLAG, VARIABLE, TargetAway, TargetRefused, check_answers, parse_target
 
-REPORT_VARIABLE = "LIVESALE_LOAD_REPORT"
-TOKEN_VARIABLE = "LIVESALE_LOAD_OPERATOR_TOKEN"  # noqa: S105  the name, not the token
 REFUSED = 2
 BEAT_S = 1.0
 LEAVE_S = 0.1
@@ -287,6 +285,7 @@ class Stage:
             result = conclude(
                 self.scenario, target, self.report, line, WallTime(), self.operator_token
             )
+        keep(result)
         print("\n".join(lines_of(result)))
         environment.process_exit_code = 0 if result.ok else 1
 

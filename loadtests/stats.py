@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from loadtests.figures import Latency
+from loadtests.line import RESERVE
 
 if TYPE_CHECKING:
     from locust.stats import RequestStats
@@ -43,8 +44,10 @@ def read_beat(folder: Path) -> Beat | None:
 
 
 def write_latencies(folder: Path, stats: "RequestStats") -> None:
-    """Of each kind of request, the most frequent first, and of all together."""
-    entries = sorted(stats.entries.values(), key=lambda entry: -entry.num_requests)
+    """Of all requests together, of reservations, and of each other kind, the most frequent first."""
+    entries = sorted(
+        stats.entries.values(), key=lambda entry: (entry.name != RESERVE, -entry.num_requests)
+    )
     found = [
         Latency(
             entry.name,

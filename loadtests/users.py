@@ -77,30 +77,12 @@ class Person(FastHttpUser):
         return opened[-1] if opened else STAGE.drops[0]
 
 
-class BuyerUser(Person):
-    """Comes ahead, buys at each opening, and then looks in now and then."""
+class Customer(Person):
+    """Somebody who buys; in which order is for the subclasses, which have one task each: Locust
+    would mix in the tasks of a base."""
 
     abstract = True
     character = Character()
-
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
-        buyer = self.enter()
-        if buyer is None:
-            return
-        for drop in STAGE.drops:
-            if drop.opens_ms < STAGE.now_ms() - 10_000:
-                continue  # it was before my time
-            buyer.look(drop)
-            buyer.wait_for_opening(drop)
-            held = buyer.buy(drop)
-            if held is not None:
-                buyer.decide(held)
-                buyer.check_order(held)
-        while True:
-            STAGE.sleep(self.chance.uniform(*AGAIN_S))
-            buyer.look(self.newest())
 
     def enter(self) -> Buyer | None:
         """Somebody new, logged in; None where that did not work."""
@@ -121,7 +103,32 @@ class BuyerUser(Person):
             return None
 
 
-class ShopperUser(BuyerUser):
+class BuyerUser(Customer):
+    """Comes ahead, buys at each opening, and then looks in now and then."""
+
+    abstract = True
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        buyer = self.enter()
+        if buyer is None:
+            return
+        for drop in STAGE.drops:
+            if drop.opens_ms < STAGE.now_ms() - 10_000:
+                continue  # it was before my time
+            buyer.look(drop)
+            buyer.wait_for_opening(drop)
+            held = buyer.buy(drop)
+            if held is not None:
+                buyer.decide(held)
+                buyer.check_order(held)
+        while True:
+            STAGE.sleep(self.chance.uniform(*AGAIN_S))
+            buyer.look(self.newest())
+
+
+class ShopperUser(Customer):
     """Buys whatever is on sale, again and again, as somebody new each time."""
 
     abstract = True

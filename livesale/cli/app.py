@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import drops, inspect, recover, run, setup
+from livesale.cli import drops, inspect, load, recover, run, setup
 from livesale.cli.pipes import Commands
 
 app = typer.Typer(
@@ -50,3 +50,4 @@ app.add_typer(drops.group, name="drop")
 app.command()(inspect.audit)
 app.command()(inspect.doctor)
 app.command()(recover.recover)
+app.command()(load.load)

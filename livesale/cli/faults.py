@@ -13,6 +13,7 @@ from typing import cast
 BROKEN = 1
 REFUSED = 2
 FAILED = 3
+INTERRUPTED = 130
 
 
 def explain(fault: Exception) -> int | None:
@@ -23,14 +24,14 @@ def explain(fault: Exception) -> int | None:
     while isinstance(fault, ExceptionGroup) and len(fault.exceptions) == 1:
         fault = cast(Exception, fault.exceptions[0])
     if isinstance(fault, Refused):
-        _say(f"{fault.setting}: {fault.problem}.", fault.cure)
+        say(f"{fault.setting}: {fault.problem}.", fault.cure)
         return REFUSED
     if isinstance(fault, LivesaleError):
-        _say(f"{fault}", "")
+        say(f"{fault}", "")
         return FAILED
     if _is_store_fault(fault):
         reason = getattr(fault, "orig", None) or fault
-        _say(f"a store failed: {hide_password(str(reason))}", "`livesale doctor` says more.")
+        say(f"a store failed: {hide_password(str(reason))}", "`livesale doctor` says more.")
         return FAILED
     return None
 
@@ -46,7 +47,8 @@ def _is_store_fault(fault: Exception) -> bool:
     return isinstance(fault, kinds)
 
 
-def _say(problem: str, cure: str) -> None:
+def say(problem: str, cure: str = "") -> None:
+    """One paragraph on stderr."""
     from rich.console import Console
     from rich.text import Text
 

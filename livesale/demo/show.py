@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,12 +23,12 @@ from livesale.demo.tell import told
 from livesale.demo.view import fits, panel
 from livesale.paper import print_out
 from livesale.run_folder import run_folder
+from livesale.server.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
 
 FRAME_S = 0.125
 LOG_LINES = 20
 INTERRUPTED = 130
-ENDS = (signal.SIGTERM, signal.SIGHUP)  # as Ctrl-C does
 
 
 def run(settings: Settings, options: DemoOptions) -> int:
@@ -57,12 +56,7 @@ def run(settings: Settings, options: DemoOptions) -> int:
 
 
 async def _show(settings: Settings, options: DemoOptions) -> Result:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  asyncio.run made one
-    for number in ENDS:
-        # Under nohup a hang-up is to be ignored, and stays so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    end_as_ctrl_c_does()
     scene = Scene(options)
     scene.stores = options.stores
     if options.json:

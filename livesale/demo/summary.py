@@ -111,11 +111,15 @@ def _pace(f: Figures) -> list[str | tuple[str, str]]:
 
 def table_of_checks(findings: Sequence[Finding], audit: Sequence[Check]) -> RenderableType:
     """What the demo saw, then what the audit saw on the running system."""
-    seen = [
+    return report.table_of(as_checks(findings), audit)
+
+
+def as_checks(findings: Sequence[Finding]) -> list[Check]:
+    """What was seen from outside, in the form of an audit's checks."""
+    return [
         Check("", finding.title, finding.ok, "; ".join(shorten(finding.wrong)) or finding.seen)
         for finding in findings
     ]
-    return report.table_of(seen, audit)
 
 
 def closing(ok: bool, took_s: float) -> Text:

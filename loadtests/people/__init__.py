@@ -1,1 +1,1 @@
-"""Who comes to a sale, and how each of them behaves. No Locust here: what they do is plain Python."""
+"""Who comes to a sale, and how each behaves. No Locust here: what they do is plain Python."""

@@ -4,6 +4,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+# What a scenario is told besides Locust's flags.
+REPORT_VARIABLE = "LIVESALE_LOAD_REPORT"  # a folder; whoever names it judges the run himself
+TOKEN_VARIABLE = "LIVESALE_LOAD_OPERATOR_TOKEN"  # noqa: S105  the name, not the token
+
 
 class Scenario(Struct, frozen=True):
     """`users` and `lasts_s` unless told otherwise; `budget`: the share of answers that may be 5xx

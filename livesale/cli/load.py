@@ -1,0 +1,119 @@
+"""`livesale load`: plays a scenario of loadtests/ against a service, and judges it."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from livesale.cli.faults import BROKEN, FAILED, INTERRUPTED, REFUSED, say
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+
+MAX_USERS = 100_000
+WEEK_S = 7 * 24 * 3_600
+
+
+def load(
+    scenario: Annotated[str | None, Argument(help="Which one; without, they are listed")] = None,
+    listed: Annotated[bool, Option("--list", help="List the scenarios")] = False,
+    host: Annotated[
+        str, Option("--host", metavar="URL", help="The service")
+    ] = "http://127.0.0.1:8080",
+    up: Annotated[
+        bool, Option("--up", help="Bring a system up for it, with limits that fit, and end it")
+    ] = False,
+    users: Annotated[int | None, Option(min=1, max=MAX_USERS, help="At most so many")] = None,
+    duration: Annotated[
+        int | None, Option(min=5, max=WEEK_S, metavar="S", help="Seconds it lasts")
+    ] = None,
+    processes: Annotated[
+        int | None, Option(min=1, max=64, help="Processes that play the crowd; 2 by default")
+    ] = None,
+    report: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Where the reports go; by default a new one")
+    ] = None,
+    tokens: Annotated[
+        Path | None, Option(metavar="FILE", help="Buyers' tokens, where nobody can log in by name")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        Option(min=0, max=100, metavar="PERCENT", help="Answers that may be 5xx or missing"),
+    ] = None,
+    settle: Annotated[
+        float, Option(min=0, max=3_600, help="Seconds SQL gets to catch up in, afterwards")
+    ] = 30.0,
+    own: Annotated[
+        list[str] | None,
+        Option("--i-own-this-host", metavar="HOST", help="Needed for a host that is not loopback"),
+    ] = None,
+    workers: Annotated[int, Option(min=1, max=64, help="API workers of --up")] = 2,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Load-test a service: exit 0 only if nothing is lost, invented, oversold, or too often 5xx.
+
+    The settings here, where they are those of the service, give the operator's token and the audit.
+    """
+    from loadtests.scenarios import SCENARIOS
+
+    if listed or scenario is None:
+        for each in SCENARIOS.values():
+            typer.echo(f"{each.name:15} {each.about} ({each.users} users, {each.lasts_s} s)")
+        return
+    if scenario not in SCENARIOS:
+        names = ", ".join(SCENARIOS)
+        say(f"there is no scenario {scenario!r}.", f"There are {names}.")
+        raise typer.Exit(REFUSED)
+
+    from livesale.cli.load_play import play_and_judge
+    from livesale.cli.load_tables import print_result, show_progress
+    from livesale.cli.tables import print_json
+    from livesale.settings import load_settings
+    from loadtests.run import LoadFailed, Play, is_installed
+    from loadtests.sale import SaleRefused
+    from loadtests.target import TargetAway, TargetRefused, check_answers, parse_target
+
+    if not is_installed():
+        say("load tests need Locust.", "Install it: pip install 'livesale[load]'")
+        raise typer.Exit(REFUSED)
+    settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    chosen = SCENARIOS[scenario]
+    folder = report or Path("load-reports") / f"{scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+    try:
+        target = parse_target(host, own or ())
+        if not up:
+            check_answers(target)
+        play = Play(
+            chosen,
+            target,
+            os.environ.get("LIVESALE_LOAD_OPERATOR_TOKEN", ""),
+            users or chosen.users,
+            duration or chosen.lasts_s,
+            processes or 2,
+            folder.absolute(),
+            tokens.absolute() if tokens else None,
+            tuple(own or ()),
+        )
+        share = None if budget is None else budget / 100
+        with show_progress(play, quiet=as_json) as progress:
+            result = play_and_judge(settings, play, share, settle, progress, workers if up else 0)
+    except (TargetRefused, SaleRefused) as problem:
+        say(str(problem))
+        raise typer.Exit(REFUSED) from None
+    except (TargetAway, LoadFailed) as problem:
+        say(str(problem), "" if up else "`livesale load … --up` brings a system up.")
+        raise typer.Exit(FAILED) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted; nothing is left running.")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result)
+    if not result.ok:
+        raise typer.Exit(BROKEN)

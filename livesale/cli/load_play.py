@@ -1,0 +1,140 @@
+"""A load test from the outside: brings the system up if asked, plays, judges, audits."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from livesale.audit import Check, audit
+from livesale.cli.load_tables import Progress
+from livesale.data_folder import is_blank
+from livesale.demo.options import DemoOptions
+from livesale.demo.stage import set_stage, settings_of_the_demo
+from livesale.deployment import Deployment, open_deployment
+from livesale.errors import LivesaleError
+from livesale.identity.tokens import TokenSigner
+from livesale.parent import die_with_parent
+from livesale.run_folder import run_folder
+from livesale.server.signals import end_as_ctrl_c_does
+from livesale.settings import Settings
+from livesale.store.session import session
+from livesale.store.tables import drops
+from loadtests.after import Result, conclude, keep
+from loadtests.plain_line import PlainLine, WallTime
+from loadtests.run import Play, run_locust
+from loadtests.target import parse_target
+
+OPERATOR = "load"
+UNLIMITED = 1_000_000  # an address: all load comes from one
+
+
+def play_and_judge(
+    settings: Settings,
+    play: Play,
+    budget: float | None,
+    settle_s: float,
+    progress: Progress,
+    workers: int,
+) -> Result:
+    """Play against `play.target`, or, with `workers`, against a system of its own.
+
+    Raises LoadFailed, TargetAway, SaleRefused, or a LivesaleError when it cannot be played.
+    """
+    return asyncio.run(_play(settings, play, budget, settle_s, progress, workers))
+
+
+async def _play(
+    settings: Settings,
+    play: Play,
+    budget: float | None,
+    settle_s: float,
+    progress: Progress,
+    workers: int,
+) -> Result:
+    end_as_ctrl_c_does()
+    if not workers:
+        token = play.operator_token or TokenSigner.from_settings(settings).operator(OPERATOR)
+        play = msgspec.structs.replace(play, operator_token=token)
+        result = await _judged(play, budget, settle_s, progress)
+        return await _audited(result, settings, settle_s, progress)
+    progress.say("starting the system")
+    async with _system(settings, workers) as (deployment, url):
+        token = TokenSigner.from_settings(deployment.settings).operator(OPERATOR)
+        play = msgspec.structs.replace(play, operator_token=token, target=parse_target(url))
+        result = await _judged(play, budget, settle_s, progress)
+        progress.say("auditing")
+        checks = await audit(deployment, settle_s=settle_s)
+        progress.say("stopping the system")
+    return _with_audit(result, checks)
+
+
+async def _judged(play: Play, budget: float | None, settle_s: float, progress: Progress) -> Result:
+    progress.say("starting Locust")
+    await run_locust(play, progress.show, die_with_parent())
+    progress.say("waiting for SQL, and judging")
+
+    def judge() -> Result:
+        with PlainLine(play.target) as line:
+            return conclude(
+                play.scenario,
+                play.target,
+                play.report,
+                line,
+                WallTime(),
+                play.operator_token,
+                budget=budget,
+                settle_s=settle_s,
+            )
+
+    return await asyncio.to_thread(judge)
+
+
+async def _audited(
+    result: Result, settings: Settings, settle_s: float, progress: Progress
+) -> Result:
+    """With the audit, where the settings here are those of the service that was tested."""
+    if is_blank(settings):
+        return _with_audit(result, [])
+    progress.say("auditing")
+    try:
+        async with open_deployment(settings, role="audit") as deployment:
+            known = await _knows(deployment, result.drop_ids)
+            checks = await audit(deployment, settle_s=settle_s) if known else []
+    except LivesaleError:
+        checks = []  # the stores of these settings are not at hand
+    return _with_audit(result, checks)
+
+
+async def _knows(deployment: Deployment, drop_ids: list[str]) -> bool:
+    query = select(drops.c.drop_id).where(drops.c.drop_id.in_(drop_ids)).limit(1)
+    async with session(deployment.sql) as connection:
+        return (await connection.execute(query)).first() is not None
+
+
+def _with_audit(result: Result, checks: list[Check]) -> Result:
+    """Kept on disk."""
+    ok = result.ok and all(check.ok for check in checks)
+    whole = msgspec.structs.replace(result, ok=ok, audit=msgspec.to_builtins(checks))
+    keep(whole)
+    return whole
+
+
+@asynccontextmanager
+async def _system(settings: Settings, workers: int) -> AsyncIterator[tuple[Deployment, str]]:
+    """As the demo's, on stores of its own unless others are named, without limits per address."""
+    named = DemoOptions(workers=workers, redis=settings.redis.url, sql=settings.sql.url)
+    with tempfile.TemporaryDirectory(prefix="livesale-load-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        fit = settings_of_the_demo(settings, named, folder)
+        limits = {"address_per_s": float(UNLIMITED), "address_burst": UNLIMITED}
+        fit = fit.model_copy(update={"limits": fit.limits.model_copy(update=limits)})
+        try:
+            async with set_stage(fit) as (deployment, url):
+                yield deployment, url
+        finally:
+            shutil.rmtree(run_folder(folder), ignore_errors=True)

@@ -1,0 +1,145 @@
+"""Runs Locust as a process of its own: its monkey-patching is for nobody else."""
+
+import asyncio
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from loadtests.scenarios import REPORT_VARIABLE, TOKEN_VARIABLE, Scenario
+from loadtests.stats import Beat, read_beat
+from loadtests.target import FLAG, Target
+
+LOG_FILE = "locust.log"
+HTML_FILE = "report.html"
+POLL_S = 0.25
+MARGIN_S = 120.0  # for the start, the gathering and the end, before Locust is held to hang
+LEAVE_S = 5.0
+
+
+class LoadFailed(Exception):
+    """Locust did not play the scenario: one line that says why."""
+
+
+class Play(Struct, frozen=True):
+    """What to play. `tokens` is a file, `owned` are the hosts that somebody says are his."""
+
+    scenario: Scenario
+    target: Target
+    operator_token: str
+    users: int
+    lasts_s: int
+    processes: int
+    report: Path
+    tokens: Path | None = None
+    owned: tuple[str, ...] = ()
+
+
+def is_installed() -> bool:
+    """Whether Locust is there; it is not imported."""
+    return importlib.util.find_spec("locust") is not None
+
+
+async def run_locust(
+    play: Play, show: Callable[[Beat], None], preexec: Callable[[], None] | None = None
+) -> None:
+    """Play it to the end, with `show` once a beat. What Locust prints goes to locust.log, its page
+    to report.html. Raises LoadFailed; ends Locust with all its workers when it is cancelled.
+    """
+    play.report.mkdir(parents=True, exist_ok=True)
+    log = play.report / LOG_FILE
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *_command(play),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=os.environ
+            | {REPORT_VARIABLE: str(play.report), TOKEN_VARIABLE: play.operator_token},
+            start_new_session=True,
+            preexec_fn=preexec,
+        )
+    try:
+        async with asyncio.timeout(play.lasts_s + MARGIN_S):
+            code = await _watch(process, play.report, show)
+    except TimeoutError:
+        raise LoadFailed(f"Locust hangs; {log} may say why") from None
+    finally:
+        await _end(process)
+    if code != 0:
+        raise LoadFailed(_why(log, code))
+
+
+def _command(play: Play) -> list[str]:
+    command = [sys.executable, "-m", "locust", "-f", str(play.scenario.file), "--headless"]
+    command += ["--host", play.target.url, "--only-summary", "--exit-code-on-error", "0"]
+    command += ["--users", str(play.users), "--run-time", f"{play.lasts_s}s"]
+    command += ["--html", str(play.report / HTML_FILE)]
+    if play.processes > 1:
+        command += ["--processes", str(play.processes)]
+        # Two runs on one machine must not meet at one port.
+        port = str(_free_port())
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+        command += ["--master-port", port]
+    if play.tokens is not None:
+        command += ["--tokens", str(play.tokens)]
+    for host in play.owned:
+        command += [FLAG, host]
+    return command
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def _watch(
+    process: asyncio.subprocess.Process, report: Path, show: Callable[[Beat], None]
+) -> int:
+    seen: Beat | None = None
+    ended = asyncio.ensure_future(process.wait())
+    while not ended.done():
+        await asyncio.wait([ended], timeout=POLL_S)
+        beat = read_beat(report)
+        if beat is not None and beat != seen:
+            seen = beat
+            show(beat)
+    return ended.result()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """The master and its workers, which are one session."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + LEAVE_S
+        while _is_there(process.pid) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+    await process.wait()
+
+
+def _is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _why(log: Path, code: int) -> str:
+    """What Locust, or a scenario, had to say last."""
+    lines = log.read_text(errors="replace").splitlines()
+    ours = [line for line in lines if line.startswith("livesale: ")]
+    if ours:
+        return ours[0].removeprefix("livesale: ")
+    return f"Locust ended with {code}; {log} says why"
