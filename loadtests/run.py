@@ -1,12 +1,12 @@
 """Runs Locust as a process of its own: its monkey-patching is for nobody else."""
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,9 +122,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             break
-        deadline = time.monotonic() + LEAVE_S
-        while _is_there(process.pid) and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                while _is_there(process.pid):  # noqa: ASYNC110  of its workers nobody tells
+                    await asyncio.sleep(POLL_S / 5)
     await process.wait()
 
 

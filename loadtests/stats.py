@@ -44,7 +44,7 @@ def read_beat(folder: Path) -> Beat | None:
 
 
 def write_latencies(folder: Path, stats: "RequestStats") -> None:
-    """Of all requests together, of reservations, and of each other kind, the most frequent first."""
+    """Of all requests together, of reservations, then of the others, the most frequent first."""
     entries = sorted(
         stats.entries.values(), key=lambda entry: (entry.name != RESERVE, -entry.num_requests)
     )

@@ -28,7 +28,7 @@ def judge(history: History, said: Said, budget: float) -> list[Finding]:
     acks = [ack for claim in claims for ack in _acks(claim)]
     orders = {rid: order for stand in said.stands.values() for rid, order in stand.orders.items()}
     figures = figures_of(history)
-    count = f"{len(orders):,} orders of {len(history.drops):,} drops"
+    count = f"{len(orders):,} orders"
     parts: list[tuple[str, list[str], str]] = [
         ("the crowd was served", _served(history), f"{len(acks):,} reservations acknowledged"),
         (
@@ -53,12 +53,12 @@ def judge(history: History, said: Said, budget: float) -> list[Finding]:
         (
             "SQL has everything, and the books agree",
             _unsettled(history, said),
-            f"{len(said.stands):,} drops, both sides and their orders",
+            f"both sides and the orders of what was sold: {len(said.stands):,}",
         ),
         (
             "the books of all other drops agree",
             said.others,
-            f"{said.others_seen:,} drops that were there before",
+            f"those that were there before: {said.others_seen:,}",
         ),
         (
             f"5xx and missing answers stay within {budget:.2%}",
@@ -125,10 +125,11 @@ def _phantoms(claims: Iterable[Claim], orders: Mapping[str, Order]) -> list[str]
 
 
 def _oversold(history: History, said: Said) -> list[str]:
-    wrong = []
-    for drop_id, stand in said.stands.items():
-        for found in checks.nothing_is_oversold(stand.orders.values(), _most(history, drop_id)):
-            wrong.append(f"{drop_id}: {found}")
+    wrong = [
+        f"{drop_id}: {found}"
+        for drop_id, stand in said.stands.items()
+        for found in checks.nothing_is_oversold(stand.orders.values(), _most(history, drop_id))
+    ]
     for sample in history.samples:
         most = _most(history, sample.drop_id)
         if sample.held + sample.sold > most or min(sample.available, sample.burned) < 0:
@@ -156,9 +157,11 @@ def _doubled(claims: Iterable[Claim]) -> list[str]:
         created = [held.rid for held in claim.answers if held.created]
         if len(created) > 1:
             wrong.append(f"{created[0]} was created {len(created)} times")
-        for rid in {held.rid for held in claim.answers}:
-            if owner.setdefault(rid, number) != number:
-                wrong.append(f"{rid} was given to two claims")
+        wrong += [
+            f"{rid} was given to two claims"
+            for rid in {held.rid for held in claim.answers}
+            if owner.setdefault(rid, number) != number
+        ]
     return wrong
 
 

@@ -84,6 +84,9 @@ def load(
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     chosen = SCENARIOS[scenario]
     folder = report or Path("load-reports") / f"{scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if (folder / "journal").exists():
+        say(f"{folder} holds another run.", "Name a new folder: --report FOLDER")
+        raise typer.Exit(REFUSED)
     try:
         target = parse_target(host, own or ())
         if not up:

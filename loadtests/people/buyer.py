@@ -131,7 +131,7 @@ class Buyer:
             self._line.ask("release", "DELETE", path, token=self._token)
 
     def pay(self, held: Held) -> None:
-        """Through the simulated bank, if that is the gateway; the same payment until it is known."""
+        """Through the simulated bank, if that is the gateway; the same one until it is clear."""
         path = f"/v1/reservations/{held.rid}/payment"
         started = self._insist("start payment", path, None, self._token)
         link = started.body.get("link")
