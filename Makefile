@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults bench check fmt recording lock clean
+.PHONY: help demo up test faults load bench check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -26,10 +26,7 @@ faults: .venv/.dev ## Break a whole system under load, and check every promise
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m tests.faults $(ARGS)
 
-bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--quick" for seconds
-	@scripts/set_up_servers.sh
-	@command -v wrk >/dev/null || scripts/apt_install.sh "for the benchmark" wrk || true
-	@$(bin)/python -m benchmarks $(ARGS)
+.PHONY: help demo up test faults load bench check fmt recording lock clean
 
 check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
 	@$(bin)/ruff check .

@@ -61,6 +61,15 @@ def test_the_wheel_works_outside_the_repository(installed: Path, tmp_path: Path)
         "tables",
         "partitions",
     }
+    # and it knows the load tests, and what they need
+    assert "flash_spike" in run(livesale, "load", "--list", cwd=tmp_path)
+    bare = subprocess.run(
+        [livesale, "load", "soak"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (bare.returncode, bare.stdout) == (2, "")
+    assert bare.stderr.splitlines() == [
+        "livesale: load tests need Locust. Install it: pip install 'livesale[load]'"
+    ]
     # and it sells, and its audit holds
     sizes = ("--buyers", "200", "--stock", "20", "--seconds", "1", "--workers", "1")
     shown = json.loads(run(livesale, "demo", *sizes, "--json", cwd=tmp_path))

@@ -98,7 +98,7 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "demo up serve writer keeper migrate token audit doctor recover\n"
+    assert done.stdout == "demo up serve writer keeper migrate token audit doctor recover load\n"
 
 
 def test_a_bad_setting_is_one_clear_paragraph(livesale: Run) -> None:
