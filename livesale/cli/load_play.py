@@ -14,7 +14,7 @@ from livesale.audit import Check, audit
 from livesale.cli.load_tables import Progress
 from livesale.data_folder import is_blank
 from livesale.demo.options import DemoOptions
-from livesale.demo.stage import set_stage, settings_of_the_demo
+from livesale.demo.stage import LOG_FILE, set_stage, settings_of_the_demo
 from livesale.deployment import Deployment, open_deployment
 from livesale.errors import LivesaleError
 from livesale.identity.tokens import TokenSigner
@@ -30,6 +30,7 @@ from loadtests.run import Play, run_locust
 from loadtests.target import parse_target
 
 OPERATOR = "load"
+SYSTEM_LOG = "system.log"
 UNLIMITED = 1_000_000  # an address: all load comes from one
 
 
@@ -63,7 +64,7 @@ async def _play(
         result = await _judged(play, budget, settle_s, progress)
         return await _audited(result, settings, settle_s, progress)
     progress.say("starting the system")
-    async with _system(settings, workers) as (deployment, url):
+    async with _system(settings, workers, play.report) as (deployment, url):
         token = TokenSigner.from_settings(deployment.settings).operator(OPERATOR)
         play = msgspec.structs.replace(play, operator_token=token, target=parse_target(url))
         result = await _judged(play, budget, settle_s, progress)
@@ -125,7 +126,9 @@ def _with_audit(result: Result, checks: list[Check]) -> Result:
 
 
 @asynccontextmanager
-async def _system(settings: Settings, workers: int) -> AsyncIterator[tuple[Deployment, str]]:
+async def _system(
+    settings: Settings, workers: int, report: Path
+) -> AsyncIterator[tuple[Deployment, str]]:
     """As the demo's, on stores of its own unless others are named, without limits per address."""
     named = DemoOptions(workers=workers, redis=settings.redis.url, sql=settings.sql.url)
     with tempfile.TemporaryDirectory(prefix="livesale-load-", ignore_cleanup_errors=True) as name:
@@ -138,3 +141,5 @@ async def _system(settings: Settings, workers: int) -> AsyncIterator[tuple[Deplo
                 yield deployment, url
         finally:
             shutil.rmtree(run_folder(folder), ignore_errors=True)
+            report.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / LOG_FILE, report / SYSTEM_LOG)

@@ -90,11 +90,17 @@ def test_it_brings_a_system_up_and_the_books_hold(tmp_path: Path) -> None:
 
 
 def test_plain_locust_judges_itself(system: System, tmp_path: Path) -> None:
+    """Two processes of it, and buyers whose tokens come from a file."""
+    tokens = tmp_path / "tokens.txt"
+    lines = system.tokens(40)
+    tokens.write_text("\n".join([*lines[:20], *(f"{n} {lines[n - 1]}" for n in range(21, 41))]))
     command = ("locust", "-f", str(SCENARIOS["sold_out_storm"].file), "--headless")
     words = ("--host", system.url, "-u", "25", "-t", "6s", "--processes", "2", "--only-summary")
+    words += ("--tokens", str(tokens))
     done = run(*command, *words, LIVESALE_LOAD_OPERATOR_TOKEN=system.operator())
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert "All 12 checks hold." in done.stdout
+    assert "log in" not in done.stdout
 
 
 def test_a_writer_that_stands_still_is_found(system: System, tmp_path: Path) -> None:
