@@ -127,17 +127,21 @@ class BuyerUser(Customer):
 
 
 class ShopperUser(Customer):
-    """Buys whatever is on sale, again and again, as somebody new each time."""
+    """Buys whatever is on sale, again and again; as somebody new each time, if `born_anew`."""
 
     abstract = True
     rests_s = (0.2, 1.0)
+    born_anew = True
+    _buyer: Buyer | None = None
 
     @task
     def come(self) -> None:
         STAGE.wait_until_open()
-        buyer = self.enter()
+        buyer = self._buyer or self.enter()
         if buyer is None:
             return
+        if not self.born_anew:
+            self._buyer = buyer
         drop = self.newest()
         buyer.wait_for_opening(drop)
         held = buyer.buy(drop)

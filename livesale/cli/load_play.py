@@ -1,6 +1,7 @@
 """A load test from the outside: brings the system up if asked, plays, judges, audits."""
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -141,5 +142,10 @@ async def _system(
                 yield deployment, url
         finally:
             shutil.rmtree(run_folder(folder), ignore_errors=True)
-            report.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / LOG_FILE, report / SYSTEM_LOG)
+            _keep_log(folder / LOG_FILE, report)
+
+
+def _keep_log(log: Path, report: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # it ended before it began
+        report.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, report / SYSTEM_LOG)

@@ -12,7 +12,7 @@ from loadtests.users import OperatorUser, ShopperUser
 
 
 def _lots(users: int, lasts_s: float) -> list[Lot]:
-    return [Lot(1.0, 10_000_000)]
+    return [Lot(1.0, 10_000_000, buyer_limit=1_000)]
 
 
 STAGE.set("ramp_to_break", _lots)
@@ -23,8 +23,13 @@ class Steps(Ramp):
 
 
 class Shopper(ShopperUser):
-    rests_s = (0.05, 0.3)
-    character = Character(jitter_s=0.1, patience=0, pays_after_s=(0.1, 0.5))
+    """Logs in once, and mostly gives back: what is measured is the sale, not the door."""
+
+    rests_s = (0.05, 0.2)
+    born_anew = False
+    character = Character(
+        jitter_s=0.05, patience=0, pays=0.1, gives_back=0.9, pays_after_s=(0.05, 0.2)
+    )
 
 
 class Operator(OperatorUser):
