@@ -143,7 +143,8 @@ class ShopperUser(Customer):
         if not self.born_anew:
             self._buyer = buyer
         drop = self.newest()
-        buyer.wait_for_opening(drop)
+        if drop.opens_ms > STAGE.now_ms():
+            buyer.wait_for_opening(drop)
         held = buyer.buy(drop)
         if held is not None:
             buyer.decide(held)

@@ -93,7 +93,9 @@ def test_plain_locust_judges_itself(system: System, tmp_path: Path) -> None:
     """Two processes of it, and buyers whose tokens come from a file."""
     tokens = tmp_path / "tokens.txt"
     lines = system.tokens(40)
-    tokens.write_text("\n".join([*lines[:20], *(f"{n} {lines[n - 1]}" for n in range(21, 41))]))
+    tokens.write_text(
+        "\n".join([*lines[:20], *(f"buyer-{n} {lines[n - 1]}" for n in range(21, 41))])
+    )
     command = ("locust", "-f", str(SCENARIOS["sold_out_storm"].file), "--headless")
     words = ("--host", system.url, "-u", "25", "-t", "6s", "--processes", "2", "--only-summary")
     words += ("--tokens", str(tokens))
