@@ -41,7 +41,15 @@ from loadtests.sale import (
 )
 from loadtests.scenarios import REPORT_VARIABLE, SCENARIOS, TOKEN_VARIABLE, Scenario
 from loadtests.stats import Beat, write_beat, write_latencies
-from loadtests.target import FLAG, VARIABLE, TargetAway, TargetRefused, check_answers, parse_target
+from loadtests.target import (
+    FLAG,
+    VARIABLE,
+    Target,
+    TargetAway,
+    TargetRefused,
+    check_answers,
+    parse_target,
+)
 
 REFUSED = 2
 BEAT_S = 1.0
@@ -69,9 +77,11 @@ class Stage:
         self.drops: list[Drop] = []
         self.run_id = ""
         self.over = False
+        self._started = False
         self.journal: FileJournal
         self.scenario: Scenario
         self._lots: Lots
+        self._target: Target
         self._open, self._closing = Event(), Event()
         self._offset_ms = 0.0
         self._people = 0
@@ -179,7 +189,10 @@ class Stage:
         gevent.spawn(self._flush)
 
     def _start(self, environment: Environment, **_: Any) -> None:
-        self._closing.clear()
+        if self._started:  # from Locust's page: perhaps at another host, which was not checked
+            self.give_up("a run is played once: start Locust again for another")
+            return
+        self._started = True
         runner, options = environment.runner, environment.parsed_options
         assert runner is not None  # noqa: S101
         assert options is not None  # noqa: S101
@@ -205,7 +218,7 @@ class Stage:
     def _make_sale(self, lots: list[Lot]) -> Sale:
         options = self._environment.parsed_options
         assert options is not None  # noqa: S101
-        target = parse_target(self._environment.host or "", options.owned_hosts)
+        target = self._target = parse_target(self._environment.host or "", options.owned_hosts)
         check_answers(target)
         tokens = _read_tokens(options.tokens_file)
         run_id = secrets.token_hex(3)
@@ -221,7 +234,6 @@ class Stage:
     def _hear(self, sale: Sale) -> None:
         self.run_id, self.drops = sale.run_id, sale.drops
         self._offset_ms, self._tokens = sale.offset_ms, sale.tokens
-        self._closing.clear()
         self._open.set()
 
     def broke(self, why: str) -> None:
@@ -273,17 +285,16 @@ class Stage:
             self.journal.flush()
 
     def _quit(self, environment: Environment, **_: Any) -> None:
-        runner, options = environment.runner, environment.parsed_options
+        runner = environment.runner
         self.journal.flush()
-        if runner is None or options is None or isinstance(runner, WorkerRunner):
+        if runner is None or isinstance(runner, WorkerRunner):
             return
         write_latencies(self.report, runner.stats)
         if self._judged_elsewhere or not self.drops:
             return
-        target = parse_target(environment.host or "", options.owned_hosts)
-        with PlainLine(target) as line:
+        with PlainLine(self._target) as line:
             result = conclude(
-                self.scenario, target, self.report, line, WallTime(), self.operator_token
+                self.scenario, self._target, self.report, line, WallTime(), self.operator_token
             )
         keep(result)
         print("\n".join(lines_of(result)))
