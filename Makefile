@@ -26,7 +26,13 @@ faults: .venv/.dev ## Break a whole system under load, and check every promise
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m tests.faults $(ARGS)
 
-.PHONY: help demo up test faults load bench check fmt recording lock clean
+bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--quick" for seconds
+	@scripts/set_up_servers.sh
+	@command -v wrk >/dev/null || scripts/apt_install.sh "for the benchmark" wrk || true
+	@$(bin)/python -m benchmarks $(ARGS)
+
+load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
+	@$(bin)/livesale load $(ARGS)
 
 check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
 	@$(bin)/ruff check .
