@@ -87,7 +87,7 @@ class SoldOut:
         flag = self._flags.get(drop_id)
         if flag is None or self._loop.time() >= flag.until:
             return None
-        if keyed and not flag.surely_new(buyer_id):
+        if keyed and (len(flag.copy) != flag.buyers or buyer_id in flag.copy):
             return None
         self.answered += 1
         return _SOLD_OUT

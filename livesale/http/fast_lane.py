@@ -12,14 +12,14 @@ the two can never disagree on where a request begins.
 """
 
 import asyncio
-import time
+from time import monotonic
 from typing import Any
 
 from aiohttp import HttpVersion11
 from msgspec import Struct
 
 from livesale.http.endpoint import Endpoint
-from livesale.http.heads import Head, PlainHeaders, read_head
+from livesale.http.heads import Head, read_head
 from livesale.http.protocol import HEAD_END, Connection
 from livesale.http.replies import render
 from livesale.http.reservations import conclude, count_fault, submit
@@ -42,9 +42,9 @@ class Turn(Struct, gc=False):
     """A hot call that is being answered."""
 
     call: Call
-    headers: PlainHeaders
+    headers: dict[str, str]
     request_id: str
-    began: float
+    began_s: float
     attempt: Attempt | None = None
     waits_for: "asyncio.Future[Outcome] | None" = None
     settling: "asyncio.Task[Outcome] | None" = None
@@ -60,6 +60,7 @@ class FastLane:
         self.services = services
         self.traffic = endpoint.traffic
         self.site = services.site
+        self.draining = services.draining
         self.max_head_bytes = services.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
 
@@ -132,9 +133,10 @@ class FastConnection(Connection):
             return
         stop = head.end + head.length
         whole = stop <= len(data)
-        if head.drop_id is not None and whole and head.length <= self._lane.max_body_bytes:
+        drop_id = head.drop_id
+        if drop_id is not None and whole and head.length <= self._lane.max_body_bytes:
             self._at = stop
-            self._answer_hot(head, data[head.end : stop])
+            self._answer_hot(head, drop_id, data[head.end : stop])
             return
         self._whose = _AIOHTTPS
         self._owed = 0 if whole else stop - len(data)
@@ -234,25 +236,26 @@ class FastConnection(Connection):
 
     # The hot call.
 
-    def _answer_hot(self, head: Head, raw: bytes) -> None:
+    def _answer_hot(self, head: Head, drop_id: str, raw: bytes) -> None:
         self._whose = _OURS
         self._head_began, self._head_bytes = 0.0, 0
         self._request_count += 1
         self._request_in_progress = True
         lane, headers = self._lane, head.headers
-        call = Call({"drop_id": head.drop_id or ""})
-        turn = Turn(call, headers, request_id_of(headers), time.perf_counter())
-        self._turn = turn
+        endpoint = lane.endpoint
+        began_s = monotonic()
+        call = Call({"drop_id": drop_id})
+        self._turn = turn = Turn(call, headers, request_id_of(headers), began_s)
         lane.traffic.in_flight += 1
         try:
-            lane.endpoint.check_head(call, headers, self._remote)
-            lane.endpoint.check_body(call, headers, raw)
+            endpoint.check_head(call, headers, self._remote, began_s)
+            endpoint.check_body(call, headers, raw)
             turn.attempt, found = submit(lane.services, call)
         except Exception as fault:
             self._refuse_call(turn, fault)
             return
         if isinstance(found, Outcome):
-            self._conclude(turn, found)
+            self._send(turn, conclude(call, found))
         else:
             turn.waits_for = found
             found.add_done_callback(self._on_outcome)
@@ -262,22 +265,18 @@ class FastConnection(Connection):
         assert turn is not None  # noqa: S101  it is what waited
         turn.waits_for = None
         if future.cancelled():
-            self._end_call()
+            self._end_call(keep_alive=False)
             return
-        fault = future.exception()
-        if fault is None:
-            self._conclude(turn, future.result(), settled=future is turn.settling)
-        elif isinstance(fault, Exception):
+        try:
+            outcome = future.result()
+        except Exception as fault:
             self._refuse_call(turn, fault)
-        else:
-            raise fault
-
-    def _conclude(self, turn: Turn, outcome: Outcome, *, settled: bool = False) -> None:
-        if outcome.code in UNSETTLED and not settled:
+            return
+        if outcome.code in UNSETTLED and future is not turn.settling:
             turn.settling = turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
             turn.waits_for.add_done_callback(self._on_outcome)
-            return
-        self._send(turn, conclude(turn.call, outcome))
+        else:
+            self._send(turn, conclude(turn.call, outcome))
 
     async def _settle(self, turn: Turn, outcome: Outcome) -> Outcome:
         drop_id = turn.call.path["drop_id"]
@@ -290,25 +289,19 @@ class FastConnection(Connection):
 
     def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
         lane = self._lane
-        keep_alive = not (lane.services.draining.draining or self._close)
+        keep_alive = not (lane.draining.draining or self._close)
         site = lane.site.headers(turn.headers) if lane.site.adds else ""
-        lane.endpoint.note(
-            turn.call, found, code, time.perf_counter() - turn.began, turn.request_id
-        )
+        now_s = monotonic()
+        request_id = turn.request_id
+        lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
         if self.transport is not None:
             self.transport.write(
-                render(
-                    found,
-                    turn.request_id,
-                    version=HttpVersion11,
-                    keep_alive=keep_alive,
-                    site=site,
-                )
+                render(found, request_id, version=HttpVersion11, keep_alive=keep_alive, site=site)
             )
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._next_keepalive_close_time = now_s + self._keepalive_timeout  # as the loop's clock
         self._end_call(keep_alive=keep_alive)
 
-    def _end_call(self, *, keep_alive: bool = False) -> None:
+    def _end_call(self, *, keep_alive: bool) -> None:
         self._turn = None
         self._lane.traffic.in_flight -= 1
         if not keep_alive:

@@ -8,7 +8,6 @@ requests ends is beyond dispute. All else is somebody else's to read: `read_head
 """
 
 import re
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -17,7 +16,7 @@ MAX_NAMES = 1_000  # spellings of header names that are remembered
 
 # The drop of a hot call, or another method; all header lines, each with the line's end before it.
 _plain_head = re.compile(
-    rb"(?:POST /v1/drops/([0-9A-Za-z]++)/reservations|([A-Z]{1,20}+) [!-~]++) HTTP/1\.1"
+    rb"(?:POST /v1/drops/([0-9a-z]{1,15}+)/reservations|([A-Z]{1,20}+) [!-~]++) HTTP/1\.1"
     rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++: [!-~][ -~]*+(?<! ))++)\r\n\r\n"
 ).match
 
@@ -52,27 +51,13 @@ def _learn(sent: str) -> str:
     return name
 
 
-class PlainHeaders:
-    """The headers of a plain head, each there once; asked like those of aiohttp.
+class Head(Struct, gc=False):
+    """A plain head. `end` is where its body begins; `drop_id` is there for a hot call only.
 
-    `found` has those that `_SPELLED` knows by that spelling, the others in lower case.
+    `headers` has those that `_SPELLED` knows by that spelling, the others in lower case.
     """
 
-    __slots__ = ("found", "get")
-
-    def __init__(self, found: dict[str, str]) -> None:
-        self.found = found
-        self.get = found.get
-
-    def getall(self, name: str, default: Sequence[str] = ()) -> Sequence[str]:
-        value = self.get(name)
-        return default if value is None else (value,)
-
-
-class Head(Struct, gc=False):
-    """A plain head. `end` is where its body begins; `drop_id` is there for a hot call only."""
-
-    headers: PlainHeaders
+    headers: dict[str, str]
     end: int
     length: int  # of the body
     drop_id: str | None
@@ -107,6 +92,4 @@ def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
         length = int(digits)
     if method == b"CONNECT":
         return None
-    return Head(
-        PlainHeaders(headers), found.end(), length, drop_id.decode("ascii") if drop_id else None
-    )
+    return Head(headers, found.end(), length, drop_id.decode("ascii") if drop_id else None)

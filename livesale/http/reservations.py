@@ -68,7 +68,7 @@ _REFUSALS = {
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
     ReserveCode.UNREADABLE: "engine_refused",
 }
-_LABELS = {code: (code.value,) for code in ReserveCode}
+_answers = RESERVATIONS.row()
 
 
 async def reserve(services: Services, call: Call) -> Answer:
@@ -94,12 +94,12 @@ def submit(services: Services, call: Call) -> tuple[Attempt | None, Outcome | Fu
 
 
 def count_fault(fault: StockError) -> None:
-    RESERVATIONS.add((type(fault).__name__,))
+    _answers[type(fault).__name__] += 1
 
 
 def conclude(call: Call, outcome: Outcome) -> Answer:
     """Count what came of an attempt, and say it."""
-    RESERVATIONS.add(_LABELS[outcome.code])
+    _answers[outcome.code] += 1
     claim = outcome.reservation
     if claim is None:
         return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
