@@ -89,14 +89,18 @@ class Endpoint:
 
     def check_body(self, call: Call, headers: Headers, raw: bytes) -> None:
         """Read the whole body, of a route that `reads_body`. Raises Problem."""
-        assert self._decoder is not None  # noqa: S101
         if raw:
             check_content_type(headers)
-            call.body = read_body(self._decoder, raw)
-        elif self.route.default_body is not None:
-            call.body = self.route.default_body
-        else:
+        call.body = self.read(raw)
+
+    def read(self, raw: bytes) -> Any:
+        """The body as the route's type, or what an empty one means. Raises Problem."""
+        assert self._decoder is not None  # noqa: S101
+        if raw:
+            return read_body(self._decoder, raw)
+        if self.route.default_body is None:
             raise Problem("malformed_json", "A body is needed.")
+        return self.route.default_body
 
     def refusal(self, fault: Exception, request_id: str) -> tuple[Answer, str]:
         """The last line: whatever the fault is becomes a problem. Its answer, and its code."""

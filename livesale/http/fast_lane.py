@@ -12,6 +12,7 @@ the two can never disagree on where a request begins.
 """
 
 import asyncio
+import re
 from time import monotonic
 from typing import Any
 
@@ -19,12 +20,12 @@ from aiohttp import HttpVersion11
 from msgspec import Struct
 
 from livesale.http.endpoint import Endpoint
-from livesale.http.heads import Head, read_head
+from livesale.http.heads import hot_head, plain_end
 from livesale.http.protocol import HEAD_END, Connection
 from livesale.http.replies import render
 from livesale.http.reservations import conclude, count_fault, submit
 from livesale.http.routes import Answer, Call
-from livesale.http.traffic import request_id_of
+from livesale.http.traffic import new_request_id
 from livesale.sales.reservations import UNSETTLED
 from stock.errors import StockError
 from stock.model import Attempt, Outcome
@@ -42,9 +43,9 @@ class Turn(Struct, gc=False):
     """A hot call that is being answered."""
 
     call: Call
-    headers: dict[str, str]
     request_id: str
     began_s: float
+    origin: bytes | None
     attempt: Attempt | None = None
     waits_for: "asyncio.Future[Outcome] | None" = None
     settling: "asyncio.Task[Outcome] | None" = None
@@ -61,6 +62,7 @@ class FastLane:
         self.traffic = endpoint.traffic
         self.site = services.site
         self.draining = services.draining
+        self.limits, self.signer = services.limits, services.signer
         self.max_head_bytes = services.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
 
@@ -122,26 +124,23 @@ class FastConnection(Connection):
     def _take(self) -> None:
         """Answer the next request of what is unread, or lend it to aiohttp."""
         data, at = self._unread, self._at
-        head = read_head(data, at, self._lane.max_head_bytes)
-        if head is None:
-            rest = data[at:]
-            self._unread, self._at = b"", 0
-            if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
-                self._give(rest)
-            else:
-                self._lend_piece(rest)
+        found = hot_head(data, at, at + self._lane.max_head_bytes)
+        if found is not None and self._answer_hot(data, found):
             return
-        stop = head.end + head.length
-        whole = stop <= len(data)
-        drop_id = head.drop_id
-        if drop_id is not None and whole and head.length <= self._lane.max_body_bytes:
-            self._at = stop
-            self._answer_hot(head, drop_id, data[head.end : stop])
+        plain = plain_end(data, at, at + self._lane.max_head_bytes)
+        if plain is not None:
+            stop = sum(plain)
+            self._whose = _AIOHTTPS
+            self._owed = max(0, stop - len(data))
+            self._at = min(stop, len(data))
+            self._lend(data[at:stop])
             return
-        self._whose = _AIOHTTPS
-        self._owed = 0 if whole else stop - len(data)
-        self._at = min(stop, len(data))
-        self._lend(data[at:stop])
+        rest = data[at:]
+        self._unread, self._at = b"", 0
+        if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
+            self._give(rest)
+        else:
+            self._lend_piece(rest)
 
     def _keep(self, data: bytes) -> None:
         """Keep what came too early, and read no more when that is much."""
@@ -195,19 +194,17 @@ class FastConnection(Connection):
     def _complete(self, piece: bytes, data: bytes) -> None:
         """More of a head that aiohttp has a piece of; perhaps its end, and what is behind it."""
         whole = piece + data
-        head = read_head(whole, 0, self._lane.max_head_bytes) if HEAD_END in whole else None
-        if head is not None and self._request_count == self._began_with:
+        most = self._lane.max_head_bytes
+        plain = plain_end(whole, 0, most) if HEAD_END in whole else None
+        seen_more = self._request_count != self._began_with
+        if plain is not None and not seen_more:
             self._piece = None
-            stop = head.end + head.length
+            stop = sum(plain)
             self._owed = max(0, stop - len(whole))
             mine = data[: stop - len(piece)]
             self._unread, self._at = data[len(mine) :], 0
             self._lend(mine)
-        elif (
-            HEAD_END in whole
-            or len(whole) > self._lane.max_head_bytes
-            or self._request_count != self._began_with
-        ):
+        elif seen_more or HEAD_END in whole or len(whole) > most:
             self._give(data)
         else:
             self._piece = whole
@@ -236,29 +233,50 @@ class FastConnection(Connection):
 
     # The hot call.
 
-    def _answer_hot(self, head: Head, drop_id: str, raw: bytes) -> None:
+    def _answer_hot(self, data: bytes, head: "re.Match[bytes]") -> bool:
+        """Answer a call with a hot head; False when its body is not there, or not as it should be.
+
+        The checks of livesale.http.endpoint in their order, but for those of form: the head has it.
+        """
+        lane = self._lane
+        drop, signed, key_id, buyer, expires, mac, host, kind, length, *rest = head.groups()
+        key, request_id, forwarded, origin, _, _ = rest
+        begin, size = head.end(), int(length or 0)
+        stop = begin + size
+        if signed is None or host is None or (size and kind is None):
+            return False
+        if stop > len(data) or size > lane.max_body_bytes:
+            return False
+        self._at = stop
         self._whose = _OURS
         self._head_began, self._head_bytes = 0.0, 0
         self._request_count += 1
         self._request_in_progress = True
-        lane, headers = self._lane, head.headers
-        endpoint = lane.endpoint
-        began_s = monotonic()
-        call = Call({"drop_id": drop_id})
-        self._turn = turn = Turn(call, headers, request_id_of(headers), began_s)
         lane.traffic.in_flight += 1
+        now_s = monotonic()
+        call = Call({"drop_id": drop.decode()})
+        told = request_id.decode() if request_id else new_request_id()
+        self._turn = turn = Turn(call, told, now_s, origin)
         try:
-            endpoint.check_head(call, headers, self._remote, began_s)
-            endpoint.check_body(call, headers, raw)
+            lane.limits.check_address(
+                self._remote, forwarded.decode() if forwarded else None, now_s
+            )
+            name = buyer.decode()
+            call.caller = lane.signer.buyer_of(signed, key_id.decode(), name, int(expires), mac)
+            lane.limits.check_buyer(name, now_s)
+            if key is not None:
+                call.key = key.decode()
+            call.body = lane.endpoint.read(data[begin:stop])
             turn.attempt, found = submit(lane.services, call)
         except Exception as fault:
             self._refuse_call(turn, fault)
-            return
+            return True
         if isinstance(found, Outcome):
             self._send(turn, conclude(call, found))
         else:
             turn.waits_for = found
             found.add_done_callback(self._on_outcome)
+        return True
 
     def _on_outcome(self, future: "asyncio.Future[Outcome]") -> None:
         turn = self._turn
@@ -290,7 +308,7 @@ class FastConnection(Connection):
     def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
         lane = self._lane
         keep_alive = not (lane.draining.draining or self._close)
-        site = lane.site.headers(turn.headers) if lane.site.adds else ""
+        site = lane.site.headers(_asked_from(turn.origin)) if lane.site.adds else ""
         now_s = monotonic()
         request_id = turn.request_id
         lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
@@ -344,3 +362,7 @@ class FastConnection(Connection):
     def _resume_transport_reading(self) -> None:
         if not self._held:
             super()._resume_transport_reading()
+
+
+def _asked_from(origin: bytes | None) -> dict[str, str]:
+    return {} if origin is None else {"Origin": origin.decode()}

@@ -23,7 +23,9 @@ TELL_S = 0.5  # what a worker that is killed may not have logged yet
 
 Observe = Callable[[int, float, str, Buyer | Operator | None, str], None]
 
-_is_sane = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
+SANE_ID = r"[A-Za-z0-9_.:-]{1,64}"
+
+_is_sane = re.compile(SANE_ID).fullmatch
 _prefix = ""
 _next = count(1).__next__
 
@@ -42,7 +44,7 @@ def request_id_of(headers: Headers) -> str:
     given = headers.get("X-Request-Id")
     if given is not None and _is_sane(given):
         return given
-    return f"{_prefix}-{_next():x}"
+    return new_request_id()
 
 
 def new_request_id() -> str:
