@@ -23,7 +23,7 @@ from livesale.http.endpoint import Endpoint
 from livesale.http.heads import hot_head, plain_end
 from livesale.http.protocol import HEAD_END, Connection
 from livesale.http.replies import render
-from livesale.http.reservations import conclude, count_fault, submit
+from livesale.http.reservations import conclude, count_fault, read_ticket
 from livesale.http.routes import Answer, Call
 from livesale.http.traffic import new_request_id
 from livesale.sales.reservations import UNSETTLED
@@ -39,16 +39,26 @@ _AIOHTTPS = 2  # one request is lent to aiohttp
 _GIVEN = 3  # all is aiohttp's, for good
 
 
-class Turn(Struct, gc=False):
-    """A hot call that is being answered."""
+class Turn(Struct, gc=False, eq=False):
+    """A hot call that is being answered: the caller of stock.batcher."""
 
+    connection: "FastConnection"
     call: Call
     request_id: str
     began_s: float
     origin: bytes | None
     attempt: Attempt | None = None
-    waits_for: "asyncio.Future[Outcome] | None" = None
+    over: bool = False
     settling: "asyncio.Task[Outcome] | None" = None
+
+    def done(self) -> bool:
+        return self.over
+
+    def set_result(self, outcome: Outcome) -> None:
+        self.connection.hear(self, outcome)
+
+    def set_exception(self, fault: Exception) -> None:
+        self.connection.refuse_call(self, fault)
 
 
 class FastLane:
@@ -63,6 +73,7 @@ class FastLane:
         self.site = services.site
         self.draining = services.draining
         self.limits, self.signer = services.limits, services.signer
+        self.reservations = services.reservations
         self.max_head_bytes = services.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
 
@@ -256,7 +267,7 @@ class FastConnection(Connection):
         now_s = monotonic()
         call = Call({"drop_id": drop.decode()})
         told = request_id.decode() if request_id else new_request_id()
-        self._turn = turn = Turn(call, told, now_s, origin)
+        self._turn = turn = Turn(self, call, told, now_s, origin)
         try:
             lane.limits.check_address(
                 self._remote, forwarded.decode() if forwarded else None, now_s
@@ -267,40 +278,43 @@ class FastConnection(Connection):
             if key is not None:
                 call.key = key.decode()
             call.body = lane.endpoint.read(data[begin:stop])
-            turn.attempt, found = submit(lane.services, call)
+            ticket = read_ticket(lane.services, call)
+            known = lane.reservations.known(call.path["drop_id"], name, call.key)
+            if known is None:
+                turn.attempt = lane.reservations.enter(
+                    call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn
+                )
         except Exception as fault:
-            self._refuse_call(turn, fault)
+            self.refuse_call(turn, fault)
             return True
-        if isinstance(found, Outcome):
-            self._send(turn, conclude(call, found))
-        else:
-            turn.waits_for = found
-            found.add_done_callback(self._on_outcome)
+        if known is not None:
+            self.hear(turn, known)
         return True
 
-    def _on_outcome(self, future: "asyncio.Future[Outcome]") -> None:
-        turn = self._turn
-        assert turn is not None  # noqa: S101  it is what waited
-        turn.waits_for = None
-        if future.cancelled():
-            self._end_call(keep_alive=False)
-            return
+    def hear(self, turn: Turn, outcome: Outcome) -> None:
+        """What came of a call. Never raises: others of its batch wait to be told theirs."""
         try:
-            outcome = future.result()
+            if outcome.code in UNSETTLED and turn.settling is None and turn.attempt is not None:
+                settle = self._lane.reservations.settle
+                turn.settling = self._loop.create_task(
+                    settle(turn.call.path["drop_id"], turn.attempt, outcome)
+                )
+                turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
+            else:
+                self._send(turn, conclude(turn.call, outcome))
         except Exception as fault:
-            self._refuse_call(turn, fault)
+            self.refuse_call(turn, fault)
+
+    def _on_settled(self, turn: Turn, task: "asyncio.Task[Outcome]") -> None:
+        if task.cancelled():
             return
-        if outcome.code in UNSETTLED and future is not turn.settling:
-            turn.settling = turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
-            turn.waits_for.add_done_callback(self._on_outcome)
+        fault = task.exception()
+        if isinstance(fault, Exception):
+            self.refuse_call(turn, fault)
         else:
-            self._send(turn, conclude(turn.call, outcome))
+            self.hear(turn, task.result())
 
-    async def _settle(self, turn: Turn, outcome: Outcome) -> Outcome:
-        drop_id = turn.call.path["drop_id"]
-        return await self._lane.services.reservations.settle(drop_id, turn.attempt, outcome)
-
-    def _refuse_call(self, turn: Turn, fault: Exception) -> None:
+    def refuse_call(self, turn: Turn, fault: Exception) -> None:
         if isinstance(fault, StockError):
             count_fault(fault)
         self._send(turn, *self._lane.endpoint.refusal(fault, turn.request_id))
@@ -320,7 +334,9 @@ class FastConnection(Connection):
         self._end_call(keep_alive=keep_alive)
 
     def _end_call(self, *, keep_alive: bool) -> None:
-        self._turn = None
+        if self._turn is not None:
+            self._turn.over = True
+            self._turn = None
         self._lane.traffic.in_flight -= 1
         if not keep_alive:
             self.force_close()
@@ -347,8 +363,10 @@ class FastConnection(Connection):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's
         await super().shutdown(timeout)
-        if self._turn is not None and self._turn.waits_for is not None:
-            self._turn.waits_for.cancel()
+        if self._turn is not None:  # its time is over
+            if self._turn.settling is not None:
+                self._turn.settling.cancel()
+            self._end_call(keep_alive=False)
 
     def _process_keepalive(self) -> None:
         if self._request_in_progress:  # aiohttp sees only what was lent to it
