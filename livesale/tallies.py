@@ -4,7 +4,6 @@ A Counter of prometheus_client takes a lock for each step, a Histogram two and a
 These belong to one event loop and need none. What they show is the same.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -15,23 +14,27 @@ from prometheus_client.utils import floatToGoString
 
 
 class Tally(Collector):
-    """How often what was seen, by the values of its labels."""
+    """How often what was seen, by the values of its labels.
+
+    Kept in rows: `row` gives the counts by the last label, to be counted up by whoever holds it.
+    """
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry
     ) -> None:
         self._name, self._documentation, self._labels = name, documentation, labels
-        self._counts: defaultdict[tuple[object, ...], int] = defaultdict(int)
+        self._rows: dict[tuple[str, ...], defaultdict[object, int]] = {}
         registry.register(self)
 
-    def add(self, values: tuple[object, ...]) -> None:
-        """One more with these labels."""
-        self._counts[values] += 1
+    def row(self, *values: str) -> defaultdict[object, int]:
+        """The counts by the last label, for these values of the others."""
+        return self._rows.setdefault(values, defaultdict(int))
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
-        for values, count in self._counts.items():
-            family.add_metric([str(value) for value in values], count)
+        for values, row in self._rows.items():
+            for last, count in row.items():
+                family.add_metric([*values, str(last)], count)
         yield family
 
 
@@ -70,15 +73,11 @@ class Spans(Collector):
 
 
 class Span:
-    """One line of `Spans`."""
+    """One line of `Spans`: whoever measures adds to `sum_s` and to the count of its bucket."""
 
-    __slots__ = ("_bounds", "counts", "sum_s")
+    __slots__ = ("bounds", "counts", "sum_s")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum_s = 0.0
-
-    def observe(self, took_s: float) -> None:
-        self.counts[bisect_left(self._bounds, took_s)] += 1
-        self.sum_s += took_s

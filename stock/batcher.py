@@ -13,6 +13,7 @@ is cancelled stops waiting, and never tears the call.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -23,11 +24,24 @@ from stock.model import MAX_BATCH, Attempt, BatchOutcome, Outcome
 MAX_IN_FLIGHT = 2
 
 
+class Caller(Protocol):
+    """Who waits for an outcome: a future is one. It is told at once, amid the others: no raising.
+
+    One that is `done` by itself has gone away.
+    """
+
+    def done(self) -> bool: ...
+
+    def set_result(self, outcome: Outcome, /) -> None: ...
+
+    def set_exception(self, fault: Exception, /) -> None: ...
+
+
 class _Waiter(Struct, gc=False, eq=False):
-    """One attempt, its caller's future, and the loop time at which the caller stops waiting."""
+    """One attempt, its caller, and the loop time at which the caller stops waiting."""
 
     attempt: Attempt
-    future: asyncio.Future[Outcome]
+    caller: Caller
     deadline: float
 
 
@@ -67,10 +81,19 @@ class Batcher:
         return sum(len(lane.flying) for lane in self._lanes.values())
 
     def submit(self, drop_id: str, attempt: Attempt) -> asyncio.Future[Outcome]:
-        """Queue one attempt; the future has its outcome or its fault.
+        """Queue one attempt; the future has its outcome or its fault. Raises as `enter`.
 
-        Raises Overloaded when the drop's queue is full: then nothing was queued. Cancelling the
-        future takes a queued attempt out; one that is on the wire goes on without its caller.
+        Cancelling the future takes a queued attempt out; one that is on the wire goes on without
+        its caller.
+        """
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self.enter(drop_id, attempt, future)
+        return future
+
+    def enter(self, drop_id: str, attempt: Attempt, caller: Caller) -> None:
+        """Queue one attempt for a caller.
+
+        Raises Overloaded when the drop's queue is full: then nothing was queued.
         """
         lane = self._lanes.get(drop_id)
         if lane is None:
@@ -78,9 +101,7 @@ class Batcher:
             self._idle.clear()
         elif len(lane.queue) >= self.max_queue:
             raise Overloaded(f"{self.max_queue} attempts wait in front of drop {drop_id}")
-        future: asyncio.Future[Outcome] = self._loop.create_future()
-        lane.add(_Waiter(attempt, future, self._loop.time() + self.deadline_s))
-        return future
+        lane.add(_Waiter(attempt, caller, self._loop.time() + self.deadline_s))
 
     async def reserve(self, drop_id: str, attempt: Attempt) -> Outcome:
         """The outcome of one attempt.
@@ -139,7 +160,7 @@ class _Lane:
         batch: list[_Waiter] = []
         while self.queue and len(batch) < self.batcher.max_batch:
             waiter = self.queue.popleft()
-            if not waiter.future.done():  # its caller is gone: nobody wants the unit
+            if not waiter.caller.done():  # its caller is gone: nobody wants the unit
                 batch.append(waiter)
         return batch
 
@@ -162,11 +183,11 @@ class _Lane:
             why = f"{type(fault).__name__}: {fault}"
             _fail(batch, lambda: OutcomeUnknown(why))
             raise
-        for waiter, outcome in zip(batch, answer.outcomes, strict=True):
-            if not waiter.future.done():
-                waiter.future.set_result(outcome)
         for listener in self.batcher.listeners:
             listener(self.drop_id, sent_at, answer)
+        for waiter, outcome in zip(batch, answer.outcomes, strict=True):
+            if not waiter.caller.done():
+                waiter.caller.set_result(outcome)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         del self.flying[task]
@@ -188,7 +209,7 @@ class _Lane:
             waiter.deadline
             for batch in self.flying.values()
             for waiter in batch
-            if not waiter.future.done()
+            if not waiter.caller.done()
         ]
         if self.queue:
             waiting.append(self.queue[0].deadline)
@@ -199,7 +220,9 @@ class _Lane:
 
 def _fail(waiters: list[_Waiter], fault: Callable[[], Exception]) -> None:
     for waiter in waiters:
-        if not waiter.future.done():
-            waiter.future.set_exception(fault())
-            # A caller that was cancelled meanwhile never looks: that is no unhandled fault.
-            waiter.future.exception()
+        caller = waiter.caller
+        if not caller.done():
+            caller.set_exception(fault())
+            if isinstance(caller, asyncio.Future):
+                # A caller that was cancelled meanwhile never looks: that is no unhandled fault.
+                caller.exception()

@@ -68,7 +68,7 @@ from stock.model import (
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
 
-MAX_SPARE = 2
+MAX_SPARE = 4
 BARRIER = "ls:barrier"  # a channel nobody listens to
 
 _READS = frozenset({"snapshot"})

@@ -38,6 +38,8 @@ class HoldState(StrEnum):
 
 
 class ReserveCode(StrEnum):
+    __hash__ = str.__hash__  # Enum's is a function in Python, and each attempt is looked up by it
+
     HELD = "HELD"
     REPLAYED = "REPLAYED"
     SOLD_OUT = "SOLD_OUT"

@@ -15,7 +15,7 @@ copy is whole; else keyed attempts go to Redis while the copy is renewed in the 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from stock.batcher import Batcher
+from stock.batcher import Batcher, Caller
 from stock.errors import Overloaded, StockError
 from stock.model import Attempt, BatchOutcome, Outcome, ReserveCode
 
@@ -78,39 +78,42 @@ class SoldOut:
             batcher.listeners.append(self._on_batch)
 
     async def reserve(self, drop_id: str, attempt: Attempt, *, keyed: bool) -> Outcome:
-        """The outcome of one attempt; see `submit`."""
-        found = self.submit(drop_id, attempt, keyed=keyed)
-        return found if isinstance(found, Outcome) else await found
+        """The outcome of one attempt; raises as `Batcher.reserve`.
+
+        Overloaded also when the probe that it waited for met a fault.
+        """
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self.enter(drop_id, attempt, future, keyed=keyed)
+        return await future
 
     def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None:
         """SOLD_OUT where that can be said at once. `keyed`: with a key, it may be a retry."""
         flag = self._flags.get(drop_id)
         if flag is None or self._loop.time() >= flag.until:
             return None
-        if keyed and not flag.surely_new(buyer_id):
+        if keyed and (len(flag.copy) != flag.buyers or buyer_id in flag.copy):
             return None
         self.answered += 1
         return _SOLD_OUT
 
-    def submit(
-        self, drop_id: str, attempt: Attempt, *, keyed: bool
-    ) -> "Outcome | asyncio.Future[Outcome]":
-        """The outcome of one attempt, or a future of it.
-
-        Raises as `Batcher.submit`; the future as `Batcher.reserve`, Overloaded also when the probe
-        that was waited for met a fault.
-        """
+    def enter(self, drop_id: str, attempt: Attempt, caller: Caller, *, keyed: bool) -> None:
+        """Have one attempt answered to its caller. Raises as `Batcher.enter`."""
         flag = self._flags.get(drop_id)
         if flag is None or (keyed and not flag.surely_new(attempt.buyer_id)):
-            return self._batcher.submit(drop_id, attempt)
+            self._batcher.enter(drop_id, attempt, caller)
+            return
         found = self.known(drop_id, attempt.buyer_id, keyed=keyed)
         if found is not None:
-            return found
+            caller.set_result(found)
+            return
         probe = flag.probe
         if probe is None or probe.done():
-            flag.probe = self._batcher.submit(drop_id, attempt)
-            return flag.probe
-        return self._loop.create_task(self._behind(probe, flag, drop_id, attempt))
+            answer = flag.probe = self._batcher.submit(drop_id, attempt)
+        else:
+            answer = self._loop.create_task(self._behind(probe, flag, drop_id, attempt))
+        answer.add_done_callback(lambda done: _hand_on(done, caller))
+        if isinstance(caller, asyncio.Future):
+            caller.add_done_callback(lambda _: answer.cancel() if caller.cancelled() else None)
 
     async def _behind(
         self, probe: "asyncio.Future[Outcome]", flag: _Flag, drop_id: str, attempt: Attempt
@@ -154,3 +157,13 @@ class SoldOut:
             pass  # keyed attempts go on to Redis, and the next batch tries again
         finally:
             flag.renewal = None
+
+
+def _hand_on(answer: "asyncio.Future[Outcome]", caller: Caller) -> None:
+    if answer.cancelled() or caller.done():
+        return
+    fault = answer.exception()
+    if isinstance(fault, Exception):
+        caller.set_exception(fault)
+    else:
+        caller.set_result(answer.result())

@@ -15,8 +15,7 @@ import structlog
 from aiohttp import web
 from multidict import MultiMapping
 
-from livesale.http.headers import Headers
-from livesale.http.limits import Limits
+from livesale.http.headers import Headers, Joined
 from livesale.http.parsing import (
     check_content_type,
     check_path,
@@ -30,7 +29,7 @@ from livesale.http.replies import Reply
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
-from livesale.identity.tokens import Buyer, Operator
+from livesale.identity.tokens import Operator
 
 BODY_TIMEOUT_S = 10.0
 
@@ -51,6 +50,7 @@ class Endpoint:
         self.traffic = traffic
         self.max_bytes = services.deployment.settings.http.max_body_bytes
         self._limits, self._signer = services.limits, services.signer
+        self._by_buyer = route.auth == "buyer"
         self._decoder: msgspec.json.Decoder[Any] | None = (
             msgspec.json.Decoder(route.body) if route.body else None
         )
@@ -65,21 +65,23 @@ class Endpoint:
         call: Call,
         headers: Headers,
         remote: str | None,
+        now_s: float,
         query: "MultiMapping[str] | None" = None,
     ) -> None:
         """All that is known before the body is. Raises Problem or IdentityFault.
 
-        `remote` is the peer's address; `query` is None where the route takes none and none came.
+        `remote` is the peer's address, `now_s` by `time.monotonic`; `query` is None where the route
+        takes none and none came.
         """
         route = self.route
         if route.limited:
-            check_address(self._limits, remote, headers)
+            self._limits.check_address(remote, headers.get("X-Forwarded-For"), now_s)
         if route.auth is not None:
             call.caller = read_caller(self._signer, route.auth, headers)
         if call.path:
             check_path(call.path)
-        if route.auth == "buyer":
-            self._limits.check_buyer(call.buyer_id)
+        if self._by_buyer:
+            self._limits.check_buyer(call.buyer_id, now_s)
         if route.keyed:
             call.key = read_key(headers)
         if query is not None:
@@ -87,14 +89,18 @@ class Endpoint:
 
     def check_body(self, call: Call, headers: Headers, raw: bytes) -> None:
         """Read the whole body, of a route that `reads_body`. Raises Problem."""
-        assert self._decoder is not None  # noqa: S101
         if raw:
             check_content_type(headers)
-            call.body = read_body(self._decoder, raw)
-        elif self.route.default_body is not None:
-            call.body = self.route.default_body
-        else:
+        call.body = self.read(raw)
+
+    def read(self, raw: bytes) -> Any:
+        """The body as the route's type, or what an empty one means. Raises Problem."""
+        assert self._decoder is not None  # noqa: S101
+        if raw:
+            return read_body(self._decoder, raw)
+        if self.route.default_body is None:
             raise Problem("malformed_json", "A body is needed.")
+        return self.route.default_body
 
     def refusal(self, fault: Exception, request_id: str) -> tuple[Answer, str]:
         """The last line: whatever the fault is becomes a problem. Its answer, and its code."""
@@ -109,7 +115,7 @@ class Endpoint:
 
     def note(self, call: Call, found: Answer, code: str, took_s: float, request_id: str) -> None:
         """Count and log an answer; `code` is that of its problem, if it is one of a fault."""
-        self._observe(found.status, took_s, request_id, _name(call.caller), code)
+        self._observe(found.status, took_s, request_id, call.caller, code)
         if found.rid is not None:
             self.traffic.made(found.rid, request_id)
         if self.route.changes and isinstance(call.caller, Operator):
@@ -121,49 +127,40 @@ def make_handler(endpoint: Endpoint) -> Handle:
     route, services, traffic = endpoint.route, endpoint.services, endpoint.traffic
     max_bytes, site, reads_body = endpoint.max_bytes, services.site, endpoint.reads_body
 
-    async def answer(request: web.Request, call: Call) -> Answer:
-        headers = request.headers
-        asked = route.query is not None or request.query_string
-        endpoint.check_head(call, headers, request.remote, request.query if asked else None)
+    async def answer(request: web.Request, call: Call, headers: Headers, began_s: float) -> Answer:
+        query = request.query if route.query is not None or request.query_string else None
+        endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
-            call.headers = headers
+            call.headers = request.headers
         elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
         return await route.handler(services, call)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        began = time.perf_counter()
+        began_s = time.monotonic()
         traffic.in_flight += 1
-        request_id = request_id_of(request.headers)
+        headers = Joined(request.headers)
+        request_id = request_id_of(headers)
         call = Call(request.match_info)
         code = ""
         try:
-            found = await answer(request, call)
+            found = await answer(request, call, headers, began_s)
         except asyncio.CancelledError:
             traffic.in_flight -= 1
             raise
         except Exception as fault:
             found, code = endpoint.refusal(fault, request_id)
-        extra = site.headers(request.headers) if site.adds else ""
+        extra = site.headers(headers) if site.adds else ""
         reply = Reply(found, request_id, extra)
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1
-        endpoint.note(call, found, code, time.perf_counter() - began, request_id)
+        endpoint.note(call, found, code, time.monotonic() - began_s, request_id)
         return reply
 
     return handle
-
-
-def check_address(limits: Limits, remote: str | None, headers: Headers) -> None:
-    """Count the request for its client's address. Raises Problem("slow_down")."""
-    forwarded = headers.getall("X-Forwarded-For", ())
-    # A unix socket has no peer's name: whoever may open it is on this machine.
-    client = limits.client(remote or "127.0.0.1", ",".join(forwarded))
-    if client is not None:
-        limits.check_address(client)
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
@@ -194,10 +191,6 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> Problem:
     return Problem("body_too_large", f"At most {max_bytes} bytes.")
-
-
-def _name(caller: Buyer | Operator | None) -> str | None:
-    return caller.buyer_id if isinstance(caller, Buyer) else caller.name if caller else None
 
 
 def _audit(route: Route, call: Call, status: int, code: str, request_id: str) -> None:

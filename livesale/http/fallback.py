@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from livesale.http.endpoint import Handle, check_address
+from livesale.http.endpoint import Handle
+from livesale.http.headers import Joined
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.replies import Reply
 from livesale.http.routes import Answer, Route
@@ -25,7 +26,8 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
     site = services.site
 
     def answer(request: web.Request) -> Answer:
-        check_address(services.limits, request.remote, request.headers)
+        forwarded = Joined(request.headers).get("X-Forwarded-For")
+        services.limits.check_address(request.remote, forwarded, time.monotonic())
         for fits, allow in known:
             if fits(request.path):
                 if request.method == "OPTIONS" and site.adds:
@@ -36,14 +38,14 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
         raise Problem("not_found")
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        began = time.perf_counter()
+        began = time.monotonic()
         request_id = request_id_of(request.headers)
         code = ""
         try:
             found = answer(request)
         except Problem as problem:
             found, code = _answer(problem), problem.code
-        observe(found.status, time.perf_counter() - began, request_id, None, code)
+        observe(found.status, time.monotonic() - began, request_id, None, code)
         extra = site.headers(request.headers) if site.adds else ""
         return Reply(found, request_id, extra)
 

@@ -12,19 +12,20 @@ the two can never disagree on where a request begins.
 """
 
 import asyncio
-import time
+import re
+from time import monotonic
 from typing import Any
 
 from aiohttp import HttpVersion11
 from msgspec import Struct
 
 from livesale.http.endpoint import Endpoint
-from livesale.http.heads import Head, PlainHeaders, read_head
+from livesale.http.heads import hot_head, plain_end
 from livesale.http.protocol import HEAD_END, Connection
 from livesale.http.replies import render
-from livesale.http.reservations import conclude, count_fault, submit
+from livesale.http.reservations import conclude, count_fault, read_ticket
 from livesale.http.routes import Answer, Call
-from livesale.http.traffic import request_id_of
+from livesale.http.traffic import new_request_id
 from livesale.sales.reservations import UNSETTLED
 from stock.errors import StockError
 from stock.model import Attempt, Outcome
@@ -38,16 +39,26 @@ _AIOHTTPS = 2  # one request is lent to aiohttp
 _GIVEN = 3  # all is aiohttp's, for good
 
 
-class Turn(Struct, gc=False):
-    """A hot call that is being answered."""
+class Turn(Struct, gc=False, eq=False):
+    """A hot call that is being answered: the caller of stock.batcher."""
 
+    connection: "FastConnection"
     call: Call
-    headers: PlainHeaders
     request_id: str
-    began: float
+    began_s: float
+    origin: bytes | None
     attempt: Attempt | None = None
-    waits_for: "asyncio.Future[Outcome] | None" = None
+    over: bool = False
     settling: "asyncio.Task[Outcome] | None" = None
+
+    def done(self) -> bool:
+        return self.over
+
+    def set_result(self, outcome: Outcome) -> None:
+        self.connection.hear(self, outcome)
+
+    def set_exception(self, fault: Exception) -> None:
+        self.connection.refuse_call(self, fault)
 
 
 class FastLane:
@@ -60,6 +71,9 @@ class FastLane:
         self.services = services
         self.traffic = endpoint.traffic
         self.site = services.site
+        self.draining = services.draining
+        self.limits, self.signer = services.limits, services.signer
+        self.reservations = services.reservations
         self.max_head_bytes = services.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
 
@@ -121,25 +135,23 @@ class FastConnection(Connection):
     def _take(self) -> None:
         """Answer the next request of what is unread, or lend it to aiohttp."""
         data, at = self._unread, self._at
-        head = read_head(data, at, self._lane.max_head_bytes)
-        if head is None:
-            rest = data[at:]
-            self._unread, self._at = b"", 0
-            if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
-                self._give(rest)
-            else:
-                self._lend_piece(rest)
+        found = hot_head(data, at, at + self._lane.max_head_bytes)
+        if found is not None and self._answer_hot(data, found):
             return
-        stop = head.end + head.length
-        whole = stop <= len(data)
-        if head.drop_id is not None and whole and head.length <= self._lane.max_body_bytes:
-            self._at = stop
-            self._answer_hot(head, data[head.end : stop])
+        plain = plain_end(data, at, at + self._lane.max_head_bytes)
+        if plain is not None:
+            stop = sum(plain)
+            self._whose = _AIOHTTPS
+            self._owed = max(0, stop - len(data))
+            self._at = min(stop, len(data))
+            self._lend(data[at:stop])
             return
-        self._whose = _AIOHTTPS
-        self._owed = 0 if whole else stop - len(data)
-        self._at = min(stop, len(data))
-        self._lend(data[at:stop])
+        rest = data[at:]
+        self._unread, self._at = b"", 0
+        if len(rest) > self._lane.max_head_bytes or HEAD_END in rest:
+            self._give(rest)
+        else:
+            self._lend_piece(rest)
 
     def _keep(self, data: bytes) -> None:
         """Keep what came too early, and read no more when that is much."""
@@ -193,19 +205,17 @@ class FastConnection(Connection):
     def _complete(self, piece: bytes, data: bytes) -> None:
         """More of a head that aiohttp has a piece of; perhaps its end, and what is behind it."""
         whole = piece + data
-        head = read_head(whole, 0, self._lane.max_head_bytes) if HEAD_END in whole else None
-        if head is not None and self._request_count == self._began_with:
+        most = self._lane.max_head_bytes
+        plain = plain_end(whole, 0, most) if HEAD_END in whole else None
+        seen_more = self._request_count != self._began_with
+        if plain is not None and not seen_more:
             self._piece = None
-            stop = head.end + head.length
+            stop = sum(plain)
             self._owed = max(0, stop - len(whole))
             mine = data[: stop - len(piece)]
             self._unread, self._at = data[len(mine) :], 0
             self._lend(mine)
-        elif (
-            HEAD_END in whole
-            or len(whole) > self._lane.max_head_bytes
-            or self._request_count != self._began_with
-        ):
+        elif seen_more or HEAD_END in whole or len(whole) > most:
             self._give(data)
         else:
             self._piece = whole
@@ -234,82 +244,99 @@ class FastConnection(Connection):
 
     # The hot call.
 
-    def _answer_hot(self, head: Head, raw: bytes) -> None:
+    def _answer_hot(self, data: bytes, head: "re.Match[bytes]") -> bool:
+        """Answer a call with a hot head; False when its body is not there, or not as it should be.
+
+        The checks of livesale.http.endpoint in their order, but for those of form: the head has it.
+        """
+        lane = self._lane
+        drop, signed, key_id, buyer, expires, mac, host, kind, length, *rest = head.groups()
+        key, request_id, forwarded, origin, _, _ = rest
+        begin, size = head.end(), int(length or 0)
+        stop = begin + size
+        if signed is None or host is None or (size and kind is None):
+            return False
+        if stop > len(data) or size > lane.max_body_bytes:
+            return False
+        self._at = stop
         self._whose = _OURS
         self._head_began, self._head_bytes = 0.0, 0
         self._request_count += 1
         self._request_in_progress = True
-        lane, headers = self._lane, head.headers
-        call = Call({"drop_id": head.drop_id or ""})
-        turn = Turn(call, headers, request_id_of(headers), time.perf_counter())
-        self._turn = turn
         lane.traffic.in_flight += 1
+        now_s = monotonic()
+        call = Call({"drop_id": drop.decode()})
+        told = request_id.decode() if request_id else new_request_id()
+        self._turn = turn = Turn(self, call, told, now_s, origin)
         try:
-            lane.endpoint.check_head(call, headers, self._remote)
-            lane.endpoint.check_body(call, headers, raw)
-            turn.attempt, found = submit(lane.services, call)
+            lane.limits.check_address(
+                self._remote, forwarded.decode() if forwarded else None, now_s
+            )
+            name = buyer.decode()
+            call.caller = lane.signer.buyer_of(signed, key_id.decode(), name, int(expires), mac)
+            lane.limits.check_buyer(name, now_s)
+            if key is not None:
+                call.key = key.decode()
+            call.body = lane.endpoint.read(data[begin:stop])
+            ticket = read_ticket(lane.services, call)
+            known = lane.reservations.known(call.path["drop_id"], name, call.key)
+            if known is None:
+                turn.attempt = lane.reservations.enter(
+                    call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn
+                )
         except Exception as fault:
-            self._refuse_call(turn, fault)
+            self.refuse_call(turn, fault)
+            return True
+        if known is not None:
+            self.hear(turn, known)
+        return True
+
+    def hear(self, turn: Turn, outcome: Outcome) -> None:
+        """What came of a call. Never raises: others of its batch wait to be told theirs."""
+        try:
+            if outcome.code in UNSETTLED and turn.settling is None and turn.attempt is not None:
+                settle = self._lane.reservations.settle
+                turn.settling = self._loop.create_task(
+                    settle(turn.call.path["drop_id"], turn.attempt, outcome)
+                )
+                turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
+            else:
+                self._send(turn, conclude(turn.call, outcome))
+        except Exception as fault:
+            self.refuse_call(turn, fault)
+
+    def _on_settled(self, turn: Turn, task: "asyncio.Task[Outcome]") -> None:
+        if task.cancelled():
             return
-        if isinstance(found, Outcome):
-            self._conclude(turn, found)
+        fault = task.exception()
+        if isinstance(fault, Exception):
+            self.refuse_call(turn, fault)
         else:
-            turn.waits_for = found
-            found.add_done_callback(self._on_outcome)
+            self.hear(turn, task.result())
 
-    def _on_outcome(self, future: "asyncio.Future[Outcome]") -> None:
-        turn = self._turn
-        assert turn is not None  # noqa: S101  it is what waited
-        turn.waits_for = None
-        if future.cancelled():
-            self._end_call()
-            return
-        fault = future.exception()
-        if fault is None:
-            self._conclude(turn, future.result(), settled=future is turn.settling)
-        elif isinstance(fault, Exception):
-            self._refuse_call(turn, fault)
-        else:
-            raise fault
-
-    def _conclude(self, turn: Turn, outcome: Outcome, *, settled: bool = False) -> None:
-        if outcome.code in UNSETTLED and not settled:
-            turn.settling = turn.waits_for = self._loop.create_task(self._settle(turn, outcome))
-            turn.waits_for.add_done_callback(self._on_outcome)
-            return
-        self._send(turn, conclude(turn.call, outcome))
-
-    async def _settle(self, turn: Turn, outcome: Outcome) -> Outcome:
-        drop_id = turn.call.path["drop_id"]
-        return await self._lane.services.reservations.settle(drop_id, turn.attempt, outcome)
-
-    def _refuse_call(self, turn: Turn, fault: Exception) -> None:
+    def refuse_call(self, turn: Turn, fault: Exception) -> None:
         if isinstance(fault, StockError):
             count_fault(fault)
         self._send(turn, *self._lane.endpoint.refusal(fault, turn.request_id))
 
     def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
         lane = self._lane
-        keep_alive = not (lane.services.draining.draining or self._close)
-        site = lane.site.headers(turn.headers) if lane.site.adds else ""
-        lane.endpoint.note(
-            turn.call, found, code, time.perf_counter() - turn.began, turn.request_id
-        )
+        keep_alive = not (lane.draining.draining or self._close)
+        site = lane.site.headers(_asked_from(turn.origin)) if lane.site.adds else ""
+        now_s = monotonic()
+        request_id = turn.request_id
+        lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
         if self.transport is not None:
             self.transport.write(
-                render(
-                    found,
-                    turn.request_id,
-                    version=HttpVersion11,
-                    keep_alive=keep_alive,
-                    site=site,
-                )
+                render(found, request_id, version=HttpVersion11, keep_alive=keep_alive, site=site)
             )
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._next_keepalive_close_time = now_s + self._keepalive_timeout  # as the loop's clock
         self._end_call(keep_alive=keep_alive)
 
-    def _end_call(self, *, keep_alive: bool = False) -> None:
-        self._turn = None
+    def _end_call(self, *, keep_alive: bool) -> None:
+        if self._turn is not None:
+            self._turn.over = True
+            self._turn = None
         self._lane.traffic.in_flight -= 1
         if not keep_alive:
             self.force_close()
@@ -336,8 +363,10 @@ class FastConnection(Connection):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's
         await super().shutdown(timeout)
-        if self._turn is not None and self._turn.waits_for is not None:
-            self._turn.waits_for.cancel()
+        if self._turn is not None:  # its time is over
+            if self._turn.settling is not None:
+                self._turn.settling.cancel()
+            self._end_call(keep_alive=False)
 
     def _process_keepalive(self) -> None:
         if self._request_in_progress:  # aiohttp sees only what was lent to it
@@ -351,3 +380,7 @@ class FastConnection(Connection):
     def _resume_transport_reading(self) -> None:
         if not self._held:
             super()._resume_transport_reading()
+
+
+def _asked_from(origin: bytes | None) -> dict[str, str]:
+    return {} if origin is None else {"Origin": origin.decode()}

@@ -1,112 +1,103 @@
-"""Recognises the head of a request about whose form and length nobody can disagree.
+"""Recognises the heads of requests about whose form and length nobody can disagree.
 
-This is no parser. One regular expression says what is plain: HTTP/1.1, lines that end in CR LF,
+This is no parser. Two regular expressions say what is plain: HTTP/1.1, lines that end in CR LF,
 names of token characters, a colon and one blank, values of visible ASCII without blanks at their
-ends. On top of that no header is there twice, one Host is, and nothing but a Content-Length in
-plain digits says how long the body is. Every server reads such bytes alike, so where one of these
-requests ends is beyond dispute. All else is somebody else's to read: `read_head` says None.
+ends, one Host, and a Content-Length in plain digits or none. Nothing else says how long the body
+is, and nothing ends the connection. Every server reads such bytes alike, so where one of these
+requests ends is beyond dispute. All other bytes are somebody else's to read.
+
+`hot_head` goes on from there: a reservation whose headers have the form that the checks of its
+endpoint ask for. One that has another form is not hot, and is refused by those checks.
 """
 
 import re
-from collections.abc import Sequence
 
-from msgspec import Struct
+from livesale.http.routes import JSON
+from livesale.http.traffic import SANE_ID
+from livesale.identity.tokens import BUYER_FORM
+from stock.ids import DROP_ID_PATTERN, IDEMPOTENCY_KEY_PATTERN
 
-MAX_LINES = 60
+MAX_LINES = 60  # aiohttp has a bound, too, and refuses what is beyond
 MAX_NAMES = 1_000  # spellings of header names that are remembered
 
-# The drop of a hot call, or another method; all header lines, each with the line's end before it.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_VALUE = r"[!-~][ -~]*+(?<! )"
+_LENGTH = r"0|[1-9][0-9]{0,8}"
+_KEEP_ALIVE = r"[Kk]eep-[Aa]live"
+
+# What a hot call may say of these; each once. The groups are those of `hot_head`, in this order.
+_KNOWN = {
+    "Authorization": f"[Bb]earer {BUYER_FORM}",  # signed text, key id, buyer, when it ends, mac
+    "Host": f"({_VALUE})",
+    "Content-Type": f"({re.escape(JSON)})",
+    "Content-Length": f"({_LENGTH})",
+    "Idempotency-Key": f"({IDEMPOTENCY_KEY_PATTERN.strip('^$')})",
+    "X-Request-Id": f"({SANE_ID})",
+    "X-Forwarded-For": f"({_VALUE})",
+    "Origin": f"({_VALUE})",
+    "User-Agent": f"({_VALUE})",
+    "Connection": f"({_KEEP_ALIVE})",
+}
+# Names that begin like these are no other header's: what they mean is for aiohttp to say.
+_NEVER_OTHER = (
+    *("content-", "transfer-", "proxy-", "sec-websocket", "upgrade", "expect"),
+    *("etag", "max-forwards", "server"),
+)
+
+
+def _hot_pattern() -> bytes:
+    """One pass over the head: each line one of the known ones, for the first time, or another."""
+    lines, group = [], 2
+    for name, form in _KNOWN.items():
+        lines.append(rf"(?({group})(?!))(?i:{name}): {form}")
+        group += re.compile(form).groups
+    never = "|".join([*map(str.lower, _KNOWN), *_NEVER_OTHER])
+    lines.append(rf"(?!(?i:{never})){_NAME}: {_VALUE}")
+    drop_id = DROP_ID_PATTERN.strip("^$")
+    path = rf"POST /v1/drops/({drop_id})/reservations HTTP/1\.1"
+    return rf"{path}(?:\r\n(?:{'|'.join(lines)})){{1,{MAX_LINES}}}+\r\n\r\n".encode()
+
+
+# (data, at, end of what may be looked at): a match, or None when it is none, or not whole
+hot_head = re.compile(_hot_pattern()).match
+
 _plain_head = re.compile(
-    rb"(?:POST /v1/drops/([0-9A-Za-z]++)/reservations|([A-Z]{1,20}+) [!-~]++) HTTP/1\.1"
-    rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++: [!-~][ -~]*+(?<! ))++)\r\n\r\n"
+    rf"([A-Z]{{1,20}}+) [!-~]++ HTTP/1\.1((?:\r\n{_NAME}: {_VALUE})++)\r\n\r\n".encode()
 ).match
+_is_length = re.compile(_LENGTH).fullmatch
+_keeps_alive = re.compile(_KEEP_ALIVE).fullmatch
 
-# Whatever ends a connection, or makes a body longer or shorter than its Content-Length.
-_ODD = "Transfer-Encoding"
-_SPELLED = {
-    name.lower(): name
-    for name in (
-        "Authorization",
-        "Connection",
-        "Content-Encoding",
-        "Content-Length",
-        "Content-Type",
-        "Host",
-        "Idempotency-Key",
-        "Origin",
-        "X-Forwarded-For",
-        "X-Request-Id",
-    )
-} | dict.fromkeys(("transfer-encoding", "upgrade", "expect", "proxy-connection"), _ODD)
-_KEEP_ALIVE = {"keep-alive", "Keep-Alive"}
+_ODD = ("transfer-encoding", "upgrade", "expect", "proxy-connection")
+_names: dict[str, str] = {"": ""}  # from a name as it was sent to lower case
 
 
-_names: dict[str, str] = {"": ""}  # from a name as it was sent to one spelling of it
+def plain_end(data: bytes, at: int, end: int) -> tuple[int, int] | None:
+    """Where the body of the plain request that begins at `at` begins, and how long it is.
 
-
-def _learn(sent: str) -> str:
-    lower = sent.lower()
-    name = _SPELLED.get(lower, lower)
-    if len(_names) < MAX_NAMES:
-        _names[sent] = name
-    return name
-
-
-class PlainHeaders:
-    """The headers of a plain head, each there once; asked like those of aiohttp.
-
-    `found` has those that `_SPELLED` knows by that spelling, the others in lower case.
+    None when its head is not plain, or not whole before `end`.
     """
-
-    __slots__ = ("found", "get")
-
-    def __init__(self, found: dict[str, str]) -> None:
-        self.found = found
-        self.get = found.get
-
-    def getall(self, name: str, default: Sequence[str] = ()) -> Sequence[str]:
-        value = self.get(name)
-        return default if value is None else (value,)
-
-
-class Head(Struct, gc=False):
-    """A plain head. `end` is where its body begins; `drop_id` is there for a hot call only."""
-
-    headers: PlainHeaders
-    end: int
-    length: int  # of the body
-    drop_id: str | None
-
-
-def read_head(data: bytes, at: int, max_bytes: int) -> Head | None:
-    """The head that begins at `at`; None when it is not whole, not plain, or longer than that.
-
-    One with many lines is not plain either: aiohttp bounds their number.
-    """
-    found = _plain_head(data, at, at + max_bytes)
-    if found is None:
+    found = _plain_head(data, at, end)
+    if found is None or found[1] == b"CONNECT":
         return None
-    drop_id, method, block = found.groups()
-    lines = block.decode("ascii").split("\r\n")
+    lines = found[2].decode("ascii").split("\r\n")
     headers: dict[str, str] = {}
     known = _names.get
     for line in lines:
         name, _, value = line.partition(": ")
         headers[known(name) or _learn(name)] = value
     # The block begins with a line's end, so the first line is empty: one more, as it should be.
-    count = len(lines)
-    if len(headers) != count or count > MAX_LINES or _ODD in headers or "Host" not in headers:
+    if len(headers) != len(lines) or len(lines) > MAX_LINES or "host" not in headers:
         return None
-    if "Connection" in headers and headers["Connection"] not in _KEEP_ALIVE:
+    if any(name in headers for name in _ODD) or not _keeps_alive(
+        headers.get("connection", "keep-alive")
+    ):
         return None
-    length = 0
-    digits = headers.get("Content-Length")
-    if digits is not None:
-        if not digits.isdigit() or len(digits) > 9 or (digits[0] == "0" and digits != "0"):
-            return None
-        length = int(digits)
-    if method == b"CONNECT":
-        return None
-    return Head(
-        PlainHeaders(headers), found.end(), length, drop_id.decode("ascii") if drop_id else None
-    )
+    length = headers.get("content-length", "0")
+    return (found.end(), int(length)) if _is_length(length) else None
+
+
+def _learn(sent: str) -> str:
+    name = sent.lower()
+    if len(_names) < MAX_NAMES:
+        _names[sent] = name
+    return name

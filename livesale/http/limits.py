@@ -1,7 +1,6 @@
 """Rate limits of one API worker: GCRA, one float a key, bounded memory. And whose request it is."""
 
 import ipaddress
-import time
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -33,15 +32,16 @@ class RateLimit:
 
     def wait_s(self, key: str, now_s: float) -> float:
         """0 when the request may pass, and is counted; else for how long it may not."""
-        full_at = self._full_at.get(key, now_s)
+        known = self._full_at
+        full_at = known.get(key, now_s)
         if full_at < now_s:
             full_at = now_s
         full_at += self._interval_s
         wait_s = full_at - now_s - self._slack_s
         if wait_s > 1e-9:  # a burst adds up floats
             return wait_s
-        self._full_at[key] = full_at
-        if len(self._full_at) > self._max_keys:
+        known[key] = full_at
+        if len(known) > self._max_keys:
             self._forget(now_s)
         return 0.0
 
@@ -84,7 +84,10 @@ class Clients:
 
 
 class Limits:
-    """The limits of the settings. Raises Problem("slow_down") with Retry-After."""
+    """The limits of the settings. Raises Problem("slow_down") with Retry-After.
+
+    `now_s` is that of `time.monotonic`.
+    """
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
@@ -93,13 +96,17 @@ class Limits:
         # (peer, X-Forwarded-For) → the address that a request counts for, None for none
         self.client = Clients(settings.http.trusted_proxies).address
 
-    def check_address(self, address: str) -> None:
-        wait_s = self._addresses.wait_s(address, time.monotonic())
-        if wait_s:
-            raise _slow_down("address", wait_s)
+    def check_address(self, remote: str | None, forwarded: str | None, now_s: float) -> None:
+        """Count a request for its client's address: `remote` is the peer's."""
+        # A unix socket has no peer's name: whoever may open it is on this machine.
+        client = self.client(remote or "127.0.0.1", forwarded or "")
+        if client is not None:
+            wait_s = self._addresses.wait_s(client, now_s)
+            if wait_s:
+                raise _slow_down("address", wait_s)
 
-    def check_buyer(self, buyer_id: str) -> None:
-        wait_s = self._buyers.wait_s(buyer_id, time.monotonic())
+    def check_buyer(self, buyer_id: str, now_s: float) -> None:
+        wait_s = self._buyers.wait_s(buyer_id, now_s)
         if wait_s:
             raise _slow_down("buyer", wait_s)
 

@@ -46,8 +46,8 @@ def check_content_type(headers: Headers) -> None:
     encoding = headers.get("Content-Encoding")
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         raise Problem("unsupported_media_type", "A body must not be compressed.")
-    given = headers.getall("Content-Type", ())
-    if len(given) != 1 or (given[0] != JSON and not _JSON_TYPE.fullmatch(given[0].strip())):
+    given = headers.get("Content-Type")
+    if given != JSON and (given is None or not _JSON_TYPE.fullmatch(given.strip())):
         raise Problem("unsupported_media_type")
 
 
@@ -78,25 +78,20 @@ def check_path(path: Mapping[str, str]) -> None:
 
 def read_key(headers: Headers) -> str | None:
     """The Idempotency-Key, if there is one. Raises Problem."""
-    given = headers.getall("Idempotency-Key", ())
-    if not given:
-        return None
-    key = given[0]
-    if len(given) > 1:
-        raise _parameter("Idempotency-Key", "header", "It is given more than once.")
-    if not is_idempotency_key(key):
-        detail = "It has 1 to 64 visible ASCII characters."
+    key = headers.get("Idempotency-Key")
+    if key is not None and not is_idempotency_key(key):
+        detail = "It is given once, and has 1 to 64 visible ASCII characters."
         raise _parameter("Idempotency-Key", "header", detail)
     return key
 
 
 def read_caller(signer: TokenSigner, auth: str, headers: Headers) -> Buyer | Operator:
     """Who asks, by the bearer token. Raises Problem or TokenFault."""
-    given = headers.getall("Authorization", ())
-    if not given:
+    given = headers.get("Authorization")
+    if given is None:
         raise Problem("unauthenticated")
-    scheme, _, token = given[0].partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer":
+    scheme, _, token = given.partition(" ")
+    if scheme != "Bearer" and scheme.lower() != "bearer":
         raise TokenInvalid("one bearer token is needed")
     caller = signer.verify(token.strip())
     if auth == "buyer":

@@ -1,6 +1,6 @@
 """POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
 
-from asyncio import Future
+import asyncio
 from functools import lru_cache
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from livesale.metrics import RESERVATIONS
 from livesale.sales.reservations import UNSETTLED
 from stock.errors import StockError
 from stock.ids import drop_of
-from stock.model import MAX_QUANTITY, Attempt, HoldState, Outcome, Reservation, ReserveCode
+from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode, Ticket
 
 
 class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -68,38 +68,41 @@ _REFUSALS = {
     ReserveCode.UNKNOWN_DROP: "unknown_drop",
     ReserveCode.UNREADABLE: "engine_refused",
 }
-_LABELS = {code: (code.value,) for code in ReserveCode}
+_answers = RESERVATIONS.row()
 
 
 async def reserve(services: Services, call: Call) -> Answer:
+    drop_id, ticket = call.path["drop_id"], read_ticket(services, call)
+    reservations = services.reservations
+    outcome = reservations.known(drop_id, call.buyer_id, call.key)
     try:
-        attempt, found = submit(services, call)
-        outcome = found if isinstance(found, Outcome) else await found
-        if outcome.code in UNSETTLED:
-            outcome = await services.reservations.settle(call.path["drop_id"], attempt, outcome)
+        if outcome is None:
+            told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            attempt = reservations.enter(
+                drop_id, call.buyer_id, call.body.quantity, call.key, ticket, told
+            )
+            outcome = await told
+            if outcome.code in UNSETTLED:
+                outcome = await reservations.settle(drop_id, attempt, outcome)
     except StockError as fault:
         count_fault(fault)
         raise
     return conclude(call, outcome)
 
 
-def submit(services: Services, call: Call) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
-    """Try what the call asks for. What was tried, and what came of it."""
-    drop_id, ticket = call.path["drop_id"], None
-    if call.body.ticket is not None:
-        ticket = services.tickets.read(call.body.ticket, drop_id, call.buyer_id)
-    return services.reservations.submit(
-        drop_id, call.buyer_id, call.body.quantity, call.key, ticket
-    )
+def read_ticket(services: Services, call: Call) -> Ticket | None:
+    """The purchase ticket in the body, if there is one. Raises SalesFault."""
+    text = call.body.ticket
+    return services.tickets.read(text, call.path["drop_id"], call.buyer_id) if text else None
 
 
 def count_fault(fault: StockError) -> None:
-    RESERVATIONS.add((type(fault).__name__,))
+    _answers[type(fault).__name__] += 1
 
 
 def conclude(call: Call, outcome: Outcome) -> Answer:
     """Count what came of an attempt, and say it."""
-    RESERVATIONS.add(_LABELS[outcome.code])
+    _answers[outcome.code] += 1
     claim = outcome.reservation
     if claim is None:
         return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import secrets
+from bisect import bisect_left
 from collections.abc import Callable
 from itertools import count
 
@@ -12,6 +13,7 @@ import structlog
 
 from livesale import metrics
 from livesale.http.headers import Headers
+from livesale.identity.tokens import Buyer, Operator
 from livesale.logs import Harmless
 
 access = structlog.get_logger("livesale.access")
@@ -19,9 +21,11 @@ access = structlog.get_logger("livesale.access")
 MADE_TOGETHER = 256
 TELL_S = 0.5  # what a worker that is killed may not have logged yet
 
-Observe = Callable[[int, float, str, str | None, str], None]
+Observe = Callable[[int, float, str, Buyer | Operator | None, str], None]
 
-_is_sane = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
+SANE_ID = r"[A-Za-z0-9_.:-]{1,64}"
+
+_is_sane = re.compile(SANE_ID).fullmatch
 _prefix = ""
 _next = count(1).__next__
 
@@ -84,15 +88,17 @@ class Traffic:
 
     def observer(self, method: str, route: str) -> Observe:
         """A function that notes one answer of this route; faults of ours are always logged."""
-        seconds = metrics.HTTP_SECONDS.of(route)
-        requests = metrics.HTTP_REQUESTS.add
+        span = metrics.HTTP_SECONDS.of(route)
+        bounds, buckets = span.bounds, span.counts
+        answers = metrics.HTTP_REQUESTS.row(method, route)
         sample = self._sample
 
         def observe(
-            status: int, took_s: float, request_id: str, caller: str | None, code: str
+            status: int, took_s: float, request_id: str, caller: Buyer | Operator | None, code: str
         ) -> None:
-            requests((method, route, status))
-            seconds.observe(took_s)
+            answers[status] += 1
+            buckets[bisect_left(bounds, took_s)] += 1
+            span.sum_s += took_s
             if status >= 500 or random.random() < sample:
                 # The template, not the target: a query may hold anything.
                 access.info(
@@ -101,9 +107,13 @@ class Traffic:
                     route=route,
                     status=status,
                     problem=code or None,
-                    caller=caller,
+                    caller=_name(caller),
                     ms=round(took_s * 1000, 2),
                     request_id=request_id,
                 )
 
         return observe
+
+
+def _name(caller: Buyer | Operator | None) -> str | None:
+    return caller.buyer_id if isinstance(caller, Buyer) else caller.name if caller else None

@@ -31,12 +31,13 @@ _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
-# signed text, key id, buyer | operator, roles; when it ends; mac
-_form = re.compile(
-    rf"({VERSION}\.([A-Za-z0-9]{{1,16}})\."
-    r"(?:b\.([A-Za-z0-9_-]{1,40})|o\.([A-Za-z0-9_-]{1,40})\.([a-z+]{1,64}))"
-    r"\.([0-9]{1,15}))\.([A-Za-z0-9_-]{43})"
-).fullmatch
+_SIGNED = rf"({VERSION}\.([A-Za-z0-9]{{1,16}})\."  # everything before the mac; the key id
+_END = r"\.([0-9]{1,15}))\.([A-Za-z0-9_-]{43})"  # when it ends; the mac
+BUYER_FORM = rf"{_SIGNED}b\.([A-Za-z0-9_-]{{1,40}}){_END}"
+_OPERATOR_FORM = rf"{_SIGNED}o\.([A-Za-z0-9_-]{{1,40}})\.([a-z+]{{1,64}}){_END}"
+
+_buyers = re.compile(BUYER_FORM).fullmatch
+_operators = re.compile(_OPERATOR_FORM).fullmatch
 
 is_operator_name = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
 
@@ -122,22 +123,35 @@ class TokenSigner:
 
         Raises TokenInvalid (malformed, unknown key, wrong mac) or TokenExpired.
         """
-        form = _form(token) if len(token) <= MAX_TOKEN_LENGTH else None
-        mac_of = self._macs.get(form[2]) if form is not None else None
-        if form is None or mac_of is None:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise TokenInvalid("not a token of ours")
-        signed, _, buyer, operator, roles, expires, mac = form.groups()
-        if not hmac.compare_digest(mac.encode(), mac_of(signed.encode())):
-            raise TokenInvalid("the signature does not hold")
-        expires_ms = int(expires)
-        if expires_ms <= self._now_ms():
-            raise TokenExpired("the token has expired")
-        if buyer is not None:
-            return Buyer(buyer, expires_ms)
+        form = _buyers(token)
+        if form is not None:
+            signed, key_id, name, expires, mac = form.groups()
+            return self.buyer_of(signed.encode(), key_id, name, int(expires), mac.encode())
+        form = _operators(token)
+        if form is None:
+            raise TokenInvalid("not a token of ours")
+        signed, key_id, name, roles, expires, mac = form.groups()
+        self._prove(signed.encode(), key_id, int(expires), mac.encode())
         try:
-            return Operator(operator, frozenset(map(Role, roles.split("+"))), expires_ms)
+            return Operator(name, frozenset(map(Role, roles.split("+"))), int(expires))
         except ValueError:  # signed by another version, or by a stolen key
             raise TokenInvalid("signed, but not a token of this version") from None
+
+    def buyer_of(self, signed: bytes, key_id: str, name: str, expires_ms: int, mac: bytes) -> Buyer:
+        """Whom a buyer's token speaks for, given in the parts of BUYER_FORM. Raises as `verify`."""
+        self._prove(signed, key_id, expires_ms, mac)
+        return Buyer(name, expires_ms)
+
+    def _prove(self, signed: bytes, key_id: str, expires_ms: int, mac: bytes) -> None:
+        mac_of = self._macs.get(key_id)
+        if mac_of is None:
+            raise TokenInvalid("not a token of ours")
+        if not hmac.compare_digest(mac, mac_of(signed)):
+            raise TokenInvalid("the signature does not hold")
+        if expires_ms <= self._now_ms():
+            raise TokenExpired("the token has expired")
 
     def _signed(self, claims: str) -> str:
         text = f"{VERSION}.{self._key_id}.{claims}"

@@ -1,6 +1,5 @@
 """A buyer's claims: reserve, look, give back."""
 
-from asyncio import Future
 from typing import Protocol
 
 from livesale.deployment import Deployment
@@ -9,6 +8,7 @@ from livesale.sales.showcase import Showcase
 from livesale.store.orders import Order, find_any_order
 from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
+from stock.batcher import Caller
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.ids import keyed_rid, random_rid
 from stock.model import (
@@ -30,9 +30,7 @@ class Till(Protocol):
 
     def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None: ...
 
-    def submit(
-        self, drop_id: str, attempt: Attempt, *, keyed: bool
-    ) -> Outcome | Future[Outcome]: ...
+    def enter(self, drop_id: str, attempt: Attempt, caller: Caller, *, keyed: bool) -> None: ...
 
 
 class Reservations:
@@ -44,34 +42,36 @@ class Reservations:
         self._till = till
         self._showcase = showcase
 
-    def submit(
+    def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
+        """What can be said without trying: SOLD_OUT, or nothing."""
+        return self._till.known(drop_id, buyer_id, keyed=key is not None)
+
+    def enter(
         self,
         drop_id: str,
         buyer_id: str,
         quantity: int,
         key: str | None,
-        ticket: Ticket | None = None,
-    ) -> tuple[Attempt | None, Outcome | Future[Outcome]]:
-        """Try for `quantity` units; `key` makes a retry the same attempt.
+        ticket: Ticket | None,
+        caller: Caller,
+    ) -> Attempt:
+        """Try for `quantity` units; `key` makes a retry the same attempt. What is tried.
 
-        What was tried, if anything had to be, and what came of it so far: whoever gets one of
-        UNSETTLED asks `settle`.
+        The caller is told what came of it. Whoever is told one of UNSETTLED asks `settle`.
         """
-        known = self._till.known(drop_id, buyer_id, keyed=key is not None)
-        if known is not None:
-            return None, known
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
         attempt = Attempt(rid, buyer_id, quantity, ticket)
-        return attempt, self._till.submit(drop_id, attempt, keyed=key is not None)
+        self._till.enter(drop_id, attempt, caller, keyed=key is not None)
+        return attempt
 
-    async def settle(self, drop_id: str, attempt: Attempt | None, outcome: Outcome) -> Outcome:
+    async def settle(self, drop_id: str, attempt: Attempt, outcome: Outcome) -> Outcome:
         """The outcome as the buyer is told it.
 
         UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
         Raises PartitionClosed; and StoreUnavailable when Redis does not know the drop and SQL is
         away.
         """
-        if outcome.code is ReserveCode.UNKNOWN_DROP and attempt is not None:
+        if outcome.code is ReserveCode.UNKNOWN_DROP:
             return await self._what_sql_knows(drop_id, attempt)
         if outcome.code is ReserveCode.FENCED:
             raise PartitionClosed

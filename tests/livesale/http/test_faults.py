@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from livesale.app import SERVICES
 from livesale.deployment import Deployment
 from livesale.http import endpoint
+from stock.batcher import Caller
 from stock.errors import (
     BooksBroken,
     DeadlinePassed,
@@ -23,6 +24,7 @@ from stock.errors import (
     ScriptRefused,
     Unreachable,
 )
+from stock.model import Attempt
 from tests.livesale.http.api import Api
 from tests.livesale.http.conftest import Serve
 from tests.livesale.stage import until
@@ -47,11 +49,13 @@ async def test_every_fault_of_the_engine(
     def fail_at_once(*_: Any, **__: Any) -> Any:
         raise fault("secret text of the store")
 
-    def fail_after_a_while(*_: Any, **__: Any) -> Any:
-        return asyncio.ensure_future(asyncio.to_thread(fail_at_once))
+    def fail_after_a_while(_drop_id: str, _attempt: Attempt, caller: Caller, **_: Any) -> None:
+        asyncio.get_running_loop().call_later(
+            0.01, caller.set_exception, fault("secret text of the store")
+        )
 
     for fail in (fail_at_once, fail_after_a_while):
-        monkeypatch.setattr(api.app[SERVICES].reservations._till, "submit", fail)
+        monkeypatch.setattr(api.app[SERVICES].reservations._till, "enter", fail)
         reply = await api.reserve("somedrop")
         assert (reply.status, reply.code) == (503, code)
         assert int(reply.headers["Retry-After"]) >= 1
@@ -68,7 +72,7 @@ async def test_what_nobody_foresaw_is_a_500_without_details(
     processors = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     log = structlog.wrap_logger(structlog.PrintLogger(out), processors=processors)
     monkeypatch.setattr(endpoint, "log", log)
-    monkeypatch.setattr(api.app[SERVICES].reservations._till, "submit", fail)
+    monkeypatch.setattr(api.app[SERVICES].reservations._till, "enter", fail)
     async with api._session.post(
         f"{api.url}/v1/drops/x/reservations",
         headers={"Authorization": f"Bearer {api.buyer()}", "X-Request-Id": "trace-me"},
