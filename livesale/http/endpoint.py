@@ -26,7 +26,7 @@ from livesale.http.parsing import (
     read_query,
 )
 from livesale.http.problems import CONTENT_TYPE, Problem, problem_of
-from livesale.http.replies import Reply
+from livesale.http.replies import Handover, Reply
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
@@ -78,8 +78,8 @@ class Endpoint:
             call.caller = read_caller(self._signer, route.auth, headers)
         if call.path:
             check_path(call.path)
-        if route.auth == "buyer":
-            self._limits.check_buyer(call.buyer_id)
+        if route.auth in ("buyer", "member") and isinstance(call.caller, Buyer):
+            self._limits.check_buyer(call.caller.buyer_id)
         if route.keyed:
             call.key = read_key(headers)
         if query is not None:
@@ -125,7 +125,9 @@ def make_handler(endpoint: Endpoint) -> Handle:
         headers = request.headers
         asked = route.query is not None or request.query_string
         endpoint.check_head(call, headers, request.remote, request.query if asked else None)
-        if route.signed:
+        if route.upgrades:
+            call.headers = headers
+        elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = headers
         elif reads_body:
@@ -141,13 +143,20 @@ def make_handler(endpoint: Endpoint) -> Handle:
         code = ""
         try:
             found = await answer(request, call)
+            if found.upgrade is not None and request.method != "GET":
+                raise upgrade_required()
         except asyncio.CancelledError:
             traffic.in_flight -= 1
             raise
         except Exception as fault:
             found, code = endpoint.refusal(fault, request_id)
         extra = site.headers(request.headers) if site.adds else ""
-        reply = Reply(found, request_id, extra)
+        upgrade = found.upgrade
+        reply = (
+            Reply(found, request_id, extra)
+            if upgrade is None
+            else Handover(upgrade, request_id, extra)
+        )
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1
@@ -155,6 +164,12 @@ def make_handler(endpoint: Endpoint) -> Handle:
         return reply
 
     return handle
+
+
+def upgrade_required() -> Problem:
+    return Problem(
+        "upgrade_required", headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    )
 
 
 def check_address(limits: Limits, remote: str | None, headers: Headers) -> None:

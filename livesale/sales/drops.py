@@ -131,14 +131,17 @@ class Drops:
         async with session(self._sql) as connection:
             return await catalogue.list_drops(connection, before=before, limit=limit)
 
-    async def open(self, drop_id: str) -> Drop:
-        """Put a drop on sale from its opens_ms on.
+    async def open(self, drop_id: str, *, opens_ms: int | None = None) -> Drop:
+        """Put a drop on sale from its opens_ms on; `opens_ms` is another one, for a draft.
 
         SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
         Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms).
         """
         async with session(self._sql, write=True) as connection:
-            await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+            if opens_ms is None:
+                await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+            else:
+                await catalogue.schedule_drop(connection, drop_id, opens_ms)
         drop = await self.find(drop_id)
         if drop.state == DropState.CLOSED:
             raise _closed()
