@@ -1,6 +1,6 @@
 """GET /v1/rooms/{room_id}/events: the events of a room for clients without sockets."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -39,7 +39,7 @@ class EventPage(Struct, frozen=True):
     epoch: str
     after: int
     snapshot: SnapshotView | None
-    events: list[dict[str, object]]
+    events: list[dict[str, Any]]
 
 
 async def poll_events(services: Services, call: Call) -> Answer:
@@ -48,6 +48,8 @@ async def poll_events(services: Services, call: Call) -> Answer:
     if room.state in OVER:
         raise room_over()
     channel = await services.channels.open(room.room_id)
+    if channel.over:  # it knows before SQL is looked at again
+        raise room_over()
     await channel.catch_up(query.epoch, query.after)
     wait_s = min(query.wait_ms, services.hub.live.poll_ms) / 1000
     if query.epoch == channel.ring.epoch and query.after == channel.ring.last and wait_s:

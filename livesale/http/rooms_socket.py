@@ -42,6 +42,8 @@ async def open_socket(services: Services, call: Call) -> Answer:
         raise room_over()
     role = await services.members.role_of(room, caller)
     channel = await services.channels.open(room.room_id)
+    if channel.over:  # it knows before SQL is looked at again
+        raise room_over()
     query: SocketQuery = call.query or SocketQuery()
     await channel.catch_up(query.epoch, query.after)
 

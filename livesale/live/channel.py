@@ -28,7 +28,7 @@ from livesale.settings import LiveSettings
 from stock.errors import StockError, Unreachable
 
 SLICE = 100  # listeners served before the loop may do something else
-REST = 0.5  # part of a round's time that is left to others before the next, for patient events
+REST = 0.2  # part of a round's time that is left to others before the next, for patient events
 MAX_REST_S = 0.1
 SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
 READ = 1_000  # events read from the history at once
@@ -106,6 +106,7 @@ class Channel:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._over = False
+        self._torn = False  # whether a number was found to mean two things
         self.idle_since = asyncio.get_running_loop().time()
         self._pump = asyncio.create_task(self._keep_sending(), name=f"room {room_id}")
 
@@ -125,18 +126,27 @@ class Channel:
         return len(self._listeners)
 
     @property
+    def over(self) -> bool:
+        """Whether an event has said that the room is over."""
+        return self._over
+
+    @property
     def idle(self) -> bool:
         return not self._listeners and not self._waiters
 
     def feed(self, message: str) -> bool:
         """Take what was published. False when something before it is missing here."""
-        epoch, offset, text = message.split(" ", 2)
-        ring = self._ring
-        if ring is None or epoch != ring.epoch or int(offset) > ring.last + 1:
+        epoch, number, text = message.split(" ", 2)
+        ring, offset = self._ring, int(number)
+        if ring is None or epoch != ring.epoch or offset > ring.last + 1:
             return False
-        if int(offset) == ring.last + 1:
+        if offset == ring.last + 1:
             self._append(ring, text.encode())
-        return True
+            return True
+        # It came by the history already; or Redis gives numbers anew that it has forgotten.
+        known = ring.at(offset)
+        self._torn = self._torn or (known is not None and known.text != text.encode())
+        return not self._torn
 
     async def heal(self) -> None:
         """Bring the ring to where Redis is. Raises StockError, StoreUnavailable or Unknown."""
@@ -187,7 +197,7 @@ class Channel:
 
     def _continues(self, ring: Ring, found: History) -> bool:
         """Whether what Redis has goes on from what we have."""
-        if found.offset < ring.last:
+        if self._torn or found.offset < ring.last:
             return False
         newest = ring.newest
         if newest is None or not found.texts or self._offset_of(found.texts[0]) != newest.offset:
@@ -201,6 +211,7 @@ class Channel:
         for text in found.texts:
             self._append(ring, text.encode())
         self._ring = ring
+        self._torn = False
         self._snapshot = None
         for listener in self._listeners:
             listener.place = -1

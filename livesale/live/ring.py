@@ -45,6 +45,11 @@ class Ring:
     def newest(self) -> Sent | None:
         return self._sent[-1] if self._sent else None
 
+    def at(self, offset: int) -> Sent | None:
+        """The event of this number, if it is still here."""
+        place = offset - self.first - 1
+        return self._sent[place] if 0 <= place < len(self._sent) else None
+
     def append(self, sent: Sent) -> None:
         """Add the next event. Raises ValueError for any other."""
         if sent.offset != self.last + 1:

@@ -4,7 +4,7 @@
 -- KEYS  1 room_key          hash
 --       2 shelf_key         hash
 --       3 drops_key         hash
--- ARGV
+-- ARGV  none
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OK', epoch, offset, version, now_ms, doc, shelf, drops}; shelf and
 --          drops are lists of field and value
 -- LOGS     nothing
