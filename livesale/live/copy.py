@@ -20,7 +20,7 @@ from livesale.store.rooms import Room
 from livesale.store.session import session
 
 MAX_DROPS = 100  # of one room
-TICK_MS = 100  # the least time between two counts of a drop: ten a second
+TICK_MS = 200  # the least time between two counts of a drop: five a second
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """Tells rooms what becomes of their drops: follows the log of one partition.
 
 Each entry of the log carries the books after it, so the director keeps of every drop only the last
-ones, and tells them: what a drop has come to at once, counts ten times a second. It remembers
+ones, and tells them: what a drop has come to at once, counts five times a second. It remembers
 nothing that a crash could lose: the room's own keys say what was told, and the script that tells
 compares. So any number of directors may run, and one that starts, or has fallen behind the log,
 looks at its drops and goes on from there.

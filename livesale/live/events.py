@@ -140,7 +140,7 @@ class DropOpen(_DropEvent, frozen=True, kw_only=True, tag="drop.open"):
 
 
 class Stock(Event, frozen=True, kw_only=True, tag="stock"):
-    """What is left. At most ten a second for a drop; the last value is always sent."""
+    """What is left. At most five a second for a drop; the last value is always sent."""
 
     drop_id: str
     remaining: int
