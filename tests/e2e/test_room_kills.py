@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.system import Buyer, Count, Shop, System
 from tests.livesale.live.viewer import Viewer
+from tests.livesale.stage import until
 
 VIEWERS = 20
 BUYERS = 120
@@ -51,13 +52,16 @@ async def prepare(shop: Shop) -> tuple[str, str]:
 
 async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
     """Wait until every viewer shows what is left, at the same place."""
-    async with asyncio.timeout(60):
-        while not all(
+
+    async def agreed() -> bool:
+        place = (viewers[0].epoch, viewers[0].offset)
+        return all(
             viewer.drops.get(drop_id, {}).get("remaining") == remaining
-            and (viewer.epoch, viewer.offset) == (viewers[0].epoch, viewers[0].offset)
+            and (viewer.epoch, viewer.offset) == place
             for viewer in viewers
-        ):
-            await asyncio.sleep(0.02)
+        )
+
+    await until(agreed)
 
 
 @pytest.mark.parametrize("role", ["api-0", "redis", "keeper"])

@@ -11,8 +11,9 @@ from livesale.live.states import LIVE_STATUS, MOVES, RoomState, Verb
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
 from livesale.store.session import session
+from livesale.workers.writer import Writer
 from tests.livesale.live.conftest import Show
-from tests.livesale.stage import until
+from tests.livesale.stage import running, until, until_written
 
 
 def test_every_state_has_wechat_s_number() -> None:
@@ -230,6 +231,22 @@ async def test_a_restock_from_the_room_is_done_once(show: Show, keeper: RoomKeep
         await show.act(f"drops/{drop_id}/restock", body, Idempotency_Key="k")
     back = await viewer.until("drop.returned")
     assert (back["remaining"], back["allotted"]) == (3, 5)
+
+
+async def test_a_drop_may_be_made_for_a_room_and_its_orders_know_it(show: Show) -> None:
+    api = show.api
+    await show.act("start")
+    made = await api.create_drop(room_id=show.room_id)
+    await show.act(f"drops/{made['drop_id']}/open")
+    held = await api.reserve(made["drop_id"])
+    async with running(Writer(api.deployment)):
+        await until_written(api.deployment)
+    order = await api.get(f"/v1/orders/{held.body['order_id']}", by=api.buyer())
+    assert order.body["room_id"] == made["room_id"] == show.room_id
+    wrong = {name: made[name] for name in ("campaign_id", "sku_id", "price_fen", "allotted")}
+    wrong |= {"buyer_limit": 1, "hold_ms": 1_000, "room_id": "rnosuch"}
+    refused = await api.post("/v1/admin/drops", wrong, by=api.boss)
+    assert (refused.code, refused.body["field"]) == ("invalid_field", "room_id")
 
 
 async def test_long_polls_get_the_same_events(show: Show) -> None:

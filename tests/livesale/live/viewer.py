@@ -4,7 +4,22 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import jsonschema_rs
 import msgspec
+
+from livesale.http import asyncapi
+from livesale.http.greetings import make_frames
+
+DOCUMENT = asyncapi.describe(make_frames())
+_COMPONENTS = DOCUMENT["components"]
+# Every message is held against the document. What a client reads has other names than what it
+# sends, but for `hello`: this is about what is sent to it.
+_FORMS = {
+    message["name"]: jsonschema_rs.validator_for({**message["payload"], "components": _COMPONENTS})
+    for name, message in _COMPONENTS["messages"].items()
+    if {"$ref": f"#/channels/room/messages/{name}"}
+    in DOCUMENT["operations"]["send_events"]["messages"]
+}
 
 FAULTS = (aiohttp.ClientError, ConnectionError, OSError)
 
@@ -91,6 +106,7 @@ class Viewer:
 
     async def _take(self, message: dict[str, Any], text: str) -> None:
         kind = message["type"]
+        _FORMS[kind].validate(message)
         if kind == "snapshot":
             self.snapshots += 1
             self._check_snapshot(message)
