@@ -20,7 +20,6 @@ CLOSES: dict[str, Close] = {
     "restart": Close(
         1012, "restart", "Come back after `retry_ms`, which is in the reason, with your place."
     ),
-    "try_later": Close(1013, "try_later", "Come back in a few seconds, with your place."),
     "bad_frame": Close(
         4400, "bad_frame", "Mend the client: the `error` message before it says what was wrong."
     ),

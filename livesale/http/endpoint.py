@@ -151,12 +151,14 @@ def make_handler(endpoint: Endpoint) -> Handle:
         except Exception as fault:
             found, code = endpoint.refusal(fault, request_id)
         extra = site.headers(request.headers) if site.adds else ""
-        upgrade = found.upgrade
-        reply = (
-            Reply(found, request_id, extra)
-            if upgrade is None
-            else Handover(upgrade, request_id, extra)
-        )
+        reply: web.StreamResponse
+        if found.upgrade is None:
+            reply = Reply(found, request_id, extra)
+        else:
+            reply = Handover()
+            if request.transport is not None:  # its client is still there
+                # Now: aiohttp takes what came behind a request that it answers itself for another.
+                found.upgrade(request.protocol, request_id, extra)
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1

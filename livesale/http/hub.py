@@ -49,6 +49,7 @@ class Hub:
 
     async def drain(self, seconds: float) -> None:
         """Send everybody away within about `seconds`, spread over them and over their return."""
+        self.services.channels.release()
         sockets = list(self._sockets)
         if not sockets:
             return

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import HttpVersion, HttpVersion10, web
 from aiohttp.abc import AbstractStreamWriter
 
-from livesale.http.routes import Answer, Upgrade
+from livesale.http.routes import Answer
 
 # Data is no page: whatever a browser takes it for, nothing of it may run or be framed.
 _NO_PAGE = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
@@ -55,21 +55,15 @@ class Reply(web.StreamResponse):
 
 
 class Handover(web.StreamResponse):
-    """The response of an upgrade: whoever takes the connection over writes it."""
+    """The response of an upgrade: whoever has taken the connection over has written it."""
 
-    def __init__(self, upgrade: Upgrade, request_id: str, site: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__(status=101)
-        self._upgrade = upgrade
-        self._request_id = request_id
-        self._site = site
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        if self._eof_sent:
-            return None
         self._req = request
         self._keep_alive = False  # aiohttp's loop for this connection ends with it
         self._eof_sent = True
-        self._upgrade(request.protocol, self._request_id, self._site)
         return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -106,6 +106,7 @@ class Channel:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._over = False
+        self._released = False
         self._torn = False  # whether a number was found to mean two things
         self.idle_since = asyncio.get_running_loop().time()
         self._pump = asyncio.create_task(self._keep_sending(), name=f"room {room_id}")
@@ -229,6 +230,9 @@ class Channel:
         self._wake.set()
         if urgent:
             self._urgent.set()
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -238,8 +242,15 @@ class Channel:
         if epoch == self.ring.epoch and after > self.ring.last:
             await self.heal()
 
+    def release(self) -> None:
+        """Let nobody wait any more: this worker is about to stop."""
+        self._released = True
+        self._wake_waiters()
+
     async def wait(self, seconds: float) -> None:
         """Until something came, or so long."""
+        if self._released:
+            return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:

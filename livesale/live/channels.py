@@ -74,6 +74,11 @@ class Channels:
     def listeners(self) -> int:
         return sum(channel.listeners for channel in self._channels.values())
 
+    def release(self) -> None:
+        """Answer those who wait for an event: this worker is about to stop."""
+        for channel in self._channels.values():
+            channel.release()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listens to Redis until the end of the block."""

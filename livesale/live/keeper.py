@@ -76,28 +76,32 @@ class RoomKeeper:
     async def look(self) -> None:
         """Look at every room that is not over, once. Raises StoreUnavailable or StockError."""
         counts = dict.fromkeys(TOLD_ROOMS, 0)
+        seen: set[str] = set()
         before = ""
         while True:
             async with session(self._deployment.sql) as connection:
                 page = await store.list_rooms(
                     connection, states=TOLD_ROOMS, before=before, limit=PAGE
                 )
+            now_ms = await self._deployment.engine.now_ms()
             for room in page:
                 counts[RoomState(room.state)] += 1
-                await self._look_at(room)
+                await self._look_at(room, now_ms)
+                seen.add(room.room_id)
             if len(page) < PAGE:
                 break
             before = page[-1].room_id
+        self._versions = {room_id: self._versions[room_id] for room_id in seen}
         for state, count in counts.items():
             self._metrics.rooms.labels(state).set(count)
 
-    async def _look_at(self, room: Room) -> None:
+    async def _look_at(self, room: Room, now_ms: int) -> None:
         silence_ms = await self._copy.gateway.silence_ms(room.room_id)
         if silence_ms is None or self._versions.get(room.room_id) != room.version:
             await self._copy.revive(room.room_id)
             self._versions[room.room_id] = room.version
             silence_ms = silence_ms or 0
-        verb = self._verb_for(room, silence_ms, await self._deployment.engine.now_ms())
+        verb = self._verb_for(room, silence_ms, now_ms)
         if verb is None:
             return
         log.info("a room is moved in time", room_id=room.room_id, verb=verb, silence_ms=silence_ms)

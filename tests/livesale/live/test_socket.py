@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import msgspec
 import pytest
 
 from livesale.app import SERVICES
@@ -34,12 +35,13 @@ async def test_a_viewer_who_comes_back_gets_what_it_missed(show: Show) -> None:
     assert viewer._socket is not None
     await viewer._socket.close()
     # when things happen meanwhile, and it comes back with its place
+    left_at = viewer.offset
     for verb in ("start", "pause", "resume"):
         await show.act(verb)
     viewer.messages.clear()
     watching = asyncio.create_task(viewer.watch())
     hello = await viewer.until("hello")
-    await viewer.until("room.changed", offset=hello["offset"])
+    await viewer.until("room.changed", offset=left_at + 3)
     # then it got them all, and no snapshot
     assert hello["resumed"]
     assert viewer.kinds() == ["hello", *["room.changed"] * 3]
@@ -135,9 +137,22 @@ async def test_the_end_of_a_room_ends_its_sockets(show: Show) -> None:
 
 
 async def test_a_drain_sends_everybody_away_with_advice(show: Show) -> None:
+    # given viewers, and somebody who polls
+    plain = await show.session.ws_connect(f"{show.api.url}{show.path}/socket")
     viewers = [await show.viewer() for _ in range(3)]
+    first = (await show.api.get(f"{show.path}/events")).body
+    place = f"epoch={first['epoch']}&after={first['after']}&wait_ms=25000"
+    polling = asyncio.create_task(show.api.get(f"{show.path}/events?{place}"))
+    await asyncio.sleep(0.1)
+    # when the worker is about to stop
     await show.api.app[SERVICES].hub.drain(0.1)
+    # then all are sent away with a time to come back at, and the poll is answered
+    while (last := await plain.receive()).type is not aiohttp.WSMsgType.CLOSE:
+        assert last.type is aiohttp.WSMsgType.TEXT
+    assert last.data == CLOSES["restart"].code
+    assert 0 <= msgspec.json.decode(last.extra)["retry_ms"] < 1_004
     assert [await viewer.closed() for viewer in viewers] == [[1012]] * 3
+    assert (await polling).body["events"] == []
 
 
 @pytest.mark.parametrize(
