@@ -10,16 +10,19 @@ from aiohttp import web
 from livesale import metrics
 from livesale.clock import Clock
 from livesale.deployment import Deployment
-from livesale.http import docs_page, openapi
+from livesale.http import asyncapi, docs_page, openapi
 from livesale.http.endpoint import Endpoint, make_handler
 from livesale.http.fallback import expect, make_fallback
 from livesale.http.fast_lane import FastLane
+from livesale.http.greetings import make_frames
 from livesale.http.health import Health
+from livesale.http.hub import HUB, Hub
 from livesale.http.limits import Limits
 from livesale.http.protocol import CONNECT
 from livesale.http.reservations import RESERVE
 from livesale.http.services import Draining, Services
 from livesale.http.site import Site
+from livesale.http.socket import frame_of
 from livesale.http.table import ROUTES
 from livesale.http.traffic import Traffic
 from livesale.identity.challenges import Challenges
@@ -27,6 +30,13 @@ from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.live.channels import Channels
+from livesale.live.copy import RoomCopy
+from livesale.live.life import Life
+from livesale.live.members import Members
+from livesale.live.on_air import OnAir
+from livesale.live.rooms import Rooms
+from livesale.live.shelf import Shelves
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
@@ -77,6 +87,11 @@ def build_app(
     reservations = Reservations(deployment, till, showcase)
     draining = Draining()
     document = openapi.describe(ROUTES)
+    drops = Drops(deployment)
+    copy = RoomCopy(deployment)
+    rooms = Rooms(deployment, copy)
+    hub = Hub(settings, make_frames())
+    channels = Channels(deployment, copy, frame_of, _note_round)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
@@ -99,16 +114,26 @@ def build_app(
         intake=Intake(deployment),
         refunds=Refunds(deployment),
         campaigns=Campaigns(deployment),
-        drops=Drops(deployment),
+        drops=drops,
+        rooms=rooms,
+        life=Life(deployment, copy),
+        members=Members(deployment, rooms),
+        shelves=Shelves(deployment, copy),
+        on_air=OnAir(deployment, drops, copy),
+        channels=channels,
+        hub=hub,
         health=Health(deployment, draining),
         draining=draining,
         site=Site(settings.http),
         exposition=lambda: _expose(exposed),
         openapi=msgspec.json.encode(document),
+        asyncapi=msgspec.json.encode(asyncapi.describe(hub.frames)),
         docs=docs_page.render(ROUTES, document),
     )
     app[SERVICES] = services
     app[DRAINING] = draining
+    app[HUB] = hub
+    hub.services = services
     traffic = Traffic(settings.http.access_log_sample)
     _route(app, services, traffic)
     logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
@@ -116,11 +141,17 @@ def build_app(
         clock.running,
         *logins,
         gateway.running,
+        channels.running,
+        hub.running,
         lambda: _counting(batcher, till),
         lambda: _telling(traffic),
     ]
     app.cleanup_ctx.extend(_while_running(part) for part in parts)
     return app
+
+
+def _note_round(_listeners: int, seconds: float) -> None:
+    metrics.ROOM_ROUND_S.observe(seconds)
 
 
 async def _expose(exposed: Fresh[bytes]) -> bytes:

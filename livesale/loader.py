@@ -19,7 +19,7 @@ from livesale.errors import Refused
 from livesale.settings import Settings
 from livesale.startup import REDIS_URL
 from stock.connection import connect
-from stock.scripts import load_all
+from stock.scripts import load_all, load_rooms
 
 LOADER_URL = "LIVESALE__REDIS__LOADER_URL"
 WAIT_S = 10.0  # of a process that may not load them, for one that may
@@ -34,7 +34,8 @@ class ScriptLoader:
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
-        self._sources = {script.sha: script.source for script in load_all().values()}
+        scripts = [*load_all().values(), *load_rooms().values()]
+        self._sources = {script.sha: script.source for script in scripts}
 
     async def missing(self) -> list[str]:
         """The SHA1 of scripts that Redis does not know. Raises RedisError."""

@@ -63,6 +63,19 @@ HTTP_CUT = Counter(
     ["why"],
     registry=REGISTRY,
 )
+SOCKETS = Gauge("livesale_room_sockets", "Open sockets of live rooms", registry=REGISTRY)
+SOCKETS_CLOSED = Counter(
+    "livesale_room_sockets_closed_total",
+    "Sockets closed, by the reason of docs/realtime.md, or `client`",
+    ["why"],
+    registry=REGISTRY,
+)
+ROOM_ROUND_S = Histogram(
+    "livesale_room_round_seconds",
+    "One round of sending to all sockets of a room",
+    buckets=_FAST_S,
+    registry=REGISTRY,
+)
 RESERVATIONS = Tally(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",

@@ -173,6 +173,21 @@ class KeeperSettings(Section):
     archive_after_s: int = Field(ge=0, le=100_000 * HOUR_S)
 
 
+class LiveSettings(Section):
+    history: int = Field(ge=100, le=100_000)
+    heartbeat_ms: int = Field(ge=100, le=HOUR_S * 1000)
+    abandon_s: int = Field(ge=1, le=100 * HOUR_S)
+    expire_after_s: int = Field(ge=60, le=100_000 * HOUR_S)
+    keep_s: int = Field(ge=60, le=100_000 * HOUR_S)
+    ping_s: int = Field(ge=1, le=HOUR_S)
+    behind_events: int = Field(ge=10, le=100_000)
+    behind_ms: int = Field(ge=100, le=HOUR_S * 1000)
+    max_frame_bytes: int = Field(ge=256, le=65_536)
+    frames_per_s: float = Field(gt=0, le=1_000)
+    frames_burst: int = Field(ge=1, le=10_000)
+    poll_ms: int = Field(ge=0, le=50_000)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -199,6 +214,7 @@ class Settings(BaseSettings):
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings
+    live: LiveSettings
     log: LogSettings
 
     @classmethod

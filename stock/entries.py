@@ -75,7 +75,7 @@ class LogEntry(Struct, frozen=True):
     rows: tuple[Row, ...] = ()
 
 
-_STATE_CHANGES = {
+STATE_CHANGES = {  # by the entry's kind
     "open": DropState.OPEN,
     "pause": DropState.PAUSED,
     "resume": DropState.OPEN,
@@ -87,7 +87,7 @@ _LOGGED_CONFIRMS = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD, ConfirmCode.REFUND_
 
 def drop_state_after(entry: LogEntry) -> DropState | None:
     """The state an entry moves its drop to, if it moves it."""
-    return _STATE_CHANGES.get(entry.kind)
+    return STATE_CHANGES.get(entry.kind)
 
 
 def movements(entry: LogEntry) -> list[Movement]:
@@ -146,6 +146,18 @@ def decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
     except (ValueError, TypeError) as why:
         raise LogCorrupt(f"{entry_id}: {why}") from why
     return entry
+
+
+def read_books(entry_id: str, fields: Mapping[str, str]) -> Books:
+    """The books after an entry, without its rows: for those who only count. Raises LogCorrupt."""
+    try:
+        counters = [int(part) for part in fields["b"].split("|")]
+        books = Books(*counters)
+    except (KeyError, ValueError, TypeError) as why:
+        raise LogCorrupt(f"{entry_id}: no books: {why}") from why
+    if len(counters) != 5 or not books.balanced:
+        raise LogCorrupt(f"{entry_id}: books do not balance: {fields['b']!r}")
+    return books
 
 
 def _rows(fields: Mapping[str, str]) -> list[Row]:

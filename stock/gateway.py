@@ -272,7 +272,25 @@ class RedisEngine:
             named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
             return script.arrange(keys, named, rest)
 
-        wait = None if verb in _READS else self._wait
+        return await self._answer(script, arrange, None if verb in _READS else self._wait)
+
+    async def run(
+        self,
+        script: Script,
+        keys: Mapping[str, str],
+        args: Mapping[str, str | int],
+        rest: Sequence[str | int] = (),
+    ) -> list[Any]:
+        """Run a script that is no verb of the engine; its faults are the same. No replica is
+        waited for: what such a script keeps is not money."""
+        return await self._answer(script, lambda: script.arrange(keys, args, rest), None)
+
+    async def _answer(
+        self,
+        script: Script,
+        arrange: Callable[[], list[str | int]],
+        wait: tuple[int, int] | None,
+    ) -> list[Any]:
         try:
             reply: list[Any] = await self._run(arrange, wait)
         except NoScriptError:

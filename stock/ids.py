@@ -19,12 +19,14 @@ _SUFFIX_LENGTH = 16
 START = "0-0"  # before every log entry
 
 DROP_ID_PATTERN = r"^[0-9a-z]{1,15}$"
+ROOM_ID_PATTERN = r"^r[0-9a-z]{1,14}$"
 BUYER_ID_PATTERN = r"^[A-Za-z0-9_-]{1,40}$"
 RID_PATTERN = r"^[0-9a-z]{1,15}-[A-Za-z0-9_-]{16}$"
 PAYMENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,64}$"
 
 is_drop_id = re.compile(DROP_ID_PATTERN).fullmatch
+is_room_id = re.compile(ROOM_ID_PATTERN).fullmatch
 is_buyer_id = re.compile(BUYER_ID_PATTERN).fullmatch
 is_rid = re.compile(RID_PATTERN).fullmatch
 is_payment_id = re.compile(PAYMENT_ID_PATTERN).fullmatch
@@ -35,6 +37,11 @@ def new_id() -> str:
     """A fresh id for a drop, a SKU or a campaign: sorts by creation time, needs no coordination."""
     number = (time.time_ns() // 1_000_000) << 23 | secrets.randbits(23)
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(60, -1, -5))
+
+
+def new_room_id() -> str:
+    """A fresh id for a room. Its first letter tells its keys from those of a partition."""
+    return f"r{new_id()}"
 
 
 def keyed_rid(drop_id: str, buyer_id: str, key: str) -> str:

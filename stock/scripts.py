@@ -33,6 +33,18 @@ VERBS = (
     "restore_log",
 )
 
+# Of a live room: they lie in `lua/room/` and move no stock.
+ROOM_VERBS = (
+    "append",
+    "change",
+    "restore",
+    "renew",
+    "beat",
+    "drop_changed",
+    "snapshot",
+    "history",
+)
+
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- (KEYS|ARGV|RETURNS|LOGS) {2,}(.*)$")
 _NAME = re.compile(r"^(\d+) (\w+)(\.\.\.)?(?: {2,}\S.*)?$")
@@ -93,6 +105,13 @@ def load_all(
 ) -> dict[str, Script]:
     """Every verb's script by name. Raises ScriptError."""
     return {name: load(name, folder, replace) for name in VERBS}
+
+
+def load_rooms(
+    folder: Path | None = None, replace: Mapping[str, str] | None = None
+) -> dict[str, Script]:
+    """The scripts of live rooms by verb. Raises ScriptError."""
+    return {name: load(f"room/{name}", folder, replace) for name in ROOM_VERBS}
 
 
 def _paste(

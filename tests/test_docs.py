@@ -12,10 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from livesale import metrics
 from livesale.cli.app import app
+from livesale.http.closes import CLOSES
 from livesale.http.problems import PROBLEMS, RETRY_AFTER_S
+from livesale.live.events import EVENTS, kind_of
+from livesale.live.keeper import RoomMetrics
 from livesale.settings import PREFIX, Section, Settings
 from livesale.workers.metrics import KeeperMetrics, WriterMetrics
-from stock.scripts import VERBS
+from stock.scripts import ROOM_VERBS, VERBS
 
 HOUSE = Path(__file__).parent.parent
 PAGES = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").rglob("*.md"))]
@@ -104,6 +107,7 @@ def test_the_metrics_table_is_that_of_the_code() -> None:
     workers = CollectorRegistry()
     WriterMetrics(workers)
     KeeperMetrics(workers)
+    RoomMetrics(workers)
     known = {"`livesale_process_up`": "gauge"}
     for registry in (metrics.REGISTRY, workers):
         for family in registry.collect():
@@ -124,6 +128,22 @@ def test_the_scripts_table_is_that_of_the_code() -> None:
     rows = _table("docs/architecture.md", "Scripts")
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
     assert sorted(named) == sorted(VERBS)
+
+
+def test_the_room_s_scripts_table_is_that_of_the_code() -> None:
+    rows = _table("docs/architecture.md", "Live rooms")
+    assert sorted(row[0].strip("`") for row in rows) == sorted(ROOM_VERBS)
+
+
+def test_the_close_codes_are_those_of_the_code() -> None:
+    rows = _table("docs/realtime.md", "Close codes")
+    known = [[str(close.code), f"`{close.reason}`", close.advice] for close in CLOSES.values()]
+    assert rows == known
+
+
+def test_every_event_is_told_in_the_docs() -> None:
+    page = _read(HOUSE / "docs/realtime.md")
+    assert [kind for kind in map(kind_of, EVENTS) if f"`{kind}`" not in page] == []
 
 
 def _settings(config: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:

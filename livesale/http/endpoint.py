@@ -25,11 +25,11 @@ from livesale.http.parsing import (
     read_query,
 )
 from livesale.http.problems import CONTENT_TYPE, Problem, problem_of
-from livesale.http.replies import Reply
+from livesale.http.replies import Handover, Reply
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
-from livesale.identity.tokens import Operator
+from livesale.identity.tokens import Buyer, Operator
 
 BODY_TIMEOUT_S = 10.0
 
@@ -50,7 +50,7 @@ class Endpoint:
         self.traffic = traffic
         self.max_bytes = services.deployment.settings.http.max_body_bytes
         self._limits, self._signer = services.limits, services.signer
-        self._by_buyer = route.auth == "buyer"
+        self._counts_buyers = route.auth in ("buyer", "member")
         self._decoder: msgspec.json.Decoder[Any] | None = (
             msgspec.json.Decoder(route.body) if route.body else None
         )
@@ -80,8 +80,8 @@ class Endpoint:
             call.caller = read_caller(self._signer, route.auth, headers)
         if call.path:
             check_path(call.path)
-        if self._by_buyer:
-            self._limits.check_buyer(call.buyer_id, now_s)
+        if self._counts_buyers and isinstance(call.caller, Buyer):
+            self._limits.check_buyer(call.caller.buyer_id, now_s)
         if route.keyed:
             call.key = read_key(headers)
         if query is not None:
@@ -130,7 +130,9 @@ def make_handler(endpoint: Endpoint) -> Handle:
     async def answer(request: web.Request, call: Call, headers: Headers, began_s: float) -> Answer:
         query = request.query if route.query is not None or request.query_string else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
-        if route.signed:
+        if route.upgrades:
+            call.headers = request.headers
+        elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = request.headers
         elif reads_body:
@@ -147,13 +149,22 @@ def make_handler(endpoint: Endpoint) -> Handle:
         code = ""
         try:
             found = await answer(request, call, headers, began_s)
+            if found.upgrade is not None and request.method != "GET":
+                raise upgrade_required()
         except asyncio.CancelledError:
             traffic.in_flight -= 1
             raise
         except Exception as fault:
             found, code = endpoint.refusal(fault, request_id)
         extra = site.headers(headers) if site.adds else ""
-        reply = Reply(found, request_id, extra)
+        reply: web.StreamResponse
+        if found.upgrade is None:
+            reply = Reply(found, request_id, extra)
+        else:
+            reply = Handover()
+            if request.transport is not None:  # its client is still there
+                # Now: aiohttp takes what came behind a request that it answers itself for another.
+                found.upgrade(request.protocol, request_id, extra)
         if services.draining.draining:
             reply.force_close()
         traffic.in_flight -= 1
@@ -161,6 +172,12 @@ def make_handler(endpoint: Endpoint) -> Handle:
         return reply
 
     return handle
+
+
+def upgrade_required() -> Problem:
+    return Problem(
+        "upgrade_required", headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    )
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:

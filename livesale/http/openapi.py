@@ -39,7 +39,7 @@ _BODY = (
 def problems_of(route: Route) -> list[str]:
     """Every code that a route may answer, its checks included."""
     codes = [*_ALWAYS, *route.problems]
-    codes += ["slow_down"] if route.limited or route.auth == "buyer" else []
+    codes += ["slow_down"] if route.limited or route.auth in ("buyer", "member") else []
     codes += _AUTH if route.auth else ()
     codes += _BODY if route.body else ()
     codes += ["malformed_body", "request_timeout", "body_too_large"] if route.signed else []
@@ -54,7 +54,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
         types += [route.body] if route.body else []
         types += [kind for kind in route.answers.values() if _is_struct(kind)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
-    _spell_patterns(components)
+    spell_patterns(components)
     refs = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -85,8 +85,9 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     if route.description:
         operation["description"] = route.description
     if route.auth:
-        operation["security"] = [{"buyer" if route.auth == "buyer" else "operator": []}]
-        if route.auth != "buyer":
+        kinds = {"buyer": ["buyer"], "member": ["buyer", "operator"]}.get(route.auth, ["operator"])
+        operation["security"] = [{kind: []} for kind in kinds]
+        if route.auth not in ("buyer", "member"):
             operation["x-role"] = route.auth
     if route.body:
         operation["requestBody"] = {
@@ -110,7 +111,7 @@ def _parameters(route: Route) -> Any:
         }
     if route.query:
         _, components = msgspec.json.schema_components([route.query], ref_template=_REF)
-        _spell_patterns(components)
+        spell_patterns(components)
         for name, schema in components[route.query.__name__]["properties"].items():
             yield {"name": name, "in": "query", "required": False, "schema": schema}
     if route.keyed:
@@ -127,9 +128,10 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, kind in route.answers.items():
         schema = refs[kind] if _is_struct(kind) else {} if route.content_type == JSON else None
+        content = {route.content_type: {"schema": schema} if schema is not None else {}}
         responses[str(status)] = {
             "description": route.summary,
-            "content": {route.content_type: {"schema": schema} if schema is not None else {}},
+            "content": {} if status == 101 else content,
         }
         if 300 <= status < 400:
             responses[str(status)]["headers"] = _LOCATION
@@ -150,17 +152,17 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     return dict(sorted(responses.items()))
 
 
-def _spell_patterns(schema: Any) -> None:
+def spell_patterns(schema: Any) -> None:
     """JSON Schema knows no \\Z: its $ means the same."""
     if isinstance(schema, dict):
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
             schema["pattern"] = re.sub(re.escape(WHOLE_END) + "$", "$", pattern)
         for inner in schema.values():
-            _spell_patterns(inner)
+            spell_patterns(inner)
     elif isinstance(schema, list):
         for inner in schema:
-            _spell_patterns(inner)
+            spell_patterns(inner)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""GET /, GET /metrics, GET /openapi.json, GET /docs"""
+"""GET /, GET /metrics, GET /openapi.json, GET /asyncapi.json, GET /docs"""
 
 from livesale.http.routes import JSON, Answer, Call, Route
 from livesale.http.services import Services
@@ -25,6 +25,10 @@ async def show_metrics(services: Services, _call: Call) -> Answer:
 
 async def show_openapi(services: Services, _call: Call) -> Answer:
     return Answer(200, services.openapi, JSON)
+
+
+async def show_asyncapi(services: Services, _call: Call) -> Answer:
+    return Answer(200, services.asyncapi, JSON)
 
 
 async def show_docs(services: Services, _call: Call) -> Answer:
@@ -55,6 +59,14 @@ ROUTES = [
         "/openapi.json",
         show_openapi,
         "This interface as OpenAPI 3.1",
+        "operations",
+        {200: dict},
+    ),
+    Route(
+        "GET",
+        "/asyncapi.json",
+        show_asyncapi,
+        "The events of live rooms as AsyncAPI 3.0",
         "operations",
         {200: dict},
     ),

@@ -49,6 +49,7 @@ class ShownOrder(Struct, frozen=True, gc=False):
     order_id: str
     reservation_id: str
     drop_id: str
+    room_id: str | None
     status: HoldState
     quantity: int
     price_fen: int
@@ -86,6 +87,7 @@ def _shown(order: Order, money: Money) -> ShownOrder:
         order.order_id,
         order.order_id,
         order.drop_id,
+        order.room_id,
         HoldState(order.state),
         order.quantity,
         order.price_fen,

@@ -87,21 +87,32 @@ def read_key(headers: Headers) -> str | None:
 
 def read_caller(signer: TokenSigner, auth: str, headers: Headers) -> Buyer | Operator:
     """Who asks, by the bearer token. Raises Problem or TokenFault."""
-    given = headers.get("Authorization")
-    if given is None:
+    caller = read_bearer(signer, headers)
+    if caller is None:
         raise Problem("unauthenticated")
-    scheme, _, token = given.partition(" ")
-    if scheme != "Bearer" and scheme.lower() != "bearer":
-        raise TokenInvalid("one bearer token is needed")
-    caller = signer.verify(token.strip())
     if auth == "buyer":
         if not isinstance(caller, Buyer):
             raise Problem("forbidden", "This is for buyers.")
+    elif auth == "member" and isinstance(caller, Buyer):
+        return caller
     elif not isinstance(caller, Operator):
         raise Problem("forbidden", "This is for operators.")
-    elif not caller.may(Role(auth)):
-        raise Problem("forbidden", f"The role {auth} is needed.")
+    else:
+        role = Role.OPERATOR if auth == "member" else Role(auth)
+        if not caller.may(role):
+            raise Problem("forbidden", f"The role {role} is needed.")
     return caller
+
+
+def read_bearer(signer: TokenSigner, headers: Headers) -> Buyer | Operator | None:
+    """Who the bearer token speaks for, None without one. Raises TokenFault."""
+    given = headers.get("Authorization")
+    if given is None:
+        return None
+    scheme, _, token = given.partition(" ")
+    if scheme != "Bearer" and scheme.lower() != "bearer":
+        raise TokenInvalid("one bearer token is needed")
+    return signer.verify(token.strip())
 
 
 def _invalid(text: str) -> Problem:

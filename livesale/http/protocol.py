@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from livesale import metrics
+from livesale.http.hub import HUB
 from livesale.http.limits import Clients
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.replies import Reply, render
@@ -60,6 +61,21 @@ class Connection(RequestHandler):
         if isinstance(self._manager, _Server):
             self._manager.leave(self)
         super().connection_lost(exc)
+
+    def hand_over(self, client: "Client") -> tuple[asyncio.Transport, bytes]:
+        """Give the transport away for good; with it comes what was read behind the request.
+
+        aiohttp is told that the connection is gone, and lets go of all that it kept for it.
+        """
+        transport: Any = self.transport  # that of uvloop is no asyncio.Transport by its type
+        rest = bytes(self._message_tail)
+        assert isinstance(self._manager, _Server)  # noqa: S101  it made us
+        self._manager.hand_over(self, client)
+        self.transport = None  # or aiohttp would close it
+        super().connection_lost(None)
+        transport.set_protocol(client)
+        transport.resume_reading()
+        return transport, rest
 
     def data_received(self, data: bytes) -> None:
         # One head at a time: where a bad request follows, aiohttp forgets the good ones that it
@@ -153,6 +169,13 @@ class Connection(RequestHandler):
         return reply
 
 
+class Client(asyncio.Protocol):
+    """Whoever holds a counted connection: looked at twice a second."""
+
+    def look(self, now: float, head_s: float) -> None:
+        """Cut it off if it takes too long."""
+
+
 class _Server(web.Server):
     """Counts its connections, and looks at each of them twice a second."""
 
@@ -169,7 +192,7 @@ class _Server(web.Server):
         self._connect = connect
         self._clients = Clients(http.trusted_proxies)
         self._by_address: Counter[str] = Counter()
-        self._addresses: dict[Connection, str | None] = {}
+        self._addresses: dict[Connection | Client, str | None] = {}
         self._timer = self._loop.call_later(WATCH_S, self._watch)
         metrics.HTTP_CONNECTIONS.set_function(lambda: len(self._addresses))
 
@@ -190,7 +213,11 @@ class _Server(web.Server):
                 return False
         return len(self._addresses) <= self._http.max_connections
 
-    def leave(self, connection: Connection) -> None:
+    def hand_over(self, connection: Connection, client: Client) -> None:
+        """Another holds this connection from now on: it is counted as before."""
+        self._addresses[client] = self._addresses.pop(connection, None)
+
+    def leave(self, connection: Connection | Client) -> None:
         address = self._addresses.pop(connection, None)
         if address is not None:
             self._by_address[address] -= 1
@@ -228,7 +255,9 @@ class ApiRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         connect = self.app.get(CONNECT, Connection)
-        return _Server(self._http, await super()._make_server(), connect)
+        server = _Server(self._http, await super()._make_server(), connect)
+        self.app[HUB].leave = server.leave
+        return server
 
     async def cleanup(self) -> None:
         if isinstance(self._server, _Server):

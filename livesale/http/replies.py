@@ -54,6 +54,22 @@ class Reply(web.StreamResponse):
         """Nothing: it is all written."""
 
 
+class Handover(web.StreamResponse):
+    """The response of an upgrade: whoever has taken the connection over has written it."""
+
+    def __init__(self) -> None:
+        super().__init__(status=101)
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        self._req = request
+        self._keep_alive = False  # aiohttp's loop for this connection ends with it
+        self._eof_sent = True
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing: the connection is another's."""
+
+
 def render(
     answer: Answer,
     request_id: str,

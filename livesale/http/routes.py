@@ -1,16 +1,22 @@
 """What a route is. The table of them makes both aiohttp's routes and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 from multidict import MultiMapping
 
 from livesale.http.services import Services
 from livesale.identity.tokens import Buyer, Operator
-from stock.ids import DROP_ID_PATTERN, RID_PATTERN
+from stock.ids import BUYER_ID_PATTERN, DROP_ID_PATTERN, RID_PATTERN, ROOM_ID_PATTERN
 
 JSON = "application/json"
+
+
+class Upgrade(Protocol):
+    """Takes a connection from aiohttp, for good, and answers the handshake by itself."""
+
+    def __call__(self, connection: Any, request_id: str, site: str) -> None: ...
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +44,13 @@ class Call(Struct, gc=False):
         assert isinstance(self.caller, Operator)  # noqa: S101  the route asks for an operator's
         return self.caller.name
 
+    @property
+    def name(self) -> str:
+        """Who asks, of whichever kind: no two have the same."""
+        if isinstance(self.caller, Buyer):
+            return f"buyer|{self.caller.buyer_id}"
+        return f"operator|{self.operator}"
+
 
 class Answer(Struct, gc=False):
     """`value` is encoded as JSON, unless it is bytes already.
@@ -50,6 +63,7 @@ class Answer(Struct, gc=False):
     content_type: str = JSON
     headers: Mapping[str, str] | None = None
     rid: str | None = None
+    upgrade: Upgrade | None = None  # with 101: who takes the connection over
 
 
 Handler = Callable[[Services, Call], Awaitable[Answer]]
@@ -58,7 +72,8 @@ Handler = Callable[[Services, Call], Awaitable[Answer]]
 class Route(Struct, frozen=True):
     """One operation.
 
-    `auth` is buyer, viewer, operator or nothing. `answers` maps a status to the type of its body.
+    `auth` is buyer, viewer, operator, member (a buyer or an operator: the room knows which may), or
+    nothing. `answers` maps a status to the type of its body.
     `problems` are the codes that are this route's own; those of its checks are added by
     `livesale.http.openapi`. `limited`: counts for its address.
     """
@@ -79,6 +94,7 @@ class Route(Struct, frozen=True):
     content_type: str = JSON
     description: str = ""
     signed: bool = False  # verifies the body as it came by itself: it is not read as JSON before
+    upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
 
 
@@ -92,5 +108,8 @@ PATH_PARAMETERS = {
     "drop_id": PathParameter(DROP_ID_PATTERN, "unknown_drop", "A drop's id"),
     "campaign_id": PathParameter(DROP_ID_PATTERN, "unknown_campaign", "A campaign's id"),
     "reservation_id": PathParameter(RID_PATTERN, "unknown_reservation", "A reservation's id"),
+    "room_id": PathParameter(ROOM_ID_PATTERN, "unknown_room", "A room's id"),
+    "item_id": PathParameter(DROP_ID_PATTERN, "unknown_item", "An item's id"),
+    "member_id": PathParameter(BUYER_ID_PATTERN, "unknown_member", "A buyer's id"),
     "order_id": PathParameter(RID_PATTERN, "unknown_order", "An order's id: its reservation's"),
 }

@@ -7,10 +7,17 @@ from msgspec import Struct
 
 from livesale.clock import Clock
 from livesale.deployment import Deployment
+from livesale.http.hub import Hub
 from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
+from livesale.live.channels import Channels
+from livesale.live.life import Life
+from livesale.live.members import Members
+from livesale.live.on_air import OnAir
+from livesale.live.rooms import Rooms
+from livesale.live.shelf import Shelves
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
 from livesale.sales.campaigns import Campaigns
@@ -48,9 +55,17 @@ class Services(Struct, frozen=True):
     refunds: Refunds
     campaigns: Campaigns
     drops: Drops
+    rooms: Rooms
+    life: Life
+    members: Members
+    shelves: Shelves
+    on_air: OnAir
+    channels: Channels
+    hub: Hub
     health: "Health"
     draining: Draining
     site: Site
     exposition: Callable[[], Awaitable[bytes]]
     openapi: bytes
+    asyncapi: bytes
     docs: bytes

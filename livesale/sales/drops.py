@@ -16,9 +16,10 @@ from livesale.sales.texts import whole
 from livesale.store import catalogue
 from livesale.store.catalogue import Drop
 from livesale.store.database import now_ms
+from livesale.store.rooms import find_room
 from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
-from stock.ids import DROP_ID_PATTERN, new_id, random_rid
+from stock.ids import DROP_ID_PATTERN, ROOM_ID_PATTERN, new_id, random_rid
 from stock.model import (
     MAX_HOLD_MS,
     MAX_QUANTITY,
@@ -60,6 +61,9 @@ class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
     ticket_required: Annotated[
         bool, Meta(description="each reservation needs a purchase ticket: fixed at the opening")
     ] = False
+    room_id: (
+        Annotated[str, whole(ROOM_ID_PATTERN, description="the live room it is sold in")] | None
+    ) = None
 
 
 class Adjustment(Struct, frozen=True):
@@ -90,10 +94,13 @@ class Drops:
         async with session(self._sql) as connection:
             campaign = await catalogue.find_campaign(connection, new.campaign_id)
             sku = await catalogue.find_sku(connection, new.sku_id)
+            room = await find_room(connection, new.room_id) if new.room_id else None
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:
             raise InvalidField("sku_id", "There is no such SKU.")
+        if new.room_id is not None and room is None:
+            raise InvalidField("room_id", "There is no such room.")
         opens_ms = campaign.opens_ms if new.opens_ms is None else new.opens_ms
         closes_ms = campaign.closes_ms if new.closes_ms is None else new.closes_ms
         check_window(opens_ms, closes_ms)
@@ -113,6 +120,7 @@ class Drops:
             closes_ms=closes_ms,
             created_ms=now_ms(),
             ticket_required=new.ticket_required,
+            room_id=new.room_id,
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
@@ -131,14 +139,17 @@ class Drops:
         async with session(self._sql) as connection:
             return await catalogue.list_drops(connection, before=before, limit=limit)
 
-    async def open(self, drop_id: str) -> Drop:
-        """Put a drop on sale from its opens_ms on.
+    async def open(self, drop_id: str, *, opens_ms: int | None = None) -> Drop:
+        """Put a drop on sale from its opens_ms on; `opens_ms` is another one, for a draft.
 
         SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
         Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms).
         """
         async with session(self._sql, write=True) as connection:
-            await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+            if opens_ms is None:
+                await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+            else:
+                await catalogue.schedule_drop(connection, drop_id, opens_ms)
         drop = await self.find(drop_id)
         if drop.state == DropState.CLOSED:
             raise _closed()

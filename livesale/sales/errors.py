@@ -5,6 +5,7 @@ SalesFault
 ├── InvalidField     a value that is well formed contradicts another, or names nothing
 ├── DropRefused      the drop's state or books do not allow this
 ├── KeyConflict      an idempotency key was used before, for something else
+├── RoomRefused      the state of a live room does not allow this
 ├── PaymentRefused   this reservation cannot be paid, or not like this
 ├── RefundRefused    this order cannot be refunded, or not like this
 ├── AlreadySold      a paid reservation cannot be released
@@ -30,7 +31,7 @@ class SalesFault(LivesaleError):
 
 
 class Unknown(SalesFault):
-    """`what` is drop, campaign, sku, reservation or order."""
+    """`what` is drop, campaign, sku, reservation, order, room or item."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"unknown_{what}", f"There is no such {what}.")
@@ -48,6 +49,11 @@ class DropRefused(SalesFault):
 class KeyConflict(SalesFault):
     def __init__(self, detail: str) -> None:
         super().__init__("idempotency_conflict", detail)
+
+
+class RoomRefused(SalesFault):
+    """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
+    too_many_members, other_room."""
 
 
 class PaymentRefused(SalesFault):

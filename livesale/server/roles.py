@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from livesale import logs, metrics
 from livesale.deployment import Deployment, open_deployment
+from livesale.live.keeper import RoomKeeper
 from livesale.payments.choose import make_gateway
 from livesale.server.signals import watch_signals
 from livesale.settings import Settings
@@ -32,11 +33,22 @@ def run_writer(settings: Settings) -> int:
 
 def run_keeper(settings: Settings) -> int:
     """Expire holds and close drops until told to stop; the exit code. Raises Refused."""
-    return uvloop.run(_run("keeper", settings, _make_keeper))
+    return uvloop.run(_run("keeper", settings, _Keepers))
 
 
-def _make_keeper(deployment: Deployment, registry: CollectorRegistry) -> Keeper:
-    return Keeper(deployment, registry, make_gateway(deployment))
+class _Keepers:
+    """The keeper of stock and money, and that of the rooms: one process, two bodies of work."""
+
+    def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
+        self._keepers: list[Worker] = [
+            Keeper(deployment, registry, make_gateway(deployment)),
+            RoomKeeper(deployment, registry),
+        ]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for keeper in self._keepers:
+                tasks.create_task(keeper.run(stop))
 
 
 async def _run(

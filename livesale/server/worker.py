@@ -11,6 +11,7 @@ from aiohttp import web
 from livesale import logs, metrics
 from livesale.app import DRAINING, build_app
 from livesale.deployment import open_deployment
+from livesale.http.hub import HUB
 from livesale.http.protocol import ApiRunner
 from livesale.server.signals import watch_signals
 from livesale.server.sockets import BACKLOG, listen, refuse_handshakes
@@ -19,6 +20,7 @@ from livesale.settings import Settings
 ACCEPT_REST_S = 0.05  # for handshakes that were under way when new ones were refused
 FIRST_REQUEST_S = 0.25  # for connections that came last to send their request
 POLL_S = 0.01
+SOCKETS_SHARE = 0.5  # of the time to drain, over which the sockets of rooms are sent away
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +64,7 @@ async def _drain(
     refuse_handshakes(sock)
     await asyncio.sleep(ACCEPT_REST_S)
     await site.stop()
+    await runner.app[HUB].drain(settings.http.drain_s * SOCKETS_SHARE)
     # Who connected last has not sent a request yet and looks idle; the idle are cut off next.
     await _wait_for_leaving(runner, min(FIRST_REQUEST_S, settings.http.drain_s))
 

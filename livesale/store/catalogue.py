@@ -7,6 +7,7 @@ from msgspec import Struct
 from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.store.states import DRAFT, OPENING
 from livesale.store.tables import campaigns, drops, skus
 from stock.model import DropTerms
 
@@ -44,6 +45,7 @@ class Drop(Struct, frozen=True):
     created_ms: int
     ticket_required: bool = False
     challenge: int = 0  # difficulty of the proof of work before a ticket; 0 asks for none
+    room_id: str | None = None  # the live room it is sold in, if any
 
     @property
     def terms(self) -> DropTerms:
@@ -76,6 +78,7 @@ _DROP = select(
     drops.c.created_ms,
     drops.c.ticket_required,
     drops.c.challenge,
+    drops.c.room_id,
 ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
 
 
@@ -145,6 +148,32 @@ async def move_drop(connection: AsyncConnection, drop_id: str, before: str, afte
         update(drops).where(drops.c.drop_id == drop_id, drops.c.state == before).values(state=after)
     )
     return result.rowcount == 1
+
+
+async def schedule_drop(connection: AsyncConnection, drop_id: str, opens_ms: int) -> bool:
+    """Take a draft on its way to its opening at `opens_ms`; say whether it was a draft."""
+    result = await connection.execute(
+        update(drops)
+        .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT)
+        .values(state=OPENING, opens_ms=opens_ms)
+    )
+    return result.rowcount == 1
+
+
+async def bind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> bool:
+    """Give a draft to a room; say whether it was one of no room."""
+    result = await connection.execute(
+        update(drops)
+        .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id.is_(None))
+        .values(room_id=room_id)
+    )
+    return result.rowcount == 1
+
+
+async def drops_of_room(connection: AsyncConnection, room_id: str, limit: int) -> list[Drop]:
+    """The drops that are sold in a room, the oldest first."""
+    query = _DROP.where(drops.c.room_id == room_id).order_by(drops.c.drop_id).limit(limit)
+    return _drops(await connection.execute(query))
 
 
 async def set_challenge(connection: AsyncConnection, drop_id: str, difficulty: int) -> None:

@@ -4,7 +4,7 @@ from msgspec import Struct
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.store.tables import orders
+from livesale.store.tables import drops, orders
 
 
 class Order(Struct, frozen=True, gc=False):
@@ -18,9 +18,12 @@ class Order(Struct, frozen=True, gc=False):
     expires_ms: int
     created_ms: int
     updated_ms: int
+    room_id: str | None = None  # the live room that its drop was sold in
 
 
-_ORDER = select(*[orders.c[name] for name in Order.__struct_fields__])
+_ORDER = select(
+    *[orders.c[name] for name in Order.__struct_fields__ if name != "room_id"], drops.c.room_id
+).select_from(orders.outerjoin(drops, drops.c.drop_id == orders.c.drop_id))
 
 
 async def find_order(connection: AsyncConnection, order_id: str, buyer_id: str) -> Order | None:

@@ -84,7 +84,9 @@ drops = Table(
     Column("ticket_required", Boolean, nullable=False, server_default=false()),
     Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 asks none
     Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
+    Column("room_id", Id, nullable=True),  # the live room it is sold in, if any
     Index("drops_by_campaign", "campaign_id", "drop_id"),
+    Index("drops_by_room", "room_id", "drop_id"),
 )
 
 books = Table(
@@ -212,5 +214,60 @@ buyers = Table(
     Column("buyer_id", BuyerId, primary_key=True),
     Column("provider", State, nullable=False),
     Column("subject", String(128), nullable=False),  # WeChat's openid: for payments, never logged
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# Live rooms. `version` rises with each change of the room or its shelf; Redis has the live copy.
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("cover_url", String(500), nullable=False),
+    Column("host", BuyerId, nullable=False),
+    Column("state", State, nullable=False),  # livesale.live.states.RoomState
+    Column("state_ms", BigInteger, nullable=False),  # since when
+    Column("starts_ms", BigInteger, nullable=False),  # announced
+    Column("started_ms", BigInteger, nullable=True),
+    Column("ended_ms", BigInteger, nullable=True),
+    Column("pinned", Id, nullable=True),  # the item that is being explained
+    Column("pinned_ms", BigInteger, nullable=True),
+    Column("version", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("rooms_by_state", "state", "room_id"),
+)
+
+room_items = Table(
+    "room_items",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("item_id", Id, primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("image_url", String(500), nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # hidden, visible, on_sale
+    Column("position", Integer, nullable=False),
+    Column("sku_id", Id, nullable=True),
+    Column("drop_id", Id, nullable=True),
+)
+
+# When each item was explained: for clips of the recording.
+room_marks = Table(
+    "room_marks",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("mark_id", Id, primary_key=True),
+    Column("item_id", Id, nullable=False),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=True),
+)
+
+# Who is more, or less, than a viewer of a room.
+room_members = Table(
+    "room_members",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("buyer_id", BuyerId, primary_key=True),
+    Column("role", State, primary_key=True),  # assistant
     Column("created_ms", BigInteger, nullable=False),
 )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
@@ -17,6 +18,7 @@ from livesale.audit import audit
 from livesale.deployment import Deployment, open_deployment
 from livesale.errors import Refused
 from livesale.finding import Verdict
+from livesale.live.keeper import RoomKeeper
 from livesale.loader import ScriptLoader
 from livesale.recovery import diagnose, open_for_recovery, repair
 from livesale.settings import Settings, config_folder, load_settings
@@ -24,7 +26,8 @@ from livesale.workers.archive import Archiver
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 from stock.connection import connect
-from tests.livesale.http.api import Api
+from tests.livesale.http.api import FAR_MS, Api
+from tests.livesale.live.conftest import Show
 from tests.livesale.stage import open_drop, reserve, running, until, until_written
 from tests.servers import Valkey
 
@@ -126,6 +129,27 @@ async def sell_everything(api: Api, deployment: Deployment) -> None:
     await until_written(deployment)
 
 
+async def show_everything(api: Api) -> None:
+    """A room with a viewer, an item, and a drop that is opened in it."""
+    async with aiohttp.ClientSession() as session:
+        new = {"title": "Tea", "host": "host", "starts_ms": FAR_MS}
+        room_id = (await api.post("/v1/rooms", new, by=api.boss)).body["room_id"]
+        show = Show(api, room_id, session)
+        await show.act("start")
+        viewer = await show.viewer()
+        drop_id = await show.drop(hold_ms=60_000)
+        item = await show.act("items", {"drop_id": drop_id, "state": "on_sale"})
+        await show.act(f"items/{item['item_id']}/pin")
+        await show.act(f"drops/{drop_id}/open")
+        await viewer.until("drop.open")
+        await show.act("heartbeat")
+        gone = await api.delete(f"{show.path}/items/{item['item_id']}", by=show.host)
+        assert gone.status == 200, gone.body
+        await show.act("end")
+        assert viewer.faults == []
+        await show.close()
+
+
 async def test_the_whole_service_runs_under_its_user(
     guarded: Valkey, tester: Redis, tmp_path: Path
 ) -> None:
@@ -138,6 +162,7 @@ async def test_the_whole_service_runs_under_its_user(
         open_deployment(settings_of(guarded, tmp_path), role="api") as deployment,
         running(Writer(deployment)),
         running(Keeper(keeper_side)),
+        running(RoomKeeper(keeper_side)),
     ):
         api = Api(build_app(deployment), deployment)
         await api.start()
@@ -145,6 +170,7 @@ async def test_the_whole_service_runs_under_its_user(
             # when
             before = await denied(tester)
             await sell_everything(api, deployment)
+            await show_everything(api)
             checks = await audit(deployment, settle_s=10)
             after = await denied(tester)
             # and: Redis forgets its scripts in the middle of it
@@ -233,6 +259,9 @@ KEY = "ls:{p00}:drop:x"
         "MODULE LIST",
         "SUBSCRIBE ls:barrier",
         "GET foreign",
+        "GET ls:{r1}:room",
+        "SSUBSCRIBE ls:{p00}:log",
+        "DEL ls:{r1}:room",
         "SET foreign 1",
         "HSET other:{p00}:drop:x a 1",
         "GET ls:foreign",

@@ -4,15 +4,18 @@ import re
 
 import pytest
 
-from stock.scripts import VERBS, load, lua_folder
+from stock.scripts import ROOM_VERBS, VERBS, load, lua_folder
 
-FILES = sorted(path.stem for path in lua_folder().glob("*.lua"))
+ENGINE_FILES = sorted(path.stem for path in lua_folder().glob("*.lua"))
+ROOM_FILES = sorted(f"room/{path.stem}" for path in (lua_folder() / "room").glob("*.lua"))
+FILES = ENGINE_FILES + ROOM_FILES
 
-WRITE = re.compile(r"redis\.call\('(HSET|ZADD|XADD|ZREM|HDEL|DEL|SET)'")
+WRITE = re.compile(r"redis\.call\('(HSET|ZADD|XADD|ZREM|HDEL|DEL|SET|UNLINK)'|room_log\(")
 READ_ONLY = "#!lua flags=no-writes"
 WRITING = [
     name for name in FILES if not (lua_folder() / f"{name}.lua").read_text().startswith(READ_ONLY)
 ]
+ENGINE_WRITING = [name for name in WRITING if name in ENGINE_FILES]
 INCLUDES_THAT_WRITE = ("change_state",)  # append_log is the last write of all
 
 
@@ -41,7 +44,8 @@ def bound_to(table: str, body: str) -> dict[str, int]:
 
 
 def test_every_file_is_a_verb_and_every_verb_a_file() -> None:
-    assert sorted(VERBS) == FILES
+    assert sorted(VERBS) == ENGINE_FILES
+    assert sorted(f"room/{verb}" for verb in ROOM_VERBS) == ROOM_FILES
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -49,7 +53,7 @@ def test_the_header_starts_with_the_name_and_what_it_does(name: str) -> None:
     first, second = source_of(name).split("\n")[:2]
 
     assert first in ("#!lua", READ_ONLY)
-    assert re.fullmatch(rf"-- {name}: \S.*", second)
+    assert re.fullmatch(rf"-- {name.removeprefix('room/')}: \S.*", second)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -87,6 +91,26 @@ def test_redis_is_called_only_on_declared_keys(name: str) -> None:
             assert key in (*script.keys, "key"), f"{command} on {key}"
 
 
+@pytest.mark.parametrize("name", ROOM_FILES)
+def test_a_room_s_script_looks_for_the_room_before_all_else(name: str) -> None:
+    body = body_of(name)
+    first_call = re.search(r"redis\.call\(|read_room\(", body)
+
+    assert first_call
+    assert first_call[0] == "read_room("
+
+
+@pytest.mark.parametrize("name", [name for name in ROOM_FILES if name in WRITING])
+def test_a_room_s_script_sends_what_it_changes(name: str) -> None:
+    """Every event goes through the one include, which numbers, keeps and sends it."""
+    body = body_of(name)
+    assert "'XADD'" not in body and "'SPUBLISH'" not in body
+    if "LOGS     nothing" in source_of(name):
+        assert "room_log" not in body
+    else:
+        assert "room_log(room_key, events_key, channel_key, room, now, history," in body
+
+
 @pytest.mark.parametrize("name", WRITING)
 def test_nothing_is_read_or_refused_after_the_first_write(name: str) -> None:
     """A Lua error keeps the writes before it: so all checks stand before the first write."""
@@ -99,7 +123,7 @@ def test_nothing_is_read_or_refused_after_the_first_write(name: str) -> None:
             assert not re.search(r"broken_books|check_log|error_reply", after)
 
 
-@pytest.mark.parametrize("name", WRITING)
+@pytest.mark.parametrize("name", ENGINE_WRITING)
 def test_a_writing_script_checks_the_epoch_before_all_else(name: str) -> None:
     body = body_of(name)
     first_call = re.search(r"redis\.call\([^\n]*|read_drop\([^\n]*", body)
@@ -108,7 +132,7 @@ def test_a_writing_script_checks_the_epoch_before_all_else(name: str) -> None:
     assert first_call[0].startswith("redis.call('GET', epoch_key) ~= epoch")
 
 
-@pytest.mark.parametrize("name", WRITING)
+@pytest.mark.parametrize("name", ENGINE_WRITING)
 def test_a_writing_script_logs_what_its_header_says(name: str) -> None:
     kind = re.search(r"^-- LOGS +(\w+)", source_of(name), re.MULTILINE)
 
@@ -121,6 +145,6 @@ def test_a_writing_script_logs_what_its_header_says(name: str) -> None:
 
 
 def test_a_script_without_writes_logs_nothing() -> None:
-    for name in set(FILES) - set(WRITING):
+    for name in set(ENGINE_FILES) - set(WRITING):
         assert re.search(r"^-- LOGS +nothing$", source_of(name), re.MULTILINE)
         assert "redis.call('XADD'" not in load(name).source.replace(include_of("log"), "")

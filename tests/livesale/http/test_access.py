@@ -16,11 +16,15 @@ NAMES = {
     "campaign_id": "nosuch",
     "reservation_id": "nosuch-0123456789abcdef",
     "order_id": "nosuch-0123456789abcdef",
+    "room_id": "rnosuch",
+    "item_id": "nosuch",
+    "member_id": "nosuch",
 }
 MAY = {
     "buyer": {"buyer"},
     "viewer": {"viewer", "operator"},
     "operator": {"operator"},
+    "member": {"buyer", "operator"},
 }
 
 

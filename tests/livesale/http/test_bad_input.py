@@ -67,6 +67,15 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "reason": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
         },
     ),
+    "/v1/rooms": (
+        {"title": "x", "host": "ann", "starts_ms": FAR_MS},
+        {
+            "title": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
+            "host": [None, 1, "", "a b", "x" * 41, "a\n"],
+            "starts_ms": [*NEVER_FIT, -1, 10**13, 1_800_000_000],
+            "cover_url": [None, 1, "http://x", "javascript:x", "https://a b", "https://\u00e9"],
+        },
+    ),
     "/v1/drops/{drop_id}/reservations": (
         {"quantity": 1},
         {"quantity": [*NEVER_FIT, 0, -1, 1_001, 10**30]},
@@ -78,6 +87,8 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 }
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
+    "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
+    "/v1/rooms/{room_id}/drops/{drop_id}/restock": {"units": 1, "reason": "x"},
 }
 CASES = [
     (path, field, value)
@@ -88,7 +99,7 @@ CASES = [
 
 
 def token_for(api: Api, path: str) -> str:
-    return api.boss if "admin" in path else api.buyer()
+    return api.boss if "admin" in path or "rooms" in path else api.buyer()
 
 
 @pytest.fixture

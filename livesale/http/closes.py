@@ -1,0 +1,38 @@
+"""Why a socket is closed: the one table of close codes. Names and codes are for ever."""
+
+import msgspec
+from msgspec import Struct
+
+
+class Close(Struct, frozen=True):
+    """`reason` is what the client reads; `advice` what it does."""
+
+    code: int
+    reason: str
+    advice: str
+
+
+CLOSES: dict[str, Close] = {
+    "protocol_error": Close(1002, "protocol_error", "Mend the client."),
+    "no_binary": Close(1003, "no_binary", "Send text."),
+    "not_utf8": Close(1007, "not_utf8", "Mend the client."),
+    "frame_too_large": Close(1009, "frame_too_large", "Send less at once."),
+    "restart": Close(
+        1012, "restart", "Come back after `retry_ms`, which is in the reason, with your place."
+    ),
+    "bad_frame": Close(
+        4400, "bad_frame", "Mend the client: the `error` message before it says what was wrong."
+    ),
+    "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
+    "too_slow": Close(
+        4408, "too_slow", "Come back with your place, on a better connection if there is one."
+    ),
+    "silent": Close(4409, "silent", "Come back with your place: nothing was heard of you."),
+    "room_over": Close(4410, "room_over", "Stop: the room is over."),
+    "too_many_frames": Close(4429, "too_many_frames", "Come back later, and send less often."),
+}
+
+
+def restart_reason(retry_ms: int) -> str:
+    """The reason of `restart`, as JSON."""
+    return msgspec.json.encode({"reason": "restart", "retry_ms": retry_ms}).decode()

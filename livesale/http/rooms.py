@@ -1,0 +1,193 @@
+"""/v1/rooms: rooms, their life, and who helps in them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.http.routes import Answer, Call, Handler, Nothing, Route
+from livesale.http.services import Services
+from livesale.live.events import RoomView
+from livesale.live.members import Assistants, RoomRole
+from livesale.live.rooms import NewRoom, RoomEdit, RoomPage
+from livesale.live.states import RoomState, Verb
+from livesale.live.views import view_of_room
+from livesale.sales.texts import whole
+
+# What any call to Redis may come to.
+ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused")
+RUN = ("unknown_room", "not_yours", *ENGINE, "store_unavailable")
+
+
+class RoomsQuery(Struct, frozen=True):
+    state: RoomState = RoomState.LIVE
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+async def create_room(services: Services, call: Call) -> Answer:
+    return Answer(201, await services.rooms.create(call.body))
+
+
+async def list_rooms(services: Services, call: Call) -> Answer:
+    query: RoomsQuery = call.query or RoomsQuery()
+    return Answer(200, await services.rooms.list(query.state, query.after, query.limit))
+
+
+async def show_room(services: Services, call: Call) -> Answer:
+    return Answer(200, view_of_room(await services.rooms.shown(call.path["room_id"])))
+
+
+async def edit_room(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    return Answer(200, await services.rooms.edit(call.path["room_id"], call.body))
+
+
+async def beat(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    room = await services.rooms.find(call.path["room_id"])
+    return Answer(200, view_of_room(await services.life.beat(room)))
+
+
+def _mover(verb: Verb, least: RoomRole) -> Handler:
+    async def move(services: Services, call: Call) -> Answer:
+        await services.members.admit(call.path["room_id"], call.caller, least)
+        return Answer(200, view_of_room(await services.life.act(call.path["room_id"], verb)))
+
+    move.__name__ = f"{verb}_room"
+    return move
+
+
+async def list_assistants(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+    return Answer(200, await services.members.assistants(call.path["room_id"]))
+
+
+async def appoint_assistant(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    path = call.path
+    return Answer(200, await services.members.appoint(path["room_id"], path["member_id"]))
+
+
+async def dismiss_assistant(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    path = call.path
+    return Answer(200, await services.members.dismiss(path["room_id"], path["member_id"]))
+
+
+def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
+    least = RoomRole.OPERATOR if auth == "operator" else RoomRole.HOST
+    return Route(
+        "POST",
+        f"/v1/rooms/{{room_id}}/{verb}",
+        _mover(verb, least),
+        summary,
+        "rooms",
+        {200: RoomView},
+        ("room_state", "room_over", *RUN),
+        auth=auth,
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+        description="May be repeated: the second time changes nothing and answers the same.",
+    )
+
+
+_ASSISTANT = "/v1/rooms/{room_id}/assistants/{member_id}"
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/rooms",
+        create_room,
+        "Create a room for a host",
+        "rooms",
+        {201: RoomView},
+        ("store_unavailable",),
+        auth="operator",
+        body=NewRoom,
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/v1/rooms",
+        list_rooms,
+        "Rooms in a state, live ones by default, the newest first",
+        "rooms",
+        {200: RoomPage},
+        ("store_unavailable",),
+        query=RoomsQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}",
+        show_room,
+        "A room",
+        "rooms",
+        {200: RoomView},
+        ("unknown_room", "store_unavailable"),
+        description="At most a second old; the events of the room are not.",
+    ),
+    Route(
+        "PATCH",
+        "/v1/rooms/{room_id}",
+        edit_room,
+        "Change title, time or cover",
+        "rooms",
+        {200: RoomView},
+        ("room_over", *RUN),
+        auth="member",
+        body=RoomEdit,
+        changes=True,
+    ),
+    _step(Verb.START, "Go live"),
+    _step(Verb.PAUSE, "Pause the show"),
+    _step(Verb.RESUME, "Go on after a pause"),
+    _step(Verb.END, "End the room for ever"),
+    _step(Verb.BAN, "Take a room off the air", auth="operator"),
+    _step(Verb.UNBAN, "Let a banned room go on, paused", auth="operator"),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/heartbeat",
+        beat,
+        "The host is there: every ten seconds or so",
+        "rooms",
+        {200: RoomView},
+        ("room_state", "room_over", *RUN),
+        auth="member",
+        body=Nothing,
+        default_body=Nothing(),
+        description="A live room whose host is silent becomes `abnormal`, and ends in the end.",
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/assistants",
+        list_assistants,
+        "Who helps the host",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "not_yours", "store_unavailable"),
+        auth="member",
+    ),
+    Route(
+        "PUT",
+        _ASSISTANT,
+        appoint_assistant,
+        "Make a buyer an assistant",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "unknown_member", "not_yours", "too_many_members", "store_unavailable"),
+        auth="member",
+        changes=True,
+    ),
+    Route(
+        "DELETE",
+        _ASSISTANT,
+        dismiss_assistant,
+        "A buyer is no assistant any more",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "unknown_member", "not_yours", "store_unavailable"),
+        auth="member",
+        changes=True,
+    ),
+]

@@ -1,0 +1,175 @@
+"""/v1/rooms/{room_id}/items: the shelf of a room, and what is being explained."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.http.rooms import RUN
+from livesale.http.routes import Answer, Call, Nothing, Route
+from livesale.http.services import Services
+from livesale.live.events import ItemView
+from livesale.live.members import RoomRole
+from livesale.live.shelf import ItemEdit, MarkPage, NewItem, NewOrder, Shelf
+from livesale.sales.texts import whole
+
+
+class MarksQuery(Struct, frozen=True):
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+
+
+async def _admit(services: Services, call: Call) -> str:
+    room = await services.members.admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+    return room.room_id
+
+
+async def show_shelf(services: Services, call: Call) -> Answer:
+    return Answer(200, await services.shelves.show(call.path["room_id"], hidden=False))
+
+
+async def show_whole_shelf(services: Services, call: Call) -> Answer:
+    return Answer(200, await services.shelves.show(await _admit(services, call), hidden=True))
+
+
+async def add_item(services: Services, call: Call) -> Answer:
+    return Answer(201, await services.shelves.add(await _admit(services, call), call.body))
+
+
+async def edit_item(services: Services, call: Call) -> Answer:
+    room_id = await _admit(services, call)
+    return Answer(200, await services.shelves.edit(room_id, call.path["item_id"], call.body))
+
+
+async def remove_item(services: Services, call: Call) -> Answer:
+    room_id = await _admit(services, call)
+    await services.shelves.remove(room_id, call.path["item_id"])
+    return Answer(200, await services.shelves.show(room_id, hidden=True))
+
+
+async def order_items(services: Services, call: Call) -> Answer:
+    return Answer(200, await services.shelves.order(await _admit(services, call), call.body))
+
+
+async def pin_item(services: Services, call: Call) -> Answer:
+    room_id = await _admit(services, call)
+    return Answer(200, await services.shelves.pin(room_id, call.path["item_id"]))
+
+
+async def unpin_item(services: Services, call: Call) -> Answer:
+    return Answer(200, await services.shelves.unpin(await _admit(services, call)))
+
+
+async def list_marks(services: Services, call: Call) -> Answer:
+    query: MarksQuery = call.query or MarksQuery()
+    room_id = call.path["room_id"]
+    return Answer(200, await services.shelves.marks(room_id, query.after, query.limit))
+
+
+_ITEM = "/v1/rooms/{room_id}/items/{item_id}"
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/items",
+        show_shelf,
+        "What viewers see on the shelf",
+        "shelf",
+        {200: Shelf},
+        ("unknown_room", "store_unavailable"),
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/shelf",
+        show_whole_shelf,
+        "The whole shelf, hidden items too",
+        "shelf",
+        {200: Shelf},
+        ("unknown_room", "not_yours", "store_unavailable"),
+        auth="member",
+    ),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/items",
+        add_item,
+        "Put an item on the shelf",
+        "shelf",
+        {201: ItemView},
+        ("room_over", "shelf_full", *RUN),
+        auth="member",
+        body=NewItem,
+        changes=True,
+        description="By its host, an assistant, or an operator, as all of this.",
+    ),
+    Route(
+        "PATCH",
+        _ITEM,
+        edit_item,
+        "Change an item: show it, hide it, put it on sale",
+        "shelf",
+        {200: ItemView},
+        ("unknown_item", "room_over", "version_conflict", *RUN),
+        auth="member",
+        body=ItemEdit,
+        changes=True,
+        description="An item that is hidden is no longer pinned.",
+    ),
+    Route(
+        "DELETE",
+        _ITEM,
+        remove_item,
+        "Take an item off the shelf",
+        "shelf",
+        {200: Shelf},
+        ("unknown_item", "room_over", *RUN),
+        auth="member",
+        changes=True,
+    ),
+    Route(
+        "PUT",
+        "/v1/rooms/{room_id}/order",
+        order_items,
+        "Put the items into another order",
+        "shelf",
+        {200: Shelf},
+        ("room_over", "version_conflict", *RUN),
+        auth="member",
+        body=NewOrder,
+        changes=True,
+    ),
+    Route(
+        "POST",
+        f"{_ITEM}/pin",
+        pin_item,
+        "Begin to explain an item; the one before it ends",
+        "shelf",
+        {200: Shelf},
+        ("unknown_item", "item_hidden", "room_over", *RUN),
+        auth="member",
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/unpin",
+        unpin_item,
+        "Explain nothing any more",
+        "shelf",
+        {200: Shelf},
+        ("room_over", *RUN),
+        auth="member",
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/marks",
+        list_marks,
+        "When each item was explained",
+        "shelf",
+        {200: MarkPage},
+        ("unknown_room", "store_unavailable"),
+        query=MarksQuery,
+    ),
+]

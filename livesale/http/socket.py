@@ -1,0 +1,310 @@
+"""One viewer's socket: a protocol on the transport that aiohttp has handed over.
+
+It is small, for there are ten thousand of them: no task, no stream, no queue of its own. What it
+gets are bytes that the room's channel has made once for all; what its client sends, which is
+little, is read by wsproto, made when the first byte comes.
+"""
+
+import asyncio
+import json
+import random
+import socket as sockets
+from collections import deque
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from msgspec import Struct
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import (
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    Pong,
+    TextMessage,
+)
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from livesale.http.closes import CLOSES, restart_reason
+from livesale.http.frames import BadFrame, ClientFrame, Handle
+from livesale.http.messages import Failed
+from livesale.http.problems import Problem, problem_of
+from livesale.http.protocol import Client
+from livesale.identity.tokens import Buyer, Operator
+from livesale.live.channel import Channel
+from livesale.live.members import RoomRole
+
+if TYPE_CHECKING:
+    from livesale.http.hub import Hub
+
+SEND_BUFFER = 64 * 1024  # in the kernel, and as much here: what a slow client may owe us
+CLOSE_S = 2.0  # for the client's half of the closing
+MAX_WAITING = 8  # frames behind one that is being handled
+SILENT = 3  # times ping_s without a word: it is gone
+
+log = structlog.get_logger(__name__)
+
+_encode = msgspec.json.Encoder().encode
+_framer = Connection(ConnectionType.SERVER)
+_PING = _framer.send(Ping())
+_EMPTY_PONG = b"\x8a\x80"  # and four bytes of mask
+
+
+def frame_of(text: bytes) -> bytes:
+    """The frame of a text: the same for every client, since a server masks nothing."""
+    return _framer.send(TextMessage(data=text.decode()))
+
+
+class Socket(Client):
+    """A listener of a channel, and a viewer to the frames it sends."""
+
+    __slots__ = (
+        "_channel",
+        "_closing_s",
+        "_full_s",
+        "_heard_s",
+        "_hub",
+        "_inbound",
+        "_paused_s",
+        "_pinged",
+        "_task",
+        "_text",
+        "_transport",
+        "_waiting",
+        "caller",
+        "greeted",
+        "place",
+        "role",
+        "room_id",
+    )
+
+    def __init__(
+        self,
+        hub: "Hub",
+        channel: Channel,
+        place: int,
+        caller: Buyer | Operator | None,
+        role: RoomRole,
+    ) -> None:
+        self._hub = hub
+        self._channel = channel
+        self.room_id = channel.room_id
+        self.place = place
+        self.caller = caller
+        self.role = role
+        self.greeted = False
+        self._transport: asyncio.Transport | None = None
+        self._inbound: Connection | None = None
+        self._text: list[str] | None = None
+        self._waiting: deque[tuple[Handle, ClientFrame]] | None = None
+        self._task: asyncio.Task[None] | None = None
+        # Who came together is not asked together.
+        self._heard_s = hub.now() - random.random() * hub.ping_s
+        self._pinged = False
+        self._paused_s = 0.0
+        self._closing_s = 0.0
+        self._full_s = 0.0
+
+    def begin(self, transport: asyncio.Transport, head: bytes, hello: Struct, rest: bytes) -> None:
+        """Take the transport: answer the handshake, greet, and read what came behind it."""
+        self._transport = transport
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
+        transport.set_write_buffer_limits(high=SEND_BUFFER)
+        transport.write(head + frame_of(_encode(hello)))
+        self._hub.add(self)
+        self._channel.join(self)
+        if rest:
+            self.data_received(rest)
+
+    # What the channel asks of a listener.
+
+    def send(self, frames: bytes) -> bool:
+        if self._paused_s or self._closing_s or self._transport is None:
+            return False
+        self._transport.write(frames)
+        return True
+
+    def is_slow(self, behind: int) -> bool:
+        if not self._paused_s:
+            return False
+        live = self._hub.live
+        return (
+            behind > live.behind_events
+            or (self._hub.now() - self._paused_s) * 1000 > live.behind_ms
+        )
+
+    def leave(self, why: str, retry_ms: int | None = None) -> None:
+        if self._closing_s or self._transport is None:
+            return
+        close = CLOSES[why]
+        self._closing_s = self._hub.now()
+        reason = close.reason if retry_ms is None else restart_reason(retry_ms)
+        frame = Connection(ConnectionType.SERVER).send(CloseConnection(close.code, reason))
+        self._transport.write(frame)
+        self._hub.note_close(why)
+        self._channel.part(self)
+
+    # What a handler of frames asks of a viewer.
+
+    def tell(self, message: Struct) -> None:
+        self.send(frame_of(_encode(message)))
+
+    # What the transport tells its protocol.
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_s = self._hub.now()
+        self._pinged = False
+        if self._inbound is None:
+            if len(data) == 6 and data[:2] == _EMPTY_PONG:
+                return  # the answer to our ping is most of what comes in
+            self._inbound = Connection(ConnectionType.SERVER)
+        try:
+            self._inbound.receive_data(data)
+            for event in self._inbound.events():
+                self._take(event)
+        except (RemoteProtocolError, LocalProtocolError):
+            self.leave("protocol_error")
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._paused_s = self._hub.now()
+
+    def resume_writing(self) -> None:
+        self._paused_s = 0.0
+        self._channel.serve(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._transport = None
+        self._channel.part(self)
+        self._hub.remove(self)
+        if self._task is not None:
+            self._task.cancel()
+
+    def look(self, now: float, _head_s: float) -> None:
+        """Twice a second: ask who is silent, cut off who is gone, slow, or does not close."""
+        if self._transport is None:
+            return
+        if self._closing_s:
+            if now - self._closing_s > CLOSE_S:
+                self._transport.abort()
+            return
+        quiet_s, ping_s = now - self._heard_s, self._hub.ping_s
+        if quiet_s > SILENT * ping_s:
+            self.leave("silent")
+        elif self._paused_s and self.is_slow(0):
+            self.leave("too_slow")
+        elif quiet_s > ping_s and not self._pinged and not self._paused_s:
+            self._pinged = True
+            self._transport.write(_PING)
+
+    def cut(self) -> None:
+        """End it without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, CloseConnection):
+            self._answer_close(event)
+        elif self._closing_s or isinstance(event, Pong):
+            return
+        elif isinstance(event, Ping):
+            if self._transport is not None and not self._paused_s:
+                self._transport.write(_framer.send(event.response()))
+        elif isinstance(event, BytesMessage):
+            self._refuse(BadFrame("invalid_field", "Only text is understood.", "no_binary"))
+        elif isinstance(event, TextMessage):
+            self._take_text(event)
+
+    def _answer_close(self, event: CloseConnection) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        if self._inbound is not None and self._inbound.state is ConnectionState.OPEN:
+            # No close of the client's: wsproto says so that it cannot read on.
+            self.leave(
+                "not_utf8"
+                if event.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
+                else "protocol_error"
+            )
+            return
+        if not self._closing_s:
+            self._closing_s = self._hub.now()
+            transport.write(Connection(ConnectionType.SERVER).send(event.response()))
+            self._hub.note_close("client")
+        transport.close()
+
+    def _take_text(self, event: TextMessage) -> None:
+        parts = self._text or []
+        parts.append(event.data)
+        if sum(len(part.encode()) for part in parts) > self._hub.live.max_frame_bytes:
+            detail = f"A frame has at most {self._hub.live.max_frame_bytes} bytes."
+            self._refuse(BadFrame("body_too_large", detail, "frame_too_large"))
+            return
+        if not event.message_finished:
+            self._text = parts
+            return
+        self._text = None
+        try:
+            self._count()
+            self._handle(*self._hub.frames.read("".join(parts)))
+        except BadFrame as bad:
+            self._refuse(bad)
+
+    def _count(self) -> None:
+        """One frame more: the generic cell rate algorithm. Raises BadFrame when it is too many."""
+        live, now = self._hub.live, self._hub.now()
+        self._full_s = max(self._full_s, now) + 1 / live.frames_per_s
+        if self._full_s - now > live.frames_burst / live.frames_per_s + 1e-9:
+            raise BadFrame("slow_down", "Too many frames.", "too_many_frames")
+
+    def _handle(self, handle: Handle, frame: ClientFrame) -> None:
+        if self._task is not None:
+            waiting = self._waiting = self._waiting or deque()
+            if len(waiting) >= MAX_WAITING:
+                raise BadFrame("slow_down", "Too many frames at once.", "too_many_frames")
+            waiting.append((handle, frame))
+            return
+        work = handle(self._hub.services, self, frame)
+        if work is not None:
+            self._task = asyncio.create_task(self._finish(work, frame))
+
+    async def _finish(self, work: Awaitable[None], frame: ClientFrame) -> None:
+        """See a handler to its end, then those of the frames that waited for it."""
+        while True:
+            try:
+                await work
+            except BadFrame as bad:
+                self._refuse(bad)
+            except Exception as fault:  # the last line: whatever it is, the room goes on
+                problem = problem_of(fault)
+                if problem is None:
+                    log.exception("unforeseen fault", frame=frame.__struct_config__.tag)
+                    problem = Problem("internal_error")
+                self._fail(problem, frame.ref)
+            again = self._next()
+            if again is None:
+                self._task = None
+                return
+            work, frame = again
+
+    def _next(self) -> tuple[Awaitable[None], ClientFrame] | None:
+        while self._waiting and not self._closing_s:
+            handle, frame = self._waiting.popleft()
+            work = handle(self._hub.services, self, frame)
+            if work is not None:
+                return work, frame
+        return None
+
+    def _fail(self, problem: Problem, ref: str | None) -> None:
+        document = json.loads(problem.encode())
+        detail = document.get("detail") or document["title"]
+        self.tell(Failed(code=problem.code, detail=detail, ref=ref))
+
+    def _refuse(self, bad: BadFrame) -> None:
+        self._fail(bad, bad.ref)
+        self.leave(bad.why)

@@ -1,0 +1,389 @@
+"""One room's channel in one worker: what came, in order, to everybody who listens.
+
+The channel is subscribed to before the history is read, so nothing falls in between; the two meet
+by number. A number that is missing is fetched from the history. When Redis turns out to have
+another epoch, or no longer what was sent, everybody begins again with a snapshot: never is there a
+gap that a client does not know of.
+
+Listeners share one ring. Each has only its place in it, so a thousand slow ones cost no memory
+here, and one who falls out of the ring, or behind its bounds, is cut off. Sending goes round all
+listeners in slices: between two of them the worker does its other work.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from livesale.live.copy import RoomCopy
+from livesale.live.events import PATIENT, RoomChanged, RoomView
+from livesale.live.gateway import History, RoomImage
+from livesale.live.ring import Ring, Sent
+from livesale.live.states import OVER
+from livesale.sales.errors import Unknown
+from livesale.settings import LiveSettings
+from stock.errors import StockError, Unreachable
+
+SLICE = 100  # listeners served before the loop may do something else
+REST = 0.2  # part of a round's time that is left to others before the next, for patient events
+MAX_REST_S = 0.1
+SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
+READ = 1_000  # events read from the history at once
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Somebody who gets every event: a socket. `place` is the number of the last one it got."""
+
+    place: int
+
+    def send(self, frames: bytes) -> bool:
+        """Take bytes; False when it cannot take any now, and asks again by `Channel.serve`."""
+        ...
+
+    def is_slow(self, behind: int) -> bool:
+        """Whether to give it up, `behind` events behind."""
+        ...
+
+    def leave(self, why: str) -> None:
+        """End it, for a reason of livesale.http.closes."""
+        ...
+
+
+class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
+    """The room as it was behind event `offset`. It has no number of its own."""
+
+    epoch: str
+    offset: int
+    server_ms: int
+    room: msgspec.Raw
+    items: list[msgspec.Raw]
+    drops: list[msgspec.Raw]
+
+
+class _State(Struct):
+    state: str
+
+
+class _Head(Struct):
+    """What is read of an event on its way: the rest is not looked at."""
+
+    offset: int
+    type: str
+    room: _State | None = None
+
+
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
+class Channel:
+    """Made and fed by livesale.live.channels. `frame` makes a socket's frame of a text."""
+
+    def __init__(
+        self,
+        room_id: str,
+        copy: RoomCopy,
+        settings: LiveSettings,
+        frame: Callable[[bytes], bytes],
+        on_round: Callable[[int, float], None],
+    ) -> None:
+        self.room_id = room_id
+        self._copy = copy
+        self._settings = settings
+        self._frame = frame
+        self._on_round = on_round
+        self._ring: Ring | None = None
+        self._listeners: dict[Listener, None] = {}
+        self._fresh: list[Listener] = []  # that have joined since the last round
+        self._news = False  # whether there is something for all of them
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._snapshot: tuple[float, int, bytes] | None = None
+        self._healing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._over = False
+        self._released = False
+        self._torn = False  # whether a number was found to mean two things
+        self.idle_since = asyncio.get_running_loop().time()
+        self._pump = asyncio.create_task(self._keep_sending(), name=f"room {room_id}")
+
+    @property
+    def ring(self) -> Ring:
+        """Raises Unreachable until the history was read once."""
+        if self._ring is None:
+            raise Unreachable("the room's events are not here yet")
+        return self._ring
+
+    @property
+    def known(self) -> bool:
+        return self._ring is not None
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    @property
+    def over(self) -> bool:
+        """Whether an event has said that the room is over."""
+        return self._over
+
+    @property
+    def idle(self) -> bool:
+        return not self._listeners and not self._waiters
+
+    def feed(self, message: str) -> bool:
+        """Take what was published. False when something before it is missing here."""
+        epoch, number, text = message.split(" ", 2)
+        ring, offset = self._ring, int(number)
+        if ring is None or epoch != ring.epoch or offset > ring.last + 1:
+            return False
+        if offset == ring.last + 1:
+            self._append(ring, text.encode())
+            return True
+        # It came by the history already; or Redis gives numbers anew that it has forgotten.
+        known = ring.at(offset)
+        self._torn = self._torn or (known is not None and known.text != text.encode())
+        return not self._torn
+
+    async def heal(self) -> None:
+        """Bring the ring to where Redis is. Raises StockError, StoreUnavailable or Unknown."""
+        async with self._healing:
+            while not await self._heal():
+                pass
+
+    async def _heal(self) -> bool:
+        """Read a page of the history; True when there is no more."""
+        gateway, ring = self._copy.gateway, self._ring
+        # The last event that we have is read again: if it is another by now, Redis has lost some.
+        after = max(0, ring.last - 1) if ring is not None else 0
+        found = await gateway.history(self.room_id, after, READ)
+        if found is None:
+            await self._copy.revive(self.room_id)
+            return False
+        if ring is None or ring is not self._ring:
+            self._begin(found)
+        elif found.epoch != ring.epoch:
+            log.info("the room has a new epoch", room_id=self.room_id)
+            self._begin(History(found.epoch, 0, []))
+            return False
+        elif not self._continues(ring, found):
+            await self._begin_anew(ring.epoch)
+            return False
+        else:
+            for text in found.texts:
+                if self._offset_of(text) > ring.last:
+                    if self._offset_of(text) > ring.last + 1:  # we were away too long
+                        self._begin(found)
+                        break
+                    self._append(ring, text.encode())
+            if not found.texts and found.offset > ring.last:  # the history itself is gone
+                self._begin(found)
+        return len(found.texts) < READ
+
+    async def _begin_anew(self, epoch: str) -> None:
+        """Numbers we have sent mean something else in Redis by now: end their epoch."""
+        log.warning("redis has lost events of a room", room_id=self.room_id)
+        image = await self._copy.gateway.image(self.room_id)
+        if image is not None:
+            room = msgspec.json.decode(image.room, type=RoomView)
+            await self._copy.gateway.renew(self.room_id, epoch, RoomChanged(room=room))
+
+    @staticmethod
+    def _offset_of(text: str) -> int:
+        return int(text[len('{"offset":') : text.index(",")])
+
+    def _continues(self, ring: Ring, found: History) -> bool:
+        """Whether what Redis has goes on from what we have."""
+        if self._torn or found.offset < ring.last:
+            return False
+        newest = ring.newest
+        if newest is None or not found.texts or self._offset_of(found.texts[0]) != newest.offset:
+            return True
+        return found.texts[0].encode() == newest.text
+
+    def _begin(self, found: History) -> None:
+        """A ring of what the history has; whoever listened gets a snapshot."""
+        first = self._offset_of(found.texts[0]) - 1 if found.texts else found.offset
+        ring = Ring(found.epoch, first, self._settings.history)
+        for text in found.texts:
+            self._append(ring, text.encode())
+        self._ring = ring
+        self._torn = False
+        self._snapshot = None
+        for listener in self._listeners:
+            listener.place = -1
+        self._wake_all(urgent=True)
+
+    def _append(self, ring: Ring, text: bytes) -> None:
+        head = _read_head(text)
+        sent = Sent(head.offset, text, self._frame(text), head.type in PATIENT)
+        ring.append(sent)
+        self._over = self._over or (head.room is not None and head.room.state in OVER)
+        self._wake_all(urgent=not sent.patient)
+
+    def _wake_all(self, *, urgent: bool) -> None:
+        self._news = True
+        self._wake.set()
+        if urgent:
+            self._urgent.set()
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def catch_up(self, epoch: str, after: int) -> None:
+        """A client that comes from another worker may know more than this one does yet."""
+        if epoch == self.ring.epoch and after > self.ring.last:
+            await self.heal()
+
+    def release(self) -> None:
+        """Let nobody wait any more: this worker is about to stop."""
+        self._released = True
+        self._wake_waiters()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something came, or so long."""
+        if self._released:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.discard(waiter)
+            self.idle_since = asyncio.get_running_loop().time()
+
+    async def snapshot(self) -> tuple[int, bytes]:
+        """Where a client begins: a number that the ring reaches, and the room behind it.
+
+        At most a second old, so that a crowd that comes at once costs Redis one look.
+        """
+        now = asyncio.get_running_loop().time()
+        ring = self.ring
+        known = self._snapshot
+        if known is not None and known[0] > now and ring.reaches(known[1]):
+            return known[1], known[2]
+        async with self._healing:  # one looks, the others wait for what it finds
+            known = self._snapshot
+            if known is None or known[0] <= now or not self.ring.reaches(known[1]):
+                known = self._snapshot = await self._take_snapshot(now)
+        return known[1], known[2]
+
+    async def _take_snapshot(self, now: float) -> tuple[float, int, bytes]:
+        image = await self._copy.gateway.image(self.room_id)
+        if image is None:
+            raise Unreachable("redis does not have the room any more")
+        while image.epoch != self.ring.epoch or image.offset > self.ring.last:
+            await self._heal()  # it knows of events that have not come here yet
+        if image.offset < self.ring.first:
+            raise Unreachable("the room goes on faster than it can be looked at")
+        return now + SNAPSHOT_S, image.offset, _message(image)
+
+    def join(self, listener: Listener) -> None:
+        """Begin to send to a listener from its `place` on; a place that the ring does not reach
+        gets a snapshot first."""
+        self._listeners[listener] = None
+        if listener.place != self.ring.last or self._over:
+            self._ask_for_round(listener)
+
+    def part(self, listener: Listener) -> None:
+        self._listeners.pop(listener, None)
+        self.idle_since = asyncio.get_running_loop().time()
+
+    def serve(self, listener: Listener) -> None:
+        """Send a listener what it has not got, as far as it takes it."""
+        ring = self._ring
+        if ring is None or listener not in self._listeners:
+            return
+        if not ring.reaches(listener.place):
+            self._ask_for_round(listener)  # it needs a snapshot
+            return
+        self._send(ring, listener)
+
+    def _ask_for_round(self, listener: Listener) -> None:
+        self._fresh.append(listener)
+        self._wake.set()
+        self._urgent.set()
+
+    def _send(self, ring: Ring, listener: Listener) -> None:
+        behind = ring.last - listener.place
+        if not behind:
+            return
+        if behind > 1 and listener.is_slow(behind):
+            listener.leave("too_slow")
+            return
+        found = ring.after(listener.place)
+        frames = found[0].frame if len(found) == 1 else b"".join([one.frame for one in found])
+        if listener.send(frames):
+            listener.place = ring.last
+
+    async def _keep_sending(self) -> None:
+        """Rounds over all listeners, as long as there is something to send, for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._urgent.clear()
+            began = clock()
+            try:
+                await self._round()
+            except (StockError, Unknown) as fault:
+                log.warning("a room waits", room_id=self.room_id, reason=str(fault))
+                await asyncio.sleep(MAX_REST_S)
+                self._wake.set()
+            took = clock() - began
+            self._on_round(len(self._listeners), took)
+            try:
+                # What only counts may wait: the loop has other work than to send it.
+                async with asyncio.timeout(min(took * REST, MAX_REST_S)):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+
+    async def _round(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        news, self._news = self._news, False
+        for number, listener in enumerate(list(self._listeners) if news else fresh, 1):
+            if listener in self._listeners:
+                await self._bring_up(listener)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        if self._over:
+            for number, listener in enumerate(list(self._listeners), 1):
+                listener.leave("room_over")
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
+
+    async def _bring_up(self, listener: Listener) -> None:
+        ring = self.ring
+        if ring.reaches(listener.place):
+            self._send(ring, listener)
+            return
+        if listener.is_slow(ring.last - listener.place):
+            listener.leave("too_slow")
+            return
+        offset, text = await self.snapshot()
+        if listener.send(self._frame(text)):
+            listener.place = offset
+            self._send(self.ring, listener)
+
+    async def close(self) -> None:
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+
+
+def _message(image: RoomImage) -> bytes:
+    return msgspec.json.encode(
+        SnapshotMessage(
+            image.epoch, image.offset, image.now_ms, image.room, image.items, image.drops
+        )
+    )

@@ -1,0 +1,219 @@
+"""Tells rooms what becomes of their drops: follows the log of one partition.
+
+Each entry of the log carries the books after it, so the director keeps of every drop only the last
+ones, and tells them: what a drop has come to at once, counts five times a second. It remembers
+nothing that a crash could lose: the room's own keys say what was told, and the script that tells
+compares. So any number of directors may run, and one that starts, or has fallen behind the log,
+looks at its drops and goes on from there.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+import structlog
+from msgspec import Struct, structs
+
+from livesale.deployment import Deployment
+from livesale.live.copy import TICK_MS, RoomCopy
+from livesale.live.gateway import DropNews, TellCode
+from livesale.live.states import ON_AIR, OVER, RoomState
+from livesale.live.views import news_of_drop
+from livesale.store import catalogue
+from livesale.store import rooms as store
+from livesale.store.session import session
+from livesale.workers.backoff import Backoff
+from livesale.workers.tail import BLOCK_MS, connect_reader
+from stock.entries import STATE_CHANGES, read_books
+from stock.errors import LogCorrupt
+from stock.ids import id_key
+from stock.log import LogReader, RawEntry
+
+COUNT = 1_000  # entries in a read
+MAX_DROPS = 10_000  # that are remembered to have no room
+AT_ONCE = 16  # drops that are told side by side
+
+log = structlog.get_logger(__name__)
+
+TOLD_ROOMS = (RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED)
+
+
+class Tale(Struct):
+    """What is known of one drop of a room, and when the room is to be told of it."""
+
+    room_id: str
+    news: DropNews
+    due_s: float | None = 0.0  # loop time; None when there is nothing to tell
+    free_s: float = 0.0  # loop time from which another count may be told
+
+    def remind(self, due_s: float) -> None:
+        """Tell it at this time, or before if that is due already."""
+        self.due_s = due_s if self.due_s is None else min(due_s, self.due_s)
+
+
+class Director:
+    """One per partition and process. `run` until told to stop."""
+
+    def __init__(self, deployment: Deployment, partition: int, copy: RoomCopy) -> None:
+        self._deployment = deployment
+        self._partition = partition
+        self._copy = copy
+        self._tales: dict[str, Tale] = {}
+        self._roomless: dict[str, None] = {}
+        self._wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow and tell until `stop`. No fault ends it: it begins again from what is."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                await self._follow(stop, backoff)
+            except Exception as fault:
+                log.warning("a director backs off", partition=self._partition, reason=_say(fault))
+                await backoff.wait(stop)
+
+    async def _follow(self, stop: asyncio.Event, backoff: Backoff) -> None:
+        timeout_s = self._deployment.settings.redis.timeout_ms / 1000
+        redis = connect_reader(self._deployment.redis_url, timeout_s)
+        reader = LogReader(redis, self._deployment.keyspace.log(self._partition))
+        try:
+            after = (await reader.info()).last_id
+            await self._look_at_all()
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(self._keep_telling())
+                await self._read(reader, after, stop, backoff)
+                telling.cancel()
+        finally:
+            await redis.aclose()
+
+    async def _read(
+        self, reader: LogReader, after: str, stop: asyncio.Event, backoff: Backoff
+    ) -> None:
+        while not stop.is_set():
+            entries = await reader.read(after, COUNT, BLOCK_MS)
+            backoff.reset()
+            if not entries:
+                continue
+            # Only one that reads full pages can have been overtaken by the trimming.
+            if len(entries) == COUNT and id_key((await reader.info()).first_id) > id_key(after):
+                log.warning("the log went on without us", partition=self._partition)
+                await self._look_at_all()
+            await self._take_in(entries)
+            after = entries[-1][0]
+
+    async def _look_at_all(self) -> None:
+        """Take the present of every drop whose room is not over."""
+        async with session(self._deployment.sql) as connection:
+            found = await store.drops_in_rooms(connection, self._partition, TOLD_ROOMS)
+        for drop_id, room_id in found:
+            await self._look_at(drop_id, room_id)
+
+    async def _look_at(self, drop_id: str, room_id: str) -> None:
+        async with session(self._deployment.sql) as connection:
+            drop = await catalogue.find_drop(connection, drop_id)
+        if drop is not None:
+            news = news_of_drop(drop, await self._deployment.engine.snapshot(drop_id))
+            self._tales[drop_id] = Tale(room_id, news)
+            self._wake.set()
+
+    async def _take_in(self, entries: list[RawEntry]) -> None:
+        await self._meet({fields.get("d", "") for _, fields in entries})
+        for entry_id, fields in entries:
+            drop_id, kind = fields.get("d", ""), fields.get("k")
+            tale = self._tales.get(drop_id)
+            if tale is None or id_key(entry_id) <= id_key(tale.news.log_id):
+                continue
+            if kind == "open":  # its terms were not known before
+                await self._look_at(drop_id, tale.room_id)
+            else:
+                self._fold(tale, entry_id, fields)
+
+    async def _meet(self, drop_ids: set[str]) -> None:
+        """Find out which of these drops have a room: for good, since it is given before."""
+        strange = drop_ids - self._tales.keys() - self._roomless.keys()
+        if not strange:
+            return
+        async with session(self._deployment.sql) as connection:
+            found = await store.rooms_of_drops(connection, sorted(strange))
+        for drop_id in strange:
+            room_id = found.get(drop_id)
+            if room_id is not None:
+                await self._look_at(drop_id, room_id)
+                continue
+            self._roomless[drop_id] = None
+            if len(self._roomless) > MAX_DROPS:
+                del self._roomless[next(iter(self._roomless))]
+
+    def _fold(self, tale: Tale, entry_id: str, fields: Mapping[str, str]) -> None:
+        """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
+        try:
+            books = read_books(entry_id, fields)
+        except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
+            log.warning("an entry cannot be told", entry=entry_id, reason=str(why))
+            return
+        before, kind = tale.news, fields.get("k", "")
+        state = STATE_CHANGES.get(kind, before.state)
+        tale.news = structs.replace(
+            before,
+            log_id=entry_id,
+            state=str(state),
+            available=books.available,
+            allotted=books.allotted,
+        )
+        at_once = (
+            kind in STATE_CHANGES
+            or books.allotted != before.allotted
+            or (books.available == 0) != (before.available == 0)
+        )
+        tale.remind(0.0 if at_once else tale.free_s)
+        self._wake.set()
+
+    async def _keep_telling(self) -> None:
+        """Tell what is due, the drops side by side, for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._wake.clear()
+            due = [
+                (drop_id, tale)
+                for drop_id, tale in self._tales.items()
+                if tale.due_s is not None and tale.due_s <= clock()
+            ]
+            if due:
+                for start in range(0, len(due), AT_ONCE):
+                    page = due[start : start + AT_ONCE]
+                    await asyncio.gather(*(self._tell(drop_id, tale) for drop_id, tale in page))
+                continue
+            coming = [tale.due_s for tale in self._tales.values() if tale.due_s is not None]
+            wait_s = max(0.0, min(coming) - clock()) if coming else None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+
+    async def _tell(self, drop_id: str, tale: Tale) -> None:
+        clock = asyncio.get_running_loop().time
+        news, tale.due_s = tale.news, None
+        code, wait_ms = await self._copy.gateway.tell(tale.room_id, news, tick_ms=TICK_MS)
+        if code is TellCode.UNKNOWN_ROOM:
+            await self._find_room(drop_id, tale)
+            return
+        if code is TellCode.TOLD:
+            tale.free_s = clock() + TICK_MS / 1000
+        if wait_ms:
+            tale.remind(clock() + wait_ms / 1000)
+
+    async def _find_room(self, drop_id: str, tale: Tale) -> None:
+        """Redis does not have the room: copy it, unless it is over and was let go."""
+        async with session(self._deployment.sql) as connection:
+            room = await store.find_room(connection, tale.room_id)
+        if room is None or room.state in OVER:
+            del self._tales[drop_id]
+            self._roomless[drop_id] = None
+            return
+        await self._copy.revive(tale.room_id)
+        tale.due_s = 0.0
+
+
+def _say(fault: BaseException) -> str:
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return f"{type(fault).__name__}: {fault}"

@@ -1,0 +1,70 @@
+"""The life of a room: its states, and the heartbeat that keeps it live.
+
+Whoever moves a room comes through `Life.act`: hosts and operators over HTTP, media servers by their
+hooks, the keeper in time. A step that has been taken already is a replay and changes nothing.
+"""
+
+import structlog
+
+from livesale.deployment import Deployment
+from livesale.live.copy import RoomCopy
+from livesale.live.events import RoomChanged
+from livesale.live.rooms import room_over
+from livesale.live.states import MOVES, OVER, RoomState, Verb
+from livesale.live.views import view_of_room
+from livesale.sales.errors import RoomRefused, Unknown
+from livesale.store import rooms as store
+from livesale.store.rooms import Room
+from livesale.store.session import session
+
+log = structlog.get_logger(__name__)
+
+
+class Life:
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._copy = copy
+
+    async def act(self, room_id: str, verb: Verb) -> Room:
+        """Take one step; the room after it.
+
+        Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
+        """
+        before, after = MOVES[verb]
+        if verb in (Verb.START, Verb.RESUME):
+            await self._hear(room_id)  # before it is live: its last heartbeat may be long ago
+        now_ms = await self._engine.now_ms()
+        over = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None} if after in OVER else {}
+        async with session(self._sql, write=True) as connection:
+            moved = await store.move_room(connection, room_id, before, after, now_ms, **over)
+            if moved and after == RoomState.LIVE:
+                await store.note_start(connection, room_id, now_ms)
+            elif moved and after in OVER:
+                await store.end_marks(connection, room_id, now_ms)
+            room = await store.find_room(connection, room_id)
+        if room is None:
+            raise Unknown("room")
+        if not moved and room.state != after:
+            if room.state in OVER:
+                raise room_over()
+            raise RoomRefused("room_state", f"The room is {room.state}.")
+        if moved:
+            log.info("a room moved", room_id=room_id, verb=verb, state=after)
+        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
+        return room
+
+    async def beat(self, room: Room) -> Room:
+        """The host is there. A room that was abnormal is live again."""
+        if room.state in OVER:
+            raise room_over()
+        await self._hear(room.room_id)
+        if room.state == RoomState.ABNORMAL:
+            return await self.act(room.room_id, Verb.RETURN)
+        return room
+
+    async def _hear(self, room_id: str) -> None:
+        if not await self._copy.gateway.beat(room_id):
+            await self._copy.revive(room_id)  # which counts as a heartbeat

@@ -1,0 +1,73 @@
+"""The last events of a room, as one worker has them: encoded once, shared by all its clients.
+
+No I/O. The ring holds consecutive numbers of one epoch, bounded in count and in bytes; what falls
+out of it is too old for a client to be brought up by events.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+MAX_BYTES = 4 * 1024 * 1024
+
+Encode = Callable[[bytes], bytes]
+
+
+class Sent(Struct, frozen=True, gc=False):
+    """One event: as JSON, and as the frame that every socket gets."""
+
+    offset: int
+    text: bytes
+    frame: bytes
+    patient: bool  # it may wait a moment for more of its kind
+
+
+class Ring:
+    """`last` is the number of the newest event known, even when the ring holds none."""
+
+    def __init__(self, epoch: str, last: int, max_events: int) -> None:
+        self.epoch = epoch
+        self.last = last
+        self._max = max_events
+        self._sent: deque[Sent] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    @property
+    def first(self) -> int:
+        """The number behind which the ring can bring a client up."""
+        return self.last - len(self._sent)
+
+    @property
+    def newest(self) -> Sent | None:
+        return self._sent[-1] if self._sent else None
+
+    def at(self, offset: int) -> Sent | None:
+        """The event of this number, if it is still here."""
+        place = offset - self.first - 1
+        return self._sent[place] if 0 <= place < len(self._sent) else None
+
+    def append(self, sent: Sent) -> None:
+        """Add the next event. Raises ValueError for any other."""
+        if sent.offset != self.last + 1:
+            raise ValueError(f"event {sent.offset} does not follow on {self.last}")
+        self._sent.append(sent)
+        self.last = sent.offset
+        self._bytes += len(sent.frame)
+        while len(self._sent) > self._max or self._bytes > MAX_BYTES:
+            self._bytes -= len(self._sent.popleft().frame)
+
+    def reaches(self, after: int) -> bool:
+        """Whether every event with a higher number than `after` is here."""
+        return self.first <= after <= self.last
+
+    def after(self, offset: int, limit: int | None = None) -> list[Sent]:
+        """The events behind `offset`, which the ring reaches, at most `limit`."""
+        start = offset - self.first
+        if self.last - offset == 1:
+            return [self._sent[-1]]
+        stop = len(self._sent) if limit is None else min(len(self._sent), start + limit)
+        return [self._sent[place] for place in range(start, stop)]

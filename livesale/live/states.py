@@ -1,0 +1,79 @@
+"""What a room can be, and what may follow on what. No I/O.
+
+    scheduled ─▶ live ⇄ paused ─▶ ended
+        │         ⇅ abnormal ───────▲
+        └─▶ expired      banned ⇄ paused (any but the last may be banned)
+
+The numbers are those of `live_status` as mini-programs of WeChat know them.
+"""
+
+from enum import StrEnum
+
+
+class RoomState(StrEnum):
+    SCHEDULED = "scheduled"
+    LIVE = "live"
+    PAUSED = "paused"
+    ABNORMAL = "abnormal"  # the host was not heard of for a while; it may come back
+    BANNED = "banned"  # by an operator, who may lift it
+    ENDED = "ended"
+    EXPIRED = "expired"  # it was never begun
+
+
+LIVE_STATUS = {
+    RoomState.LIVE: 101,
+    RoomState.SCHEDULED: 102,
+    RoomState.ENDED: 103,
+    RoomState.BANNED: 104,
+    RoomState.PAUSED: 105,
+    RoomState.ABNORMAL: 106,
+    RoomState.EXPIRED: 107,
+}
+
+OVER = (RoomState.ENDED, RoomState.EXPIRED)
+ON_AIR = (RoomState.LIVE, RoomState.PAUSED, RoomState.ABNORMAL)
+
+
+class Verb(StrEnum):
+    """What is done to a room."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    END = "end"
+    BAN = "ban"
+    UNBAN = "unban"
+    MISS = "miss"  # the keeper: no heartbeat
+    RETURN = "return"  # the host's heartbeat is back
+    EXPIRE = "expire"  # the keeper: never begun
+
+
+# verb → the states it leads from, and the one it leads to.
+MOVES: dict[Verb, tuple[tuple[RoomState, ...], RoomState]] = {
+    Verb.START: ((RoomState.SCHEDULED,), RoomState.LIVE),
+    Verb.PAUSE: ((RoomState.LIVE, RoomState.ABNORMAL), RoomState.PAUSED),
+    Verb.RESUME: ((RoomState.PAUSED,), RoomState.LIVE),
+    Verb.END: ((RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED), RoomState.ENDED),
+    Verb.BAN: ((RoomState.SCHEDULED, *ON_AIR), RoomState.BANNED),
+    Verb.UNBAN: ((RoomState.BANNED,), RoomState.PAUSED),
+    Verb.MISS: ((RoomState.LIVE,), RoomState.ABNORMAL),
+    Verb.RETURN: ((RoomState.ABNORMAL,), RoomState.LIVE),
+    Verb.EXPIRE: ((RoomState.SCHEDULED,), RoomState.EXPIRED),
+}
+
+
+class ItemState(StrEnum):
+    HIDDEN = "hidden"  # prepared: viewers do not see it
+    VISIBLE = "visible"  # shown, and not to be bought yet
+    ON_SALE = "on_sale"
+
+
+class DropPhase(StrEnum):
+    """What a drop is to the viewers of a room: found by `lua/room/drop_changed.lua`."""
+
+    PREPARED = "prepared"
+    OPENING = "opening"  # the countdown runs
+    OPEN = "open"
+    SOLD_OUT = "sold_out"
+    PAUSED = "paused"
+    CLOSED = "closed"

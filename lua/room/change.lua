@@ -1,0 +1,57 @@
+#!lua
+-- change: what SQL has just decided of a room and its shelf, and the event that says so.
+--
+-- KEYS  1 room_key          hash
+--       2 events_key        stream
+--       3 shelf_key         hash
+--       4 drops_key         hash
+--       5 channel_key       channel of sharded pub/sub
+-- ARGV  1 version           of the room in SQL after this change
+--       2 doc               the room as viewers see it, JSON
+--       3 keep_ms           when the room's keys may go, 0 for never
+--       4 history           how many events are kept, about, ≥ 1
+--       5 kind              type of the event
+--       6 rest              its other members as JSON, from the comma to the last brace
+--       7 items...          pairs: item_id, and the item as JSON or nothing when it left the shelf
+-- RETURNS  {'UNKNOWN_ROOM'} | {'BEHIND'} | {'REPLAYED', epoch, offset} | {'CHANGED', epoch, offset}
+-- LOGS     the event; when CHANGED
+--
+-- BEHIND: a change in between is missing here, so this one alone would not do: see restore.
+
+--!include now
+--!include room
+--!include room_log
+
+local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
+local drops_key, channel_key = KEYS[4], KEYS[5]
+local version, doc, keep_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local history, kind, rest = ARGV[4], ARGV[5], ARGV[6]
+
+local room = read_room(room_key)
+if not room then
+  return {'UNKNOWN_ROOM'}
+elseif version <= room.version then
+  return {'REPLAYED', room.epoch, room.offset}
+elseif version > room.version + 1 then
+  return {'BEHIND'}
+end
+check_log(events_key)
+redis.call('HLEN', shelf_key)
+local now = now_ms()
+
+redis.call('HSET', room_key, 'version', version, 'doc', doc)
+for i = 7, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', shelf_key, ARGV[i])
+  else
+    redis.call('HSET', shelf_key, ARGV[i], ARGV[i + 1])
+  end
+end
+room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
+if keep_ms > 0 then
+  redis.call('PEXPIRE', room_key, keep_ms)
+  redis.call('PEXPIRE', events_key, keep_ms)
+  redis.call('PEXPIRE', shelf_key, keep_ms)
+  redis.call('PEXPIRE', drops_key, keep_ms)
+end
+return {'CHANGED', room.epoch, room.offset}

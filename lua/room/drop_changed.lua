@@ -1,0 +1,106 @@
+#!lua
+-- drop_changed: tells a room what has become of a drop, by the books after an entry of its log.
+--
+-- KEYS  1 room_key          hash
+--       2 events_key        stream
+--       3 drops_key         hash
+--       4 channel_key       channel of sharded pub/sub
+-- ARGV  1 drop_id           text
+--       2 log_id            of the entry in the log of the drop's partition, 0-0 before it is opened
+--       3 state             draft | open | paused | closed
+--       4 available         units
+--       5 allotted          units
+--       6 opens_ms          ms
+--       7 closes_ms         ms
+--       8 card              what does not change about the drop, members of JSON without braces
+--       9 tick_ms           the least time between two events that only count
+--      10 history           how many events are kept, about, ≥ 1
+-- RETURNS  {'UNKNOWN_ROOM'} | {'OLD'} | {'LATER', wait_ms} | {'SAME', wait_ms} | {'TOLD', wait_ms};
+--          wait_ms is when it is to be called again, 0 for not by itself: with LATER for the next
+--          count, else for the opening
+-- LOGS     stock, or what the drop has come to: drop.open, drop.sold_out …; when TOLD
+--
+-- The phase is found by Redis's clock. Nothing is told twice, whoever calls it how often: a room
+-- remembers of each drop the last entry and the last phase that were told. LATER: too soon for
+-- another count; what has been counted by then is told then.
+
+--!include now
+--!include room
+--!include room_log
+
+local room_key, events_key, drops_key, channel_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local drop_id, log_id, state = ARGV[1], ARGV[2], ARGV[3]
+local available, allotted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local opens_ms, closes_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
+local card, tick_ms, history = ARGV[8], tonumber(ARGV[9]), ARGV[10]
+
+local PHASES = {draft = 'prepared', paused = 'paused', closed = 'closed'}
+
+local function is_older(one, other)
+  local ms, seq = string.match(one, '^(%d+)-(%d+)$')
+  local other_ms, other_seq = string.match(other, '^(%d+)-(%d+)$')
+  ms, other_ms = tonumber(ms), tonumber(other_ms)
+  return ms < other_ms or ms == other_ms and tonumber(seq) < tonumber(other_seq)
+end
+
+local room = read_room(room_key)
+if not room then
+  return {'UNKNOWN_ROOM'}
+end
+check_log(events_key)
+local now = now_ms()
+local phase = PHASES[state]
+if not phase then
+  phase = now < opens_ms and 'opening' or available == 0 and 'sold_out' or 'open'
+end
+
+local wait_ms = phase == 'opening' and math.max(1, opens_ms - now) or 0
+
+local told = redis.call('HGET', drops_key, 'told:' .. drop_id)
+local told_id, before, told_ms, told_available, told_allotted, told_opens_ms
+if told then
+  told_id, before, told_ms, told_available, told_allotted, told_opens_ms =
+    string.match(told, '^([^|]+)|([^|]+)|(%d+)|(%d+)|(%d+)|(%d+)$')
+  if is_older(log_id, told_id) then
+    return {'OLD'}
+  end
+end
+local counts_alike = told and tonumber(told_available) == available and
+  tonumber(told_allotted) == allotted and tonumber(told_opens_ms) == opens_ms
+if before == phase and counts_alike then
+  return {'SAME', wait_ms}
+end
+
+local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_ms":%.0f,"closes_ms":%.0f}',
+  phase, available, allotted, opens_ms, closes_ms)
+local whole = card .. counts
+local kinds = {}
+if before == phase and (phase ~= 'opening' and phase ~= 'prepared') then
+  if now - tonumber(told_ms) < tick_ms then
+    return {'LATER', tick_ms - (now - tonumber(told_ms))}
+  end
+  kinds[1] = 'stock'
+else
+  local sells = phase == 'open' or phase == 'sold_out'
+  if sells and (before == 'prepared' or before == 'opening') then
+    kinds[1] = 'drop.open' -- it may be over as soon as it began: both are told
+  end
+  if phase == 'open' and before == 'sold_out' then
+    kinds[1] = 'drop.returned'
+  elseif phase == 'open' and before == 'paused' then
+    kinds[1] = 'drop.resumed'
+  elseif phase ~= 'open' or not before then
+    kinds[#kinds + 1] = 'drop.' .. phase
+  end
+end
+
+redis.call('HSET', drops_key, drop_id, '{' .. whole, 'told:' .. drop_id,
+  string.format('%s|%s|%.0f|%d|%d|%.0f', log_id, phase, now, available, allotted, opens_ms))
+for i = 1, #kinds do
+  local rest = ',' .. whole
+  if kinds[i] == 'stock' then
+    rest = string.format(',"drop_id":"%s","remaining":%d,"allotted":%d}', drop_id, available, allotted)
+  end
+  room_log(room_key, events_key, channel_key, room, now, history, kinds[i], rest)
+end
+return {'TOLD', wait_ms}

@@ -1,0 +1,59 @@
+#!lua
+-- restore: makes Redis's copy of a room from SQL, when it is missing or older.
+--
+-- KEYS  1 room_key          hash
+--       2 events_key        stream
+--       3 shelf_key         hash
+--       4 drops_key         hash
+--       5 channel_key       channel of sharded pub/sub
+-- ARGV  1 epoch             of the channel, if the room is missing: a text never used before
+--       2 version           of the room in SQL
+--       3 doc               the room as viewers see it, JSON
+--       4 keep_ms           when the room's keys may go, 0 for never
+--       5 history           how many events are kept, about, ≥ 1
+--       6 kind              type of the event
+--       7 rest              its other members as JSON, from the comma to the last brace
+--       8 items...          pairs: item_id, and the item as JSON
+-- RETURNS  {'EXISTS', epoch, offset} | {'SYNCED', epoch, offset} | {'RESTORED', epoch, offset}
+-- LOGS     the event; when SYNCED or RESTORED
+--
+-- A room that was missing begins a new epoch: its numbers start again, and no client that knows the
+-- old ones can take the new for them.
+
+--!include now
+--!include room
+--!include room_log
+
+local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
+local drops_key, channel_key = KEYS[4], KEYS[5]
+local epoch, version, doc = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local keep_ms, history, kind, rest = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+
+local room = read_room(room_key)
+if room and room.version >= version then
+  return {'EXISTS', room.epoch, room.offset}
+end
+local code = room and 'SYNCED' or 'RESTORED'
+local now = now_ms()
+if room then
+  check_log(events_key)
+else
+  room = {epoch = epoch, offset = 0}
+  redis.call('UNLINK', events_key)
+  redis.call('UNLINK', drops_key)
+  redis.call('HSET', room_key, 'epoch', epoch, 'beat_ms', string.format('%.0f', now))
+end
+
+redis.call('UNLINK', shelf_key)
+for i = 8, #ARGV, 2 do
+  redis.call('HSET', shelf_key, ARGV[i], ARGV[i + 1])
+end
+redis.call('HSET', room_key, 'version', version, 'doc', doc)
+room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
+if keep_ms > 0 then
+  redis.call('PEXPIRE', room_key, keep_ms)
+  redis.call('PEXPIRE', events_key, keep_ms)
+  redis.call('PEXPIRE', shelf_key, keep_ms)
+  redis.call('PEXPIRE', drops_key, keep_ms)
+end
+return {code, room.epoch, room.offset}

@@ -1,0 +1,113 @@
+"""kill -9 of each process during a show: no viewer misses an event or gets one twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.system import Buyer, Count, Shop, System
+from tests.livesale.live.viewer import Viewer
+from tests.livesale.stage import until
+
+VIEWERS = 20
+BUYERS = 120
+UNITS = 100
+FAR_MS = 4_000_000_000_000
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    system = System(tmp_path, LIVESALE__LIVE__HEARTBEAT_MS="600000")
+    system.start()
+    try:
+        await system.wait_until_ready()
+        async with aiohttp.ClientSession() as client:
+            yield Shop(system, client)
+    finally:
+        system.stop()
+
+
+async def run(shop: Shop, method: str, path: str, body: Any = None) -> Any:
+    """A call of an operator, outside of /v1/admin."""
+    return await shop.ask(method, path, body, **shop._operator)
+
+
+async def prepare(shop: Shop) -> tuple[str, str]:
+    """A live room, and a draft that belongs to it."""
+    new = {"title": "Shoes tonight", "host": "host", "starts_ms": FAR_MS}
+    room_id = (await run(shop, "POST", "/v1/rooms", new))["room_id"]
+    await run(shop, "POST", f"/v1/rooms/{room_id}/start")
+    sku = await shop.admin("POST", "skus", {"title": "Shoes", "price_fen": 9_900})
+    times = {"opens_ms": 0, "closes_ms": FAR_MS}
+    campaign = await shop.admin("POST", "campaigns", {"title": "11.11", **times})
+    terms = {"price_fen": 9_900, "allotted": UNITS, "buyer_limit": 1, "hold_ms": 600_000}
+    ids = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
+    drop_id = (await shop.admin("POST", "drops", {**ids, **terms}))["drop_id"]
+    await run(shop, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
+    return room_id, drop_id
+
+
+async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
+    """Wait until every viewer shows what is left, at the same place."""
+
+    async def agreed() -> bool:
+        place = (viewers[0].epoch, viewers[0].offset)
+        return all(
+            viewer.drops.get(drop_id, {}).get("remaining") == remaining
+            and (viewer.epoch, viewer.offset) == place
+            for viewer in viewers
+        )
+
+    await until(agreed)
+
+
+@pytest.mark.parametrize("role", ["api-0", "redis", "keeper"])
+async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
+    # given viewers, and a drop that is about to be sold in their room
+    room_id, drop_id = await prepare(shop)
+    viewers = [Viewer(shop.client, shop.system.url, room_id) for _ in range(VIEWERS)]
+    watching = [asyncio.create_task(viewer.stay()) for viewer in viewers]
+    await asyncio.gather(*(viewer.until("snapshot", 30) for viewer in viewers))
+    opened = await run(
+        shop, "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open", {"countdown_s": 1}
+    )
+    answered = Count()
+    crowd = [Buyer(shop, token, 1, answered) for token in shop.system.tokens(BUYERS)]
+
+    async def come(buyer: Buyer, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await buyer.buy(drop_id)
+
+    # when a process is killed while it sells
+    await viewers[0].until("drop.open", 30)
+    buying = [asyncio.create_task(come(buyer, number * 0.03)) for number, buyer in enumerate(crowd)]
+    await answered.wait_for(UNITS // 4)
+    await shop.system.kill(role)
+    async with asyncio.timeout(120):
+        await asyncio.gather(*buying)
+    # then all is sold, once, and every viewer sees it: no gap, no repeat
+    books = await shop.settle(drop_id)
+    assert books["redis"]["available"] == 0
+    await agree(viewers, drop_id, 0)
+    assert [viewer.faults for viewer in viewers] == [[]] * VIEWERS
+    for viewer in viewers:
+        opens = [message for message in viewer.messages if message["type"] == "drop.open"]
+        assert len({(message["at_ms"], message["offset"]) for message in opens}) <= 1
+        assert all(message["at_ms"] >= opened["opens_ms"] for message in opens)
+    # and the room goes on
+    await run(
+        shop,
+        "POST",
+        f"/v1/rooms/{room_id}/drops/{drop_id}/restock",
+        {"units": 7, "reason": "a box behind the door"},
+    )
+    await agree(viewers, drop_id, 7)
+    assert [viewer.faults for viewer in viewers] == [[]] * VIEWERS
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    # and the books are right
+    shop.system.command("audit")

@@ -1,0 +1,222 @@
+"""The channel of a worker: nothing missed, nothing twice, whatever Redis does; and slow clients."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from livesale.app import SERVICES
+from livesale.live.channel import Channel
+from livesale.live.copy import RoomCopy
+from livesale.live.events import Stock
+from livesale.live.gateway import RoomGateway
+from livesale.live.keys import RoomKeys
+from livesale.live.ring import Ring, Sent
+from tests.livesale.live.conftest import Show, open_show
+from tests.livesale.stage import open_stage, until
+from tests.servers import Valkey
+
+
+def sent(offset: int) -> Sent:
+    return Sent(offset, b"{}", b"\x81\x02{}", False)
+
+
+def test_a_ring_holds_the_last_events_in_order() -> None:
+    ring = Ring("e", 0, 3)
+    for offset in range(1, 6):
+        ring.append(sent(offset))
+    assert (ring.first, ring.last, len(ring)) == (2, 5, 3)
+    assert [ring.reaches(after) for after in (-1, 1, 2, 5, 6)] == [False, False, True, True, False]
+    assert [one.offset for one in ring.after(2)] == [3, 4, 5]
+    assert [one.offset for one in ring.after(2, 2)] == [3, 4]
+    assert ring.after(5) == []
+    with pytest.raises(ValueError, match="does not follow"):
+        ring.append(sent(7))
+
+
+async def tick(gateway: RoomGateway, room_id: str, count: int, first: int = 0) -> None:
+    for number in range(first, first + count):
+        await gateway.append(room_id, Stock(drop_id="d", remaining=number, allotted=10_000))
+
+
+async def reached(viewer: Any, offset: int) -> None:
+    async def there() -> bool:
+        return bool(viewer.offset >= offset)
+
+    await until(there)
+
+
+async def offset_of(gateway: RoomGateway, room_id: str) -> int:
+    found = await gateway.history(room_id, 0, 1)
+    assert found is not None
+    return found.offset
+
+
+async def test_a_message_that_was_lost_is_fetched(
+    show: Show, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a worker that loses every third message
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    feed, count = Channel.feed, 0
+
+    def lossy(self: Channel, message: str) -> bool:
+        nonlocal count
+        count += 1
+        return True if count % 3 == 0 else feed(self, message)
+
+    monkeypatch.setattr(Channel, "feed", lossy)
+    # when events come, the last of them lost without a word
+    await tick(copy.gateway, show.room_id, 60)
+    # then the viewer has them all, by the look that is taken anyway
+    await reached(viewer, await offset_of(copy.gateway, show.room_id))
+    assert viewer.faults == []
+    assert viewer.snapshots == 1
+
+
+async def test_redis_that_is_killed_is_come_back_to(
+    show: Show, copy: RoomCopy, redis_server: Valkey
+) -> None:
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    await tick(copy.gateway, show.room_id, 5)
+    redis_server.kill()
+    redis_server.start()
+    await asyncio.sleep(0.1)
+    await tick(copy.gateway, show.room_id, 5, 5)
+    await reached(viewer, await offset_of(copy.gateway, show.room_id))
+    assert viewer.faults == []
+    assert viewer.snapshots == 1
+
+
+async def test_redis_that_came_back_without_the_last_events_ends_the_epoch(
+    show: Show, copy: RoomCopy, redis: Redis
+) -> None:
+    # given a viewer who has seen five events
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    await tick(copy.gateway, show.room_id, 5)
+    await reached(viewer, 6)
+    epoch = viewer.epoch
+    # when Redis forgets two of them, as a replica that was promoted may, and others come
+    keys = RoomKeys.of(show.room_id)
+    entries = await redis.xrange(keys.events_key, count=4)
+    await redis.unlink(keys.events_key)
+    for entry_id, fields in entries:
+        await redis.xadd(keys.events_key, fields, id=entry_id)
+    await redis.hset(keys.room_key, "offset", 4)
+    await tick(copy.gateway, show.room_id, 3, 100)
+    channel = await show.api.app[SERVICES].channels.open(show.room_id)
+    await channel.heal()
+
+    # then no number means two things: the viewer begins again in another epoch
+    async def anew() -> bool:
+        return viewer.epoch != epoch and viewer.offset >= 1
+
+    await until(anew)
+    assert viewer.faults == []
+
+
+async def test_two_workers_tell_the_same(show: Show, copy: RoomCopy) -> None:
+    async with open_show(show.api.deployment) as other:
+        other.room_id, other.path = show.room_id, show.path
+        first, second = await show.viewer(), await other.viewer()
+        await asyncio.gather(first.until("snapshot"), second.until("snapshot"))
+        await tick(copy.gateway, show.room_id, 30)
+        last = await offset_of(copy.gateway, show.room_id)
+        await asyncio.gather(reached(first, last), reached(second, last))
+        shared = first.log.keys() & second.log.keys()
+        assert len(shared) == 30
+        assert all(first.log[place] == second.log[place] for place in shared)
+
+
+async def test_many_who_come_at_once_cost_redis_one_look(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given what the worker asks Redis for
+    asked = []
+    run = RoomGateway._run
+
+    async def counted(self: RoomGateway, verb: str, *rest: Any) -> Any:
+        asked.append(verb)
+        return await run(self, verb, *rest)
+
+    monkeypatch.setattr(RoomGateway, "_run", counted)
+    # when fifty come
+    viewers = await asyncio.gather(*(show.viewer() for _ in range(50)))
+    await asyncio.gather(*(viewer.until("snapshot") for viewer in viewers))
+    # then they share what was asked once, or once a second
+    assert asked.count("snapshot") <= 5
+    assert asked.count("history") <= 5
+
+
+async def test_a_viewer_who_does_not_read_is_cut_off(
+    redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path
+) -> None:
+    flags = {"live__behind_events": 10, "live__behind_ms": 500}
+    async with (
+        open_stage(redis, redis_server.url, sqlite_url, tmp_path, **flags) as stage,
+        open_show(stage) as show,
+    ):
+        # given a client that asks and never reads, and one that does
+        good = await show.viewer()
+        await good.until("snapshot")
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        slow.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(slow, ("127.0.0.1", show.api.port))
+        head = (
+            f"GET {show.path}/socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await loop.sock_sendall(slow, head.encode())
+        hub = show.api.app[SERVICES].hub
+
+        async def both() -> bool:
+            return len(hub) == 2
+
+        await until(both)
+        # when there is a lot to say
+        gateway = RoomCopy(stage).gateway
+        filler = "x" * 20_000
+
+        async def alone() -> bool:
+            await gateway.append(show.room_id, Stock(drop_id=filler, remaining=1, allotted=1))
+            return len(hub) == 1
+
+        await until(alone)
+        slow.close()
+        # then the other has missed nothing
+        await reached(good, await offset_of(gateway, show.room_id))
+        assert good.faults == []
+
+
+async def test_a_viewer_who_is_gone_is_noticed(
+    redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path
+) -> None:
+    # given a client that is there no more, though its connection is
+    async with (
+        open_stage(redis, redis_server.url, sqlite_url, tmp_path, live__ping_s=1) as stage,
+        open_show(stage) as show,
+    ):
+        hub = show.api.app[SERVICES].hub
+        alive = await show.viewer()
+        frozen = await show.session.ws_connect(alive.url, autoping=False)
+        await frozen.receive()
+
+        async def both() -> bool:
+            return len(hub) == 2
+
+        async def alone() -> bool:
+            return len(hub) == 1
+
+        # when it answers no ping, then it is let go, and the one that does stays
+        await until(both)
+        await until(alone)
+        assert alive.connected.is_set()
+        await frozen.close()

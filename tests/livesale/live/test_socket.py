@@ -1,0 +1,220 @@
+"""The socket of a room: what comes, in which order, and how it ends."""
+
+import asyncio
+
+import aiohttp
+import msgspec
+import pytest
+
+from livesale.app import SERVICES
+from livesale.http.closes import CLOSES
+from livesale.live.keeper import RoomKeeper
+from tests.livesale.live.conftest import Show
+
+
+async def test_a_viewer_is_greeted_and_told_what_happens(show: Show) -> None:
+    # given a viewer who comes before the show
+    viewer = await show.viewer()
+    snapshot = await viewer.until("snapshot")
+    assert snapshot["room"]["state"] == "scheduled"
+    assert snapshot["room"]["live_status"] == 102
+    # when it begins
+    await show.act("start")
+    # then the viewer sees it, numbered on from the snapshot
+    changed = await viewer.until("room.changed")
+    assert changed["room"]["state"] == "live"
+    assert changed["room"]["live_status"] == 101
+    assert changed["offset"] == snapshot["offset"] + 1
+    assert viewer.faults == []
+
+
+async def test_a_viewer_who_comes_back_gets_what_it_missed(show: Show) -> None:
+    # given a viewer who has left
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    assert viewer._socket is not None
+    await viewer._socket.close()
+    # when things happen meanwhile, and it comes back with its place
+    left_at = viewer.offset
+    for verb in ("start", "pause", "resume"):
+        await show.act(verb)
+    viewer.messages.clear()
+    watching = asyncio.create_task(viewer.watch())
+    hello = await viewer.until("hello")
+    await viewer.until("room.changed", offset=left_at + 3)
+    # then it got them all, and no snapshot
+    assert hello["resumed"]
+    assert viewer.kinds() == ["hello", *["room.changed"] * 3]
+    assert viewer.faults == []
+    watching.cancel()
+
+
+async def test_whoever_missed_more_than_is_kept_gets_a_snapshot(show: Show) -> None:
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    assert viewer._socket is not None
+    await viewer._socket.close()
+    viewer.epoch = "0123456789abcdef"  # that of a Redis that was lost
+    viewer.messages.clear()
+    watching = asyncio.create_task(viewer.watch())
+    hello = await viewer.until("hello")
+    await viewer.until("snapshot")
+    assert not hello["resumed"]
+    assert viewer.snapshots == 2
+    watching.cancel()
+
+
+async def test_frames_are_answered_with_their_ref(show: Show) -> None:
+    viewer = await show.viewer()
+    await viewer.send({"type": "ping", "ref": "a1"})
+    assert (await viewer.until("pong"))["ref"] == "a1"
+    await viewer.send({"type": "hello", "token": show.host, "ref": "a2"})
+    welcome = await viewer.until("welcome")
+    assert (welcome["role"], welcome["buyer_id"], welcome["ref"]) == ("host", "host", "a2")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "close"),
+    [
+        ("{", "malformed_json", "bad_frame"),
+        ("[]", "invalid_field", "bad_frame"),
+        ('{"type":"dance","ref":"r"}', "unknown_frame", "bad_frame"),
+        ('{"type":"ping","ref":7}', "invalid_field", "bad_frame"),
+        ('{"type":"ping","x":7}', "invalid_field", "bad_frame"),
+        ('{"type":"hello","token":"nonsense"}', "invalid_token", "unauthenticated"),
+        ('{"type":"ping","ref":"' + "x" * 5_000 + '"}', "body_too_large", "frame_too_large"),
+    ],
+)
+async def test_a_bad_frame_is_answered_and_ends_the_socket(
+    show: Show, frame: str, code: str, close: str
+) -> None:
+    # given two viewers
+    good, bad = await show.viewer(), await show.viewer()
+    # when one of them sends it
+    await bad.send(frame)
+    # then it is told why, and closed; the other goes on
+    assert (await bad.until("error"))["code"] == code
+    assert await bad.closed() == [CLOSES[close].code]
+    await show.act("start")
+    await good.until("room.changed")
+
+
+async def test_a_second_hello_is_out_of_order(show: Show) -> None:
+    viewer = await show.viewer(name="ann")
+    await viewer.send({"type": "hello", "token": show.host})
+    assert (await viewer.until("error"))["code"] == "out_of_order"
+
+
+async def test_too_many_frames_end_the_socket(show: Show) -> None:
+    viewer = await show.viewer()
+    for _ in range(25):
+        await viewer.send({"type": "ping"})
+    assert (await viewer.until("error"))["code"] == "slow_down"
+    assert viewer.kinds().count("pong") == 20
+
+
+async def test_binary_and_broken_frames_end_the_socket(show: Show) -> None:
+    for send, name in ((b"\x82\x81\0\0\0\0x", "no_binary"), (b"\x81\x81\0\0\0\0\xff", "not_utf8")):
+        viewer = await show.viewer()
+        assert viewer._socket is not None
+        transport = viewer._socket.get_extra_info("socket")
+        assert transport is not None
+        viewer._socket._response.connection.transport.write(send)  # type: ignore[union-attr]
+        assert await viewer.closed() == [CLOSES[name].code]
+
+
+async def test_the_end_of_a_room_ends_its_sockets(show: Show) -> None:
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    await show.act("start")
+    await show.act("end")
+    assert await viewer.closed() == [CLOSES["room_over"].code]
+    assert viewer.room["state"] == "ended"
+    # and nobody comes in any more
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await show.session.ws_connect(viewer.url)
+    assert refused.value.status in (101, 410)
+
+
+async def test_a_drain_sends_everybody_away_with_advice(show: Show) -> None:
+    # given viewers, and somebody who polls
+    plain = await show.session.ws_connect(f"{show.api.url}{show.path}/socket")
+    viewers = [await show.viewer() for _ in range(3)]
+    first = (await show.api.get(f"{show.path}/events")).body
+    place = f"epoch={first['epoch']}&after={first['after']}&wait_ms=25000"
+    polling = asyncio.create_task(show.api.get(f"{show.path}/events?{place}"))
+    await asyncio.sleep(0.1)
+    # when the worker is about to stop
+    await show.api.app[SERVICES].hub.drain(0.1)
+    # then all are sent away with a time to come back at, and the poll is answered
+    while (last := await plain.receive()).type is not aiohttp.WSMsgType.CLOSE:
+        assert last.type is aiohttp.WSMsgType.TEXT
+    assert last.data == CLOSES["restart"].code
+    assert 0 <= msgspec.json.decode(last.extra)["retry_ms"] < 1_004
+    assert [await viewer.closed() for viewer in viewers] == [[1012]] * 3
+    assert (await polling).body["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 426, "upgrade_required"),
+        ({"Upgrade": "websocket", "Connection": "Upgrade"}, 426, "upgrade_required"),
+        (
+            {
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "short",
+            },
+            400,
+            "invalid_parameter",
+        ),
+    ],
+)
+async def test_a_handshake_that_is_none_is_a_problem(
+    show: Show, headers: dict[str, str], status: int, code: str
+) -> None:
+    reply = await show.api.get(f"{show.path}/socket", **headers)
+    assert (reply.status, reply.code) == (status, code)
+
+
+async def test_rooms_and_tokens_are_checked_before_the_upgrade(show: Show) -> None:
+    for path, token, status in (
+        ("/v1/rooms/rnosuch/socket", None, 404),
+        (f"{show.path}/socket", "nonsense", 401),
+        (f"{show.path}/socket?epoch=XYZ", None, 400),
+    ):
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await show.session.ws_connect(f"{show.api.url}{path}", headers=headers)
+        assert refused.value.status == status
+
+
+async def test_a_drop_is_sold_on_air(show: Show, keeper: RoomKeeper) -> None:
+    # given a live room with a prepared drop
+    await show.act("start")
+    viewer = await show.viewer(stays=True)
+    drop_id = await show.drop(allotted=3, buyer_limit=3, hold_ms=60_000)
+    await viewer.until("drop.prepared", drop_id=drop_id)
+    # when its host opens it with a countdown, somebody takes all, and gives it back
+    opened = await show.act(f"drops/{drop_id}/open", {"countdown_s": 0.3})
+    opening = await viewer.until("drop.opening", drop_id=drop_id)
+    early = await show.api.reserve(drop_id)
+    began = await viewer.until("drop.open", drop_id=drop_id)
+    made = await show.api.reserve(drop_id, quantity=3)
+    await viewer.until("drop.sold_out", drop_id=drop_id)
+    await show.api.delete(f"/v1/reservations/{made.body['reservation_id']}", by=show.api.buyer())
+    back = await viewer.until("drop.returned", drop_id=drop_id)
+    for verb in ("pause", "resume", "close"):
+        await show.act(f"drops/{drop_id}/{verb}")
+    await viewer.until("drop.closed", drop_id=drop_id)
+    # then all of it was told, once, and in order
+    assert opening["opens_ms"] == opened["opens_ms"]
+    assert (early.status, early.body["opens_ms"]) == (425, opened["opens_ms"])
+    assert began["at_ms"] >= opened["opens_ms"]
+    assert back["remaining"] == 3
+    kinds = [kind for kind in viewer.kinds() if kind.startswith("drop.")]
+    names = "prepared opening open sold_out returned paused resumed closed"
+    assert kinds == [f"drop.{name}" for name in names.split()]
+    assert viewer.faults == []
