@@ -130,6 +130,7 @@ def make_handler(endpoint: Endpoint) -> Handle:
         elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = headers
+            call.source = source_of(services.limits, request.remote, headers)
         elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
@@ -176,11 +177,20 @@ def upgrade_required() -> Problem:
 
 def check_address(limits: Limits, remote: str | None, headers: Headers) -> None:
     """Count the request for its client's address. Raises Problem("slow_down")."""
-    forwarded = headers.getall("X-Forwarded-For", ())
-    # A unix socket has no peer's name: whoever may open it is on this machine.
-    client = limits.client(remote or "127.0.0.1", ",".join(forwarded))
+    client = limits.client(*_way_of(remote, headers))
     if client is not None:
         limits.check_address(client)
+
+
+def source_of(limits: Limits, remote: str | None, headers: Headers) -> str:
+    """The address that sent a request, as far as it can be told."""
+    return limits.source(*_way_of(remote, headers))
+
+
+def _way_of(remote: str | None, headers: Headers) -> tuple[str, str]:
+    """The peer, and through whom it says it came."""
+    # A unix socket has no peer's name: whoever may open it is on this machine.
+    return remote or "127.0.0.1", ",".join(headers.getall("X-Forwarded-For", ()))
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:

@@ -66,9 +66,17 @@ class Clients:
         `forwarded` is X-Forwarded-For, believed only as far as trusted proxies wrote it: from the
         right, up to the first address that is not one of them.
         """
+        client = self._client(peer, forwarded)
+        return _key(client) if client is not None else None
+
+    def source(self, peer: str, forwarded: str) -> str:
+        """The address that a request came from: a trusted peer's own, if it speaks for itself."""
+        return str(self._client(peer, forwarded) or _parse(peer) or peer)
+
+    def _client(self, peer: str, forwarded: str) -> Address | None:
         address = _parse(peer)
         if address is not None and not self._is_trusted(address):
-            return _key(address)
+            return address
         client = None
         for hop in reversed(forwarded.split(",")[-MAX_HOPS:]) if forwarded else ():
             found = _parse(hop)
@@ -77,7 +85,7 @@ class Clients:
             client = found
             if not self._is_trusted(found):
                 break
-        return _key(client) if client is not None else None
+        return client
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -90,8 +98,10 @@ class Limits:
         limits = settings.limits
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
+        clients = Clients(settings.http.trusted_proxies)
         # (peer, X-Forwarded-For) → the address that a request counts for, None for none
-        self.client = Clients(settings.http.trusted_proxies).address
+        self.client = clients.address
+        self.source = clients.source
 
     def check_address(self, address: str) -> None:
         wait_s = self._addresses.wait_s(address, time.monotonic())
