@@ -16,6 +16,7 @@ from livesale.http.fallback import expect, make_fallback
 from livesale.http.fast_lane import FastLane
 from livesale.http.greetings import make_frames
 from livesale.http.health import Health
+from livesale.http.hooks_gate import Gate
 from livesale.http.hub import HUB, Hub
 from livesale.http.limits import Limits
 from livesale.http.protocol import CONNECT
@@ -26,17 +27,22 @@ from livesale.http.socket import frame_of
 from livesale.http.table import ROUTES
 from livesale.http.traffic import Traffic
 from livesale.identity.challenges import Challenges
+from livesale.identity.keyring import Keyring
 from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
+from livesale.identity.publish_keys import PublishKeys
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
 from livesale.live.channels import Channels
 from livesale.live.copy import RoomCopy
+from livesale.live.ingest import Ingest
 from livesale.live.life import Life
 from livesale.live.members import Members
 from livesale.live.on_air import OnAir
+from livesale.live.play import Screens
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
+from livesale.live.streams import Streams
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
@@ -86,10 +92,13 @@ def build_app(
     providers = list(_providers(settings))
     reservations = Reservations(deployment, till, showcase)
     draining = Draining()
+    keyring = Keyring.from_settings(settings)
     document = openapi.describe(ROUTES)
     drops = Drops(deployment)
     copy = RoomCopy(deployment)
     rooms = Rooms(deployment, copy)
+    life = Life(deployment, copy)
+    streams = Streams(deployment, life)
     hub = Hub(settings, make_frames())
     channels = Channels(deployment, copy, frame_of, _note_round)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
@@ -105,7 +114,7 @@ def build_app(
             deployment,
             showcase,
             clock,
-            TicketSigner.from_settings(settings),
+            TicketSigner(keyring),
             Challenges.from_settings(settings),
         ),
         orders=Orders(deployment),
@@ -116,7 +125,10 @@ def build_app(
         campaigns=Campaigns(deployment),
         drops=drops,
         rooms=rooms,
-        life=Life(deployment, copy),
+        screens=Screens(settings.ingest),
+        life=life,
+        ingest=Ingest(deployment, PublishKeys(keyring), streams, rooms),
+        gate=Gate(settings.ingest),
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
         on_air=OnAir(deployment, drops, copy),

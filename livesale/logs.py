@@ -34,8 +34,8 @@ _SECRET_KEY_PARTS = (
     "js_code",
 )
 _TEXTS = (
-    # our own tokens and tickets, wherever they stand
-    (re.compile(r"\bls(?:1|t1)\.[A-Za-z0-9._+-]+"), REDACTED),
+    # our own tokens, tickets and publish keys, wherever they stand
+    (re.compile(r"\bls(?:1|t1|p1)\.[A-Za-z0-9._+-]+"), REDACTED),
     # Authorization: Bearer …, whatever follows
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;}]+"), rf"\1 {REDACTED}"),
     # token=…, "openid": "…" in queries, JSON and reprs

@@ -76,6 +76,12 @@ ROOM_ROUND_S = Histogram(
     buckets=_FAST_S,
     registry=REGISTRY,
 )
+INGEST_HOOKS = Counter(
+    "livesale_ingest_hooks_total",
+    "Hooks of media servers: publish, update, done, play or other; accepted, or the problem's code",
+    ["hook", "answer"],
+    registry=REGISTRY,
+)
 RESERVATIONS = Tally(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",

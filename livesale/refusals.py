@@ -9,13 +9,14 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from livesale.errors import Refused
-from livesale.settings import ENVS, PREFIX, Settings, read_config
+from livesale.settings import ENVS, HOOK_PATTERN, PREFIX, Settings, read_config
 from livesale.wechat_keys import load_keys
 
 SHORTEST_SECRET_BYTES = 32
 FEWEST_CHARACTERS = (
     8  # different ones in a secret; 64 random hexadecimal digits have as good as all
 )
+is_hook_secret = re.compile(HOOK_PATTERN).fullmatch
 is_key_id = re.compile(r"[A-Za-z0-9]{1,16}").fullmatch
 NEW_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
 
@@ -103,11 +104,22 @@ def check_promises(settings: Settings) -> None:
             f"{redis.wait_ms} ms is no less than the {redis.timeout_ms} ms a reply may take",
             f"Set it lower, or {PREFIX}REDIS__TIMEOUT_MS higher.",
         )
+    hooks = {
+        f"{PREFIX}INGEST__{name.upper()}": secret
+        for name in ("hook_secret", "old_hook_secret")
+        if (secret := getattr(settings.ingest, name)).get_secret_value()
+    }
+    for name, secret in hooks.items():
+        if not is_hook_secret(secret.get_secret_value()):
+            problem = "it stands in a path: 16 to 128 of A-Z a-z 0-9 _ - are needed"
+            raise Refused(name, problem, NEW_SECRET)
     if settings.payments.gateway == "wechat":
         load_keys(settings)
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
+    for name, secret in hooks.items():
+        _check_secret(name, secret, where)
     for name, secret in secrets.items():
         _check_secret(name, secret, where)
         if name != f"{PREFIX}AUTH__SECRET" and secret == auth.secret:
@@ -138,6 +150,16 @@ _URL_CURE = {
     "sentinel://host:port,host:port/primary.",
     f"{PREFIX}SQL__URL": "Use embedded, mysql://user:password@host/database or sqlite:///path.",
     f"{PREFIX}WECHAT__BASE_URL": "Use https://…",
+}
+
+
+_SECRETS = {
+    "secret",
+    "old_keys",
+    "api_v3_key",
+    "old_api_v3_key",
+    "hook_secret",
+    "old_hook_secret",
 }
 
 
@@ -179,7 +201,7 @@ def _environment_name(loc: tuple[int | str, ...]) -> str:
 
 
 def _is_secret(loc: tuple[int | str, ...]) -> bool:
-    return bool({"secret", "old_keys", "api_v3_key", "old_api_v3_key"}.intersection(loc))
+    return bool(_SECRETS.intersection(loc))
 
 
 def _is_plain(value: Any) -> bool:

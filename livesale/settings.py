@@ -30,6 +30,7 @@ PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
 
 
+HOOK_PATTERN = r"^[A-Za-z0-9_-]{16,128}$"  # a secret that stands in a path
 HOUR_S = 3_600
 YEAR_S = 365 * 24 * HOUR_S
 
@@ -54,6 +55,15 @@ def _origins(texts: list[str]) -> list[str]:
         if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
             raise ValueError(f"{text!r} is no origin; write it like https://shop.example")
     return texts
+
+
+def _template(url: str) -> str:
+    if url and "{room_id}" not in url:
+        raise ValueError("it has no {room_id}: all rooms would play the same")
+    return _address(url)
+
+
+_PLAY_PATTERN = r"^(https?://[^\s?#]+(\?[^\s#]*)?)?$"
 
 
 class Section(BaseModel):
@@ -188,6 +198,21 @@ class LiveSettings(Section):
     poll_ms: int = Field(ge=0, le=50_000)
 
 
+class IngestSettings(Section):
+    """Of media servers. In the templates, `{room_id}` stands for the room."""
+
+    push_url: Annotated[str, AfterValidator(_address)] = Field(
+        pattern=r"^(rtmps?://[^\s?#/]+(/[^\s?#/]+)+)?$"
+    )
+    hls_url: Annotated[str, AfterValidator(_template)] = Field(pattern=_PLAY_PATTERN)
+    flv_url: Annotated[str, AfterValidator(_template)] = Field(pattern=_PLAY_PATTERN)
+    key_s: int = Field(ge=60, le=YEAR_S)
+    silence_ms: int = Field(ge=100, le=HOUR_S * 1000)
+    hook_secret: SecretStr
+    old_hook_secret: SecretStr
+    hook_addresses: Annotated[list[str], AfterValidator(_networks)]
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -215,6 +240,7 @@ class Settings(BaseSettings):
     writer: WriterSettings
     keeper: KeeperSettings
     live: LiveSettings
+    ingest: IngestSettings
     log: LogSettings
 
     @classmethod

@@ -9,6 +9,9 @@ command -v mariadbd >/dev/null || missing+=(mariadb-server-core)
 command -v mariadb-install-db >/dev/null || missing+=(mariadb-server-core)
 command -v mariadb >/dev/null || missing+=(mariadb-client-core)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v nginx >/dev/null || missing+=(nginx)
+[ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing+=(libnginx-mod-rtmp)
+command -v ffmpeg >/dev/null || missing+=(ffmpeg)
 
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

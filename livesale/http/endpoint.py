@@ -135,6 +135,7 @@ def make_handler(endpoint: Endpoint) -> Handle:
         elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = request.headers
+            call.source = services.limits.source(request.remote, headers.get("X-Forwarded-For"))
         elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)

@@ -11,6 +11,8 @@ from livesale.settings import Settings
 MAX_KEYS = 100_000
 MAX_HOPS = 20
 
+_HERE = "127.0.0.1"  # a unix socket has no peer's name: whoever may open it is on this machine
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -66,9 +68,17 @@ class Clients:
         `forwarded` is X-Forwarded-For, believed only as far as trusted proxies wrote it: from the
         right, up to the first address that is not one of them.
         """
+        client = self._client(peer, forwarded)
+        return _key(client) if client is not None else None
+
+    def source(self, peer: str, forwarded: str) -> str:
+        """The address that a request came from: a trusted peer's own, if it speaks for itself."""
+        return str(self._client(peer, forwarded) or _parse(peer) or peer)
+
+    def _client(self, peer: str, forwarded: str) -> Address | None:
         address = _parse(peer)
         if address is not None and not self._is_trusted(address):
-            return _key(address)
+            return address
         client = None
         for hop in reversed(forwarded.split(",")[-MAX_HOPS:]) if forwarded else ():
             found = _parse(hop)
@@ -77,7 +87,7 @@ class Clients:
             client = found
             if not self._is_trusted(found):
                 break
-        return _key(client) if client is not None else None
+        return client
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -93,17 +103,19 @@ class Limits:
         limits = settings.limits
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
-        # (peer, X-Forwarded-For) → the address that a request counts for, None for none
-        self.client = Clients(settings.http.trusted_proxies).address
+        self._clients = Clients(settings.http.trusted_proxies)
 
     def check_address(self, remote: str | None, forwarded: str | None, now_s: float) -> None:
         """Count a request for its client's address: `remote` is the peer's."""
-        # A unix socket has no peer's name: whoever may open it is on this machine.
-        client = self.client(remote or "127.0.0.1", forwarded or "")
+        client = self._clients.address(remote or _HERE, forwarded or "")
         if client is not None:
             wait_s = self._addresses.wait_s(client, now_s)
             if wait_s:
                 raise _slow_down("address", wait_s)
+
+    def source(self, remote: str | None, forwarded: str | None) -> str:
+        """The address that sent a request, as far as it can be told."""
+        return self._clients.source(remote or _HERE, forwarded or "")
 
     def check_buyer(self, buyer_id: str, now_s: float) -> None:
         wait_s = self._buyers.wait_s(buyer_id, now_s)

@@ -95,7 +95,7 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
             "content": {JSON: {"schema": refs[route.body]}},
         }
     if route.signed:
-        operation["requestBody"] = {"content": {JSON: {"schema": {"type": "object"}}}}
+        operation["requestBody"] = {"content": {route.media_type: {"schema": {"type": "object"}}}}
     return operation
 
 

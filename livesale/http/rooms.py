@@ -8,7 +8,8 @@ from livesale.http.routes import Answer, Call, Handler, Nothing, Route
 from livesale.http.services import Services
 from livesale.live.events import RoomView
 from livesale.live.members import Assistants, RoomRole
-from livesale.live.rooms import NewRoom, RoomEdit, RoomPage
+from livesale.live.play import ShownPage, ShownRoom
+from livesale.live.rooms import NewRoom, RoomEdit
 from livesale.live.states import RoomState, Verb
 from livesale.live.views import view_of_room
 from livesale.sales.texts import whole
@@ -30,11 +31,13 @@ async def create_room(services: Services, call: Call) -> Answer:
 
 async def list_rooms(services: Services, call: Call) -> Answer:
     query: RoomsQuery = call.query or RoomsQuery()
-    return Answer(200, await services.rooms.list(query.state, query.after, query.limit))
+    page = await services.rooms.list(query.state, query.after, query.limit)
+    return Answer(200, services.screens.show_page(page))
 
 
 async def show_room(services: Services, call: Call) -> Answer:
-    return Answer(200, view_of_room(await services.rooms.shown(call.path["room_id"])))
+    room = await services.rooms.shown(call.path["room_id"])
+    return Answer(200, services.screens.show(view_of_room(room)))
 
 
 async def edit_room(services: Services, call: Call) -> Answer:
@@ -113,7 +116,7 @@ ROUTES = [
         list_rooms,
         "Rooms in a state, live ones by default, the newest first",
         "rooms",
-        {200: RoomPage},
+        {200: ShownPage},
         ("store_unavailable",),
         query=RoomsQuery,
     ),
@@ -121,11 +124,14 @@ ROUTES = [
         "GET",
         "/v1/rooms/{room_id}",
         show_room,
-        "A room",
+        "A room, and where to play it",
         "rooms",
-        {200: RoomView},
+        {200: ShownRoom},
         ("unknown_room", "store_unavailable"),
-        description="At most a second old; the events of the room are not.",
+        description=(
+            "At most a second old; the events of the room are not. Where it is played never "
+            "changes: events do not say it again."
+        ),
     ),
     Route(
         "PATCH",

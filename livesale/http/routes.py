@@ -8,6 +8,7 @@ from multidict import MultiMapping
 
 from livesale.http.services import Services
 from livesale.identity.tokens import Buyer, Operator
+from livesale.settings import HOOK_PATTERN
 from stock.ids import BUYER_ID_PATTERN, DROP_ID_PATTERN, RID_PATTERN, ROOM_ID_PATTERN
 
 JSON = "application/json"
@@ -33,6 +34,7 @@ class Call(Struct, gc=False):
     key: str | None = None  # the Idempotency-Key
     raw: bytes = b""  # the body as it came, and
     headers: MultiMapping[str] | None = None  # the headers: for a route that is `signed`
+    source: str = ""  # the address that sent it, likewise
 
     @property
     def buyer_id(self) -> str:
@@ -93,6 +95,7 @@ class Route(Struct, frozen=True):
     limited: bool = True
     content_type: str = JSON
     description: str = ""
+    media_type: str = JSON  # of a body that is `signed`
     signed: bool = False  # verifies the body as it came by itself: it is not read as JSON before
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
@@ -111,5 +114,6 @@ PATH_PARAMETERS = {
     "room_id": PathParameter(ROOM_ID_PATTERN, "unknown_room", "A room's id"),
     "item_id": PathParameter(DROP_ID_PATTERN, "unknown_item", "An item's id"),
     "member_id": PathParameter(BUYER_ID_PATTERN, "unknown_member", "A buyer's id"),
+    "hook_secret": PathParameter(HOOK_PATTERN, "hook_refused", "Of the settings"),
     "order_id": PathParameter(RID_PATTERN, "unknown_order", "An order's id: its reservation's"),
 }

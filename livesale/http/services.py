@@ -7,15 +7,18 @@ from msgspec import Struct
 
 from livesale.clock import Clock
 from livesale.deployment import Deployment
+from livesale.http.hooks_gate import Gate
 from livesale.http.hub import Hub
 from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
 from livesale.live.channels import Channels
+from livesale.live.ingest import Ingest
 from livesale.live.life import Life
 from livesale.live.members import Members
 from livesale.live.on_air import OnAir
+from livesale.live.play import Screens
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
 from livesale.payments.gateway import PayGateway
@@ -56,7 +59,10 @@ class Services(Struct, frozen=True):
     campaigns: Campaigns
     drops: Drops
     rooms: Rooms
+    screens: Screens
     life: Life
+    ingest: Ingest
+    gate: Gate
     members: Members
     shelves: Shelves
     on_air: OnAir

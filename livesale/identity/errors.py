@@ -5,6 +5,7 @@ IdentityFault             `code` is stable: clients and tests may rely on it
 │   ├── TokenInvalid      malformed, of a key we do not have, or not signed by us
 │   └── TokenExpired
 ├── TicketInvalid         a purchase ticket that we did not give to this buyer for this drop
+├── PublishKeyInvalid     a publish key that we did not give for this room, or that has ended
 ├── ChallengeFailed       a solution that solves no challenge of ours
 └── LoginFault
     ├── ProviderOff       this provider is not switched on here
@@ -39,6 +40,10 @@ class TokenExpired(TokenFault):
 
 class TicketInvalid(IdentityFault):
     code = "ticket_invalid"
+
+
+class PublishKeyInvalid(IdentityFault):
+    code = "publish_key_invalid"
 
 
 class ChallengeFailed(IdentityFault):

@@ -2,7 +2,8 @@
 
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
 a host who is silent makes a live room abnormal, and ends it in the end; a room that was never begun
-expires; and a copy in Redis that is behind SQL is brought up to it.
+expires; one whose stream fell silent is paused; and a copy in Redis that is behind SQL is brought
+up to it.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
 from livesale.live.life import Life
 from livesale.live.states import RoomState, Verb
+from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
 from livesale.store.rooms import Room
@@ -49,6 +51,7 @@ class RoomKeeper:
         self._live = deployment.settings.live
         self._copy = RoomCopy(deployment)
         self._life = Life(deployment, self._copy)
+        self._streams = Streams(deployment, self._life)
         self._metrics = RoomMetrics(registry or CollectorRegistry())
         self._versions: dict[str, int] = {}  # that Redis was seen to have
 
@@ -75,6 +78,7 @@ class RoomKeeper:
 
     async def look(self) -> None:
         """Look at every room that is not over, once. Raises StoreUnavailable or StockError."""
+        await self._streams.look()
         counts = dict.fromkeys(TOLD_ROOMS, 0)
         seen: set[str] = set()
         before = ""

@@ -5,6 +5,7 @@ hooks, the keeper in time. A step that has been taken already is a replay and ch
 """
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.deployment import Deployment
 from livesale.live.copy import RoomCopy
@@ -33,18 +34,26 @@ class Life:
 
         Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
         """
-        before, after = MOVES[verb]
         if verb in (Verb.START, Verb.RESUME):
-            await self._hear(room_id)  # before it is live: its last heartbeat may be long ago
+            await self.hear(room_id)  # before it is live: its last heartbeat may be long ago
         now_ms = await self._engine.now_ms()
-        over = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None} if after in OVER else {}
         async with session(self._sql, write=True) as connection:
-            moved = await store.move_room(connection, room_id, before, after, now_ms, **over)
-            if moved and after == RoomState.LIVE:
-                await store.note_start(connection, room_id, now_ms)
-            elif moved and after in OVER:
-                await store.end_marks(connection, room_id, now_ms)
-            room = await store.find_room(connection, room_id)
+            room = await self.step(connection, room_id, verb, now_ms)
+        await self.tell(room)
+        return room
+
+    async def step(
+        self, connection: AsyncConnection, room_id: str, verb: Verb, now_ms: int
+    ) -> Room:
+        """The part of `act` that is SQL's, in somebody's transaction. Call `tell` behind it."""
+        before, after = MOVES[verb]
+        over = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None} if after in OVER else {}
+        moved = await store.move_room(connection, room_id, before, after, now_ms, **over)
+        if moved and after == RoomState.LIVE:
+            await store.note_start(connection, room_id, now_ms)
+        elif moved and after in OVER:
+            await store.end_marks(connection, room_id, now_ms)
+        room = await store.find_room(connection, room_id)
         if room is None:
             raise Unknown("room")
         if not moved and room.state != after:
@@ -53,18 +62,22 @@ class Life:
             raise RoomRefused("room_state", f"The room is {room.state}.")
         if moved:
             log.info("a room moved", room_id=room_id, verb=verb, state=after)
-        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
         return room
+
+    async def tell(self, room: Room) -> None:
+        """Tell viewers what the room has come to."""
+        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
 
     async def beat(self, room: Room) -> Room:
         """The host is there. A room that was abnormal is live again."""
         if room.state in OVER:
             raise room_over()
-        await self._hear(room.room_id)
+        await self.hear(room.room_id)
         if room.state == RoomState.ABNORMAL:
             return await self.act(room.room_id, Verb.RETURN)
         return room
 
-    async def _hear(self, room_id: str) -> None:
+    async def hear(self, room_id: str) -> None:
+        """Count a heartbeat."""
         if not await self._copy.gateway.beat(room_id):
             await self._copy.revive(room_id)  # which counts as a heartbeat

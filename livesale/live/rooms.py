@@ -50,7 +50,7 @@ class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoomPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """`next` is where the page behind this one begins; None at the end."""
 
     rooms: list[RoomView]
     next: str | None

@@ -53,7 +53,7 @@ class KeyConflict(SalesFault):
 
 class RoomRefused(SalesFault):
     """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
-    too_many_members, other_room."""
+    too_many_members, other_room, stream_taken, stream_ended, ingest_off."""
 
 
 class PaymentRefused(SalesFault):

@@ -213,6 +213,14 @@ def test_a_bad_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ({"auth__secret": SECRET, "auth__dev_login": True}, "LIVESALE__AUTH__DEV_LOGIN"),
         ({"auth__secret": SECRET, "redis__durability": "none"}, "LIVESALE__REDIS__DURABILITY"),
+        (
+            {"auth__secret": SECRET, "ingest__hook_secret": "too-short-for-production"},
+            "LIVESALE__INGEST__HOOK_SECRET",
+        ),
+        (
+            {"auth__secret": SECRET, "ingest__old_hook_secret": "x" * 40},
+            "LIVESALE__INGEST__OLD_HOOK_SECRET",
+        ),
         ({"auth__secret": SECRET}, "LIVESALE__PAYMENTS__GATEWAY"),
     ],
 )
@@ -222,6 +230,26 @@ def test_what_breaks_a_promise_is_refused_outside_dev(
     refused = refusal(env="prod", **flags)
     assert refused.setting == setting
     assert refused.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hook_secret", "it/leads/to/another/path"),
+        ("hook_secret", "short"),
+        ("old_hook_secret", "with blanks in it, and so on"),
+        ("hook_addresses", ["0.0.0.0/0"]),
+        ("hook_addresses", ["push.example"]),
+        ("push_url", "http://push.example/live"),
+        ("push_url", "rtmp://push.example"),
+        ("push_url", "rtmp://push.example/live?key=1"),
+        ("hls_url", "https://play.example/hls/room.m3u8"),
+        ("hls_url", "ftp://play.example/{room_id}"),
+        ("flv_url", "{room_id}"),
+    ],
+)
+def test_settings_of_media_servers_that_could_not_work(name: str, value: object) -> None:
+    assert refusal(**{f"ingest__{name}": value}).setting == f"LIVESALE__INGEST__{name.upper()}"
 
 
 def test_the_secret_of_dev_stands_in_its_file() -> None:

@@ -48,11 +48,11 @@ class Api:
         self.signer = app[SERVICES].signer
         self.headers: dict[str, str] = {}
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         http = self.deployment.settings.http
         self._runner = ApiRunner(self.app, http, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         self.port: int = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}"

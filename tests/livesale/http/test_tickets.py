@@ -16,6 +16,7 @@ from livesale.app import SERVICES
 from livesale.deployment import Deployment
 from livesale.identity.challenges import Challenges
 from livesale.identity.errors import ChallengeFailed, TicketInvalid
+from livesale.identity.keyring import Keyring
 from livesale.identity.tickets import TicketSigner
 from stock.model import Ticket
 from tests.livesale.http.api import FAR_MS, Api, Reply
@@ -100,7 +101,7 @@ async def test_a_forged_ticket(api: Api) -> None:
     altered = [
         ".".join([*fields[:i], str(int(fields[i]) + 1), *fields[i + 1 :]]) for i in (2, 3, 4)
     ]
-    foreign = TicketSigner("k1", SECRET).sign(
+    foreign = TicketSigner(Keyring("k1", SECRET)).sign(
         Ticket(1, FAR_MS), drop_id=drop_id, buyer_id="ann", epoch=1
     )
     forged = [*altered, foreign, good[:-1], good + "A", "x", "lst1....", api.buyer()[:150]]
@@ -115,7 +116,7 @@ async def test_a_forged_ticket(api: Api) -> None:
 
 
 def test_every_altered_character_is_noticed() -> None:
-    signer = TicketSigner("k1", SECRET)
+    signer = TicketSigner(Keyring("k1", SECRET))
     whose: dict[str, Any] = {"drop_id": "d", "buyer_id": "ann", "epoch": 7}
     ticket = Ticket(1_790_000_000_000_123, 1_790_000_060_000)
     text = signer.sign(ticket, **whose)
@@ -131,19 +132,20 @@ def test_every_altered_character_is_noticed() -> None:
 
 
 def test_two_keys_at_once() -> None:
-    old = TicketSigner("k1", SECRET)
-    new = TicketSigner("k2", b"another secret", {"k1": SECRET})
+    old = TicketSigner(Keyring("k1", SECRET))
+    new = TicketSigner(Keyring("k2", b"another secret", {"k1": SECRET}))
     whose: dict[str, Any] = {"drop_id": "d", "buyer_id": "ann", "epoch": 1}
     for text in (old.sign(Ticket(1, 2), **whose), new.sign(Ticket(1, 2), **whose)):
         assert new.read(text, **whose) == Ticket(1, 2)
+    only_new = TicketSigner(Keyring("k2", b"another secret"))
     with pytest.raises(TicketInvalid):
-        TicketSigner("k2", b"another secret").read(old.sign(Ticket(1, 2), **whose), **whose)
+        only_new.read(old.sign(Ticket(1, 2), **whose), **whose)
 
 
 async def test_a_ticket_ends_by_redis_s_clock_and_with_a_recovery(api: Api) -> None:
     drop_id = await api.open_drop(ticket_required=True)
     now_ms = await api.deployment.engine.now_ms()
-    signer = TicketSigner.from_settings(api.deployment.settings)
+    signer = TicketSigner(Keyring.from_settings(api.deployment.settings))
     whose: dict[str, Any] = {"drop_id": drop_id, "buyer_id": "ann"}
     over = signer.sign(Ticket(now_ms * 1000, now_ms), **whose, epoch=1)
     before = signer.sign(Ticket(now_ms * 1000, FAR_MS), **whose, epoch=0)
@@ -164,7 +166,7 @@ async def test_no_ticket_before_the_opening_whatever_the_machine_s_clock_says(
     early = await fetch(api, drop_id)
     # then: Redis's clock decides, here and in `reserve`
     assert (said(early), early.body["opens_ms"]) == ((425, "not_open"), opens_ms)
-    signer = TicketSigner.from_settings(stage.settings)
+    signer = TicketSigner(Keyring.from_settings(stage.settings))
     stolen = signer.sign(Ticket(1, FAR_MS), drop_id=drop_id, buyer_id="ann", epoch=1)
     assert said(await spend(api, drop_id, stolen)) == (425, "not_open")
 
