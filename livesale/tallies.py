@@ -4,6 +4,7 @@ A Counter of prometheus_client takes a lock for each step, a Histogram two and a
 These belong to one event loop and need none. What they show is the same.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -73,11 +74,15 @@ class Spans(Collector):
 
 
 class Span:
-    """One line of `Spans`: whoever measures adds to `sum_s` and to the count of its bucket."""
+    """One line of `Spans`."""
 
-    __slots__ = ("bounds", "counts", "sum_s")
+    __slots__ = ("_bounds", "counts", "sum_s")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
+        self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum_s = 0.0
+
+    def observe(self, took_s: float) -> None:
+        self.counts[bisect_left(self._bounds, took_s)] += 1
+        self.sum_s += took_s

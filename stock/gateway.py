@@ -101,9 +101,9 @@ class RedisEngine:
         self.on_other_server: Callable[[str], Awaitable[None]] | None = None
         self._wait = (replicas, wait_ms) if replicas else None
         self._pool: Any = redis.connection_pool
-        self._spare: list[
-            Any
-        ] = []  # kept at hand: to take one from the pool costs as much as a call
+        # Kept at hand, for taking one from the pool costs as much as a call; others need some, too.
+        self._spare: list[Any] = []
+        self._max_spare = min(MAX_SPARE, self._pool.max_connections // 2)
         self._scripts = dict(scripts or load_all())
 
     async def load_scripts(self) -> None:
@@ -383,7 +383,7 @@ class RedisEngine:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            if len(self._spare) < MAX_SPARE and connection.is_connected:
+            if len(self._spare) < self._max_spare and connection.is_connected:
                 self._spare.append(connection)
             else:
                 await self._pool.release(connection)

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import secrets
-from bisect import bisect_left
 from collections.abc import Callable
 from itertools import count
 
@@ -88,8 +87,7 @@ class Traffic:
 
     def observer(self, method: str, route: str) -> Observe:
         """A function that notes one answer of this route; faults of ours are always logged."""
-        span = metrics.HTTP_SECONDS.of(route)
-        bounds, buckets = span.bounds, span.counts
+        note_span = metrics.HTTP_SECONDS.of(route).observe
         answers = metrics.HTTP_REQUESTS.row(method, route)
         sample = self._sample
 
@@ -97,8 +95,7 @@ class Traffic:
             status: int, took_s: float, request_id: str, caller: Buyer | Operator | None, code: str
         ) -> None:
             answers[status] += 1
-            buckets[bisect_left(bounds, took_s)] += 1
-            span.sum_s += took_s
+            note_span(took_s)
             if status >= 500 or random.random() < sample:
                 # The template, not the target: a query may hold anything.
                 access.info(
