@@ -23,7 +23,7 @@ class Tally(Collector):
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry
     ) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
+        self._name, self._documentation, self._labelnames = name, documentation, tuple(labels)
         self._rows: dict[tuple[str, ...], defaultdict[object, int]] = {}
         registry.register(self)
 
@@ -31,12 +31,18 @@ class Tally(Collector):
         """The counts by the last label, for these values of the others."""
         return self._rows.setdefault(values, defaultdict(int))
 
+    def describe(self) -> Iterable[Metric]:
+        yield self._family()
+
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        family = self._family()
         for values, row in self._rows.items():
             for last, count in row.items():
                 family.add_metric([*values, str(last)], count)
         yield family
+
+    def _family(self) -> CounterMetricFamily:
+        return CounterMetricFamily(self._name, self._documentation, labels=self._labelnames)
 
 
 class Spans(Collector):
@@ -50,7 +56,7 @@ class Spans(Collector):
         bounds: Sequence[float],
         registry: CollectorRegistry,
     ) -> None:
-        self._name, self._documentation, self._label = name, documentation, label
+        self._name, self._documentation, self._labelnames = name, documentation, (label,)
         self._bounds = tuple(bounds)
         self._spans: dict[str, Span] = {}
         registry.register(self)
@@ -61,8 +67,11 @@ class Spans(Collector):
             self._spans[value] = Span(self._bounds)
         return self._spans[value]
 
+    def describe(self) -> Iterable[Metric]:
+        yield self._family()
+
     def collect(self) -> Iterable[Metric]:
-        family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
+        family = self._family()
         names = [*map(floatToGoString, self._bounds), "+Inf"]
         for value, span in self._spans.items():
             total, buckets = 0, []
@@ -71,6 +80,9 @@ class Spans(Collector):
                 buckets.append((name, total))
             family.add_metric([value], buckets, span.sum_s)
         yield family
+
+    def _family(self) -> HistogramMetricFamily:
+        return HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
 
 
 class Span:
