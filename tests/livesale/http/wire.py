@@ -83,11 +83,7 @@ class Writer:
         if chance.random() < 0.3:
             self._count += 1
             lines.append(b"X-Request-Id: mine-%d" % self._count)
-<<<<<<< HEAD
-        odd = (
-=======
         seldom = (
->>>>>>> cf5e0ff (Tests of the lane on sockets, its page and its decision; connections at hand leave some for others)
             b"User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_0)  MicroMessenger/8.0",
             b"Accept: */*",
             b"Accept-Encoding: gzip, deflate, br",
@@ -96,11 +92,7 @@ class Writer:
             b"Origin: https://shop.example",
             b"Referer: https://shop.example/",
         )
-<<<<<<< HEAD
-        lines.extend(line for line in odd if chance.random() < 0.2)
-=======
         lines += [line for line in seldom if chance.random() < 0.2]
->>>>>>> cf5e0ff (Tests of the lane on sockets, its page and its decision; connections at hand leave some for others)
         if chance.random() < 0.5:
             chance.shuffle(lines)
         return lines
