@@ -17,6 +17,7 @@ from livesale import metrics
 from livesale.app import DRAINING
 from livesale.deployment import Deployment
 from livesale.http import fast_lane, protocol
+from livesale.http.hub import HUB
 from livesale.http.protocol import CONNECT, ApiRunner
 from stock.model import Attempt, BatchOutcome
 from tests.livesale.http.api import Api
@@ -363,7 +364,7 @@ async def test_an_upgrade_takes_the_connection_along(api: Api) -> None:
 
     app = web.Application()
     app.router.add_get("/echo", echo)
-    app[CONNECT] = api.app[CONNECT]
+    app[CONNECT], app[HUB] = api.app[CONNECT], api.app[HUB]
     runner = ApiRunner(app, api.deployment.settings.http, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
