@@ -19,10 +19,15 @@ from livesale.deployment import Deployment
 from livesale.http import fast_lane, protocol
 from livesale.http.hub import HUB
 from livesale.http.protocol import CONNECT, ApiRunner
+from livesale.settings import load_settings
 from stock.model import Attempt, BatchOutcome
 from tests.livesale.http.api import Api
 from tests.livesale.http.conftest import Serve
 from tests.livesale.stage import until
+
+pytestmark = pytest.mark.skipif(
+    not load_settings().http.fast_lane, reason="the whole suite runs without the fast lane"
+)
 
 TIME = b"GET /v1/time HTTP/1.1\r\nHost: a\r\n\r\n"
 
