@@ -371,9 +371,10 @@ class TwinEngine:
     def _append(self, kind: str, drop_id: str, *rows: Row) -> None:
         partition = self.keyspace.partition_of(drop_id)
         log, now = self.log[partition], self.clock()
-        self.log[partition].append(
+        last_ms = id_key(log[-1].id)[0] if log else 0  # ids rise, also when the clock steps back
+        log.append(
             LogEntry(
-                id=f"{now}-{len(log)}",
+                id=f"{max(now, last_ms)}-{len(log)}",
                 kind=kind,
                 epoch=self._true_epochs[partition],
                 drop_id=drop_id,

@@ -73,7 +73,7 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
 def test_ctrl_c_or_a_closed_terminal_leaves_nothing_behind(number: signal.Signals) -> None:
     with tempfile.TemporaryDirectory() as name:
         temp = Path(name)
-        process = demo(temp)
+        process = demo(temp, "--seconds", "60")  # it must not end by itself
         assert process.stdout is not None
         for text in process.stdout:  # plain lines in a pipe
             assert "\x1b" not in text
