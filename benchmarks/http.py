@@ -2,7 +2,11 @@
 
 Every request to reserve is another buyer's, with a token, an Idempotency-Key and a body: while
 there is stock, and when nothing is left. The same request goes to the bare handler, too, which only
-reads it: what aiohttp takes by itself. Then, open loop, at 70 % of what the closed loop reached.
+reads it: what aiohttp takes by itself; and to a protocol that reads nothing: what the kernel and
+the event loop take. Then, open loop, at 70 % of what the closed loop reached.
+
+While it sells, the CPU time of all who take part is taken down: what Valkey and the load take of
+the core that they share bounds what any worker can show here.
 """
 
 import statistics
@@ -18,7 +22,7 @@ from redis import Redis
 from benchmarks import closed_loop, names
 from benchmarks.closed_loop import Shot, Tokens
 from benchmarks.latency import trace_curve, wait_at_seventy
-from benchmarks.machine import LOAD_CORE, cpu_s, pinned
+from benchmarks.machine import LOAD_CORE, children_cpu_s, cpu_s, pinned
 from benchmarks.naive import stock_key
 from benchmarks.processes import Server, free_port, server
 from benchmarks.records import Records
@@ -28,6 +32,7 @@ from stock.ids import new_id
 from tests.servers import Valkey
 
 FIGURE = "http"
+CORES = "cores"  # of a reservation by the fast lane: who takes what
 
 
 class Cell(Struct):
@@ -36,23 +41,24 @@ class Cell(Struct):
     name: str
     pid: int
     run: Callable[[int], Shot]
+    valkey_pid: int | None = None  # where its share counts, too
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
     """One round on fresh servers; in the last one the curve of latency, too. Then the audit."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livesale-")))
-        hello, (naive, valkey) = stack.enter_context(_hello()), stack.enter_context(_naive())
+        hello, floor = stack.enter_context(_hello()), stack.enter_context(_floor())
+        naive, valkey = stack.enter_context(_naive())
         shop = stack.enter_context(open_shop(folder, scale.buyers))
-        for yardstick in (hello, naive):
+        for yardstick in (hello, floor, naive):
             yardstick.wait()
         with pinned(LOAD_CORE):
             cells = [
                 Cell(names.HELLO, hello.pid, partial(closed_loop.get, hello.url)),
-                Cell(
-                    names.HELLO_POST,
-                    hello.pid,
-                    partial(closed_loop.reserve, hello.url, new_id(), shop.tokens),
+                *(
+                    Cell(name, of.pid, partial(closed_loop.reserve, of.url, new_id(), shop.tokens))
+                    for name, of in ((names.HELLO_POST, hello), (names.FLOOR, floor))
                 ),
                 Cell(names.NAIVE, naive.pid, partial(_sell_naively, naive, valkey, shop.tokens)),
                 *_shop(shop),
@@ -60,16 +66,39 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
             for cell in cells if scale.warm_up_s else ():
                 cell.run(scale.warm_up_s)
             for cell in cells * scale.passes:
-                before_s = cpu_s(cell.pid)
-                shot = cell.run(scale.seconds)
-                cpu_us = 1e6 * (cpu_s(cell.pid) - before_s) / shot.requests
-                records.add(FIGURE, cell.name, shot.per_s, "requests/s", cpu_us)
+                _run(cell, scale.seconds, records)
             best = records.find(names.RESERVE_LANE) or records.find(names.RESERVE_PLAIN)
             assert best is not None  # noqa: S101  measured above
             wait_at_seventy(shop, statistics.mean(best.values[-scale.passes :]), scale, records)
             if last:
                 trace_curve(shop, best.median, scale, records)
         records.audits.append(shop.audit())
+
+
+def _run(cell: Cell, seconds: int, records: Records) -> None:
+    """Take down what it answered, and what that took."""
+    others = [cell.valkey_pid] if cell.valkey_pid is not None else []
+    before_s, load_before_s = [cpu_s(pid) for pid in (cell.pid, *others)], children_cpu_s()
+    shot = cell.run(seconds)
+    load_us = 1e6 * (children_cpu_s() - load_before_s) / shot.requests
+    after_s = [cpu_s(pid) for pid in (cell.pid, *others)]
+    cpu_us, *beside_us = [
+        1e6 * (after - before) / shot.requests
+        for after, before in zip(after_s, before_s, strict=True)
+    ]
+    records.add(FIGURE, cell.name, shot.per_s, "requests/s", cpu_us)
+    for valkey_us in beside_us:
+        records.add(CORES, names.WORKER_CORE, cpu_us, "µs")
+        records.add(CORES, names.VALKEY_CORE, valkey_us, "µs")
+        records.add(CORES, names.LOAD_CORE, load_us, "µs")
+        records.add(CORES, names.CORE_LIMIT, 1e6 / (valkey_us + load_us), "requests/s")
+
+
+@contextmanager
+def _floor() -> Iterator[Server]:
+    port = free_port()
+    with server("benchmarks.trivial", str(port), port=port) as floor:
+        yield floor
 
 
 @contextmanager
@@ -109,6 +138,6 @@ def _shop(shop: Shop) -> list[Cell]:
     selling = [Cell(names.RESERVE_PLAIN, plain.pid, plain.sell)]
     refusing = [Cell(names.SOLD_OUT_PLAIN, plain.pid, plain.refuse)]
     if lane is not None:
-        selling.append(Cell(names.RESERVE_LANE, lane.pid, lane.sell))
+        selling.append(Cell(names.RESERVE_LANE, lane.pid, lane.sell, shop.valkey_pid))
         refusing.append(Cell(names.SOLD_OUT_LANE, lane.pid, lane.refuse))
     return [*selling, *refusing]

@@ -44,5 +44,5 @@ def _bars(title: str, medians: dict[str, float]) -> str:
 
 
 def _bar(name: str, value: float) -> dict[str, object]:
-    ours = name not in (names.HELLO, names.HELLO_POST, names.NAIVE, names.BARE_INSERT)
+    ours = name not in (names.HELLO, names.HELLO_POST, names.FLOOR, names.NAIVE, names.BARE_INSERT)
     return {"value": value, "color": "#5e81ac" if ours else "#9aa1ad"}

@@ -4,14 +4,28 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks import cold_start, depth, engine, generator, http, writer
+from benchmarks import (
+    cold_start,
+    depth,
+    engine,
+    generator,
+    http,
+    parts,
+    sweep,
+    workers,
+    writer,
+)
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 
 Measure = Callable[[Scale, Records, bool], None]
 
 FIGURES: dict[str, Measure] = {
-    module.FIGURE: module.measure for module in (http, engine, writer, depth, cold_start, generator)
+    module.FIGURE: module.measure
+    for module in (
+        *(http, parts, engine, writer, depth),
+        *(workers, sweep, cold_start, generator),
+    )
 }
 
 

@@ -21,6 +21,9 @@ class Scale(Struct, frozen=True):
     shallow: int  # reservations in the drop, few and many
     deep: int
     turns: int  # of the two
+    repeats: int  # of each part, the best of which counts
+    drops: int  # opened at once
+    holds: int  # that expire at once
 
 
 FULL = Scale(
@@ -37,6 +40,9 @@ FULL = Scale(
     shallow=10_000,
     deep=1_000_000,
     turns=3,
+    repeats=200,
+    drops=10_000,
+    holds=100_000,
 )
 QUICK = Scale(
     rounds=1,
@@ -52,4 +58,7 @@ QUICK = Scale(
     shallow=500,
     deep=5_000,
     turns=1,
+    repeats=3,
+    drops=100,
+    holds=500,
 )

@@ -135,7 +135,7 @@ def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
         with pinned(LOAD_CORE):
             valkey.start()
         settings = _settings(valkey, folder)
-        tokens = _tokens(settings, buyers, folder)
+        tokens = make_tokens(settings, buyers, folder)
         plain = stack.enter_context(_worker(settings, tokens, 0, fast_lane=False))
         lane = None
         if HAS_FAST_LANE:
@@ -175,7 +175,8 @@ def _settings(valkey: Valkey, folder: Path) -> Settings:
     )
 
 
-def _tokens(settings: Settings, buyers: int, folder: Path) -> Tokens:
+def make_tokens(settings: Settings, buyers: int, folder: Path) -> Tokens:
+    """Tokens of so many buyers, in memory and in a file."""
     signer = TokenSigner.from_settings(settings)
     tokens = [signer.buyer(f"buyer-{number:08d}") for number in range(buyers)]
     path = folder / "tokens"

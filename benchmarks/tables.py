@@ -13,12 +13,16 @@ from loadtests.open_loop.result import Result
 
 TITLES = {
     "http": "One API worker over HTTP",
+    "cores": "What one reservation takes of both cores",
+    "parts": "What one reservation takes in the worker",
     "latency": "Latency, open loop",
     "engine": "The engine alone",
     "writer": "The writer",
     "depth": "A drop with few and with many reservations",
     "cold_start": "Cold start",
     "generator": "The open-loop generator",
+    "workers": "Two workers against one",
+    "sweep": "Much at once",
 }
 
 

@@ -15,7 +15,7 @@ END = b"\r\n\r\n"
 
 
 class Answers(asyncio.Protocol):
-    """Counts the heads that come in; requests with a body are not for this one."""
+    """Counts the heads that come in; a body without an empty line in it is taken for more head."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
