@@ -4,8 +4,10 @@ import ipaddress
 import time
 from collections.abc import Iterable
 from functools import lru_cache
+from math import ceil
 
 from livesale.http.problems import Problem
+from livesale.live.presence import MAX_TAPS
 from livesale.metrics import LIMITED
 from livesale.settings import Settings
 
@@ -31,12 +33,12 @@ class RateLimit:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def wait_s(self, key: str, now_s: float) -> float:
+    def wait_s(self, key: str, now_s: float, cost: int = 1) -> float:
         """0 when the request may pass, and is counted; else for how long it may not."""
         full_at = self._full_at.get(key, now_s)
         if full_at < now_s:
             full_at = now_s
-        full_at += self._interval_s
+        full_at += self._interval_s * cost
         wait_s = full_at - now_s - self._slack_s
         if wait_s > 1e-9:  # a burst adds up floats
             return wait_s
@@ -90,6 +92,8 @@ class Limits:
         limits = settings.limits
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
+        likes_per_s = settings.live.likes_per_s
+        self._likes = RateLimit(likes_per_s, ceil(likes_per_s) + MAX_TAPS)
         # (peer, X-Forwarded-For) → the address that a request counts for, None for none
         self.client = Clients(settings.http.trusted_proxies).address
 
@@ -97,6 +101,11 @@ class Limits:
         wait_s = self._addresses.wait_s(address, time.monotonic())
         if wait_s:
             raise _slow_down("address", wait_s)
+
+    def check_likes(self, buyer_id: str, count: int) -> None:
+        wait_s = self._likes.wait_s(buyer_id, time.monotonic(), count)
+        if wait_s:
+            raise _slow_down("buyer", wait_s)
 
     def check_buyer(self, buyer_id: str) -> None:
         wait_s = self._buyers.wait_s(buyer_id, time.monotonic())

@@ -16,7 +16,7 @@ from livesale.payments.errors import (
     GatewayRefused,
     PaymentFault,
 )
-from livesale.sales.errors import ChallengeRequired, SalesFault
+from livesale.sales.errors import ChallengeRequired, SalesFault, TooOften
 from livesale.store.errors import StoreUnavailable
 from stock.errors import (
     BooksBroken,
@@ -48,6 +48,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "ticket_invalid": (403, "This purchase ticket is not valid, or no longer"),
     "challenge_required": (403, "A challenge must be solved first"),
     "not_yours": (403, "This is for those who run the room"),
+    "muted": (403, "You may not speak in this room now"),
+    "banned": (403, "You may not be in this room now"),
     "login_blocked": (403, "The login provider blocks this user"),
     "provider_off": (403, "This login provider is not available here"),
     "callback_refused": (403, "This is no callback of the payment gateway, or not for us"),
@@ -59,6 +61,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unknown_room": (404, "There is no such room"),
     "unknown_item": (404, "There is no such item on the shelf"),
     "unknown_member": (404, "There is no such buyer"),
+    "unknown_comment": (404, "There is no such comment"),
     "gateway_off": (404, "This payment gateway is not the one in use here"),
     "method_not_allowed": (405, "This is not done with this method"),
     "request_timeout": (408, "The body took too long"),
@@ -94,6 +97,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "missing_field": (422, "A field is missing"),
     "unknown_field": (422, "There is no such field"),
     "invalid_field": (422, "A field is not valid"),
+    "comment_blocked": (422, "The comment has words that are not said here"),
     "idempotency_conflict": (422, "The idempotency key was used for another request"),
     "unknown_frame": (422, "There is no frame of this type"),
     "out_of_order": (422, "This frame does not come here"),
@@ -157,7 +161,8 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
-    by: Literal["buyer", "address"] | None = None
+    by: Literal["buyer", "address", "room"] | None = None
+    until_ms: int | None = None
     challenge: dict[str, Any] | None = None
 
 
@@ -200,6 +205,8 @@ def problem_of(fault: Exception) -> Problem | None:
     match fault:
         case Problem():
             return fault
+        case TooOften():
+            return Problem(fault.code, None, None, **fault.members)
         case SalesFault():
             problem = Problem(fault.code, fault.detail)
             problem.members.update(fault.members)
