@@ -33,16 +33,20 @@ from livesale.identity.publish_keys import PublishKeys
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bars import Bars
 from livesale.live.channels import Channels
+from livesale.live.comments import Comments
 from livesale.live.copy import RoomCopy
 from livesale.live.ingest import Ingest
 from livesale.live.life import Life
 from livesale.live.members import Members
 from livesale.live.on_air import OnAir
 from livesale.live.play import Screens
+from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
 from livesale.live.streams import Streams
+from livesale.live.words import load_words, words_file
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
@@ -100,7 +104,9 @@ def build_app(
     life = Life(deployment, copy)
     streams = Streams(deployment, life)
     hub = Hub(settings, make_frames())
-    channels = Channels(deployment, copy, frame_of, _note_round)
+    bars = Bars(deployment, copy)
+    channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
+    presence = Presence(deployment, copy, channels.viewers)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
@@ -132,6 +138,9 @@ def build_app(
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
         on_air=OnAir(deployment, drops, copy),
+        comments=Comments(deployment, copy, load_words(words_file(settings))),
+        bars=bars,
+        presence=presence,
         channels=channels,
         hub=hub,
         health=Health(deployment, draining),
@@ -153,6 +162,7 @@ def build_app(
         clock.running,
         *logins,
         gateway.running,
+        presence.running,
         channels.running,
         hub.running,
         lambda: _counting(batcher, till),

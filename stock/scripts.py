@@ -43,6 +43,11 @@ ROOM_VERBS = (
     "drop_changed",
     "snapshot",
     "history",
+    "comment",
+    "uncomment",
+    "report",
+    "bar",
+    "bars",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

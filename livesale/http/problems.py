@@ -16,7 +16,7 @@ from livesale.payments.errors import (
     GatewayRefused,
     PaymentFault,
 )
-from livesale.sales.errors import ChallengeRequired, SalesFault
+from livesale.sales.errors import ChallengeRequired, SalesFault, TooOften
 from livesale.store.errors import StoreUnavailable
 from stock.errors import (
     BooksBroken,
@@ -51,6 +51,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not_yours": (403, "This is for those who run the room"),
     "publish_key_invalid": (403, "This publish key is not valid, or no longer"),
     "hook_refused": (403, "This is no hook of a media server of ours"),
+    "muted": (403, "You may not speak in this room now"),
+    "banned": (403, "You may not be in this room now"),
     "login_blocked": (403, "The login provider blocks this user"),
     "provider_off": (403, "This login provider is not available here"),
     "callback_refused": (403, "This is no callback of the payment gateway, or not for us"),
@@ -63,6 +65,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unknown_item": (404, "There is no such item on the shelf"),
     "unknown_member": (404, "There is no such buyer"),
     "ingest_off": (404, "No media server is in use here"),
+    "unknown_comment": (404, "There is no such comment"),
     "gateway_off": (404, "This payment gateway is not the one in use here"),
     "method_not_allowed": (405, "This is not done with this method"),
     "request_timeout": (408, "The body took too long"),
@@ -100,6 +103,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "missing_field": (422, "A field is missing"),
     "unknown_field": (422, "There is no such field"),
     "invalid_field": (422, "A field is not valid"),
+    "comment_blocked": (422, "The comment has words that are not said here"),
     "idempotency_conflict": (422, "The idempotency key was used for another request"),
     "unknown_frame": (422, "There is no frame of this type"),
     "out_of_order": (422, "This frame does not come here"),
@@ -163,7 +167,8 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
-    by: Literal["buyer", "address"] | None = None
+    by: Literal["buyer", "address", "room"] | None = None
+    until_ms: int | None = None
     challenge: dict[str, Any] | None = None
 
 
@@ -206,6 +211,8 @@ def problem_of(fault: Exception) -> Problem | None:
     match fault:
         case Problem():
             return fault
+        case TooOften():
+            return Problem(fault.code, None, None, **fault.members)
         case SalesFault():
             problem = Problem(fault.code, fault.detail)
             problem.members.update(fault.members)

@@ -77,3 +77,10 @@ class DropPhase(StrEnum):
     SOLD_OUT = "sold_out"
     PAUSED = "paused"
     CLOSED = "closed"
+
+
+class BarKind(StrEnum):
+    """What is kept from a buyer in one room, until a certain time."""
+
+    MUTE = "mute"  # to speak
+    BAN = "ban"  # to be there under this name, and so to speak

@@ -234,6 +234,7 @@ rooms = Table(
     Column("pinned_ms", BigInteger, nullable=True),
     Column("version", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("bars_version", BigInteger, nullable=False, server_default="0"),
     Index("rooms_by_state", "state", "room_id"),
 )
 
@@ -285,4 +286,17 @@ room_streams = Table(
     Column("last_session", String(160), nullable=True),  # that has ended, and when
     Column("last_ms", BigInteger, nullable=True),
     Index("room_streams_by_seen", "silent", "seen_ms"),
+)
+
+# Who may not speak in a room, or not be there. `rooms.bars_version` rises with each change.
+room_bars = Table(
+    "room_bars",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("buyer_id", BuyerId, primary_key=True),
+    Column("kind", State, primary_key=True),  # livesale.live.states.BarKind
+    Column("until_ms", BigInteger, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("barred_by", String(80), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
 )

@@ -19,6 +19,7 @@ NAMES = {
     "room_id": "rnosuch",
     "item_id": "nosuch",
     "member_id": "nosuch",
+    "comment_id": "1",
 }
 MAY = {
     "buyer": {"buyer"},
