@@ -30,6 +30,9 @@ from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_draws import Draws
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
 from livesale.live.channels import Channels
 from livesale.live.copy import RoomCopy
 from livesale.live.life import Life
@@ -90,6 +93,9 @@ def build_app(
     drops = Drops(deployment)
     copy = RoomCopy(deployment)
     rooms = Rooms(deployment, copy)
+    on_air = OnAir(deployment, drops, copy)
+    draws = Draws(deployment, copy)
+    bags = Bags(deployment, on_air, draws)
     hub = Hub(settings, make_frames())
     channels = Channels(deployment, copy, frame_of, _note_round)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
@@ -119,7 +125,9 @@ def build_app(
         life=Life(deployment, copy),
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
-        on_air=OnAir(deployment, drops, copy),
+        on_air=on_air,
+        bags=bags,
+        bag_entries=BagEntries(deployment, bags, draws, copy, reservations),
         channels=channels,
         hub=hub,
         health=Health(deployment, draining),

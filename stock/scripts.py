@@ -43,6 +43,11 @@ ROOM_VERBS = (
     "drop_changed",
     "snapshot",
     "history",
+    "bag_open",
+    "bag_enter",
+    "bag_close",
+    "bag_entrants",
+    "bag_tell",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

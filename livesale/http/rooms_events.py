@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from livesale.http.rooms_socket import After, Epoch
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
-from livesale.live.events import DropView, ItemView, RoomView
+from livesale.live.events import BagView, DropView, ItemView, RoomView
 from livesale.live.rooms import room_over
 from livesale.live.states import OVER
 
@@ -31,6 +31,7 @@ class SnapshotView(Struct, frozen=True, tag_field="type", tag="snapshot"):
     room: RoomView
     items: list[ItemView]
     drops: list[DropView]
+    bag: BagView | None
 
 
 class EventPage(Struct, frozen=True):

@@ -12,6 +12,8 @@ from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
 from livesale.live.channels import Channels
 from livesale.live.life import Life
 from livesale.live.members import Members
@@ -60,6 +62,8 @@ class Services(Struct, frozen=True):
     members: Members
     shelves: Shelves
     on_air: OnAir
+    bags: Bags
+    bag_entries: BagEntries
     channels: Channels
     hub: Hub
     health: "Health"

@@ -63,6 +63,7 @@ class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
     room: msgspec.Raw
     items: list[msgspec.Raw]
     drops: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class _State(Struct):
@@ -384,6 +385,12 @@ class Channel:
 def _message(image: RoomImage) -> bytes:
     return msgspec.json.encode(
         SnapshotMessage(
-            image.epoch, image.offset, image.now_ms, image.room, image.items, image.drops
+            image.epoch,
+            image.offset,
+            image.now_ms,
+            image.room,
+            image.items,
+            image.drops,
+            image.bag,
         )
     )

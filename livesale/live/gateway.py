@@ -60,6 +60,7 @@ class RoomImage(Struct, frozen=True):
     room: msgspec.Raw
     items: list[msgspec.Raw]
     drops: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class History(Struct, frozen=True):
@@ -144,7 +145,7 @@ class RoomGateway:
         reply = await self._run("snapshot", room_id, {})
         if reply[0] != "OK":
             return None
-        _, epoch, offset, version, now_ms, doc, shelf, drops = reply
+        _, epoch, offset, version, now_ms, doc, shelf, drops, bag = reply
         items = [msgspec.json.decode(text, type=ItemView) for text in shelf[1::2]]
         items.sort(key=lambda item: (item.position, item.item_id))
         told = zip(drops[::2], drops[1::2], strict=True)
@@ -156,6 +157,7 @@ class RoomGateway:
             msgspec.Raw(doc.encode()),
             [msgspec.Raw(msgspec.json.encode(item)) for item in items],
             [msgspec.Raw(text.encode()) for name, text in sorted(told) if _TOLD not in name],
+            msgspec.Raw(bag.encode() or b"null"),
         )
 
     async def history(self, room_id: str, after: int, count: int) -> History | None:

@@ -2,7 +2,7 @@
 
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
 a host who is silent makes a live room abnormal, and ends it in the end; a room that was never begun
-expires; and a copy in Redis that is behind SQL is brought up to it.
+expires; and a copy in Redis that is behind SQL is brought up to it. Lucky bags are drawn beside it.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
+from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
 from livesale.live.life import Life
@@ -58,6 +59,7 @@ class RoomKeeper:
                 director = Director(self._deployment, partition, self._copy)
                 tasks.create_task(director.run(stop))
             tasks.create_task(self._watch(stop))
+            tasks.create_task(BagKeeper(self._deployment, self._copy).run(stop))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         backoff = Backoff()

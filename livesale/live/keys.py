@@ -17,11 +17,14 @@ class RoomKeys(Struct, frozen=True):
     shelf_key: str
     drops_key: str
     channel_key: str
+    bag_key: str
+    entrants_key: str
+    waiting_key: str
 
     @classmethod
     def of(cls, room_id: str) -> "RoomKeys":
         tag = f"{PREFIX}:{{{room_id}}}"
-        return cls(f"{tag}:room", f"{tag}:events", f"{tag}:shelf", f"{tag}:drops", f"{tag}:channel")
+        return cls(*[f"{tag}:{name.removesuffix('_key')}" for name in cls.__struct_fields__])
 
     def named(self) -> dict[str, str]:
         """As the scripts take them."""
