@@ -126,6 +126,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 
 # Seconds after which a client may try again, where it can help.
 RETRY_AFTER_S = {
+    "stay_longer": 5,
+    "not_drawn": 1,
     "slow_down": 1,
     "login_too_often": 60,
     "overloaded": 1,

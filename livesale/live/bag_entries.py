@@ -13,7 +13,7 @@ from livesale.live.bag_gateway import EnterCode, Entered
 from livesale.live.bags import PRIZE_STATES, Bags
 from livesale.live.copy import RoomCopy
 from livesale.live.rooms import room_over
-from livesale.live.states import ON_AIR, OVER
+from livesale.live.states import OVER, RoomState
 from livesale.sales.errors import PartitionClosed, RoomRefused
 from livesale.sales.fresh import Fresh
 from livesale.sales.reservations import Reservations
@@ -89,8 +89,8 @@ class BagEntries:
         """
         if room.state in OVER:
             raise room_over()
-        if room.state not in ON_AIR:
-            raise RoomRefused("room_state", f"The room is {room.state}.")
+        if room.state == RoomState.BANNED:
+            raise RoomRefused("room_state", "The room is banned.")
         if buyer_id == room.host:
             raise RoomRefused("own_bag", "The host does not enter.")
         known = await self._terms.get(f"{room.room_id}|{bag_id}")
