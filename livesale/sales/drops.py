@@ -105,7 +105,7 @@ class Drops:
             sku = await catalogue.find_sku(connection, new.sku_id)
             room = await find_room(connection, new.room_id) if new.room_id else None
         if not new.price_fen and not new.ticket_required:
-            raise InvalidField("ticket_required", "A drop at price 0 needs it: it is for winners.")
+            raise InvalidField("price_fen", "0 is for prizes, which need `ticket_required`.")
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:

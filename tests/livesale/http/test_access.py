@@ -19,6 +19,7 @@ NAMES = {
     "room_id": "rnosuch",
     "item_id": "nosuch",
     "member_id": "nosuch",
+    "bag_id": "nosuch",
 }
 MAY = {
     "buyer": {"buyer"},

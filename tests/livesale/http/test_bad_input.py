@@ -88,6 +88,10 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
+    "/v1/rooms/{room_id}/bags": {
+        **{"title": "x", "places": 1, "countdown_s": 60},
+        **{"coupon": "x", "drop_id": "x"},
+    },
     "/v1/rooms/{room_id}/drops/{drop_id}/restock": {"units": 1, "reason": "x"},
 }
 CASES = [
