@@ -33,6 +33,9 @@ from livesale.identity.publish_keys import PublishKeys
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_draws import Draws
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
 from livesale.live.bars import Bars
 from livesale.live.channels import Channels
 from livesale.live.comments import Comments
@@ -103,6 +106,9 @@ def build_app(
     rooms = Rooms(deployment, copy)
     life = Life(deployment, copy)
     streams = Streams(deployment, life)
+    on_air = OnAir(deployment, drops, copy)
+    draws = Draws(deployment, copy)
+    bags = Bags(deployment, on_air, draws)
     hub = Hub(settings, make_frames())
     bars = Bars(deployment, copy)
     channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
@@ -137,10 +143,12 @@ def build_app(
         gate=Gate(settings.ingest),
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
-        on_air=OnAir(deployment, drops, copy),
+        on_air=on_air,
         comments=Comments(deployment, copy, load_words(words_file(settings))),
         bars=bars,
         presence=presence,
+        bags=bags,
+        bag_entries=BagEntries(deployment, bags, draws, copy, reservations),
         channels=channels,
         hub=hub,
         health=Health(deployment, draining),

@@ -48,6 +48,11 @@ ROOM_VERBS = (
     "report",
     "bar",
     "bars",
+    "bag_open",
+    "bag_enter",
+    "bag_close",
+    "bag_entrants",
+    "bag_tell",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

@@ -13,6 +13,8 @@ from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
 from livesale.live.bars import Bars
 from livesale.live.channels import Channels
 from livesale.live.comments import Comments
@@ -72,6 +74,8 @@ class Services(Struct, frozen=True):
     comments: Comments
     bars: Bars
     presence: Presence
+    bags: Bags
+    bag_entries: BagEntries
     channels: Channels
     hub: Hub
     health: "Health"

@@ -69,6 +69,7 @@ class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
     drops: list[msgspec.Raw]
     people: msgspec.Raw
     comments: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class _State(Struct):
@@ -410,5 +411,6 @@ def _message(image: RoomImage) -> bytes:
             image.drops,
             image.people,
             image.comments,
+            image.bag,
         )
     )

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from livesale.live.states import BarKind, DropPhase, ItemState, RoomState
+from livesale.live.states import BagPhase, BarKind, DropPhase, ItemState, RoomState
 
 Speaker = Literal["viewer", "assistant", "host"]
 
@@ -78,6 +78,32 @@ class CommentView(Struct, frozen=True):
     buyer_id: str
     role: Speaker
     text: str
+
+
+class BagPrize(Struct, frozen=True):
+    """A unit of a drop at no price, or a coupon: one of the two."""
+
+    drop_id: str | None
+    coupon: str | None
+
+
+class BagView(Struct, frozen=True, omit_defaults=True):
+    """A lucky bag. `commitment` is the SHA-256 of the seed of its draw; what is behind it comes
+    with the draw. `winners` are entry ids, the first winner first."""
+
+    bag_id: str
+    title: str
+    state: BagPhase
+    prize: BagPrize
+    places: int  # how many win
+    stay_ms: int  # for how long one must have been asking before one is in
+    draws_ms: int
+    commitment: str
+    seed: str | None = None
+    list_hash: str | None = None
+    entries: int | None = None
+    winners: list[str] | None = None
+    reason: str | None = None  # why it is void
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -227,6 +253,24 @@ class ViewerUnbarred(Event, frozen=True, kw_only=True, tag="viewer.unbarred"):
     bar: BarKind
 
 
+class BagOpened(Event, frozen=True, kw_only=True, tag="bag.opened"):
+    """A lucky bag takes entries until its `draws_ms`. Keep its `commitment` to check the draw."""
+
+    bag: BagView
+
+
+class BagDrawn(Event, frozen=True, kw_only=True, tag="bag.drawn"):
+    """The draw, with all that it follows from but the list itself."""
+
+    bag: BagView
+
+
+class BagVoid(Event, frozen=True, kw_only=True, tag="bag.void"):
+    """The bag could not be drawn: nobody wins."""
+
+    bag: BagView
+
+
 EVENTS: list[type[Event]] = [
     RoomChanged,
     RoomReset,
@@ -249,6 +293,9 @@ EVENTS: list[type[Event]] = [
     CommentDeleted,
     ViewerBarred,
     ViewerUnbarred,
+    BagOpened,
+    BagDrawn,
+    BagVoid,
 ]
 
 # What may wait a moment for the next of its kind when a worker is busy sending.

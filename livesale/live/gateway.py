@@ -63,6 +63,7 @@ class RoomImage(Struct, frozen=True):
     drops: list[msgspec.Raw]
     people: msgspec.Raw
     comments: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class History(Struct, frozen=True):
@@ -147,7 +148,7 @@ class RoomGateway:
         reply = await self.run("snapshot", room_id, {})
         if reply[0] != "OK":
             return None
-        _, epoch, offset, version, now_ms, doc, shelf, drops, people, comments = reply
+        _, epoch, offset, version, now_ms, doc, shelf, drops, people, comments, bag = reply
         items = [msgspec.json.decode(text, type=ItemView) for text in shelf[1::2]]
         items.sort(key=lambda item: (item.position, item.item_id))
         told = zip(drops[::2], drops[1::2], strict=True)
@@ -161,6 +162,7 @@ class RoomGateway:
             [msgspec.Raw(text.encode()) for name, text in sorted(told) if _TOLD not in name],
             msgspec.Raw(f"{{{people[1:]}".encode() if people else NOBODY),
             [msgspec.Raw(text.encode()) for text in comments],
+            msgspec.Raw(bag.encode() or b"null"),
         )
 
     async def history(self, room_id: str, after: int, count: int) -> History | None:

@@ -3,7 +3,7 @@
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
 a host who is silent makes a live room abnormal, and ends it in the end; a room that was never begun
 expires; one whose stream fell silent is paused; a copy in Redis that is behind SQL is brought up to
-it; and viewers of a worker that died are counted no more.
+it; and viewers of a worker that died are counted no more. Lucky bags are drawn beside it.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
+from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
 from livesale.live.life import Life
@@ -62,6 +63,7 @@ class RoomKeeper:
                 director = Director(self._deployment, partition, self._copy)
                 tasks.create_task(director.run(stop))
             tasks.create_task(self._watch(stop))
+            tasks.create_task(BagKeeper(self._deployment, self._copy).run(stop))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         backoff = Backoff()

@@ -20,6 +20,9 @@ class RoomKeys(Struct, frozen=True):
     bars_key: str
     paces_key: str
     comments_key: str
+    bag_key: str
+    entrants_key: str
+    waiting_key: str
     channel_key: str
 
     @classmethod

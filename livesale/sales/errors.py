@@ -44,7 +44,8 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets."""
+    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets,
+    prize_only."""
 
 
 class KeyConflict(SalesFault):
@@ -55,7 +56,8 @@ class KeyConflict(SalesFault):
 class RoomRefused(SalesFault):
     """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
     too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, banned,
-    comment_blocked."""
+    comment_blocked, bag_running, bag_closed, bag_full, own_bag, stay_longer, not_drawn, no_prize,
+    prize_gone."""
 
 
 class TooOften(SalesFault):
@@ -66,7 +68,7 @@ class TooOften(SalesFault):
 
 
 class PaymentRefused(SalesFault):
-    """Codes: hold_ended, payer_unknown, transaction_used."""
+    """Codes: hold_ended, payer_unknown, transaction_used, nothing_to_pay."""
 
 
 class RefundRefused(SalesFault):

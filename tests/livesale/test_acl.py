@@ -150,6 +150,9 @@ async def show_everything(api: Api) -> None:
         await show.act("mutes", {"buyer_id": "ann", "seconds": 60})
         await api.post(f"{show.path}/likes", by=ann)
         await viewer.until("people", likes=1)
+        bag = await show.act("bags", {"title": "b", "places": 1, "countdown_s": 1, "coupon": "c"})
+        await show.act(f"bags/{bag['bag_id']}/entries", by=api.buyer())
+        await viewer.until("bag.drawn")
         gone = await api.delete(f"{show.path}/items/{item['item_id']}", by=show.host)
         assert gone.status == 200, gone.body
         await show.act("end")

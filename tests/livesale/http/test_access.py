@@ -20,6 +20,7 @@ NAMES = {
     "item_id": "nosuch",
     "member_id": "nosuch",
     "comment_id": "1",
+    "bag_id": "nosuch",
 }
 MAY = {
     "buyer": {"buyer"},

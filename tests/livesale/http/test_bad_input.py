@@ -106,6 +106,10 @@ GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/rooms/{room_id}/mutes": {"buyer_id": "ann", "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/bans": {"buyer_id": "ann", "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
+    "/v1/rooms/{room_id}/bags": {
+        **{"title": "x", "places": 1, "countdown_s": 60},
+        **{"coupon": "x", "drop_id": "x"},
+    },
     "/v1/rooms/{room_id}/drops/{drop_id}/restock": {"units": 1, "reason": "x"},
 }
 OPTIONAL = {
