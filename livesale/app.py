@@ -108,7 +108,8 @@ def build_app(
     streams = Streams(deployment, life)
     on_air = OnAir(deployment, drops, copy)
     draws = Draws(deployment, copy)
-    bags = Bags(deployment, on_air, draws)
+    comments = Comments(deployment, copy, load_words(words_file(settings)))
+    bags = Bags(deployment, on_air, draws, comments)
     hub = Hub(settings, make_frames())
     bars = Bars(deployment, copy)
     channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
@@ -144,7 +145,7 @@ def build_app(
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
         on_air=on_air,
-        comments=Comments(deployment, copy, load_words(words_file(settings))),
+        comments=comments,
         bars=bars,
         presence=presence,
         bags=bags,

@@ -84,7 +84,7 @@ INGEST_HOOKS = Counter(
 )
 COMMENTS = Counter(
     "livesale_room_comments_total",
-    "Comments in live rooms: said, or the problem they were refused with",
+    "Comments in live rooms: said, counted (for a lucky bag only), or the problem they met",
     ["answer"],
     registry=REGISTRY,
 )

@@ -39,9 +39,10 @@ class Pong(Message, frozen=True, kw_only=True, tag="pong"):
 
 
 class Commented(Message, frozen=True, kw_only=True, tag="commented"):
-    """The answer to a client's `comment`: the number of its event."""
+    """The answer to a client's `comment`: the number of its event. None: it was the phrase of the
+    lucky bag, which counts, and too many speak for the others to hear it."""
 
-    comment_id: int
+    comment_id: int | None
     ref: str | None = None
 
 

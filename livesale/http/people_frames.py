@@ -27,7 +27,7 @@ async def on_comment(services: Services, viewer: Viewer, frame: CommentFrame) ->
     room = await services.rooms.shown(viewer.room_id)
     role = await services.members.role_of_buyer(room, buyer_id)
     said = await services.comments.say(room, buyer_id, role, frame.text)
-    viewer.tell(Commented(comment_id=said.comment_id, ref=frame.ref))
+    viewer.tell(Commented(comment_id=said.comment_id if said else None, ref=frame.ref))
 
 
 async def on_like(services: Services, viewer: Viewer, frame: LikeFrame) -> None:

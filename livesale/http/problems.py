@@ -97,6 +97,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "shelf_full": (409, "The room has as many as it may have"),
     "item_hidden": (409, "Viewers do not see the item"),
     "too_many_members": (409, "The room has as many members as it may have"),
+    "phrase_missing": (409, "The phrase of the lucky bag must be said first"),
     "bag_running": (409, "The room has a lucky bag already"),
     "bag_full": (409, "The lucky bag takes no more entries"),
     "nothing_to_pay": (409, "A prize is claimed, not paid for"),

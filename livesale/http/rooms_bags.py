@@ -38,7 +38,8 @@ async def show_bag(services: Services, call: Call) -> Answer:
 
 async def enter_bag(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
-    entry, is_new = await services.bag_entries.enter(room, call.path["bag_id"], call.buyer_id)
+    role = await services.members.role_of_buyer(room, call.buyer_id)
+    entry, is_new = await services.bag_entries.enter(room, call.path["bag_id"], call.buyer_id, role)
     return Answer(201 if is_new else 200, entry)
 
 
@@ -108,14 +109,15 @@ ROUTES = [
         {200: BagEntry, 201: BagEntry},
         (
             *("unknown_room", "unknown_bag", "own_bag", "room_state", "room_over"),
-            *("bag_closed", "bag_full", "stay_longer", *_ENGINE),
+            *("banned", "bag_closed", "bag_full", "phrase_missing", "stay_longer", *_ENGINE),
         ),
         auth="buyer",
         body=Nothing,
         default_body=Nothing(),
         description=(
             "Once: asked again, the same entry is answered. Where one has to stay, the first call "
-            "begins one's time: ask again every few seconds until it is over."
+            "begins one's time: ask again every few seconds until it is over. Where there is a "
+            "`phrase`, say it in a comment first."
         ),
     ),
     Route(

@@ -26,7 +26,8 @@ async def show_people(services: Services, call: Call) -> Answer:
 async def say(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
     role = await services.members.role_of_buyer(room, call.buyer_id)
-    return Answer(201, await services.comments.say(room, call.buyer_id, role, call.body.text))
+    said = await services.comments.say(room, call.buyer_id, role, call.body.text)
+    return Answer(201, said) if said else Answer(202, Nothing())
 
 
 async def delete_comment(services: Services, call: Call) -> Answer:
@@ -127,13 +128,14 @@ ROUTES = [
         say,
         "Say something",
         "people",
-        {201: CommentView},
+        {201: CommentView, 202: Nothing},
         ("room_state", "muted", "comment_blocked", *SPEAK),
         auth="buyer",
         body=NewComment,
         description=(
-            "What comes back is what others see. After `outcome_unknown` it may have been said: "
-            "look at the events before you say it again."
+            "What comes back is what others see. 202: it was the phrase of the lucky bag, which "
+            "counts, and too many speak for the others to hear it. After `outcome_unknown` it may "
+            "have been said: look at the events before you say it again."
         ),
     ),
     Route(

@@ -15,6 +15,7 @@ from livesale.live.bag_gateway import BagGateway, CloseBagCode, OpenBagCode, Tel
 from livesale.live.copy import RoomCopy
 from livesale.live.events import BagDrawn, BagVoid
 from livesale.live.views import view_of_bag
+from livesale.live.words import fold
 from livesale.sales.errors import Unknown
 from livesale.sales.reservations import as_reservation
 from livesale.store import bags as store
@@ -73,7 +74,10 @@ class Draws:
 
     async def _open(self, bag: Bag) -> OpenBagCode:
         view = view_of_bag(bag)
-        return await self.gateway.open_bag(bag.room_id, view, stay_ms=bag.stay_ms, keep_ms=KEEP_MS)
+        phrase = fold(bag.phrase or "")[0]
+        return await self.gateway.open_bag(
+            bag.room_id, view, stay_ms=bag.stay_ms, phrase=phrase, keep_ms=KEEP_MS
+        )
 
     async def _draw(self, bag: Bag) -> Bag:
         """Close the list and write down who wins, if it is time."""

@@ -11,7 +11,9 @@ from livesale.live import draw
 from livesale.live.bag_draws import Draws
 from livesale.live.bag_gateway import EnterCode, Entered
 from livesale.live.bags import PRIZE_STATES, Bags
+from livesale.live.comments import banned
 from livesale.live.copy import RoomCopy
+from livesale.live.members import RoomRole
 from livesale.live.rooms import room_over
 from livesale.live.states import OVER, RoomState
 from livesale.sales.errors import PartitionClosed, RoomRefused
@@ -81,18 +83,20 @@ class BagEntries:
         self._reservations = reservations
         self._terms: Fresh[Bag] = Fresh(self._load, ttl_s=TERMS_S)
 
-    async def enter(self, room: Room, bag_id: str, buyer_id: str) -> tuple[BagEntry, bool]:
+    async def enter(
+        self, room: Room, bag_id: str, buyer_id: str, role: RoomRole
+    ) -> tuple[BagEntry, bool]:
         """The viewer's entry, and whether it is new.
 
-        Raises RoomRefused: own_bag (the host's), room_state, room_over, bag_closed, bag_full,
-        stay_longer with `retry_after_s`.
+        Raises RoomRefused: own_bag (for those who run the room), room_state, room_over, banned,
+        bag_closed, bag_full, phrase_missing, stay_longer with `retry_after_s`.
         """
         if room.state in OVER:
             raise room_over()
         if room.state == RoomState.BANNED:
             raise RoomRefused("room_state", "The room is banned.")
-        if buyer_id == room.host:
-            raise RoomRefused("own_bag", "The host does not enter.")
+        if role is not RoomRole.VIEWER:
+            raise RoomRefused("own_bag", f"The {role} does not enter.")
         known = await self._terms.get(f"{room.room_id}|{bag_id}")
         bag = known or await self._bags.find(room.room_id, bag_id)  # made a moment ago, perhaps
         entered = await self._try(room.room_id, bag_id, buyer_id)
@@ -101,6 +105,10 @@ class BagEntries:
                 raise RoomRefused("bag_closed", "Its time is over.")
             case EnterCode.FULL:
                 raise RoomRefused("bag_full", f"It takes at most {MAX_ENTRIES} entries.")
+            case EnterCode.BANNED:
+                raise banned(entered.number)
+            case EnterCode.UNSAID:
+                raise RoomRefused("phrase_missing", f"Say this in a comment first: {bag.phrase}")
             case EnterCode.WAIT:
                 seconds = -(-entered.number // 1000)
                 detail = f"Stay {entered.number} ms longer; ask every few seconds."

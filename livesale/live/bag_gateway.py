@@ -22,7 +22,9 @@ class OpenBagCode(StrEnum):
 class EnterCode(StrEnum):
     ENTERED = "ENTERED"
     REPLAYED = "REPLAYED"
+    UNSAID = "UNSAID"  # say the phrase first
     WAIT = "WAIT"  # stay longer
+    BANNED = "BANNED"
     CLOSED = "CLOSED"
     FULL = "FULL"
     UNKNOWN_BAG = "UNKNOWN_BAG"
@@ -54,13 +56,14 @@ class BagGateway(RoomGateway):
     """All raise the faults of stock.errors. Every call may be repeated."""
 
     async def open_bag(
-        self, room_id: str, bag: BagView, *, stay_ms: int, keep_ms: int
+        self, room_id: str, bag: BagView, *, stay_ms: int, phrase: str, keep_ms: int
     ) -> OpenBagCode:
         kind, rest = encode(BagOpened(bag=bag))
         args: dict[str, str | int] = {
             "bag_id": bag.bag_id,
             "draws_ms": bag.draws_ms,
             "stay_ms": stay_ms,
+            "phrase": phrase,
             "doc": msgspec.json.encode(bag).decode(),
             "keep_ms": keep_ms,
             "history": self.history_size,

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from livesale.deployment import Deployment
 from livesale.live import draw
 from livesale.live.bag_draws import Draws
+from livesale.live.comments import Comments
 from livesale.live.events import BagView
 from livesale.live.on_air import OnAir
 from livesale.live.states import ON_AIR
@@ -54,6 +55,9 @@ class NewBag(Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(ge=0, le=MAX_COUNTDOWN_S, description="seconds one must have been asking to be in"),
     ] = 0
+    phrase: Annotated[str, prose(examples=["我要福袋"], description="to be said first")] | None = (
+        None
+    )
     claim_s: Annotated[
         int, Meta(ge=10, le=30 * 86_400, description="seconds in which a coupon can be claimed")
     ] = 600
@@ -88,11 +92,14 @@ class BagPage(Struct, frozen=True):
 class Bags:
     """One per process. All raise StoreUnavailable and the faults of stock.errors."""
 
-    def __init__(self, deployment: Deployment, on_air: OnAir, draws: Draws) -> None:
+    def __init__(
+        self, deployment: Deployment, on_air: OnAir, draws: Draws, comments: Comments
+    ) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._on_air = on_air
         self._draws = draws
+        self._comments = comments
         self._records: Fresh[bytes] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
 
     async def create(self, room: Room, new: NewBag) -> BagView:
@@ -107,6 +114,7 @@ class Bags:
             raise InvalidField("drop_id", "Either a drop or a coupon is needed.")
         if new.stay_s >= new.countdown_s:
             raise InvalidField("stay_s", "Nobody could stay that long before the draw.")
+        phrase = self._comments.phrase(new.phrase) if new.phrase is not None else None
         draws_ms = await self._engine.now_ms() + round(new.countdown_s * 1000)
         if new.drop_id is not None:
             await self._check_drop(room, new.drop_id, new.places, draws_ms)
@@ -120,6 +128,7 @@ class Bags:
             coupon=new.coupon,
             places=new.places,
             stay_ms=round(new.stay_s * 1000),
+            phrase=phrase,
             claim_ms=new.claim_s * 1000,
             draws_ms=draws_ms,
             seed=seed,

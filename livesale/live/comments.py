@@ -13,7 +13,7 @@ from livesale.live.people_scripts import Pace, Said, SayCode, UnsayCode
 from livesale.live.rooms import room_over
 from livesale.live.speech import clean
 from livesale.live.states import OVER, RoomState
-from livesale.live.words import BlockedWords
+from livesale.live.words import BlockedWords, fold
 from livesale.sales.errors import InvalidField, RoomRefused, TooOften, Unknown
 from livesale.store.rooms import Room
 from stock.errors import Unreachable
@@ -43,8 +43,9 @@ class Comments:
         self._words = words
         self._pace = Pace(live.comment_ms, live.comment_burst, 1000 / live.comments_per_s)
 
-    async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView:
-        """Say something in a room.
+    async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView | None:
+        """Say something in a room. None: it was the phrase of the lucky bag, which counts, and too
+        many speak for the others to hear it.
 
         Raises InvalidField, TooOften, or RoomRefused: room_over, room_state (it is banned), muted,
         banned, comment_blocked.
@@ -54,35 +55,51 @@ class Comments:
         except (InvalidField, RoomRefused, TooOften) as refused:
             metrics.COMMENTS.labels(refused.code).inc()
             raise
-        metrics.COMMENTS.labels("said").inc()
+        metrics.COMMENTS.labels("said" if said else "counted").inc()
         return said
 
-    async def _say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView:
+    async def _say(
+        self, room: Room, buyer_id: str, role: RoomRole, text: str
+    ) -> CommentView | None:
         if room.state in OVER:
             raise room_over()
         if room.state == RoomState.BANNED:
             raise RoomRefused("room_state", f"The room is {room.state}.")
-        seen = clean(text)
-        if not seen:
-            raise InvalidField("text", "Nothing of it can be seen.")
-        if len(seen) > self._live.comment_chars:
-            detail = f"A comment has at most {self._live.comment_chars} characters."
-            raise InvalidField("text", detail)
+        seen = self._seen(text, "text")
         if self._words.found_in(seen):
             raise RoomRefused("comment_blocked", "It has words that are not said here.")
         pace = self._pace if role == RoomRole.VIEWER else _ALL
         event = Comment(comment_id=0, buyer_id=buyer_id, role=_SPEAKERS[role], text=seen)
         said = await self._send(room.room_id, event, pace)
-        if said.comment is None:
+        if said.code not in (SayCode.SAID, SayCode.COUNTED):
             raise _refusal(said)
         return said.comment
 
+    def phrase(self, text: str) -> str:
+        """A phrase that a lucky bag asks viewers for, as they will see it. Raises InvalidField for
+        one that nobody could say."""
+        seen = self._seen(text, "phrase")
+        if not fold(seen)[0]:
+            raise InvalidField("phrase", "It has no letter and no digit to know it by.")
+        if self._words.found_in(seen):
+            raise InvalidField("phrase", "It has words that are not said here.")
+        return seen
+
+    def _seen(self, text: str, field: str) -> str:
+        seen = clean(text)
+        if not seen:
+            raise InvalidField(field, "Nothing of it can be seen.")
+        if len(seen) > self._live.comment_chars:
+            detail = f"A comment has at most {self._live.comment_chars} characters."
+            raise InvalidField(field, detail)
+        return seen
+
     async def _send(self, room_id: str, event: Comment, pace: Pace) -> Said:
-        scripts, kept = self._copy.people, self._live.comments_kept
-        said = await scripts.say(room_id, event, pace, kept=kept)
+        scripts, kept, folded = self._copy.people, self._live.comments_kept, fold(event.text)[0]
+        said = await scripts.say(room_id, event, folded, pace, kept=kept)
         if said.code is SayCode.UNKNOWN_ROOM:
             await self._copy.revive(room_id)
-            said = await scripts.say(room_id, event, pace, kept=kept)
+            said = await scripts.say(room_id, event, folded, pace, kept=kept)
         return said
 
     async def delete(self, room_id: str, comment_id: int, by: str) -> None:

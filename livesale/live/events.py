@@ -99,6 +99,7 @@ class BagView(Struct, frozen=True, omit_defaults=True):
     stay_ms: int  # for how long one must have been asking before one is in
     draws_ms: int
     commitment: str
+    phrase: str | None = None  # that one must have said in a comment, since the bag was opened
     seed: str | None = None
     list_hash: str | None = None
     entries: int | None = None

@@ -23,6 +23,7 @@ class RoomKeys(Struct, frozen=True):
     bag_key: str
     entrants_key: str
     waiting_key: str
+    said_key: str
     channel_key: str
 
     @classmethod

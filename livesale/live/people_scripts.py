@@ -24,6 +24,7 @@ class SayCode(StrEnum):
     MUTED = "MUTED"
     TOO_OFTEN = "TOO_OFTEN"
     CROWDED = "CROWDED"
+    COUNTED = "COUNTED"  # for the lucky bag whose phrase it is; the room is too crowded to hear it
 
 
 class UnsayCode(StrEnum):
@@ -69,14 +70,18 @@ class PeopleScripts:
         self._run = gateway.run
         self._history = gateway.history_size
 
-    async def say(self, room_id: str, comment: Comment, pace: Pace, *, kept: int) -> Said:
-        """Say something; `kept` comments are shown to newcomers."""
+    async def say(
+        self, room_id: str, comment: Comment, folded: str, pace: Pace, *, kept: int
+    ) -> Said:
+        """Say something; `folded` is it as phrases are compared, and `kept` comments are shown to
+        newcomers."""
         card = msgspec.to_builtins(comment)
         for name in ("type", "offset", "at_ms", "comment_id"):
             del card[name]
         args: dict[str, str | int] = {
             "buyer_id": comment.buyer_id,
             "card": msgspec.json.encode(card).decode()[1:-1].translate(_HARMLESS),
+            "folded": folded,
             "person_ms": pace.person_ms,
             "person_burst": pace.person_burst,
             "room_ms": f"{pace.room_ms:.3f}",

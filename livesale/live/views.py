@@ -107,6 +107,7 @@ def view_of_bag(bag: Bag, winners: Sequence[str] = (), entries: int | None = Non
         stay_ms=bag.stay_ms,
         draws_ms=bag.draws_ms,
         commitment=bag.commitment,
+        phrase=bag.phrase,
         seed=bag.seed if is_drawn else None,
         list_hash=bag.list_hash,
         entries=bag.entries if is_drawn else entries,

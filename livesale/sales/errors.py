@@ -56,8 +56,8 @@ class KeyConflict(SalesFault):
 class RoomRefused(SalesFault):
     """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
     too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, banned,
-    comment_blocked, bag_running, bag_closed, bag_full, own_bag, stay_longer, not_drawn, no_prize,
-    prize_gone."""
+    comment_blocked, bag_running, bag_closed, bag_full, own_bag, phrase_missing, stay_longer,
+    not_drawn, no_prize, prize_gone."""
 
 
 class TooOften(SalesFault):

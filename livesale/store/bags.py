@@ -46,6 +46,7 @@ class Bag(Struct, frozen=True):
     salt: str
     commitment: str
     created_ms: int
+    phrase: str | None = None  # that one must have said
     list_hash: str | None = None
     entries: int | None = None
     drawn_ms: int | None = None

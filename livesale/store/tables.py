@@ -313,6 +313,7 @@ bags = Table(
     Column("coupon", String(200), nullable=True),  # what a coupon is good for
     Column("places", Integer, nullable=False),  # how many win
     Column("stay_ms", BigInteger, nullable=False),
+    Column("phrase", String(200), nullable=True),  # that one must have said
     Column("claim_ms", BigInteger, nullable=False),  # for how long a coupon can be claimed
     Column("draws_ms", BigInteger, nullable=False),
     Column("seed", String(64), nullable=False),

@@ -7,14 +7,16 @@
 --       4 bag_key           hash
 --       5 entrants_key      zset
 --       6 waiting_key       hash
+--       7 said_key          zset
 -- ARGV  1 bag_id            text
 --       2 draws_ms          ms
 --       3 stay_ms           for how long one must have been asking before one is in, 0 for not
---       4 doc               the bag as viewers see it, JSON
---       5 keep_ms           for how long the keys are kept after the draw
---       6 history           how many events are kept, about, ≥ 1
---       7 kind              type of the event
---       8 rest              its other members as JSON, from the comma to the last brace
+--       4 phrase            that one must have said, as phrases are compared; nothing for none
+--       5 doc               the bag as viewers see it, JSON
+--       6 keep_ms           for how long the keys are kept after the draw
+--       7 history           how many events are kept, about, ≥ 1
+--       8 kind              type of the event
+--       9 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'LATE'} | {'REPLAYED'} | {'OPENED'}
 -- LOGS     the event; when OPENED
 --
@@ -25,9 +27,10 @@
 --!include room_log
 
 local room_key, events_key, channel_key = KEYS[1], KEYS[2], KEYS[3]
-local bag_key, entrants_key, waiting_key = KEYS[4], KEYS[5], KEYS[6]
-local bag_id, draws_ms, stay_ms, doc = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local keep_ms, history, kind, rest = tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
+local bag_key, entrants_key, waiting_key, said_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local bag_id, draws_ms, stay_ms, phrase = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local doc, keep_ms, history = ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local kind, rest = ARGV[8], ARGV[9]
 
 local room = read_room(room_key)
 if not room then
@@ -44,8 +47,9 @@ check_log(events_key)
 redis.call('UNLINK', bag_key)
 redis.call('UNLINK', entrants_key)
 redis.call('UNLINK', waiting_key)
+redis.call('UNLINK', said_key)
 redis.call('HSET', bag_key, 'bag_id', bag_id, 'state', 'open', 'doc', doc, 'stay_ms', stay_ms,
-  'draws_ms', string.format('%.0f', draws_ms), 'keep_ms', string.format('%.0f', keep_ms))
+  'phrase', phrase, 'draws_ms', string.format('%.0f', draws_ms), 'keep_ms', string.format('%.0f', keep_ms))
 redis.call('PEXPIRE', bag_key, draws_ms - now + keep_ms)
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
 return {'OPENED'}

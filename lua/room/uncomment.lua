@@ -4,7 +4,8 @@
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 comments_key      stream
---       4 channel_key       channel of sharded pub/sub
+--       4 said_key          zset
+--       5 channel_key       channel of sharded pub/sub
 -- ARGV  1 comment_id        its number, ≥ 1
 --       2 by                whose it must be; nothing: anybody's
 --       3 history           how many events are kept, about, ≥ 1
@@ -12,13 +13,14 @@
 -- LOGS     comment.deleted; when DELETED
 --
 -- Whose a comment was is forgotten with it: one that is older than those kept may be taken back by
--- those who may take any, and every time it is told.
+-- those who may take any, and every time it is told. What was noted of it for a lucky bag goes too.
 
 --!include now
 --!include room
 --!include room_log
 
-local room_key, events_key, comments_key, channel_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local room_key, events_key, comments_key = KEYS[1], KEYS[2], KEYS[3]
+local said_key, channel_key = KEYS[4], KEYS[5]
 local comment_id, by, history = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 
 local room = read_room(room_key)
@@ -28,6 +30,7 @@ elseif comment_id > (tonumber(redis.call('HGET', room_key, 'comments')) or 0) th
   return {'UNKNOWN_COMMENT'}
 end
 check_log(events_key)
+redis.call('ZCARD', said_key)
 local now = now_ms()
 local id = string.format('%.0f-0', comment_id)
 local found = redis.call('XRANGE', comments_key, id, id)[1]
@@ -40,6 +43,7 @@ if not found and first and tonumber(string.match(first[1], '^%d+')) < comment_id
 end
 
 redis.call('XDEL', comments_key, id)
+redis.call('ZREMRANGEBYSCORE', said_key, comment_id, comment_id)
 room_log(room_key, events_key, channel_key, room, now, history, 'comment.deleted',
   string.format(',"comment_id":%.0f}', comment_id))
 return {'DELETED'}

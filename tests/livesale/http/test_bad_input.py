@@ -108,7 +108,7 @@ GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
     "/v1/rooms/{room_id}/bags": {
         **{"title": "x", "places": 1, "countdown_s": 60},
-        **{"coupon": "x", "drop_id": "x"},
+        **{"coupon": "x", "drop_id": "x", "phrase": "x"},
     },
     "/v1/rooms/{room_id}/drops/{drop_id}/restock": {"units": 1, "reason": "x"},
 }

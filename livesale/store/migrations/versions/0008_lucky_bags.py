@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("coupon", sa.String(200), nullable=True),
         sa.Column("places", sa.Integer(), nullable=False),
         sa.Column("stay_ms", sa.BigInteger(), nullable=False),
+        sa.Column("phrase", sa.String(200), nullable=True),
         sa.Column("claim_ms", sa.BigInteger(), nullable=False),
         sa.Column("draws_ms", sa.BigInteger(), nullable=False),
         sa.Column("seed", sa.String(64), nullable=False),
