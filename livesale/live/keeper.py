@@ -1,7 +1,7 @@
 """What is done for rooms in time, by the keeper's process: any number of them may run.
 
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
-a host who is silent makes a live room abnormal, and ends it in the end; a room that was never begun
+a host who is silent makes a room abnormal, paused or not, and ends it in the end; one never begun
 expires; one whose stream fell silent is paused; a copy in Redis that is behind SQL is brought up to
 it; and viewers of a worker that died are counted no more. Lucky bags are drawn beside it.
 """
@@ -15,7 +15,7 @@ from livesale.deployment import Deployment
 from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
-from livesale.live.life import Life
+from livesale.live.life import Life, verb_back
 from livesale.live.people_scripts import NOBODY
 from livesale.live.states import RoomState, Verb
 from livesale.live.streams import Streams
@@ -123,10 +123,12 @@ class RoomKeeper:
         match RoomState(room.state):
             case RoomState.LIVE if silence_ms > self._live.heartbeat_ms:
                 return Verb.MISS
+            case RoomState.PAUSED if silence_ms > self._live.heartbeat_ms:
+                return Verb.MISS_PAUSED
             case RoomState.ABNORMAL if now_ms - room.state_ms > self._live.abandon_s * 1000:
                 return Verb.END
             case RoomState.ABNORMAL if silence_ms <= self._live.heartbeat_ms:
-                return Verb.RETURN
+                return verb_back(room)
             case RoomState.SCHEDULED if now_ms - room.starts_ms > self._live.expire_after_s * 1000:
                 return Verb.EXPIRE
         return None

@@ -31,6 +31,7 @@ class Room(Struct, frozen=True):
     version: int
     created_ms: int
     bars_version: int = 0
+    was_paused: bool = False  # one that is abnormal, when its host fell silent
 
 
 class Item(Struct, frozen=True):

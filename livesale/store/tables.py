@@ -235,6 +235,7 @@ rooms = Table(
     Column("version", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("bars_version", BigInteger, nullable=False, server_default="0"),
+    Column("was_paused", Boolean, nullable=False, server_default=false()),  # before it was abnormal
     Index("rooms_by_state", "state", "room_id"),
 )
 
