@@ -278,12 +278,15 @@ async def test_a_restock_from_the_room_is_done_once(show: Show, keeper: RoomKeep
     assert (back["remaining"], back["allotted"]) == (3, 5)
 
 
-async def test_a_drop_may_be_made_for_a_room_and_its_orders_know_it(show: Show) -> None:
+async def test_a_drop_may_be_made_for_a_room_and_its_claims_know_it(show: Show) -> None:
     api = show.api
     await show.act("start")
     made = await api.create_drop(room_id=show.room_id)
     await show.act(f"drops/{made['drop_id']}/open")
     held = await api.reserve(made["drop_id"])
+    path = f"/v1/reservations/{held.body['reservation_id']}"
+    for known in (await api.get(path, by=api.buyer()), await api.delete(path, by=api.buyer())):
+        assert known.body["room_id"] == show.room_id
     async with running(Writer(api.deployment)):
         await until_written(api.deployment)
     order = await api.get(f"/v1/orders/{held.body['order_id']}", by=api.buyer())
