@@ -127,10 +127,10 @@ async def test_a_lucky_bag_is_drawn_once_after_kill_9(shop: Shop, role: str) -> 
     viewer = Viewer(shop.client, shop.system.url, room_id)
     watching = asyncio.create_task(viewer.stay())
     await viewer.until("snapshot", 30)
-    new = {"title": "Socks for three", "places": 3, "countdown_s": 3, "drop_id": drop_id}
+    tokens = shop.system.tokens(20)
+    new = {"title": "Socks for three", "places": 3, "countdown_s": 5, "drop_id": drop_id}
     bag = await run(shop, "POST", f"/v1/rooms/{room_id}/bags", new)
     path = f"/v1/rooms/{room_id}/bags/{bag['bag_id']}"
-    tokens = shop.system.tokens(20)
     for token in tokens:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{shop.system.url}{path}/entries"

@@ -379,6 +379,19 @@ async def test_who_has_to_stay_is_in_when_the_time_is_over(
     assert (await api.post(path, by=ann)).status == 201
 
 
+async def test_of_bags_that_are_opened_at_once_there_is_one(on_air: Show) -> None:
+    show = on_air
+    viewer = await show.viewer()
+    answers = await asyncio.gather(
+        *(show.api.post(f"{show.path}/bags", COUPON, by=show.host) for _ in range(8))
+    )
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 7
+    assert {answer.code for answer in answers if answer.status == 409} == {"bag_running"}
+    listed = (await show.api.get(f"{show.path}/bags")).body["bags"]
+    assert len(listed) == 1
+    await viewer.until("bag.opened", bag=listed[0])
+
+
 async def test_who_may_open_and_who_may_enter(on_air: Show) -> None:
     show, api = on_air, on_air.api
     by_ann = await api.post(f"{show.path}/bags", COUPON, by=api.buyer("ann"))

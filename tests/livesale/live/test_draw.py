@@ -133,3 +133,21 @@ def test_the_few_lines_of_the_docs_come_to_the_same(tmp_path: Path) -> None:
     path.write_bytes(msgspec.json.encode(Published(bag, ENTRIES)))
     with pytest.raises(AssertionError):
         exec(script.replace('"record.json"', repr(str(path))), {})
+
+
+def test_the_record_of_the_docs_holds_and_no_other_does(tmp_path: Path) -> None:
+    text = DOCS.read_text()
+    [script] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    [example] = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "record.json"
+    path.write_text(example)
+    exec(script.replace('"record.json"', repr(str(path))), {})
+    assert check(path) == (0, "The draw holds: 2 winners of 5, as seed and list say.\n")
+    # each digit of it counts, wherever it stands
+    for found in re.finditer(r"[0-9a-f]{20,}", example):
+        at = (found.start() + found.end()) // 2
+        other = "0" if example[at] != "0" else "1"
+        path.write_text(example[:at] + other + example[at + 1 :])
+        assert check(path)[0] == 1, found[0]
+        with pytest.raises(AssertionError):
+            exec(script.replace('"record.json"', repr(str(path))), {})
