@@ -4,7 +4,7 @@ import asyncio
 from functools import lru_cache
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.routes import Answer, Call, Route
@@ -12,6 +12,7 @@ from livesale.http.services import Services
 from livesale.identity.tickets import TICKET_PATTERN
 from livesale.metrics import RESERVATIONS
 from livesale.sales.reservations import UNSETTLED
+from livesale.store.errors import StoreUnavailable
 from stock.errors import StockError
 from stock.ids import drop_of
 from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode, Ticket
@@ -42,6 +43,9 @@ class Reserved(Struct, frozen=True, gc=False):
 
 
 class ShownReservation(Struct, frozen=True, gc=False):
+    """`room_id` is the live room that the drop is sold in, null for none. It is missing where that
+    cannot be told: SQL is away, and this drop was not asked for before."""
+
     reservation_id: str
     order_id: str
     drop_id: str
@@ -50,6 +54,7 @@ class ShownReservation(Struct, frozen=True, gc=False):
     price_fen: int
     amount_fen: int
     expires_ms: int
+    room_id: str | UnsetType | None = UNSET
 
 
 ENGINE_PROBLEMS = ("overloaded", "outcome_unknown", "fenced", "engine_refused", "books_broken")
@@ -124,12 +129,12 @@ def conclude(call: Call, outcome: Outcome) -> Answer:
 
 async def show_reservation(services: Services, call: Call) -> Answer:
     found = await services.reservations.find(call.path["reservation_id"], call.buyer_id)
-    return Answer(200, _shown(found))
+    return Answer(200, await _shown(services, found))
 
 
 async def release(services: Services, call: Call) -> Answer:
     found = await services.reservations.release(call.path["reservation_id"], call.buyer_id)
-    return Answer(200, _shown(found))
+    return Answer(200, await _shown(services, found))
 
 
 @lru_cache(maxsize=1_024)
@@ -144,16 +149,22 @@ def _refusal(code: str, remaining: int, opens_ms: int) -> Answer:
     return Answer(problem.status, problem.encode(), CONTENT_TYPE)
 
 
-def _shown(found: Reservation) -> ShownReservation:
+async def _shown(services: Services, found: Reservation) -> ShownReservation:
+    drop_id = drop_of(found.rid)
+    try:
+        room_id: str | UnsetType | None = await services.reservations.room_of(drop_id)
+    except (StoreUnavailable, TimeoutError):
+        room_id = UNSET
     return ShownReservation(
         found.rid,
         found.rid,
-        drop_of(found.rid),
+        drop_id,
         found.state,
         found.quantity,
         found.price_fen,
         found.amount_fen,
         found.expires_ms,
+        room_id,
     )
 
 

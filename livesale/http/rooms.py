@@ -162,7 +162,9 @@ ROUTES = [
         auth="member",
         body=Nothing,
         default_body=Nothing(),
-        description="A live room whose host is silent becomes `abnormal`, and ends in the end.",
+        description=(
+            "A room, live or paused, whose host is silent becomes `abnormal`, and ends in the end."
+        ),
     ),
     Route(
         "GET",

@@ -4,6 +4,8 @@ Whoever moves a room comes through `Life.act`: hosts and operators over HTTP, me
 hooks, the keeper in time. A step that has been taken already is a replay and changes nothing.
 """
 
+from typing import Any
+
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +19,9 @@ from livesale.sales.errors import RoomRefused, Unknown
 from livesale.store import rooms as store
 from livesale.store.rooms import Room
 from livesale.store.session import session
+
+# By whoever runs the room, and so a sign of the host.
+_HEARD = (Verb.START, Verb.PAUSE, Verb.RESUME, Verb.UNBAN)
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +39,8 @@ class Life:
 
         Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
         """
-        if verb in (Verb.START, Verb.RESUME):
-            await self.hear(room_id)  # before it is live: its last heartbeat may be long ago
+        if verb in _HEARD:
+            await self.hear(room_id)  # before it is moved: its last heartbeat may be long ago
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await self.step(connection, room_id, verb, now_ms)
@@ -47,8 +52,12 @@ class Life:
     ) -> Room:
         """The part of `act` that is SQL's, in somebody's transaction. Call `tell` behind it."""
         before, after = MOVES[verb]
-        over = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None} if after in OVER else {}
-        moved = await store.move_room(connection, room_id, before, after, now_ms, **over)
+        values: dict[str, Any] = {}
+        if after in OVER:
+            values = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None}
+        elif after == RoomState.ABNORMAL:
+            values = {"was_paused": verb is Verb.MISS_PAUSED}
+        moved = await store.move_room(connection, room_id, before, after, now_ms, **values)
         if moved and after == RoomState.LIVE:
             await store.note_start(connection, room_id, now_ms)
         elif moved and after in OVER:
@@ -69,15 +78,20 @@ class Life:
         await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
 
     async def beat(self, room: Room) -> Room:
-        """The host is there. A room that was abnormal is live again."""
+        """The host is there. A room that was abnormal is again what it was before."""
         if room.state in OVER:
             raise room_over()
         await self.hear(room.room_id)
         if room.state == RoomState.ABNORMAL:
-            return await self.act(room.room_id, Verb.RETURN)
+            return await self.act(room.room_id, verb_back(room))
         return room
 
     async def hear(self, room_id: str) -> None:
         """Count a heartbeat."""
         if not await self._copy.gateway.beat(room_id):
             await self._copy.revive(room_id)  # which counts as a heartbeat
+
+
+def verb_back(room: Room) -> Verb:
+    """What becomes of an abnormal room whose host is heard of again."""
+    return Verb.RETURN_PAUSED if room.was_paused else Verb.RETURN

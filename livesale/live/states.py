@@ -1,7 +1,7 @@
 """What a room can be, and what may follow on what. No I/O.
 
     scheduled ─▶ live ⇄ paused ─▶ ended
-        │         ⇅ abnormal ───────▲
+        │         ⇅ abnormal ⇅ ─────▲
         └─▶ expired      banned ⇄ paused (any but the last may be banned)
 
 The numbers are those of `live_status` as mini-programs of WeChat know them.
@@ -44,7 +44,9 @@ class Verb(StrEnum):
     BAN = "ban"
     UNBAN = "unban"
     MISS = "miss"  # the keeper: no heartbeat
+    MISS_PAUSED = "miss_paused"  # the same, in a pause
     RETURN = "return"  # the host's heartbeat is back
+    RETURN_PAUSED = "return_paused"  # the same, and the pause goes on
     EXPIRE = "expire"  # the keeper: never begun
 
 
@@ -52,12 +54,14 @@ class Verb(StrEnum):
 MOVES: dict[Verb, tuple[tuple[RoomState, ...], RoomState]] = {
     Verb.START: ((RoomState.SCHEDULED,), RoomState.LIVE),
     Verb.PAUSE: ((RoomState.LIVE, RoomState.ABNORMAL), RoomState.PAUSED),
-    Verb.RESUME: ((RoomState.PAUSED,), RoomState.LIVE),
+    Verb.RESUME: ((RoomState.PAUSED, RoomState.ABNORMAL), RoomState.LIVE),
     Verb.END: ((RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED), RoomState.ENDED),
     Verb.BAN: ((RoomState.SCHEDULED, *ON_AIR), RoomState.BANNED),
     Verb.UNBAN: ((RoomState.BANNED,), RoomState.PAUSED),
     Verb.MISS: ((RoomState.LIVE,), RoomState.ABNORMAL),
+    Verb.MISS_PAUSED: ((RoomState.PAUSED,), RoomState.ABNORMAL),
     Verb.RETURN: ((RoomState.ABNORMAL,), RoomState.LIVE),
+    Verb.RETURN_PAUSED: ((RoomState.ABNORMAL,), RoomState.PAUSED),
     Verb.EXPIRE: ((RoomState.SCHEDULED,), RoomState.EXPIRED),
 }
 
@@ -66,6 +70,14 @@ class ItemState(StrEnum):
     HIDDEN = "hidden"  # prepared: viewers do not see it
     VISIBLE = "visible"  # shown, and not to be bought yet
     ON_SALE = "on_sale"
+
+
+class BagPhase(StrEnum):
+    """What a lucky bag is to the viewers of a room."""
+
+    OPEN = "open"  # it takes entries until `draws_ms`
+    DRAWN = "drawn"
+    VOID = "void"  # it could not be drawn, and nobody wins
 
 
 class DropPhase(StrEnum):
@@ -77,3 +89,10 @@ class DropPhase(StrEnum):
     SOLD_OUT = "sold_out"
     PAUSED = "paused"
     CLOSED = "closed"
+
+
+class BarKind(StrEnum):
+    """What is kept from a buyer in one room, until a certain time."""
+
+    MUTE = "mute"  # to speak
+    BAN = "ban"  # to be there under this name, and so to speak

@@ -1,10 +1,14 @@
 """A buyer's claims: reserve, look, give back."""
 
+import asyncio
 from typing import Protocol
 
 from livesale.deployment import Deployment
 from livesale.sales.errors import AlreadySold, PartitionClosed, Unknown
+from livesale.sales.fresh import Fresh
 from livesale.sales.showcase import Showcase
+from livesale.store.catalogue import Drop, find_drop
+from livesale.store.errors import StoreUnavailable
 from livesale.store.orders import Order, find_any_order
 from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
@@ -21,6 +25,9 @@ from stock.model import (
     ReserveCode,
     Ticket,
 )
+
+ROOM_S = 3_600.0  # how long the room of a drop is remembered
+ROOM_WAIT_S = 1.0
 
 UNSETTLED = frozenset({ReserveCode.UNKNOWN_DROP, ReserveCode.FENCED})
 
@@ -41,6 +48,7 @@ class Reservations:
         self._sql = deployment.sql
         self._till = till
         self._showcase = showcase
+        self._drops = Fresh(self._load_drop, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
 
     def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
         """What can be said without trying: SOLD_OUT, or nothing."""
@@ -92,7 +100,17 @@ class Reservations:
             raise Unreachable(str(fault)) from fault  # a look changes nothing
         if found is not None:
             return found
-        return _as_reservation(await self._order(rid))
+        return as_reservation(await self._order(rid))
+
+    async def room_of(self, drop_id: str) -> str | None:
+        """The live room that a drop is sold in: for good, once it is sold at all.
+
+        Raises StoreUnavailable, or TimeoutError when SQL does not answer: a look at a reservation
+        does not wait for it.
+        """
+        async with asyncio.timeout(ROOM_WAIT_S):
+            drop = await self._drops.get(drop_id)
+        return drop.room_id if drop else None
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -112,6 +130,10 @@ class Reservations:
         if found.state is HoldState.HELD:
             raise PartitionClosed  # SQL has a hold that Redis lost
         return found
+
+    async def _load_drop(self, drop_id: str) -> Drop | None:
+        async with session(self._sql) as connection:
+            return await find_drop(connection, drop_id)
 
     async def _order(self, rid: str) -> Order:
         async with session(self._sql) as connection:
@@ -134,7 +156,7 @@ class Reservations:
     async def _archived(self, attempt: Attempt) -> Outcome:
         """A retry gets its first answer, long after the drop has left Redis."""
         try:
-            known = _as_reservation(await self._order(attempt.rid))
+            known = as_reservation(await self._order(attempt.rid))
         except Unknown:
             return Outcome(ReserveCode.CLOSED)
         if (known.buyer_id, known.quantity) != (attempt.buyer_id, attempt.quantity):
@@ -142,7 +164,8 @@ class Reservations:
         return Outcome(ReserveCode.REPLAYED, 0, known)
 
 
-def _as_reservation(order: Order) -> Reservation:
+def as_reservation(order: Order) -> Reservation:
+    """What SQL knows of a reservation."""
     return Reservation(
         order.order_id,
         HoldState(order.state),

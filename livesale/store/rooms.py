@@ -30,6 +30,8 @@ class Room(Struct, frozen=True):
     pinned_ms: int | None
     version: int
     created_ms: int
+    bars_version: int = 0
+    was_paused: bool = False  # one that is abnormal, when its host fell silent
 
 
 class Item(Struct, frozen=True):

@@ -5,7 +5,9 @@
 --       2 events_key        stream
 --       3 shelf_key         hash
 --       4 drops_key         hash
---       5 channel_key       channel of sharded pub/sub
+--       5 bars_key          hash
+--       6 comments_key      stream
+--       7 channel_key       channel of sharded pub/sub
 -- ARGV  1 version           of the room in SQL after this change
 --       2 doc               the room as viewers see it, JSON
 --       3 keep_ms           when the room's keys may go, 0 for never
@@ -23,7 +25,7 @@
 --!include room_log
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
-local drops_key, channel_key = KEYS[4], KEYS[5]
+local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local version, doc, keep_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local history, kind, rest = ARGV[4], ARGV[5], ARGV[6]
 
@@ -53,5 +55,7 @@ if keep_ms > 0 then
   redis.call('PEXPIRE', events_key, keep_ms)
   redis.call('PEXPIRE', shelf_key, keep_ms)
   redis.call('PEXPIRE', drops_key, keep_ms)
+  redis.call('PEXPIRE', bars_key, keep_ms)
+  redis.call('PEXPIRE', comments_key, keep_ms)
 end
 return {'CHANGED', room.epoch, room.offset}

@@ -21,8 +21,9 @@
 -- LOGS     stock, or what the drop has come to: drop.open, drop.sold_out …; when TOLD
 --
 -- The phase is found by Redis's clock. Nothing is told twice, whoever calls it how often: a room
--- remembers of each drop the last entry and the last phase that were told. LATER: too soon for
--- another count; what has been counted by then is told then.
+-- remembers of each drop the last entry and the last phase that were told, and whether its opening
+-- was: a pause may stand between the countdown and the sale. LATER: too soon for another count; what
+-- has been counted by then is told then.
 
 --!include now
 --!include room
@@ -57,10 +58,10 @@ end
 local wait_ms = phase == 'opening' and math.max(1, opens_ms - now) or 0
 
 local told = redis.call('HGET', drops_key, 'told:' .. drop_id)
-local told_id, before, told_ms, told_available, told_allotted, told_opens_ms
+local told_id, before, told_ms, told_available, told_allotted, told_opens_ms, opening_told
 if told then
-  told_id, before, told_ms, told_available, told_allotted, told_opens_ms =
-    string.match(told, '^([^|]+)|([^|]+)|(%d+)|(%d+)|(%d+)|(%d+)$')
+  told_id, before, told_ms, told_available, told_allotted, told_opens_ms, opening_told =
+    string.match(told, '^([^|]+)|([^|]+)|(%d+)|(%d+)|(%d+)|(%d+)|([01])$')
   if is_older(log_id, told_id) then
     return {'OLD'}
   end
@@ -75,6 +76,10 @@ local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_
   phase, available, allotted, opens_ms, closes_ms)
 local whole = card .. counts
 local kinds = {}
+local has_opened = opening_told == '1'
+if not told then -- the room was made again: what was told before is in its former epoch
+  has_opened = (phase == 'paused' or phase == 'sold_out') and now >= opens_ms
+end
 if before == phase and (phase ~= 'opening' and phase ~= 'prepared') then
   if now - tonumber(told_ms) < tick_ms then
     return {'LATER', tick_ms - (now - tonumber(told_ms))}
@@ -82,20 +87,22 @@ if before == phase and (phase ~= 'opening' and phase ~= 'prepared') then
   kinds[1] = 'stock'
 else
   local sells = phase == 'open' or phase == 'sold_out'
-  if sells and (before == 'prepared' or before == 'opening') then
+  if sells and not has_opened then
     kinds[1] = 'drop.open' -- it may be over as soon as it began: both are told
-  end
-  if phase == 'open' and before == 'sold_out' then
+    has_opened = true
+  elseif phase == 'open' and before == 'sold_out' then
     kinds[1] = 'drop.returned'
-  elseif phase == 'open' and before == 'paused' then
+  elseif phase == 'open' then
     kinds[1] = 'drop.resumed'
-  elseif phase ~= 'open' or not before then
+  end
+  if phase ~= 'open' then
     kinds[#kinds + 1] = 'drop.' .. phase
   end
 end
 
 redis.call('HSET', drops_key, drop_id, '{' .. whole, 'told:' .. drop_id,
-  string.format('%s|%s|%.0f|%d|%d|%.0f', log_id, phase, now, available, allotted, opens_ms))
+  string.format('%s|%s|%.0f|%d|%d|%.0f|%d', log_id, phase, now, available, allotted, opens_ms,
+    has_opened and 1 or 0))
 for i = 1, #kinds do
   local rest = ',' .. whole
   if kinds[i] == 'stock' then

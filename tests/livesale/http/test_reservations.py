@@ -12,6 +12,7 @@ from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 from stock.ids import random_rid
 from tests.livesale.http.api import FAR_MS, Api
+from tests.livesale.http.test_catalogue import break_sql
 from tests.livesale.stage import PARTITIONS, running, until, until_written
 
 FULL = {"allotted": 10, "available": 10, "held": 0, "sold": 0, "burned": 0}
@@ -226,7 +227,24 @@ async def test_the_owner_sees_the_reservation(api: Api) -> None:
     reply = await api.get(f"/v1/reservations/{made['reservation_id']}", by=api.buyer())
     # then
     del made["remaining"]
-    assert (reply.status, reply.body) == (200, made | {"price_fen": 1_990})
+    assert (reply.status, reply.body) == (200, made | {"price_fen": 1_990, "room_id": None})
+
+
+async def test_a_reservation_is_shown_while_sql_is_away(api: Api) -> None:
+    # given reservations of two drops, of which one was looked at before
+    seen, unseen = await api.open_drop(), await api.open_drop()
+    paths = [
+        f"/v1/reservations/{(await api.reserve(drop_id)).body['reservation_id']}"
+        for drop_id in (seen, unseen)
+    ]
+    await api.get(paths[0], by=api.buyer())
+    # when
+    await break_sql(api)
+    # then what SQL said is known still, and what it was not asked is not made up
+    first, second = [(await api.get(path, by=api.buyer())).body for path in paths]
+    assert (first["status"], first["room_id"]) == ("held", None)
+    assert second["status"] == "held"
+    assert "room_id" not in second
 
 
 async def test_a_reservation_that_only_sql_knows_is_shown_from_there(api: Api) -> None:
@@ -259,6 +277,7 @@ async def test_a_reservation_that_only_sql_knows_is_shown_from_there(api: Api) -
         "price_fen": 5,
         "amount_fen": 10,
         "expires_ms": 9,
+        "room_id": None,
     }
     # and: releasing it changes nothing more
     again = await api.delete(f"/v1/reservations/{rid}", by=api.buyer("ann"))

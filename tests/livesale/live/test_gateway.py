@@ -173,6 +173,38 @@ async def test_a_drop_that_was_over_at_once_was_open_first(
     assert kinds == ["drop.opening", "drop.open", "drop.sold_out"]
 
 
+@pytest.mark.parametrize(
+    ("left", "last"), [(10, ["drop.open"]), (0, ["drop.open", "drop.sold_out"])]
+)
+async def test_a_drop_that_was_paused_at_its_opening_is_open_once(
+    gateway: RoomGateway, room_id: str, left: int, last: list[str]
+) -> None:
+    # given a countdown that is over when the pause in it is
+    await told(gateway, room_id, opens_ms=9_999_999_999_000)
+    await told(gateway, room_id, log_id="6-0", state="paused", opens_ms=9_999_999_999_000)
+    # when it goes on, is paused once more, and goes on again
+    for number, state in ((7, "open"), (8, "paused"), (9, "open")):
+        await told(gateway, room_id, log_id=f"{number}-0", state=state, available=left)
+    # then it was told open once, when it first sold
+    kinds = [event["type"] for event in await events_of(gateway, room_id)]
+    behind = ["drop.resumed"] if left else ["drop.sold_out"]
+    assert kinds == ["drop.opening", "drop.paused", *last, "drop.paused", *behind]
+
+
+@pytest.mark.parametrize(
+    ("opens_ms", "kind"), [(1, "drop.resumed"), (9_999_999_999_000, "drop.open")]
+)
+async def test_a_room_that_is_made_again_in_a_pause_of_a_drop(
+    gateway: RoomGateway, room_id: str, opens_ms: int, kind: str
+) -> None:
+    # given a paused drop that is new to the room's epoch; it has sold before, or not yet
+    await told(gateway, room_id, state="paused", opens_ms=opens_ms)
+    # when it sells
+    await told(gateway, room_id, log_id="6-0")
+    # then it is told open where it was not before
+    assert (await events_of(gateway, room_id))[-1]["type"] == kind
+
+
 async def test_counts_wait_and_the_last_one_is_told(gateway: RoomGateway, room_id: str) -> None:
     await told(gateway, room_id)
     later = msgspec.structs.replace(NEWS, log_id="6-0", available=9)

@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from redis.asyncio import Redis
 
+from livesale.http.closes import CLOSES
 from livesale.live.copy import RoomCopy
 from livesale.live.keeper import RoomKeeper
+from livesale.live.keys import RoomKeys
 from livesale.live.life import Life
 from livesale.live.states import LIVE_STATUS, MOVES, RoomState, Verb
 from livesale.sales.errors import RoomRefused
@@ -173,6 +176,48 @@ async def test_a_silent_host_makes_a_room_abnormal_and_then_ends_it(
     await until(is_over)
 
 
+async def test_a_silent_host_of_a_paused_room_comes_back_to_the_pause(
+    show: Show, keeper: RoomKeeper
+) -> None:
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    await show.act("start")
+    await show.act("pause")
+
+    async def missed() -> None:
+        async def is_abnormal() -> bool:
+            return viewer.room["state"] == "abnormal"
+
+        await until(is_abnormal)
+
+    # when the host was silent, and is heard of again, then the pause goes on
+    await missed()
+    assert (await show.act("heartbeat"))["state"] == "paused"
+    # when it resumes as the first that is heard of it, then the room is live
+    await missed()
+    assert (await show.act("resume"))["state"] == "live"
+    # and abnormal from there, it is live again
+    await missed()
+    assert (await show.act("heartbeat"))["state"] == "live"
+    # when the host goes for good in a pause, the room ends
+    await show.act("pause")
+    await missed()
+    assert await viewer.closed() == [CLOSES["room_over"].code]
+
+
+async def test_a_ban_that_is_lifted_gives_the_host_time_to_come_back(
+    show: Show, copy: RoomCopy, redis: Redis
+) -> None:
+    # given a banned room whose host was not heard of for long
+    await show.act("start")
+    await show.act("ban", by=show.api.boss)
+    await redis.hset(RoomKeys.of(show.room_id).room_key, "beat_ms", 1)
+    # when the ban is lifted, then the silence begins anew
+    await show.act("unban", by=show.api.boss)
+    silence_ms = await copy.gateway.silence_ms(show.room_id)
+    assert silence_ms is not None and silence_ms < 1_000_000
+
+
 async def test_a_room_that_redis_lost_comes_back_with_its_shelf_and_drops(
     show: Show, keeper: RoomKeeper
 ) -> None:
@@ -233,12 +278,15 @@ async def test_a_restock_from_the_room_is_done_once(show: Show, keeper: RoomKeep
     assert (back["remaining"], back["allotted"]) == (3, 5)
 
 
-async def test_a_drop_may_be_made_for_a_room_and_its_orders_know_it(show: Show) -> None:
+async def test_a_drop_may_be_made_for_a_room_and_its_claims_know_it(show: Show) -> None:
     api = show.api
     await show.act("start")
     made = await api.create_drop(room_id=show.room_id)
     await show.act(f"drops/{made['drop_id']}/open")
     held = await api.reserve(made["drop_id"])
+    path = f"/v1/reservations/{held.body['reservation_id']}"
+    for known in (await api.get(path, by=api.buyer()), await api.delete(path, by=api.buyer())):
+        assert known.body["room_id"] == show.room_id
     async with running(Writer(api.deployment)):
         await until_written(api.deployment)
     order = await api.get(f"/v1/orders/{held.body['order_id']}", by=api.buyer())
