@@ -12,6 +12,7 @@ import secrets
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ from loadtests.target import (
     check_answers,
     parse_target,
 )
+from loadtests.tokens import NoTokens, read_tokens
 
 REFUSED = 2
 BEAT_S = 1.0
@@ -201,7 +203,7 @@ class Stage:
         lots = self._lots(options.num_users, options.run_time)
         try:
             sale = self._make_sale(lots)
-        except (TargetRefused, TargetAway, SaleRefused) as problem:
+        except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
             self.give_up(str(problem))
             return
         for drop in sale.drops:
@@ -220,7 +222,7 @@ class Stage:
         assert options is not None  # noqa: S101
         target = self._target = parse_target(self._environment.host or "", options.owned_hosts)
         check_answers(target)
-        tokens = _read_tokens(options.tokens_file)
+        tokens = _tokens_of(options)
         run_id = secrets.token_hex(3)
         title = f"Load test {self.scenario.name} {run_id}"
         with PlainLine(target) as line:
@@ -249,12 +251,12 @@ class Stage:
         try:
             target = parse_target(host, options.owned_hosts)
             check_answers(target)
-            tokens = _read_tokens(options.tokens_file)
+            tokens = _tokens_of(options)
             with PlainLine(target) as line:
                 check_operator(line, self.operator_token)
                 if tokens is None:
                     check_login(line)
-        except (TargetRefused, TargetAway, SaleRefused) as problem:
+        except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
             _say(str(problem))
             sys.exit(REFUSED)
 
@@ -309,16 +311,8 @@ def chance() -> random.Random:
     return random.Random()
 
 
-def _read_tokens(file: str) -> list[str] | None:
-    if not file:
-        return None
-    try:
-        found = [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise SaleRefused(f"--tokens {file}: {error.strerror}") from None
-    if not found:
-        raise SaleRefused(f"--tokens {file}: there is no token in it")
-    return found
+def _tokens_of(options: Namespace) -> list[str] | None:
+    return read_tokens(Path(options.tokens_file)) if options.tokens_file else None
 
 
 def _say(problem: str) -> None:

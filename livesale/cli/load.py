@@ -104,7 +104,9 @@ def load(
         )
         share = None if budget is None else budget / 100
         with show_progress(play, quiet=as_json) as progress:
-            result = play_and_judge(settings, play, share, settle, progress, workers if up else 0)
+            result = asyncio.run(
+                play_and_judge(settings, play, share, settle, progress, workers if up else 0)
+            )
     except (TargetRefused, SaleRefused) as problem:
         say(str(problem))
         raise typer.Exit(REFUSED) from None
