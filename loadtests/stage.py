@@ -40,7 +40,14 @@ from loadtests.sale import (
     put_on_sale,
     server_ms,
 )
-from loadtests.scenarios import REPORT_VARIABLE, SCENARIOS, TOKEN_VARIABLE, Scenario
+from loadtests.scenarios import (
+    AWAY,
+    REFUSED,
+    REPORT_VARIABLE,
+    SCENARIOS,
+    TOKEN_VARIABLE,
+    Scenario,
+)
 from loadtests.stats import Beat, write_beat, write_latencies
 from loadtests.target import (
     FLAG,
@@ -53,7 +60,6 @@ from loadtests.target import (
 )
 from loadtests.tokens import NoTokens, read_tokens
 
-REFUSED = 2
 BEAT_S = 1.0
 LEAVE_S = 0.1
 STOP_S = "10"  # what people in the middle of a request get at the end
@@ -136,7 +142,7 @@ class Stage:
     def operator_token(self) -> str:
         return os.environ.get(TOKEN_VARIABLE, "")
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, code: int = REFUSED) -> None:
         """End the whole test, which cannot be played: the shape sees that it is over."""
         if self.over:
             return
@@ -144,7 +150,7 @@ class Stage:
             _say(why)
         self.over = True
         self._closing.set()
-        self._environment.process_exit_code = REFUSED
+        self._environment.process_exit_code = code
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
             runner.send_message(_GIVE_UP, {"why": why})
@@ -204,7 +210,7 @@ class Stage:
         try:
             sale = self._make_sale(lots)
         except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
-            self.give_up(str(problem))
+            self.give_up(str(problem), _code_of(problem))
             return
         for drop in sale.drops:
             self.journal.note(drop)
@@ -258,7 +264,7 @@ class Stage:
                     check_login(line)
         except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
             _say(str(problem))
-            sys.exit(REFUSED)
+            sys.exit(_code_of(problem))
 
     def _beat(self) -> None:
         """What whoever started us shows meanwhile."""
@@ -313,6 +319,10 @@ def chance() -> random.Random:
 
 def _tokens_of(options: Namespace) -> list[str] | None:
     return read_tokens(Path(options.tokens_file)) if options.tokens_file else None
+
+
+def _code_of(problem: Exception) -> int:
+    return AWAY if isinstance(problem, TargetAway) else REFUSED
 
 
 def _say(problem: str) -> None:

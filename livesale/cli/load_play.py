@@ -45,7 +45,7 @@ async def play_and_judge(
 ) -> Result:
     """Play against `play.target`, or, with `workers`, against a system of its own.
 
-    Raises LoadFailed, TargetAway, SaleRefused, or a LivesaleError when it cannot be
+    Raises LoadFailed, LoadRefused, TargetAway, SaleRefused, or a LivesaleError when it cannot be
     played.
     """
     end_as_ctrl_c_does()
