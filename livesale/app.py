@@ -33,16 +33,23 @@ from livesale.identity.publish_keys import PublishKeys
 from livesale.identity.sessions import Sessions
 from livesale.identity.tickets import TicketSigner
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_draws import Draws
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
+from livesale.live.bars import Bars
 from livesale.live.channels import Channels
+from livesale.live.comments import Comments
 from livesale.live.copy import RoomCopy
 from livesale.live.ingest import Ingest
 from livesale.live.life import Life
 from livesale.live.members import Members
 from livesale.live.on_air import OnAir
 from livesale.live.play import Screens
+from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
 from livesale.live.streams import Streams
+from livesale.live.words import load_words, words_file
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
@@ -99,8 +106,14 @@ def build_app(
     rooms = Rooms(deployment, copy)
     life = Life(deployment, copy)
     streams = Streams(deployment, life)
+    on_air = OnAir(deployment, drops, copy)
+    draws = Draws(deployment, copy)
+    comments = Comments(deployment, copy, load_words(words_file(settings)))
+    bags = Bags(deployment, on_air, draws, comments)
     hub = Hub(settings, make_frames())
-    channels = Channels(deployment, copy, frame_of, _note_round)
+    bars = Bars(deployment, copy)
+    channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
+    presence = Presence(deployment, copy, channels.viewers)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
@@ -131,7 +144,12 @@ def build_app(
         gate=Gate(settings.ingest),
         members=Members(deployment, rooms),
         shelves=Shelves(deployment, copy),
-        on_air=OnAir(deployment, drops, copy),
+        on_air=on_air,
+        comments=comments,
+        bars=bars,
+        presence=presence,
+        bags=bags,
+        bag_entries=BagEntries(deployment, bags, draws, copy, reservations),
         channels=channels,
         hub=hub,
         health=Health(deployment, draining),
@@ -153,6 +171,7 @@ def build_app(
         clock.running,
         *logins,
         gateway.running,
+        presence.running,
         channels.running,
         hub.running,
         lambda: _counting(batcher, till),

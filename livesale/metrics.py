@@ -82,6 +82,13 @@ INGEST_HOOKS = Counter(
     ["hook", "answer"],
     registry=REGISTRY,
 )
+COMMENTS = Counter(
+    "livesale_room_comments_total",
+    "Comments in live rooms: said, counted (for a lucky bag only), or the problem they met",
+    ["answer"],
+    registry=REGISTRY,
+)
+LIKES = Counter("livesale_room_likes_total", "Likes taken in live rooms", registry=REGISTRY)
 RESERVATIONS = Tally(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",

@@ -196,6 +196,14 @@ class LiveSettings(Section):
     frames_per_s: float = Field(gt=0, le=1_000)
     frames_burst: int = Field(ge=1, le=10_000)
     poll_ms: int = Field(ge=0, le=50_000)
+    people_ms: int = Field(ge=200, le=60_000)
+    comment_chars: int = Field(ge=1, le=500)
+    comment_ms: int = Field(ge=0, le=HOUR_S * 1000)
+    comment_burst: int = Field(ge=1, le=100)
+    comments_per_s: float = Field(gt=0, le=1_000)
+    comments_kept: int = Field(ge=1, le=200)
+    likes_per_s: float = Field(gt=0, le=1_000)
+    blocked_words: str
 
 
 class IngestSettings(Section):

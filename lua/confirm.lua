@@ -15,7 +15,7 @@
 -- RETURNS  {'FENCED'} | {'UNKNOWN'} | {code, record}, code one of
 --          SOLD | REPLAYED | LATE_SOLD | REFUND_DUE | MISMATCH
 -- LOGS     confirm, row `rid|buyer_id|quantity|state before|code|payment_id|amount_fen`;
---          for SOLD, LATE_SOLD and the first REFUND_DUE of a payment
+--          for SOLD, LATE_SOLD and the first REFUND_DUE of a payment of more than 0 fen
 
 --!include now
 --!include books
@@ -64,6 +64,9 @@ elseif before ~= 's' and drop.available >= quantity and units + quantity <= drop
   units = units + quantity
 else
   code = 'REFUND_DUE'
+  if record.price_fen == 0 then
+    return {code, packed} -- a prize: nothing was paid, so nothing has to go back
+  end
 end
 
 if code == 'REFUND_DUE' then

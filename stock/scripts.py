@@ -43,6 +43,16 @@ ROOM_VERBS = (
     "drop_changed",
     "snapshot",
     "history",
+    "comment",
+    "uncomment",
+    "report",
+    "bar",
+    "bars",
+    "bag_open",
+    "bag_enter",
+    "bag_close",
+    "bag_entrants",
+    "bag_tell",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

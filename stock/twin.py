@@ -175,6 +175,8 @@ class TwinEngine:
         if payment_id in claim.refunds:
             return ConfirmOutcome(ConfirmCode.REFUND_DUE, claim)
         code = self._settle(drop, claim)
+        if code is ConfirmCode.REFUND_DUE and not amount_fen:
+            return ConfirmOutcome(code, claim)
         if code is ConfirmCode.REFUND_DUE:
             after = replace(claim, refunds=(*claim.refunds, payment_id))
         else:

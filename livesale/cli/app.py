@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import drops, inspect, load, recover, run, setup
+from livesale.cli import bag, drops, inspect, load, recover, run, setup
 from livesale.cli.pipes import Commands
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("api-worker", hidden=True)(run.api_worker)
 app.command()(setup.migrate)
 app.command()(setup.token)
 app.add_typer(drops.group, name="drop")
+app.add_typer(bag.group, name="bag")
 app.command()(inspect.audit)
 app.command()(inspect.doctor)
 app.command()(recover.recover)

@@ -24,6 +24,7 @@ CLOSES: dict[str, Close] = {
         4400, "bad_frame", "Mend the client: the `error` message before it says what was wrong."
     ),
     "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
+    "banned": Close(4403, "banned", "Stop: you may not be in this room now."),
     "too_slow": Close(
         4408, "too_slow", "Come back with your place, on a better connection if there is one."
     ),

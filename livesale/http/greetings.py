@@ -10,9 +10,11 @@ from msgspec import Meta
 
 from livesale.http.frames import BadFrame, ClientFrame, Frames, Viewer
 from livesale.http.messages import Pong, Welcome
+from livesale.http.people_frames import add_frames
 from livesale.http.services import Services
 from livesale.identity.errors import IdentityFault
 from livesale.identity.tokens import MAX_TOKEN_LENGTH, Buyer
+from livesale.sales.errors import RoomRefused
 
 
 class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
@@ -37,6 +39,8 @@ async def on_hello(services: Services, viewer: Viewer, frame: ClientHello) -> No
         caller = services.signer.verify(frame.token)
     except IdentityFault as fault:
         raise BadFrame(fault.code, str(fault), "unauthenticated", frame.ref) from None
+    if isinstance(caller, Buyer):
+        await refuse_banned(services, viewer.room_id, caller.buyer_id, frame.ref)
     room = await services.rooms.shown(viewer.room_id)
     viewer.caller = caller
     viewer.role = await services.members.role_of(room, caller)
@@ -44,9 +48,18 @@ async def on_hello(services: Services, viewer: Viewer, frame: ClientHello) -> No
     viewer.tell(Welcome(role=viewer.role, buyer_id=buyer_id, ref=frame.ref))
 
 
+async def refuse_banned(services: Services, room_id: str, buyer_id: str, ref: str | None) -> None:
+    """Raises BadFrame for a buyer who may not be in the room."""
+    try:
+        await services.bars.check(room_id, buyer_id)
+    except RoomRefused as refused:
+        raise BadFrame(refused.code, refused.detail, "banned", ref) from None
+
+
 def make_frames() -> Frames:
     """All frames that there are. A part of the room that takes others adds them here."""
     frames = Frames()
     frames.add(Ping, on_ping)
     frames.add(ClientHello, on_hello)
+    add_frames(frames)
     return frames

@@ -3,8 +3,10 @@
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
+from math import ceil
 
 from livesale.http.problems import Problem
+from livesale.live.presence import MAX_TAPS
 from livesale.metrics import LIMITED
 from livesale.settings import Settings
 
@@ -32,13 +34,13 @@ class RateLimit:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def wait_s(self, key: str, now_s: float) -> float:
+    def wait_s(self, key: str, now_s: float, cost: int = 1) -> float:
         """0 when the request may pass, and is counted; else for how long it may not."""
         known = self._full_at
         full_at = known.get(key, now_s)
         if full_at < now_s:
             full_at = now_s
-        full_at += self._interval_s
+        full_at += self._interval_s * cost
         wait_s = full_at - now_s - self._slack_s
         if wait_s > 1e-9:  # a burst adds up floats
             return wait_s
@@ -104,6 +106,8 @@ class Limits:
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
         self._clients = Clients(settings.http.trusted_proxies)
+        likes_per_s = settings.live.likes_per_s
+        self._likes = RateLimit(likes_per_s, ceil(likes_per_s) + MAX_TAPS)
 
     def check_address(self, remote: str | None, forwarded: str | None, now_s: float) -> None:
         """Count a request for its client's address: `remote` is the peer's."""
@@ -119,6 +123,11 @@ class Limits:
 
     def check_buyer(self, buyer_id: str, now_s: float) -> None:
         wait_s = self._buyers.wait_s(buyer_id, now_s)
+        if wait_s:
+            raise _slow_down("buyer", wait_s)
+
+    def check_likes(self, buyer_id: str, count: int, now_s: float) -> None:
+        wait_s = self._likes.wait_s(buyer_id, now_s, count)
         if wait_s:
             raise _slow_down("buyer", wait_s)
 

@@ -38,12 +38,22 @@ class Pong(Message, frozen=True, kw_only=True, tag="pong"):
     ref: str | None = None
 
 
-class Failed(Message, frozen=True, kw_only=True, tag="error"):
-    """A frame was refused; `code` is one of the API's problems."""
+class Commented(Message, frozen=True, kw_only=True, tag="commented"):
+    """The answer to a client's `comment`: the number of its event. None: it was the phrase of the
+    lucky bag, which counts, and too many speak for the others to hear it."""
+
+    comment_id: int | None
+    ref: str | None = None
+
+
+class Failed(Message, frozen=True, kw_only=True, tag="error", omit_defaults=True):
+    """A frame was refused; `code` is one of the API's problems, and so are its members."""
 
     code: str
     detail: str
     ref: str | None = None
+    until_ms: int | None = None
+    retry_after_s: int | None = None
 
 
-MESSAGES: list[type[Struct]] = [Hello, SnapshotMessage, Welcome, Pong, Failed]
+MESSAGES: list[type[Struct]] = [Hello, SnapshotMessage, Welcome, Pong, Commented, Failed]

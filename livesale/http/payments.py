@@ -89,6 +89,7 @@ ROUTES = [
         {201: PaymentStarted},
         (
             *("unknown_reservation", "hold_ended", "already_sold", "payer_unknown"),
+            "nothing_to_pay",
             *("payment_refused", "payment_unavailable"),
             *("overloaded", "engine_refused", "store_unavailable"),
         ),

@@ -16,7 +16,7 @@ from livesale.payments.errors import (
     GatewayRefused,
     PaymentFault,
 )
-from livesale.sales.errors import ChallengeRequired, SalesFault
+from livesale.sales.errors import ChallengeRequired, SalesFault, TooOften
 from livesale.store.errors import StoreUnavailable
 from stock.errors import (
     BooksBroken,
@@ -51,6 +51,10 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not_yours": (403, "This is for those who run the room"),
     "publish_key_invalid": (403, "This publish key is not valid, or no longer"),
     "hook_refused": (403, "This is no hook of a media server of ours"),
+    "muted": (403, "You may not speak in this room now"),
+    "banned": (403, "You may not be in this room now"),
+    "own_bag": (403, "Who runs the room does not enter its lucky bags"),
+    "prize_only": (403, "This drop is a prize, and not for sale"),
     "login_blocked": (403, "The login provider blocks this user"),
     "provider_off": (403, "This login provider is not available here"),
     "callback_refused": (403, "This is no callback of the payment gateway, or not for us"),
@@ -63,6 +67,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unknown_item": (404, "There is no such item on the shelf"),
     "unknown_member": (404, "There is no such buyer"),
     "ingest_off": (404, "No media server is in use here"),
+    "unknown_comment": (404, "There is no such comment"),
+    "unknown_bag": (404, "There is no such lucky bag"),
+    "no_prize": (404, "This entry has won no prize"),
     "gateway_off": (404, "This payment gateway is not the one in use here"),
     "method_not_allowed": (405, "This is not done with this method"),
     "request_timeout": (408, "The body took too long"),
@@ -90,20 +97,29 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "shelf_full": (409, "The room has as many as it may have"),
     "item_hidden": (409, "Viewers do not see the item"),
     "too_many_members": (409, "The room has as many members as it may have"),
+    "phrase_missing": (409, "The phrase of the lucky bag must be said first"),
+    "bag_running": (409, "The room has a lucky bag already"),
+    "bag_full": (409, "The lucky bag takes no more entries"),
+    "nothing_to_pay": (409, "A prize is claimed, not paid for"),
     "too_few": (409, "Fewer units are available than to be scrapped"),
     "too_many": (409, "More units than a drop may have"),
     "closed": (410, "The sale is over"),
     "room_over": (410, "The room is over"),
+    "bag_closed": (410, "The time of the lucky bag is over"),
+    "prize_gone": (410, "The prize is gone"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The body must be plain application/json"),
     "expectation_failed": (417, "Only `Expect: 100-continue` is understood"),
     "missing_field": (422, "A field is missing"),
     "unknown_field": (422, "There is no such field"),
     "invalid_field": (422, "A field is not valid"),
+    "comment_blocked": (422, "The comment has words that are not said here"),
     "idempotency_conflict": (422, "The idempotency key was used for another request"),
     "unknown_frame": (422, "There is no frame of this type"),
     "out_of_order": (422, "This frame does not come here"),
     "not_open": (425, "The sale has not opened yet"),
+    "stay_longer": (425, "Stay in the room for longer first"),
+    "not_drawn": (425, "The lucky bag is not drawn yet"),
     "upgrade_required": (426, "This is a WebSocket"),
     "slow_down": (429, "Too many requests"),
     "login_too_often": (429, "Too many logins of this user"),
@@ -121,6 +137,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 
 # Seconds after which a client may try again, where it can help.
 RETRY_AFTER_S = {
+    "stay_longer": 5,
+    "not_drawn": 1,
     "slow_down": 1,
     "login_too_often": 60,
     "overloaded": 1,
@@ -163,7 +181,8 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
-    by: Literal["buyer", "address"] | None = None
+    by: Literal["buyer", "address", "room"] | None = None
+    until_ms: int | None = None
     challenge: dict[str, Any] | None = None
 
 
@@ -206,6 +225,8 @@ def problem_of(fault: Exception) -> Problem | None:
     match fault:
         case Problem():
             return fault
+        case TooOften():
+            return Problem(fault.code, None, None, **fault.members)
         case SalesFault():
             problem = Problem(fault.code, fault.detail)
             problem.members.update(fault.members)

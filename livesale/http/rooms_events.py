@@ -7,7 +7,14 @@ from msgspec import Meta, Struct
 from livesale.http.rooms_socket import OPENS_CHANNEL, After, Epoch
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
-from livesale.live.events import DropView, ItemView, RoomView
+from livesale.live.events import (
+    BagView,
+    CommentView,
+    DropView,
+    ItemView,
+    PeopleView,
+    RoomView,
+)
 from livesale.live.rooms import room_over
 from livesale.live.states import OVER
 
@@ -31,6 +38,9 @@ class SnapshotView(Struct, frozen=True, tag_field="type", tag="snapshot"):
     room: RoomView
     items: list[ItemView]
     drops: list[DropView]
+    people: PeopleView
+    comments: list[CommentView]
+    bag: BagView | None
 
 
 class EventPage(Struct, frozen=True):

@@ -50,6 +50,8 @@ async def open_socket(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
     if room.state in OVER:
         raise room_over()
+    if isinstance(caller, Buyer):
+        await services.bars.check(room.room_id, caller.buyer_id)
     role = await services.members.role_of(room, caller)
     channel = await services.channels.open(room.room_id)
     if channel.over:  # it knows before SQL is looked at again
@@ -117,6 +119,7 @@ ROUTES = [
             "invalid_token",
             "expired_token",
             *OPENS_CHANNEL,
+            "banned",
         ),
         query=SocketQuery,
         upgrades=True,

@@ -113,7 +113,9 @@ PATH_PARAMETERS = {
     "reservation_id": PathParameter(RID_PATTERN, "unknown_reservation", "A reservation's id"),
     "room_id": PathParameter(ROOM_ID_PATTERN, "unknown_room", "A room's id"),
     "item_id": PathParameter(DROP_ID_PATTERN, "unknown_item", "An item's id"),
+    "bag_id": PathParameter(DROP_ID_PATTERN, "unknown_bag", "A lucky bag's id"),
     "member_id": PathParameter(BUYER_ID_PATTERN, "unknown_member", "A buyer's id"),
     "hook_secret": PathParameter(HOOK_PATTERN, "hook_refused", "Of the settings"),
+    "comment_id": PathParameter(r"^[1-9][0-9]{0,14}$", "unknown_comment", "A comment's number"),
     "order_id": PathParameter(RID_PATTERN, "unknown_order", "An order's id: its reservation's"),
 }

@@ -13,12 +13,17 @@ from livesale.http.limits import Limits
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
+from livesale.live.bag_entries import BagEntries
+from livesale.live.bags import Bags
+from livesale.live.bars import Bars
 from livesale.live.channels import Channels
+from livesale.live.comments import Comments
 from livesale.live.ingest import Ingest
 from livesale.live.life import Life
 from livesale.live.members import Members
 from livesale.live.on_air import OnAir
 from livesale.live.play import Screens
+from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
 from livesale.payments.gateway import PayGateway
@@ -66,6 +71,11 @@ class Services(Struct, frozen=True):
     members: Members
     shelves: Shelves
     on_air: OnAir
+    comments: Comments
+    bars: Bars
+    presence: Presence
+    bags: Bags
+    bag_entries: BagEntries
     channels: Channels
     hub: Hub
     health: "Health"

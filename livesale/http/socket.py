@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 SEND_BUFFER = 64 * 1024  # in the kernel, and as much here: what a slow client may owe us
 CLOSE_S = 2.0  # for the client's half of the closing
-MAX_WAITING = 8  # frames behind one that is being handled
 SILENT = 3  # times ping_s without a word: it is gone
 
 log = structlog.get_logger(__name__)
@@ -146,6 +145,9 @@ class Socket(Client):
         self._transport.write(frame)
         self._hub.note_close(why)
         self._channel.part(self)
+
+    def is_of(self, buyer_id: str) -> bool:
+        return isinstance(self.caller, Buyer) and self.caller.buyer_id == buyer_id
 
     # What a handler of frames asks of a viewer.
 
@@ -265,7 +267,7 @@ class Socket(Client):
     def _handle(self, handle: Handle, frame: ClientFrame) -> None:
         if self._task is not None:
             waiting = self._waiting = self._waiting or deque()
-            if len(waiting) >= MAX_WAITING:
+            if len(waiting) >= self._hub.live.frames_burst:
                 raise BadFrame("slow_down", "Too many frames at once.", "too_many_frames")
             waiting.append((handle, frame))
             return
@@ -303,7 +305,15 @@ class Socket(Client):
     def _fail(self, problem: Problem, ref: str | None) -> None:
         document = json.loads(problem.encode())
         detail = document.get("detail") or document["title"]
-        self.tell(Failed(code=problem.code, detail=detail, ref=ref))
+        self.tell(
+            Failed(
+                code=problem.code,
+                detail=detail,
+                ref=ref,
+                until_ms=document.get("until_ms"),
+                retry_after_s=document.get("retry_after_s"),
+            )
+        )
 
     def _refuse(self, bad: BadFrame) -> None:
         self._fail(bad, bad.ref)

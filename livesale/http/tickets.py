@@ -45,6 +45,7 @@ ROUTES = [
         {201: IssuedTicket},
         (
             "unknown_drop",
+            "prize_only",
             "challenge_required",
             "not_open",
             "paused",

@@ -19,10 +19,10 @@ import structlog
 from msgspec import Struct
 
 from livesale.live.copy import RoomCopy
-from livesale.live.events import PATIENT, RoomChanged, RoomView
+from livesale.live.events import PATIENT, RoomChanged, RoomView, ViewerBarred, kind_of
 from livesale.live.gateway import History, RoomImage
 from livesale.live.ring import Ring, Sent
-from livesale.live.states import OVER
+from livesale.live.states import OVER, BarKind
 from livesale.sales.errors import Unknown
 from livesale.settings import LiveSettings
 from stock.errors import StockError, Unreachable
@@ -49,6 +49,10 @@ class Listener(Protocol):
         """Whether to give it up, `behind` events behind."""
         ...
 
+    def is_of(self, buyer_id: str) -> bool:
+        """Whether a buyer is behind it."""
+        ...
+
     def leave(self, why: str) -> None:
         """End it, for a reason of livesale.http.closes."""
         ...
@@ -63,6 +67,9 @@ class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
     room: msgspec.Raw
     items: list[msgspec.Raw]
     drops: list[msgspec.Raw]
+    people: msgspec.Raw
+    comments: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class _State(Struct):
@@ -75,8 +82,11 @@ class _Head(Struct):
     offset: int
     type: str
     room: _State | None = None
+    buyer_id: str = ""
+    bar: str = ""
 
 
+_BARRED = kind_of(ViewerBarred)
 _read_head = msgspec.json.Decoder(_Head).decode
 
 
@@ -90,12 +100,14 @@ class Channel:
         settings: LiveSettings,
         frame: Callable[[bytes], bytes],
         on_round: Callable[[int, float], None],
+        on_ban: Callable[[str], None],
     ) -> None:
         self.room_id = room_id
         self._copy = copy
         self._settings = settings
         self._frame = frame
         self._on_round = on_round
+        self._on_ban = on_ban
         self._ring: Ring | None = None
         self._listeners: dict[Listener, None] = {}
         self._fresh: list[Listener] = []  # that have joined since the last round
@@ -223,7 +235,14 @@ class Channel:
         sent = Sent(head.offset, text, self._frame(text), head.type in PATIENT)
         ring.append(sent)
         self._over = self._over or (head.room is not None and head.room.state in OVER)
+        if head.bar == BarKind.BAN and head.type == _BARRED:
+            self._send_away(head.buyer_id)
         self._wake_all(urgent=not sent.patient)
+
+    def _send_away(self, buyer_id: str) -> None:
+        self._on_ban(self.room_id)
+        for listener in [one for one in self._listeners if one.is_of(buyer_id)]:
+            listener.leave("banned")
 
     def _wake_all(self, *, urgent: bool) -> None:
         self._news = True
@@ -384,6 +403,14 @@ class Channel:
 def _message(image: RoomImage) -> bytes:
     return msgspec.json.encode(
         SnapshotMessage(
-            image.epoch, image.offset, image.now_ms, image.room, image.items, image.drops
+            image.epoch,
+            image.offset,
+            image.now_ms,
+            image.room,
+            image.items,
+            image.drops,
+            image.people,
+            image.comments,
+            image.bag,
         )
     )

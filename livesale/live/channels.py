@@ -39,11 +39,13 @@ class Channels:
         copy: RoomCopy,
         frame: Callable[[bytes], bytes],
         on_round: Callable[[int, float], None],
+        on_ban: Callable[[str], None],
     ) -> None:
         self._deployment = deployment
         self._copy = copy
         self._frame = frame
         self._on_round = on_round
+        self._on_ban = on_ban
         self._channels: dict[str, Channel] = {}
         self._ready: dict[str, asyncio.Event] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
@@ -56,7 +58,12 @@ class Channels:
         channel = self._channels.get(room_id)
         if channel is None:
             channel = Channel(
-                room_id, self._copy, self._deployment.settings.live, self._frame, self._on_round
+                room_id,
+                self._copy,
+                self._deployment.settings.live,
+                self._frame,
+                self._on_round,
+                self._on_ban,
             )
             self._channels[room_id] = channel
             self._ready[room_id] = asyncio.Event()
@@ -78,6 +85,10 @@ class Channels:
         """Answer those who wait for an event: this worker is about to stop."""
         for channel in self._channels.values():
             channel.release()
+
+    def viewers(self) -> dict[str, int]:
+        """How many listen to each room here."""
+        return {room_id: channel.listeners for room_id, channel in self._channels.items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -5,17 +5,23 @@ in between leaves Redis behind: the next change notices it by the version, and s
 and the whole room is copied again. A room that Redis lost is made anew under another epoch.
 """
 
+from collections.abc import Sequence
+
 import structlog
 
 from livesale.deployment import Deployment
 from livesale.live.events import Event, ItemView, RoomReset
 from livesale.live.gateway import ChangeCode, RoomGateway
-from livesale.live.states import OVER
+from livesale.live.people_scripts import PeopleScripts, until_text
+from livesale.live.states import OVER, BarKind
 from livesale.live.views import news_of_drop, seen_item, view_of_room
 from livesale.sales.errors import Unknown
+from livesale.store import bars as store_bars
 from livesale.store import catalogue
 from livesale.store import rooms as store
+from livesale.store.bars import Bar
 from livesale.store.catalogue import Drop
+from livesale.store.database import now_ms
 from livesale.store.rooms import Room
 from livesale.store.session import session
 
@@ -33,6 +39,7 @@ class RoomCopy:
         self._sql = deployment.sql
         self._keep_ms = deployment.settings.live.keep_s * 1000
         self.gateway = RoomGateway(deployment.engine, history=deployment.settings.live.history)
+        self.people = PeopleScripts(self.gateway)
 
     async def publish(
         self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None
@@ -49,12 +56,15 @@ class RoomCopy:
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
             items = await store.items_of(connection, room_id)
+            bars = await store_bars.bars_of(connection, room_id, now_ms())
         if room is None:
             raise Unknown("room")
         view = view_of_room(room)
         seen = [shown for item in items if (shown := seen_item(item)) is not None]
         event = RoomReset(room=view, items=seen)
-        if await self.gateway.restore(view, seen, event, keep_ms=self._keep_of(room)):
+        restored = await self.gateway.restore(view, seen, event, keep_ms=self._keep_of(room))
+        await self.people.bring_bars(room_id, room.bars_version, untils_of(bars))
+        if restored:
             log.info("a room was copied into redis", room_id=room_id, version=room.version)
             await self.tell_drops(room_id)
 
@@ -71,3 +81,14 @@ class RoomCopy:
 
     def _keep_of(self, room: Room) -> int:
         return self._keep_ms if room.state in OVER else 0
+
+
+def untils_of(bars: Sequence[Bar]) -> dict[str, str]:
+    """Who is barred until when, as Redis keeps it."""
+    found: dict[str, dict[str, int]] = {}
+    for bar in bars:
+        found.setdefault(bar.buyer_id, {})[bar.kind] = bar.until_ms
+    return {
+        buyer_id: until_text(kinds.get(BarKind.MUTE, 0), kinds.get(BarKind.BAN, 0))
+        for buyer_id, kinds in found.items()
+    }

@@ -5,10 +5,14 @@ that sends it puts there, then what stands here. The AsyncAPI document is made f
 part of the room that sends events of its own adds its types to `EVENTS`.
 """
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
-from livesale.live.states import DropPhase, ItemState, RoomState
+from livesale.live.states import BagPhase, BarKind, DropPhase, ItemState, RoomState
+
+Speaker = Literal["viewer", "assistant", "host"]
 
 
 class RoomView(Struct, frozen=True):
@@ -56,6 +60,51 @@ class DropView(Struct, frozen=True):
     allotted: int
     opens_ms: int
     closes_ms: int
+
+
+class PeopleView(Struct, frozen=True):
+    """Who is in the room: open sockets now, the most there were, and likes of all time."""
+
+    online: int
+    peak: int
+    likes: int
+
+
+class CommentView(Struct, frozen=True):
+    """What somebody said: plain text of one line, for a client to show as text and nothing else."""
+
+    comment_id: int
+    at_ms: int
+    buyer_id: str
+    role: Speaker
+    text: str
+
+
+class BagPrize(Struct, frozen=True):
+    """A unit of a drop at no price, or a coupon: one of the two."""
+
+    drop_id: str | None
+    coupon: str | None
+
+
+class BagView(Struct, frozen=True, omit_defaults=True):
+    """A lucky bag. `commitment` is the SHA-256 of the seed of its draw; what is behind it comes
+    with the draw. `winners` are entry ids, the first winner first."""
+
+    bag_id: str
+    title: str
+    state: BagPhase
+    prize: BagPrize
+    places: int  # how many win
+    stay_ms: int  # for how long one must have been asking before one is in
+    draws_ms: int
+    commitment: str
+    phrase: str | None = None  # that one must have said in a comment, since the bag was opened
+    seed: str | None = None
+    list_hash: str | None = None
+    entries: int | None = None
+    winners: list[str] | None = None
+    reason: str | None = None  # why it is void
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -169,6 +218,62 @@ class DropClosed(_DropEvent, frozen=True, kw_only=True, tag="drop.closed"):
     """The sale is over."""
 
 
+class People(Event, frozen=True, kw_only=True, tag="people"):
+    """Viewers, peak and likes as they are now; at most one in `live.people_ms`."""
+
+    online: int
+    peak: int
+    likes: int
+
+
+class Comment(Event, frozen=True, kw_only=True, tag="comment"):
+    """Somebody said something: plain text of one line, to be shown as text and nothing else."""
+
+    comment_id: int
+    buyer_id: str
+    role: Speaker
+    text: str
+
+
+class CommentDeleted(Event, frozen=True, kw_only=True, tag="comment.deleted"):
+    """A comment was taken back: it is not to be shown any more."""
+
+    comment_id: int
+
+
+class ViewerBarred(Event, frozen=True, kw_only=True, tag="viewer.barred"):
+    """A buyer may not speak (mute), or not be here (ban), until `until_ms`."""
+
+    buyer_id: str
+    bar: BarKind
+    until_ms: int
+
+
+class ViewerUnbarred(Event, frozen=True, kw_only=True, tag="viewer.unbarred"):
+    """A buyer may speak again, or come in again, ahead of time."""
+
+    buyer_id: str
+    bar: BarKind
+
+
+class BagOpened(Event, frozen=True, kw_only=True, tag="bag.opened"):
+    """A lucky bag takes entries until its `draws_ms`. Keep its `commitment` to check the draw."""
+
+    bag: BagView
+
+
+class BagDrawn(Event, frozen=True, kw_only=True, tag="bag.drawn"):
+    """The draw, with all that it follows from but the list itself."""
+
+    bag: BagView
+
+
+class BagVoid(Event, frozen=True, kw_only=True, tag="bag.void"):
+    """The bag could not be drawn: nobody wins."""
+
+    bag: BagView
+
+
 EVENTS: list[type[Event]] = [
     RoomChanged,
     RoomReset,
@@ -186,10 +291,18 @@ EVENTS: list[type[Event]] = [
     DropPaused,
     DropResumed,
     DropClosed,
+    People,
+    Comment,
+    CommentDeleted,
+    ViewerBarred,
+    ViewerUnbarred,
+    BagOpened,
+    BagDrawn,
+    BagVoid,
 ]
 
 # What may wait a moment for the next of its kind when a worker is busy sending.
-PATIENT = {"stock"}
+PATIENT = {"stock", "people"}
 
 _encode = msgspec.json.Encoder().encode
 

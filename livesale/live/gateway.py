@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from livesale.live.events import DropView, Event, ItemView, RoomView, encode
+from livesale.live.events import DropView, Event, ItemView, PeopleView, RoomView, encode
 from livesale.live.keys import RoomKeys
 from stock.gateway import RedisEngine
 from stock.scripts import Script, load_rooms
 
 _TOLD = "told:"
+NOBODY = msgspec.json.encode(PeopleView(0, 0, 0))
 
 Place = tuple[str, int]  # epoch and offset of the last event
 
@@ -60,6 +61,9 @@ class RoomImage(Struct, frozen=True):
     room: msgspec.Raw
     items: list[msgspec.Raw]
     drops: list[msgspec.Raw]
+    people: msgspec.Raw
+    comments: list[msgspec.Raw]
+    bag: msgspec.Raw
 
 
 class History(Struct, frozen=True):
@@ -77,14 +81,14 @@ class RoomGateway:
         self, engine: RedisEngine, *, history: int, scripts: Mapping[str, Script] | None = None
     ) -> None:
         self._engine = engine
-        self._history = history
+        self.history_size = history
         self._scripts = dict(scripts or load_rooms())
 
     async def append(self, room_id: str, event: Event) -> Place | None:
         """Number an event and send it; None when Redis does not have the room."""
         kind, rest = encode(event)
-        args: dict[str, str | int] = {"history": self._history, "kind": kind, "rest": rest}
-        reply = await self._run("append", room_id, args)
+        args: dict[str, str | int] = {"history": self.history_size, "kind": kind, "rest": rest}
+        reply = await self.run("append", room_id, args)
         return None if reply[0] == "UNKNOWN_ROOM" else (reply[1], reply[2])
 
     async def change(
@@ -101,7 +105,7 @@ class RoomGateway:
         for item_id, item in (items or {}).items():
             pairs += (item_id, msgspec.json.encode(item).decode() if item else "")
         args = self._doc(room, keep_ms) | {"kind": kind, "rest": rest}
-        return ChangeCode((await self._run("change", room.room_id, args, pairs))[0])
+        return ChangeCode((await self.run("change", room.room_id, args, pairs))[0])
 
     async def restore(
         self, room: RoomView, items: Sequence[ItemView], event: Event, *, keep_ms: int = 0
@@ -112,22 +116,22 @@ class RoomGateway:
         for item in items:
             pairs += (item.item_id, msgspec.json.encode(item).decode())
         args = self._doc(room, keep_ms) | {"epoch": new_epoch(), "kind": kind, "rest": rest}
-        return str((await self._run("restore", room.room_id, args, pairs))[0]) == "RESTORED"
+        return str((await self.run("restore", room.room_id, args, pairs))[0]) == "RESTORED"
 
     async def renew(self, room_id: str, epoch: str, event: Event) -> None:
         """Begin a new epoch, unless the room has another than `epoch` already."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {"old_epoch": epoch, "new_epoch": new_epoch()}
-        args |= {"history": self._history, "kind": kind, "rest": rest}
-        await self._run("renew", room_id, args)
+        args |= {"history": self.history_size, "kind": kind, "rest": rest}
+        await self.run("renew", room_id, args)
 
     async def beat(self, room_id: str) -> bool:
         """Note that the host is there; False when Redis does not have the room."""
-        return str((await self._run("beat", room_id, {"write": "yes"}))[0]) == "BEAT"
+        return str((await self.run("beat", room_id, {"write": "yes"}))[0]) == "BEAT"
 
     async def silence_ms(self, room_id: str) -> int | None:
         """For how long the host was not heard of; None when Redis does not have the room."""
-        reply = await self._run("beat", room_id, {"write": "no"})
+        reply = await self.run("beat", room_id, {"write": "no"})
         return int(reply[1] - reply[2]) if reply[0] == "BEAT" else None
 
     async def tell(self, room_id: str, news: DropNews, *, tick_ms: int) -> tuple[TellCode, int]:
@@ -136,15 +140,15 @@ class RoomGateway:
         args: dict[str, str | int] = {
             name: getattr(news, name) for name in DropNews.__struct_fields__
         }
-        args |= {"tick_ms": tick_ms, "history": self._history}
-        reply = await self._run("drop_changed", room_id, args)
+        args |= {"tick_ms": tick_ms, "history": self.history_size}
+        reply = await self.run("drop_changed", room_id, args)
         return TellCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     async def image(self, room_id: str) -> RoomImage | None:
-        reply = await self._run("snapshot", room_id, {})
+        reply = await self.run("snapshot", room_id, {})
         if reply[0] != "OK":
             return None
-        _, epoch, offset, version, now_ms, doc, shelf, drops = reply
+        _, epoch, offset, version, now_ms, doc, shelf, drops, people, comments, bag = reply
         items = [msgspec.json.decode(text, type=ItemView) for text in shelf[1::2]]
         items.sort(key=lambda item: (item.position, item.item_id))
         told = zip(drops[::2], drops[1::2], strict=True)
@@ -156,11 +160,14 @@ class RoomGateway:
             msgspec.Raw(doc.encode()),
             [msgspec.Raw(msgspec.json.encode(item)) for item in items],
             [msgspec.Raw(text.encode()) for name, text in sorted(told) if _TOLD not in name],
+            msgspec.Raw(f"{{{people[1:]}".encode() if people else NOBODY),
+            [msgspec.Raw(text.encode()) for text in comments],
+            msgspec.Raw(bag.encode() or b"null"),
         )
 
     async def history(self, room_id: str, after: int, count: int) -> History | None:
         """Events with a higher number than `after`, at most `count`."""
-        reply = await self._run("history", room_id, {"after": after, "count": count})
+        reply = await self.run("history", room_id, {"after": after, "count": count})
         return History(reply[1], reply[2], reply[3]) if reply[0] == "OK" else None
 
     def _doc(self, room: RoomView, keep_ms: int) -> dict[str, str | int]:
@@ -168,16 +175,17 @@ class RoomGateway:
             "version": room.version,
             "doc": msgspec.json.encode(room).decode(),
             "keep_ms": keep_ms,
-            "history": self._history,
+            "history": self.history_size,
         }
 
-    async def _run(
+    async def run(
         self,
         verb: str,
         room_id: str,
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
     ) -> list[Any]:
+        """One script of the room, by name; its reply."""
         return await self._engine.run(self._scripts[verb], RoomKeys.of(room_id).named(), args, rest)
 
 

@@ -2,8 +2,8 @@
 
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
 a host who is silent makes a live room abnormal, and ends it in the end; a room that was never begun
-expires; one whose stream fell silent is paused; and a copy in Redis that is behind SQL is brought
-up to it.
+expires; one whose stream fell silent is paused; a copy in Redis that is behind SQL is brought up to
+it; and viewers of a worker that died are counted no more. Lucky bags are drawn beside it.
 """
 
 import asyncio
@@ -12,9 +12,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
+from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
 from livesale.live.life import Life
+from livesale.live.people_scripts import NOBODY
 from livesale.live.states import RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
@@ -53,7 +55,7 @@ class RoomKeeper:
         self._life = Life(deployment, self._copy)
         self._streams = Streams(deployment, self._life)
         self._metrics = RoomMetrics(registry or CollectorRegistry())
-        self._versions: dict[str, int] = {}  # that Redis was seen to have
+        self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -61,6 +63,7 @@ class RoomKeeper:
                 director = Director(self._deployment, partition, self._copy)
                 tasks.create_task(director.run(stop))
             tasks.create_task(self._watch(stop))
+            tasks.create_task(BagKeeper(self._deployment, self._copy).run(stop))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         backoff = Backoff()
@@ -101,10 +104,12 @@ class RoomKeeper:
 
     async def _look_at(self, room: Room, now_ms: int) -> None:
         silence_ms = await self._copy.gateway.silence_ms(room.room_id)
-        if silence_ms is None or self._versions.get(room.room_id) != room.version:
+        versions = (room.version, room.bars_version)
+        if silence_ms is None or self._versions.get(room.room_id) != versions:
             await self._copy.revive(room.room_id)
-            self._versions[room.room_id] = room.version
+            self._versions[room.room_id] = versions
             silence_ms = silence_ms or 0
+        await self._copy.people.report(room.room_id, NOBODY, tick_ms=self._live.people_ms)
         verb = self._verb_for(room, silence_ms, now_ms)
         if verb is None:
             return

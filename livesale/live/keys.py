@@ -16,12 +16,20 @@ class RoomKeys(Struct, frozen=True):
     events_key: str
     shelf_key: str
     drops_key: str
+    workers_key: str
+    bars_key: str
+    paces_key: str
+    comments_key: str
+    bag_key: str
+    entrants_key: str
+    waiting_key: str
+    said_key: str
     channel_key: str
 
     @classmethod
     def of(cls, room_id: str) -> "RoomKeys":
         tag = f"{PREFIX}:{{{room_id}}}"
-        return cls(f"{tag}:room", f"{tag}:events", f"{tag}:shelf", f"{tag}:drops", f"{tag}:channel")
+        return cls(*[f"{tag}:{name.removesuffix('_key')}" for name in cls.__struct_fields__])
 
     def named(self) -> dict[str, str]:
         """As the scripts take them."""

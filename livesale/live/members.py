@@ -51,11 +51,12 @@ class Members:
         """What somebody is in a room. An operator without that role is a viewer."""
         if isinstance(caller, Operator):
             return RoomRole.OPERATOR if caller.may(Role.OPERATOR) else RoomRole.VIEWER
-        if caller is None:
-            return RoomRole.VIEWER
-        if caller.buyer_id == room.host:
+        return await self.role_of_buyer(room, caller.buyer_id) if caller else RoomRole.VIEWER
+
+    async def role_of_buyer(self, room: Room, buyer_id: str) -> RoomRole:
+        if buyer_id == room.host:
             return RoomRole.HOST
-        if caller.buyer_id in (await self._assistants.get(room.room_id) or ()):
+        if buyer_id in (await self._assistants.get(room.room_id) or ()):
             return RoomRole.ASSISTANT
         return RoomRole.VIEWER
 
@@ -68,6 +69,14 @@ class Members:
         if _RANK[await self.role_of(room, caller)] < _RANK[least]:
             raise RoomRefused("not_yours", f"This is for the room's {least}.")
         return room
+
+    async def check_below(self, room: Room, caller: Buyer | Operator | None, buyer_id: str) -> None:
+        """Raises RoomRefused (not_yours) unless a buyer is less in the room than the caller."""
+        below = await self.role_of_buyer(room, buyer_id)
+        if _RANK[below] >= _RANK[await self.role_of(room, caller)]:
+            raise RoomRefused(
+                "not_yours", "This is only done to those who have less to say in the room."
+            )
 
     async def assistants(self, room_id: str) -> Assistants:
         async with session(self._sql) as connection:

@@ -70,7 +70,7 @@ class OnAir:
         Raises RoomRefused (room_state) while the room is not on air, InvalidField when it would
         open after its closing, DropRefused (drop_closed, terms_conflict).
         """
-        drop = await self._of_room(room, drop_id)
+        drop = await self.find(room, drop_id)
         if room.state not in ON_AIR:
             raise RoomRefused("room_state", f"The room is {room.state}.")
         opens_ms = await self._engine.now_ms() + round(countdown_s * 1000)
@@ -80,27 +80,28 @@ class OnAir:
 
     async def pause(self, room: Room, drop_id: str) -> Drop:
         """Raises DropRefused (not_opened, drop_closed)."""
-        await self._of_room(room, drop_id)
+        await self.find(room, drop_id)
         return await self._drops.pause(drop_id)
 
     async def resume(self, room: Room, drop_id: str) -> Drop:
         """Raises DropRefused (not_opened, drop_closed)."""
-        await self._of_room(room, drop_id)
+        await self.find(room, drop_id)
         return await self._drops.resume(drop_id)
 
     async def close(self, room: Room, drop_id: str) -> Drop:
         """Raises DropRefused (not_opened)."""
-        await self._of_room(room, drop_id)
+        await self.find(room, drop_id)
         return await self._drops.close(drop_id)
 
     async def restock(
         self, room: Room, drop_id: str, units: int, reason: str, adjust_id: str | None
     ) -> Adjustment:
         """Add units. Raises what `livesale.sales.drops.Drops.adjust` raises."""
-        await self._of_room(room, drop_id)
+        await self.find(room, drop_id)
         return await self._drops.adjust(drop_id, units, reason, adjust_id)
 
-    async def _of_room(self, room: Room, drop_id: str) -> Drop:
+    async def find(self, room: Room, drop_id: str) -> Drop:
+        """A drop of the room."""
         drop = await self._drops.find(drop_id)
         if drop.room_id != room.room_id:
             raise Unknown("drop")

@@ -68,6 +68,14 @@ class ItemState(StrEnum):
     ON_SALE = "on_sale"
 
 
+class BagPhase(StrEnum):
+    """What a lucky bag is to the viewers of a room."""
+
+    OPEN = "open"  # it takes entries until `draws_ms`
+    DRAWN = "drawn"
+    VOID = "void"  # it could not be drawn, and nobody wins
+
+
 class DropPhase(StrEnum):
     """What a drop is to the viewers of a room: found by `lua/room/drop_changed.lua`."""
 
@@ -77,3 +85,10 @@ class DropPhase(StrEnum):
     SOLD_OUT = "sold_out"
     PAUSED = "paused"
     CLOSED = "closed"
+
+
+class BarKind(StrEnum):
+    """What is kept from a buyer in one room, until a certain time."""
+
+    MUTE = "mute"  # to speak
+    BAN = "ban"  # to be there under this name, and so to speak

@@ -1,8 +1,11 @@
 """Rows of SQL as viewers see them. No I/O."""
 
-from livesale.live.events import DropView, ItemView, RoomView
+from collections.abc import Sequence
+
+from livesale.live.events import BagPrize, BagView, DropView, ItemView, RoomView
 from livesale.live.gateway import DropNews, card_of
-from livesale.live.states import LIVE_STATUS, DropPhase, ItemState, RoomState
+from livesale.live.states import LIVE_STATUS, BagPhase, DropPhase, ItemState, RoomState
+from livesale.store.bags import Bag, BagState
 from livesale.store.catalogue import Drop
 from livesale.store.rooms import Item, Room
 from livesale.store.states import DRAFT, OPENING
@@ -79,3 +82,35 @@ def news_of_drop(drop: Drop, snapshot: Snapshot | None) -> DropNews:
         closes_ms=counts[5],
     )
     return DropNews(drop.drop_id, *counts, card_of(view))
+
+
+_PHASES = {
+    BagState.PREPARING: BagPhase.OPEN,
+    BagState.OPEN: BagPhase.OPEN,
+    BagState.DRAWN: BagPhase.DRAWN,
+    BagState.SETTLED: BagPhase.DRAWN,
+    BagState.VOID: BagPhase.VOID,
+}
+
+
+def view_of_bag(bag: Bag, winners: Sequence[str] = (), entries: int | None = None) -> BagView:
+    """A bag as viewers see it: the seed of one that is drawn, and of no other. `entries` is how
+    many there are so far."""
+    phase = _PHASES[BagState(bag.state)]
+    is_drawn = phase is BagPhase.DRAWN
+    return BagView(
+        bag_id=bag.bag_id,
+        title=bag.title,
+        state=phase,
+        prize=BagPrize(bag.drop_id, bag.coupon),
+        places=bag.places,
+        stay_ms=bag.stay_ms,
+        draws_ms=bag.draws_ms,
+        commitment=bag.commitment,
+        phrase=bag.phrase,
+        seed=bag.seed if is_drawn else None,
+        list_hash=bag.list_hash,
+        entries=bag.entries if is_drawn else entries,
+        winners=list(winners) if is_drawn else None,
+        reason=bag.reason,
+    )

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, structs
 
 from livesale.deployment import Deployment
 from livesale.sales.books import DropBooks, compare_books
-from livesale.sales.campaigns import ClosesMs, OpensMs, PriceFen, check_window
+from livesale.sales.campaigns import ClosesMs, OpensMs, check_window
 from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
 from livesale.sales.texts import whole
 from livesale.store import catalogue
@@ -22,6 +22,7 @@ from livesale.store.states import DRAFT, OPENING
 from stock.ids import DROP_ID_PATTERN, ROOM_ID_PATTERN, new_id, random_rid
 from stock.model import (
     MAX_HOLD_MS,
+    MAX_PRICE_FEN,
     MAX_QUANTITY,
     MAX_UNITS,
     AdjustCode,
@@ -40,7 +41,15 @@ class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
 
     campaign_id: Id
     sku_id: Id
-    price_fen: PriceFen
+    price_fen: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_PRICE_FEN,
+            description="fen; 0 for prizes of lucky bags, which need `ticket_required`",
+            examples=[9_900],
+        ),
+    ]
     allotted: Annotated[int, Meta(ge=1, le=MAX_UNITS, description="units", examples=[1_000])]
     buyer_limit: Annotated[
         int, Meta(ge=1, le=MAX_QUANTITY, description="units one buyer may have", examples=[2])
@@ -95,6 +104,8 @@ class Drops:
             campaign = await catalogue.find_campaign(connection, new.campaign_id)
             sku = await catalogue.find_sku(connection, new.sku_id)
             room = await find_room(connection, new.room_id) if new.room_id else None
+        if not new.price_fen and not new.ticket_required:
+            raise InvalidField("price_fen", "0 is for prizes, which need `ticket_required`.")
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:

@@ -6,6 +6,7 @@ SalesFault
 ├── DropRefused      the drop's state or books do not allow this
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
+├── TooOften         somebody says too much; carries how long to wait
 ├── PaymentRefused   this reservation cannot be paid, or not like this
 ├── RefundRefused    this order cannot be refunded, or not like this
 ├── AlreadySold      a paid reservation cannot be released
@@ -31,7 +32,7 @@ class SalesFault(LivesaleError):
 
 
 class Unknown(SalesFault):
-    """`what` is drop, campaign, sku, reservation, order, room or item."""
+    """`what` is drop, campaign, sku, reservation, order, room, item or comment."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"unknown_{what}", f"There is no such {what}.")
@@ -43,7 +44,8 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets."""
+    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets,
+    prize_only."""
 
 
 class KeyConflict(SalesFault):
@@ -53,11 +55,20 @@ class KeyConflict(SalesFault):
 
 class RoomRefused(SalesFault):
     """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
-    too_many_members, other_room, stream_taken, stream_ended, ingest_off."""
+    too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, banned,
+    comment_blocked, bag_running, bag_closed, bag_full, own_bag, phrase_missing, stay_longer,
+    not_drawn, no_prize, prize_gone."""
+
+
+class TooOften(SalesFault):
+    """`by` is whose comments or likes were too many: buyer, or room for all together."""
+
+    def __init__(self, by: str, wait_ms: int) -> None:
+        super().__init__("slow_down", "", by=by, retry_after_s=-(-wait_ms // 1000))
 
 
 class PaymentRefused(SalesFault):
-    """Codes: hold_ended, payer_unknown, transaction_used."""
+    """Codes: hold_ended, payer_unknown, transaction_used, nothing_to_pay."""
 
 
 class RefundRefused(SalesFault):

@@ -47,6 +47,11 @@ class Fresh(Generic[V]):
         # Shielded: one caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
+    def forget(self, key: str) -> None:
+        """Load it anew when it is asked for again."""
+        self._found.pop(key, None)
+        self._missing.pop(key, None)
+
     async def _refresh(self, key: str, until: float) -> V | None:
         try:
             value = await self._load(key)

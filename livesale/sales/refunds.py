@@ -36,6 +36,8 @@ class Refunds:
             raise Unknown("order")
         if paid is None:
             raise RefundRefused("not_paid", f"It is {order.state}: no payment bought its goods.")
+        if not paid.amount_fen:
+            raise RefundRefused("not_paid", "It is a prize: nothing was paid for it.")
         if amount_fen is not None and amount_fen != paid.amount_fen:
             detail = f"Only the whole {paid.amount_fen} fen can go back."
             raise RefundRefused("partial_refund", detail)

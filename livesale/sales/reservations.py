@@ -92,7 +92,7 @@ class Reservations:
             raise Unreachable(str(fault)) from fault  # a look changes nothing
         if found is not None:
             return found
-        return _as_reservation(await self._order(rid))
+        return as_reservation(await self._order(rid))
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -134,7 +134,7 @@ class Reservations:
     async def _archived(self, attempt: Attempt) -> Outcome:
         """A retry gets its first answer, long after the drop has left Redis."""
         try:
-            known = _as_reservation(await self._order(attempt.rid))
+            known = as_reservation(await self._order(attempt.rid))
         except Unknown:
             return Outcome(ReserveCode.CLOSED)
         if (known.buyer_id, known.quantity) != (attempt.buyer_id, attempt.quantity):
@@ -142,7 +142,8 @@ class Reservations:
         return Outcome(ReserveCode.REPLAYED, 0, known)
 
 
-def _as_reservation(order: Order) -> Reservation:
+def as_reservation(order: Order) -> Reservation:
+    """What SQL knows of a reservation."""
     return Reservation(
         order.order_id,
         HoldState(order.state),

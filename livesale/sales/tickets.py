@@ -11,7 +11,7 @@ from livesale.deployment import Deployment
 from livesale.identity.challenges import Challenges
 from livesale.identity.errors import ChallengeFailed
 from livesale.identity.tickets import TicketSigner
-from livesale.sales.errors import ChallengeRequired, NotSelling, PartitionClosed
+from livesale.sales.errors import ChallengeRequired, DropRefused, NotSelling, PartitionClosed
 from livesale.sales.showcase import Showcase, ShownState
 from stock.errors import Unreachable
 from stock.model import Ticket
@@ -53,9 +53,9 @@ class Tickets:
     async def issue(self, drop_id: str, buyer_id: str, solution: str | None) -> IssuedTicket:
         """A ticket for one reservation. A drop that asks for none gives one too.
 
-        Raises Unknown("drop"), NotSelling (not_open, paused, closed), ChallengeRequired with a new
-        challenge where one is asked for and `solution` solves none, PartitionClosed,
-        StoreUnavailable, Unreachable.
+        Raises Unknown("drop"), NotSelling (not_open, paused, closed), DropRefused (prize_only),
+        ChallengeRequired with a new challenge where one is asked for and `solution` solves none,
+        PartitionClosed, StoreUnavailable, Unreachable.
         """
         if not self._clock.known:
             raise Unreachable("the clock of Redis is not known here yet")
@@ -65,6 +65,8 @@ class Tickets:
         now_ms = self._clock.now_ms()
         serial = now_ms * 1000 + secrets.randbelow(1000)
         drop = await self._showcase.terms(drop_id)
+        if drop is not None and not drop.price_fen:
+            raise DropRefused("prize_only", "It is a prize of a lucky bag.")
         if drop is not None and drop.challenge:
             serial = self._solved(drop_id, buyer_id, solution, serial, drop.challenge, now_ms)
         ticket = Ticket(serial, now_ms + self._lifetime_ms)

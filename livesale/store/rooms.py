@@ -30,6 +30,7 @@ class Room(Struct, frozen=True):
     pinned_ms: int | None
     version: int
     created_ms: int
+    bars_version: int = 0
 
 
 class Item(Struct, frozen=True):

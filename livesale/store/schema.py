@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.store.tables import metadata
 
-HEAD = "0006_room_streams"  # the last of the migrations
+HEAD = "0008_lucky_bags"  # the last of the migrations
 
 # Alembic's own table, as it makes it.
 _revisions = Table(

@@ -5,7 +5,9 @@
 --       2 events_key        stream
 --       3 shelf_key         hash
 --       4 drops_key         hash
---       5 channel_key       channel of sharded pub/sub
+--       5 bars_key          hash
+--       6 comments_key      stream
+--       7 channel_key       channel of sharded pub/sub
 -- ARGV  1 version           of the room in SQL after this change
 --       2 doc               the room as viewers see it, JSON
 --       3 keep_ms           when the room's keys may go, 0 for never
@@ -24,7 +26,7 @@
 --!include keep_room
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
-local drops_key, channel_key = KEYS[4], KEYS[5]
+local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local version, doc, keep_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local history, kind, rest = ARGV[4], ARGV[5], ARGV[6]
 
@@ -49,5 +51,5 @@ for i = 7, #ARGV, 2 do
   end
 end
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
-keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key})
+keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key})
 return {'CHANGED', room.epoch, room.offset}

@@ -5,7 +5,9 @@
 --       2 events_key        stream
 --       3 shelf_key         hash
 --       4 drops_key         hash
---       5 channel_key       channel of sharded pub/sub
+--       5 bars_key          hash
+--       6 comments_key      stream
+--       7 channel_key       channel of sharded pub/sub
 -- ARGV  1 epoch             of the channel, if the room is missing: a text never used before
 --       2 version           of the room in SQL
 --       3 doc               the room as viewers see it, JSON
@@ -26,7 +28,7 @@
 --!include keep_room
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
-local drops_key, channel_key = KEYS[4], KEYS[5]
+local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, version, doc = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local keep_ms, history, kind, rest = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 
@@ -42,7 +44,10 @@ else
   room = {epoch = epoch, offset = 0}
   redis.call('UNLINK', events_key)
   redis.call('UNLINK', drops_key)
-  redis.call('HSET', room_key, 'epoch', epoch, 'beat_ms', string.format('%.0f', now))
+  redis.call('UNLINK', bars_key)
+  redis.call('UNLINK', comments_key)
+  redis.call('HSET', room_key, 'epoch', epoch, 'beat_ms', string.format('%.0f', now), 'told_ms',
+    string.format('%.0f', now))
 end
 
 redis.call('UNLINK', shelf_key)
@@ -51,5 +56,5 @@ for i = 8, #ARGV, 2 do
 end
 redis.call('HSET', room_key, 'version', version, 'doc', doc)
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
-keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key})
+keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key})
 return {code, room.epoch, room.offset}

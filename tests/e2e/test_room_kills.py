@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from livesale.live import draw
 from tests.e2e.system import Buyer, Count, Shop, System
 from tests.livesale.live.viewer import Viewer
 from tests.livesale.stage import until
@@ -111,3 +112,48 @@ async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
     await asyncio.gather(*watching, return_exceptions=True)
     # and the books are right
     shop.system.command("audit")
+
+
+@pytest.mark.parametrize("role", ["redis", "keeper"])
+async def test_a_lucky_bag_is_drawn_once_after_kill_9(shop: Shop, role: str) -> None:
+    # given viewers who have entered a bag, and a drop for three winners
+    room_id, _ = await prepare(shop)
+    sku = await shop.admin("POST", "skus", {"title": "Socks", "price_fen": 900})
+    times = {"opens_ms": 0, "closes_ms": FAR_MS}
+    campaign = await shop.admin("POST", "campaigns", {"title": "Luck", **times})
+    terms = {"price_fen": 0, "ticket_required": True, "allotted": 3, "buyer_limit": 1}
+    ids = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"], "hold_ms": 600_000}
+    drop_id = (await shop.admin("POST", "drops", {**ids, **terms, "room_id": room_id}))["drop_id"]
+    viewer = Viewer(shop.client, shop.system.url, room_id)
+    watching = asyncio.create_task(viewer.stay())
+    await viewer.until("snapshot", 30)
+    new = {"title": "Socks for three", "places": 3, "countdown_s": 3, "drop_id": drop_id}
+    bag = await run(shop, "POST", f"/v1/rooms/{room_id}/bags", new)
+    path = f"/v1/rooms/{room_id}/bags/{bag['bag_id']}"
+    tokens = shop.system.tokens(20)
+    for token in tokens:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{shop.system.url}{path}/entries"
+        async with shop.client.post(url, headers=headers) as entered:
+            assert entered.status == 201
+    # when a process is killed as it is drawn
+    await asyncio.sleep(max(0.0, (bag["draws_ms"] - await shop_ms(shop)) / 1000))
+    await shop.system.kill(role)
+    drawn = await viewer.until("bag.drawn", 60)
+    # then there is one draw that holds, and one prize for each winner
+    books = await shop.settle(drop_id)
+    assert (books["redis"]["held"], books["redis"]["available"]) == (3, 0)
+    async with shop.client.get(f"{shop.system.url}{path}") as found:
+        record = draw.read_record(await found.read())
+    assert draw.find_faults(record) == []
+    assert (len(record.entry_ids), record.bag.winners) == (20, drawn["bag"]["winners"])
+    assert viewer.kinds().count("bag.drawn") == 1
+    assert viewer.faults == []
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    shop.system.command("audit")
+
+
+async def shop_ms(shop: Shop) -> int:
+    async with shop.client.get(f"{shop.system.url}/v1/time") as answer:
+        return int((await answer.json())["server_ms"])

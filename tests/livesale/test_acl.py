@@ -143,6 +143,16 @@ async def show_everything(api: Api) -> None:
         await show.act(f"drops/{drop_id}/open")
         await viewer.until("drop.open")
         await show.act("heartbeat")
+        ann = api.buyer("ann")
+        said = await show.act("comments", {"text": "hello"}, by=ann)
+        taken = await api.delete(f"{show.path}/comments/{said['comment_id']}", by=ann)
+        assert taken.status == 200, taken.body
+        await show.act("mutes", {"buyer_id": "ann", "seconds": 60})
+        await api.post(f"{show.path}/likes", by=ann)
+        await viewer.until("people", likes=1)
+        bag = await show.act("bags", {"title": "b", "places": 1, "countdown_s": 1, "coupon": "c"})
+        await show.act(f"bags/{bag['bag_id']}/entries", by=api.buyer())
+        await viewer.until("bag.drawn")
         gone = await api.delete(f"{show.path}/items/{item['item_id']}", by=show.host)
         assert gone.status == 200, gone.body
         await show.act("end")

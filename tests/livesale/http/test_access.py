@@ -19,6 +19,8 @@ NAMES = {
     "room_id": "rnosuch",
     "item_id": "nosuch",
     "member_id": "nosuch",
+    "comment_id": "1",
+    "bag_id": "nosuch",
 }
 MAY = {
     "buyer": {"buyer"},

@@ -138,13 +138,13 @@ async def test_many_who_come_at_once_cost_redis_one_look(
 ) -> None:
     # given what the worker asks Redis for
     asked = []
-    run = RoomGateway._run
+    run = RoomGateway.run
 
     async def counted(self: RoomGateway, verb: str, *rest: Any) -> Any:
         asked.append(verb)
         return await run(self, verb, *rest)
 
-    monkeypatch.setattr(RoomGateway, "_run", counted)
+    monkeypatch.setattr(RoomGateway, "run", counted)
     # when fifty come
     viewers = await asyncio.gather(*(show.viewer() for _ in range(50)))
     await asyncio.gather(*(viewer.until("snapshot") for viewer in viewers))

@@ -1,0 +1,48 @@
+"""The frames of people in a room: `comment` and `like`. Both ask for a buyer's token."""
+
+from livesale.http.frames import ClientFrame, Frames, Viewer
+from livesale.http.messages import Commented
+from livesale.http.problems import Problem
+from livesale.http.rooms_people import take_likes
+from livesale.http.services import Services
+from livesale.identity.tokens import Buyer
+from livesale.live.comments import SentText
+from livesale.live.presence import Taps
+
+
+class CommentFrame(ClientFrame, frozen=True, kw_only=True, tag="comment"):
+    """Say something. Answered by `commented`; others get the event `comment`."""
+
+    text: SentText
+
+
+class LikeFrame(ClientFrame, frozen=True, kw_only=True, tag="like"):
+    """Likes since the frame before. Not answered: the event `people` has the sum of all."""
+
+    count: Taps = 1
+
+
+async def on_comment(services: Services, viewer: Viewer, frame: CommentFrame) -> None:
+    buyer_id = _buyer_of(viewer)
+    room = await services.rooms.shown(viewer.room_id)
+    role = await services.members.role_of_buyer(room, buyer_id)
+    said = await services.comments.say(room, buyer_id, role, frame.text)
+    viewer.tell(Commented(comment_id=said.comment_id if said else None, ref=frame.ref))
+
+
+async def on_like(services: Services, viewer: Viewer, frame: LikeFrame) -> None:
+    await take_likes(services, viewer.room_id, _buyer_of(viewer), frame.count)
+
+
+def add_frames(frames: Frames) -> None:
+    frames.add(CommentFrame, on_comment)
+    frames.add(LikeFrame, on_like)
+
+
+def _buyer_of(viewer: Viewer) -> str:
+    """Raises Problem."""
+    if viewer.caller is None:
+        raise Problem("unauthenticated", "Say `hello` with a token first.")
+    if not isinstance(viewer.caller, Buyer):
+        raise Problem("forbidden", "This is for buyers.")
+    return viewer.caller.buyer_id

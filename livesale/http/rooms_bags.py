@@ -1,0 +1,149 @@
+"""/v1/rooms/{room_id}/bags: lucky bags, who enters them, and what comes of it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.http.rooms import RUN
+from livesale.http.routes import Answer, Call, Nothing, Route
+from livesale.http.services import Services
+from livesale.live.bag_entries import BagEntry, OwnEntry, OwnPrize
+from livesale.live.bags import BagPage, BagRecord, NewBag
+from livesale.live.events import BagView
+from livesale.live.members import RoomRole
+from livesale.sales.texts import whole
+
+
+class BagsQuery(Struct, frozen=True):
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+async def open_bag(services: Services, call: Call) -> Answer:
+    await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    room = await services.rooms.find(call.path["room_id"])
+    return Answer(201, await services.bags.create(room, call.body))
+
+
+async def list_bags(services: Services, call: Call) -> Answer:
+    query: BagsQuery = call.query or BagsQuery()
+    room = await services.rooms.shown(call.path["room_id"])
+    return Answer(200, await services.bags.list(room.room_id, query.after, query.limit))
+
+
+async def show_bag(services: Services, call: Call) -> Answer:
+    room = await services.rooms.shown(call.path["room_id"])
+    return Answer(200, await services.bags.record(room.room_id, call.path["bag_id"]))
+
+
+async def enter_bag(services: Services, call: Call) -> Answer:
+    room = await services.rooms.shown(call.path["room_id"])
+    role = await services.members.role_of_buyer(room, call.buyer_id)
+    entry, is_new = await services.bag_entries.enter(room, call.path["bag_id"], call.buyer_id, role)
+    return Answer(201 if is_new else 200, entry)
+
+
+async def show_own_entry(services: Services, call: Call) -> Answer:
+    room = await services.rooms.shown(call.path["room_id"])
+    own = await services.bag_entries.own(room.room_id, call.path["bag_id"], call.buyer_id)
+    return Answer(200, own)
+
+
+async def claim_prize(services: Services, call: Call) -> Answer:
+    room = await services.rooms.shown(call.path["room_id"])
+    prize = await services.bag_entries.claim(room.room_id, call.path["bag_id"], call.buyer_id)
+    return Answer(200, prize)
+
+
+_BAGS = "/v1/rooms/{room_id}/bags"
+_BAG = f"{_BAGS}/{{bag_id}}"
+_ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused", "store_unavailable")
+
+ROUTES = [
+    Route(
+        "POST",
+        _BAGS,
+        open_bag,
+        "Open a lucky bag",
+        "lucky bags",
+        {201: BagView},
+        (
+            *("unknown_drop", "room_state", "bag_running", "drop_closed", "terms_conflict"),
+            *("books_broken", *RUN),
+        ),
+        auth="member",
+        body=NewBag,
+        changes=True,
+        description=(
+            "One at a time in a room. Viewers get `bag.opened` with the `commitment` of the draw, "
+            "and `bag.drawn` when the countdown is over. A drop must belong to the room and have "
+            "the price 0; it is opened with the bag."
+        ),
+    ),
+    Route(
+        "GET",
+        _BAGS,
+        list_bags,
+        "The lucky bags of a room, the newest first",
+        "lucky bags",
+        {200: BagPage},
+        ("unknown_room", "store_unavailable"),
+        query=BagsQuery,
+    ),
+    Route(
+        "GET",
+        _BAG,
+        show_bag,
+        "A lucky bag, with all that its draw follows from",
+        "lucky bags",
+        {200: BagRecord},
+        ("unknown_room", "unknown_bag", *_ENGINE),
+        description="At most a second old. `livesale bag check` replays the draw from it.",
+    ),
+    Route(
+        "POST",
+        f"{_BAG}/entries",
+        enter_bag,
+        "Enter a lucky bag",
+        "lucky bags",
+        {200: BagEntry, 201: BagEntry},
+        (
+            *("unknown_room", "unknown_bag", "own_bag", "room_state", "room_over"),
+            *("banned", "bag_closed", "bag_full", "phrase_missing", "stay_longer", *_ENGINE),
+        ),
+        auth="buyer",
+        body=Nothing,
+        default_body=Nothing(),
+        description=(
+            "Once: asked again, the same entry is answered. Where one has to stay, the first call "
+            "begins one's time: ask again every few seconds until it is over. Where there is a "
+            "`phrase`, say it in a comment first."
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_BAG}/entry",
+        show_own_entry,
+        "What came of one's entry",
+        "lucky bags",
+        {200: OwnEntry},
+        ("unknown_room", "unknown_bag", "unknown_reservation", "not_drawn", "bag_closed", *_ENGINE),
+        auth="buyer",
+    ),
+    Route(
+        "POST",
+        f"{_BAG}/claim",
+        claim_prize,
+        "Claim one's prize",
+        "lucky bags",
+        {200: OwnPrize},
+        (
+            *("unknown_room", "unknown_bag", "unknown_reservation", "not_drawn", "bag_closed"),
+            *("no_prize", "prize_gone", "books_broken", *_ENGINE),
+        ),
+        auth="buyer",
+        body=Nothing,
+        default_body=Nothing(),
+        description="May be repeated. Unclaimed until `claim_by_ms`, a unit goes back to stock.",
+    ),
+]

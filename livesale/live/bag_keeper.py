@@ -1,0 +1,58 @@
+"""Draws lucky bags when it is time: a part of the keeper's process. Any number of them may run."""
+
+import asyncio
+
+import structlog
+
+from livesale.deployment import Deployment
+from livesale.live.bag_draws import Draws
+from livesale.live.copy import RoomCopy
+from livesale.store import bags as store
+from livesale.store.bags import BagState
+from livesale.store.session import session
+from livesale.workers.backoff import Backoff, wait_for
+
+LOOK_S = 1.0  # between two looks at what is to be done
+PAGE = 200  # bags at a look, those that are drawn first in front
+
+log = structlog.get_logger(__name__)
+
+
+class BagKeeper:
+    """`run` until told to stop."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._draws = Draws(deployment, copy)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                rest_s = await self.look()
+            # SQL or Redis is away: whatever it was, it is looked at again.
+            except Exception as fault:
+                log.warning("lucky bags wait", reason=f"{type(fault).__name__}: {fault}")
+                await backoff.wait(stop)
+                continue
+            backoff.reset()
+            await wait_for(stop, rest_s)
+
+    async def look(self) -> float:
+        """Take every bag as far as it can go by now; seconds until the next look."""
+        async with session(self._sql) as connection:
+            found = await store.unfinished_bags(connection, PAGE)
+        for bag in found:
+            try:
+                await self._draws.advance(bag)
+            except Exception as fault:  # the other bags do not wait for this one
+                reason = f"{type(fault).__name__}: {fault}"
+                log.warning("a lucky bag waits", bag_id=bag.bag_id, reason=reason)
+        now_ms = await self._engine.now_ms() if found else 0
+        to_come = [
+            bag.draws_ms - now_ms
+            for bag in found
+            if bag.state in (BagState.PREPARING, BagState.OPEN) and bag.draws_ms > now_ms
+        ]
+        return min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])

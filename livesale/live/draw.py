@@ -1,0 +1,100 @@
+"""The draw of a lucky bag: who wins follows from what is published, and anybody can follow it.
+
+Before the first entry the bag shows its commitment, the SHA-256 of a secret seed. After the last
+one the seed and the list are published. Each entry's lot in the draw is
+
+    HMAC-SHA256(key = seed, message = list hash + ":" + entry id)
+
+and the lowest win. The seed was fixed before anybody entered, so it was not chosen for the list;
+the list's hash is part of every message, so whoever knows the seed cannot tell who wins until the
+list is whole. No I/O.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+SEED_BYTES = 32
+ENTRY_ID_LENGTH = 20  # hexadecimal digits, 80 bits
+
+
+class Drawn(Struct, frozen=True):
+    """Of a bag that is drawn: what the draw follows from, and the entry ids that won, in order."""
+
+    commitment: str
+    seed: str
+    list_hash: str
+    places: int
+    winners: list[str]
+
+
+class Published(Struct, frozen=True):
+    """A record as it is published: `entry_ids` is the list in its order."""
+
+    bag: Drawn
+    entry_ids: list[str]
+
+
+def read_record(raw: bytes) -> Published:
+    """The answer of `GET /v1/rooms/{id}/bags/{bag_id}`, once it is drawn.
+
+    Raises ValueError.
+    """
+    try:
+        return msgspec.json.decode(raw, type=Published)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"it is no record of a draw: {error}") from None
+
+
+def new_seed() -> str:
+    """A secret that nobody can guess, as hexadecimal digits."""
+    return secrets.token_hex(SEED_BYTES)
+
+
+def commitment_of(seed: str) -> str:
+    return hashlib.sha256(bytes.fromhex(seed)).hexdigest()
+
+
+def entry_id_of(salt: str, buyer_id: str) -> str:
+    """What stands for a buyer in the list: the same each time, and nobody else can tell whose."""
+    digest = hmac.digest(bytes.fromhex(salt), buyer_id.encode(), "sha256")
+    return digest.hex()[:ENTRY_ID_LENGTH]
+
+
+def list_hash_of(entries: Sequence[str]) -> str:
+    """The SHA-256 of the entry ids in their order, each followed by a newline."""
+    return hashlib.sha256("".join(f"{entry}\n" for entry in entries).encode()).hexdigest()
+
+
+def winners_of(seed: str, entries: Sequence[str], places: int) -> list[str]:
+    """The entries that win, the first first; all of them when there are fewer than places."""
+    key, list_hash = bytes.fromhex(seed), list_hash_of(entries)
+
+    def lot(entry: str) -> bytes:
+        return hmac.digest(key, f"{list_hash}:{entry}".encode(), "sha256")
+
+    return sorted(entries, key=lot)[:places]
+
+
+def find_faults(record: Published) -> list[str]:
+    """What does not follow in a record; nothing when the draw was as it should be."""
+    bag, entries = record.bag, record.entry_ids
+    try:
+        commitment = commitment_of(bag.seed)
+    except ValueError:
+        return ["the seed is not hexadecimal"]
+    faults = []
+    if commitment != bag.commitment:
+        faults.append(f"the commitment is not that of the seed, which is {commitment}")
+    if (found := list_hash_of(entries)) != bag.list_hash:
+        faults.append(f"the list's hash is not that of the list, which is {found}")
+    if len(set(entries)) != len(entries):
+        faults.append("an entry stands in the list twice")
+    winners = winners_of(bag.seed, entries, bag.places)
+    if winners != bag.winners:
+        faults.append(f"the winners are not those of the draw: {', '.join(winners) or 'nobody'}")
+    return faults

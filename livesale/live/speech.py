@@ -1,0 +1,58 @@
+"""What becomes of a text that a viewer sends, before others see it. No I/O.
+
+One line of plain text is what comes out. Nothing in it is invisible, turns the writing direction,
+or grows out of its line; whatever a client shows beside it stays where it is.
+"""
+
+import unicodedata
+
+MAX_MARKS = 4  # on one letter: Vietnamese has two, vocalised Hebrew three
+MAX_JOINED = 4  # pictures in one emoji: a family has four
+
+ZWJ = "\u200d"
+_JOINERS = ("\u200c", ZWJ)
+# Controls, invisible formatting, surrogates, private use, and what Unicode has not given a meaning.
+_DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
+_SPACES = ("Zs", "Zl", "Zp")
+_MARKS = ("Mn", "Me")
+
+
+def clean(text: str) -> str:
+    """The text as others may see it; empty when nothing of it can be seen.
+
+    - composed (NFC); line breaks, tabs and all other white space become one space;
+    - controls, marks of the writing direction and other invisible characters go, but for a joiner
+      between two characters that are not spaces: emoji, Persian and Indian scripts need it;
+    - an emoji is joined of at most MAX_JOINED, and a character carries at most MAX_MARKS marks.
+    """
+    kept: list[str] = []
+    marks = joined = 0
+    pending = ""
+    for character in unicodedata.normalize("NFC", text):
+        category = unicodedata.category(character)
+        if category in _SPACES or character in "\t\n\v\f\r\x85":
+            pending = " "
+        elif character in _JOINERS:
+            pending = pending or character
+        elif category in _DROPPED:
+            continue
+        elif category in _MARKS:
+            if not kept or pending == " " or marks == MAX_MARKS:
+                continue
+            marks += 1
+            kept.append(character)
+        else:
+            if pending == ZWJ:
+                joined += 1
+            elif not _continues(category):
+                joined = 0
+            if kept and (pending == " " or (pending and joined < MAX_JOINED)):
+                kept.append(pending)
+            pending, marks = "", 0
+            kept.append(character)
+    return "".join(kept)
+
+
+def _continues(category: str) -> bool:
+    """Whether a character colours the picture before it: the tones of skin."""
+    return category == "Sk"

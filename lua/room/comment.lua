@@ -1,0 +1,96 @@
+#!lua
+-- comment: somebody says something in a room, if nothing speaks against it.
+--
+-- KEYS  1 room_key          hash
+--       2 events_key        stream
+--       3 bars_key          hash
+--       4 paces_key         zset
+--       5 comments_key      stream
+--       6 bag_key           hash
+--       7 said_key          zset
+--       8 channel_key       channel of sharded pub/sub
+-- ARGV  1 buyer_id          who says it
+--       2 card              the comment without its number and time, members of JSON, no braces
+--       3 folded            its text as phrases are compared
+--       4 person_ms         one comment of a person in so long on average, 0 for any number
+--       5 person_burst      so many of them at once, ≥ 1
+--       6 room_ms           one comment of all in so long on average, 0 for any number
+--       7 kept              how many newcomers are shown, ≥ 1
+--       8 history           how many events are kept, about, ≥ 1
+-- RETURNS  {'UNKNOWN_ROOM'} | {'OVER'} | {'BANNED', until_ms} | {'MUTED', until_ms} |
+--          {'TOO_OFTEN', wait_ms} | {'CROWDED', wait_ms} | {'COUNTED'} |
+--          {'SAID', comment_id, now_ms}
+-- LOGS     comment; when SAID
+--
+-- UNKNOWN_ROOM also where it is not known yet who is barred. CROWDED: all together say too much;
+-- what fits into two seconds may come at once. Who says the phrase of the open lucky bag is noted,
+-- for `bag_enter`; COUNTED: that is noted, and as the room is crowded nobody else hears it.
+
+--!include now
+--!include room
+--!include room_log
+
+local room_key, events_key, bars_key = KEYS[1], KEYS[2], KEYS[3]
+local paces_key, comments_key, bag_key = KEYS[4], KEYS[5], KEYS[6]
+local said_key, channel_key = KEYS[7], KEYS[8]
+local buyer_id, card, folded = ARGV[1], ARGV[2], ARGV[3]
+local person_ms, person_burst = tonumber(ARGV[4]), tonumber(ARGV[5])
+local room_ms, kept, history = tonumber(ARGV[6]), ARGV[7], ARGV[8]
+
+local ROOM_BURST_MS = 2000
+
+local room = read_room(room_key)
+local row = redis.call('HMGET', room_key, 'bars_version', 'comments', 'crowded_ms')
+if not room or not row[1] then
+  return {'UNKNOWN_ROOM'}
+elseif redis.call('PTTL', room_key) > 0 then
+  return {'OVER'}
+end
+check_log(events_key)
+redis.call('XLEN', comments_key)
+redis.call('ZCARD', said_key)
+local bag = redis.call('HMGET', bag_key, 'state', 'phrase', 'draws_ms')
+local now = now_ms()
+local is_phrase = bag[1] == 'open' and folded ~= '' and folded == bag[2]
+local bag_ms = is_phrase and tonumber(bag[3]) - now or 0
+local bar = redis.call('HGET', bars_key, buyer_id)
+if bar then
+  local mute_ms, ban_ms = string.match(bar, '^(%d+)|(%d+)$')
+  if tonumber(ban_ms) > now then
+    return {'BANNED', tonumber(ban_ms)}
+  elseif tonumber(mute_ms) > now then
+    return {'MUTED', tonumber(mute_ms)}
+  end
+end
+local person_full_ms = tonumber(redis.call('ZSCORE', paces_key, buyer_id)) or now
+person_full_ms = math.max(person_full_ms, now) + person_ms
+local wait_ms = person_full_ms - now - person_ms * person_burst
+if wait_ms > 0 then
+  return {'TOO_OFTEN', wait_ms}
+end
+local room_full_ms = math.max(tonumber(row[3]) or now, now) + room_ms
+wait_ms = room_full_ms - now - math.max(room_ms, ROOM_BURST_MS)
+if wait_ms > 0 and bag_ms <= 0 then
+  return {'CROWDED', math.ceil(wait_ms)}
+end
+local comment_id = wait_ms <= 0 and (tonumber(row[2]) or 0) + 1 or 0
+
+if person_ms > 0 then
+  redis.call('ZREMRANGEBYSCORE', paces_key, '-inf', now)
+  redis.call('ZADD', paces_key, person_full_ms, buyer_id)
+  redis.call('PEXPIRE', paces_key, person_ms * person_burst)
+end
+if bag_ms > 0 then
+  redis.call('ZADD', said_key, comment_id, buyer_id)
+  redis.call('PEXPIRE', said_key, bag_ms)
+end
+if comment_id == 0 then
+  return {'COUNTED'}
+end
+redis.call('HSET', room_key, 'comments', string.format('%.0f', comment_id),
+  'crowded_ms', string.format('%.3f', room_full_ms))
+local numbered = string.format('"comment_id":%.0f,', comment_id) .. card .. '}'
+redis.call('XADD', comments_key, 'MAXLEN', kept, string.format('%.0f-0', comment_id), 'by', buyer_id,
+  'c', string.format('{"at_ms":%.0f,', now) .. numbered)
+room_log(room_key, events_key, channel_key, room, now, history, 'comment', ',' .. numbered)
+return {'SAID', comment_id, now}
