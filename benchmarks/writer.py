@@ -90,15 +90,7 @@ async def _writer_round(
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
         engine = RedisEngine(redis, keyspace, epochs)
-        deployment = Deployment(
-            settings=settings,
-            redis=redis,
-            redis_url=redis_url,
-            sql=sql,
-            keyspace=keyspace,
-            engine=engine,
-            epochs=epochs,
-        )
+        deployment = Deployment(settings, redis, redis_url, sql, engine)
         entries = await _fill(deployment, reservations)
         registry, stop = CollectorRegistry(), asyncio.Event()
         started_s = time.perf_counter()

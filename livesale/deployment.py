@@ -28,17 +28,23 @@ class Deployment(Struct, frozen=True):
     """One running livesale: its settings, its stores, and the engine between them.
 
     `epochs` maps a partition to its epoch as this process knows it, 0 while it is closed here;
-    `closed` says why. The watchman keeps both.
+    `closed` says why. The watchman keeps both. Keyspace and epochs are the engine's own.
     """
 
     settings: Settings
     redis: Redis
     redis_url: str
     sql: AsyncEngine
-    keyspace: Keyspace
     engine: RedisEngine
-    epochs: dict[int, int]
     closed: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def keyspace(self) -> Keyspace:
+        return self.engine.keyspace
+
+    @property
+    def epochs(self) -> dict[int, int]:
+        return self.engine.epochs
 
 
 @asynccontextmanager
@@ -69,15 +75,7 @@ async def open_deployment(
         )
         engine.server_id = server_id
         await ScriptLoader(settings, redis).load_or_wait()
-        deployment = Deployment(
-            settings=settings,
-            redis=redis,
-            redis_url=redis_url,
-            sql=sql,
-            keyspace=keyspace,
-            engine=engine,
-            epochs=engine.epochs,
-        )
+        deployment = Deployment(settings, redis, redis_url, sql, engine)
         await stack.enter_async_context(Watchman(deployment).watching())
         yield deployment
 

@@ -1,5 +1,6 @@
 """How people of a load test ask the service, whatever carries their requests. No I/O."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +26,25 @@ class Answer(Struct, frozen=True):
         return 200 <= self.status < 300
 
 
-class Line(Protocol):
+class Request(Struct, frozen=True):
+    """`name` is what the reports call this kind of request; RESERVE has codes of its own."""
+
+    name: str
+    method: str
+    path: str
+    body: object = None
+    token: str = ""
+    key: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """Who asks, and under which key."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if self.key:
+            headers["Idempotency-Key"] = self.key
+        return headers
+
+
+class Line(ABC):
     """Carries one request and its answer. Never raises for what the service does."""
 
     def ask(
@@ -38,8 +57,10 @@ class Line(Protocol):
         token: str = "",
         key: str = "",
     ) -> Answer:
-        """`name` is what the reports call this kind of request; RESERVE has codes of its own."""
-        ...
+        return self.carry(Request(name, method, path, body, token, key))
+
+    @abstractmethod
+    def carry(self, request: Request) -> Answer: ...
 
 
 class Time(Protocol):

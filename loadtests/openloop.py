@@ -16,11 +16,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from loadtests.open_loop.logins import log_in
 from loadtests.open_loop.processes import Plan, run
 from loadtests.open_loop.result import Result
 from loadtests.open_loop.tables import table_of
-from loadtests.open_loop.tokens import NoTokens, log_in, read_tokens
 from loadtests.target import FLAG, TargetAway, TargetRefused, parse_target
+from loadtests.tokens import NoTokens, read_tokens
 
 POISSON_MORE = 1.1  # a Poisson run has a few requests more or fewer than rate by seconds
 
@@ -68,7 +69,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     rates = options.sweep or [options.rate]
     tokens: Sequence[str] = ()
     if options.tokens:
-        tokens = read_tokens(options.tokens)
+        tokens = [line.split()[-1] for line in read_tokens(options.tokens)]
     elif options.drop:
         count = sum(buyers_for(rate, options.seconds) for rate in rates)
         print(f"openloop: logging in {count:,} buyers …", file=sys.stderr)

@@ -6,13 +6,13 @@ from types import TracebackType
 
 import msgspec
 
-from loadtests.line import Answer, read_answer
+from loadtests.line import Answer, Line, Request, read_answer
 from loadtests.target import Target, connect
 
 ANSWER_S = 15.0
 
 
-class PlainLine:
+class PlainLine(Line):
     """One connection, made again when it is gone. A context manager."""
 
     def __init__(self, target: Target) -> None:
@@ -30,36 +30,20 @@ class PlainLine:
     ) -> None:
         self._connection.close()
 
-    def ask(
-        self,
-        name: str,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        token: str = "",
-        key: str = "",
-    ) -> Answer:
-        """See loadtests.line.Line."""
-        raw = None if body is None else msgspec.json.encode(body)
+    def carry(self, request: Request) -> Answer:
+        headers, raw = request.headers(), None
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            raw = msgspec.json.encode(request.body)
         try:
-            self._connection.request(method, path, raw, headers_of(raw is not None, token, key))
+            self._connection.request(request.method, request.path, raw, headers)
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
-            return read_answer(name, 0, None, None)
-        return read_answer(name, response.status, content, response.headers.get("Retry-After"))
-
-
-def headers_of(json: bool, token: str, key: str) -> dict[str, str]:
-    """The headers of a request of this API."""
-    headers = {"Content-Type": "application/json"} if json else {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    if key:
-        headers["Idempotency-Key"] = key
-    return headers
+            return read_answer(request.name, 0, None, None)
+        wait = response.headers.get("Retry-After")
+        return read_answer(request.name, response.status, content, wait)
 
 
 class WallTime:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from loadtests.scenarios import REPORT_VARIABLE, TOKEN_VARIABLE, Scenario
+from loadtests.scenarios import REFUSED, REPORT_VARIABLE, TOKEN_VARIABLE, Scenario
 from loadtests.stats import Beat, read_beat
 from loadtests.target import FLAG, Target
 
@@ -25,6 +25,10 @@ LEAVE_S = 5.0
 
 class LoadFailed(Exception):
     """Locust did not play the scenario: one line that says why."""
+
+
+class LoadRefused(Exception):
+    """The scenario refused to be played: a token, a host, a file. One line that says why."""
 
 
 class Play(Struct, frozen=True):
@@ -50,7 +54,7 @@ async def run_locust(
     play: Play, show: Callable[[Beat], None], preexec: Callable[[], None] | None = None
 ) -> None:
     """Play it to the end, with `show` once a beat. What Locust prints goes to locust.log, its page
-    to report.html. Raises LoadFailed; ends Locust with all its workers when it is cancelled.
+    to report.html. Raises LoadFailed or LoadRefused; ends Locust and its workers when cancelled.
     """
     play.report.mkdir(parents=True, exist_ok=True)
     log = play.report / LOG_FILE
@@ -72,6 +76,8 @@ async def run_locust(
         raise LoadFailed(f"Locust hangs; {log} may say why") from None
     finally:
         await _end(process)
+    if code == REFUSED:
+        raise LoadRefused(_why(log, code))
     if code != 0:
         raise LoadFailed(_why(log, code))
 

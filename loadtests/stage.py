@@ -12,6 +12,7 @@ import secrets
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,14 @@ from loadtests.sale import (
     put_on_sale,
     server_ms,
 )
-from loadtests.scenarios import REPORT_VARIABLE, SCENARIOS, TOKEN_VARIABLE, Scenario
+from loadtests.scenarios import (
+    AWAY,
+    REFUSED,
+    REPORT_VARIABLE,
+    SCENARIOS,
+    TOKEN_VARIABLE,
+    Scenario,
+)
 from loadtests.stats import Beat, write_beat, write_latencies
 from loadtests.target import (
     FLAG,
@@ -50,8 +58,8 @@ from loadtests.target import (
     check_answers,
     parse_target,
 )
+from loadtests.tokens import NoTokens, read_tokens
 
-REFUSED = 2
 BEAT_S = 1.0
 LEAVE_S = 0.1
 STOP_S = "10"  # what people in the middle of a request get at the end
@@ -134,7 +142,7 @@ class Stage:
     def operator_token(self) -> str:
         return os.environ.get(TOKEN_VARIABLE, "")
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, code: int = REFUSED) -> None:
         """End the whole test, which cannot be played: the shape sees that it is over."""
         if self.over:
             return
@@ -142,7 +150,7 @@ class Stage:
             _say(why)
         self.over = True
         self._closing.set()
-        self._environment.process_exit_code = REFUSED
+        self._environment.process_exit_code = code
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
             runner.send_message(_GIVE_UP, {"why": why})
@@ -201,8 +209,8 @@ class Stage:
         lots = self._lots(options.num_users, options.run_time)
         try:
             sale = self._make_sale(lots)
-        except (TargetRefused, TargetAway, SaleRefused) as problem:
-            self.give_up(str(problem))
+        except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
+            self.give_up(str(problem), _code_of(problem))
             return
         for drop in sale.drops:
             self.journal.note(drop)
@@ -220,7 +228,7 @@ class Stage:
         assert options is not None  # noqa: S101
         target = self._target = parse_target(self._environment.host or "", options.owned_hosts)
         check_answers(target)
-        tokens = _read_tokens(options.tokens_file)
+        tokens = _tokens_of(options)
         run_id = secrets.token_hex(3)
         title = f"Load test {self.scenario.name} {run_id}"
         with PlainLine(target) as line:
@@ -249,14 +257,14 @@ class Stage:
         try:
             target = parse_target(host, options.owned_hosts)
             check_answers(target)
-            tokens = _read_tokens(options.tokens_file)
+            tokens = _tokens_of(options)
             with PlainLine(target) as line:
                 check_operator(line, self.operator_token)
                 if tokens is None:
                     check_login(line)
-        except (TargetRefused, TargetAway, SaleRefused) as problem:
+        except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
             _say(str(problem))
-            sys.exit(REFUSED)
+            sys.exit(_code_of(problem))
 
     def _beat(self) -> None:
         """What whoever started us shows meanwhile."""
@@ -309,16 +317,12 @@ def chance() -> random.Random:
     return random.Random()
 
 
-def _read_tokens(file: str) -> list[str] | None:
-    if not file:
-        return None
-    try:
-        found = [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise SaleRefused(f"--tokens {file}: {error.strerror}") from None
-    if not found:
-        raise SaleRefused(f"--tokens {file}: there is no token in it")
-    return found
+def _tokens_of(options: Namespace) -> list[str] | None:
+    return read_tokens(Path(options.tokens_file)) if options.tokens_file else None
+
+
+def _code_of(problem: Exception) -> int:
+    return AWAY if isinstance(problem, TargetAway) else REFUSED
 
 
 def _say(problem: str) -> None:

@@ -6,11 +6,10 @@ from gevent.ssl import create_default_context
 from locust import FastHttpUser, task
 
 from loadtests.history import Drop
-from loadtests.line import Answer, counted_as, read_answer
+from loadtests.line import Answer, Line, Request, counted_as, read_answer
 from loadtests.people.browser import Browser
 from loadtests.people.buyer import Buyer, Character
 from loadtests.people.operator import Operator
-from loadtests.plain_line import headers_of
 from loadtests.sale import SaleRefused
 from loadtests.stage import STAGE, chance
 
@@ -18,40 +17,32 @@ TIMEOUT_S = 10.0
 AGAIN_S = (5.0, 10.0)  # how often somebody who is done looks in
 
 
-class LocustLine:
+class LocustLine(Line):
     """Requests of one user, counted by Locust and in the journal."""
 
     def __init__(self, user: FastHttpUser) -> None:
         self._client = user.client
 
-    def ask(
-        self,
-        name: str,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        token: str = "",
-        key: str = "",
-    ) -> Answer:
-        """See loadtests.line.Line. Sold out is no failure; 5xx and silence are."""
+    def carry(self, request: Request) -> Answer:
+        """Sold out is no failure; 5xx and silence are."""
         with self._client.request(
-            method,
-            path,
-            name=name,
-            json=body,
-            headers=headers_of(False, token, key),
+            request.method,
+            request.path,
+            name=request.name,
+            json=request.body,
+            headers=request.headers(),
             catch_response=True,
             allow_redirects=False,
         ) as response:
             wait = response.headers.get("Retry-After") if response.headers else None
-            answer = read_answer(name, response.status_code or 0, response.content, wait)
+            status = response.status_code or 0
+            answer = read_answer(request.name, status, response.content, wait)
             if not answer.status or answer.status >= 500 or answer.code == "unreadable":
                 response.failure(f"{answer.status or 'no answer'} {answer.code}")
             else:
                 response.success()
         # Whoever is sent home in the middle of a request has hung up: no answer to count.
-        STAGE.journal.count(counted_as(name, answer))
+        STAGE.journal.count(counted_as(request.name, answer))
         return answer
 
 

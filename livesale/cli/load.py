@@ -74,7 +74,7 @@ def load(
     from livesale.cli.load_tables import print_result, show_progress
     from livesale.cli.tables import print_json
     from livesale.settings import load_settings
-    from loadtests.run import LoadFailed, Play, is_installed
+    from loadtests.run import LoadFailed, LoadRefused, Play, is_installed
     from loadtests.sale import SaleRefused
     from loadtests.target import TargetAway, TargetRefused, check_answers, parse_target
 
@@ -104,8 +104,10 @@ def load(
         )
         share = None if budget is None else budget / 100
         with show_progress(play, quiet=as_json) as progress:
-            result = play_and_judge(settings, play, share, settle, progress, workers if up else 0)
-    except (TargetRefused, SaleRefused) as problem:
+            result = asyncio.run(
+                play_and_judge(settings, play, share, settle, progress, workers if up else 0)
+            )
+    except (TargetRefused, SaleRefused, LoadRefused) as problem:
         say(str(problem))
         raise typer.Exit(REFUSED) from None
     except (TargetAway, LoadFailed) as problem:

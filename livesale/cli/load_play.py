@@ -35,7 +35,7 @@ SYSTEM_LOG = "system.log"
 UNLIMITED = 1_000_000  # an address: all load comes from one
 
 
-def play_and_judge(
+async def play_and_judge(
     settings: Settings,
     play: Play,
     budget: float | None,
@@ -45,19 +45,9 @@ def play_and_judge(
 ) -> Result:
     """Play against `play.target`, or, with `workers`, against a system of its own.
 
-    Raises LoadFailed, TargetAway, SaleRefused, or a LivesaleError when it cannot be played.
+    Raises LoadFailed, LoadRefused, TargetAway, SaleRefused, or a LivesaleError when it cannot be
+    played.
     """
-    return asyncio.run(_play(settings, play, budget, settle_s, progress, workers))
-
-
-async def _play(
-    settings: Settings,
-    play: Play,
-    budget: float | None,
-    settle_s: float,
-    progress: Progress,
-    workers: int,
-) -> Result:
     end_as_ctrl_c_does()
     if not workers:
         token = play.operator_token or TokenSigner.from_settings(settings).operator(OPERATOR)

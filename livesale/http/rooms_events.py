@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from livesale.http.rooms_socket import After, Epoch
+from livesale.http.rooms_socket import OPENS_CHANNEL, After, Epoch
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.live.events import (
@@ -93,15 +93,7 @@ ROUTES = [
         "The events of a room, by long poll",
         "rooms",
         {200: EventPage},
-        (
-            "unknown_room",
-            "room_over",
-            "overloaded",
-            "outcome_unknown",
-            "fenced",
-            "engine_refused",
-            "store_unavailable",
-        ),
+        OPENS_CHANNEL,
         query=EventsQuery,
         description=(
             "The same events as through the socket. Without `epoch` it begins with a snapshot."

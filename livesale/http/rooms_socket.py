@@ -21,6 +21,16 @@ from livesale.live.rooms import room_over
 from livesale.live.states import OVER
 from livesale.sales.texts import whole
 
+# What opening a room's channel may be refused for, by whichever way.
+OPENS_CHANNEL = (
+    "unknown_room",
+    "room_over",
+    "overloaded",
+    "outcome_unknown",
+    "fenced",
+    "engine_refused",
+    "store_unavailable",
+)
 EPOCH_PATTERN = r"^[0-9a-f]{0,16}$"
 MAX_OFFSET = 2**53
 
@@ -108,14 +118,8 @@ ROUTES = [
             "invalid_parameter",
             "invalid_token",
             "expired_token",
-            "unknown_room",
+            *OPENS_CHANNEL,
             "banned",
-            "room_over",
-            "overloaded",
-            "outcome_unknown",
-            "fenced",
-            "engine_refused",
-            "store_unavailable",
         ),
         query=SocketQuery,
         upgrades=True,

@@ -162,6 +162,8 @@ class ItemUnpinned(Event, frozen=True, kw_only=True, tag="item.unpinned"):
 
 
 class _DropEvent(Event, frozen=True, kw_only=True):
+    """The members of DropView, behind those of Event: a struct cannot have two bases."""
+
     drop_id: str
     title: str
     sku_id: str

@@ -28,14 +28,5 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
         await check_redis(redis, settings.redis.durability)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
-        keyspace = Keyspace(settings.stock.partitions)
-        engine = RedisEngine(redis, keyspace, {})
-        yield Deployment(
-            settings=settings,
-            redis=redis,
-            redis_url=redis_url,
-            sql=sql,
-            keyspace=keyspace,
-            engine=engine,
-            epochs=engine.epochs,
-        )
+        engine = RedisEngine(redis, Keyspace(settings.stock.partitions), {})
+        yield Deployment(settings, redis, redis_url, sql, engine)

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 # What a scenario is told besides Locust's flags.
 REPORT_VARIABLE = "LIVESALE_LOAD_REPORT"  # a folder; whoever names it judges the run himself
+# What Locust ends with when a scenario was refused, or its service is not there.
+REFUSED, AWAY = 2, 3
 TOKEN_VARIABLE = "LIVESALE_LOAD_OPERATOR_TOKEN"  # noqa: S105  the name, not the token
 
 

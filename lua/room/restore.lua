@@ -25,6 +25,7 @@
 --!include now
 --!include room
 --!include room_log
+--!include keep_room
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
 local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -55,12 +56,5 @@ for i = 8, #ARGV, 2 do
 end
 redis.call('HSET', room_key, 'version', version, 'doc', doc)
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
-if keep_ms > 0 then
-  redis.call('PEXPIRE', room_key, keep_ms)
-  redis.call('PEXPIRE', events_key, keep_ms)
-  redis.call('PEXPIRE', shelf_key, keep_ms)
-  redis.call('PEXPIRE', drops_key, keep_ms)
-  redis.call('PEXPIRE', bars_key, keep_ms)
-  redis.call('PEXPIRE', comments_key, keep_ms)
-end
+keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key})
 return {code, room.epoch, room.offset}

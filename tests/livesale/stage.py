@@ -58,15 +58,7 @@ async def open_stage(
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
         engine = RedisEngine(redis, keyspace, epochs)
-        yield Deployment(
-            settings=settings,
-            redis=redis,
-            redis_url=redis_url,
-            sql=sql,
-            keyspace=keyspace,
-            engine=engine,
-            epochs=engine.epochs,
-        )
+        yield Deployment(settings, redis, redis_url, sql, engine)
     finally:
         await sql.dispose()
 

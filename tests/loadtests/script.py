@@ -1,39 +1,20 @@
 """A service that answers from a script, and a clock that stands still but for sleeping."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from loadtests.history import Note
-from loadtests.line import Answer
+from loadtests.line import Answer, Line, Request
 
 
-class Asked(NamedTuple):
-    name: str
-    method: str
-    path: str
-    body: object
-    token: str
-    key: str
-
-
-class ScriptedLine:
+class ScriptedLine(Line):
     """Gives the answers in order; the last one for ever."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._answers = list(answers)
-        self.asked: list[Asked] = []
+        self.asked: list[Request] = []
 
-    def ask(
-        self,
-        name: str,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        token: str = "",
-        key: str = "",
-    ) -> Answer:
-        self.asked.append(Asked(name, method, path, body, token, key))
+    def carry(self, request: Request) -> Answer:
+        self.asked.append(request)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
     def keys(self) -> list[str]:

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from loadtests import openloop
-from loadtests.open_loop.tokens import NoTokens, log_in
+from loadtests.open_loop.logins import log_in
+from loadtests.tokens import NoTokens
 from tests.loadtests.answering import answering, response
 
 

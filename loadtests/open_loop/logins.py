@@ -1,30 +1,15 @@
-"""Tokens of buyers, ready before the run: from a file, or by logging in to the service."""
+"""Tokens of buyers, ready before the run: by logging in to the service."""
 
 import asyncio
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
 import aiohttp
 
 from loadtests.target import Target, TargetAway
+from loadtests.tokens import NoTokens
 
 AT_ONCE = 32
-
-
-class NoTokens(Exception):
-    """There are no buyers to drive."""
-
-
-def read_tokens(path: Path) -> list[str]:
-    """One token a line, as `livesale token --buyers N` prints them. Raises NoTokens."""
-    try:
-        tokens = path.read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoTokens(f"cannot read tokens from {path}: {error}") from None
-    if not tokens:
-        raise NoTokens(f"{path} holds no token.")
-    return tokens
 
 
 async def log_in(target: Target, count: int) -> Sequence[str]:
