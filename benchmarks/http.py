@@ -1,9 +1,9 @@
 """One worker over HTTP against a bare aiohttp handler and the naive design, in turns.
 
 Every request to reserve is another buyer's, with a token, an Idempotency-Key and a body: while
-there is stock, and when nothing is left. The same request goes to the bare handler, too, which only
-reads it: what aiohttp takes by itself; and to a protocol that reads nothing: what the kernel and
-the event loop take. Then, open loop, at 70 % of what the closed loop reached.
+there is stock, and when nothing is left. The same request goes to the bare handler, too,
+which only reads it: what aiohttp takes by itself; and to a protocol that reads nothing: what the
+kernel and the event loop take. Then, open loop, at 70 % of what the closed loop reached.
 
 While it sells, the CPU time of all who take part is taken down: what Valkey and the load take of
 the core that they share bounds what any worker can show here.
