@@ -17,8 +17,8 @@ from livesale.http.traffic import SANE_ID
 from livesale.identity.tokens import BUYER_FORM
 from stock.ids import DROP_ID_PATTERN, IDEMPOTENCY_KEY_PATTERN
 
-# No group here is repeated possessively: before 3.11.5, Python finds other matches for such a repeat
-# than there are (gh-106052), and with Debian 12's own 3.11.2 no request was hot.
+# No group here is repeated possessively: before 3.11.5, Python may find no match of such a repeat
+# where there is one (gh-106052). With Debian 12's own 3.11.2, no request was hot.
 
 MAX_LINES = 60  # aiohttp has a bound, too, and refuses what is beyond
 MAX_NAMES = 1_000  # spellings of header names that are remembered
