@@ -69,6 +69,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s(pid: int) -> float:
+    """For how long the threads of a process were ready, and others had their core."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+
+
 def said(program: str, *arguments: str) -> str:
     """What a program prints, or nothing where there is no such program."""
     try:
