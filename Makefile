@@ -3,14 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults load bench check fmt recording lock clean
+.PHONY: help demo up test faults load bench bench-room check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="…"]'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.run ## Sell 1,000 units to 20,000 simulated buyers, and audit the books
 	@$(bin)/livesale demo $(ARGS)
@@ -30,6 +30,9 @@ bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--
 	@scripts/set_up_servers.sh
 	@command -v wrk >/dev/null || scripts/apt_install.sh "for the benchmark" wrk || true
 	@$(bin)/python -m benchmarks $(ARGS)
+
+bench-room: .venv/.dev ## Measure a live room with 10,000 viewers; ARGS="--quick" for seconds
+	@$(bin)/python -m benchmarks.room $(ARGS)
 
 load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
 	@$(bin)/livesale load $(ARGS)

@@ -76,6 +76,12 @@ def children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def waited_s(pid: int) -> float:
+    """For how long the threads of a process were ready, and others had their core."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+
+
 def said(program: str, *arguments: str) -> str:
     """What a program prints, or nothing where there is no such program."""
     try:

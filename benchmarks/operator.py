@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,12 @@ class Operator:
 
     def open_drop(self, allotted: int) -> str:
         """Units on sale from now on, one for each buyer; the drop's id."""
+        drop_id = self.draft(allotted)
+        self._post(f"/v1/admin/drops/{drop_id}/open")
+        return drop_id
+
+    def draft(self, allotted: int) -> str:
+        """Units that are not on sale yet, one for each buyer; the drop's id."""
         now_ms = time.time_ns() // 1_000_000
         sku = self._post("/v1/admin/skus", {"title": "Cup", "price_fen": 9_900})
         times = {"opens_ms": now_ms - 60_000, "closes_ms": now_ms + HOUR_MS}
@@ -29,8 +36,42 @@ class Operator:
         terms = {"price_fen": 9_900, "allotted": allotted, "buyer_limit": 1, "hold_ms": HOUR_MS}
         names = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
         drop_id: str = self._post("/v1/admin/drops", {**names, **terms})["drop_id"]
-        self._post(f"/v1/admin/drops/{drop_id}/open")
         return drop_id
+
+    def open_room(self) -> str:
+        """A live room; its id."""
+        now_ms = time.time_ns() // 1_000_000
+        new = {"title": "Benchmark", "host": "host", "starts_ms": now_ms + HOUR_MS}
+        room_id: str = self._post("/v1/rooms", new)["room_id"]
+        self._post(f"/v1/rooms/{room_id}/start")
+        return room_id
+
+    def draft_in(self, room_id: str, allotted: int) -> str:
+        """A draft that belongs to a room; the drop's id."""
+        drop_id = self.draft(allotted)
+        self._call("PUT", f"/v1/rooms/{room_id}/drops/{drop_id}", self._token)
+        return drop_id
+
+    def open_in(self, room_id: str, drop_id: str, countdown_s: float) -> None:
+        """Put a draft on sale in its room."""
+        path = f"/v1/rooms/{room_id}/drops/{drop_id}/open"
+        self._post(path, {"countdown_s": countdown_s})
+
+    def phases(self, room_id: str) -> dict[str, str]:
+        """What the drops of a room have come to, as its viewers are told."""
+        page = self._call("GET", f"/v1/rooms/{room_id}/events", self._token)
+        return {drop["drop_id"]: drop["phase"] for drop in page["snapshot"]["drops"]}
+
+    def edit(self, room_id: str, title: str, cover_url: str) -> None:
+        """Give a room another title and picture: an event as long as they are."""
+        changes = {"title": title, "cover_url": cover_url}
+        self._call("PATCH", f"/v1/rooms/{room_id}", self._token, changes)
+
+    def closed(self, why: str) -> int:
+        """Sockets that the service has closed for this reason."""
+        text = self._ask("GET", "/metrics", self._token)
+        found = re.search(rf'_sockets_closed_total{{[^}}]*why="{why}"[^}}]*}} (\d+)', text)
+        return int(found[1]) if found else 0
 
     def held(self, drop_id: str) -> int:
         """Units that are held, by Redis."""
@@ -46,6 +87,10 @@ class Operator:
         return self._call("POST", path, self._token, body)
 
     def _call(self, method: str, path: str, token: str, body: object = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._ask(method, path, token, body))
+        return found
+
+    def _ask(self, method: str, path: str, token: str, body: object = None) -> str:
         headers = {"Authorization": f"Bearer {token}"}
         sent = None
         if body is not None:
@@ -54,10 +99,9 @@ class Operator:
         try:
             connection.request(method, path, sent, headers)
             answer = connection.getresponse()
-            text = answer.read()
+            text = answer.read().decode()
         finally:
             connection.close()
         if not 200 <= answer.status < 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text.decode()}")
-        found: dict[str, Any] = json.loads(text)
-        return found
+            raise RuntimeError(f"{method} {path}: {answer.status} {text}")
+        return text

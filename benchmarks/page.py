@@ -1,7 +1,7 @@
 """Writes a run into docs/benchmarks.md: tables between markers, pictures beside them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.pictures import pictures
@@ -13,19 +13,24 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def write(report: Report, docs: Path = DOCS) -> None:
     """Replace every table and picture. Raises KeyError where the page has no place for a table."""
+    drawn = dict(pictures(report))
+    put(docs, drawn, _blocks(report, set(drawn)))
+
+
+def put(docs: Path, drawn: Mapping[str, str], blocks: Iterable[tuple[str, str]]) -> None:
+    """Replace pictures by their file names, and tables by their places. Raises KeyError."""
     page, folder = docs / "benchmarks.md", docs / "benchmarks"
     folder.mkdir(exist_ok=True)
-    drawn = dict(pictures(report))
     for name, picture in drawn.items():
         (folder / name).write_text(picture, encoding="utf-8")
     text = page.read_text(encoding="utf-8")
-    for place, content in _blocks(report, set(drawn)):
+    for place, content in blocks:
         text = _put(text, place, content)
     page.write_text(text, encoding="utf-8")
 
 
 def _blocks(report: Report, drawn: set[str]) -> Iterator[tuple[str, str]]:
-    yield "targets", f"{conditions(report)}\n\n{markdown(verdicts(report))}"
+    yield "targets", f"{conditions(report)}\n\n{markdown(verdicts(report.verdicts))}"
     for name, sheet in figures(report):
         content = markdown(sheet)
         if f"{name}.svg" in drawn:

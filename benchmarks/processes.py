@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from benchmarks.machine import SERVER_CORE, pinned
+from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from livesale.parent import die_with_parent
+from livesale.settings import Settings, as_environment
 
 START_S = 60.0
 
@@ -52,6 +53,24 @@ def server(
         yield Server(port, process)
     finally:
         process.kill()
+        process.wait()
+
+
+@contextmanager
+def helper(role: str, settings: Settings) -> Iterator[None]:
+    """`livesale ROLE`, which works behind what is measured, on the core of the load."""
+    with pinned(LOAD_CORE):
+        process = subprocess.Popen(  # noqa: S603  ours
+            [sys.executable, "-m", "livesale", role],
+            env=os.environ | as_environment(settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
         process.wait()
 
 

@@ -5,20 +5,16 @@ worker with the fast lane and one without it, on the same stores, each on the co
 measured; Valkey on the other one.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from benchmarks.audit import audit
 from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
 from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.operator import Operator
-from benchmarks.processes import Server, free_port, server
+from benchmarks.processes import Server, free_port, helper, server
 from livesale.identity.tokens import TokenSigner
-from livesale.parent import die_with_parent
 from livesale.settings import HttpSettings, Settings, as_environment, load_settings
 from stock.connection import connect
 from stock.gateway import RedisEngine
@@ -26,7 +22,6 @@ from stock.keyspace import Keyspace
 from tests.servers import Valkey
 
 MANY = 10_000_000
-SETTLE_S = 300
 STALL_MS = 30_000
 HAS_FAST_LANE = "fast_lane" in HttpSettings.model_fields
 
@@ -100,30 +95,8 @@ class Shop:
 
     def audit(self) -> str:
         """Let the writer catch up, then check every promise. RuntimeError if one is broken."""
-        env = os.environ | as_environment(self.settings)
-        writer = subprocess.Popen(
-            [sys.executable, "-m", "livesale", "writer"],
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),
-        )
-        try:
-            done = subprocess.run(  # noqa: S603  ours
-                [sys.executable, "-m", "livesale", "audit", "--json", "--settle", str(SETTLE_S)],
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        finally:
-            writer.terminate()
-            writer.wait()
-        if done.returncode:
-            raise RuntimeError(f"the audit found something:\n{done.stdout}{done.stderr[-2000:]}")
-        checks = json.loads(done.stdout)
-        seen = next(check["detail"] for check in checks if check["invariant"] == "I4")
-        return f"{len(checks)} checks hold: {seen}"
+        with helper("writer", self.settings):
+            return audit(self.settings)
 
 
 @contextmanager

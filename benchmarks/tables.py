@@ -1,6 +1,6 @@
 """The figures as tables: rows once, for the terminal and for Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from rich.console import RenderableType
@@ -34,20 +34,17 @@ class Sheet(Struct):
     rows: list[Sequence[str]]
 
 
-def verdicts(report: Report) -> Sheet:
+def verdicts(found: Iterable[Verdict]) -> Sheet:
     columns = ("", "target", "min", "median", "max", "by CPU time", "verdict")
-    return Sheet("Targets", columns, [_verdict(verdict) for verdict in report.verdicts])
+    return Sheet("Targets", columns, [_verdict(verdict) for verdict in found])
 
 
 def figures(report: Report) -> Iterator[tuple[str, Sheet]]:
     """A table for each figure that was measured, by its name."""
     for name, title in TITLES.items():
         series = list(report.records.of(name))
-        if not series:
-            continue
-        with_cpu = any(cell.cpu_us for cell in series)
-        columns = ("", "min", "median", "max", "unit", *(("CPU µs each",) if with_cpu else ()))
-        yield name, Sheet(title, columns, [_cell(cell, with_cpu) for cell in series])
+        if series:
+            yield name, sheet_of(title, series)
 
 
 def curve(report: Report) -> Sheet:
@@ -75,12 +72,12 @@ def conditions(report: Report) -> str:
 def on_terminal(report: Report) -> Iterator[RenderableType]:
     """Everything, the targets last: that is where a reader of a terminal looks."""
     for _, sheet in figures(report):
-        yield _rich(sheet)
+        yield drawn(sheet)
     if report.records.curve:
-        yield _rich(curve(report))
+        yield drawn(curve(report))
     for audit in report.records.audits:
         yield f"audit after a round: {audit}"
-    yield _rich(verdicts(report))
+    yield drawn(verdicts(report.verdicts))
     yield conditions(report)
 
 
@@ -93,7 +90,7 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join(lines)
 
 
-def _rich(sheet: Sheet) -> Table:
+def drawn(sheet: Sheet) -> Table:
     table = Table(title=sheet.title, title_justify="left")
     for number, column in enumerate(sheet.columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=not number)
@@ -111,6 +108,13 @@ def _verdict(verdict: Verdict) -> Sequence[str]:
     by_cpu = "" if verdict.by_cpu is None else number(verdict.by_cpu)
     bound = f"{target.sense} {number(target.bound)}{unit}"
     return (target.says, bound, *shown, by_cpu, verdict.word)
+
+
+def sheet_of(title: str, series: Sequence[Series]) -> Sheet:
+    """A row for each cell: its rounds, and the CPU time where it was taken."""
+    with_cpu = any(cell.cpu_us for cell in series)
+    columns = ("", "min", "median", "max", "unit", *(("CPU µs each",) if with_cpu else ()))
+    return Sheet(title, columns, [_cell(cell, with_cpu) for cell in series])
 
 
 def _cell(cell: Series, with_cpu: bool) -> Sequence[str]:

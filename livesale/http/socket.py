@@ -10,7 +10,7 @@ import json
 import random
 import socket as sockets
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -77,6 +77,7 @@ class Socket(Client):
         "place",
         "role",
         "room_id",
+        "send",
     )
 
     def __init__(
@@ -94,6 +95,8 @@ class Socket(Client):
         self.caller = caller
         self.role = role
         self.greeted = False
+        # The transport's own `write` while it may be given more: nothing stands in between.
+        self.send: Callable[[bytes], object] | None = None
         self._transport: asyncio.Transport | None = None
         self._inbound: Connection | None = None
         self._text: list[str] | None = None
@@ -113,18 +116,13 @@ class Socket(Client):
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
         transport.set_write_buffer_limits(high=SEND_BUFFER)
         transport.write(head + frame_of(_encode(hello)))
+        self.send = transport.write
         self._hub.add(self)
         self._channel.join(self)
         if rest:
             self.data_received(rest)
 
     # What the channel asks of a listener.
-
-    def send(self, frames: bytes) -> bool:
-        if self._paused_s or self._closing_s or self._transport is None:
-            return False
-        self._transport.write(frames)
-        return True
 
     def is_slow(self, behind: int) -> bool:
         if not self._paused_s:
@@ -139,6 +137,7 @@ class Socket(Client):
         if self._closing_s or self._transport is None:
             return
         close = CLOSES[why]
+        self.send = None
         self._closing_s = self._hub.now()
         reason = close.reason if retry_ms is None else restart_reason(retry_ms)
         frame = Connection(ConnectionType.SERVER).send(CloseConnection(close.code, reason))
@@ -152,7 +151,8 @@ class Socket(Client):
     # What a handler of frames asks of a viewer.
 
     def tell(self, message: Struct) -> None:
-        self.send(frame_of(_encode(message)))
+        if self.send is not None:
+            self.send(frame_of(_encode(message)))
 
     # What the transport tells its protocol.
 
@@ -174,14 +174,17 @@ class Socket(Client):
         return False
 
     def pause_writing(self) -> None:
+        self.send = None
         self._paused_s = self._hub.now()
 
     def resume_writing(self) -> None:
         self._paused_s = 0.0
-        self._channel.serve(self)
+        if self._transport is not None and not self._closing_s:
+            self.send = self._transport.write
+            self._channel.serve(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._transport = None
+        self._transport = self.send = None
         self._channel.part(self)
         self._hub.remove(self)
         if self._task is not None:
@@ -215,8 +218,8 @@ class Socket(Client):
         elif self._closing_s or isinstance(event, Pong):
             return
         elif isinstance(event, Ping):
-            if self._transport is not None and not self._paused_s:
-                self._transport.write(_framer.send(event.response()))
+            if self.send is not None:
+                self.send(_framer.send(event.response()))
         elif isinstance(event, BytesMessage):
             self._refuse(BadFrame("invalid_field", "Only text is understood.", "no_binary"))
         elif isinstance(event, TextMessage):
@@ -235,6 +238,7 @@ class Socket(Client):
             )
             return
         if not self._closing_s:
+            self.send = None
             self._closing_s = self._hub.now()
             transport.write(Connection(ConnectionType.SERVER).send(event.response()))
             self._hub.note_close("client")

@@ -11,7 +11,7 @@ listeners in slices: between two of them the worker does its other work.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -23,11 +23,11 @@ from livesale.live.events import PATIENT, RoomChanged, RoomView, ViewerBarred, k
 from livesale.live.gateway import History, RoomImage
 from livesale.live.ring import Ring, Sent
 from livesale.live.states import OVER, BarKind
+from livesale.live.turns import LEAST, Turns
 from livesale.sales.errors import Unknown
 from livesale.settings import LiveSettings
 from stock.errors import StockError, Unreachable
 
-SLICE = 100  # listeners served before the loop may do something else
 REST = 0.2  # part of a round's time that is left to others before the next, for patient events
 MAX_REST_S = 0.1
 SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
@@ -37,13 +37,14 @@ log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
-    """Somebody who gets every event: a socket. `place` is the number of the last one it got."""
+    """Somebody who gets every event: a socket. `place` is the number of the last one it got.
+
+    `send` takes bytes. It is None while the listener takes none; who takes some again says so by
+    `Channel.serve`.
+    """
 
     place: int
-
-    def send(self, frames: bytes) -> bool:
-        """Take bytes; False when it cannot take any now, and asks again by `Channel.serve`."""
-        ...
+    send: Callable[[bytes], object] | None
 
     def is_slow(self, behind: int) -> bool:
         """Whether to give it up, `behind` events behind."""
@@ -171,7 +172,8 @@ class Channel:
         """Read a page of the history; True when there is no more."""
         gateway, ring = self._copy.gateway, self._ring
         # The last event that we have is read again: if it is another by now, Redis has lost some.
-        after = max(0, ring.last - 1) if ring is not None else 0
+        last = ring.last if ring is not None else 0
+        after = max(0, last - 1)
         found = await gateway.history(self.room_id, after, READ)
         if found is None:
             await self._copy.revive(self.room_id)
@@ -182,7 +184,7 @@ class Channel:
             log.info("the room has a new epoch", room_id=self.room_id)
             self._begin(History(found.epoch, 0, []))
             return False
-        elif not self._continues(ring, found):
+        elif not self._continues(ring, found, last):
             await self._begin_anew(ring.epoch)
             return False
         else:
@@ -208,14 +210,15 @@ class Channel:
     def _offset_of(text: str) -> int:
         return int(text[len('{"offset":') : text.index(",")])
 
-    def _continues(self, ring: Ring, found: History) -> bool:
-        """Whether what Redis has goes on from what we have."""
-        if self._torn or found.offset < ring.last:
+    def _continues(self, ring: Ring, found: History, last: int) -> bool:
+        """Whether what Redis has goes on from what we had when we asked, up to `last`.
+
+        What was published meanwhile may be here before the answer is: that is no loss.
+        """
+        if self._torn or found.offset < last:
             return False
-        newest = ring.newest
-        if newest is None or not found.texts or self._offset_of(found.texts[0]) != newest.offset:
-            return True
-        return found.texts[0].encode() == newest.text
+        known = ring.at(self._offset_of(found.texts[0])) if found.texts else None
+        return known is None or found.texts[0].encode() == known.text
 
     def _begin(self, found: History) -> None:
         """A ring of what the history has; whoever listened gets a snapshot."""
@@ -320,30 +323,39 @@ class Channel:
 
     def serve(self, listener: Listener) -> None:
         """Send a listener what it has not got, as far as it takes it."""
-        ring = self._ring
-        if ring is None or listener not in self._listeners:
-            return
-        if not ring.reaches(listener.place):
+        if self._ring is not None and self._serve([listener]):
             self._ask_for_round(listener)  # it needs a snapshot
-            return
-        self._send(ring, listener)
 
     def _ask_for_round(self, listener: Listener) -> None:
         self._fresh.append(listener)
         self._wake.set()
         self._urgent.set()
 
-    def _send(self, ring: Ring, listener: Listener) -> None:
-        behind = ring.last - listener.place
-        if not behind:
-            return
-        if behind > 1 and listener.is_slow(behind):
-            listener.leave("too_slow")
-            return
-        found = ring.after(listener.place)
-        frames = found[0].frame if len(found) == 1 else b"".join([one.frame for one in found])
-        if listener.send(frames):
-            listener.place = ring.last
+    def _serve(self, listeners: Iterable[Listener]) -> list[Listener]:
+        """Send each what it has not got, as far as it takes it; who needs a snapshot first.
+
+        Nothing here is done for each listener that can be done for all at its place: with ten
+        thousand of them it is this loop, and the kernel, that an event waits for.
+        """
+        ring, frames = self.ring, dict[int, bytes]()
+        last, strange = ring.last, list[Listener]()
+        for listener in listeners:
+            place = listener.place
+            if place == last:
+                continue
+            found = frames.get(place)
+            if found is None:
+                found = frames[place] = ring.frames(place) if ring.reaches(place) else b""
+            send = listener.send
+            if send is None:
+                if listener in self._listeners and listener.is_slow(last - place):
+                    listener.leave("too_slow")
+            elif found:
+                send(found)
+                listener.place = last
+            elif listener in self._listeners:
+                strange.append(listener)
+        return strange
 
     async def _keep_sending(self) -> None:
         """Rounds over all listeners, as long as there is something to send, for ever."""
@@ -371,29 +383,26 @@ class Channel:
     async def _round(self) -> None:
         fresh, self._fresh = self._fresh, []
         news, self._news = self._news, False
-        for number, listener in enumerate(list(self._listeners) if news else fresh, 1):
-            if listener in self._listeners:
+        listeners, turns, at = list(self._listeners) if news else fresh, Turns(), 0
+        while at < len(listeners):
+            size = turns.size
+            for listener in self._serve(listeners[at : at + size]):
                 await self._bring_up(listener)
-            if number % SLICE == 0:
-                await asyncio.sleep(0)
+            at += size
+            await turns.pause()
         if self._over:
             for number, listener in enumerate(list(self._listeners), 1):
                 listener.leave("room_over")
-                if number % SLICE == 0:
+                if number % LEAST == 0:
                     await asyncio.sleep(0)
 
     async def _bring_up(self, listener: Listener) -> None:
-        ring = self.ring
-        if ring.reaches(listener.place):
-            self._send(ring, listener)
-            return
-        if listener.is_slow(ring.last - listener.place):
-            listener.leave("too_slow")
-            return
+        """Begin with a snapshot."""
         offset, text = await self.snapshot()
-        if listener.send(self._frame(text)):
+        if listener.send is not None:
+            listener.send(self._frame(text))
             listener.place = offset
-            self._send(self.ring, listener)
+            self._serve([listener])
 
     async def close(self) -> None:
         self._pump.cancel()

@@ -41,10 +41,6 @@ class Ring:
         """The number behind which the ring can bring a client up."""
         return self.last - len(self._sent)
 
-    @property
-    def newest(self) -> Sent | None:
-        return self._sent[-1] if self._sent else None
-
     def at(self, offset: int) -> Sent | None:
         """The event of this number, if it is still here."""
         place = offset - self.first - 1
@@ -67,7 +63,10 @@ class Ring:
     def after(self, offset: int, limit: int | None = None) -> list[Sent]:
         """The events behind `offset`, which the ring reaches, at most `limit`."""
         start = offset - self.first
-        if self.last - offset == 1:
-            return [self._sent[-1]]
         stop = len(self._sent) if limit is None else min(len(self._sent), start + limit)
         return [self._sent[place] for place in range(start, stop)]
+
+    def frames(self, offset: int) -> bytes:
+        """All frames behind `offset`, which the ring reaches: the event itself where it is one."""
+        found = self.after(offset)
+        return found[0].frame if len(found) == 1 else b"".join([sent.frame for sent in found])

@@ -12,7 +12,7 @@ from livesale.app import SERVICES
 from livesale.live.channel import Channel
 from livesale.live.copy import RoomCopy
 from livesale.live.events import Stock
-from livesale.live.gateway import RoomGateway
+from livesale.live.gateway import History, RoomGateway
 from livesale.live.keys import RoomKeys
 from livesale.live.ring import Ring, Sent
 from tests.livesale.live.conftest import Show, open_show
@@ -53,6 +53,38 @@ async def offset_of(gateway: RoomGateway, room_id: str) -> int:
     found = await gateway.history(room_id, 0, 1)
     assert found is not None
     return found.offset
+
+
+async def test_an_answer_that_events_have_overtaken_is_no_loss(
+    show: Show, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events and the history come by two connections: either may be late."""
+    # given a viewer, and a history that is answered after what was published behind it
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    channel = await show.api.app[SERVICES].channels.open(show.room_id)
+    history = RoomGateway.history
+
+    async def late(self: RoomGateway, room_id: str, after: int, count: int) -> History | None:
+        found = await history(self, room_id, after, count)
+        last = channel.ring.last
+        await tick(copy.gateway, room_id, 3)
+
+        async def overtaken() -> bool:
+            return channel.ring.last >= last + 3
+
+        await until(overtaken)
+        return found
+
+    epoch = channel.ring.epoch
+    monkeypatch.setattr(RoomGateway, "history", late)
+    # when the worker looks whether it has everything
+    await channel.heal()
+    # then nobody has to begin anew
+    await reached(viewer, channel.ring.last)
+    assert channel.ring.epoch == epoch
+    assert [message["type"] for message in viewer.messages].count("snapshot") == 1
+    assert viewer.faults == []
 
 
 async def test_a_message_that_was_lost_is_fetched(

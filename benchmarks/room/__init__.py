@@ -1,0 +1,1 @@
+"""The limits of a live room: how many watch on one core, and how late they are told."""

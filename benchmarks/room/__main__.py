@@ -1,0 +1,82 @@
+"""`make bench-room`: a live room on one core, its latencies, a storm, a slow tenth."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+from rich.console import Console
+
+from benchmarks import machine, page
+from benchmarks.records import Records
+from benchmarks.room.crowd import FilesRefused, allow_files
+from benchmarks.room.measure import measure
+from benchmarks.room.report import RoomReport, targets_of
+from benchmarks.room.scale import FULL, QUICK
+from benchmarks.room.tables import PICTURE, blocks, on_terminal, picture
+from benchmarks.targets import judge
+
+WIDTH = 120  # of what is printed into a file
+MOST = 18_000  # one worker takes 20,000 connections
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0 when it ran, whatever it found; with --strict 1 where a target was not met; 2
+    where the system does not allow so many connections."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.write and (options.quick or options.viewers):
+        parser.error("--write takes a whole run")
+    scale = QUICK if options.quick else FULL
+    if options.rounds:
+        scale = replace(scale, rounds=options.rounds)
+    if options.viewers:
+        fewer = [size for size in scale.viewers if size < options.viewers]
+        scale = replace(scale, viewers=(*fewer, options.viewers))
+    try:
+        allow_files(scale.viewers[-1])
+    except FilesRefused as refused:
+        print(f"bench-room: {refused}", file=sys.stderr)
+        return 2
+    here, records, started_s = machine.describe(), Records(), time.monotonic()
+    for number in range(1, scale.rounds + 1):
+        began_s = time.monotonic()
+        measure(scale, records)
+        took_s = time.monotonic() - began_s
+        print(f"round {number} of {scale.rounds}: {took_s:.0f} s", file=sys.stderr)
+    here.load.append(machine.load_now())
+    verdicts = judge(records, targets_of(scale))
+    report = RoomReport(here, scale, time.monotonic() - started_s, records, verdicts)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(*on_terminal(report), sep="\n")
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    if options.write:
+        page.put(page.DOCS, {PICTURE: picture(report)}, blocks(report))
+    return int(options.strict and any(verdict.met is False for verdict in verdicts))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench-room", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="seconds, not minutes: does it run?")
+    parser.add_argument("--rounds", type=int, help="instead of 3")
+    parser.add_argument(
+        "--viewers", type=_viewers, metavar="N", help="the most of them, instead of 10,000"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md, and draw")
+    parser.add_argument("--strict", action="store_true", help="exit 1 where a target is not met")
+    return parser
+
+
+def _viewers(text: str) -> int:
+    count = int(text)
+    if not 20 <= count <= MOST:
+        raise argparse.ArgumentTypeError(f"from 20 to {MOST:,}")
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())

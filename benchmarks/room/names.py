@@ -1,0 +1,28 @@
+"""The names of the cells, as tables, pictures and targets spell them."""
+
+MEMORY = "memory of a connection"
+CPU = "CPU of a delivery"
+FIT = "viewers of one core, at five events a second"
+BUSY = "the worker's share of its core meanwhile"
+WAITED = "time for which it waited for that core"
+STOCK_P50 = "stock, p50"
+STOCK_P99 = "stock, p99"
+OPEN_P50 = "drop.open, p50"
+OPEN_P99 = "drop.open, p99"
+RESERVE_P50 = "reserve meanwhile, p50"
+RESERVE_P99 = "reserve meanwhile, p99"
+LAG_P50 = "of it the viewers' own, p50"
+LAG_P99 = "of it the viewers' own, p99"
+STORM_P50 = "back after the storm, p50"
+STORM_LAST = "back after the storm, the last"
+STORM_RESERVE_P50 = "reserve in the storm, p50"
+STORM_RESERVE_P99 = "reserve in the storm, p99"
+SLOW_CLOSED = "slow viewers closed with 4408"
+SLOW_P50 = "the other viewers, p50"
+SLOW_P99 = "the other viewers, p99"
+ALONE_P99 = "the same with nobody slow, p99"
+
+
+def at(name: str, viewers: int) -> str:
+    """A cell that is measured with several numbers of viewers."""
+    return f"{name}, {viewers:,} viewers"

@@ -1,0 +1,325 @@
+"""Thousands of viewers in one process, written so that they are not what is late.
+
+Each holds its own place and checks each number it gets. They share one epoll and no objects of
+asyncio: on the machine of the benchmark they take a core from Redis. Those whose kernel says when
+an event came, one in sixteen, tell how much of the lateness is the viewers' own.
+"""
+
+import errno
+import os
+import select
+import socket
+import struct
+import time
+from collections import deque
+from multiprocessing.connection import Connection as Pipe
+
+from msgspec import Struct
+
+from benchmarks.machine import LOAD_CORE
+from benchmarks.room import frames
+from benchmarks.room.frames import Closed, Greeting, Image, Message, Pinged, Told
+from benchmarks.room.tally import Tally
+
+SO_TIMESTAMPNS = 35  # the kernel says when what is read has come; Python has no name for it
+STAMPED = 16  # one viewer in so many asks for it
+AT_ONCE = 100  # handshakes under way, where there is no storm
+READ_BYTES = 65_536
+KNOWN = 512  # chunks of bytes that are remembered: the same come to everybody
+AGAIN_S = 0.2
+_NS = struct.Struct("qq")
+
+
+class Grow(Struct, frozen=True):
+    """Have so many viewers; answered by Up. Every `slow`th will be told to stall."""
+
+    viewers: int
+    slow: int = 0
+
+
+class Storm(Struct, frozen=True):
+    """Lose all connections and come back at once; answered by Up."""
+
+
+class Begin(Struct, frozen=True):
+    """Forget what was seen; not answered."""
+
+
+class Tell(Struct, frozen=True):
+    """Answered by a Tally."""
+
+
+class Stall(Struct, frozen=True):
+    """The slow ones read no more, or go on and do not come back; not answered."""
+
+    stalled: bool
+
+
+class Up(Struct, frozen=True):
+    """All are there and have what they missed: after how many ms, each."""
+
+    waited_ms: list[float]
+
+
+class Viewer:
+    __slots__ = ("began_s", "epoch", "place", "rest", "shaken", "slow", "sock", "stamped", "target")
+
+    def __init__(self, *, stamped: bool, slow: bool) -> None:
+        self.stamped = stamped
+        self.slow = slow
+        self.epoch = ""
+        self.place = -1
+        self.target: int | None = None  # the number from which on it is up; None once it is
+        self.shaken = False
+        self.began_s = 0.0
+        self.rest = b""
+        self.sock: socket.socket | None = None
+
+
+class Viewers:
+    """One process's share. `serve` ends with the pipe."""
+
+    def __init__(self, address: tuple[str, int], room_id: str, pipe: Pipe) -> None:
+        self._address = address
+        self._host = f"{address[0]}:{address[1]}"
+        self._room_id = room_id
+        self._pipe = pipe
+        self._epoll = select.epoll()
+        self._epoll.register(pipe.fileno(), select.EPOLLIN)
+        self._by_fd: dict[int, Viewer] = {}
+        self._all: list[Viewer] = []
+        self._waiting: deque[Viewer] = deque()
+        self._shaking = 0
+        self._at_once = AT_ONCE
+        self._again: list[tuple[float, Viewer]] = []
+        self._missing = 0  # viewers that are not up yet
+        self._waited_ms: list[float] = []
+        self._tally = Tally()
+        self._known: dict[bytes, list[Told]] = {}
+
+    def serve(self) -> None:
+        while True:
+            ready = self._epoll.poll(AGAIN_S if self._again else None)
+            for fd, event in ready:
+                viewer = self._by_fd.get(fd)
+                if viewer is not None:
+                    self._attend(viewer, event)
+                elif fd == self._pipe.fileno() and not self._obey():
+                    return
+            if self._again and self._again[0][0] <= time.monotonic():
+                self._waiting.extend(viewer for _, viewer in self._again)
+                self._again = []
+            self._connect_more()
+
+    def _obey(self) -> bool:
+        try:
+            word = self._pipe.recv()
+        except EOFError:
+            return False
+        if isinstance(word, Grow):
+            self._grow(word)
+        elif isinstance(word, Storm):
+            self._storm()
+        elif isinstance(word, Begin):
+            self._tally = Tally()
+        elif isinstance(word, Tell):
+            self._pipe.send(self._tally)
+        elif isinstance(word, Stall):
+            self._stall(word.stalled)
+        return True
+
+    def _grow(self, word: Grow) -> None:
+        self._at_once = AT_ONCE
+        for number in range(len(self._all), word.viewers):
+            slow = bool(word.slow) and number % word.slow == 0
+            viewer = Viewer(stamped=number % STAMPED == 1, slow=slow)
+            self._all.append(viewer)
+            self._waiting.append(viewer)
+            self._missing += 1
+        self._answer_if_up()
+
+    def _storm(self) -> None:
+        self._at_once = len(self._all)
+        now_s = time.monotonic()
+        for viewer in self._all:
+            self._let_go(viewer)
+            viewer.began_s = now_s
+            self._missing += 1
+        self._waiting.extend(self._all)
+
+    def _stall(self, stalled: bool) -> None:
+        for viewer in self._all:
+            if viewer.slow and viewer.sock is not None:
+                if stalled:
+                    self._epoll.unregister(viewer.sock)
+                else:
+                    self._epoll.register(viewer.sock, select.EPOLLIN)
+
+    def _answer_if_up(self) -> None:
+        if not self._missing:
+            self._pipe.send(Up(self._waited_ms))
+            self._waited_ms = []
+
+    # One connection.
+
+    def _connect_more(self) -> None:
+        while self._waiting and self._shaking < self._at_once:
+            self._connect(self._waiting.popleft())
+
+    def _connect(self, viewer: Viewer) -> None:
+        sock = viewer.sock = socket.socket()
+        sock.setblocking(False)
+        if viewer.stamped:
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        viewer.began_s = viewer.began_s or time.monotonic()
+        viewer.rest, viewer.shaken = b"", False
+        code = sock.connect_ex(self._address)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        self._shaking += 1
+        self._by_fd[sock.fileno()] = viewer
+        self._epoll.register(sock, select.EPOLLOUT)
+
+    def _let_go(self, viewer: Viewer) -> None:
+        """Without a farewell, and without a trace in the kernel's table of ports."""
+        sock, viewer.sock = viewer.sock, None
+        if sock is not None:
+            del self._by_fd[sock.fileno()]
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+
+    def _lost(self, viewer: Viewer) -> None:
+        if not viewer.shaken:
+            self._shaking -= 1
+        self._let_go(viewer)
+        if viewer.slow:
+            return
+        if viewer.target is None and viewer.place >= 0:
+            self._missing += 1  # it was up
+        viewer.target = 0
+        self._again.append((time.monotonic() + AGAIN_S, viewer))
+
+    def _attend(self, viewer: Viewer, event: int) -> None:
+        sock = viewer.sock
+        assert sock is not None  # noqa: S101  it is registered
+        if event & select.EPOLLOUT and not event & select.EPOLLERR:
+            sock.send(
+                frames.handshake(self._host, self._room_id, viewer.epoch, max(0, viewer.place))
+            )
+            self._epoll.modify(sock, select.EPOLLIN)
+            return
+        arrived_ms = 0.0
+        try:
+            if viewer.stamped:
+                data, notes, _, _ = sock.recvmsg(READ_BYTES, 64)
+                if notes:
+                    seconds, nanos = _NS.unpack(notes[0][2])
+                    arrived_ms = seconds * 1e3 + nanos / 1e6
+            else:
+                data = sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._tally.lost += 1
+            self._lost(viewer)
+            return
+        now_ms = time.time() * 1000
+        if arrived_ms and viewer.target is None:
+            self._tally.lag.append(now_ms - arrived_ms)
+        told = None if viewer.rest or not viewer.shaken else self._known.get(data)
+        if told is not None:
+            for one in told:
+                self._number(viewer, one, now_ms)
+            return
+        self._read(viewer, data, now_ms)
+
+    def _read(self, viewer: Viewer, data: bytes, now_ms: float) -> None:
+        if not viewer.shaken:
+            data = self._shake(viewer, viewer.rest + data)
+            viewer.rest = b""
+        whole, end, told, others = viewer.rest + data, 0, list[Told](), 0
+        for opcode, content, at in frames.split(whole):
+            end = at
+            message = frames.read(opcode, content)
+            if isinstance(message, Told):
+                told.append(message)
+                self._number(viewer, message, now_ms)
+                continue
+            others += 1
+            if not self._take(viewer, message):
+                return
+        had_rest, viewer.rest = bool(viewer.rest), whole[end:]
+        if told and not (had_rest or others or viewer.rest):
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[whole] = told
+
+    def _shake(self, viewer: Viewer, data: bytes) -> bytes:
+        """What follows the answer to the handshake."""
+        head, end, rest = data.partition(b"\r\n\r\n")
+        if not end:
+            viewer.rest = data
+            return b""
+        viewer.shaken = True
+        self._shaking -= 1
+        if not head.startswith(b"HTTP/1.1 101 "):
+            self._tally.refused += 1
+            self._lost(viewer)
+            return b""
+        viewer.target = 0
+        return rest
+
+    def _number(self, viewer: Viewer, told: Told, now_ms: float) -> None:
+        tally = self._tally
+        if told.offset != viewer.place + 1:
+            if told.offset > viewer.place:
+                tally.gaps += 1
+            else:
+                tally.repeats += 1
+        viewer.place = told.offset
+        tally.told += 1
+        if viewer.target is not None:
+            if told.offset >= viewer.target:
+                self._is_up(viewer)
+        elif not viewer.slow:  # how late a slow one is told is its own doing
+            tally.late.setdefault(told.kind, []).append(now_ms - told.at_ms)
+
+    def _is_up(self, viewer: Viewer) -> None:
+        viewer.target = None
+        self._waited_ms.append((time.monotonic() - viewer.began_s) * 1000)
+        viewer.began_s = 0.0
+        self._missing -= 1
+        self._answer_if_up()
+
+    def _take(self, viewer: Viewer, message: Message) -> bool:
+        """What has no number; False where the connection is over."""
+        if isinstance(message, Greeting):
+            if viewer.epoch and not message.resumed:
+                self._tally.images += 1
+            if not message.resumed:
+                viewer.place = -1
+            viewer.epoch, viewer.target = message.epoch, message.offset
+            if message.resumed and viewer.place >= message.offset:
+                self._is_up(viewer)
+        elif isinstance(message, Image):
+            if viewer.target is None:
+                self._tally.images += 1
+            viewer.epoch, viewer.place = message.epoch, message.offset
+            if viewer.target is not None and viewer.place >= viewer.target:
+                self._is_up(viewer)
+        elif isinstance(message, Pinged):
+            if viewer.sock is not None:
+                viewer.sock.send(frames.PONG)
+        elif isinstance(message, Closed):
+            self._tally.closed[message.code] += 1
+            self._lost(viewer)
+            return False
+        return True
+
+
+def watch(address: tuple[str, int], room_id: str, pipe: Pipe) -> None:
+    """The body of a process of viewers."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+    Viewers(address, room_id, pipe).serve()

@@ -1,0 +1,80 @@
+"""`make bench-room`: it runs, has every figure, and says what it needs. Figures are not tested."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import page
+from benchmarks.room import frames, names
+from benchmarks.room.__main__ import main
+from benchmarks.room.frames import Closed, Greeting, Pinged, Told
+from benchmarks.room.scale import QUICK
+from livesale.http.socket import frame_of
+
+ONCE = {name for key, name in vars(names).items() if key.startswith(("STORM", "SLOW", "ALONE"))}
+EACH = {name for key, name in vars(names).items() if key.isupper()} - ONCE
+
+
+@pytest.mark.timeout(400)  # it pins itself to cores that other tests use
+def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
+    # When the command runs as CI runs it
+    path = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks.room", "--quick", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    # Then every cell was measured once: a gap, a repeat or a lost promise would have ended it
+    found: dict[str, Any] = json.loads(path.read_text())
+    series = {cell["name"]: cell for cell in found["records"]["series"]}
+    assert set(series) == ONCE | {names.at(name, size) for name in EACH for size in QUICK.viewers}
+    assert all(len(cell["values"]) == 1 for cell in series.values())
+    assert series[names.SLOW_CLOSED]["values"] == [100]
+    assert [text.split(":")[0] for text in found["records"]["audits"]] == ["12 checks hold"]
+
+    # And each target has its verdict, and the page a place for each table
+    assert all(verdict["met"] is not None for verdict in found["verdicts"])
+    text = (page.DOCS / "benchmarks.md").read_text()
+    for place in ("room-targets", "room", "storm", "slow"):
+        assert f"<!-- {place}: begin -->" in text
+
+
+def test_too_few_open_files_are_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
+
+    def refuse(_: int, __: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "`ulimit -n 10500`" in said
+
+
+def test_a_viewer_reads_what_the_service_frames() -> None:
+    # Given frames of every length that there is, two of them and a half in one piece
+    small = b'{"offset":7,"type":"stock","at_ms":5,"drop_id":"d"}'
+    large = b'{"offset":8,"type":"room.changed","at_ms":6,"title":"%s"}' % (b"x" * 70_000)
+    hello = b'{"type":"hello","epoch":"e","offset":8,"resumed":false,"role":"viewer"}'
+    whole = frame_of(small) + frame_of(large) + frame_of(hello) + b"\x89\x00\x88\x02\x11\x38"
+    found = list(frames.split(whole + frame_of(small)[:-1]))
+
+    # Then the whole ones are read, and where the half one begins
+    assert [frames.read(opcode, content) for opcode, content, _ in found] == [
+        Told(7, "stock", 5),
+        Told(8, "room.changed", 6),
+        Greeting("e", 8, resumed=False),
+        Pinged(),
+        Closed(4408),
+    ]
+    assert found[-1][2] == len(whole)
+    # And a head that is cut in two is no frame
+    assert [list(frames.split(whole[:size])) for size in (0, 1)] == [[], []]
+    assert list(frames.split(frame_of(large)[:3])) == []
