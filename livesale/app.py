@@ -53,6 +53,7 @@ from livesale.live.words import load_words, words_file
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
+from livesale.reminders.asks import Reminders
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.fresh import Fresh
@@ -138,6 +139,7 @@ def build_app(
         campaigns=Campaigns(deployment),
         drops=drops,
         rooms=rooms,
+        reminders=Reminders(deployment, clock.now_ms),
         screens=Screens(settings.ingest),
         life=life,
         ingest=Ingest(deployment, PublishKeys(keyring), streams, rooms),

@@ -28,6 +28,7 @@ from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
+from livesale.reminders.asks import Reminders
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
@@ -64,6 +65,7 @@ class Services(Struct, frozen=True):
     campaigns: Campaigns
     drops: Drops
     rooms: Rooms
+    reminders: Reminders
     screens: Screens
     life: Life
     ingest: Ingest
