@@ -26,6 +26,8 @@ from livesale.live.play import Screens
 from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
+from livesale.live.stats import Stats
+from livesale.live.visits import Visits
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
 from livesale.reminders.asks import Reminders
@@ -76,6 +78,8 @@ class Services(Struct, frozen=True):
     comments: Comments
     bars: Bars
     presence: Presence
+    visits: Visits
+    stats: Stats
     bags: Bags
     bag_entries: BagEntries
     channels: Channels
