@@ -4,6 +4,10 @@ Redis counts, SQL keeps. What is written are sums so far, each as the highest th
 may come and go, or be several, and a look that is missed costs the detail of a minute, no count.
 """
 
+from collections.abc import Mapping
+
+from msgspec import Struct
+
 from livesale.deployment import Deployment
 from livesale.live.events import PeopleView
 from livesale.live.numbers_gateway import ONLINE, PEAK, NumbersGateway, Tally
@@ -18,6 +22,14 @@ LAST_MS = 10_000  # behind the end of a room: what workers have noted has come b
 ROOMS = 100  # closed in one look
 
 
+class _Known(Struct, frozen=True):
+    """What SQL has of a room from us: the last tally, all sums, the most viewers of a minute."""
+
+    tally: Tally | None = None
+    sums: dict[str, int] | None = None
+    online: Mapping[int, int] = {}
+
+
 class Recorder:
     """One per keeper. All raise StoreUnavailable and the faults of stock.errors."""
 
@@ -26,7 +38,7 @@ class Recorder:
         self._gateway = NumbersGateway(deployment.engine, history=deployment.settings.live.history)
         self._online: dict[str, tuple[int, int]] = {}  # room → its minute, the most viewers in it
         self._written_ms: dict[str, int] = {}
-        self._known: dict[str, dict[str, int]] = {}  # room → what SQL has, by name
+        self._known: dict[str, _Known] = {}
 
     async def look_at(self, room: Room, people: PeopleView, now_ms: int) -> None:
         """Note how many are here, and write down what is due."""
@@ -59,20 +71,28 @@ class Recorder:
     async def _write(
         self, room_id: str, minute_ms: int, online: int, tally: Tally | None, now_ms: int
     ) -> None:
-        known = self._known.get(room_id, {})
+        """Write what SQL does not have from us; nothing, when it has it all."""
+        known = self._known.get(room_id, _Known())
+        news = {}
+        if tally is not None:
+            before = known.tally.values if known.tally and known.tally.born == tally.born else {}
+            news = {name: n for name, n in tally.values.items() if n != before.get(name, 0)}
+        most = known.online.get(minute_ms, 0)
+        if not news and online <= most and known.sums is not None:
+            return
         async with session(self._sql, write=True) as connection:
             await store.open_record(connection, room_id, now_ms)
-            if online:
+            if online > most:
                 await store.raise_minute(connection, room_id, ONLINE, minute_ms, online)
-            if tally is None:
-                return
-            for name, value in tally.values.items():
+            for name, value in news.items():
+                assert tally is not None  # noqa: S101  it is its news
                 await store.raise_tally(connection, room_id, tally.born, name, value)
             sums = sums_of(await store.tallies_of(connection, room_id))
             for name, value in sums.items():
-                if name != PEAK and value and known.get(name) != value:
+                if name != PEAK and value != (known.sums or {}).get(name, 0):
                     await store.raise_minute(connection, room_id, name, minute_ms, value)
-        self._known[room_id] = sums
+        online = max(online, most)
+        self._known[room_id] = _Known(tally or known.tally, sums, {minute_ms: online})
 
 
 def sums_of(tallies: list[tuple[str, str, int]]) -> dict[str, int]:

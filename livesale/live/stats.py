@@ -252,8 +252,9 @@ def _minutes(
         if name == ONLINE:
             found[minute_ms]["online"] = value
         elif name in columns:
-            found[minute_ms][columns[name]] = value - before.get(name, 0)
-            before[name] = value
+            # Two keepers at the turn of a minute may have written a later sum into the earlier one.
+            found[minute_ms][columns[name]] = max(0, value - before.get(name, 0))
+            before[name] = max(value, before.get(name, 0))
     for made in whole.reserved:
         if made.drop_id in drop_ids:
             found[made.minute_ms]["reserved"] += made.orders
