@@ -48,11 +48,14 @@ from livesale.live.play import Screens
 from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
+from livesale.live.stats import Stats
 from livesale.live.streams import Streams
+from livesale.live.visits import Visits
 from livesale.live.words import load_words, words_file
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
+from livesale.reminders.asks import Reminders
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.fresh import Fresh
@@ -114,6 +117,7 @@ def build_app(
     bars = Bars(deployment, copy)
     channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
     presence = Presence(deployment, copy, channels.viewers)
+    visits = Visits(deployment, copy)
     exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
     services = Services(
         deployment=deployment,
@@ -138,6 +142,7 @@ def build_app(
         campaigns=Campaigns(deployment),
         drops=drops,
         rooms=rooms,
+        reminders=Reminders(deployment, clock.now_ms),
         screens=Screens(settings.ingest),
         life=life,
         ingest=Ingest(deployment, PublishKeys(keyring), streams, rooms),
@@ -148,6 +153,8 @@ def build_app(
         comments=comments,
         bars=bars,
         presence=presence,
+        visits=visits,
+        stats=Stats(deployment),
         bags=bags,
         bag_entries=BagEntries(deployment, bags, draws, copy, reservations),
         channels=channels,
@@ -172,6 +179,7 @@ def build_app(
         *logins,
         gateway.running,
         presence.running,
+        visits.running,
         channels.running,
         hub.running,
         lambda: _counting(batcher, till),

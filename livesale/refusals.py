@@ -115,6 +115,7 @@ def check_promises(settings: Settings) -> None:
             raise Refused(name, problem, NEW_SECRET)
     if settings.payments.gateway == "wechat":
         load_keys(settings)
+    _check_reminders(settings)
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
@@ -143,6 +144,30 @@ def check_promises(settings: Settings) -> None:
             f"the simulated gateway lets anybody pay with nothing, which is refused {where}",
             f"Set it to wechat; or {PREFIX}PAYMENTS__ALLOW_SIMULATED to true, for a rehearsal.",
         )
+
+
+def _check_reminders(settings: Settings) -> None:
+    """A kind of reminder that is switched on has all that a message needs."""
+    on = False
+    for kind in ("room", "drop"):
+        if not getattr(settings.reminders, f"{kind}_template_id"):
+            continue
+        on = True
+        if not getattr(settings.reminders, f"{kind}_texts"):
+            raise Refused(
+                f"{PREFIX}REMINDERS__{kind.upper()}_TEXTS",
+                "the template has fields, and nothing says what stands in them",
+                'Name them all, such as {"thing1": "{title}", "time2": "{time}"}.',
+            )
+    for name in ("appid", "secret"):
+        value = getattr(settings.wechat, name)
+        if on and not (value if isinstance(value, str) else value.get_secret_value()):
+            raise Refused(
+                f"{PREFIX}WECHAT__{name.upper()}",
+                "it is not set, and reminders are messages of that mini-program",
+                f"Set it, or empty {PREFIX}REMINDERS__ROOM_TEMPLATE_ID and "
+                f"{PREFIX}REMINDERS__DROP_TEMPLATE_ID.",
+            )
 
 
 _URL_CURE = {

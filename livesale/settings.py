@@ -26,6 +26,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from livesale.message_texts import check_texts
+
 PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
 
@@ -63,6 +65,12 @@ def _template(url: str) -> str:
     return _address(url)
 
 
+def _texts(texts: dict[str, str]) -> dict[str, str]:
+    check_texts(texts)
+    return texts
+
+
+TEMPLATE_PATTERN = r"^[A-Za-z0-9_-]{0,64}$"
 _PLAY_PATTERN = r"^(https?://[^\s?#]+(\?[^\s#]*)?)?$"
 
 
@@ -221,6 +229,28 @@ class IngestSettings(Section):
     hook_addresses: Annotated[list[str], AfterValidator(_networks)]
 
 
+class ReminderSettings(Section):
+    """Subscribe messages of WeChat; a kind of reminder without a template is switched off.
+
+    The fields of a template → the texts that fill them: `livesale.message_texts`. In a page,
+    `{id}` stands for the room or the drop.
+    """
+
+    room_template_id: str = Field(pattern=TEMPLATE_PATTERN)
+    room_texts: Annotated[dict[str, str], AfterValidator(_texts)]
+    room_page: str = Field(max_length=512)
+    drop_template_id: str = Field(pattern=TEMPLATE_PATTERN)
+    drop_texts: Annotated[dict[str, str], AfterValidator(_texts)]
+    drop_page: str = Field(max_length=512)
+    mini_program: Literal["formal", "trial", "developer"]
+    utc_offset_min: int = Field(ge=-720, le=840)
+    ahead_s: int = Field(ge=10, le=24 * HOUR_S)
+    late_s: int = Field(ge=1, le=HOUR_S)
+    max_per_buyer: int = Field(ge=1, le=1_000)
+    max_per_target: int = Field(ge=1, le=10_000_000)
+    keep_s: int = Field(ge=HOUR_S, le=YEAR_S)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -249,6 +279,7 @@ class Settings(BaseSettings):
     keeper: KeeperSettings
     live: LiveSettings
     ingest: IngestSettings
+    reminders: ReminderSettings
     log: LogSettings
 
     @classmethod

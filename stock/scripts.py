@@ -53,6 +53,8 @@ ROOM_VERBS = (
     "bag_close",
     "bag_entrants",
     "bag_tell",
+    "note",
+    "tally",
 )
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)

@@ -16,6 +16,7 @@ from livesale.http.closes import CLOSES
 from livesale.http.problems import PROBLEMS, RETRY_AFTER_S
 from livesale.live.events import EVENTS, kind_of
 from livesale.live.keeper import RoomMetrics
+from livesale.reminders.sender import ReminderMetrics
 from livesale.settings import PREFIX, Section, Settings
 from livesale.workers.metrics import KeeperMetrics, WriterMetrics
 from stock.scripts import ROOM_VERBS, VERBS
@@ -107,6 +108,7 @@ def test_the_metrics_table_is_that_of_the_code() -> None:
     workers = CollectorRegistry()
     WriterMetrics(workers)
     KeeperMetrics(workers)
+    ReminderMetrics(workers)
     RoomMetrics(workers)
     known = {"`livesale_process_up`": "gauge"}
     for registry in (metrics.REGISTRY, workers):

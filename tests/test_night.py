@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 import stock.errors
 from livesale import metrics
+from livesale.reminders.sender import ReminderMetrics
 from livesale.workers.metrics import KeeperMetrics, WriterMetrics
 from livesale.workers.partition_state import PartitionState
 from stock.model import ReserveCode
@@ -41,6 +42,7 @@ def exposed() -> dict[str, set[str]]:
     workers = CollectorRegistry()
     WriterMetrics(workers)
     KeeperMetrics(workers)
+    ReminderMetrics(workers)
     known: dict[str, set[str]] = {"livesale_process_up": set()}
     for registry in (metrics.REGISTRY, workers):
         for collector, names in registry._collector_to_names.items():

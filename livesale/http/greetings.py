@@ -45,6 +45,8 @@ async def on_hello(services: Services, viewer: Viewer, frame: ClientHello) -> No
     viewer.caller = caller
     viewer.role = await services.members.role_of(room, caller)
     buyer_id = caller.buyer_id if isinstance(caller, Buyer) else None
+    if buyer_id is not None:
+        services.visits.enter(viewer.room_id, buyer_id)
     viewer.tell(Welcome(role=viewer.role, buyer_id=buyer_id, ref=frame.ref))
 
 

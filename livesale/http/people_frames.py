@@ -1,13 +1,15 @@
-"""The frames of people in a room: `comment` and `like`. Both ask for a buyer's token."""
+"""The frames of people in a room: `comment`, `like`, `opened`. All ask for a buyer's token."""
 
 from livesale.http.frames import ClientFrame, Frames, Viewer
 from livesale.http.messages import Commented
 from livesale.http.problems import Problem
 from livesale.http.rooms_people import take_likes
+from livesale.http.rooms_stats import take_opened
 from livesale.http.services import Services
 from livesale.identity.tokens import Buyer
 from livesale.live.comments import SentText
 from livesale.live.presence import Taps
+from livesale.live.visits import ItemId
 
 
 class CommentFrame(ClientFrame, frozen=True, kw_only=True, tag="comment"):
@@ -22,6 +24,12 @@ class LikeFrame(ClientFrame, frozen=True, kw_only=True, tag="like"):
     count: Taps = 1
 
 
+class OpenedFrame(ClientFrame, frozen=True, kw_only=True, tag="opened"):
+    """The person looks at an item of the shelf. Not answered: the host's numbers count it."""
+
+    item_id: ItemId
+
+
 async def on_comment(services: Services, viewer: Viewer, frame: CommentFrame) -> None:
     buyer_id = _buyer_of(viewer)
     room = await services.rooms.shown(viewer.room_id)
@@ -34,9 +42,14 @@ async def on_like(services: Services, viewer: Viewer, frame: LikeFrame) -> None:
     await take_likes(services, viewer.room_id, _buyer_of(viewer), frame.count)
 
 
+async def on_opened(services: Services, viewer: Viewer, frame: OpenedFrame) -> None:
+    await take_opened(services, viewer.room_id, frame.item_id, _buyer_of(viewer))
+
+
 def add_frames(frames: Frames) -> None:
     frames.add(CommentFrame, on_comment)
     frames.add(LikeFrame, on_like)
+    frames.add(OpenedFrame, on_opened)
 
 
 def _buyer_of(viewer: Viewer) -> str:

@@ -80,6 +80,8 @@ async def open_socket(services: Services, call: Call) -> Answer:
             f"Sec-WebSocket-Accept: {accept}\r\nServer: livesale\r\n"
             f"X-Request-Id: {request_id}\r\n{site}\r\n"
         )
+        if isinstance(caller, Buyer):
+            services.visits.enter(room.room_id, caller.buyer_id)
         transport, rest = connection.hand_over(client)
         client.begin(transport, head.encode(), hello, rest)
 

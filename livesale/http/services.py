@@ -26,8 +26,11 @@ from livesale.live.play import Screens
 from livesale.live.presence import Presence
 from livesale.live.rooms import Rooms
 from livesale.live.shelf import Shelves
+from livesale.live.stats import Stats
+from livesale.live.visits import Visits
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
+from livesale.reminders.asks import Reminders
 from livesale.sales.campaigns import Campaigns
 from livesale.sales.drops import Drops
 from livesale.sales.orders import Orders
@@ -64,6 +67,7 @@ class Services(Struct, frozen=True):
     campaigns: Campaigns
     drops: Drops
     rooms: Rooms
+    reminders: Reminders
     screens: Screens
     life: Life
     ingest: Ingest
@@ -74,6 +78,8 @@ class Services(Struct, frozen=True):
     comments: Comments
     bars: Bars
     presence: Presence
+    visits: Visits
+    stats: Stats
     bags: Bags
     bag_entries: BagEntries
     channels: Channels

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from livesale.answers import AnswerTooLarge, read_bounded
 from livesale.identity.errors import (
     CodeRefused,
     LoginBlocked,
@@ -120,7 +121,9 @@ class WeChatLogin:
                 if response.status != 200:
                     raise LoginUnavailable(f"WeChat answered HTTP {response.status}")
                 # WeChat labels its JSON text/plain, so the type is not looked at.
-                body = await _read_all(response.content)
+                body = await read_bounded(response.content, _MAX_ANSWER_BYTES)
+        except AnswerTooLarge:
+            raise LoginUnavailable("WeChat answered more than it documents") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             # Without the cause: its text holds the URL, and so the secret and the code.
             raise LoginUnavailable(f"WeChat is out of reach: {type(error).__name__}") from None
@@ -131,16 +134,6 @@ class WeChatLogin:
             return self._decoder.decode(body)
         except msgspec.MsgspecError:
             raise LoginUnavailable("WeChat answered no JSON that it documents") from None
-
-
-async def _read_all(content: aiohttp.StreamReader) -> bytes:
-    """The whole body, in however many pieces it comes. Raises LoginUnavailable when too large."""
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > _MAX_ANSWER_BYTES:
-            raise LoginUnavailable("WeChat answered more than it documents")
-    return bytes(body)
 
 
 def wechat_buyer_id(appid: str, openid: str) -> str:

@@ -184,9 +184,11 @@ class RoomGateway:
         room_id: str,
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
+        keys: RoomKeys | None = None,
     ) -> list[Any]:
-        """One script of the room, by name; its reply."""
-        return await self._engine.run(self._scripts[verb], RoomKeys.of(room_id).named(), args, rest)
+        """One script of the room, by name; its reply. `keys` where they are not just the room's."""
+        named = (keys or RoomKeys.of(room_id)).named()
+        return await self._engine.run(self._scripts[verb], named, args, rest)
 
 
 def new_epoch() -> str:

@@ -3,7 +3,8 @@
 One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
 a host who is silent makes a room abnormal, paused or not, and ends it in the end; one never begun
 expires; one whose stream fell silent is paused; a copy in Redis that is behind SQL is brought up to
-it; and viewers of a worker that died are counted no more. Lucky bags are drawn beside it.
+it; viewers of a worker that died are counted no more; and the numbers of rooms are written down.
+Lucky bags are drawn beside it.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
 from livesale.live.life import Life, verb_back
 from livesale.live.people_scripts import NOBODY
+from livesale.live.recorder import Recorder
 from livesale.live.states import RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
@@ -54,6 +56,7 @@ class RoomKeeper:
         self._copy = RoomCopy(deployment)
         self._life = Life(deployment, self._copy)
         self._streams = Streams(deployment, self._life)
+        self._recorder = Recorder(deployment)
         self._metrics = RoomMetrics(registry or CollectorRegistry())
         self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
 
@@ -98,6 +101,7 @@ class RoomKeeper:
             if len(page) < PAGE:
                 break
             before = page[-1].room_id
+        await self._recorder.close(now_ms)
         self._versions = {room_id: self._versions[room_id] for room_id in seen}
         for state, count in counts.items():
             self._metrics.rooms.labels(state).set(count)
@@ -109,7 +113,9 @@ class RoomKeeper:
             await self._copy.revive(room.room_id)
             self._versions[room.room_id] = versions
             silence_ms = silence_ms or 0
-        await self._copy.people.report(room.room_id, NOBODY, tick_ms=self._live.people_ms)
+        counted = await self._copy.people.report(room.room_id, NOBODY, tick_ms=self._live.people_ms)
+        if counted is not None:
+            await self._recorder.look_at(room, counted[0], now_ms)
         verb = self._verb_for(room, silence_ms, now_ms)
         if verb is None:
             return

@@ -4,7 +4,7 @@ All share the hash tag `{room_id}`, so that a script, the history and the channe
 in one slot, on a cluster too. They hold no money: once a room has ended they carry a TTL.
 """
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 PREFIX = "ls"
 
@@ -24,12 +24,18 @@ class RoomKeys(Struct, frozen=True):
     entrants_key: str
     waiting_key: str
     said_key: str
+    seen_key: str  # of one thing: see `of_thing`
+    counts_key: str
     channel_key: str
 
     @classmethod
     def of(cls, room_id: str) -> "RoomKeys":
         tag = f"{PREFIX}:{{{room_id}}}"
         return cls(*[f"{tag}:{name.removesuffix('_key')}" for name in cls.__struct_fields__])
+
+    def of_thing(self, name: str) -> "RoomKeys":
+        """With the key of those who did one thing."""
+        return structs.replace(self, seen_key=f"{self.seen_key}:{name}")
 
     def named(self) -> dict[str, str]:
         """As the scripts take them."""

@@ -15,6 +15,7 @@ from msgspec import Struct
 from multidict import MultiMapping
 from yarl import URL
 
+from livesale.answers import AnswerTooLarge, read_bounded
 from livesale.metrics import GATEWAY_FAULTS
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.wechat_signing import (
@@ -107,7 +108,9 @@ class WeChatPayApi:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                answer = await _read_bounded(response)
+                answer = await read_bounded(response.content, MAX_ANSWER_BYTES)
+        except AnswerTooLarge:
+            raise GatewayUnknown("an answer without end") from None
         except aiohttp.ClientConnectorError as error:
             raise GatewayUnavailable(f"out of reach: {type(error).__name__}") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -157,15 +160,6 @@ class WeChatPayApi:
         timestamp, nonce = self.timestamp(), self.nonce()
         signature = await self.sign(request_message(method, target, timestamp, nonce, body))
         return authorization(self._mchid, self._keys.serial_no, timestamp, nonce, signature)
-
-
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise GatewayUnknown("an answer without end")
-    return bytes(body)
 
 
 def _fault(status: int, answer: bytes) -> Exception:

@@ -6,6 +6,7 @@ SalesFault
 ├── DropRefused      the drop's state or books do not allow this
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
+├── ReminderRefused  nobody is reminded of this, or this buyer is not
 ├── TooOften         somebody says too much; carries how long to wait
 ├── PaymentRefused   this reservation cannot be paid, or not like this
 ├── RefundRefused    this order cannot be refunded, or not like this
@@ -44,8 +45,8 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, drop_closed, terms_conflict, too_few, too_many, no_tickets,
-    prize_only."""
+    """Codes: not_opened, already_open, drop_closed, terms_conflict, too_few, too_many,
+    no_tickets, prize_only."""
 
 
 class KeyConflict(SalesFault):
@@ -58,6 +59,10 @@ class RoomRefused(SalesFault):
     too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, banned,
     comment_blocked, bag_running, bag_closed, bag_full, own_bag, phrase_missing, stay_longer,
     not_drawn, no_prize, prize_gone."""
+
+
+class ReminderRefused(SalesFault):
+    """Codes: reminders_off, not_reachable, too_many_reminders."""
 
 
 class TooOften(SalesFault):

@@ -12,6 +12,8 @@ from livesale import logs, metrics
 from livesale.deployment import Deployment, open_deployment
 from livesale.live.keeper import RoomKeeper
 from livesale.payments.choose import make_gateway
+from livesale.reminders.sender import ReminderSender
+from livesale.reminders.wechat import make_messenger
 from livesale.server.signals import watch_signals
 from livesale.settings import Settings
 from livesale.workers.keeper import Keeper
@@ -37,13 +39,17 @@ def run_keeper(settings: Settings) -> int:
 
 
 class _Keepers:
-    """The keeper of stock and money, and that of the rooms: one process, two bodies of work."""
+    """The keepers of stock and money, of the rooms, and of reminders if they are on: one process,
+    three bodies of work."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
         self._keepers: list[Worker] = [
             Keeper(deployment, registry, make_gateway(deployment)),
             RoomKeeper(deployment, registry),
         ]
+        messenger = make_messenger(deployment.settings)
+        if messenger is not None:
+            self._keepers.append(ReminderSender(deployment, messenger, registry))
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.store.tables import metadata
 
-HEAD = "0009_was_paused"  # the last of the migrations
+HEAD = "0011_room_numbers"  # the last of the migrations
 
 # Alembic's own table, as it makes it.
 _revisions = Table(

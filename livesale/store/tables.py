@@ -355,3 +355,54 @@ bag_prizes = Table(
     Column("reason", String(16), nullable=True),  # why it is lost
     Index("bag_prizes_by_buyer", "bag_id", "buyer_id", unique=True),
 )
+
+# Who wants to be told before a room begins or a drop opens, and whether it was done.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("kind", State, primary_key=True),  # room, drop
+    Column("target_id", Id, primary_key=True),
+    Column("buyer_id", BuyerId, primary_key=True),
+    Column("state", State, nullable=False),  # livesale.store.reminders
+    Column("begins_ms", BigInteger, nullable=False),  # what the message said; 0 before there is one
+    Column("claim", String(24), nullable=False),  # of the keeper that sends it
+    Column("tries", Integer, nullable=False),
+    Column("next_ms", BigInteger, nullable=False),  # not before: after a try that came to nothing
+    Column("detail", String(100), nullable=False),  # why it was not sent
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("reminders_by_state", "state", "kind", "target_id", "buyer_id"),
+    Index("reminders_by_change", "state", "updated_ms"),
+    Index("reminders_by_buyer", "buyer_id", "state"),
+)
+
+# What was counted in a room, by what: entered, opened, item:<id>, likes, peak. A row for each run
+# of counts in Redis, known by `born`: one, unless Redis lost them. Orders have what was sold.
+room_tallies = Table(
+    "room_tallies",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("born", String(16), primary_key=True),
+    Column("name", String(24), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# The same as it was in the end of each minute in which it changed, and the most viewers (online).
+room_minutes = Table(
+    "room_minutes",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("name", String(24), primary_key=True),
+    Column("minute_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+# Rooms whose counts are written down; `closed` when they were for the last time, behind the end.
+room_records = Table(
+    "room_records",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("closed", Boolean, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("room_records_by_closed", "closed", "room_id"),
+)

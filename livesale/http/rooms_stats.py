@@ -1,0 +1,98 @@
+"""/v1/rooms/{room_id}/stats: the numbers of a room; and what viewers open, which is one of them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.http.routes import Answer, Call, Nothing, Route
+from livesale.http.services import Services
+from livesale.live.members import RoomRole
+from livesale.live.rooms import room_over
+from livesale.live.states import OVER
+from livesale.live.stats import ItemMinutes, RoomNumbers
+from stock.model import MAX_TIME_MS
+
+MAX_MINUTES = 1_440
+
+
+class StatsQuery(Struct, frozen=True):
+    after: Annotated[int, Meta(ge=0, le=MAX_TIME_MS, description="`next` of a page")] = 0
+    limit: Annotated[int, Meta(ge=1, le=MAX_MINUTES, description="minutes")] = MAX_MINUTES
+
+
+async def show_stats(services: Services, call: Call) -> Answer:
+    query: StatsQuery = call.query or StatsQuery()
+    room = await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    return Answer(200, await services.stats.of_room(room.room_id, query.after, query.limit))
+
+
+async def show_item_stats(services: Services, call: Call) -> Answer:
+    query: StatsQuery = call.query or StatsQuery()
+    room = await services.members.admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    item_id = call.path["item_id"]
+    return Answer(
+        200, await services.stats.of_item(room.room_id, item_id, query.after, query.limit)
+    )
+
+
+async def open_item(services: Services, call: Call) -> Answer:
+    path = call.path
+    await take_opened(services, path["room_id"], path["item_id"], call.buyer_id)
+    return Answer(202, Nothing())
+
+
+async def take_opened(services: Services, room_id: str, item_id: str, buyer_id: str) -> None:
+    """A buyer looks at an item, by whichever way that is told.
+
+    Raises RoomRefused (room_over, banned), Unknown or StoreUnavailable.
+    """
+    room = await services.rooms.shown(room_id)
+    if room.state in OVER:
+        raise room_over()
+    await services.bars.check(room_id, buyer_id)
+    await services.visits.open(room_id, item_id, buyer_id)
+
+
+_TELL = ("unknown_room", "not_yours", "store_unavailable")
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/stats",
+        show_stats,
+        "The numbers of a room: viewers, what they opened, reserved and paid, by minute",
+        "rooms",
+        {200: RoomNumbers},
+        _TELL,
+        auth="member",
+        query=StatsQuery,
+        description=(
+            "For its host and operators; at most ten seconds old. Orders and money are exact, "
+            "as far as SQL has the log. Kept when the room is over."
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/items/{item_id}/stats",
+        show_item_stats,
+        "The numbers of one item, by minute",
+        "rooms",
+        {200: ItemMinutes},
+        ("unknown_item", *_TELL),
+        auth="member",
+        query=StatsQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/items/{item_id}/opened",
+        open_item,
+        "I look at this item",
+        "shelf",
+        {202: Nothing},
+        ("unknown_room", "unknown_item", "room_over", "banned", "store_unavailable"),
+        auth="buyer",
+        body=Nothing,
+        default_body=Nothing(),
+        description="For the host's numbers: counted once for each person and item.",
+    ),
+]

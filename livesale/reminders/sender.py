@@ -1,0 +1,282 @@
+"""Sends what people asked to be reminded of, each once, in time: part of the keeper's process.
+
+A page of reminders is claimed in SQL before its first message goes out, and settled behind its
+last. Nobody sends what another has claimed, so any number of keepers may run. Of a keeper that dies
+in between nobody knows how far it came: what it had claimed is `unsure` for good, never sent again.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from livesale.deployment import Deployment
+from livesale.message_texts import fill
+from livesale.reminders.messages import Delivery, Message, Messenger, MessengerAway, Outcome
+from livesale.reminders.timing import Timing, Verdict
+from livesale.store import reminders as store
+from livesale.store.errors import StoreUnavailable
+from livesale.store.reminders import DROP, ROOM, Claimed, Target
+from livesale.store.session import session
+from livesale.workers.backoff import Backoff, wait_for
+
+IDLE_S = 1.0
+TARGETS = 500  # looked at in one query
+PAGE = 64  # claimed at once: as many may be unsure when a keeper is killed
+AT_ONCE = 32
+FIRST_MS = 2_000  # until the next try of one person's message, doubled each time
+LONGEST_MS = 60_000
+LEASE_S = 60.0  # and eight times as long as WeChat may take, which a page cannot
+SETTLE_TRIES = 3
+TIDY_S = 10.0
+FORGOTTEN = 500  # a step
+BUSY_FIRST_S = 1.0
+BUSY_LONGEST_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class ReminderMetrics:
+    """What a sender of reminders shows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "livesale_reminders_total",
+            "Reminders that are over: sent, failed (by the person), unsure, missed or cancelled",
+            ["state"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "livesale_reminders_waiting", "Reminders that wait for their time", registry=registry
+        )
+        self.faults = Counter(
+            "livesale_reminder_faults_total",
+            "Messages or steps that came to nothing and are tried again: busy, wrong (settings), "
+            "away (WeChat or its token), or fault",
+            ["why"],
+            registry=registry,
+        )
+
+
+class ReminderSender:
+    """`run` until told to stop."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        messenger: Messenger,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        settings = deployment.settings
+        self._deployment = deployment
+        self._sql = deployment.sql
+        self._messenger = messenger
+        self._metrics = ReminderMetrics(registry or CollectorRegistry())
+        self._settings = settings.reminders
+        self._timing = Timing(settings.reminders)
+        self._lease_ms = round(LEASE_S * 1000) + 8 * settings.wechat.timeout_ms
+        self._templates = {
+            ROOM: (self._settings.room_template_id, self._settings.room_texts),
+            DROP: (self._settings.drop_template_id, self._settings.drop_texts),
+        }
+        self._pages = {ROOM: self._settings.room_page, DROP: self._settings.drop_page}
+        self._probing = False  # WeChat did not take the last page: one message next, not a page
+        self._put_off: dict[tuple[str, str], int] = {}  # (kind, target) → until when, in ms
+        self._stop = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Step by step until `stop`. No fault ends it: what was not sent waits."""
+        self._stop = stop
+        backoff = Backoff(BUSY_FIRST_S, BUSY_LONGEST_S)
+        async with self._messenger.running(), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_tidy(stop))
+            while not stop.is_set():
+                try:
+                    more = await self.step()
+                except MessengerAway as why:
+                    self._metrics.faults.labels("away").inc()
+                    log.warning("reminders wait for WeChat", reason=str(why))
+                    await backoff.wait(stop)
+                    continue
+                # Whatever it was, those who wait are looked at again.
+                except Exception as fault:
+                    self._metrics.faults.labels("fault").inc()
+                    log.warning("reminders wait", reason=f"{type(fault).__name__}: {fault}")
+                    await backoff.wait(stop)
+                    continue
+                backoff.reset()
+                await wait_for(stop, 0.0 if more else IDLE_S)
+
+    async def step(self) -> bool:
+        """Look at all that people wait for, once; send up to a page for each that is due.
+
+        Says whether some were due that this step did not come to. Raises MessengerAway when WeChat
+        takes nothing, StoreUnavailable or StockError.
+        """
+        now_ms = await self._deployment.engine.now_ms()
+        self._put_off = {key: ms for key, ms in self._put_off.items() if ms > now_ms}
+        more = False
+        for kind, (template_id, _) in self._templates.items():
+            after = "" if template_id else None
+            while after is not None:
+                async with session(self._sql) as connection:
+                    found = await store.wanted_targets(connection, kind, after, TARGETS)
+                for target in found:
+                    more = await self._see_to(target, now_ms) or more
+                after = found[-1].target_id if len(found) == TARGETS else None
+        return more
+
+    async def tidy(self) -> None:
+        """Give up what a dead keeper had claimed, forget what was over long ago, and count."""
+        now_ms = await self._deployment.engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            unsure = await store.give_up(connection, now_ms - self._lease_ms, now_ms)
+        if unsure:
+            self._metrics.ended.labels(store.UNSURE).inc(unsure)
+            log.error("a keeper ended while it sent reminders", unsure=unsure)
+        keep_ms = self._settings.keep_s * 1000
+        async with session(self._sql, write=True) as connection:
+            await store.forget(connection, now_ms - keep_ms, FORGOTTEN)
+        async with session(self._sql) as connection:
+            self._metrics.waiting.set(await store.count_waiting(connection))
+
+    async def _keep_tidy(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self.tidy()
+            # There is no hurry, whatever it was: it is tried again.
+            except Exception as fault:
+                log.warning("reminders are not tidied", reason=f"{type(fault).__name__}: {fault}")
+            await wait_for(stop, TIDY_S)
+
+    async def _see_to(self, target: Target, now_ms: int) -> bool:
+        """One target's turn: whether there is more to do for it at once."""
+        match self._timing.judge(target, now_ms):
+            case Verdict.NOT_YET:
+                return False
+            case Verdict.DUE:
+                return await self._send_page(target)
+            case Verdict.MISSED:
+                return await self._end(target, store.MISSED, now_ms)
+            case Verdict.CANCELLED:
+                return await self._end(target, store.CANCELLED, now_ms)
+
+    async def _end(self, target: Target, state: str, now_ms: int) -> bool:
+        async with session(self._sql, write=True) as connection:
+            ended = await store.end_waiting(connection, target, state, now_ms, TARGETS)
+        self._metrics.ended.labels(state).inc(ended)
+        return ended == TARGETS
+
+    async def _send_page(self, target: Target) -> bool:
+        """Claim, send and settle a page of those who wait; whether it was full."""
+        if (target.kind, target.target_id) in self._put_off or self._stop.is_set():
+            return False
+        await self._messenger.prepare()  # before anybody is claimed
+        now_ms = await self._deployment.engine.now_ms()
+        claim, most = secrets.token_hex(12), 1 if self._probing else PAGE
+        async with session(self._sql, write=True) as connection:
+            # As it is now: it may have been put off, banned or closed since it was looked at.
+            fresh = await store.find_target(connection, target.kind, target.target_id)
+            if fresh is None or self._timing.judge(fresh, now_ms) is not Verdict.DUE:
+                return False
+            claimed = await store.claim(connection, fresh, claim, now_ms, most)
+        if not claimed:
+            return False
+        at_once = asyncio.Semaphore(AT_ONCE)
+        deliveries = await asyncio.gather(*(self._send(fresh, one, at_once) for one in claimed))
+        await self._settle(fresh, claim, list(zip(claimed, deliveries, strict=True)), now_ms)
+        return len(claimed) == most
+
+    async def _send(
+        self, target: Target, claimed: Claimed, at_once: asyncio.Semaphore
+    ) -> Delivery | None:
+        """None for a message that was not begun, because we stop."""
+        if claimed.openid is None:
+            return Delivery(Outcome.REFUSED, "WeChat does not know the buyer")
+        template_id, texts = self._templates[target.kind]
+        message = Message(
+            openid=claimed.openid,
+            template_id=template_id,
+            page=self._pages[target.kind].replace("{id}", target.target_id),
+            texts=fill(
+                texts,
+                title=target.title,
+                at_ms=target.began_ms or target.begins_ms,
+                offset_min=self._settings.utc_offset_min,
+            ),
+        )
+        async with at_once:
+            if self._stop.is_set():
+                return None
+            return await self._messenger.send(message)
+
+    async def _settle(
+        self,
+        target: Target,
+        claim: str,
+        done: Sequence[tuple[Claimed, Delivery | None]],
+        now_ms: int,
+    ) -> None:
+        """Write down what has become of a page. Raises MessengerAway when WeChat is not well."""
+        groups: dict[tuple[str, str, int], list[str]] = {}
+        worst: Delivery | None = None
+        for claimed, delivery in done:
+            state, detail, next_ms = _ending(claimed, delivery, now_ms)
+            groups.setdefault((state, detail, next_ms), []).append(claimed.buyer_id)
+            if delivery is not None and delivery.outcome in (Outcome.BUSY, Outcome.UNSURE):
+                worst = delivery
+            if delivery is not None and delivery.outcome is Outcome.WRONG:
+                self._put_off_target(target, delivery, now_ms)
+        for left in reversed(range(SETTLE_TRIES)):
+            try:
+                async with session(self._sql, write=True) as connection:
+                    for (state, detail, next_ms), buyer_ids in groups.items():
+                        await store.settle(
+                            *(connection, target, claim, buyer_ids, state, now_ms),
+                            detail=detail,
+                            next_ms=next_ms,
+                        )
+                break
+            except StoreUnavailable:
+                if not left:
+                    raise
+        for (state, _, _), buyer_ids in groups.items():
+            if state != store.WAITING:
+                self._metrics.ended.labels(state).inc(len(buyer_ids))
+        self._probing = worst is not None
+        if worst is not None:
+            if worst.outcome is Outcome.BUSY:
+                self._metrics.faults.labels("busy").inc()
+            raise MessengerAway(worst.detail)
+
+    def _put_off_target(self, target: Target, delivery: Delivery, now_ms: int) -> None:
+        """Let others go before: all messages of this target would be refused alike."""
+        key = (target.kind, target.target_id)
+        if key in self._put_off:
+            return
+        self._metrics.faults.labels("wrong").inc()
+        self._put_off[key] = now_ms + LONGEST_MS
+        log.error(
+            "WeChat refuses a reminder as the settings make it",
+            kind=target.kind,
+            target_id=target.target_id,
+            reason=delivery.detail,
+        )
+
+
+def _ending(claimed: Claimed, delivery: Delivery | None, now_ms: int) -> tuple[str, str, int]:
+    """The state behind a try, why, and not before when it is tried again."""
+    if delivery is None:
+        return store.WAITING, "", 0
+    match delivery.outcome:
+        case Outcome.SENT:
+            return store.SENT, "", 0
+        case Outcome.REFUSED:
+            return store.FAILED, delivery.detail, 0
+        case Outcome.UNSURE:
+            return store.UNSURE, delivery.detail, 0
+        case Outcome.BUSY | Outcome.WRONG:
+            wait_ms = min(LONGEST_MS, FIRST_MS * 2 ** min(claimed.tries, 16))
+            return store.WAITING, delivery.detail, now_ms + wait_ms

@@ -1,0 +1,65 @@
+"""When a message about a room or a drop goes out, and when never any more. No I/O.
+
+From `ahead_s` before the beginning on, while it is still to come or has only just begun; at once
+when a room goes live early, or a drop is opened with a short countdown. What is not sure to begin
+waits: a room that is banned or paused, a drop that nobody has opened or that is paused.
+"""
+
+from enum import Enum
+
+from livesale.live.states import OVER, RoomState
+from livesale.settings import ReminderSettings
+from livesale.store.reminders import ROOM, Target
+from livesale.store.states import DRAFT, OPENING
+from stock.model import DropState
+
+
+class Verdict(Enum):
+    NOT_YET = "not yet"
+    DUE = "due"
+    MISSED = "missed"  # it began too long ago
+    CANCELLED = "cancelled"  # it is over, or will never begin
+
+
+class Timing:
+    def __init__(self, settings: ReminderSettings) -> None:
+        self._ahead_ms = settings.ahead_s * 1000
+        self._late_ms = settings.late_s * 1000
+
+    def judge(self, target: Target, now_ms: int) -> Verdict:
+        """What to do with those who wait for this target."""
+        if target.kind == ROOM:
+            return self._judge_room(target, now_ms)
+        return self._judge_drop(target, now_ms)
+
+    def remind_ms(self, target: Target) -> int:
+        """When a message would go out as things are."""
+        return max(0, target.begins_ms - self._ahead_ms)
+
+    def _judge_room(self, target: Target, now_ms: int) -> Verdict:
+        state = RoomState(target.state)
+        if state in OVER:
+            return Verdict.CANCELLED
+        if target.began_ms is not None and now_ms > target.began_ms + self._late_ms:
+            return Verdict.MISSED
+        if state is RoomState.SCHEDULED:
+            if now_ms > target.begins_ms + self._late_ms:
+                return Verdict.NOT_YET  # its host is late: it is told when it goes live
+            return Verdict.DUE if now_ms >= self.remind_ms(target) else Verdict.NOT_YET
+        return Verdict.DUE if state is RoomState.LIVE else Verdict.NOT_YET
+
+    def _judge_drop(self, target: Target, now_ms: int) -> Verdict:
+        if target.state == DropState.CLOSED or (target.closes_ms or 0) <= now_ms:
+            return Verdict.CANCELLED
+        if target.state in (DRAFT, OPENING):
+            return Verdict.NOT_YET
+        if now_ms > target.begins_ms + self._late_ms:
+            return Verdict.MISSED
+        if target.state != DropState.OPEN or now_ms < self.remind_ms(target):
+            return Verdict.NOT_YET
+        return Verdict.DUE
+
+
+def has_begun(target: Target, now_ms: int) -> bool:
+    """Whether a drop sells by now."""
+    return target.state not in (DRAFT, OPENING) and target.begins_ms <= now_ms

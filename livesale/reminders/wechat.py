@@ -1,0 +1,129 @@
+"""Subscribe messages of WeChat: each is one consent that a person gave in the mini-program.
+
+POST {base_url}/cgi-bin/message/subscribe/send?access_token=…, see
+https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/
+subscribe-message/api_sendmessage
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from livesale.answers import AnswerTooLarge, read_bounded
+from livesale.reminders.access_token import MAX_ANSWER_BYTES, AccessToken
+from livesale.reminders.messages import Delivery, Message, MessengerAway, Outcome
+from livesale.settings import Settings
+
+IDLE_S = 5.0
+
+_STALE_TOKEN = {40001, 40014, 42001}
+_OUTCOMES = {
+    0: Outcome.SENT,
+    40003: Outcome.REFUSED,  # no such openid
+    43101: Outcome.REFUSED,  # no consent, or it is used up, or was taken back
+    -1: Outcome.BUSY,
+    43108: Outcome.BUSY,  # another message to the same person is under way
+    45009: Outcome.BUSY,  # the day's quota
+    45011: Outcome.BUSY,  # too many a minute
+}  # any other, as 40037 (template), 41030 (page) or 47003 (texts): Outcome.WRONG
+
+
+class _Answer(Struct):
+    errcode: int
+    errmsg: str = ""
+
+
+class WeChatMessages:
+    """Of the mini-program that buyers log in by."""
+
+    def __init__(self, settings: Settings) -> None:
+        wechat = settings.wechat
+        self._session: aiohttp.ClientSession | None = None
+        self._state = settings.reminders.mini_program
+        timeout_s = wechat.timeout_ms / 1000
+        self._url = f"{wechat.base_url.rstrip('/')}/cgi-bin/message/subscribe/send"
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._token = AccessToken(
+            appid=wechat.appid,
+            secret=wechat.secret.get_secret_value(),
+            base_url=wechat.base_url,
+            timeout_s=timeout_s,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        # A connection that was idle may be dead without a word, and a message into it is `unsure`.
+        line = aiohttp.TCPConnector(keepalive_timeout=IDLE_S, limit=0)
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(connector=line, cookie_jar=jar) as self._session:
+            yield
+        self._session = None
+
+    async def prepare(self) -> None:
+        """See that there is a token. Raises MessengerAway."""
+        await self._token.get(self._connected())
+
+    async def send(self, message: Message) -> Delivery:
+        """A token that WeChat refuses is fetched anew, once: nothing was sent by then."""
+        session = self._connected()
+        try:
+            token = await self._token.get(session)
+            answer = await self._ask(session, token, message)
+            if isinstance(answer, _Answer) and answer.errcode in _STALE_TOKEN:
+                token = await self._token.get(session, not_this=token)
+                answer = await self._ask(session, token, message)
+        except MessengerAway as why:
+            return Delivery(Outcome.BUSY, str(why))
+        if isinstance(answer, Delivery):
+            return answer
+        if answer.errcode in _STALE_TOKEN:
+            return Delivery(Outcome.BUSY, f"errcode {answer.errcode}")
+        outcome = _OUTCOMES.get(answer.errcode, Outcome.WRONG)
+        detail = "" if outcome is Outcome.SENT else f"errcode {answer.errcode}: {answer.errmsg}"
+        return Delivery(outcome, detail[:100])
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, token: str, message: Message
+    ) -> _Answer | Delivery:
+        """WeChat's answer, or what it means that there is none."""
+        body = {
+            "touser": message.openid,
+            "template_id": message.template_id,
+            **({"page": message.page} if message.page else {}),
+            "miniprogram_state": self._state,
+            "lang": "zh_CN",
+            "data": {name: {"value": text} for name, text in message.texts.items()},
+        }
+        try:
+            # The address has the token in it: no text of a fault below is passed on.
+            async with session.post(
+                self._url,
+                params={"access_token": token},
+                data=msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"},
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                raw = await read_bounded(response.content, MAX_ANSWER_BYTES)
+            return msgspec.json.decode(raw, type=_Answer)
+        except aiohttp.ClientConnectorError as error:
+            return Delivery(Outcome.BUSY, f"out of reach: {type(error).__name__}")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return Delivery(Outcome.UNSURE, f"no answer: {type(error).__name__}")
+        except (AnswerTooLarge, msgspec.MsgspecError):
+            return Delivery(Outcome.UNSURE, f"HTTP {response.status}, not as WeChat documents")
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise MessengerAway("the messenger is not running")
+        return self._session
+
+
+def make_messenger(settings: Settings) -> WeChatMessages | None:
+    """None where no kind of reminder is switched on."""
+    reminders = settings.reminders
+    on = reminders.room_template_id or reminders.drop_template_id
+    return WeChatMessages(settings) if on else None

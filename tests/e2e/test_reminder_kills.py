@@ -1,0 +1,89 @@
+"""kill -9 of the keeper while it sends reminders: nobody is told twice, nearly all are told."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from livesale.reminders.sender import PAGE
+from livesale.store import database
+from livesale.store.buyers import remember_buyer
+from livesale.store.reminders import count_waiting
+from tests.e2e.system import Shop, System
+from tests.livesale.reminders.conftest import APPID, ROOM_TEMPLATE, SECRET
+from tests.livesale.stage import until
+from tests.twins.wechat_messages import WeChatMessagesTwin
+
+PEOPLE = 4 * PAGE
+
+
+@pytest.fixture
+async def twin() -> AsyncIterator[WeChatMessagesTwin]:
+    twin = WeChatMessagesTwin(APPID, SECRET, {ROOM_TEMPLATE: {"thing1", "time2"}})
+    yield twin
+    await twin.stop()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, twin: WeChatMessagesTwin) -> AsyncIterator[Shop]:
+    system = System(
+        tmp_path,
+        LIVESALE__WECHAT__APPID=APPID,
+        LIVESALE__WECHAT__SECRET=SECRET,
+        LIVESALE__WECHAT__BASE_URL=await twin.start(),
+        LIVESALE__REMINDERS__ROOM_TEMPLATE_ID=ROOM_TEMPLATE,
+        LIVESALE__REMINDERS__ROOM_TEXTS=json.dumps({"thing1": "{title}", "time2": "{time}"}),
+        LIVESALE__REMINDERS__AHEAD_S="600",
+    )
+    system.start()
+    try:
+        await system.wait_until_ready()
+        async with aiohttp.ClientSession() as client:
+            yield Shop(system, client)
+    finally:
+        system.stop()
+
+
+async def test_nobody_is_told_twice(shop: Shop, twin: WeChatMessagesTwin) -> None:
+    # given a crowd with consents to spare, that waits for a room
+    sql = database.connect("embedded", shop.system.data_dir)
+    tokens = shop.system.tokens(PEOPLE)
+    for number, token in enumerate(tokens):
+        openid = f"openid-{number}"
+        await remember_buyer(sql, token.split(".")[3], "wechat", openid)
+        for _ in range(3):
+            twin.consent(openid, ROOM_TEMPLATE)
+    far_ms = time.time_ns() // 1_000_000 + 24 * 3_600_000
+    new = {"title": "Shoes tonight", "host": "host", "starts_ms": far_ms}
+    room = await shop.ask("POST", "/v1/rooms", new, **shop._operator)
+    path = f"/v1/rooms/{room['room_id']}"
+    for token in tokens:
+        await shop.ask("PUT", f"{path}/reminder", Authorization=f"Bearer {token}")
+    # when it comes near, and the keeper is killed in the middle of two pages
+    twin.answers_s = 0.05
+    near = {"starts_ms": time.time_ns() // 1_000_000 + 300_000}
+    await shop.ask("PATCH", path, near, **shop._operator)
+    for reached in (PAGE // 4, PAGE + PAGE // 2):
+
+        async def enough(least: int = reached) -> bool:
+            return len(twin.sent) >= least
+
+        await until(enough)
+        await shop.system.kill("keeper")
+
+    # then it goes on, and those whom nobody is sure of are at most its two pages
+    async def quiet() -> bool:
+        async with database.transaction(sql, write=False) as connection:
+            return await count_waiting(connection) == 0
+
+    async with asyncio.timeout(120):
+        await until(quiet)
+    assert shop.system.stop() == 0  # with what it has begun
+    await sql.dispose()
+    names = [sent.openid for sent in twin.sent]
+    assert len(names) == len(set(names))
+    assert PEOPLE - 2 * PAGE <= len(names) <= PEOPLE
