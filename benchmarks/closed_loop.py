@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from loadtests.open_loop.processes import Plan, run
 from loadtests.target import parse_target
 
-CONNECTIONS = 128
+CONNECTIONS = 128  # unless a cell has more
 MORE_THAN_ANY = 100_000.0
 TIMEOUT_S = 10.0
 SCRIPT = Path(__file__).with_name("reservations.lua")
@@ -48,38 +48,45 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def get(url: str, seconds: int) -> Shot:
+def get(url: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
     """Read the root. Raises RuntimeError where the network failed."""
     if has_wrk():
-        return _wrk(url, seconds)
-    return _generator(Plan(parse_target(url), MORE_THAN_ANY, seconds, connections=CONNECTIONS))
+        return _wrk(url, seconds, connections)
+    return _generator(Plan(parse_target(url), MORE_THAN_ANY, seconds, connections=connections))
 
 
-def reserve(url: str, drop_id: str, tokens: Tokens, seconds: int, first: int = 0) -> Shot:
+def reserve(
+    url: str,
+    drop_id: str,
+    tokens: Tokens,
+    seconds: int,
+    first: int = 0,
+    connections: int = CONNECTIONS,
+) -> Shot:
     """Buyers reserve one unit each, beginning with the `first`, as nobody may come twice.
 
     Raises RuntimeError where the network failed.
     """
     if has_wrk():
         arguments = ("--", drop_id, str(tokens.path), drop_id, str(first))
-        return _wrk(url, seconds, "-s", str(SCRIPT), url, *arguments)
+        return _wrk(url, seconds, connections, "-s", str(SCRIPT), url, *arguments)
     plan = Plan(
         parse_target(url),
         MORE_THAN_ANY,
         seconds,
-        connections=CONNECTIONS,
+        connections=connections,
         drop_id=drop_id,
         tokens=[*tokens.all[first:], *tokens.all[:first]],
     )
     return _generator(plan)
 
 
-def _wrk(url: str, seconds: int, *command: str) -> Shot:
-    options = ("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_S:g}s")
+def _wrk(url: str, seconds: int, connections: int, *command: str) -> Shot:
+    options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_S:g}s")
     wrk = ["wrk", *options, *(command or (url,))]
     done = subprocess.run(wrk, capture_output=True, text=True, check=True)  # noqa: S603  ours
     found = _REQUESTS.search(done.stdout)
-    if found is None or "Socket errors" in done.stdout:
+    if found is None or found[1] == "0" or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk and {url}:\n{done.stdout}")
     refused = _REFUSED.search(done.stdout)
     elapsed_s = float(found[2]) / (1000 if found[3] == "ms" else 1)

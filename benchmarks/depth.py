@@ -72,14 +72,14 @@ def _sell_by_engine(shop: Shop, drop_id: str, name: str, turns: Records) -> None
 def _sell_over_http(shop: Shop, drop_id: str, name: str, turns: Records) -> None:
     before_s = cpu_s(shop.valkey_pid)
     with pinned(LOAD_CORE):
-        shot = shop.best.sell_more(drop_id, TURN_S)
+        shot = shop.lane.sell_more(drop_id, TURN_S)
     cpu_us = 1e6 * (cpu_s(shop.valkey_pid) - before_s) / shot.requests
     turns.add(FIGURE, name, shot.per_s, "requests/s", cpu_us)
 
 
 def _filled(shop: Shop, depth: int) -> tuple[str, Memory]:
     """A drop that has sold so many units, past HTTP, and what each takes in Redis."""
-    drop_id = shop.best.operator.open_drop(MANY)
+    drop_id = shop.lane.operator.open_drop(MANY)
     with pinned(SERVER_CORE):
         return drop_id, uvloop.run(_fill(shop, drop_id, depth))
 

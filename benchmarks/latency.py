@@ -39,12 +39,12 @@ def trace_curve(shop: Shop, saturation: float, scale: Scale, records: Records) -
 
 def _plan(shop: Shop, rate: float, seconds: float) -> Plan:
     return Plan(
-        parse_target(shop.best.url),
+        parse_target(shop.lane.url),
         rate,
         seconds,
         poisson=True,
         connections=CONNECTIONS,
         timeout_s=TIMEOUT_S,
-        drop_id=shop.best.operator.open_drop(MANY),
+        drop_id=shop.lane.operator.open_drop(MANY),
         tokens=shop.tokens.all,
     )

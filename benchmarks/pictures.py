@@ -14,6 +14,14 @@ BARS = {
     "engine": "reservations a second, no HTTP",
     "writer": "rows a second into MariaDB",
 }
+YARDSTICKS = {
+    names.HELLO,
+    names.HELLO_POST,
+    names.HELLO_CROWD,
+    names.FLOOR,
+    names.NAIVE,
+    names.BARE_INSERT,
+}
 
 
 def pictures(report: Report) -> Iterator[tuple[str, str]]:
@@ -44,5 +52,5 @@ def _bars(title: str, medians: dict[str, float]) -> str:
 
 
 def _bar(name: str, value: float) -> dict[str, object]:
-    ours = name not in (names.HELLO, names.HELLO_POST, names.FLOOR, names.NAIVE, names.BARE_INSERT)
+    ours = name not in YARDSTICKS
     return {"value": value, "color": "#5e81ac" if ours else "#9aa1ad"}

@@ -46,10 +46,10 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=1,
-    seconds=1,
+    seconds=2,
     passes=1,
     warm_up_s=0,
-    buyers=20_000,
+    buyers=200_000,
     open_loop_s=0.5,
     sweep=(0.2, 0.7),
     sweep_s=0.3,

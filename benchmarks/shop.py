@@ -15,7 +15,7 @@ from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.operator import Operator
 from benchmarks.processes import Server, free_port, helper, server
 from livesale.identity.tokens import TokenSigner
-from livesale.settings import HttpSettings, Settings, as_environment, load_settings
+from livesale.settings import Settings, as_environment, load_settings
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
@@ -23,7 +23,6 @@ from tests.servers import Valkey
 
 MANY = 10_000_000
 STALL_MS = 30_000
-HAS_FAST_LANE = "fast_lane" in HttpSettings.model_fields
 
 
 class Worker:
@@ -37,37 +36,37 @@ class Worker:
         self.operator = Operator(self.url, settings)
         self._come: dict[str, int] = {}  # how many buyers each drop has had
 
-    def sell(self, seconds: int) -> Shot:
+    def sell(self, seconds: int, connections: int = CONNECTIONS) -> Shot:
         """Buyers reserve, and every one of them gets a unit."""
-        return self.sell_more(self.operator.open_drop(MANY), seconds)
+        return self.sell_more(self.operator.open_drop(MANY), seconds, connections)
 
-    def sell_more(self, drop_id: str, seconds: int) -> Shot:
+    def sell_more(self, drop_id: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
         """The same from a drop that has sold before. Raises RuntimeError where the books differ."""
         before = self.operator.held(drop_id)
         first = self._come.get(drop_id, 0)
-        shot = reserve(self.url, drop_id, self.tokens, seconds, first)
+        shot = reserve(self.url, drop_id, self.tokens, seconds, first, connections)
         held = self.operator.held(drop_id) - before
         self._come[drop_id] = first + held
         # What was under way when the load hung up is held, and in no count of it.
-        if shot.refused or not 0 <= held - shot.requests <= CONNECTIONS:
+        if shot.refused or not 0 <= held - shot.requests <= connections:
             raise RuntimeError(f"{held} held by {shot}")
         return shot
 
-    def refuse(self, seconds: int) -> Shot:
+    def refuse(self, seconds: int, connections: int = CONNECTIONS) -> Shot:
         """Buyers come to a drop that has nothing left."""
         drop_id = self.operator.open_drop(1)
         self.operator.reserve(drop_id, "first")
-        shot = reserve(self.url, drop_id, self.tokens, seconds)
+        shot = reserve(self.url, drop_id, self.tokens, seconds, connections=connections)
         if shot.refused != shot.requests or self.operator.held(drop_id) != 1:
             raise RuntimeError(f"not every buyer was refused: {shot}")
         return shot
 
 
 class Shop:
-    """`lane` is None where this livesale has no fast lane."""
+    """A `lane` that sells through the fast lane, and a `plain` worker that has none."""
 
     def __init__(
-        self, settings: Settings, valkey: Valkey, tokens: Tokens, plain: Worker, lane: Worker | None
+        self, settings: Settings, valkey: Valkey, tokens: Tokens, plain: Worker, lane: Worker
     ) -> None:
         self.settings = settings
         self.tokens = tokens
@@ -78,10 +77,6 @@ class Shop:
     @property
     def valkey_pid(self) -> int:
         return self._valkey.pid
-
-    @property
-    def best(self) -> Worker:
-        return self.lane or self.plain
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[RedisEngine]:
@@ -110,19 +105,15 @@ def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
         settings = _settings(valkey, folder)
         tokens = make_tokens(settings, buyers, folder)
         plain = stack.enter_context(_worker(settings, tokens, 0, fast_lane=False))
-        lane = None
-        if HAS_FAST_LANE:
-            lane = stack.enter_context(_worker(settings, tokens, 1, fast_lane=True))
+        lane = stack.enter_context(_worker(settings, tokens, 1, fast_lane=True))
         for worker in (plain, lane):
-            if worker is not None:
-                worker.server.wait()
+            worker.server.wait()
         yield Shop(settings, valkey, tokens, plain, lane)
 
 
 @contextmanager
 def _worker(settings: Settings, tokens: Tokens, index: int, *, fast_lane: bool) -> Iterator[Worker]:
-    lane = {"fast_lane": fast_lane} if HAS_FAST_LANE else {}
-    http = settings.http.model_copy(update={"port": free_port(), **lane})
+    http = settings.http.model_copy(update={"port": free_port(), "fast_lane": fast_lane})
     env = as_environment(settings.model_copy(update={"http": http}))
     arguments = ("api-worker", "--index", str(index))
     with server("livesale", *arguments, port=http.port, env=env) as started:
