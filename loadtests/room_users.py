@@ -9,9 +9,10 @@ from locust import task
 from locust.exception import RescheduleTask
 
 from loadtests.history import Drop
+from loadtests.numbers import Heard
 from loadtests.people.buyer import Buyer
 from loadtests.people.operator import Operator
-from loadtests.people.viewer import Heard, Viewer, Watching
+from loadtests.people.viewer import Viewer, Watching
 from loadtests.stage import STAGE
 from loadtests.users import Customer, OperatorUser
 from loadtests.wire import Gone, Wire

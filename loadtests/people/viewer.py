@@ -13,6 +13,7 @@ from msgspec import Struct
 from loadtests.history import Watched
 from loadtests.journal import Journal
 from loadtests.line import Answer, Time, counted_as
+from loadtests.numbers import ANSWERS, Heard, Numbers
 from loadtests.wire import NO_CODE, Gone, Wire
 
 LISTENS_S = 0.5  # before the viewer looks up
@@ -22,18 +23,6 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 10.0
 REFUSED = 422  # stands for the status of a frame that was answered by `error`: it has none
 STAY_AWAY = {4403, 4410, 404, 410}  # banned, or the room is over
 WORDS = ("在吗", "how large is it?", "红色还有吗", "so nice", "求补货", "👍👍")
-
-
-class Heard(Struct):
-    """What a viewer reads of a message; the rest is for the screen."""
-
-    type: str
-    offset: int = 0
-    at_ms: int = 0
-    epoch: str = ""
-    resumed: bool = False
-    drop_id: str = ""
-    code: str = ""
 
 
 class Watching(Struct, frozen=True):
@@ -61,11 +50,10 @@ class Viewer:
         self._dial, self._journal, self._time = dial, journal, time
         self._chance, self._watching, self._tell = chance, watching, tell
         self._room_id = room_id
-        self._place: int | None = None
-        self._epoch = ""
         self._fails = 0
         self._like_ms = self._say_ms = self._lift_ms = self._storm_ms = 0.0
         self.seen = Watched(room_id)
+        self._numbers = Numbers(self.seen)
 
     def live(self) -> None:
         """Until the room is over, or the test: then whoever sleeps is thrown out."""
@@ -85,8 +73,7 @@ class Viewer:
 
     def _watch(self) -> None:
         """One connection. Raises Gone."""
-        place = "" if self._place is None else f"?epoch={self._epoch}&after={self._place}"
-        wire = self._dial(f"/v1/rooms/{self._room_id}/socket{place}")
+        wire = self._dial(f"/v1/rooms/{self._room_id}/socket{self._numbers.query}")
         try:
             while True:
                 text = wire.receive(LISTENS_S)
@@ -99,34 +86,11 @@ class Viewer:
 
     def _hear(self, heard: Heard) -> None:
         self._fails = 0
-        seen = self.seen
-        if heard.type == "hello":
-            seen.connections += 1
-            seen.resumed += heard.resumed
-            if not heard.resumed:
-                self._place = None
-            elif heard.epoch != self._epoch:
-                seen.wrong.append(f"resumed in epoch {heard.epoch}, asked for {self._epoch}")
-            self._epoch = heard.epoch
-        elif heard.type == "snapshot":
-            self._epoch, self._place = heard.epoch, heard.offset
-        elif heard.type in ("commented", "error", "welcome", "pong"):
+        if self._numbers.hear(heard):
+            self._tell(heard)
+        elif heard.type in ANSWERS:
             status = REFUSED if heard.type == "error" else 200
             self._journal.count(counted_as("frame", Answer(status, heard.code)))
-        else:
-            self._number(heard)
-            self._tell(heard)
-
-    def _number(self, heard: Heard) -> None:
-        seen, place = self.seen, self._place
-        seen.events += 1
-        if place is None:
-            seen.wrong.append(f"event {heard.offset} came before a snapshot")
-        elif heard.offset != place + 1:
-            kind = "is missing" if heard.offset > place else "came twice"
-            which = place + 1 if heard.offset > place else heard.offset
-            seen.wrong.append(f"event {which} of epoch {self._epoch} {kind}")
-        self._place = heard.offset
 
     def _react(self, wire: Wire) -> None:
         now_ms, watching = self._time.now_ms(), self._watching

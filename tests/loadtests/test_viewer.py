@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from loadtests.history import Drop, History, Watched
-from loadtests.people.viewer import Heard, Viewer, Watching
+from loadtests.numbers import Heard
+from loadtests.people.viewer import Viewer, Watching
 from loadtests.service import Said
 from loadtests.verdict import judge
 from loadtests.wire import Gone
