@@ -57,8 +57,9 @@ def server(
 
 
 @contextmanager
-def helper(role: str, settings: Settings) -> Iterator[None]:
-    """`livesale ROLE`, which works behind what is measured, on the core of the load."""
+def helper(role: str, settings: Settings, *, nice: int = 0) -> Iterator[None]:
+    """`livesale ROLE`, which works behind what is measured, on the core of the load. A `nice` one
+    takes what the others there leave."""
     with pinned(LOAD_CORE):
         process = subprocess.Popen(  # noqa: S603  ours
             [sys.executable, "-m", "livesale", role],
@@ -67,6 +68,7 @@ def helper(role: str, settings: Settings) -> Iterator[None]:
             stderr=subprocess.DEVNULL,
             preexec_fn=die_with_parent(),
         )
+    os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ class Drop(Struct, tag="drop", frozen=True):
     buyer_limit: int
     price_fen: int
     opens_ms: int
+    room_id: str = ""  # of the room that it is sold in, if any
 
 
 class Held(Struct, array_like=True, frozen=True):
@@ -72,6 +73,20 @@ class Sample(Struct, tag="sample", frozen=True):
     burned: int
 
 
+class Watched(Struct, tag="watched"):
+    """What one viewer of a room saw, over all connections. `wrong` are numbers that did not follow
+    each other; `closed` counts connections by how they ended, 1006 where there was no word."""
+
+    room_id: str
+    events: int = 0
+    connections: int = 0
+    resumed: int = 0
+    likes: int = 0
+    comments: int = 0
+    closed: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
 class Tally(Struct, tag="tally"):
     """How many answers of each kind came since the last one: see loadtests.line.counted_as."""
 
@@ -86,7 +101,7 @@ class Broke(Struct, tag="broke", frozen=True):
     why: str
 
 
-Note = Drop | Claim | Paid | Restock | Sample | Tally | Broke
+Note = Drop | Claim | Paid | Restock | Sample | Watched | Tally | Broke
 
 
 class History(Struct):
@@ -97,6 +112,7 @@ class History(Struct):
     payments: list[Paid] = field(default_factory=list)
     restocks: list[Restock] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
     broke: Broke | None = None
 
@@ -113,6 +129,8 @@ class History(Struct):
                 self.restocks.append(note)
             case Sample():
                 self.samples.append(note)
+            case Watched():
+                self.watched.append(note)
             case Tally():
                 self.tally.update(note.counts)
             case Broke():

@@ -6,6 +6,7 @@ from loadtests.history import Drop
 from loadtests.line import Answer, Line
 
 PRICE_FEN = 9_900
+HOST = "load-host"
 NO_LOGIN = {"provider_off", "invalid_code"}
 NO_LOGIN_CURE = (
     "nobody can log in by name there. Make tokens where the service runs, "
@@ -26,9 +27,13 @@ class SaleRefused(Exception):
     """The service does not let this operator sell: one line that says why."""
 
 
-def put_on_sale(line: Line, token: str, title: str, lots: list[Lot], lasts_s: float) -> list[Drop]:
-    """Create and open the drops, all ahead of their openings. Raises SaleRefused."""
+def put_on_sale(
+    line: Line, token: str, title: str, lots: list[Lot], lasts_s: float, *, in_room: bool = False
+) -> list[Drop]:
+    """Create and open the drops, all ahead of their openings; in a live room, if they are sold
+    in one. Raises SaleRefused."""
     now_ms = server_ms(line)
+    room_id = _open_room(line, token, title, now_ms) if in_room else ""
     times = {"opens_ms": now_ms, "closes_ms": now_ms + int((lasts_s + 3_600) * 1000)}
     sku = _post(line, token, "skus", {"title": title, "price_fen": PRICE_FEN})
     campaign = _post(line, token, "campaigns", {"title": title, **times})
@@ -46,9 +51,18 @@ def put_on_sale(line: Line, token: str, title: str, lots: list[Lot], lasts_s: fl
         }
         made = _post(line, token, "drops", terms)
         drop_id, opens_ms = str(made["drop_id"]), int(str(made["opens_ms"]))
+        if room_id:
+            _call(line, token, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
         _post(line, token, f"drops/{drop_id}/open", None)
-        drops.append(Drop(drop_id, lot.units, lot.buyer_limit, PRICE_FEN, opens_ms))
+        drops.append(Drop(drop_id, lot.units, lot.buyer_limit, PRICE_FEN, opens_ms, room_id))
     return drops
+
+
+def _open_room(line: Line, token: str, title: str, now_ms: int) -> str:
+    new = {"title": title, "host": HOST, "starts_ms": now_ms}
+    room_id = str(_call(line, token, "POST", "/v1/rooms", new)["room_id"])
+    _call(line, token, "POST", f"/v1/rooms/{room_id}/start")
+    return room_id
 
 
 def check_operator(line: Line, token: str) -> None:
@@ -75,9 +89,13 @@ def server_ms(line: Line) -> int:
 
 
 def _post(line: Line, token: str, path: str, body: object) -> dict[str, object]:
-    answer = line.ask(path, "POST", f"/v1/admin/{path}", body=body, token=token)
+    return _call(line, token, "POST", f"/v1/admin/{path}", body)
+
+
+def _call(line: Line, token: str, method: str, path: str, body: object = None) -> dict[str, object]:
+    answer = line.ask(path, method, path, body=body, token=token)
     if not answer.good:
-        raise _refused(f"POST /v1/admin/{path}", answer)
+        raise _refused(f"{method} {path}", answer)
     return answer.body
 
 

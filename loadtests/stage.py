@@ -59,6 +59,7 @@ from loadtests.target import (
     parse_target,
 )
 from loadtests.tokens import NoTokens, read_tokens
+from loadtests.wire import WebSocketWire, Wire
 
 BEAT_S = 1.0
 LEAVE_S = 0.1
@@ -73,6 +74,7 @@ class Sale(Struct, frozen=True):
     offset_ms: float  # of the service's clock from this machine's
     drops: list[Drop]
     tokens: list[str] | None
+    url: str
 
 
 Lots = Callable[[int, float], list[Lot]]
@@ -90,6 +92,7 @@ class Stage:
         self.scenario: Scenario
         self._lots: Lots
         self._target: Target
+        self._where: Target
         self._open, self._closing = Event(), Event()
         self._offset_ms = 0.0
         self._people = 0
@@ -137,6 +140,10 @@ class Stage:
             return name, "", ""
         words = self._tokens[(self._people - 1) % len(self._tokens)].split()
         return name, words[0] if len(words) == 2 else "", words[-1]
+
+    def dial(self, path: str, token: str) -> Wire:
+        """A socket of the service. Raises Gone."""
+        return WebSocketWire(self._where, path, token)
 
     @property
     def operator_token(self) -> str:
@@ -232,14 +239,24 @@ class Stage:
         run_id = secrets.token_hex(3)
         title = f"Load test {self.scenario.name} {run_id}"
         with PlainLine(target) as line:
-            drops = put_on_sale(line, self.operator_token, title, lots, options.run_time)
+            drops = put_on_sale(
+                line,
+                self.operator_token,
+                title,
+                lots,
+                options.run_time,
+                in_room=self.scenario.in_room,
+            )
             offset_ms = server_ms(line) - time.time() * 1000
-        return Sale(run_id, offset_ms, drops, tokens)
+        return Sale(run_id, offset_ms, drops, tokens, target.url)
 
     def _hear_from_master(self, msg: Any, **_: Any) -> None:
         self._hear(msgspec.json.decode(msg.data["sale"], type=Sale))
 
     def _hear(self, sale: Sale) -> None:
+        options = self._environment.parsed_options
+        assert options is not None  # noqa: S101
+        self._where = parse_target(sale.url, options.owned_hosts)
         self.run_id, self.drops = sale.run_id, sale.drops
         self._offset_ms, self._tokens = sale.offset_ms, sale.tokens
         self._open.set()

@@ -71,7 +71,21 @@ def judge(history: History, said: Said, budget: float) -> list[Finding]:
             f"{figures.asked:,} answers",
         ),
     ]
+    if any(drop.room_id for drop in history.drops.values()):
+        parts.append(_rooms(history))
     return [Finding(title, shorten(wrong), seen) for title, wrong, seen in parts]
+
+
+def _rooms(history: History) -> tuple[str, list[str], str]:
+    """Each viewer's numbers, over all its connections."""
+    watched = history.watched
+    events = sum(viewer.events for viewer in watched)
+    back = sum(viewer.connections - 1 for viewer in watched if viewer.connections)
+    wrong = [found for viewer in watched for found in viewer.wrong]
+    if not events:
+        wrong.append("nobody was told anything: nobody watched")
+    seen = f"{events:,} events to {len(watched):,} viewers, who came back {back:,} times"
+    return "no viewer misses an event or gets one twice", wrong, seen
 
 
 def _acks(claim: Claim) -> list[Ack]:

@@ -10,34 +10,52 @@ from livesale.cli.flags import DataDir, Host, Json, Port, RedisUrl, SqlUrl, Work
 
 
 def demo(
+    live: Annotated[bool, Option("--live", help="A show in a live room instead")] = False,
     buyers: Annotated[int, Option(min=1, max=1_000_000, help="Buyers in the crowd")] = 20_000,
-    stock: Annotated[int, Option(min=1, max=1_000_000, help="Units on sale")] = 1_000,
+    viewers: Annotated[int, Option(min=10, max=2_000, help="Viewers of the show")] = 300,
+    stock: Annotated[
+        int | None, Option(min=1, max=1_000_000, help="Units on sale; 1,000, of the show 100")
+    ] = None,
     seconds: Annotated[int, Option(min=1, max=3_600, help="How long buyers keep coming")] = 20,
-    workers: Annotated[int, Option(min=1, max=64, help="API worker processes")] = 4,
+    workers: Annotated[
+        int | None, Option(min=1, max=64, help="API worker processes; 4, of the show 2")
+    ] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     seed: Annotated[int | None, Option(help="Plays the same crowd again")] = None,
     as_json: Json = False,
 ) -> None:
     """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""
-    from livesale.demo import DemoOptions
+    from livesale.demo import DemoOptions, LiveOptions
 
-    options = DemoOptions(
-        buyers=buyers,
-        stock=stock,
-        seconds=seconds,
-        workers=workers,
-        redis=redis,
-        sql=sql,
-        json=as_json,
-        seed=seed,
-    )
+    options: DemoOptions | LiveOptions
+    if live:
+        options = LiveOptions(
+            viewers=viewers,
+            stock=stock or 100,
+            workers=workers or 2,
+            redis=redis,
+            sql=sql,
+            json=as_json,
+            seed=seed,
+        )
+    else:
+        options = DemoOptions(
+            buyers=buyers,
+            stock=stock or 1_000,
+            seconds=seconds,
+            workers=workers or 4,
+            redis=redis,
+            sql=sql,
+            json=as_json,
+            seed=seed,
+        )
     if not as_json:  # at once: all that the demo needs takes seconds to import
         print(f"livesale demo: {options.cast} · {options.stores}", flush=True)
     from livesale.demo import run as run_demo
     from livesale.settings import load_settings
 
-    settings = load_settings(redis__url=redis, sql__url=sql, http__workers=workers)
+    settings = load_settings(redis__url=redis, sql__url=sql, http__workers=options.workers)
     raise typer.Exit(run_demo(settings, options))
 
 

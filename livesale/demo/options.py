@@ -5,14 +5,10 @@ from msgspec import Struct
 from livesale.wording import counted
 
 
-class DemoOptions(Struct, frozen=True):
-    """`seconds` is how long the crowd keeps coming; `redis` and `sql` are addresses, or None for
-    embedded ones in a temporary folder; `json` prints one JSON object and nothing else.
-    """
+class Options(Struct, frozen=True, kw_only=True):
+    """Of every demo. `redis` and `sql` are addresses, or None for embedded ones in a temporary
+    folder; `json` prints one JSON object and nothing else."""
 
-    buyers: int = 20_000
-    stock: int = 1_000
-    seconds: float = 20.0
     workers: int = 4
     redis: str | None = None
     sql: str | None = None
@@ -29,8 +25,33 @@ class DemoOptions(Struct, frozen=True):
     @property
     def cast(self) -> str:
         """Who takes part, in words."""
+        raise NotImplementedError
+
+
+class DemoOptions(Options, frozen=True, kw_only=True):
+    """A flash sale. `seconds` is how long the crowd keeps coming."""
+
+    buyers: int = 20_000
+    stock: int = 1_000
+    seconds: float = 20.0
+
+    @property
+    def cast(self) -> str:
         crowd, goods = counted(self.buyers, "buyer"), counted(self.stock, "unit")
         return f"{crowd} · {goods} · {counted(self.workers, 'API worker')}"
+
+
+class LiveOptions(Options, frozen=True, kw_only=True):
+    """A show in a live room."""
+
+    viewers: int = 300
+    stock: int = 100
+    workers: int = 2
+
+    @property
+    def cast(self) -> str:
+        crowd, goods = counted(self.viewers, "viewer"), counted(self.stock, "unit")
+        return f"live · {crowd} · {goods} · {counted(self.workers, 'API worker')}"
 
 
 HOLD_MS = 3_000

@@ -5,22 +5,21 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from livesale.demo.beside import beside
-from livesale.demo.options import DemoOptions
-from livesale.demo.play import Result, play
-from livesale.demo.scene import Scene
+from livesale.demo.options import DemoOptions, LiveOptions, Options
+from livesale.demo.piece import SalePiece
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
-from livesale.demo.summary import closing, summary, table_of_checks
 from livesale.demo.tell import told
-from livesale.demo.view import fits, panel
+from livesale.demo.view import fits
 from livesale.paper import print_out
 from livesale.run_folder import run_folder
 from livesale.server.signals import end_as_ctrl_c_does
@@ -31,7 +30,35 @@ LOG_LINES = 20
 INTERRUPTED = 130
 
 
-def run(settings: Settings, options: DemoOptions) -> int:
+class Outcome(Protocol):
+    @property
+    def ok(self) -> bool: ...
+
+
+class Piece(Protocol):
+    """Something to be played before an audience, on a whole system."""
+
+    @property
+    def options(self) -> Options: ...
+
+    async def play(self, settings: Settings) -> Outcome:
+        """To its end, with the audit. Raises Refused, or another LivesaleError."""
+        ...
+
+    def panel(self, width: int, height: int) -> RenderableType:
+        """What is to be seen now."""
+        ...
+
+    def news(self, at_s: float) -> list[str]:
+        """Plain lines for what is new. `at_s` is any clock that only rises."""
+        ...
+
+    def pages(self, result: Any) -> Iterable[RenderableType]:
+        """The end on paper, of what `play` gave."""
+        ...
+
+
+def run(settings: Settings, options: Options) -> int:
     """Play the demo; the exit code: 0 only if every promise held, 130 after Ctrl-C.
 
     Raises Refused when it may not start, another LivesaleError when it could not be played.
@@ -40,7 +67,7 @@ def run(settings: Settings, options: DemoOptions) -> int:
         folder = Path(name)
         settings = settings_of_the_demo(settings, options, folder)
         try:
-            result = asyncio.run(_show(settings, options))
+            result = asyncio.run(_show(settings, _piece(options)))
         except (KeyboardInterrupt, asyncio.CancelledError):
             print("livesale: the demo was interrupted; nothing is left running", file=sys.stderr)
             return INTERRUPTED
@@ -55,39 +82,43 @@ def run(settings: Settings, options: DemoOptions) -> int:
     return 0 if result.ok else 1
 
 
-async def _show(settings: Settings, options: DemoOptions) -> Result:
+def _piece(options: Options) -> Piece:
+    if isinstance(options, LiveOptions):
+        from livesale.demo.live.piece import LivePiece
+
+        return LivePiece(options)
+    assert isinstance(options, DemoOptions)  # noqa: S101  there are no others
+    return SalePiece(options)
+
+
+async def _show(settings: Settings, piece: Piece) -> Outcome:
     end_as_ctrl_c_does()
-    scene = Scene(options)
-    scene.stores = options.stores
-    if options.json:
-        result = await play(settings, options, scene)
-        print(msgspec.json.encode({"options": options, **msgspec.to_builtins(result)}).decode())
+    if piece.options.json:
+        result = await piece.play(settings)
+        found = {"options": piece.options, **msgspec.to_builtins(result)}
+        print(msgspec.json.encode(found).decode())
         return result
     console = Console(highlight=False)
     drawn = sys.stdout.isatty() and fits(*console.size)
-    async with _drawn(console, scene) if drawn else told(scene):
-        result = await play(settings, options, scene)
-    print_out(
-        summary(result.figures),
-        table_of_checks(result.checks, result.audit),
-        closing(result.ok, result.figures.took_s),
-    )
+    async with _drawn(console, piece) if drawn else told(piece.news):
+        result = await piece.play(settings)
+    print_out(*piece.pages(result))
     return result
 
 
 @asynccontextmanager
-async def _drawn(console: Console, scene: Scene) -> AsyncIterator[None]:
+async def _drawn(console: Console, piece: Piece) -> AsyncIterator[None]:
     """The live panel; its last frame stays."""
-    with Live(panel(scene, *console.size), console=console, auto_refresh=False) as live:
+    with Live(piece.panel(*console.size), console=console, auto_refresh=False) as live:
 
         async def draw() -> None:
             while True:
-                live.update(panel(scene, *console.size), refresh=True)
+                live.update(piece.panel(*console.size), refresh=True)
                 await asyncio.sleep(FRAME_S)
 
         async with beside(draw()):
             yield
-        live.update(panel(scene, *console.size), refresh=True)
+        live.update(piece.panel(*console.size), refresh=True)
 
 
 def _show_log(folder: Path) -> None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 from livesale import logs
-from livesale.demo.options import DemoOptions
+from livesale.demo.options import Options
 from livesale.deployment import Deployment, open_deployment
 from livesale.server.banner import url_of
 from livesale.server.children import Nursery
@@ -18,7 +18,7 @@ ROLES = ("api", "writer", "keeper")
 LOG_FILE = "demo.log"
 
 
-def settings_of_the_demo(settings: Settings, options: DemoOptions, folder: Path) -> Settings:
+def settings_of_the_demo(settings: Settings, options: Options, folder: Path) -> Settings:
     """The caller's settings, but with stores in `folder` unless he named others, on a free port."""
     return settings.model_copy(
         update={

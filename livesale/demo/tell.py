@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from livesale.demo.beside import beside
@@ -43,12 +43,11 @@ class Teller:
 
 
 @asynccontextmanager
-async def told(scene: Scene) -> AsyncIterator[None]:
+async def told(news: Callable[[float], list[str]]) -> AsyncIterator[None]:
     """Print the news every second while open. A closed pipe ends the body: BrokenPipeError."""
-    teller = Teller(scene)
 
     def say() -> None:
-        for text in teller.news(time.monotonic()):
+        for text in news(time.monotonic()):
             print(text, flush=True)
 
     async def tell() -> None:

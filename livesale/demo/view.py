@@ -1,5 +1,7 @@
 """Draws the scene as a live panel that fits the terminal. No I/O."""
 
+from collections import Counter
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -72,12 +74,12 @@ def stock_bar(scene: Scene, width: int) -> Text:
         bar.append("·" * width, "grey37")
     else:
         kinds = (SOLD, HELD, LEFT, BURNED)
-        for cells, (glyph, style) in zip(_cells(counts, width), kinds, strict=True):
+        for cells, (glyph, style) in zip(cells_of(counts, width), kinds, strict=True):
             bar.append(glyph * cells, style)
     return Text("\n").join([bar, bar.copy()])
 
 
-def _cells(counts: list[int], width: int) -> list[int]:
+def cells_of(counts: list[int], width: int) -> list[int]:
     """`width` cells in proportion to the counts; whatever there is has one at least."""
     total = max(1, sum(counts))
     cells = [max(1, round(count * width / total)) if count else 0 for count in counts]
@@ -141,7 +143,7 @@ def _figures(scene: Scene, width: int) -> Table:
     grid.add_column(no_wrap=True, max_width=room, overflow="crop")
     grid.add_row("requests", _rates(scene, room))
     grid.add_row("latency", _latency(scene, room))
-    grid.add_row("answers", answers(scene, room))
+    grid.add_row("answers", answers(scene.answers, room))
     grid.add_row("SQL", _sql(scene, room))
     return grid
 
@@ -167,12 +169,12 @@ def _latency(scene: Scene, width: int) -> Text:
     return _fitting(width, *shown, Text("   so far", "grey62"), count)
 
 
-def answers(scene: Scene, width: int) -> Text:
+def answers(counts: Counter[str], width: int) -> Text:
     """Answers by status and code, the most frequent first."""
-    if not scene.answers:
+    if not counts:
         return Text(_UNKNOWN)
     parts = []
-    for name, count in scene.answers.most_common(5):
+    for name, count in counts.most_common(5):
         style = _STYLE_OF_ANSWER.get(name[:3], "magenta")
         parts.append(Text.assemble((name.replace("_", " "), style), (f" {count:,}", "bold"), "   "))
     return _fitting(width, *parts)

@@ -58,6 +58,11 @@ class Buyer:
         self._clock = ServerClock()
         self.buyer_id = name if token else ""
 
+    @property
+    def token(self) -> str:
+        """Empty before the login."""
+        return self._token
+
     def log_in(self) -> bool:
         """Whether a token is there. Raises SaleRefused where nobody gets one this way."""
         if not self._token:

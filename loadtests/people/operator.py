@@ -35,6 +35,11 @@ class Operator:
         self._time.sleep(seconds)
         self._verb(drop, "resume")
 
+    def beat(self, room_id: str) -> None:
+        """Say that the host is there, and go on."""
+        path = f"/v1/rooms/{room_id}/heartbeat"
+        insist(self._line, self._time, self._chance, "heartbeat", path, token=self._token)
+
     def restock(self, drop: Drop, delta: int) -> None:
         """Once, however often it must be asked for."""
         restock = Restock(drop.drop_id, delta)

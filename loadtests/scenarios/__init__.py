@@ -20,6 +20,7 @@ class Scenario(Struct, frozen=True):
     users: int
     lasts_s: int
     budget: float = 0.001
+    in_room: bool = False  # whether what is sold is sold in a live room
 
     @property
     def file(self) -> Path:
@@ -30,7 +31,20 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("flash_spike", "everybody waits for one opening, and asks at once", 500, 60),
-        Scenario("live_room", "a drop every half minute, paused and restocked meanwhile", 300, 120),
+        Scenario(
+            "live_room",
+            "a live room: a drop every half minute, likes, comments, lost connections",
+            300,
+            120,
+            in_room=True,
+        ),
+        Scenario(
+            "room_storm",
+            "a live room whose viewers all lose the connection at once, again and again",
+            300,
+            60,
+            in_room=True,
+        ),
         Scenario("sold_out_storm", "few units, and a crowd that will not believe it", 200, 60),
         Scenario("soak", "the same load for long, a new drop every minute", 100, 600),
         Scenario(

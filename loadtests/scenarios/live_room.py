@@ -1,15 +1,18 @@
-"""A live room: the host opens one drop after another, and viewers come for each.
+"""A live room: the host sells one drop after another, and viewers live in it.
 
-Between drops half of them leave. The operator pauses each drop for a moment after its opening, for
-the host to say something, and then restocks it.
+Each has a socket, likes, says something now and then, loses the connection in a lift, comes back,
+and buys when a drop opens. Between drops half of them leave. The host pauses each drop for a moment
+after its opening, to say something, and then restocks it.
 """
 
 from loadtests.curves import FILL
 from loadtests.people.buyer import Character
+from loadtests.people.viewer import Watching
+from loadtests.room_users import HostUser, ViewerUser
 from loadtests.sale import Lot
 from loadtests.shapes import LiveRoom
 from loadtests.stage import STAGE
-from loadtests.users import BotUser, BrowserUser, BuyerUser, OperatorUser
+from loadtests.users import BotUser, BrowserUser
 
 EVERY_S = 30.0
 
@@ -27,9 +30,16 @@ class Viewers(LiveRoom):
     pass
 
 
-class Viewer(BuyerUser):
-    weight = 85
+class Viewer(ViewerUser):
+    weight = 70
     character = Character(jitter_s=0.8, patience=5)
+
+
+class Silent(ViewerUser):
+    """Watches and buys, and has nothing to say."""
+
+    weight = 15
+    watching = Watching(reacts=False)
 
 
 class Bot(BotUser):
@@ -40,6 +50,6 @@ class Browser(BrowserUser):
     weight = 13
 
 
-class Host(OperatorUser):
+class Host(HostUser):
     pauses_s = 1.0
     restock = 10

@@ -115,3 +115,32 @@ def assert_nothing_is_left(temp: Path) -> None:
         time.sleep(0.05)
     assert living(temp) == set()
     assert list(temp.iterdir()) == []
+
+
+def test_a_small_show_holds_every_promise(tmp_path: Path) -> None:
+    """A room, a drop, a lucky bag, a storm of all viewers, the audit."""
+    flags = ["--live", "--viewers", "40", "--stock", "15", "--workers", "2", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livesale", "demo", *flags],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, errors = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    # then every promise held, of the show and of the audit
+    assert process.returncode == 0, f"{errors}\n{out}"
+    result = json.loads(out)
+    assert [check["title"] for check in result["checks"] if check["wrong"]] == []
+    assert all(check["ok"] for check in result["audit"])
+    # and it was a show: all watched and came back, units and prizes were sold
+    figures = result["figures"]
+    assert figures["viewers"] == 40 <= figures["peak"]
+    assert figures["sold"] > 0 and figures["prizes_claimed"] == 5
+    assert figures["events_told"] > 40 * 10
+    # and nothing is left
+    assert living(tmp_path) == set()
+    assert list(tmp_path.iterdir()) == []

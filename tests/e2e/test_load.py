@@ -7,6 +7,7 @@ not.
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -203,3 +204,17 @@ def test_a_report_is_not_written_over_another(tmp_path: Path) -> None:
 def test_the_scenarios_are_listed() -> None:
     done = run("livesale", "load", "--list")
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(SCENARIOS)
+
+
+def test_viewers_of_a_room_miss_nothing_in_a_storm(system: System, tmp_path: Path) -> None:
+    """Two processes of them; all lose the connection at once while a drop sells."""
+    words = ("--duration", "20", "--json")
+    done = load(system, tmp_path, *words, scenario="room_storm")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    result = json.loads(done.stdout)
+    [seen] = [check["seen"] for check in result["checks"] if check["title"].startswith("no viewer")]
+    events, viewers, back = (int(word.replace(",", "")) for word in re.findall(r"[\d,]*\d", seen))
+    # then each came back at least once, and bought by what the room said
+    assert events > viewers > 0
+    assert back >= viewers
+    assert result["figures"]["acknowledged"] > 0

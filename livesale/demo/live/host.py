@@ -1,0 +1,109 @@
+"""Who runs the show: an operator who prepares it, and the host who is on air. All through HTTP."""
+
+from typing import Any
+
+import aiohttp
+
+from livesale.demo.options import LiveOptions
+from livesale.demo.shop import ShopClosed
+
+HOST = "host"
+BUYER_LIMIT = 2
+PRICE_FEN = 129_900
+HOLD_MS = 3_000
+PRIZES = 5
+PRIZE_HOLD_MS = 60_000
+PHRASE = "我要福袋"
+TITLES = ("Sneaker, size 42", "Socks, three pairs")
+
+
+class Host:
+    """Of one room. All raise ShopClosed."""
+
+    def __init__(self, http: aiohttp.ClientSession, operator: str, host: str) -> None:
+        self._http = http
+        self._operator = {"Authorization": f"Bearer {operator}"}
+        self._host = {"Authorization": f"Bearer {host}"}
+        self.room_id = ""
+        self.drop_id = ""
+        self.prize_id = ""
+        self.items: list[tuple[str, str]] = []  # id and title
+
+    async def prepare(self, options: LiveOptions, title: str) -> None:
+        """A room with two items on its shelf, the drop, and the prizes of the lucky bag."""
+        now_ms = int((await self._ask("GET", "/v1/time"))["server_ms"])
+        times = {"opens_ms": now_ms, "closes_ms": now_ms + 3_600_000}
+        new = {"title": title, "host": HOST, "starts_ms": now_ms}
+        self.room_id = (await self._operate("POST", "/v1/rooms", new))["room_id"]
+        campaign = await self._operate("POST", "/v1/admin/campaigns", {"title": title, **times})
+        skus = [
+            (await self._operate("POST", "/v1/admin/skus", {"title": each, "price_fen": PRICE_FEN}))
+            for each in TITLES
+        ]
+
+        async def draft(sku: dict[str, Any], **terms: Any) -> str:
+            ids = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
+            made = await self._operate("POST", "/v1/admin/drops", {**ids, **terms})
+            drop_id = str(made["drop_id"])
+            await self._operate("PUT", f"{self._room}/drops/{drop_id}")
+            return drop_id
+
+        self.drop_id = await draft(
+            skus[0],
+            price_fen=PRICE_FEN,
+            allotted=options.stock,
+            buyer_limit=BUYER_LIMIT,
+            hold_ms=HOLD_MS,
+            expired_limit=0,
+        )
+        self.prize_id = await draft(
+            skus[1],
+            price_fen=0,
+            allotted=PRIZES,
+            buyer_limit=1,
+            hold_ms=PRIZE_HOLD_MS,
+            ticket_required=True,
+        )
+        for reference in ({"drop_id": self.drop_id}, {"sku_id": skus[1]["sku_id"]}):
+            item = await self.do("items", {**reference, "state": "visible"})
+            self.items.append((item["item_id"], item["title"]))
+
+    async def pin(self, number: int) -> None:
+        await self.do(f"items/{self.items[number][0]}/pin")
+
+    async def open_drop(self, countdown_s: float) -> None:
+        await self.do(f"drops/{self.drop_id}/open", {"countdown_s": countdown_s})
+
+    async def restock(self, units: int) -> None:
+        await self.do(f"drops/{self.drop_id}/restock", {"units": units, "reason": "another box"})
+
+    async def open_bag(self, countdown_s: float) -> str:
+        """Its id."""
+        new = {"title": "Lucky bag", "places": PRIZES, "countdown_s": countdown_s}
+        made = await self.do("bags", {**new, "drop_id": self.prize_id, "phrase": PHRASE})
+        return str(made["bag_id"])
+
+    async def record_of(self, bag_id: str) -> bytes:
+        """The whole record of a draw, as anybody may read it."""
+        async with self._http.get(f"{self._room}/bags/{bag_id}") as answer:
+            return await answer.read()
+
+    async def do(self, verb: str, body: Any = None) -> dict[str, Any]:
+        """A POST under the room, by its host."""
+        return await self._ask("POST", f"{self._room}/{verb}", body, self._host)
+
+    @property
+    def _room(self) -> str:
+        return f"/v1/rooms/{self.room_id}"
+
+    async def _operate(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return await self._ask(method, path, body, self._operator)
+
+    async def _ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        async with self._http.request(method, path, json=body, headers=headers) as answer:
+            if answer.status not in (200, 201):
+                raise ShopClosed(f"{method} {path} answered {answer.status}: {await answer.text()}")
+            found: dict[str, Any] = await answer.json()
+            return found

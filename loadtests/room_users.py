@@ -1,0 +1,116 @@
+"""People of a live room as users of Locust: who watches and buys, and who runs it."""
+
+import time
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from locust import task
+from locust.exception import RescheduleTask
+
+from loadtests.history import Drop
+from loadtests.numbers import Heard
+from loadtests.people.buyer import Buyer
+from loadtests.people.operator import Operator
+from loadtests.people.viewer import Viewer, Watching
+from loadtests.stage import STAGE
+from loadtests.users import Customer, OperatorUser
+from loadtests.wire import Gone, Wire
+
+BEATS_EVERY_S = 5.0
+TIMED = "drop."  # events whose way to the viewer is reported
+
+
+class ViewerUser(Customer):
+    """Lives in the room of the first drop; buys each drop as the room says that it opens."""
+
+    abstract = True
+    watching = Watching()
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._buying = Pool(2)
+
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        buyer = self.enter()
+        if buyer is None:
+            return
+        drops = {drop.drop_id: drop for drop in STAGE.drops}
+
+        def tell(heard: Heard) -> None:
+            self._report_way(heard)
+            drop = drops.get(heard.drop_id)
+            if heard.type == "drop.open" and drop is not None:
+                self._buying.spawn(self._buy, buyer, drop)
+
+        viewer = Viewer(
+            lambda path: self._dial(path, buyer.token),
+            STAGE.journal,
+            STAGE,
+            self.chance,
+            self.watching,
+            STAGE.drops[0].room_id,
+            tell,
+        )
+        try:
+            viewer.live()
+        finally:
+            self._buying.kill()
+        STAGE.sleep(BEATS_EVERY_S)
+
+    def _buy(self, buyer: Buyer, drop: Drop) -> None:
+        """Beside the watching, as a thumb does it."""
+        try:
+            buyer.wait_for_opening(drop)
+            held = buyer.buy(drop)
+            if held is not None:
+                buyer.decide(held)
+                buyer.check_order(held)
+        except RescheduleTask:
+            pass  # the test is over
+
+    def _dial(self, path: str, token: str) -> Wire:
+        began_s = time.perf_counter()
+        fault: Gone | None = None
+        try:
+            return STAGE.dial(path, token)
+        except Gone as gone:
+            fault = gone
+            raise
+        finally:
+            self._fire("WS", "socket", 1000 * (time.perf_counter() - began_s), fault)
+
+    def _report_way(self, heard: Heard) -> None:
+        if heard.type.startswith(TIMED):
+            self._fire("WS", heard.type, max(0.0, STAGE.now_ms() - heard.at_ms), None)
+
+    def _fire(self, kind: str, name: str, took_ms: float, fault: Exception | None) -> None:
+        self.environment.events.request.fire(
+            request_type=kind,
+            name=name,
+            response_time=took_ms,
+            response_length=0,
+            exception=fault,
+            context={},
+        )
+
+
+class HostUser(OperatorUser):
+    """Runs the room, and is not missed."""
+
+    abstract = True
+
+    def on_start(self) -> None:
+        gevent.spawn(self._keep_beating)
+
+    def _keep_beating(self) -> None:
+        try:
+            STAGE.wait_until_open()
+            host = Operator(self.line, STAGE.journal, STAGE, self.chance, STAGE.operator_token)
+            while True:
+                host.beat(STAGE.drops[0].room_id)
+                STAGE.sleep(BEATS_EVERY_S)
+        except RescheduleTask:
+            pass  # the test is over
