@@ -52,11 +52,16 @@ def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
         Text(),
         _timeline(scene, max(1, events)),
     )
+    return framed(body, scene.options.cast, f"{scene.url}  {scene.stores}", width)
+
+
+def framed(body: RenderableType, cast: str, place: str, width: int) -> Panel:
+    """The frame of every demo: who takes part, and where."""
     return Panel(
         body,
-        title=Text.assemble((" livesale ", "bold white on red"), f"  {scene.options.cast} "),
+        title=Text.assemble((" livesale ", "bold white on red"), f"  {cast} "),
         title_align="left",
-        subtitle=Text(f" {scene.url}  {scene.stores} ", "grey50"),
+        subtitle=Text(f" {place} ", "grey50"),
         subtitle_align="right",
         box=box.ROUNDED,
         border_style="grey37",

@@ -1,14 +1,12 @@
 """Draws the show as a live panel that fits the terminal. No I/O."""
 
-from rich import box
 from rich.cells import set_cell_size
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from livesale.demo.live.scene import COMMENTS, LiveScene
-from livesale.demo.view import LABEL_WIDTH, LEFT, SOLD, WIDTH, answers, cells_of
+from livesale.demo.view import LABEL_WIDTH, LEFT, SOLD, WIDTH, answers, cells_of, framed
 from livesale.wording import counted
 
 EVENTS_SHOWN = 6
@@ -43,17 +41,7 @@ def panel(scene: LiveScene, width: int = WIDTH, height: int = 0) -> RenderableTy
         *((_comments(scene, inside), Text()) if comments else ()),
         _timeline(scene, events),
     )
-    return Panel(
-        body,
-        title=Text.assemble((" livesale ", "bold white on red"), f"  {scene.options.cast} "),
-        title_align="left",
-        subtitle=Text(f" {scene.url}  {scene.stores} ", "grey50"),
-        subtitle_align="right",
-        box=box.ROUNDED,
-        border_style="grey37",
-        padding=(1, 2),
-        width=width,
-    )
+    return framed(body, scene.options.cast, f"{scene.url}  {scene.stores}", width)
 
 
 def _headline(scene: LiveScene) -> Text:
