@@ -23,11 +23,11 @@ from livesale.live.events import PATIENT, RoomChanged, RoomView, ViewerBarred, k
 from livesale.live.gateway import History, RoomImage
 from livesale.live.ring import Ring, Sent
 from livesale.live.states import OVER, BarKind
-from livesale.live.turns import LEAST, Turns
 from livesale.sales.errors import Unknown
 from livesale.settings import LiveSettings
 from stock.errors import StockError, Unreachable
 
+SLICE = 100  # listeners served before the loop may do something else
 REST = 0.2  # part of a round's time that is left to others before the next, for patient events
 MAX_REST_S = 0.1
 SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
@@ -383,17 +383,15 @@ class Channel:
     async def _round(self) -> None:
         fresh, self._fresh = self._fresh, []
         news, self._news = self._news, False
-        listeners, turns, at = list(self._listeners) if news else fresh, Turns(), 0
-        while at < len(listeners):
-            size = turns.size
-            for listener in self._serve(listeners[at : at + size]):
+        listeners = list(self._listeners) if news else fresh
+        for start in range(0, len(listeners), SLICE):
+            for listener in self._serve(listeners[start : start + SLICE]):
                 await self._bring_up(listener)
-            at += size
-            await turns.pause()
+            await asyncio.sleep(0)
         if self._over:
             for number, listener in enumerate(list(self._listeners), 1):
                 listener.leave("room_over")
-                if number % LEAST == 0:
+                if number % SLICE == 0:
                     await asyncio.sleep(0)
 
     async def _bring_up(self, listener: Listener) -> None:
