@@ -63,8 +63,9 @@ def _handlers(kind: BarKind) -> tuple[Handler, Handler, Handler]:
         return Answer(200, await services.bars.set(room.room_id, kind, call.body, call.name))
 
     async def lift(services: Services, call: Call) -> Answer:
-        await services.members.admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-        await services.bars.lift(call.path["room_id"], kind, call.path["member_id"])
+        room = await services.members.admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+        await services.members.check_below(room, call.caller, call.path["member_id"])
+        await services.bars.lift(room.room_id, kind, call.path["member_id"])
         return Answer(200, Nothing())
 
     async def show(services: Services, call: Call) -> Answer:

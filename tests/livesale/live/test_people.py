@@ -193,6 +193,12 @@ async def test_those_who_run_a_room_bar_those_below_them_only(show: Show) -> Non
         assert (await bar(show, "ban", name, by, 403))["code"] == "not_yours"
     await bar(show, "mute", "maid", show.host)
     await bar(show, "ban", "host", show.api.boss)
+    # and they lift nothing from themselves, or from those above them
+    for by, path in ((maid, "mutes/maid"), (maid, "bans/host"), (show.host, "bans/host")):
+        lifted = await show.api.ask("DELETE", f"{show.path}/{path}", by=by)
+        assert (lifted.status, lifted.body["code"]) == (403, "not_yours")
+    lifted = await show.api.ask("DELETE", f"{show.path}/mutes/maid", by=show.host)
+    assert lifted.status == 200, lifted.body
 
 
 async def test_a_comment_is_taken_back_by_its_author_and_by_those_who_moderate(
