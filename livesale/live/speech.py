@@ -13,7 +13,11 @@ ZWJ = "\u200d"
 _JOINERS = ("\u200c", ZWJ)
 # Controls, invisible formatting, surrogates, private use, and what Unicode has not given a meaning.
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
+# Letters, marks and signs by their category, of which nothing can be seen: fillers of Hangul, vowels
+# of Khmer that are implied, a joiner of graphemes, a note without a head.
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U00016fe4\U0001d159"
 _SPACES = ("Zs", "Zl", "Zp")
+_WHITE = "\t\n\v\f\r\x85\u2800"  # a pattern of Braille without a dot is a space, too
 _MARKS = ("Mn", "Me")
 
 
@@ -30,11 +34,11 @@ def clean(text: str) -> str:
     pending = ""
     for character in unicodedata.normalize("NFC", text):
         category = unicodedata.category(character)
-        if category in _SPACES or character in "\t\n\v\f\r\x85":
+        if category in _SPACES or character in _WHITE:
             pending = " "
         elif character in _JOINERS:
             pending = pending or character
-        elif category in _DROPPED:
+        elif category in _DROPPED or character in _FILLERS:
             continue
         elif category in _MARKS:
             if not kept or pending == " " or marks == MAX_MARKS:

@@ -32,6 +32,9 @@ FAMILY = "👨‍👩‍👧‍👦"
         ("สวัสดี ครับ", "สวัสดี ครับ"),
         ("ti\u1ebfng Vi\u1ec7t", "tiếng Việt"),
         ("\u200b\u200d\u202e \t", ""),
+        ("\u3164\u115f\u1160\uffa0\u2800\U0001d159", ""),  # letters that nobody sees
+        ("加\u3164v\uffa0信\u2800!", "加v信 !"),
+        ("a\u034f\u17b4b", "ab"),
         ("", ""),
     ],
 )
