@@ -99,7 +99,7 @@ class Socket(Client):
         self.send: Callable[[bytes], object] | None = None
         self._transport: asyncio.Transport | None = None
         self._inbound: Connection | None = None
-        self._text: list[str] | None = None
+        self._text = ""  # of a message that is not whole yet
         self._waiting: deque[tuple[Handle, ClientFrame]] | None = None
         self._task: asyncio.Task[None] | None = None
         # Who came together is not asked together.
@@ -218,12 +218,20 @@ class Socket(Client):
         elif self._closing_s or isinstance(event, Pong):
             return
         elif isinstance(event, Ping):
-            if self.send is not None:
-                self.send(_framer.send(event.response()))
+            self._take_ping(event)
         elif isinstance(event, BytesMessage):
             self._refuse(BadFrame("invalid_field", "Only text is understood.", "no_binary"))
         elif isinstance(event, TextMessage):
             self._take_text(event)
+
+    def _take_ping(self, event: Ping) -> None:
+        try:
+            self._count()
+        except BadFrame as bad:
+            self._refuse(bad)
+        else:
+            if self.send is not None:
+                self.send(_framer.send(event.response()))
 
     def _answer_close(self, event: CloseConnection) -> None:
         transport = self._transport
@@ -245,19 +253,18 @@ class Socket(Client):
         transport.close()
 
     def _take_text(self, event: TextMessage) -> None:
-        parts = self._text or []
-        parts.append(event.data)
-        if sum(len(part.encode()) for part in parts) > self._hub.live.max_frame_bytes:
-            detail = f"A frame has at most {self._hub.live.max_frame_bytes} bytes."
-            self._refuse(BadFrame("body_too_large", detail, "frame_too_large"))
-            return
-        if not event.message_finished:
-            self._text = parts
-            return
-        self._text = None
+        text = self._text + event.data
         try:
-            self._count()
-            self._handle(*self._hub.frames.read("".join(parts)))
+            if len(text.encode()) > self._hub.live.max_frame_bytes:
+                detail = f"A frame has at most {self._hub.live.max_frame_bytes} bytes."
+                raise BadFrame("body_too_large", detail, "frame_too_large")
+            if event.frame_finished:
+                self._count()
+            if not event.message_finished:
+                self._text = text
+                return
+            self._text = ""
+            self._handle(*self._hub.frames.read(text))
         except BadFrame as bad:
             self._refuse(bad)
 

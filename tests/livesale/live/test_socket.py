@@ -113,6 +113,33 @@ async def test_too_many_frames_end_the_socket(show: Show) -> None:
     assert viewer.kinds().count("pong") == 20
 
 
+@pytest.mark.parametrize("frame", [b"\x01\x80\0\0\0\0", b"\x89\x80\0\0\0\0"])
+async def test_empty_parts_and_pings_are_frames_as_well(show: Show, frame: bytes) -> None:
+    # given a viewer, who begins a message that never ends, or does nothing but ping
+    viewer = await show.viewer()
+    assert viewer._socket is not None
+    write = viewer._socket._response.connection.transport.write  # type: ignore[union-attr]
+    write(frame)
+    # when it goes on with frames that have no bytes
+    again = b"\x00" + frame[1:] if frame[0] == 1 else frame
+    for _ in range(25):
+        write(again)
+    # then it is too much, as anything else would be
+    assert (await viewer.until("error"))["code"] == "slow_down"
+    assert await viewer.closed() == [CLOSES["too_many_frames"].code]
+
+
+async def test_a_message_in_parts_is_read_as_one(show: Show) -> None:
+    viewer = await show.viewer()
+    assert viewer._socket is not None
+    write = viewer._socket._response.connection.transport.write  # type: ignore[union-attr]
+    text = b'{"type":"ping","ref":"\xe4\xb8\xad"}'
+    cut = text.index(b"\xe4") + 1  # within a character
+    for opcode, part in ((1, text[:cut]), (0, b""), (0x80, text[cut:])):
+        write(bytes((opcode, 0x80 | len(part))) + b"\0\0\0\0" + part)
+    assert (await viewer.until("pong"))["ref"] == "中"
+
+
 async def test_binary_and_broken_frames_end_the_socket(show: Show) -> None:
     for send, name in ((b"\x82\x81\0\0\0\0x", "no_binary"), (b"\x81\x81\0\0\0\0\xff", "not_utf8")):
         viewer = await show.viewer()
