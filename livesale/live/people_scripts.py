@@ -126,9 +126,10 @@ class PeopleScripts:
         return ChangeCode((await self._run("bar", room_id, args))[0])
 
     async def bring_bars(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
-        """Bring all bars to Redis, where its list is older."""
+        """Bring all bars to Redis, where its list is older; the room is told of what is new."""
         pairs: list[Any] = [text for pair in bars.items() for text in pair]
-        await self._run("bars", room_id, {"bars_version": version}, pairs)
+        args: dict[str, str | int] = {"bars_version": version, "history": self._history}
+        await self._run("bars", room_id, args, pairs)
 
 
 def until_text(mute_ms: int, ban_ms: int) -> str:

@@ -2,30 +2,73 @@
 -- bars: all who are muted or banned in a room, as SQL has them, where Redis has an older list.
 --
 -- KEYS  1 room_key          hash
---       2 bars_key          hash
+--       2 events_key        stream
+--       3 bars_key          hash
+--       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 bars_version      of the room's bars in SQL
---       2 bars...           pairs: buyer_id, and muted until | banned until, ms; 0 for not
+--       2 history           how many events are kept, about, ≥ 1
+--       3 bars...           pairs: buyer_id, and muted until | banned until, ms; 0 for not
 -- RETURNS  {'UNKNOWN_ROOM'} | {'EXISTS'} | {'SYNCED'}
--- LOGS     nothing
+-- LOGS     viewer.barred and viewer.unbarred for what the older list had otherwise; when SYNCED
+--
+-- Who brings the list before `bar` brings its one change tells that change in its place. Where there
+-- was no list, nothing is told: the room itself was missing, and begins again.
 
+--!include now
 --!include room
+--!include room_log
 
-local room_key, bars_key = KEYS[1], KEYS[2]
-local bars_version = tonumber(ARGV[1])
+local room_key, events_key, bars_key, channel_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local bars_version, history = tonumber(ARGV[1]), ARGV[2]
 
-if not read_room(room_key) then
+local room = read_room(room_key)
+if not room then
   return {'UNKNOWN_ROOM'}
-elseif bars_version <= (tonumber(redis.call('HGET', room_key, 'bars_version')) or -1) then
+end
+local known = tonumber(redis.call('HGET', room_key, 'bars_version'))
+if bars_version <= (known or -1) then
   return {'EXISTS'}
 end
+check_log(events_key)
 local keep_ms = redis.call('PTTL', room_key)
+local now = now_ms()
+
+local function untils(terms)
+  local mute_ms, ban_ms = string.match(terms or '', '^(%d+)|(%d+)$')
+  return {mute = tonumber(mute_ms) or 0, ban = tonumber(ban_ms) or 0}
+end
+local before, people = {}, {}
+local older = redis.call('HGETALL', bars_key)
+for i = 1, #older, 2 do
+  before[older[i]] = older[i + 1]
+  people[#people + 1] = older[i]
+end
+local after = {}
+for i = 3, #ARGV, 2 do
+  after[ARGV[i]] = ARGV[i + 1]
+  if not before[ARGV[i]] then
+    people[#people + 1] = ARGV[i]
+  end
+end
 
 redis.call('UNLINK', bars_key)
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   redis.call('HSET', bars_key, ARGV[i], ARGV[i + 1])
 end
 if keep_ms > 0 then
   redis.call('PEXPIRE', bars_key, keep_ms)
 end
 redis.call('HSET', room_key, 'bars_version', bars_version)
+for _, buyer_id in ipairs(known and people or {}) do
+  local was, is = untils(before[buyer_id]), untils(after[buyer_id])
+  for _, bar in ipairs({'mute', 'ban'}) do
+    local who = ',"buyer_id":"' .. buyer_id .. '","bar":"' .. bar .. '"'
+    if is[bar] > now and is[bar] ~= was[bar] then
+      room_log(room_key, events_key, channel_key, room, now, history, 'viewer.barred',
+        who .. string.format(',"until_ms":%.0f}', is[bar]))
+    elseif is[bar] == 0 and was[bar] > now then
+      room_log(room_key, events_key, channel_key, room, now, history, 'viewer.unbarred', who .. '}')
+    end
+  end
+end
 return {'SYNCED'}

@@ -346,6 +346,37 @@ async def test_a_crash_between_sql_and_redis_is_mended_by_the_keeper(
     assert (await say(show, "ann", "but", 403))["code"] == "muted"
 
 
+async def test_who_is_banned_is_sent_away_whoever_brings_it_to_redis(
+    show: Show, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob, cat = [await show.viewer(name=name) for name in ("ann", "bob", "cat")]
+    await asyncio.gather(*(viewer.until("snapshot") for viewer in (ann, bob, cat)))
+    await bar(show, "mute", "dan", show.host)
+    bring = PeopleScripts.bar
+
+    # given a keeper who looks between SQL and Redis, when somebody is banned
+    async def overtaken(self: PeopleScripts, *args: Any) -> Any:
+        await copy.revive(show.room_id)
+        return await bring(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PeopleScripts, "bar", overtaken)
+        banned = await bar(show, "ban", "ann", show.host)
+        lifted = await show.api.ask("DELETE", f"{show.path}/mutes/dan", by=show.host)
+    assert lifted.status == 200
+    # then it is sent away all the same, and everybody is told once
+    assert await ann.closed() == [CLOSES["banned"].code]
+    told = await cat.until("viewer.barred", buyer_id="ann", bar="ban")
+    assert told["until_ms"] == banned["until_ms"]
+    await cat.until("viewer.unbarred", buyer_id="dan", bar="mute")
+    # and so are two who are banned at once, whichever comes first
+    await asyncio.gather(*(bar(show, "ban", name, show.api.boss) for name in ("bob", "eve")))
+    assert await bob.closed() == [CLOSES["banned"].code]
+    await cat.until("viewer.barred", buyer_id="eve")
+    assert sorted(cat.kinds()).count("viewer.barred") == 4
+    assert cat.faults == []
+
+
 async def test_the_keys_of_people_end_with_their_room(
     show: Show, redis: Redis, copy: RoomCopy
 ) -> None:
