@@ -39,11 +39,11 @@ async def on_hello(services: Services, viewer: Viewer, frame: ClientHello) -> No
         caller = services.signer.verify(frame.token)
     except IdentityFault as fault:
         raise BadFrame(fault.code, str(fault), "unauthenticated", frame.ref) from None
-    if isinstance(caller, Buyer):
-        await refuse_banned(services, viewer.room_id, caller.buyer_id, frame.ref)
     room = await services.rooms.shown(viewer.room_id)
-    viewer.caller = caller
-    viewer.role = await services.members.role_of(room, caller)
+    role = await services.members.role_of(room, caller)
+    if isinstance(caller, Buyer):  # last: a ban that comes from now on finds who this is
+        await refuse_banned(services, viewer.room_id, caller.buyer_id, frame.ref)
+    viewer.caller, viewer.role = caller, role
     buyer_id = caller.buyer_id if isinstance(caller, Buyer) else None
     if buyer_id is not None:
         services.visits.enter(viewer.room_id, buyer_id)

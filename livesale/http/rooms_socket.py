@@ -50,14 +50,14 @@ async def open_socket(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
     if room.state in OVER:
         raise room_over()
-    if isinstance(caller, Buyer):
-        await services.bars.check(room.room_id, caller.buyer_id)
     role = await services.members.role_of(room, caller)
     channel = await services.channels.open(room.room_id)
     if channel.over:  # it knows before SQL is looked at again
         raise room_over()
     query: SocketQuery = call.query or SocketQuery()
     await channel.catch_up(query.epoch, query.after)
+    if isinstance(caller, Buyer):  # last: a ban that came with the events is known by now
+        await services.bars.check(room.room_id, caller.buyer_id)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:
         # Nothing may come between the look at the ring and the place in it.

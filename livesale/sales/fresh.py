@@ -31,6 +31,7 @@ class Fresh(Generic[V]):
         self._found: dict[str, tuple[float, V]] = {}
         self._missing: dict[str, float] = {}
         self._loads: dict[str, asyncio.Task[V | None]] = {}
+        self._outdated: set[str] = set()  # forgotten while it was loaded
 
     async def get(self, key: str) -> V | None:
         """The value, or None when there is none. Raises what `load` raises."""
@@ -48,13 +49,18 @@ class Fresh(Generic[V]):
         return await asyncio.shield(task)
 
     def forget(self, key: str) -> None:
-        """Load it anew when it is asked for again."""
+        """Load it anew when it is asked for again; what is being loaded, too."""
+        if key in self._loads:
+            self._outdated.add(key)
         self._found.pop(key, None)
         self._missing.pop(key, None)
 
     async def _refresh(self, key: str, until: float) -> V | None:
         try:
             value = await self._load(key)
+            while key in self._outdated:
+                self._outdated.remove(key)
+                value = await self._load(key)
         except self._stale_on:
             known = self._found.get(key)
             if known is None:
@@ -63,6 +69,7 @@ class Fresh(Generic[V]):
             return known[1]
         finally:
             del self._loads[key]
+            self._outdated.discard(key)
         self._found.pop(key, None)
         self._missing.pop(key, None)
         if value is None:

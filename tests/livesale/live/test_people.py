@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from redis.asyncio import Redis
 
@@ -184,6 +185,24 @@ async def test_who_is_banned_is_sent_away_and_does_not_come_back(show: Show) -> 
     assert (came.status, came.body["code"]) == (403, "banned")
     await nameless.send({"type": "hello", "token": show.api.buyer("ann")})
     assert await nameless.closed() == [CLOSES["banned"].code]
+
+
+async def test_who_is_banned_does_not_come_in_where_it_was_not_known_yet(show: Show) -> None:
+    # given a worker that has just looked who is banned, and does not hear the room
+    bob = await show.viewer(name="bob")
+    await bob.until("snapshot")
+    async with open_show(show.api.deployment) as other:
+        ann = other.api.buyer("ann")
+        liked = await other.api.post(f"{show.path}/likes", by=ann)
+        assert liked.status == 202, liked.body
+        # when somebody is banned, and goes there at once
+        await bar(show, "ban", "ann", show.host)
+        other.room_id = show.room_id
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            url = f"{other.api.url}{show.path}/socket"
+            await other.session.ws_connect(url, headers={"Authorization": f"Bearer {ann}"})
+        # then it does not come in
+        assert refused.value.status == 403
 
 
 async def test_those_who_run_a_room_bar_those_below_them_only(show: Show) -> None:

@@ -65,6 +65,30 @@ async def test_a_crowd_looks_once_and_one_that_leaves_takes_nothing_along(source
     assert source.asked == ["a"]
 
 
+async def test_what_is_forgotten_while_it_is_looked_up_is_looked_up_again() -> None:
+    # given somebody who waits for what was read, and is old by now
+    values, gate, seen = ["old"], asyncio.Event(), []
+
+    async def load(_key: str) -> str:
+        seen.append(values[0])
+        value = values[0]
+        await gate.wait()
+        return value
+
+    fresh = Fresh(load, ttl_s=60)
+    waiting = asyncio.create_task(fresh.get("a"))
+    while not seen:  # noqa: ASYNC110  a turn of the loop, not a wait
+        await asyncio.sleep(0)
+    values[0] = "new"
+    # when
+    fresh.forget("a")
+    gate.set()
+    # then nobody gets it, neither now nor later
+    assert await waiting == "new"
+    assert await fresh.get("a") == "new"
+    assert seen == ["old", "new"]
+
+
 async def test_memory_is_bounded_and_made_up_keys_push_nothing_out(source: Source) -> None:
     source.values = {f"k{number}": number for number in range(5)}
     fresh = Fresh(source.load, ttl_s=60, max_found=5)
