@@ -1,11 +1,12 @@
 """The frames of people in a room: `comment`, `like`, `opened`. All ask for a buyer's token."""
 
-from livesale.http.frames import ClientFrame, Frames, Viewer
+from livesale.http.frames import BadFrame, ClientFrame, Frames, Viewer
 from livesale.http.messages import Commented
 from livesale.http.problems import Problem
 from livesale.http.rooms_people import take_likes
 from livesale.http.rooms_stats import take_opened
 from livesale.http.services import Services
+from livesale.identity.errors import TokenExpired
 from livesale.identity.tokens import Buyer
 from livesale.live.comments import SentText
 from livesale.live.presence import Taps
@@ -31,7 +32,7 @@ class OpenedFrame(ClientFrame, frozen=True, kw_only=True, tag="opened"):
 
 
 async def on_comment(services: Services, viewer: Viewer, frame: CommentFrame) -> None:
-    buyer_id = _buyer_of(viewer)
+    buyer_id = _buyer_of(services, viewer, frame)
     room = await services.rooms.shown(viewer.room_id)
     role = await services.members.role_of_buyer(room, buyer_id)
     said = await services.comments.say(room, buyer_id, role, frame.text)
@@ -39,11 +40,13 @@ async def on_comment(services: Services, viewer: Viewer, frame: CommentFrame) ->
 
 
 async def on_like(services: Services, viewer: Viewer, frame: LikeFrame) -> None:
-    await take_likes(services, viewer.room_id, _buyer_of(viewer), frame.count)
+    buyer_id = _buyer_of(services, viewer, frame)
+    await take_likes(services, viewer.room_id, buyer_id, frame.count)
 
 
 async def on_opened(services: Services, viewer: Viewer, frame: OpenedFrame) -> None:
-    await take_opened(services, viewer.room_id, frame.item_id, _buyer_of(viewer))
+    buyer_id = _buyer_of(services, viewer, frame)
+    await take_opened(services, viewer.room_id, frame.item_id, buyer_id)
 
 
 def add_frames(frames: Frames) -> None:
@@ -52,10 +55,14 @@ def add_frames(frames: Frames) -> None:
     frames.add(OpenedFrame, on_opened)
 
 
-def _buyer_of(viewer: Viewer) -> str:
-    """Raises Problem."""
+def _buyer_of(services: Services, viewer: Viewer, frame: ClientFrame) -> str:
+    """Raises Problem, or BadFrame: a socket may stay open for longer than its token is good."""
     if viewer.caller is None:
         raise Problem("unauthenticated", "Say `hello` with a token first.")
     if not isinstance(viewer.caller, Buyer):
         raise Problem("forbidden", "This is for buyers.")
+    try:
+        services.signer.check_time(viewer.caller)
+    except TokenExpired as fault:
+        raise BadFrame(fault.code, str(fault), "unauthenticated", frame.ref) from None
     return viewer.caller.buyer_id

@@ -139,6 +139,11 @@ class TokenSigner:
         except ValueError:  # signed by another version, or by a stolen key
             raise TokenInvalid("signed, but not a token of this version") from None
 
+    def check_time(self, caller: Buyer | Operator) -> None:
+        """Raises TokenExpired when the token of somebody who was verified has ended since."""
+        if caller.expires_ms <= self._now_ms():
+            raise TokenExpired("the token has expired")
+
     def buyer_of(self, signed: bytes, key_id: str, name: str, expires_ms: int, mac: bytes) -> Buyer:
         """Whom a buyer's token speaks for, given in the parts of BUYER_FORM. Raises as `verify`."""
         self._prove(signed, key_id, expires_ms, mac)

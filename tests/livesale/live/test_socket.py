@@ -105,6 +105,32 @@ async def test_a_second_hello_is_out_of_order(show: Show) -> None:
     assert (await viewer.until("error"))["code"] == "out_of_order"
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "comment", "text": "hello"},
+        {"type": "like"},
+        {"type": "opened", "item_id": "d000000000000"},
+    ],
+)
+async def test_nobody_speaks_by_a_token_that_has_ended(
+    show: Show, frame: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a socket that is open for longer than its token is good
+    viewer = await show.viewer(name="ann")
+    signer = show.api.app[SERVICES].signer
+    later_ms = signer.buyer_expiry_ms()
+    monkeypatch.setattr(signer, "_now_ms", lambda: later_ms)
+    # when its client still watches, then it goes on
+    await viewer.send({"type": "ping"})
+    await viewer.until("pong")
+    # when it speaks, then it is told to come back with another token
+    await viewer.send(frame | {"ref": "x"})
+    error = await viewer.until("error")
+    assert (error["code"], error["ref"]) == ("expired_token", "x")
+    assert await viewer.closed() == [CLOSES["unauthenticated"].code]
+
+
 async def test_too_many_frames_end_the_socket(show: Show) -> None:
     viewer = await show.viewer()
     for _ in range(25):
