@@ -18,12 +18,12 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from livesale.errors import LivesaleError
 from livesale.live.copy import RoomCopy
 from livesale.live.events import PATIENT, RoomChanged, RoomView, ViewerBarred, kind_of
 from livesale.live.gateway import History, RoomImage
 from livesale.live.ring import Ring, Sent
 from livesale.live.states import OVER, BarKind
-from livesale.sales.errors import Unknown
 from livesale.settings import LiveSettings
 from stock.errors import StockError, Unreachable
 
@@ -367,9 +367,10 @@ class Channel:
             began = clock()
             try:
                 await self._round()
-            except (StockError, Unknown) as fault:
+            except (StockError, LivesaleError) as fault:
                 log.warning("a room waits", room_id=self.room_id, reason=str(fault))
                 await asyncio.sleep(MAX_REST_S)
+                self._news = True  # whoever was not served is looked at again, with all others
                 self._wake.set()
             took = clock() - began
             self._on_round(len(self._listeners), took)

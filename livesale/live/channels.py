@@ -75,6 +75,7 @@ class Channels:
                     await self._ready[room_id].wait()
             except TimeoutError:
                 raise Unreachable("the room's events cannot be had now") from None
+        channel.idle_since = asyncio.get_running_loop().time()  # somebody is about to use it
         return channel
 
     @property

@@ -10,11 +10,14 @@ from redis.asyncio import Redis
 
 from livesale.app import SERVICES
 from livesale.live.channel import Channel
+from livesale.live.channels import IDLE_S
 from livesale.live.copy import RoomCopy
 from livesale.live.events import Stock
 from livesale.live.gateway import History, RoomGateway
 from livesale.live.keys import RoomKeys
 from livesale.live.ring import Ring, Sent
+from livesale.store.errors import StoreUnavailable
+from stock.errors import Unreachable
 from tests.livesale.live.conftest import Show, open_show
 from tests.livesale.stage import open_stage, until
 from tests.servers import Valkey
@@ -53,6 +56,39 @@ async def offset_of(gateway: RoomGateway, room_id: str) -> int:
     found = await gateway.history(room_id, 0, 1)
     assert found is not None
     return found.offset
+
+
+@pytest.mark.parametrize("fault", [Unreachable("redis is away"), StoreUnavailable("sql is away")])
+async def test_a_newcomer_to_a_quiet_room_is_served_when_the_stores_are_back(
+    show: Show, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    # given a room in which nothing happens, and stores that are away
+    first = await show.viewer()
+    await first.until("snapshot")
+    channel = await show.api.app[SERVICES].channels.open(show.room_id)
+    channel._snapshot = None
+    image, asked = RoomGateway.image, []
+
+    async def away(self: RoomGateway, room_id: str) -> Any:
+        asked.append(room_id)
+        if len(asked) < 3:
+            raise fault
+        return await image(self, room_id)
+
+    monkeypatch.setattr(RoomGateway, "image", away)
+    # when somebody comes, then it begins as soon as they are back
+    second = await show.viewer()
+    await second.until("snapshot")
+    assert len(asked) == 3
+
+
+async def test_a_channel_that_somebody_is_about_to_use_is_not_let_go(show: Show) -> None:
+    channels = show.api.app[SERVICES].channels
+    channel = await channels.open(show.room_id)
+    now = asyncio.get_running_loop().time()
+    channel.idle_since = now - 10 * IDLE_S
+    assert await channels.open(show.room_id) is channel
+    assert channel.idle_since >= now
 
 
 async def test_an_answer_that_events_have_overtaken_is_no_loss(
