@@ -13,8 +13,8 @@ ZWJ = "\u200d"
 _JOINERS = ("\u200c", ZWJ)
 # Controls, invisible formatting, surrogates, private use, and what Unicode has not given a meaning.
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
-# Letters, marks and signs by their category, of which nothing can be seen: fillers of Hangul, vowels
-# of Khmer that are implied, a joiner of graphemes, a note without a head.
+# Letters, marks and signs by their category, of which nothing can be seen: fillers of Hangul,
+# vowels of Khmer that are implied, a joiner of graphemes, a note without a head.
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U00016fe4\U0001d159"
 _SPACES = ("Zs", "Zl", "Zp")
 _WHITE = "\t\n\v\f\r\x85\u2800"  # a pattern of Braille without a dot is a space, too

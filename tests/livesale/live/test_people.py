@@ -197,10 +197,9 @@ async def test_who_is_banned_does_not_come_in_where_it_was_not_known_yet(show: S
         assert liked.status == 202, liked.body
         # when somebody is banned, and goes there at once
         await bar(show, "ban", "ann", show.host)
-        other.room_id = show.room_id
+        url, headers = f"{other.api.url}{show.path}/socket", {"Authorization": f"Bearer {ann}"}
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            url = f"{other.api.url}{show.path}/socket"
-            await other.session.ws_connect(url, headers={"Authorization": f"Bearer {ann}"})
+            await other.session.ws_connect(url, headers=headers)
         # then it does not come in
         assert refused.value.status == 403
 
