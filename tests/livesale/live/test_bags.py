@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
@@ -467,11 +468,18 @@ async def test_a_bag_that_its_worker_left_half_open_is_opened_by_the_keeper(
     async with session(stage.sql, write=True) as connection:
         await store.move_bag(connection, bag["bag_id"], BagState.OPEN, BagState.PREPARING)
     # when a keeper looks
-    rest_s = await BagKeeper(stage, copy).look()
+    registry = CollectorRegistry()
+    keeper = BagKeeper(stage, copy, registry)
+    rest_s = await keeper.look()
     # then it takes entries
     assert (await bag_in_sql(stage, bag["bag_id"])).state == BagState.OPEN
     assert 0 < rest_s <= 1
     await enter(show, bag["bag_id"], "ann")
+    # and its metrics tell what it has seen
+    assert registry.get_sample_value("livesale_bags", {"state": "preparing"}) == 1
+    await keeper.look()
+    assert registry.get_sample_value("livesale_bags", {"state": "preparing"}) == 0
+    assert registry.get_sample_value("livesale_bags", {"state": "open"}) == 1
 
 
 async def test_a_prize_that_cannot_be_given_is_lost_and_said_so(on_air: Show, draws: Draws) -> None:
