@@ -185,7 +185,7 @@ class Bags:
             bag = await self.find(room_id, bag_id)
         except Unknown:
             return None
-        if bag.state not in (BagState.DRAWN, BagState.SETTLED):
+        if bag.state not in store.DRAWN:
             count = await self._draws.gateway.count_entrants(room_id, bag_id)
             return msgspec.json.encode(
                 BagRecord(room_id, view_of_bag(bag, entries=count), None, None)

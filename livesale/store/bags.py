@@ -72,6 +72,7 @@ _BAG = select(*[bags.c[name] for name in Bag.__struct_fields__])
 _PRIZE = select(*[bag_prizes.c[name] for name in Prize.__struct_fields__])
 _RUNNING = (BagState.PREPARING, BagState.OPEN)
 UNFINISHED = (*_RUNNING, BagState.DRAWN)
+DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record stands
 
 
 async def add_bag(connection: AsyncConnection, bag: Bag) -> None:
