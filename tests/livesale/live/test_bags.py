@@ -33,12 +33,6 @@ COUPON = {"title": "Luck", "places": 2, "countdown_s": 60, "coupon": "20 off"}
 
 
 @pytest.fixture
-async def on_air(show: Show) -> Show:
-    await show.act("start")
-    return show
-
-
-@pytest.fixture
 def draws(stage: Deployment, copy: RoomCopy) -> Draws:
     return Draws(stage, copy)
 
