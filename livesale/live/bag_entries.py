@@ -10,7 +10,7 @@ from livesale.deployment import Deployment
 from livesale.live import draw
 from livesale.live.bag_draws import Draws
 from livesale.live.bag_gateway import EnterCode, Entered
-from livesale.live.bags import PRIZE_STATES, Bags
+from livesale.live.bags import Bags, state_of
 from livesale.live.copy import RoomCopy
 from livesale.live.members import RoomRole
 from livesale.live.rooms import banned, room_over
@@ -178,26 +178,16 @@ class BagEntries:
         return after
 
     async def _show(self, bag: Bag, prize: Prize) -> OwnPrize:
-        state = str(prize.state)
-        if prize.rid is not None:
-            state = PRIZE_STATES[(await self._reservations.find_any(prize.rid)).state]
-        elif prize.state == PrizeState.GIVEN:
-            state = await self._coupon_state(prize)
+        order = await self._reservations.find_any(prize.rid) if prize.rid else None
         return OwnPrize(
             place=prize.place,
-            state=state,
+            state=state_of(prize, order.state if order else None),
             drop_id=bag.drop_id,
             coupon=bag.coupon,
             order_id=prize.rid,
             code=prize.code if prize.claimed_ms else None,
             claim_by_ms=prize.claim_by_ms,
         )
-
-    async def _coupon_state(self, prize: Prize) -> str:
-        if prize.claimed_ms is not None:
-            return "claimed"
-        over = await self._engine.now_ms() >= (prize.claim_by_ms or 0)
-        return "returned" if over else "held"
 
     async def _drawn(self, room_id: str, bag_id: str) -> Bag:
         bag = await self._bags.find(room_id, bag_id)

@@ -228,6 +228,11 @@ async def test_coupons_are_shown_to_their_winners_only(
         await connection.execute(update(tables.bag_prizes).values(claim_by_ms=1))
     assert (await api.post(f"{path}/claim", by=api.buyer("bo"))).code == "prize_gone"
     assert (await api.post(f"{path}/claim", by=api.buyer("ann"))).status == 200
+    # which the record says as its winner is told it
+    record = await record_of(show, bag["bag_id"])
+    assert sorted(prize["state"] for prize in record["prizes"]) == ["claimed", "returned"]
+    late = await api.get(f"{path}/entry", by=api.buyer("bo"))
+    assert late.body["prize"]["state"] == "returned"
 
 
 async def test_a_thousand_entries_at_once_and_two_who_draw_have_one_result(
