@@ -14,6 +14,7 @@ from livesale import metrics
 from livesale.cli.app import app
 from livesale.http.closes import CLOSES
 from livesale.http.problems import PROBLEMS, RETRY_AFTER_S
+from livesale.live.bag_keeper import BagMetrics
 from livesale.live.events import EVENTS, kind_of
 from livesale.live.keeper import RoomMetrics
 from livesale.reminders.sender import ReminderMetrics
@@ -110,6 +111,7 @@ def test_the_metrics_table_is_that_of_the_code() -> None:
     KeeperMetrics(workers)
     ReminderMetrics(workers)
     RoomMetrics(workers)
+    BagMetrics(workers)
     known = {"`livesale_process_up`": "gauge"}
     for registry in (metrics.REGISTRY, workers):
         for family in registry.collect():

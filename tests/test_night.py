@@ -13,7 +13,12 @@ from prometheus_client import CollectorRegistry
 
 import stock.errors
 from livesale import metrics
+from livesale.live.bag_keeper import BagMetrics
+from livesale.live.keeper import RoomMetrics
+from livesale.live.states import RoomState
 from livesale.reminders.sender import ReminderMetrics
+from livesale.store import reminders
+from livesale.store.bags import BagState
 from livesale.workers.metrics import KeeperMetrics, WriterMetrics
 from livesale.workers.partition_state import PartitionState
 from stock.model import ReserveCode
@@ -32,6 +37,9 @@ VALUES = {
     ("livesale_reservations_total", "code"): {code.value for code in ReserveCode}
     | {name for name in vars(stock.errors) if name[0].isupper()},
     ("livesale_writer_state", "state"): {state.value for state in PartitionState},
+    ("livesale_rooms", "state"): {state.value for state in RoomState},
+    ("livesale_bags", "state"): {state.value for state in BagState},
+    ("livesale_reminders_total", "state"): set(reminders.OVER),
     ("livesale_http_requests_total", "status"): {"200", "201", "500", "503"},
     ("livesale_http_request_seconds_bucket", "route"): {"/v1/drops/{drop_id}/reservations"},
 }
@@ -43,6 +51,8 @@ def exposed() -> dict[str, set[str]]:
     WriterMetrics(workers)
     KeeperMetrics(workers)
     ReminderMetrics(workers)
+    RoomMetrics(workers)
+    BagMetrics(workers)
     known: dict[str, set[str]] = {"livesale_process_up": set()}
     for registry in (metrics.REGISTRY, workers):
         for collector, names in registry._collector_to_names.items():

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from livesale.http.rooms import RUN
+from livesale.http.rooms import ENGINE, RUN
 from livesale.http.routes import Answer, Call, Nothing, Route
 from livesale.http.services import Services
 from livesale.live.bag_entries import BagEntry, OwnEntry, OwnPrize
@@ -57,7 +57,7 @@ async def claim_prize(services: Services, call: Call) -> Answer:
 
 _BAGS = "/v1/rooms/{room_id}/bags"
 _BAG = f"{_BAGS}/{{bag_id}}"
-_ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused", "store_unavailable")
+_ENGINE = (*ENGINE, "store_unavailable")
 
 ROUTES = [
     Route(

@@ -12,8 +12,7 @@ from livesale.live.comments import NewComment
 from livesale.live.events import CommentView, PeopleView
 from livesale.live.members import RoomRole
 from livesale.live.presence import NewLikes
-from livesale.live.rooms import room_over
-from livesale.live.states import OVER, BarKind
+from livesale.live.states import BarKind
 
 SPEAK = ("unknown_room", "room_over", "banned", "slow_down", *ENGINE, "store_unavailable")
 
@@ -48,10 +47,7 @@ async def take_likes(services: Services, room_id: str, buyer_id: str, count: int
 
     Raises Problem (slow_down), RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
-    room = await services.rooms.shown(room_id)
-    if room.state in OVER:
-        raise room_over()
-    await services.bars.check(room_id, buyer_id)
+    await services.bars.admit(await services.rooms.shown(room_id), buyer_id)
     services.limits.check_likes(buyer_id, count, time.monotonic())
     services.presence.like(room_id, count)
 

@@ -13,6 +13,7 @@ from livesale.http.messages import Hello
 from livesale.http.parsing import read_bearer
 from livesale.http.problems import Problem
 from livesale.http.protocol import Connection
+from livesale.http.rooms import ENGINE
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.socket import Socket
@@ -22,15 +23,7 @@ from livesale.live.states import OVER
 from livesale.sales.texts import whole
 
 # What opening a room's channel may be refused for, by whichever way.
-OPENS_CHANNEL = (
-    "unknown_room",
-    "room_over",
-    "overloaded",
-    "outcome_unknown",
-    "fenced",
-    "engine_refused",
-    "store_unavailable",
-)
+OPENS_CHANNEL = ("unknown_room", "room_over", *ENGINE, "store_unavailable")
 EPOCH_PATTERN = r"^[0-9a-f]{0,16}$"
 MAX_OFFSET = 2**53
 

@@ -7,8 +7,6 @@ from msgspec import Meta, Struct
 from livesale.http.routes import Answer, Call, Nothing, Route
 from livesale.http.services import Services
 from livesale.live.members import RoomRole
-from livesale.live.rooms import room_over
-from livesale.live.states import OVER
 from livesale.live.stats import ItemMinutes, RoomNumbers
 from stock.model import MAX_TIME_MS
 
@@ -46,10 +44,7 @@ async def take_opened(services: Services, room_id: str, item_id: str, buyer_id: 
 
     Raises RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
-    room = await services.rooms.shown(room_id)
-    if room.state in OVER:
-        raise room_over()
-    await services.bars.check(room_id, buyer_id)
+    await services.bars.admit(await services.rooms.shown(room_id), buyer_id)
     await services.visits.open(room_id, item_id, buyer_id)
 
 

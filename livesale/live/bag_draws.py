@@ -62,29 +62,27 @@ class Draws:
 
     async def open(self, bag: Bag) -> Bag:
         """Let the room take entries."""
-        code = await self._open(bag)
-        if code is OpenBagCode.UNKNOWN_ROOM:
-            await self._copy.revive(bag.room_id)
-            code = await self._open(bag)
+        view, phrase = view_of_bag(bag), fold(bag.phrase or "")[0]
+        code = await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.open_bag(
+                bag.room_id, view, stay_ms=bag.stay_ms, phrase=phrase, keep_ms=KEEP_MS
+            ),
+            lambda code: code is OpenBagCode.UNKNOWN_ROOM,
+        )
         if code is OpenBagCode.UNKNOWN_ROOM:
             raise Unreachable("the room is not in Redis yet")
         if code is OpenBagCode.LATE:
             return await self._void(bag, "late")
         return await self._move(bag, BagState.OPEN)
 
-    async def _open(self, bag: Bag) -> OpenBagCode:
-        view = view_of_bag(bag)
-        phrase = fold(bag.phrase or "")[0]
-        return await self.gateway.open_bag(
-            bag.room_id, view, stay_ms=bag.stay_ms, phrase=phrase, keep_ms=KEEP_MS
-        )
-
     async def _draw(self, bag: Bag) -> Bag:
         """Close the list and write down who wins, if it is time."""
-        code = await self.gateway.close_bag(bag.room_id, bag.bag_id)
-        if code is CloseBagCode.UNKNOWN_ROOM:
-            await self._copy.revive(bag.room_id)
-            code = await self.gateway.close_bag(bag.room_id, bag.bag_id)
+        code = await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.close_bag(bag.room_id, bag.bag_id),
+            lambda code: code is CloseBagCode.UNKNOWN_ROOM,
+        )
         if code is CloseBagCode.EARLY:
             return bag
         if code is not CloseBagCode.CLOSED:
@@ -180,10 +178,11 @@ class Draws:
     async def _tell(self, bag: Bag, prizes: list[Prize]) -> None:
         view = view_of_bag(bag, [prize.entry_id for prize in prizes])
         event = BagVoid(bag=view) if bag.state == BagState.VOID else BagDrawn(bag=view)
-        code = await self.gateway.tell_bag(bag.room_id, view, event, keep_ms=KEEP_MS)
-        if code is TellBagCode.UNKNOWN_ROOM:
-            await self._copy.revive(bag.room_id)
-            await self.gateway.tell_bag(bag.room_id, view, event, keep_ms=KEEP_MS)
+        await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.tell_bag(bag.room_id, view, event, keep_ms=KEEP_MS),
+            lambda code: code is TellBagCode.UNKNOWN_ROOM,
+        )
 
     async def _void(self, bag: Bag, reason: str) -> Bag:
         log.warning("a lucky bag is void", bag_id=bag.bag_id, reason=reason)

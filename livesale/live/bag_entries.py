@@ -10,11 +10,10 @@ from livesale.deployment import Deployment
 from livesale.live import draw
 from livesale.live.bag_draws import Draws
 from livesale.live.bag_gateway import EnterCode, Entered
-from livesale.live.bags import PRIZE_STATES, Bags
-from livesale.live.comments import banned
+from livesale.live.bags import Bags, state_of
 from livesale.live.copy import RoomCopy
 from livesale.live.members import RoomRole
-from livesale.live.rooms import room_over
+from livesale.live.rooms import banned, room_over
 from livesale.live.states import OVER, RoomState
 from livesale.sales.errors import PartitionClosed, RoomRefused
 from livesale.sales.fresh import Fresh
@@ -30,7 +29,6 @@ MAX_ENTRIES = 50_000  # of one bag
 GAP_MS = 15_000  # a viewer who waits asks again within so long
 TERMS_S = 10.0  # how old the terms of a bag may be that is entered: they never change
 
-_DRAWN = (BagState.DRAWN, BagState.SETTLED)
 _SOLD = (ConfirmCode.SOLD, ConfirmCode.REPLAYED, ConfirmCode.LATE_SOLD)
 
 
@@ -120,15 +118,12 @@ class BagEntries:
         return entry, entered.code is EnterCode.ENTERED
 
     async def _try(self, room_id: str, bag_id: str, buyer_id: str) -> Entered:
-        entered = await self._ask(room_id, bag_id, buyer_id)
-        if entered.code is EnterCode.UNKNOWN_ROOM:
-            await self._copy.revive(room_id)
-            entered = await self._ask(room_id, bag_id, buyer_id)
-        return entered
-
-    async def _ask(self, room_id: str, bag_id: str, buyer_id: str) -> Entered:
-        return await self._gateway.enter_bag(
-            room_id, bag_id, buyer_id, max_entries=MAX_ENTRIES, gap_ms=GAP_MS
+        return await self._copy.with_room(
+            room_id,
+            lambda: self._gateway.enter_bag(
+                room_id, bag_id, buyer_id, max_entries=MAX_ENTRIES, gap_ms=GAP_MS
+            ),
+            lambda entered: entered.code is EnterCode.UNKNOWN_ROOM,
         )
 
     async def own(self, room_id: str, bag_id: str, buyer_id: str) -> OwnEntry:
@@ -183,14 +178,10 @@ class BagEntries:
         return after
 
     async def _show(self, bag: Bag, prize: Prize) -> OwnPrize:
-        state = str(prize.state)
-        if prize.rid is not None:
-            state = PRIZE_STATES[(await self._reservations.find_any(prize.rid)).state]
-        elif prize.state == PrizeState.GIVEN:
-            state = await self._coupon_state(prize)
+        order = await self._reservations.find_any(prize.rid) if prize.rid else None
         return OwnPrize(
             place=prize.place,
-            state=state,
+            state=state_of(prize, order.state if order else None),
             drop_id=bag.drop_id,
             coupon=bag.coupon,
             order_id=prize.rid,
@@ -198,17 +189,11 @@ class BagEntries:
             claim_by_ms=prize.claim_by_ms,
         )
 
-    async def _coupon_state(self, prize: Prize) -> str:
-        if prize.claimed_ms is not None:
-            return "claimed"
-        over = await self._engine.now_ms() >= (prize.claim_by_ms or 0)
-        return "returned" if over else "held"
-
     async def _drawn(self, room_id: str, bag_id: str) -> Bag:
         bag = await self._bags.find(room_id, bag_id)
         if bag.state == BagState.VOID:
             raise RoomRefused("bag_closed", f"It could not be drawn: {bag.reason}.")
-        if bag.state not in _DRAWN:
+        if bag.state not in store.DRAWN:
             raise RoomRefused("not_drawn", "It is not drawn yet.")
         return bag
 

@@ -3,12 +3,13 @@
 import asyncio
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
 from livesale.live.bag_draws import Draws
 from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
-from livesale.store.bags import BagState
+from livesale.store.bags import UNFINISHED, BagState
 from livesale.store.session import session
 from livesale.workers.backoff import Backoff, wait_for
 
@@ -18,13 +19,33 @@ PAGE = 200  # bags at a look, those that are drawn first in front
 log = structlog.get_logger(__name__)
 
 
+class BagMetrics:
+    """What the keeper of the bags shows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bags = Gauge(
+            "livesale_bags",
+            "Lucky bags that are not over, by state: drawn is one whose prizes are being given",
+            ["state"],
+            registry=registry,
+        )
+        self.faults = Counter(
+            "livesale_bag_faults_total",
+            "Steps of lucky bags that failed and are tried again",
+            registry=registry,
+        )
+
+
 class BagKeeper:
     """`run` until told to stop."""
 
-    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+    def __init__(
+        self, deployment: Deployment, copy: RoomCopy, registry: CollectorRegistry | None = None
+    ) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._draws = Draws(deployment, copy)
+        self._metrics = BagMetrics(registry or CollectorRegistry())
 
     async def run(self, stop: asyncio.Event) -> None:
         backoff = Backoff()
@@ -33,6 +54,7 @@ class BagKeeper:
                 rest_s = await self.look()
             # SQL or Redis is away: whatever it was, it is looked at again.
             except Exception as fault:
+                self._metrics.faults.inc()
                 log.warning("lucky bags wait", reason=f"{type(fault).__name__}: {fault}")
                 await backoff.wait(stop)
                 continue
@@ -43,10 +65,14 @@ class BagKeeper:
         """Take every bag as far as it can go by now; seconds until the next look."""
         async with session(self._sql) as connection:
             found = await store.unfinished_bags(connection, PAGE)
+        for state in UNFINISHED:
+            count = sum(bag.state == state for bag in found)
+            self._metrics.bags.labels(state).set(count)
         for bag in found:
             try:
                 await self._draws.advance(bag)
             except Exception as fault:  # the other bags do not wait for this one
+                self._metrics.faults.inc()
                 reason = f"{type(fault).__name__}: {fault}"
                 log.warning("a lucky bag waits", bag_id=bag.bag_id, reason=reason)
         now_ms = await self._engine.now_ms() if found else 0

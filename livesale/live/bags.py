@@ -33,7 +33,7 @@ MAX_PLACES = 200  # a batch of the stock engine takes them all
 MAX_COUNTDOWN_S = 3_600
 RECORD_S = 1.0  # how old a record may be that is shown
 
-PRIZE_STATES = {
+_PRIZE_STATES = {
     HoldState.HELD: "held",
     HoldState.SOLD: "claimed",
     HoldState.EXPIRED: "returned",
@@ -185,7 +185,7 @@ class Bags:
             bag = await self.find(room_id, bag_id)
         except Unknown:
             return None
-        if bag.state not in (BagState.DRAWN, BagState.SETTLED):
+        if bag.state not in store.DRAWN:
             count = await self._draws.gateway.count_entrants(room_id, bag_id)
             return msgspec.json.encode(
                 BagRecord(room_id, view_of_bag(bag, entries=count), None, None)
@@ -197,16 +197,23 @@ class Bags:
             orders = await store.states_of_orders(connection, rids)
         view = view_of_bag(bag, [prize.entry_id for prize in prizes])
         won = [
-            WonPrize(prize.place, prize.entry_id, state_of(prize, orders), prize.reason)
+            WonPrize(
+                prize.place,
+                prize.entry_id,
+                state_of(prize, orders.get(prize.rid or "")),
+                prize.reason,
+            )
             for prize in prizes
         ]
         return msgspec.json.encode(BagRecord(room_id, view, entry_ids, won))
 
 
-def state_of(prize: Prize, orders: dict[str, str]) -> str:
+def state_of(prize: Prize, order_state: str | None) -> str:
     """What has become of a prize: of a unit, what its order says. One without is on its way."""
     if prize.state != PrizeState.GIVEN:
         return prize.state
-    if prize.rid is None:
-        return "claimed" if prize.claimed_ms else "held"
-    return PRIZE_STATES[HoldState(orders.get(prize.rid, HoldState.HELD))]
+    if prize.rid is not None:
+        return _PRIZE_STATES[HoldState(order_state or HoldState.HELD)]
+    if prize.claimed_ms is not None:
+        return "claimed"
+    return "held" if now_ms() < (prize.claim_by_ms or 0) else "returned"

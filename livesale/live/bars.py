@@ -11,12 +11,11 @@ from msgspec import Meta, Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.deployment import Deployment
-from livesale.live.comments import banned
 from livesale.live.copy import RoomCopy, untils_of
 from livesale.live.events import Event, ViewerBarred, ViewerUnbarred
 from livesale.live.gateway import ChangeCode
 from livesale.live.people_scripts import until_text
-from livesale.live.rooms import BuyerId, room_over
+from livesale.live.rooms import BuyerId, banned, room_over
 from livesale.live.states import OVER, BarKind
 from livesale.sales.errors import RoomRefused, Unknown
 from livesale.sales.fresh import Fresh
@@ -26,6 +25,7 @@ from livesale.store import rooms as store_rooms
 from livesale.store.bars import Bar
 from livesale.store.database import now_ms
 from livesale.store.errors import StoreUnavailable
+from livesale.store.rooms import Room
 from livesale.store.session import session
 
 BARS_S = 1.0  # how old the list may be by which somebody is let in
@@ -74,6 +74,12 @@ class Bars:
         until_ms = (await self._bans.get(room_id) or {}).get(buyer_id, 0)
         if until_ms > now_ms():
             raise banned(until_ms)
+
+    async def admit(self, room: Room, buyer_id: str) -> None:
+        """Let somebody take part. Raises RoomRefused (room_over, banned)."""
+        if room.state in OVER:
+            raise room_over()
+        await self.check(room.room_id, buyer_id)
 
     def look_again(self, room_id: str) -> None:
         """Somebody was just banned: who was sent away and comes back at once must meet it."""

@@ -10,7 +10,7 @@ from livesale.live.copy import RoomCopy
 from livesale.live.events import Comment, CommentView, Speaker
 from livesale.live.members import RoomRole
 from livesale.live.people_scripts import Pace, Said, SayCode, UnsayCode
-from livesale.live.rooms import room_over
+from livesale.live.rooms import banned, room_over
 from livesale.live.speech import clean
 from livesale.live.states import OVER, RoomState
 from livesale.live.words import BlockedWords, fold
@@ -96,11 +96,11 @@ class Comments:
 
     async def _send(self, room_id: str, event: Comment, pace: Pace) -> Said:
         scripts, kept, folded = self._copy.people, self._live.comments_kept, fold(event.text)[0]
-        said = await scripts.say(room_id, event, folded, pace, kept=kept)
-        if said.code is SayCode.UNKNOWN_ROOM:
-            await self._copy.revive(room_id)
-            said = await scripts.say(room_id, event, folded, pace, kept=kept)
-        return said
+        return await self._copy.with_room(
+            room_id,
+            lambda: scripts.say(room_id, event, folded, pace, kept=kept),
+            lambda said: said.code is SayCode.UNKNOWN_ROOM,
+        )
 
     async def delete(self, room_id: str, comment_id: int, by: str) -> None:
         """Take a comment back; `by` is who wrote it, empty for those who may take any.
@@ -127,7 +127,3 @@ def _refusal(said: Said) -> Exception:
         case SayCode.OVER:
             return room_over()
     return Unreachable("redis does not have the room, although it was copied there")
-
-
-def banned(until_ms: int) -> RoomRefused:
-    return RoomRefused("banned", "You may not be in this room now.", until_ms=until_ms)

@@ -5,7 +5,8 @@ in between leaves Redis behind: the next change notices it by the version, and s
 and the whole room is copied again. A room that Redis lost is made anew under another epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -27,6 +28,8 @@ from livesale.store.session import session
 
 MAX_DROPS = 100  # of one room
 TICK_MS = 200  # the least time between two counts of a drop: five a second
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,20 @@ class RoomCopy:
         )
         if code in (ChangeCode.UNKNOWN_ROOM, ChangeCode.BEHIND):
             await self.revive(room.room_id)
+
+    async def with_room(
+        self,
+        room_id: str,
+        ask: Callable[[], Awaitable[Answer]],
+        is_lost: Callable[[Answer], bool],
+    ) -> Answer:
+        """What a script answers; where the answer is that Redis lacks the room, the room is copied
+        there and the script asked once more. Raises Unknown."""
+        answer = await ask()
+        if is_lost(answer):
+            await self.revive(room_id)
+            answer = await ask()
+        return answer
 
     async def revive(self, room_id: str) -> None:
         """Copy the room from SQL if Redis lacks it or has an older one. Raises Unknown."""

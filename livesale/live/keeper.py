@@ -57,7 +57,9 @@ class RoomKeeper:
         self._life = Life(deployment, self._copy)
         self._streams = Streams(deployment, self._life)
         self._recorder = Recorder(deployment)
-        self._metrics = RoomMetrics(registry or CollectorRegistry())
+        registry = registry or CollectorRegistry()
+        self._metrics = RoomMetrics(registry)
+        self._bags = BagKeeper(deployment, self._copy, registry)
         self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,7 +68,7 @@ class RoomKeeper:
                 director = Director(self._deployment, partition, self._copy)
                 tasks.create_task(director.run(stop))
             tasks.create_task(self._watch(stop))
-            tasks.create_task(BagKeeper(self._deployment, self._copy).run(stop))
+            tasks.create_task(self._bags.run(stop))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         backoff = Backoff()

@@ -155,8 +155,9 @@ class Presence:
             await self._report(room_id, count, 0)
 
     async def _look(self, room_id: str) -> PeopleView | None:
-        answer = await self._copy.people.report(room_id, NOBODY, tick_ms=self._tick_ms)
-        if answer is None:
-            await self._copy.revive(room_id)
-            answer = await self._copy.people.report(room_id, NOBODY, tick_ms=self._tick_ms)
+        answer = await self._copy.with_room(
+            room_id,
+            lambda: self._copy.people.report(room_id, NOBODY, tick_ms=self._tick_ms),
+            lambda answer: answer is None,
+        )
         return answer[0] if answer else None

@@ -132,6 +132,10 @@ def room_over() -> RoomRefused:
     return RoomRefused("room_over", "The room is over.")
 
 
+def banned(until_ms: int) -> RoomRefused:
+    return RoomRefused("banned", "You may not be in this room now.", until_ms=until_ms)
+
+
 def _known(room: Room | None) -> Room:
     if room is None:
         raise Unknown("room")

@@ -5,8 +5,10 @@ killed is not counted: there is no money in it.
 """
 
 import asyncio
+import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -99,9 +101,8 @@ class Visits:
     async def _tell(self, room_id: str, name: str, people: list[str]) -> None:
         for start in range(0, len(people), MAX_NOTED):
             some = people[start : start + MAX_NOTED]
-            if not await self._gateway.note(room_id, name, some):
-                await self._copy.revive(room_id)
-                await self._gateway.note(room_id, name, some)
+            note = partial(self._gateway.note, room_id, name, some)
+            await self._copy.with_room(room_id, note, is_lost=operator.not_)
 
     async def _keep_telling(self) -> None:
         while True:

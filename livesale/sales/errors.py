@@ -33,7 +33,7 @@ class SalesFault(LivesaleError):
 
 
 class Unknown(SalesFault):
-    """`what` is drop, campaign, sku, reservation, order, room, item or comment."""
+    """`what` is drop, campaign, sku, reservation, order, room, item, comment or bag."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"unknown_{what}", f"There is no such {what}.")

@@ -71,6 +71,8 @@ class Prize(Struct, frozen=True):
 _BAG = select(*[bags.c[name] for name in Bag.__struct_fields__])
 _PRIZE = select(*[bag_prizes.c[name] for name in Prize.__struct_fields__])
 _RUNNING = (BagState.PREPARING, BagState.OPEN)
+UNFINISHED = (*_RUNNING, BagState.DRAWN)
+DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record stands
 
 
 async def add_bag(connection: AsyncConnection, bag: Bag) -> None:
@@ -101,7 +103,7 @@ async def list_bags(
 
 async def unfinished_bags(connection: AsyncConnection, limit: int) -> list[Bag]:
     """Bags that something is still to be done for, the one that is drawn first in front."""
-    query = _BAG.where(bags.c.state.in_((*_RUNNING, BagState.DRAWN)))
+    query = _BAG.where(bags.c.state.in_(UNFINISHED))
     rows = await connection.execute(query.order_by(bags.c.draws_ms, bags.c.bag_id).limit(limit))
     return [Bag(*row) for row in rows]
 

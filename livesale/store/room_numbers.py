@@ -26,7 +26,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.store.refunds import SALES
 from livesale.store.tables import (
-    drops,
     orders,
     payments,
     room_minutes,
@@ -34,9 +33,12 @@ from livesale.store.tables import (
     room_tallies,
     rooms,
 )
+from stock.model import HoldState
 
 MINUTE_MS = 60_000
-HELD, SOLD = "held", "sold"
+
+# Of a group of orders, as SoldMinute ends.
+_SUMS = (func.count(), func.sum(orders.c.quantity), func.sum(orders.c.amount_fen))
 
 
 class SoldMinute(Struct, frozen=True):
@@ -135,29 +137,13 @@ async def minutes_of(
     return [(name, at, value) for name, at, value in await connection.execute(query)]
 
 
-async def sold_drops(connection: AsyncConnection, room_id: str) -> list[str]:
-    """The drops of a room that are sold for money: prizes are not."""
-    query = (
-        select(drops.c.drop_id)
-        .where(drops.c.room_id == room_id, drops.c.price_fen > 0)
-        .order_by(drops.c.drop_id)
-    )
-    return [drop_id for (drop_id,) in await connection.execute(query)]
-
-
 async def reserved_by_minute(
     connection: AsyncConnection, drop_ids: Sequence[str]
 ) -> list[SoldMinute]:
     """Every order of these drops, whatever became of it, by the minute of its reservation."""
     minute = _minute(orders.c.created_ms)
     query = (
-        select(
-            orders.c.drop_id,
-            minute,
-            func.count(),
-            func.sum(orders.c.quantity),
-            func.sum(orders.c.amount_fen),
-        )
+        select(orders.c.drop_id, minute, *_SUMS)
         .where(_of_drops(orders.c.order_id, drop_ids))
         .group_by(orders.c.drop_id, minute)
     )
@@ -168,18 +154,12 @@ async def paid_by_minute(connection: AsyncConnection, drop_ids: Sequence[str]) -
     """Every order of these drops that was paid, by the minute of the payment that bought it."""
     minute = _minute(payments.c.created_ms)
     query = (
-        select(
-            orders.c.drop_id,
-            minute,
-            func.count(),
-            func.sum(orders.c.quantity),
-            func.sum(orders.c.amount_fen),
-        )
+        select(orders.c.drop_id, minute, *_SUMS)
         .select_from(payments.join(orders, orders.c.order_id == payments.c.order_id))
         .where(
             _of_drops(payments.c.order_id, drop_ids),
             payments.c.result.in_(SALES),
-            orders.c.state == SOLD,
+            orders.c.state == HoldState.SOLD,
         )
         .group_by(orders.c.drop_id, minute)
     )
@@ -188,8 +168,8 @@ async def paid_by_minute(connection: AsyncConnection, drop_ids: Sequence[str]) -
 
 async def buyers_of(connection: AsyncConnection, drop_ids: Sequence[str]) -> Buyers:
     """Persons, each once, over all of these drops."""
-    paid = case((orders.c.state == SOLD, orders.c.buyer_id))
-    held = func.coalesce(func.sum(case((orders.c.state == HELD, 1), else_=0)), 0)
+    paid = case((orders.c.state == HoldState.SOLD, orders.c.buyer_id))
+    held = func.coalesce(func.sum(case((orders.c.state == HoldState.HELD, 1), else_=0)), 0)
     query = select(func.count(distinct(orders.c.buyer_id)), func.count(distinct(paid)), held).where(
         _of_drops(orders.c.order_id, drop_ids)
     )

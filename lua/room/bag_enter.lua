@@ -22,6 +22,7 @@
 
 --!include now
 --!include room
+--!include bars
 
 local room_key, bag_key, entrants_key, waiting_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local said_key, bars_key = KEYS[5], KEYS[6]
@@ -44,7 +45,7 @@ local count = redis.call('ZCARD', entrants_key)
 if bag[2] ~= 'open' or now >= draws_ms then
   return {'CLOSED'}
 end
-local ban_ms = tonumber(string.match(redis.call('HGET', bars_key, buyer_id) or '', '|(%d+)$')) or 0
+local _, ban_ms = read_bar(bars_key, buyer_id)
 if ban_ms > now then
   return {'BANNED', ban_ms}
 elseif count >= max_entries then

@@ -28,6 +28,7 @@
 
 --!include now
 --!include room
+--!include bars
 --!include room_log
 
 local room_key, events_key, bars_key = KEYS[1], KEYS[2], KEYS[3]
@@ -53,14 +54,11 @@ local bag = redis.call('HMGET', bag_key, 'state', 'phrase', 'draws_ms')
 local now = now_ms()
 local is_phrase = bag[1] == 'open' and folded ~= '' and folded == bag[2]
 local bag_ms = is_phrase and tonumber(bag[3]) - now or 0
-local bar = redis.call('HGET', bars_key, buyer_id)
-if bar then
-  local mute_ms, ban_ms = string.match(bar, '^(%d+)|(%d+)$')
-  if tonumber(ban_ms) > now then
-    return {'BANNED', tonumber(ban_ms)}
-  elseif tonumber(mute_ms) > now then
-    return {'MUTED', tonumber(mute_ms)}
-  end
+local mute_ms, ban_ms = read_bar(bars_key, buyer_id)
+if ban_ms > now then
+  return {'BANNED', ban_ms}
+elseif mute_ms > now then
+  return {'MUTED', mute_ms}
 end
 local person_full_ms = tonumber(redis.call('ZSCORE', paces_key, buyer_id)) or now
 person_full_ms = math.max(person_full_ms, now) + person_ms

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from livesale.run_folder import run_folder
 from stock.connection import connect
 
 START_S = 60.0
+FAR_MS = 4_000_000_000_000
 FINAL = {200, 201, 403, 409, 410}  # answers after which a buyer asks no more
 
 
@@ -140,8 +143,12 @@ class Shop:
                         return await answer.json()
                 await asyncio.sleep(0.1)
 
+    async def operate(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of an operator."""
+        return await self.ask(method, path, body, **self._operator)
+
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
-        return await self.ask(method, f"/v1/admin/{path}", body, **self._operator)
+        return await self.operate(method, f"/v1/admin/{path}", body)
 
     async def open_drop(self, allotted: int, buyer_limit: int = 3, hold_ms: int = 600_000) -> str:
         """A drop that sells at once."""
@@ -164,6 +171,20 @@ class Shop:
         await self.admin("POST", f"drops/{drop['drop_id']}/open")
         return str(drop["drop_id"])
 
+    async def open_room(self, allotted: int) -> tuple[str, str]:
+        """A live room, and a draft that belongs to it: their ids."""
+        new = {"title": "Shoes tonight", "host": "host", "starts_ms": FAR_MS}
+        room_id = (await self.operate("POST", "/v1/rooms", new))["room_id"]
+        await self.operate("POST", f"/v1/rooms/{room_id}/start")
+        sku = await self.admin("POST", "skus", {"title": "Shoes", "price_fen": 9_900})
+        times = {"opens_ms": 0, "closes_ms": FAR_MS}
+        campaign = await self.admin("POST", "campaigns", {"title": "11.11", **times})
+        terms = {"price_fen": 9_900, "allotted": allotted, "buyer_limit": 1, "hold_ms": 600_000}
+        ids = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
+        drop_id = (await self.admin("POST", "drops", {**ids, **terms}))["drop_id"]
+        await self.operate("PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
+        return room_id, drop_id
+
     async def books(self, drop_id: str) -> Any:
         return await self.admin("GET", f"drops/{drop_id}/books")
 
@@ -175,6 +196,19 @@ class Shop:
                 if books["ok"] and books["lag_entries"] == 0:
                     return books
                 await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def open_shop(folder: Path, **environment: str) -> AsyncIterator[Shop]:
+    """A system that is ready, until the end of the block."""
+    system = System(folder, **environment)
+    system.start()
+    try:
+        await system.wait_until_ready()
+        async with aiohttp.ClientSession() as client:
+            yield Shop(system, client)
+    finally:
+        system.stop()
 
 
 class Count:

@@ -2,31 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import aiohttp
-import pytest
-
-from tests.e2e.system import Buyer, Count, Shop, System
-from tests.e2e.test_room_kills import prepare, run
+from tests.e2e.system import Buyer, Count, Shop
 from tests.livesale.live.viewer import FAULTS, Viewer
 from tests.livesale.stage import until
 
 PEOPLE = 60
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    system = System(tmp_path, LIVESALE__LIVE__HEARTBEAT_MS="600000")
-    system.start()
-    try:
-        await system.wait_until_ready()
-        async with aiohttp.ClientSession() as client:
-            yield Shop(system, client)
-    finally:
-        system.stop()
+UNITS = 100
 
 
 async def stay(viewer: Viewer, token: str) -> None:
@@ -39,9 +22,9 @@ async def stay(viewer: Viewer, token: str) -> None:
 
 async def test_numbers_add_up_after_kill_9(shop: Shop) -> None:
     # given a show with viewers who all open the one item, and a drop that sells
-    room_id, drop_id = await prepare(shop)
-    item = await run(
-        shop, "POST", f"/v1/rooms/{room_id}/items", {"drop_id": drop_id, "state": "on_sale"}
+    room_id, drop_id = await shop.open_room(UNITS)
+    item = await shop.operate(
+        "POST", f"/v1/rooms/{room_id}/items", {"drop_id": drop_id, "state": "on_sale"}
     )
     tokens = shop.system.tokens(PEOPLE)
     viewers = [Viewer(shop.client, shop.system.url, room_id) for _ in tokens]
@@ -53,7 +36,7 @@ async def test_numbers_add_up_after_kill_9(shop: Shop) -> None:
     opened = f"/v1/rooms/{room_id}/items/{item['item_id']}/opened"
     for token in tokens:
         await shop.ask("POST", opened, Authorization=f"Bearer {token}")
-    await run(shop, "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open")
+    await shop.operate("POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open")
     answered = Count()
     crowd = [Buyer(shop, token, 1, answered) for token in tokens]
     # when workers are killed while it sells, each behind the second that it owes
@@ -67,7 +50,7 @@ async def test_numbers_add_up_after_kill_9(shop: Shop) -> None:
     books = await shop.settle(drop_id)
 
     async def stats() -> Any:
-        return await run(shop, "GET", f"/v1/rooms/{room_id}/stats")
+        return await shop.operate("GET", f"/v1/rooms/{room_id}/stats")
 
     async def seen_all() -> bool:
         minutes = (await stats())["minutes"]
@@ -79,14 +62,14 @@ async def test_numbers_add_up_after_kill_9(shop: Shop) -> None:
     async with asyncio.timeout(60):
         await until(seen_all)
     # and the show ends
-    await run(shop, "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/close")
+    await shop.operate("POST", f"/v1/rooms/{room_id}/drops/{drop_id}/close")
     for buyer in crowd:
         path = f"/v1/reservations/{buyer.answers[0]['reservation_id']}"
         await shop.ask("DELETE", path, Authorization=buyer.headers["Authorization"])
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
-    await run(shop, "POST", f"/v1/rooms/{room_id}/end")
+    await shop.operate("POST", f"/v1/rooms/{room_id}/end")
     async with asyncio.timeout(60):
         await until(final)
     # then every person is there, once, and what was reserved is what the books held

@@ -2,29 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.e2e.system import Shop, System
+from tests.e2e.system import FAR_MS, Shop
 from tests.livesale.live.viewer import Viewer
 
 VIEWERS = 24
-FAR_MS = 4_000_000_000_000
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    system = System(tmp_path, LIVESALE__LIVE__HEARTBEAT_MS="600000")
-    system.start()
-    try:
-        await system.wait_until_ready()
-        async with aiohttp.ClientSession() as client:
-            yield Shop(system, client)
-    finally:
-        system.stop()
 
 
 async def count(shop: Shop, room_id: str) -> dict[str, int]:
@@ -50,7 +34,7 @@ async def counted(shop: Shop, room_id: str, online: int) -> float:
 async def test_who_is_here_is_right_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers on two workers, who come back when they are cut off, and some likes
     new = {"title": "Shoes tonight", "host": "host", "starts_ms": FAR_MS}
-    made = await shop.ask("POST", "/v1/rooms", new, **shop._operator)
+    made = await shop.operate("POST", "/v1/rooms", new)
     room_id = made["room_id"]
     viewers = [Viewer(shop.client, shop.system.url, room_id) for _ in range(VIEWERS)]
     watching = [asyncio.create_task(viewer.stay()) for viewer in viewers]

@@ -6,14 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from livesale.reminders.sender import PAGE
 from livesale.store import database
 from livesale.store.buyers import remember_buyer
 from livesale.store.reminders import count_waiting
-from tests.e2e.system import Shop, System
+from tests.e2e.system import Shop, open_shop
 from tests.livesale.reminders.conftest import APPID, ROOM_TEMPLATE, SECRET
 from tests.livesale.stage import until
 from tests.twins.wechat_messages import WeChatMessagesTwin
@@ -30,7 +29,7 @@ async def twin() -> AsyncIterator[WeChatMessagesTwin]:
 
 @pytest.fixture
 async def shop(tmp_path: Path, twin: WeChatMessagesTwin) -> AsyncIterator[Shop]:
-    system = System(
+    async with open_shop(
         tmp_path,
         LIVESALE__WECHAT__APPID=APPID,
         LIVESALE__WECHAT__SECRET=SECRET,
@@ -38,14 +37,8 @@ async def shop(tmp_path: Path, twin: WeChatMessagesTwin) -> AsyncIterator[Shop]:
         LIVESALE__REMINDERS__ROOM_TEMPLATE_ID=ROOM_TEMPLATE,
         LIVESALE__REMINDERS__ROOM_TEXTS=json.dumps({"thing1": "{title}", "time2": "{time}"}),
         LIVESALE__REMINDERS__AHEAD_S="600",
-    )
-    system.start()
-    try:
-        await system.wait_until_ready()
-        async with aiohttp.ClientSession() as client:
-            yield Shop(system, client)
-    finally:
-        system.stop()
+    ) as shop:
+        yield shop
 
 
 async def test_nobody_is_told_twice(shop: Shop, twin: WeChatMessagesTwin) -> None:
@@ -59,14 +52,14 @@ async def test_nobody_is_told_twice(shop: Shop, twin: WeChatMessagesTwin) -> Non
             twin.consent(openid, ROOM_TEMPLATE)
     far_ms = time.time_ns() // 1_000_000 + 24 * 3_600_000
     new = {"title": "Shoes tonight", "host": "host", "starts_ms": far_ms}
-    room = await shop.ask("POST", "/v1/rooms", new, **shop._operator)
+    room = await shop.operate("POST", "/v1/rooms", new)
     path = f"/v1/rooms/{room['room_id']}"
     for token in tokens:
         await shop.ask("PUT", f"{path}/reminder", Authorization=f"Bearer {token}")
     # when it comes near, and the keeper is killed in the middle of two pages
     twin.answers_s = 0.05
     near = {"starts_ms": time.time_ns() // 1_000_000 + 300_000}
-    await shop.ask("PATCH", path, near, **shop._operator)
+    await shop.operate("PATCH", path, near)
     for reached in (PAGE // 4, PAGE + PAGE // 2):
 
         async def enough(least: int = reached) -> bool:

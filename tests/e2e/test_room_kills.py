@@ -2,15 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from livesale.live import draw
-from tests.e2e.system import Buyer, Count, Shop, System
+from tests.e2e.system import FAR_MS, Buyer, Count, Shop
 from tests.livesale.live.viewer import Viewer
 from tests.livesale.stage import until
 
@@ -18,39 +14,6 @@ VIEWERS = 20
 BUYERS = 120
 UNITS = 100
 BATCH = 30
-FAR_MS = 4_000_000_000_000
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    system = System(tmp_path, LIVESALE__LIVE__HEARTBEAT_MS="600000")
-    system.start()
-    try:
-        await system.wait_until_ready()
-        async with aiohttp.ClientSession() as client:
-            yield Shop(system, client)
-    finally:
-        system.stop()
-
-
-async def run(shop: Shop, method: str, path: str, body: Any = None) -> Any:
-    """A call of an operator, outside of /v1/admin."""
-    return await shop.ask(method, path, body, **shop._operator)
-
-
-async def prepare(shop: Shop) -> tuple[str, str]:
-    """A live room, and a draft that belongs to it."""
-    new = {"title": "Shoes tonight", "host": "host", "starts_ms": FAR_MS}
-    room_id = (await run(shop, "POST", "/v1/rooms", new))["room_id"]
-    await run(shop, "POST", f"/v1/rooms/{room_id}/start")
-    sku = await shop.admin("POST", "skus", {"title": "Shoes", "price_fen": 9_900})
-    times = {"opens_ms": 0, "closes_ms": FAR_MS}
-    campaign = await shop.admin("POST", "campaigns", {"title": "11.11", **times})
-    terms = {"price_fen": 9_900, "allotted": UNITS, "buyer_limit": 1, "hold_ms": 600_000}
-    ids = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
-    drop_id = (await shop.admin("POST", "drops", {**ids, **terms}))["drop_id"]
-    await run(shop, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
-    return room_id, drop_id
 
 
 async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
@@ -70,12 +33,12 @@ async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
 @pytest.mark.parametrize("role", ["api-0", "redis", "keeper"])
 async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers, and a drop that is about to be sold in their room
-    room_id, drop_id = await prepare(shop)
+    room_id, drop_id = await shop.open_room(UNITS)
     viewers = [Viewer(shop.client, shop.system.url, room_id) for _ in range(VIEWERS)]
     watching = [asyncio.create_task(viewer.stay()) for viewer in viewers]
     await asyncio.gather(*(viewer.until("snapshot", 30) for viewer in viewers))
-    opened = await run(
-        shop, "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open", {"countdown_s": 1}
+    opened = await shop.operate(
+        "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open", {"countdown_s": 1}
     )
     answered = Count()
     crowd = [Buyer(shop, token, 1, answered) for token in shop.system.tokens(BUYERS)]
@@ -101,8 +64,7 @@ async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
         assert len({(message["at_ms"], message["offset"]) for message in opens}) <= 1
         assert all(message["at_ms"] >= opened["opens_ms"] for message in opens)
     # and the room goes on
-    await run(
-        shop,
+    await shop.operate(
         "POST",
         f"/v1/rooms/{room_id}/drops/{drop_id}/restock",
         {"units": 7, "reason": "a box behind the door"},
@@ -119,7 +81,7 @@ async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
 @pytest.mark.parametrize("role", ["redis", "keeper"])
 async def test_a_lucky_bag_is_drawn_once_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers who have entered a bag, and a drop for three winners
-    room_id, _ = await prepare(shop)
+    room_id, _ = await shop.open_room(UNITS)
     sku = await shop.admin("POST", "skus", {"title": "Socks", "price_fen": 900})
     times = {"opens_ms": 0, "closes_ms": FAR_MS}
     campaign = await shop.admin("POST", "campaigns", {"title": "Luck", **times})
@@ -131,7 +93,7 @@ async def test_a_lucky_bag_is_drawn_once_after_kill_9(shop: Shop, role: str) -> 
     await viewer.until("snapshot", 30)
     tokens = shop.system.tokens(20)
     new = {"title": "Socks for three", "places": 3, "countdown_s": 5, "drop_id": drop_id}
-    bag = await run(shop, "POST", f"/v1/rooms/{room_id}/bags", new)
+    bag = await shop.operate("POST", f"/v1/rooms/{room_id}/bags", new)
     path = f"/v1/rooms/{room_id}/bags/{bag['bag_id']}"
     for token in tokens:
         headers = {"Authorization": f"Bearer {token}"}
@@ -165,11 +127,11 @@ async def test_one_show_survives_them_all(shop: Shop) -> None:
     """One after the other, each while a batch of buyers comes. `pytest -s` says how long it took
     until every screen, the books and the count of viewers were right."""
     # given a show in which a drop sells, and somebody who speaks
-    room_id, drop_id = await prepare(shop)
+    room_id, drop_id = await shop.open_room(UNITS)
     viewers = [Viewer(shop.client, shop.system.url, room_id) for _ in range(VIEWERS)]
     watching = [asyncio.create_task(viewer.stay()) for viewer in viewers]
     await asyncio.gather(*(viewer.until("snapshot", 30) for viewer in viewers))
-    await run(shop, "POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open", {"countdown_s": 0})
+    await shop.operate("POST", f"/v1/rooms/{room_id}/drops/{drop_id}/open", {"countdown_s": 0})
     await viewers[0].until("drop.open", 30)
     tokens = shop.system.tokens(3 * BATCH)
     left = UNITS

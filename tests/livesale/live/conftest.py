@@ -102,6 +102,12 @@ async def show(stage: Deployment) -> AsyncIterator[Show]:
 
 
 @pytest.fixture
+async def on_air(show: Show) -> Show:
+    await show.act("start")
+    return show
+
+
+@pytest.fixture
 async def keeper(stage: Deployment) -> AsyncIterator[RoomKeeper]:
     """Rooms are kept: drops are told, hosts are missed."""
     keeper = RoomKeeper(stage)

@@ -37,12 +37,6 @@ async def stage(
         yield stage
 
 
-@pytest.fixture
-async def on_air(show: Show) -> Show:
-    await show.act("start")
-    return show
-
-
 async def open_bag(show: Show, **changes: Any) -> str:
     return str((await show.act("bags", BAG | changes))["bag_id"])
 

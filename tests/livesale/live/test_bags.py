@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
@@ -29,12 +30,6 @@ from tests.livesale.live.conftest import Show
 from tests.livesale.stage import running, until, until_written
 
 COUPON = {"title": "Luck", "places": 2, "countdown_s": 60, "coupon": "20 off"}
-
-
-@pytest.fixture
-async def on_air(show: Show) -> Show:
-    await show.act("start")
-    return show
 
 
 @pytest.fixture
@@ -233,6 +228,11 @@ async def test_coupons_are_shown_to_their_winners_only(
         await connection.execute(update(tables.bag_prizes).values(claim_by_ms=1))
     assert (await api.post(f"{path}/claim", by=api.buyer("bo"))).code == "prize_gone"
     assert (await api.post(f"{path}/claim", by=api.buyer("ann"))).status == 200
+    # which the record says as its winner is told it
+    record = await record_of(show, bag["bag_id"])
+    assert sorted(prize["state"] for prize in record["prizes"]) == ["claimed", "returned"]
+    late = await api.get(f"{path}/entry", by=api.buyer("bo"))
+    assert late.body["prize"]["state"] == "returned"
 
 
 async def test_a_thousand_entries_at_once_and_two_who_draw_have_one_result(
@@ -467,11 +467,18 @@ async def test_a_bag_that_its_worker_left_half_open_is_opened_by_the_keeper(
     async with session(stage.sql, write=True) as connection:
         await store.move_bag(connection, bag["bag_id"], BagState.OPEN, BagState.PREPARING)
     # when a keeper looks
-    rest_s = await BagKeeper(stage, copy).look()
+    registry = CollectorRegistry()
+    keeper = BagKeeper(stage, copy, registry)
+    rest_s = await keeper.look()
     # then it takes entries
     assert (await bag_in_sql(stage, bag["bag_id"])).state == BagState.OPEN
     assert 0 < rest_s <= 1
     await enter(show, bag["bag_id"], "ann")
+    # and its metrics tell what it has seen
+    assert registry.get_sample_value("livesale_bags", {"state": "preparing"}) == 1
+    await keeper.look()
+    assert registry.get_sample_value("livesale_bags", {"state": "preparing"}) == 0
+    assert registry.get_sample_value("livesale_bags", {"state": "open"}) == 1
 
 
 async def test_a_prize_that_cannot_be_given_is_lost_and_said_so(on_air: Show, draws: Draws) -> None:
