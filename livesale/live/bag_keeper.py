@@ -9,12 +9,12 @@ from livesale.deployment import Deployment
 from livesale.live.bag_draws import Draws
 from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
-from livesale.store.bags import UNFINISHED, BagState
+from livesale.store.bags import Bag, BagState
 from livesale.store.session import session
 from livesale.workers.backoff import Backoff, wait_for
 
 LOOK_S = 1.0  # between two looks at what is to be done
-PAGE = 200  # bags at a look, those that are drawn first in front
+PAGE = 200  # bags at a look, of those to be drawn and of those that are
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,7 @@ class BagKeeper:
         self._engine = deployment.engine
         self._draws = Draws(deployment, copy)
         self._metrics = BagMetrics(registry or CollectorRegistry())
+        self._after = ""  # the drawn bag that was looked at last: none is for ever behind others
 
     async def run(self, stop: asyncio.Event) -> None:
         backoff = Backoff()
@@ -63,9 +64,8 @@ class BagKeeper:
 
     async def look(self) -> float:
         """Take every bag as far as it can go by now; seconds until the next look."""
-        async with session(self._sql) as connection:
-            found = await store.unfinished_bags(connection, PAGE)
-        for state in UNFINISHED:
+        found = await self._find()
+        for state in (BagState.PREPARING, BagState.OPEN, BagState.DRAWN):
             count = sum(bag.state == state for bag in found)
             self._metrics.bags.labels(state).set(count)
         for bag in found:
@@ -82,3 +82,11 @@ class BagKeeper:
             if bag.state in (BagState.PREPARING, BagState.OPEN) and bag.draws_ms > now_ms
         ]
         return min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])
+
+    async def _find(self) -> list[Bag]:
+        """What is to be drawn next, and a page of what is drawn."""
+        async with session(self._sql) as connection:
+            running = await store.running_bags(connection, PAGE)
+            drawn = await store.drawn_bags(connection, self._after, PAGE)
+        self._after = drawn[-1].bag_id if len(drawn) == PAGE else ""
+        return [*running, *drawn]

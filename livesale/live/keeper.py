@@ -23,12 +23,16 @@ from livesale.live.states import RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
+from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Room
 from livesale.store.session import session
 from livesale.workers.backoff import Backoff, wait_for
+from stock.errors import NotSent, OutcomeUnknown, ServerRefuses
 
 WATCH_S = 1.0
 PAGE = 500
+# Faults of the stores and not of one room: it is the same for all.
+_FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,7 @@ class RoomKeeper:
         self._metrics = RoomMetrics(registry)
         self._bags = BagKeeper(deployment, self._copy, registry)
         self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
+        self._failing: dict[str, str] = {}  # rooms that could not be looked at, and why
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -98,15 +103,31 @@ class RoomKeeper:
             now_ms = await self._deployment.engine.now_ms()
             for room in page:
                 counts[RoomState(room.state)] += 1
-                await self._look_at(room, now_ms)
                 seen.add(room.room_id)
+                await self._look_by_itself(room, now_ms)
             if len(page) < PAGE:
                 break
             before = page[-1].room_id
         await self._recorder.close(now_ms)
-        self._versions = {room_id: self._versions[room_id] for room_id in seen}
+        self._versions = {id_: found for id_, found in self._versions.items() if id_ in seen}
+        self._failing = {id_: reason for id_, reason in self._failing.items() if id_ in seen}
         for state, count in counts.items():
             self._metrics.rooms.labels(state).set(count)
+
+    async def _look_by_itself(self, room: Room, now_ms: int) -> None:
+        """Look at one room; what is wrong with it alone does not keep the others waiting."""
+        try:
+            await self._look_at(room, now_ms)
+        except _FOR_ALL:
+            raise
+        except Exception as fault:
+            self._metrics.faults.inc()
+            reason = f"{type(fault).__name__}: {fault}"
+            if self._failing.get(room.room_id) != reason:
+                log.warning("a room waits", room_id=room.room_id, reason=reason)
+            self._failing[room.room_id] = reason
+        else:
+            self._failing.pop(room.room_id, None)
 
     async def _look_at(self, room: Room, now_ms: int) -> None:
         silence_ms = await self._copy.gateway.silence_ms(room.room_id)

@@ -71,7 +71,6 @@ class Prize(Struct, frozen=True):
 _BAG = select(*[bags.c[name] for name in Bag.__struct_fields__])
 _PRIZE = select(*[bag_prizes.c[name] for name in Prize.__struct_fields__])
 _RUNNING = (BagState.PREPARING, BagState.OPEN)
-UNFINISHED = (*_RUNNING, BagState.DRAWN)
 DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record stands
 
 
@@ -101,10 +100,17 @@ async def list_bags(
     return [Bag(*row) for row in await connection.execute(query)]
 
 
-async def unfinished_bags(connection: AsyncConnection, limit: int) -> list[Bag]:
-    """Bags that something is still to be done for, the one that is drawn first in front."""
-    query = _BAG.where(bags.c.state.in_(UNFINISHED))
+async def running_bags(connection: AsyncConnection, limit: int) -> list[Bag]:
+    """Bags that are not drawn yet, the one that is drawn first in front."""
+    query = _BAG.where(bags.c.state.in_(_RUNNING))
     rows = await connection.execute(query.order_by(bags.c.draws_ms, bags.c.bag_id).limit(limit))
+    return [Bag(*row) for row in rows]
+
+
+async def drawn_bags(connection: AsyncConnection, after: str, limit: int) -> list[Bag]:
+    """Bags that are drawn and whose prizes are being given, by their ids, from behind `after`."""
+    query = _BAG.where(bags.c.state == BagState.DRAWN, bags.c.bag_id > after)
+    rows = await connection.execute(query.order_by(bags.c.bag_id).limit(limit))
     return [Bag(*row) for row in rows]
 
 

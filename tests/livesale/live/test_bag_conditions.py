@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from livesale.app import SERVICES
 from livesale.deployment import Deployment
 from livesale.live.keys import RoomKeys
-from livesale.store.bags import Bag, unfinished_bags
+from livesale.store.bags import Bag, running_bags
 from livesale.store.session import session
 from tests.livesale.http.api import outdate
 from tests.livesale.live.conftest import Show
@@ -56,7 +56,7 @@ async def enter(show: Show, bag_id: str, name: str) -> Any:
 
 async def unfinished(stage: Deployment) -> list[Bag]:
     async with session(stage.sql) as connection:
-        return await unfinished_bags(connection, 10)
+        return await running_bags(connection, 10)
 
 
 async def test_who_has_said_the_phrase_enters(on_air: Show, redis: Redis) -> None:
