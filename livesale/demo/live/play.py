@@ -121,6 +121,9 @@ class Show:
             bag_id = await self._try_luck()
             storm = await self._storm()
             scene.phase = "the last holds end, the show is over"
+            for viewer in self._viewers:
+                viewer.wants = False  # or the last hold is never the last
+            await self._until(lambda: not any(viewer.busy for viewer in self._viewers))
             await self._until(self._nothing_is_held)
             await self._bank.settle()
             await self._until(self._screens_are_right)

@@ -83,6 +83,7 @@ class LiveViewer:
         self.entry_id = ""
         self.commitment = ""
         self.claimed = 0
+        self.wants = True  # it buys when there is something to buy
         self.up = asyncio.Event()
         self._headers = {"Authorization": f"Bearer {token}"}
         self._chance = chance
@@ -104,6 +105,11 @@ class LiveViewer:
         finally:
             for task in (reacting, *self._thumbs):
                 task.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is about to buy, to pay, or to try its luck."""
+        return bool(self._thumbs)
 
     def lose(self) -> None:
         """The connection, without a word, as in a lift."""
@@ -141,7 +147,7 @@ class LiveViewer:
                     self.stage.odd(f"{self.name} was told twice that the drop is open")
                 self._opened = True
                 self._do(self._buy())
-            elif news.type == "drop.returned" and self._chance.random() < 0.3:
+            elif news.type == "drop.returned" and self.wants and self._chance.random() < 0.3:
                 self._do(self._buy())
         elif news.bag is not None:
             self._do(self._try_luck(news.bag))
