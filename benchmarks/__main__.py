@@ -4,21 +4,17 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
-from rich.console import Console
 
 from benchmarks import machine, page
 from benchmarks.closed_loop import has_wrk
+from benchmarks.command import make_parser, show
 from benchmarks.report import Report
 from benchmarks.runner import FIGURES, run
 from benchmarks.scale import FULL, QUICK
 from benchmarks.tables import on_terminal
 from benchmarks.targets import judge
-
-WIDTH = 120  # of what is printed into a file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,10 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = run(scale, options.only or list(FIGURES))
     here.load.append(machine.load_now())
     report = Report(here, scale, time.monotonic() - started_s, records, judge(records))
-    width = None if sys.stdout.isatty() else WIDTH
-    Console(width=width).print(*on_terminal(report), sep="\n")
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    show(report, on_terminal(report), options.json)
     if options.write:
         page.write(report)
     missed = any(verdict.met is False for verdict in report.verdicts)
@@ -48,13 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="seconds, not minutes: does it run?")
-    parser.add_argument("--rounds", type=int, help="instead of 3")
+    parser = make_parser("make bench", __doc__)
     parser.add_argument("--only", action="append", choices=list(FIGURES), help="may be repeated")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
-    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md, and draw")
-    parser.add_argument("--strict", action="store_true", help="exit 1 where a target is not met")
     return parser
 
 

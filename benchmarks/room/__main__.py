@@ -4,13 +4,11 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
-from rich.console import Console
 
 from benchmarks import machine, page
+from benchmarks.command import make_parser, show
 from benchmarks.records import Records
 from benchmarks.room.crowd import FilesRefused, allow_files
 from benchmarks.room.measure import measure
@@ -19,7 +17,6 @@ from benchmarks.room.scale import FULL, QUICK
 from benchmarks.room.tables import PICTURE, blocks, on_terminal, picture
 from benchmarks.targets import judge
 
-WIDTH = 120  # of what is printed into a file
 MOST = 18_000  # one worker takes 20,000 connections
 
 
@@ -50,24 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here.load.append(machine.load_now())
     verdicts = judge(records, targets_of(scale))
     report = RoomReport(here, scale, time.monotonic() - started_s, records, verdicts)
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(*on_terminal(report), sep="\n")
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    show(report, on_terminal(report), options.json)
     if options.write:
         page.put(page.DOCS, {PICTURE: picture(report)}, blocks(report))
     return int(options.strict and any(verdict.met is False for verdict in verdicts))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make bench-room", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="seconds, not minutes: does it run?")
-    parser.add_argument("--rounds", type=int, help="instead of 3")
+    parser = make_parser("make bench-room", __doc__)
     parser.add_argument(
         "--viewers", type=_viewers, metavar="N", help="the most of them, instead of 10,000"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
-    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md, and draw")
-    parser.add_argument("--strict", action="store_true", help="exit 1 where a target is not met")
     return parser
 
 

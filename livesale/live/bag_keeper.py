@@ -9,7 +9,7 @@ from livesale.deployment import Deployment
 from livesale.live.bag_draws import Draws
 from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
-from livesale.store.bags import Bag, BagState
+from livesale.store.bags import RUNNING, Bag, BagState
 from livesale.store.session import session
 from livesale.workers.backoff import Backoff, wait_for
 
@@ -64,29 +64,26 @@ class BagKeeper:
 
     async def look(self) -> float:
         """Take every bag as far as it can go by now; seconds until the next look."""
-        found = await self._find()
-        for state in (BagState.PREPARING, BagState.OPEN, BagState.DRAWN):
-            count = sum(bag.state == state for bag in found)
+        running, drawn = await self._find()
+        for state in RUNNING:
+            count = sum(bag.state == state for bag in running)
             self._metrics.bags.labels(state).set(count)
-        for bag in found:
+        self._metrics.bags.labels(BagState.DRAWN).set(len(drawn))
+        for bag in (*running, *drawn):
             try:
                 await self._draws.advance(bag)
             except Exception as fault:  # the other bags do not wait for this one
                 self._metrics.faults.inc()
                 reason = f"{type(fault).__name__}: {fault}"
                 log.warning("a lucky bag waits", bag_id=bag.bag_id, reason=reason)
-        now_ms = await self._engine.now_ms() if found else 0
-        to_come = [
-            bag.draws_ms - now_ms
-            for bag in found
-            if bag.state in (BagState.PREPARING, BagState.OPEN) and bag.draws_ms > now_ms
-        ]
+        now_ms = await self._engine.now_ms() if running else 0
+        to_come = [bag.draws_ms - now_ms for bag in running if bag.draws_ms > now_ms]
         return min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])
 
-    async def _find(self) -> list[Bag]:
+    async def _find(self) -> tuple[list[Bag], list[Bag]]:
         """What is to be drawn next, and a page of what is drawn."""
         async with session(self._sql) as connection:
             running = await store.running_bags(connection, PAGE)
             drawn = await store.drawn_bags(connection, self._after, PAGE)
         self._after = drawn[-1].bag_id if len(drawn) == PAGE else ""
-        return [*running, *drawn]
+        return running, drawn

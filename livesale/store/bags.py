@@ -70,7 +70,7 @@ class Prize(Struct, frozen=True):
 
 _BAG = select(*[bags.c[name] for name in Bag.__struct_fields__])
 _PRIZE = select(*[bag_prizes.c[name] for name in Prize.__struct_fields__])
-_RUNNING = (BagState.PREPARING, BagState.OPEN)
+RUNNING = (BagState.PREPARING, BagState.OPEN)
 DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record stands
 
 
@@ -85,7 +85,7 @@ async def find_bag(connection: AsyncConnection, bag_id: str) -> Bag | None:
 
 async def running_bag(connection: AsyncConnection, room_id: str) -> Bag | None:
     """The bag of a room that is not drawn yet. The room is locked."""
-    query = _BAG.where(bags.c.room_id == room_id, bags.c.state.in_(_RUNNING)).limit(1)
+    query = _BAG.where(bags.c.room_id == room_id, bags.c.state.in_(RUNNING)).limit(1)
     row = (await connection.execute(query)).first()
     return Bag(*row) if row else None
 
@@ -102,7 +102,7 @@ async def list_bags(
 
 async def running_bags(connection: AsyncConnection, limit: int) -> list[Bag]:
     """Bags that are not drawn yet, the one that is drawn first in front."""
-    query = _BAG.where(bags.c.state.in_(_RUNNING))
+    query = _BAG.where(bags.c.state.in_(RUNNING))
     rows = await connection.execute(query.order_by(bags.c.draws_ms, bags.c.bag_id).limit(limit))
     return [Bag(*row) for row in rows]
 
