@@ -4,13 +4,13 @@ Redis's TIME is read every second and kept as an offset to the monotonic clock, 
 trip allowed for. Only for showing: what opens and expires is decided by Redis itself (I11).
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
+from livesale.tasks import Tasks
 from stock.engine import Engine
 from stock.errors import StockError
 
@@ -46,14 +46,11 @@ class Clock:
             self._offset_ms = server_ms + 0.5 - (before + after) * 500
             self.known = True
 
-    async def follow(self) -> None:
-        """Read every second, for ever. While Redis is away the last offset goes on."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.read()
-            except StockError as fault:
-                log.debug("no time from redis", fault=type(fault).__name__)
+    async def _follow(self) -> float:
+        """Read once more; seconds until the next time. While Redis is away the last offset goes
+        on."""
+        await self.read()
+        return EVERY_S
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -62,9 +59,6 @@ class Clock:
             await self.read()
         except StockError as fault:
             log.warning("no time from redis yet: showing this machine's", fault=str(fault))
-        task = asyncio.create_task(self.follow(), name="clock")
-        try:
+        async with Tasks() as tasks:
+            tasks.repeat("clock", self._follow, after_s=EVERY_S, longest_s=EVERY_S)
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)

@@ -7,7 +7,6 @@ mode keeps the files of the dead.)
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -25,11 +24,13 @@ from prometheus_client.registry import Collector
 from livesale.run_folder import run_folder
 from livesale.settings import Settings
 from livesale.tallies import Spans, Tally
+from livesale.tasks import TABLE, TASK_UP, Tasks, Works
 
-__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "sample_own", "serve"]
+__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "sample_own", "serve", "siblings_down"]
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 ProcessCollector(registry=REGISTRY)
+REGISTRY.register(TABLE)
 
 _FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -174,17 +175,15 @@ async def serve(settings: Settings, process: str) -> AsyncIterator[None]:
     path = folder / f"{process}.{os.getpid()}.sock"
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(_answer, path)
-    watch = asyncio.create_task(_watch_loop())
     _place = (folder, process)
     try:
-        yield
+        async with Tasks() as tasks:
+            tasks.keep("metrics: loop lag", _watch_loop)
+            yield
     finally:
         _place = None
-        watch.cancel()
         server.close()
         path.unlink(missing_ok=True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch
 
 
 async def exposition() -> bytes:
@@ -195,23 +194,47 @@ async def exposition() -> bytes:
     """
     if _place is None:
         return generate_latest(_Merged([("local", sample_own())]))
+    _, process = _place
+    shown = {process: sample_own()} | await _siblings()
+    merged = _Merged(shown.items())
+    merged.add_up({name: 1.0 if families else 0.0 for name, families in shown.items()})
+    return generate_latest(merged)
+
+
+async def siblings_down() -> list[str]:
+    """What does not work in the other processes on this machine: their background tasks that are
+    down, and the processes that do not answer within a second."""
+    down = []
+    for process, families in (await _siblings()).items():
+        if not families:
+            down.append(f"{process} does not answer")
+        down += [
+            f"{process}: {sample.labels['task']}"
+            for family in families
+            if family.name == TASK_UP
+            for sample in family.samples
+            if not sample.value
+        ]
+    return down
+
+
+async def _siblings() -> dict[str, list[Family]]:
+    """The families of the other processes by their names; none for one that does not answer."""
+    if _place is None:
+        return {}
     folder, process = _place
     own = f"{process}.{os.getpid()}.sock"
     paths = sorted(path for path in folder.glob("*.*.sock") if path.name != own)
     answers = await asyncio.gather(*(_ask(path) for path in paths))
-    shown = {process: sample_own()}
-    up = {process: 1.0}
+    found: dict[str, list[Family]] = {}
     for path, families in zip(paths, answers, strict=True):
         if families is None:
             continue
         name, pid, _ = path.name.rsplit(".", 2)
-        if name in up:
+        if name == process or name in found:
             name = f"{name}-{pid}"
-        up[name] = 1.0 if families else 0.0
-        shown[name] = families
-    merged = _Merged(shown.items())
-    merged.add_up(up)
-    return generate_latest(merged)
+        found[name] = families
+    return found
 
 
 def sample_own() -> list[Family]:
@@ -287,7 +310,7 @@ def _forget(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-async def _watch_loop() -> None:
+async def _watch_loop(works: Works) -> None:
     """Measure how late the loop wakes up, and show the worst of the last window."""
     worst = 0.0
     while True:
@@ -297,4 +320,5 @@ async def _watch_loop() -> None:
             late = time.monotonic() - asked - _LAG_TICK_S
             worst = max(worst, late)
             LOOP_LAG_S.set(worst)
+            works()
         worst = 0.0

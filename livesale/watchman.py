@@ -26,6 +26,7 @@ from livesale.errors import Refused
 from livesale.partitions import Look, look_at
 from livesale.promotion import Promotion
 from livesale.startup import check_redis
+from livesale.tasks import Tasks
 from stock.connection import SENTINEL, connect
 from stock.errors import FencedOff, StockError, Unreachable
 
@@ -70,12 +71,11 @@ class Watchman:
         for partition in range(self._keyspace.partitions):
             metrics.PARTITION_CLOSED.labels(partition).set(0)
         self._engine.on_other_server = self.approve
-        task = asyncio.create_task(self._watch(), name="watchman")
         try:
-            yield
+            async with Tasks() as tasks:
+                tasks.repeat("watchman", self._watch, after_s=LOOK_S, longest_s=LOOK_S)
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             self._engine.on_other_server = None
             await self._redis.aclose()
 
@@ -127,14 +127,10 @@ class Watchman:
             self._close(partition, reason)
         raise FencedOff(reason)
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self._round()
-            except (*_STORE_FAULTS, Refused) as fault:
-                # Redis is away, which its callers see, or it is refused, which was said.
-                _log.debug("the watchman could not look", reason=str(fault))
+    async def _watch(self) -> float:
+        """One round; seconds until the next. Raises what Redis and SQL raise, and Refused."""
+        await self._round()
+        return LOOK_S
 
     async def _round(self) -> None:
         """Meet the server there is, then see whether the partitions have the epochs known here."""

@@ -2,7 +2,8 @@
 
 Only what stops this worker from selling makes it not ready. SQL does not: sales go on without it,
 and a load balancer that took every node out would end them. Nor does a closed partition while
-others sell: it is closed on every node.
+others sell: it is closed on every node. Nor does a background task that fails: it is tried again
+on every node, and `tasks` names it.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from msgspec import Struct
 from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy import select
 
+from livesale import metrics
 from livesale.deployment import Deployment
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Draining, Services
@@ -20,12 +22,14 @@ from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.tables import log_offsets
+from livesale.tasks import TABLE
 from stock.errors import StockError
 from stock.ids import id_key
 from stock.log import LogReader
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
+REMEMBER_SIBLINGS_S = 1.0  # what the other processes here said of their tasks
 BEHIND_MS = 10_000  # a writer further behind than this is said to be
 
 
@@ -55,6 +59,7 @@ class Ready(Struct, frozen=True):
     sql: Check
     writer: Check
     drain: Check
+    tasks: Check
     writer_lag: WriterLag | None
 
 
@@ -80,13 +85,16 @@ class Health:
         self._draining = draining
         self._loader = ScriptLoader(deployment.settings, deployment.redis)
         self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
+        self._siblings = Fresh(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
 
     async def ready(self) -> Ready:
-        stores = await self._stores.get("")
+        stores, siblings = await asyncio.gather(self._stores.get(""), self._siblings.get(""))
         assert stores is not None  # noqa: S101  it always finds something to say
+        down = [f"{name} ({why.partition(':')[0]})" for name, why in TABLE.down().items()]
+        tasks = Check(not (down or siblings), "; ".join([*down, *(siblings or [])]))
         drain = Check(not self._draining.draining, "draining" * self._draining.draining)
         status: Literal["ready", "degraded", "not_ready"] = "ready"
-        if not (stores.sql.ok and stores.writer.ok and stores.epoch.ok):
+        if not (stores.sql.ok and stores.writer.ok and stores.epoch.ok and tasks.ok):
             status = "degraded"
         if not (stores.redis.ok and stores.scripts.ok and stores.selling and drain.ok):
             status = "not_ready"
@@ -98,6 +106,7 @@ class Health:
             stores.sql,
             stores.writer,
             drain,
+            tasks,
             stores.writer_lag,
         )
 
@@ -169,6 +178,10 @@ class Health:
         if oldest_ms > BEHIND_MS:
             return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
         return Check(True), lag
+
+
+async def _ask_siblings(_key: str) -> list[str]:
+    return await metrics.siblings_down()
 
 
 async def show_alive(_services: Services, _call: Call) -> Answer:

@@ -11,7 +11,7 @@ from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
 from livesale.store.bags import RUNNING, Bag, BagState
 from livesale.store.session import session
-from livesale.workers.backoff import Backoff, wait_for
+from livesale.tasks.backoff import Backoff, wait_for
 
 LOOK_S = 1.0  # between two looks at what is to be done
 PAGE = 200  # bags at a look, of those to be drawn and of those that are

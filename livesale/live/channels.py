@@ -19,7 +19,7 @@ from livesale.errors import LivesaleError
 from livesale.live.channel import Channel
 from livesale.live.copy import RoomCopy
 from livesale.live.keys import RoomKeys, room_of_channel
-from livesale.workers.backoff import Backoff
+from livesale.tasks.backoff import Backoff
 from stock.connection import connect
 from stock.errors import StockError, Unreachable
 

@@ -22,7 +22,7 @@ from livesale.live.views import news_of_drop
 from livesale.store import catalogue
 from livesale.store import rooms as store
 from livesale.store.session import session
-from livesale.workers.backoff import Backoff
+from livesale.tasks.backoff import Backoff
 from livesale.workers.tail import BLOCK_MS, connect_reader
 from stock.entries import STATE_CHANGES, read_books
 from stock.errors import LogCorrupt

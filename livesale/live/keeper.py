@@ -26,7 +26,7 @@ from livesale.store import rooms as store
 from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Room
 from livesale.store.session import session
-from livesale.workers.backoff import Backoff, wait_for
+from livesale.tasks.backoff import Backoff, wait_for
 from stock.errors import NotSent, OutcomeUnknown, ServerRefuses
 
 WATCH_S = 1.0

@@ -20,7 +20,7 @@ from livesale.store import reminders as store
 from livesale.store.errors import StoreUnavailable
 from livesale.store.reminders import DROP, ROOM, Claimed, Target
 from livesale.store.session import session
-from livesale.workers.backoff import Backoff, wait_for
+from livesale.tasks.backoff import Backoff, wait_for
 
 IDLE_S = 1.0
 TARGETS = 500  # looked at in one query

@@ -16,6 +16,7 @@ from livesale.reminders.sender import ReminderSender
 from livesale.reminders.wechat import make_messenger
 from livesale.server.signals import watch_signals
 from livesale.settings import Settings
+from livesale.tasks import report_unhandled
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 
@@ -61,6 +62,7 @@ async def _run(
     role: str, settings: Settings, make: Callable[[Deployment, CollectorRegistry], Worker]
 ) -> int:
     logs.setup(settings, role)
+    report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(1))
     async with open_deployment(settings, role=role) as deployment:

@@ -16,6 +16,7 @@ from livesale.http.protocol import ApiRunner
 from livesale.server.signals import watch_signals
 from livesale.server.sockets import BACKLOG, listen, refuse_handshakes
 from livesale.settings import Settings
+from livesale.tasks import report_unhandled
 
 ACCEPT_REST_S = 0.05  # for handshakes that were under way when new ones were refused
 FIRST_REQUEST_S = 0.25  # for connections that came last to send their request
@@ -32,6 +33,7 @@ def run_api_worker(settings: Settings, index: int) -> int:
 
 async def _serve(settings: Settings, name: str) -> int:
     logs.setup(settings, name)
+    report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(1))
     async with open_deployment(settings, role=name) as deployment:

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from livesale.deployment import Deployment
 from livesale.loader import ScriptLoader
 from livesale.payments.gateway import PayGateway
+from livesale.tasks.backoff import Backoff, wait_for
 from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
-from livesale.workers.backoff import Backoff, wait_for
 from livesale.workers.collector import AT_ONCE, Collector
 from livesale.workers.metrics import KeeperMetrics
 from livesale.workers.prepays import PrepaySettler

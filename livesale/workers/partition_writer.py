@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.store.ledger import Position
-from livesale.workers.backoff import Backoff, wait_for
+from livesale.tasks.backoff import Backoff, wait_for
 from livesale.workers.committer import Committer
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus

@@ -1,11 +1,13 @@
 """GET /livez, /readyz, /metrics, /docs."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import delete
 
+from livesale import metrics
 from livesale.app import DRAINING, SERVICES
 from livesale.http.table import ROUTES
 from livesale.store import tables
@@ -26,6 +28,7 @@ READY = {
     "sql": GOOD,
     "writer": GOOD,
     "drain": GOOD,
+    "tasks": GOOD,
     "writer_lag": {"lag_entries": 0, "behind_ms": 0},
 }
 
@@ -103,6 +106,53 @@ async def test_sql_that_hangs_is_said_to_give_no_answer(
     monkeypatch.setattr("livesale.http.health.TIMEOUT_S", 0.0)
     found, _ = await api.app[SERVICES].health._check_sql()
     assert found.detail == "away (no answer); sales go on"
+
+
+async def test_a_background_task_that_fails_is_named(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a clock that cannot be read for once, and then only when the test lets it
+    clock = api.app[SERVICES].clock
+    read, failed, may_read = clock.read, asyncio.Event(), asyncio.Event()
+
+    async def break_once() -> None:
+        if not failed.is_set():
+            failed.set()
+            raise ValueError("a defect")
+        await may_read.wait()
+        await read()
+
+    monkeypatch.setattr(clock, "read", break_once)
+    await failed.wait()
+    # then it is named, and sales go on
+    while (answer := await readyz(api))[1]["tasks"]["ok"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    tasks = {"ok": False, "detail": "clock (ValueError)"}
+    assert answer == (200, READY | {"status": "degraded", "tasks": tasks})
+    # and: no more when it works again
+    may_read.set()
+    while not (answer := await readyz(api))[1]["tasks"]["ok"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert answer == (200, READY)
+
+
+async def test_a_task_of_another_process_is_named(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a keeper on this machine that fails, and one that hangs
+    failing = [metrics.Family("livesale_task_up", "", "gauge", [_up("rooms: watch", 0.0)])]
+
+    async def siblings() -> dict[str, list[metrics.Family]]:
+        return {"keeper": failing, "writer": []}
+
+    monkeypatch.setattr(metrics, "_siblings", siblings)
+    outdate(api.app[SERVICES].health._siblings)
+    _, body = await readyz(api)
+    assert body["tasks"]["detail"] == "keeper: rooms: watch; writer does not answer"
+
+
+def _up(task: str, value: float) -> metrics.Sample:
+    return metrics.Sample("livesale_task_up", {"task": task}, value)
 
 
 async def test_draining_is_not_ready_and_closes_connections(api: Api) -> None:

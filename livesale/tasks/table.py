@@ -1,0 +1,81 @@
+"""What became of every background task of this process, by the name of its kind.
+
+A name is a constant of the code: all rooms share "room: send", all partitions share "keeper:
+sweep". So the number of labels is fixed.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+TASK_UP = "livesale_task_up"
+
+
+class Line:
+    """All tasks of one name."""
+
+    __slots__ = ("down", "failures", "fault", "logged_s", "restarts", "running")
+
+    def __init__(self) -> None:
+        self.running = 0  # supervised tasks that have begun and have not ended
+        self.down: dict[object, str] = {}  # those that failed and do not work again yet → why
+        self.failures = 0
+        self.restarts = 0
+        self.fault = ""  # the last one that was logged
+        self.logged_s = 0.0  # and when, by the monotonic clock
+
+
+class TaskTable(Collector):
+    """One per process."""
+
+    _labelnames = ("task",)
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+
+    def line(self, name: str) -> Line:
+        found = self._lines.get(name)
+        if found is None:
+            found = self._lines[name] = Line()
+        return found
+
+    def down(self) -> dict[str, str]:
+        """The tasks that do not work now, and the fault of one of each name."""
+        return {
+            name: next(iter(line.down.values())) for name, line in self._lines.items() if line.down
+        }
+
+    def describe(self) -> Iterable[Metric]:
+        return self._families()
+
+    def collect(self) -> Iterable[Metric]:
+        up, restarts, failures = families = self._families()
+        for name, line in self._lines.items():
+            if line.running:
+                up.add_metric([name], 0 if line.down else 1)
+            restarts.add_metric([name], line.restarts)
+            failures.add_metric([name], line.failures)
+        return families
+
+    def _families(self) -> tuple[GaugeMetricFamily, CounterMetricFamily, CounterMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                TASK_UP,
+                "0 from a fault of a background task until it works again",
+                labels=self._labelnames,
+            ),
+            CounterMetricFamily(
+                "livesale_task_restarts",
+                "Times that a background task was started again after a fault",
+                labels=self._labelnames,
+            ),
+            CounterMetricFamily(
+                "livesale_task_failures",
+                "Faults of background tasks, of short ones as well",
+                labels=self._labelnames,
+            ),
+        )
+
+
+TABLE = TaskTable()
