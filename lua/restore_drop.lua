@@ -8,36 +8,39 @@
 --       5 due_key           zset
 -- ARGV  1 epoch             what recovery put in the place of the epoch
 --       2 drop_id           text
---       3 part              reservations | buyers | due | drop; `drop` is the last one
+--       3 part              reservations | buyers | due | adjustments | drop; `drop` is the last one
 --       4 reservations      how many there must be when `drop` comes
 --       5 buyers            how many there must be when `drop` comes
---       6 pairs...          1 to 1000 pairs of texts: rid and record, buyer and holdings, time and
+--       6 adjustments       how many there must be when `drop` comes
+--       7 pairs...          1 to 1000 pairs of texts: rid and record, buyer and holdings, time and
 --                           member, field and value
--- RETURNS  {'FENCED'} | {'EXISTS'} | {'TORN', reservations, buyers} | {'RESTORED'}
+-- RETURNS  {'FENCED'} | {'EXISTS'} | {'TORN', reservations, buyers, adjustments} | {'RESTORED'}
 -- LOGS     nothing
 --
--- A part may be written twice. Until `drop` has come nobody knows the drop.
+-- A part may be written twice. Until `drop` has come nobody knows the drop: adjustments are fields
+-- of its hash, and a hash without a state is no drop to any script.
 
 --!include books
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key = KEYS[4], KEYS[5]
 local epoch, drop_id, part = ARGV[1], ARGV[2], ARGV[3]
-local reservations, buyers = tonumber(ARGV[4]), tonumber(ARGV[5])
+local reservations, buyers, adjustments = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 if redis.call('GET', epoch_key) ~= epoch then
   return {'FENCED'}
-elseif redis.call('HLEN', drop_key) > 0 then
+elseif redis.call('HEXISTS', drop_key, 'state') == 1 then
   return {'EXISTS'}
 end
 local pairs_given, fields = {}, {}
-for i = 6, #ARGV do
-  pairs_given[i - 5] = ARGV[i]
+for i = 7, #ARGV do
+  pairs_given[i - 6] = ARGV[i]
 end
 if part == 'drop' then
-  local found = {redis.call('HLEN', reservations_key), redis.call('HLEN', buyers_key)}
-  if found[1] ~= reservations or found[2] ~= buyers then
-    return {'TORN', found[1], found[2]}
+  local found = {redis.call('HLEN', reservations_key), redis.call('HLEN', buyers_key),
+    redis.call('HLEN', drop_key)}
+  if found[1] ~= reservations or found[2] ~= buyers or found[3] ~= adjustments then
+    return {'TORN', found[1], found[2], found[3]}
   end
   for i = 1, #pairs_given, 2 do
     fields[pairs_given[i]] = tonumber(pairs_given[i + 1])

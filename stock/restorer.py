@@ -87,10 +87,12 @@ class Restorer:
         *,
         reservations: int = 0,
         buyers: int = 0,
+        adjustments: int = 0,
     ) -> None:
-        """Write one part of a drop. `drop` comes last, with the numbers that must be there then.
+        """Write one part of a drop, in calls of 1,000 pairs; `drop` must fit into one.
 
-        Raises BooksBroken when its counters do not balance, ScriptRefused when parts are missing.
+        `drop` comes last, with the numbers that must be there then. Raises BooksBroken when its
+        counters do not balance, ScriptRefused when parts are missing.
         """
         keys = self._keyspace.of_drop(drop_id)
         named = {
@@ -106,6 +108,7 @@ class Restorer:
             "part": part,
             "reservations": reservations,
             "buyers": buyers,
+            "adjustments": adjustments,
         }
         for start in range(0, len(pairs), PAIRS):
             rest = [text for pair in pairs[start : start + PAIRS] for text in pair]

@@ -7,6 +7,7 @@ from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.errors import Refused
 from livesale.partitions import SQL_URL, look_at
+from livesale.recovery.misfit import MEND, find_misfit
 from livesale.store.database import snapshot
 from livesale.store.ledger import Position, position
 from livesale.store.tables import books, drops, orders
@@ -66,15 +67,15 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
             .select_from(orders.join(drops, drops.c.drop_id == orders.c.drop_id))
             .where(here)
         )
+        misfit = await find_misfit(connection, partition, place)
     gap = await find_gap(redis, reader, place)
     left = await _left(reader, place.offset)
     held_text: str | None = await redis.get(keyspace.epoch(partition))  # type: ignore[assignment]
-    refusal = look.refusal
-    beyond = refusal is not None and refusal.setting == SQL_URL
+    problem, cure = _verdict(look.refusal, misfit)
     return Diagnosis(
         partition=partition,
-        problem=refusal.problem if refusal else "",
-        cure=refusal.cure if refusal and beyond else "",
+        problem=problem,
+        cure=cure,
         place=place,
         held_text=held_text,
         continuous=not gap,
@@ -87,6 +88,17 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
         sold_units=int(sold or 0),
         unknown=_unknown(gap, place),
     )
+
+
+def _verdict(refusal: Refused | None, misfit: str) -> tuple[str, str]:
+    """What is wrong, and what to do where recovery cannot help: a look refuses what doing would."""
+    if refusal is None:
+        return "", ""
+    if refusal.setting == SQL_URL:
+        return refusal.problem, refusal.cure
+    if misfit:
+        return f"{refusal.problem}, and it cannot be rebuilt from SQL: {misfit}", MEND
+    return refusal.problem, ""
 
 
 async def _left(reader: LogReader, offset: str) -> tuple[int, int, int]:

@@ -90,11 +90,16 @@ async def _rebuild_drop(
     await restorer.restore_pairs(drop_id, token, "buyers", buyers)
     if drop.state != "closed":
         await restorer.restore_pairs(drop_id, token, "due", [(drop.closes_ms, drop_id)])
-    fields = _fields(drop) + await _adjustments(connection, drop_id)
-    if len(fields) > PAIRS:
-        raise BooksBroken(f"{drop_id} was adjusted {len(fields)} times: too often to restore")
+    adjusted = await _adjustments(connection, drop_id)
+    await restorer.restore_pairs(drop_id, token, "adjustments", adjusted)
     await restorer.restore_pairs(
-        drop_id, token, "drop", fields, reservations=count, buyers=len(holdings)
+        drop_id,
+        token,
+        "drop",
+        _fields(drop),
+        reservations=count,
+        buyers=len(holdings),
+        adjustments=len(adjusted),
     )
 
 
@@ -189,8 +194,10 @@ async def _expiries(connection: AsyncConnection, drop_id: str) -> AsyncIterator[
 
 
 async def _adjustments(connection: AsyncConnection, drop_id: str) -> list[Pair]:
+    """Each restock or scrapping of the drop, once: what a retry of it is answered from."""
     moved = stock_ledger.c
     query = select(moved.adjust_id, moved.available).where(
         moved.drop_id == drop_id, moved.adjust_id.is_not(None)
     )
-    return [(f"adjust:{key}", delta) for key, delta in await connection.execute(query)]
+    found = {f"adjust:{key}": delta for key, delta in await connection.execute(query)}
+    return list(found.items())

@@ -3,7 +3,8 @@
 1. SQL's epoch rises, by a conditional UPDATE: writers of the old one write nothing any more, and of
    two who recover at the same time one is refused.
 2. What Redis has for an epoch becomes a word that no engine has: nothing can be sold.
-3. What is left of the log goes into SQL.
+3. What is left of the log goes into SQL, and SQL is checked whole: while something in it could not
+   be written, Redis is left as it is.
 4. The keys of the partition go, and its drops are written anew from SQL, each one known only when
    it is whole.
 5. The log begins where SQL stands, and the new epoch is set: the partition is open.
@@ -19,11 +20,12 @@ from sqlalchemy import update
 
 from livesale.deployment import Deployment
 from livesale.errors import Refused
-from livesale.partitions import REDIS_URL, recovering
+from livesale.partitions import REDIS_URL, SQL_URL, recovering
 from livesale.recovery.diagnosis import Diagnosis
+from livesale.recovery.misfit import MEND, find_misfit
 from livesale.recovery.rebuild import Rebuilt, rebuild
 from livesale.recovery.salvage import salvage
-from livesale.store.database import now_ms, transaction
+from livesale.store.database import now_ms, snapshot, transaction
 from livesale.store.ledger import position
 from livesale.store.tables import log_offsets
 from livesale.workers.partition_state import Halted
@@ -58,8 +60,8 @@ async def repair(
 ) -> Repaired:
     """Recover what `found` says is wrong.
 
-    Raises Refused for a partition that is healthy, that only another database can mend, or that
-    another process recovers; BooksBroken when SQL contradicts itself.
+    Raises Refused for a partition that is healthy, that only another database can mend, that
+    another process recovers, or whose rows in SQL contradict each other: before Redis is cleared.
     """
     partition = found.partition
     tell = note or (lambda _progress: None)
@@ -67,7 +69,7 @@ async def repair(
         problem = f"partition p{partition:02d} is healthy: there is nothing to recover"
         raise Refused(REDIS_URL, problem, "Leave it as it is.")
     if found.cure:
-        raise Refused("LIVESALE__SQL__URL", found.problem, found.cure)
+        raise Refused(SQL_URL, found.problem, found.cure)
     try:
         return await _repair(deployment, found, tell)
     except (FencedOff, Halted) as taken:
@@ -86,6 +88,12 @@ async def _repair(
     deployment.epochs[partition] = epoch
     tell(Progress(partition, "salvage the log"))
     taken, fitted = await salvage(deployment, partition)
+    tell(Progress(partition, "check SQL"))
+    async with snapshot(deployment.sql) as connection:
+        place = await position(connection, partition)
+        misfit = place and await find_misfit(connection, partition, place)
+    if misfit:
+        raise Refused(SQL_URL, f"p{partition:02d} cannot be rebuilt: {misfit}", MEND)
     tell(Progress(partition, "clear what is left in Redis"))
     await restorer.clear(partition, token)
 

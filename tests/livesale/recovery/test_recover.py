@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select, update
 
 from livesale.deployment import Deployment
 from livesale.errors import Refused
+from livesale.partitions import recovering
 from livesale.recovery import Progress, diagnose, open_for_recovery, repair
 from livesale.store import database, tables
 from stock.ids import new_id
 from stock.model import AdjustCode, Attempt, HoldState, OpenCode, ReserveCode
+from stock.restorer import PAIRS
 from tests.livesale.recovery.scenes import (
     Copies,
     adopt,
@@ -330,3 +333,56 @@ async def test_books_that_contradict_their_orders_are_not_restored(lite: Deploym
         await recover(lite)
     async with open_for_recovery(lite.settings) as own:
         assert [(await diagnose(own, n)).healthy for n in range(PARTITIONS)].count(True) <= 1
+
+
+async def test_a_drop_may_have_been_adjusted_without_end(lite: Deployment) -> None:
+    # given a drop that was restocked more often than one call of a script takes pairs
+    drop_id = await open_drop(lite)
+    keys = [new_id() for _ in range(2 * PAIRS + 1)]
+    await asyncio.gather(*(lite.engine.adjust_drop(drop_id, key, 1, "a box") for key in keys))
+    await write(lite)
+    before = await dump(lite)
+    # when Redis is lost, also by a release that gave up behind its clearing, and recovered
+    await lite.redis.flushall()
+    partition = lite.keyspace.partition_of(drop_id)
+    await lite.redis.set(lite.keyspace.epoch(partition), recovering(2))
+    await recover(lite)
+    # then it has all of them
+    assert await dump(lite) == before
+    await adopt(lite)
+    assert (await lite.engine.adjust_drop(drop_id, keys[-1], 1, "a box"))[0] is AdjustCode.REPLAYED
+    assert await broken(lite) == []
+
+
+@pytest.mark.parametrize("counter", ["held", "available"])
+async def test_nothing_is_cleared_that_cannot_be_rebuilt(lite: Deployment, counter: str) -> None:
+    # given SQL whose books are not what its orders add up to, or do not balance
+    crowd = await sell(lite)
+    await write(lite)
+    drop_id = crowd.drop_ids[0]
+    partition = lite.keyspace.partition_of(drop_id)
+    await lite.redis.delete(lite.keyspace.epoch(partition))
+    before = await dump(lite)
+    books, moved = tables.books, {counter: 1, "allotted": int(counter == "held")}
+    changes = {name: books.c[name] + delta for name, delta in moved.items()}
+    async with database.transaction(lite.sql) as connection:
+        await connection.execute(update(books).where(books.c.drop_id == drop_id).values(**changes))
+    async with open_for_recovery(lite.settings) as own:
+        # when it is looked at, then the look says that it cannot be done, and it is not begun
+        found = await diagnose(own, partition)
+        assert drop_id in found.problem
+        assert found.cure
+        with pytest.raises(Refused, match=drop_id):
+            await repair(own, found)
+        assert await lite.redis.get(lite.keyspace.epoch(partition)) is None
+        # and when it is found behind the look only, then nothing is cleared
+        unaware = structs.replace(found, cure="")
+        with pytest.raises(Refused, match="cannot be rebuilt"):
+            await repair(own, unaware)
+    assert await dump(lite) == before
+    # and when SQL is right again, then the next recovery ends it
+    changes = {name: books.c[name] - delta for name, delta in moved.items()}
+    async with database.transaction(lite.sql) as connection:
+        await connection.execute(update(books).where(books.c.drop_id == drop_id).values(**changes))
+    await recover(lite)
+    assert await dump(lite) == before
