@@ -9,13 +9,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
-import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
+from livesale.encoding import REPLACE, to_json
 from livesale.settings import Settings
 
 REDACTED = "[redacted]"
@@ -70,6 +71,8 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
     `process` (such as `api-0`) is bound to every line.
     """
     out = stream or sys.stderr
+    if isinstance(out, TextIOWrapper):
+        out.reconfigure(errors=REPLACE)
     level = logging.getLevelName(settings.log.level.upper())
     console = settings.log.format == "console" or (
         settings.log.format == "auto" and settings.env != "prod" and out.isatty()
@@ -84,7 +87,7 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         Redaction(secrets_of(settings)),
-        _console_renderer(out) if console else structlog.processors.JSONRenderer(_to_json),
+        _console_renderer(out) if console else structlog.processors.JSONRenderer(_json_for(out)),
     ]
     structlog.configure(
         processors=[*enrich, *finish],
@@ -195,5 +198,8 @@ def _console_renderer(out: TextIO) -> Processor:
     )
 
 
-def _to_json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event).decode()
+def _json_for(out: TextIO) -> Callable[..., str]:
+    def render(event: Any, **_: Any) -> str:
+        return to_json(event, out)
+
+    return render

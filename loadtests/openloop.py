@@ -11,6 +11,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,9 @@ POISSON_MORE = 1.1  # a Poisson run has a few requests more or fewer than rate b
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 when it ran, 2 when it could not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may be of any encoding
     parser = _parser()
     options = parser.parse_args(arguments)
     try:

@@ -4,14 +4,18 @@ import sys
 
 
 def main() -> None:
-    """Run one command. Every expected fault is a clear paragraph and a stable exit code."""
-    from livesale.cli.app import app
-    from livesale.cli.faults import explain
+    """Run one command. Every fault is a stable exit code, an expected one a clear paragraph too."""
+    from livesale.cli import faults
+    from livesale.cli.streams import open_streams
 
+    open_streams()
     try:
-        app()
-    except Exception as fault:  # the outermost frame: what `explain` knows is for people to read
-        code = explain(fault)
-        if code is None:
-            raise
-        sys.exit(code)
+        from livesale.cli.app import app
+
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit:
+        raise
+    except BaseException as fault:  # the outermost frame: only here is the exit code known
+        code = faults.explain(fault)
+    sys.exit(code if isinstance(code, int) else 0)

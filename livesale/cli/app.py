@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from livesale.cli import bag, drops, inspect, load, recover, run, setup
-from livesale.cli.pipes import Commands
+from livesale.cli.streams import Commands
 
 app = typer.Typer(
     name="livesale",

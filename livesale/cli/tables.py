@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from livesale.paper import print_json as print_json
 from livesale.paper import print_out
 from livesale.wording import counted
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from livesale.store.catalogue import Drop
 
 _COLOUR = {"good": "green", "note": "yellow", "problem": "bold red"}  # by doctor.Verdict
-
-
-def print_json(value: Any) -> None:
-    """Any of the types here, or a list of them, as one line."""
-    typer.echo(msgspec.json.encode(value).decode())
 
 
 def print_checks(checks: "Sequence[Check]") -> None:

@@ -20,7 +20,7 @@ from livesale.demo.piece import SalePiece
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
 from livesale.demo.tell import told
 from livesale.demo.view import fits
-from livesale.paper import print_out
+from livesale.paper import print_json, print_out
 from livesale.run_folder import run_folder
 from livesale.server.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
@@ -96,7 +96,7 @@ async def _show(settings: Settings, piece: Piece) -> Outcome:
     if piece.options.json:
         result = await piece.play(settings)
         found = {"options": piece.options, **msgspec.to_builtins(result)}
-        print(msgspec.json.encode(found).decode())
+        print_json(found)
         return result
     console = Console(highlight=False)
     drawn = sys.stdout.isatty() and fits(*console.size)

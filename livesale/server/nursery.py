@@ -32,6 +32,7 @@ MODULES = (
     "sqlalchemy.dialects.sqlite",
 )
 MAX_LINE_BYTES = 65_536
+CRASHED = 70  # as livesale.cli.faults says; imported here it would slow the start
 
 
 def main(wire: socket.socket) -> None:
@@ -70,7 +71,7 @@ def _fork(command: list[str], wire: socket.socket, waiting: selectors.BaseSelect
     pid = os.fork()
     if pid:
         return pid
-    code = 1
+    code = CRASHED
     try:
         die_with_parent(nursery)()
         wire.close()
@@ -95,7 +96,7 @@ def _live(command: list[str]) -> int:
     except SystemExit as end:
         if isinstance(end.code, int):
             return end.code
-        return 0 if end.code is None else 1
+        return 0 if end.code is None else CRASHED
     return 0
 
 

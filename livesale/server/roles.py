@@ -14,7 +14,7 @@ from livesale.live.keeper import RoomKeeper
 from livesale.payments.choose import make_gateway
 from livesale.reminders.sender import ReminderSender
 from livesale.reminders.wechat import make_messenger
-from livesale.server.signals import watch_signals
+from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.settings import Settings
 from livesale.tasks import report_unhandled
 from livesale.workers.keeper import Keeper
@@ -64,7 +64,7 @@ async def _run(
     logs.setup(settings, role)
     report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
-    watch_signals(stop, at_once=lambda: os._exit(1))
+    watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=role) as deployment:
         worker = make(deployment, metrics.REGISTRY)
         async with metrics.serve(settings, role):

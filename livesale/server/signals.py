@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+STOPPED_AT_ONCE = 130  # exit code after a second signal: never 1, which is a verdict of an audit
+
 log = structlog.get_logger(__name__)
 
 

@@ -13,7 +13,7 @@ from livesale.app import DRAINING, build_app
 from livesale.deployment import open_deployment
 from livesale.http.hub import HUB
 from livesale.http.protocol import ApiRunner
-from livesale.server.signals import watch_signals
+from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.server.sockets import BACKLOG, listen, refuse_handshakes
 from livesale.settings import Settings
 from livesale.tasks import report_unhandled
@@ -35,7 +35,7 @@ async def _serve(settings: Settings, name: str) -> int:
     logs.setup(settings, name)
     report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
-    watch_signals(stop, at_once=lambda: os._exit(1))
+    watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=name) as deployment:
         runner = ApiRunner(build_app(deployment), settings.http)
         await runner.setup()
