@@ -37,12 +37,12 @@ bench-room: .venv/.dev ## Measure a live room with 10,000 viewers; ARGS="--quick
 load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
 	@$(bin)/livesale load $(ARGS)
 
-check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts
+check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts, steps of migrations
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check --quiet .
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo 2>&1
-	@$(bin)/pytest --no-header -q -p no:cacheprovider tests/lua/test_headers.py
+	@$(bin)/pytest --no-header -q -p no:cacheprovider tests/lua/test_headers.py tests/livesale/store/test_migration_files.py
 
 fmt: .venv/.dev ## Format, and mend what can be mended
 	@$(bin)/ruff check --fix --quiet . || true

@@ -17,7 +17,7 @@ from livesale.partitions import check_partitions, claim_partitions
 from livesale.settings import Settings
 from livesale.startup import SQL_URL, check_redis, check_replicas, check_sql, unreachable_redis
 from livesale.store import database
-from livesale.store.schema import is_current, migrate
+from livesale.store.schema import migrate, progress
 from livesale.watchman import Watchman
 from stock.connection import connect
 from stock.gateway import RedisEngine
@@ -130,9 +130,7 @@ async def prepare_schema(settings: Settings, sql: AsyncEngine) -> None:
     """Migrate the embedded database; refuse another one that has not been migrated."""
     if settings.sql.url == "embedded":
         await migrate(sql)
-    elif not await is_current(sql):
-        raise Refused(
-            SQL_URL,
-            "the tables of this database are not those of this version of livesale",
-            "Run `livesale migrate`.",
-        )
+        return
+    found = await progress(sql)
+    if not found.is_head:
+        raise Refused(SQL_URL, *found.explain())

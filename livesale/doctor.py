@@ -32,7 +32,7 @@ from livesale.refusals import hide_password
 from livesale.run_folder import run_folder
 from livesale.settings import Settings
 from livesale.startup import check_durability, check_eviction, check_server, check_sql
-from livesale.store.schema import head, is_current, migrate
+from livesale.store.schema import migrate, progress
 from livesale.store.tables import log_offsets
 from stock.keyspace import Keyspace
 
@@ -127,10 +127,10 @@ async def _clock(redis: Redis) -> Finding:
 async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
     if settings.sql.url == "embedded":
         return _good("tables", f"at revision {await migrate(sql)}")
-    if await is_current(sql):
-        return _good("tables", f"at revision {head()}")
-    text = f"not at revision {head()}, which this version needs"
-    return problem("tables", text, "Run `livesale migrate`.")
+    found = await progress(sql)
+    if found.is_head:
+        return _good("tables", f"at revision {found.revision}")
+    return problem("tables", *found.explain())
 
 
 async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:

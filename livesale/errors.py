@@ -4,6 +4,8 @@
     ├── Refused            this process must not start: a setting or a store contradicts a promise
     ├── StartFailed        a child process ended, or hung, at its start (livesale.server.supervisor)
     ├── StoreUnavailable   SQL does not answer (livesale.store.errors)
+    ├── SchemaTooNew       the tables are of a later version (livesale.store.errors)
+    ├── SchemaDiffers      a migration finds a table that is not its own (livesale.store.errors)
     ├── Contradiction      a log entry does not follow from what SQL holds (livesale.store.plan)
     │   └── BooksDiffer    it does not continue from the books in SQL (livesale.store.ledger)
     ├── Halted             a partition is not this writer's any more (livesale.workers)

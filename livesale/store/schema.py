@@ -5,6 +5,11 @@ SQLAlchemy, and nearly every process finds its tables as they should be. An empt
 them from `livesale.store.tables` at once; a test holds the two ways against each other.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     Connection,
@@ -15,8 +20,10 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from livesale.store.errors import SchemaTooNew
 from livesale.store.tables import metadata
 
 HEAD = "0011_room_numbers"  # the last of the migrations
@@ -36,7 +43,9 @@ _LOCK_WAIT_S = 60
 async def migrate(engine: AsyncEngine) -> str:
     """Create or upgrade all tables and say the revision. Safe to run twice, and at the same time.
 
-    Raises TimeoutError when another process has been migrating for a minute.
+    A run that was cut anywhere is continued by the next one: livesale.store.migrations.steps.
+    Raises TimeoutError when another process has been migrating for a minute, SchemaTooNew for
+    tables of a later version, SchemaDiffers for tables that are not of livesale.
     """
     async with engine.connect() as connection:
         await connection.execution_options(livesale_writes=True)
@@ -45,15 +54,56 @@ async def migrate(engine: AsyncEngine) -> str:
             return revision
 
 
-async def is_current(engine: AsyncEngine) -> bool:
-    """Whether the tables are those that this version of livesale expects."""
-    async with engine.connect() as connection:
-        return await connection.run_sync(_revision) == HEAD
-
-
 def head() -> str:
     """The revision of this version of livesale."""
     return HEAD
+
+
+class Progress(Struct, frozen=True):
+    """How far a database is. `revision` is the last whole migration, None before the first.
+
+    Of the `left` steps behind it `done` are in the database already: a migration was cut, or runs
+    now (`running`). `known` is False for a revision of a later version of livesale.
+    """
+
+    revision: str | None
+    known: bool = True
+    running: bool = False
+    left: int = 0
+    done: int = 0
+
+    @property
+    def is_head(self) -> bool:
+        return self.revision == HEAD
+
+    def explain(self) -> tuple[str, str]:
+        """What is wrong, and its cure. Only where `is_head` is False."""
+        if not self.known:
+            return (
+                f"the tables are at revision {self.revision}, of a later version of livesale",
+                "Use that version.",
+            )
+        at = f"at revision {self.revision}" if self.revision else "before the first revision"
+        counted = f"{self.done} of the {self.left} steps to revision {HEAD} are done"
+        if self.running:
+            return f"a migration runs now: {counted}", "Wait until it ends, then look again."
+        if self.done:
+            return (
+                f"a migration was cut: the tables are {at}, and {counted}",
+                "Run `livesale migrate` again: it goes on from there.",
+            )
+        if self.revision is None:
+            return "this database has no tables of livesale", "Run `livesale migrate`."
+        return (
+            f"the tables are {at}, and this version needs revision {HEAD}",
+            "Run `livesale migrate`.",
+        )
+
+
+async def progress(engine: AsyncEngine) -> Progress:
+    """How far the tables are. Changes nothing."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_progress)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -64,7 +114,8 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> str:
-    if _revision(connection) == HEAD:  # written when its last table stood
+    revision = _revision(connection)
+    if revision == HEAD:  # written when its last table stood
         return HEAD
     if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
         metadata.create_all(connection)
@@ -75,24 +126,81 @@ def _upgrade(connection: Connection) -> str:
     return HEAD
 
 
+def _progress(connection: Connection) -> Progress:
+    revision = _revision(connection)
+    if revision == HEAD:
+        return Progress(revision)
+    pending = _pending(revision)
+    if pending is None:
+        return Progress(revision, known=False)
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+
+    from livesale.store.migrations.steps import only_look
+
+    with Operations.context(MigrationContext.configure(connection)), only_look() as steps:
+        for script in pending:
+            script.module.upgrade()
+    owner = None
+    if _needs_lock(connection):
+        owner = connection.scalar(text("SELECT IS_USED_LOCK(:name)"), {"name": _LOCK_NAME})
+    done = sum(step.done for step in steps)
+    return Progress(revision, running=owner is not None, left=len(steps), done=done)
+
+
+def _pending(revision: str | None) -> list[Any] | None:
+    """The migrations behind a revision, oldest first; None for a revision that is not ours."""
+    from alembic.script import ScriptDirectory
+
+    scripts = list(ScriptDirectory.from_config(_config()).walk_revisions())  # newest first
+    names = [script.revision for script in scripts]
+    if revision is not None and revision not in names:
+        return None
+    return scripts[: names.index(revision) if revision else None][::-1]
+
+
 def _migrate(connection: Connection) -> None:
     from alembic import command
+    from alembic.util import CommandError
+
+    config = _config()
+    config.attributes["connection"] = connection
+    with _one_at_a_time(connection):
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            found = _progress(connection)
+            if found.known:
+                raise
+            raise SchemaTooNew(*found.explain()) from None
+
+
+def _config() -> Any:
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "livesale.store:migrations")
-    config.attributes["connection"] = connection
-    # DDL commits by itself in MySQL, so a transaction keeps no second process out: a named lock
-    # does. SQLite's write lock covers it all.
-    named_lock = connection.dialect.name in ("mysql", "mariadb")
-    if named_lock:
-        taken = connection.scalar(
-            text("SELECT GET_LOCK(:name, :wait_s)"), {"name": _LOCK_NAME, "wait_s": _LOCK_WAIT_S}
-        )
-        if taken != 1:
-            raise TimeoutError("another process has been migrating this database for a minute")
+    return config
+
+
+@contextmanager
+def _one_at_a_time(connection: Connection) -> Iterator[None]:
+    """DDL commits by itself in MySQL, so a transaction keeps no second process out: a named lock
+    does. The server frees it with the session. SQLite's write lock covers it all."""
+    if not _needs_lock(connection):
+        yield
+        return
+    taken = connection.scalar(
+        text("SELECT GET_LOCK(:name, :wait_s)"), {"name": _LOCK_NAME, "wait_s": _LOCK_WAIT_S}
+    )
+    if taken != 1:
+        raise TimeoutError("another process has been migrating this database for a minute")
     try:
-        command.upgrade(config, "head")
+        yield
     finally:
-        if named_lock:
+        with suppress(SQLAlchemyError):  # the session may be dead: then so is the lock
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+
+
+def _needs_lock(connection: Connection) -> bool:
+    return connection.dialect.name in ("mysql", "mariadb")

@@ -1,7 +1,8 @@
 """${message}"""
 
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

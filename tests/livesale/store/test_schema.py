@@ -31,14 +31,14 @@ def _difference(connection: Connection) -> list[object]:
 
 async def test_migrations_make_the_tables(empty: AsyncEngine) -> None:
     # given a database without tables
-    assert not await schema.is_current(empty)
+    assert not (await schema.progress(empty)).is_head
     # when it is migrated
     revision = await schema.migrate(empty)
     # then nothing is left to change
     async with empty.connect() as connection:
         assert await connection.run_sync(_difference) == []
     assert revision == schema.head()
-    assert await schema.is_current(empty)
+    assert (await schema.progress(empty)).is_head
 
 
 async def test_migrating_twice_and_at_once_is_harmless(empty: AsyncEngine) -> None:
@@ -88,7 +88,7 @@ async def test_an_empty_sqlite_gets_what_the_migrations_make(
         await connection.run_sync(schema._migrate)
     # then both hold the same, to the letter
     assert await _contents(at_once) == await _contents(step_by_step)
-    assert await schema.is_current(step_by_step)
+    assert (await schema.progress(step_by_step)).is_head
     for engine in (at_once, step_by_step):
         await engine.dispose()
 

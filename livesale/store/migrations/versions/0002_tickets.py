@@ -1,7 +1,8 @@
 """Purchase tickets and the challenge before them, by drop."""
 
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = "0002_tickets"
 down_revision = "0001"
@@ -10,8 +11,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
+    steps.add_column(
         "drops",
         sa.Column("ticket_required", sa.Boolean(), nullable=False, server_default=sa.false()),
     )
-    op.add_column("drops", sa.Column("challenge", sa.Integer(), nullable=False, server_default="0"))
+    steps.add_column(
+        "drops", sa.Column("challenge", sa.Integer(), nullable=False, server_default="0")
+    )

@@ -3,25 +3,17 @@
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = "0003_payments"
 down_revision = "0002_tickets"
 branch_labels = None
 depends_on = None
 
-OPTIONS: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-    "mariadb_engine": "InnoDB",
-    "mariadb_charset": "utf8mb4",
-    "mariadb_collate": "utf8mb4_bin",
-}
-
 
 def upgrade() -> None:
-    op.create_table(
+    steps.create_table(
         "prepays",
         sa.Column("order_id", sa.String(32), primary_key=True),
         sa.Column("gateway", sa.String(12), nullable=False),
@@ -33,9 +25,8 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
-        **OPTIONS,
     )
-    op.create_index("prepays_by_next", "prepays", ["state", "next_ms"])
+    steps.create_index("prepays_by_next", "prepays", ["state", "next_ms"])
     for name, kind, default in (
         ("reason", sa.String(16), ""),
         ("note", sa.String(200), ""),
@@ -46,6 +37,6 @@ def upgrade() -> None:
         ("updated_ms", sa.BigInteger(), "0"),
     ):
         column: sa.Column[Any] = sa.Column(name, kind, nullable=False, server_default=default)
-        op.add_column("refunds", column)
-    op.create_index("refunds_by_next", "refunds", ["state", "next_ms"])
-    op.create_index("refunds_by_order", "refunds", ["order_id"])
+        steps.add_column("refunds", column)
+    steps.create_index("refunds_by_next", "refunds", ["state", "next_ms"])
+    steps.create_index("refunds_by_order", "refunds", ["order_id"])

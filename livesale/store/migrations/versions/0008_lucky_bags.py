@@ -1,27 +1,17 @@
 """Lucky bags: what was promised, who entered, and what became of the prizes."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = "0008_lucky_bags"
 down_revision = "0007_people"
 branch_labels = None
 depends_on = None
 
-MYSQL_OPTIONS: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-    "mariadb_engine": "InnoDB",
-    "mariadb_charset": "utf8mb4",
-    "mariadb_collate": "utf8mb4_bin",
-}
-
 
 def upgrade() -> None:
-    op.create_table(
+    steps.create_table(
         "bags",
         sa.Column("bag_id", sa.String(15), primary_key=True),
         sa.Column("room_id", sa.String(15), nullable=False),
@@ -42,20 +32,18 @@ def upgrade() -> None:
         sa.Column("entries", sa.Integer(), nullable=True),
         sa.Column("drawn_ms", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(16), nullable=True),
-        **MYSQL_OPTIONS,
     )
-    op.create_index("bags_by_room", "bags", ["room_id", "bag_id"])
-    op.create_index("bags_by_state", "bags", ["state", "draws_ms"])
-    op.create_table(
+    steps.create_index("bags_by_room", "bags", ["room_id", "bag_id"])
+    steps.create_index("bags_by_state", "bags", ["state", "draws_ms"])
+    steps.create_table(
         "bag_entries",
         sa.Column("bag_id", sa.String(15), primary_key=True),
         sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("entry_id", sa.String(20), nullable=False),
         sa.Column("buyer_id", sa.String(40), nullable=False),
-        **MYSQL_OPTIONS,
     )
-    op.create_index("bag_entries_by_buyer", "bag_entries", ["bag_id", "buyer_id"], unique=True)
-    op.create_table(
+    steps.create_index("bag_entries_by_buyer", "bag_entries", ["bag_id", "buyer_id"], unique=True)
+    steps.create_table(
         "bag_prizes",
         sa.Column("bag_id", sa.String(15), primary_key=True),
         sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
@@ -67,11 +55,5 @@ def upgrade() -> None:
         sa.Column("claim_by_ms", sa.BigInteger(), nullable=True),
         sa.Column("claimed_ms", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(16), nullable=True),
-        **MYSQL_OPTIONS,
     )
-    op.create_index("bag_prizes_by_buyer", "bag_prizes", ["bag_id", "buyer_id"], unique=True)
-
-
-def downgrade() -> None:
-    for name in ("bag_prizes", "bag_entries", "bags"):
-        op.drop_table(name)
+    steps.create_index("bag_prizes_by_buyer", "bag_prizes", ["bag_id", "buyer_id"], unique=True)

@@ -1,7 +1,8 @@
 """Rooms: what an abnormal one goes back to when its host is heard of again."""
 
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = "0009_was_paused"
 down_revision = "0008_lucky_bags"
@@ -10,10 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
+    steps.add_column(
         "rooms", sa.Column("was_paused", sa.Boolean(), nullable=False, server_default=sa.false())
     )
-
-
-def downgrade() -> None:
-    op.drop_column("rooms", "was_paused")

@@ -1,27 +1,17 @@
 """Reminders: who wants to be told before a room begins or a drop opens."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from alembic import op
+
+from livesale.store.migrations import steps
 
 revision = "0010_reminders"
 down_revision = "0009_was_paused"
 branch_labels = None
 depends_on = None
 
-MYSQL_OPTIONS: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-    "mariadb_engine": "InnoDB",
-    "mariadb_charset": "utf8mb4",
-    "mariadb_collate": "utf8mb4_bin",
-}
-
 
 def upgrade() -> None:
-    op.create_table(
+    steps.create_table(
         "reminders",
         sa.Column("kind", sa.String(12), primary_key=True),
         sa.Column("target_id", sa.String(15), primary_key=True),
@@ -34,12 +24,9 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(100), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
-        **MYSQL_OPTIONS,
     )
-    op.create_index("reminders_by_state", "reminders", ["state", "kind", "target_id", "buyer_id"])
-    op.create_index("reminders_by_change", "reminders", ["state", "updated_ms"])
-    op.create_index("reminders_by_buyer", "reminders", ["buyer_id", "state"])
-
-
-def downgrade() -> None:
-    op.drop_table("reminders")
+    steps.create_index(
+        "reminders_by_state", "reminders", ["state", "kind", "target_id", "buyer_id"]
+    )
+    steps.create_index("reminders_by_change", "reminders", ["state", "updated_ms"])
+    steps.create_index("reminders_by_buyer", "reminders", ["buyer_id", "state"])
