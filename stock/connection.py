@@ -9,15 +9,21 @@ Every connection knows which server it reached: `server_id` is the server's run_
 with each start. Another server can only be reached by another connection, so whoever compares it
 before each call notices a restart, a swap or a failover at no cost. (An empty script cache says
 less: a primary that comes back to its post still knows the scripts of its first time there.)
+
+A connection that died while it was idle is replaced before anything is sent: see `stock.idle`. The
+check of redis-py's pool does not do this: it is off where maintenance notifications are not off,
+and it does not see a reset.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -29,8 +35,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from stock.idle import KEEPALIVE, LISTEN_S, PING_S, QUIET_S
 
 SENTINEL = "sentinel://"
 SENTINEL_PORT = 26_379
@@ -44,6 +53,29 @@ _pack_one: Callable[..., bytes] = hiredis.pack_command
 class _CancelSafe(AbstractConnection):
     server_id = ""
     greet: Greeting | None = None
+    used_s = 0.0  # time.monotonic() when it was last known to live
+
+    async def is_clean(self) -> bool:
+        """Whether it is open, as far as the kernel knows, with nothing left to read."""
+        writer = self._writer
+        try:
+            return writer is not None and not writer.is_closing() and not await self.can_read()
+        except RedisError:
+            return False
+
+    async def answers(self) -> bool:
+        """Whether the server answers a PING within PING_S. One that does not is disconnected."""
+        try:
+            async with asyncio.timeout(PING_S):
+                await self.send_command("PING", check_health=False)
+                await self.read_response()
+        except ResponseError:
+            pass  # a refusal is an answer too
+        except (RedisError, OSError, TimeoutError):
+            await self.disconnect(nowait=True)
+            return False
+        self.used_s = time.monotonic()
+        return True
 
     def pack_command(self, *args: Any) -> list[bytes]:
         try:
@@ -76,6 +108,7 @@ class _CancelSafe(AbstractConnection):
         about = _read_info(str(await self.read_response()))
         self.check_role(about["role"])
         self.server_id = about["run_id"]
+        self.used_s = time.monotonic()
         if self.greet is not None:
             self.greet(self.server_id)
 
@@ -124,6 +157,39 @@ class _ThroughSentinel(_Tcp):
             raise RedisConnectionError(f"{self.host}:{self.port} is no primary any more")
 
 
+class Pool(BlockingConnectionPool):
+    """Hands out connections that live: what died while it was idle is connected again."""
+
+    _distrusted_s = 0.0  # what was not used since then is replaced without asking
+
+    async def lives(self, connection: Any) -> bool:
+        """Whether a connection that was idle may be used. One that was used just now may.
+
+        Where one did not answer, all that were quiet at that time are taken for dead: the wait of
+        PING_S is paid once and not by each of them in turn.
+        """
+        if not await connection.is_clean():
+            return False
+        now_s = time.monotonic()
+        if now_s - connection.used_s < QUIET_S:
+            return True
+        if connection.used_s < self._distrusted_s:
+            return False
+        if await connection.answers():
+            return True
+        self._distrusted_s = max(self._distrusted_s, now_s - QUIET_S)
+        return False
+
+    async def ensure_connection(self, connection: Any) -> None:
+        if connection.is_connected and not await self.lives(connection):
+            await connection.disconnect(nowait=True)
+        await connection.connect()
+
+    async def release(self, connection: Any) -> None:
+        connection.used_s = time.monotonic()
+        await super().release(connection)
+
+
 _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
     Connection: _Tcp,
     SSLConnection: _Tls,
@@ -153,7 +219,9 @@ def connect(
     else:
         options = dict(parse_url(url))
         kind = _CLASSES[options.pop("connection_class", Connection)]
-    pool = BlockingConnectionPool(
+    if issubclass(kind, Connection):
+        options = {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE} | options
+    pool = Pool(
         connection_class=type(kind.__name__, (kind,), {"greet": staticmethod(greet)})
         if greet
         else kind,
@@ -164,9 +232,30 @@ def connect(
         decode_responses=True,
         encoding_errors="surrogateescape",
         retry=Retry(NoBackoff(), 0),
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
         **options,
     )
     return Redis.from_pool(pool)
+
+
+async def next_message(pubsub: PubSub) -> dict[str, Any]:
+    """The next message of a subscription, however long that takes.
+
+    After LISTEN_S of silence the server is pinged. Raises ConnectionError when it does not answer
+    within PING_S: a subscription that died in silence would never hear anything again.
+    """
+    asked = False
+    while True:
+        timeout_s = PING_S if asked else LISTEN_S
+        heard = await pubsub.parse_response(block=False, timeout=timeout_s)
+        if heard is None and asked:
+            raise RedisConnectionError(f"no answer within {PING_S} s")
+        if heard is None:
+            await pubsub.ping()
+        elif heard != "PONG":  # which `handle_message` cannot read as text
+            message: dict[str, Any] = await pubsub.handle_message(heard)
+            return message
+        asked = heard is None
 
 
 async def find_primary(

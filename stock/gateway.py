@@ -10,6 +10,7 @@ that was restarted, swapped for another or promoted is met before the first call
 `on_other_server` says whether it may be used.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -324,10 +325,14 @@ class RedisEngine:
     async def _take(self) -> Any:
         try:
             while self._spare:
-                connection = self._spare.pop()
-                if connection.is_connected and not await connection.can_read():
+                connection, lives = self._spare.pop(), False
+                try:
+                    lives = await self._pool.lives(connection)
+                finally:
+                    if not lives:
+                        await self._let_go(connection)
+                if lives:
                     return connection
-                await self._let_go(connection)
             return await self._pool.get_connection()
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
@@ -384,6 +389,7 @@ class RedisEngine:
             raise
         finally:
             if len(self._spare) < self._max_spare and connection.is_connected:
+                connection.used_s = time.monotonic()
                 self._spare.append(connection)
             else:
                 await self._pool.release(connection)

@@ -22,6 +22,7 @@ from livesale.identity.errors import (
     LoginTooOften,
     LoginUnavailable,
 )
+from livesale.outgoing import open_session
 from stock.ids import is_buyer_id
 
 _MAX_ANSWER_BYTES = 65_536
@@ -91,7 +92,7 @@ class WeChatLogin:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """One client session for all logins. Cookies are nobody's business."""
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as self._session:
+        async with open_session() as self._session:
             yield
         self._session = None
 

@@ -20,7 +20,7 @@ from livesale.live.channel import Channel
 from livesale.live.copy import RoomCopy
 from livesale.live.keys import RoomKeys, room_of_channel
 from livesale.tasks.backoff import Backoff
-from stock.connection import connect
+from stock.connection import connect, next_message
 from stock.errors import StockError, Unreachable
 
 OPEN_S = 5.0  # a channel that is not up by then: Redis is away
@@ -132,7 +132,7 @@ class Channels:
                 for room_id in self._channels.keys() - {room_of_channel(name) for name in names}:
                     await self._subscribe(room_id)
                 while True:
-                    self._take(await pubsub.get_message(timeout=None))
+                    self._take(await next_message(pubsub))
                     backoff.reset()
             except (RedisError, OSError) as fault:
                 log.warning("the rooms hear nothing", reason=f"{type(fault).__name__}: {fault}")

@@ -17,6 +17,7 @@ from yarl import URL
 
 from livesale.answers import AnswerTooLarge, read_bounded
 from livesale.metrics import GATEWAY_FAULTS
+from livesale.outgoing import open_session
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.wechat_signing import (
     answer_message,
@@ -69,8 +70,7 @@ class WeChatPayApi:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         with ThreadPoolExecutor(THREADS, "wechatpay") as self._threads:
-            jar = aiohttp.DummyCookieJar()
-            async with aiohttp.ClientSession(cookie_jar=jar, auto_decompress=True) as self._session:
+            async with open_session() as self._session:
                 yield
         self._session = self._threads = None
 

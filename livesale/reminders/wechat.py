@@ -13,11 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from livesale.answers import AnswerTooLarge, read_bounded
+from livesale.outgoing import open_session
 from livesale.reminders.access_token import MAX_ANSWER_BYTES, AccessToken
 from livesale.reminders.messages import Delivery, Message, MessengerAway, Outcome
 from livesale.settings import Settings
-
-IDLE_S = 5.0
 
 _STALE_TOKEN = {40001, 40014, 42001}
 _OUTCOMES = {
@@ -55,10 +54,7 @@ class WeChatMessages:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        # A connection that was idle may be dead without a word, and a message into it is `unsure`.
-        line = aiohttp.TCPConnector(keepalive_timeout=IDLE_S, limit=0)
-        jar = aiohttp.DummyCookieJar()
-        async with aiohttp.ClientSession(connector=line, cookie_jar=jar) as self._session:
+        async with open_session(at_once=0) as self._session:
             yield
         self._session = None
 

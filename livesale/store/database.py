@@ -4,6 +4,8 @@ Every session is READ COMMITTED: the writer changes rows by primary key or by a 
 count it checks, so it needs no gap locks, and those of REPEATABLE READ would make two partitions
 wait for each other. Who must see one instant, as the audit does, opens a `snapshot`.
 SQLite runs in WAL mode with synchronous=FULL: a commit is on disk, and readers never wait.
+A connection that died while it was idle is replaced when it is taken from the pool: see
+`stock.idle`. SQLAlchemy's own ping has no bound, and waits for ever where packets vanish.
 """
 
 import asyncio
@@ -14,13 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, AdaptedConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from stock.idle import PING_S, keep_alive
 
 EMBEDDED_FILE = "livesale.sqlite3"
 
 _WRITES = "livesale_writes"
 _TIMEOUT = "livesale_timeout_s"
+_FRESH = "livesale_fresh"
 # Strict: a value that does not fit is refused, never cut. The waits end before our own deadline
 # does, and the server drops the locks of a client that vanished without a word.
 _MYSQL_SESSION = (
@@ -79,12 +86,11 @@ def connect(
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         target,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout_s,
-        pool_pre_ping=True,
         pool_recycle=240,  # before the server's wait_timeout
         isolation_level="READ COMMITTED",
         connect_args={
@@ -94,6 +100,9 @@ def connect(
         },
         execution_options={_TIMEOUT: timeout_s},
     )
+    event.listen(engine.sync_engine, "connect", _watch_mysql)
+    event.listen(engine.sync_engine, "checkout", _check_mysql)
+    return engine
 
 
 @asynccontextmanager
@@ -123,6 +132,29 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def _timeout_of(engine: AsyncEngine) -> float | None:
     timeout_s: float | None = engine.get_execution_options().get(_TIMEOUT)
     return timeout_s
+
+
+def _watch_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry) -> None:
+    keep_alive(connection.driver_connection._writer.get_extra_info("socket"))
+    record.info[_FRESH] = True
+
+
+def _check_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
+    """See that the server answers, on a connection that was used before.
+
+    Raises InvalidatePoolError: the pool then replaces all that it has, and goes on.
+    """
+    if record.info.pop(_FRESH, False):
+        return
+    try:
+        connection.run_async(_ping)
+    except Exception as fault:  # aiomysql has no one class for a connection that is of no use
+        raise InvalidatePoolError(f"{type(fault).__name__}: {fault}") from fault
+
+
+async def _ping(driver: Any) -> None:
+    async with asyncio.timeout(PING_S):
+        await driver.ping(reconnect=False)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

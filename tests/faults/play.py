@@ -92,7 +92,7 @@ class Play:
         self._rate = rate
         self._busy_s = 0.0
         self._began = time.monotonic()
-        redis = connect(f"unix://{system.proxy.socket}", connections=8, timeout_s=1.5)
+        redis = connect(f"unix://{system.proxy.address}", connections=8, timeout_s=1.5)
         self._bank_redis = redis
         self._engine = RedisEngine(redis, system.keyspace, dict.fromkeys(range(PARTITIONS), 1))
         self.shop = Shop(system.livesale.port, TokenSigner.from_settings(load_settings()))

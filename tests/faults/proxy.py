@@ -1,37 +1,75 @@
-"""A proxy on a unix socket that can lose, delay or cut what goes through it."""
+"""A proxy that can lose, delay or cut what goes through it, and end connections that are idle."""
 
 import asyncio
 import random
+import socket
+import struct
+from enum import StrEnum
 from pathlib import Path
 from typing import cast
 
+LOOK_S = 0.1  # between two looks at idle connections
+_NO_LINGER = struct.pack("ii", 1, 0)  # close() sends a reset
+
+Address = Path | int  # a unix socket, or a port of 127.0.0.1
+
+
+class Ending(StrEnum):
+    """How an idle connection ends. One that is forgotten stays open, and all packets vanish."""
+
+    CLOSE = "close"
+    RESET = "reset"
+    FORGET = "forget"
+
 
 class Proxy:
-    """Stands between the service and Redis. `upstream` may change: new connections go there.
+    """Stands between the service and a store. `upstream` may change: new connections go there.
+
+    Each address is the path of a unix socket or a port of 127.0.0.1; resets need a port.
+    With `idle_s` a connection that carried nothing for so long ends by `ending`.
 
     `lose` is the chance that a reply is swallowed, together with all that follows it on that
     connection; `cut` the chance that the connection is closed in place of a reply; `delay_s` is how
     long each reply is kept. Requests always arrive: what is lost is the answer.
     """
 
-    def __init__(self, socket: Path, upstream: Path, seed: int = 0) -> None:
-        self.socket = socket
+    def __init__(
+        self,
+        address: Address,
+        upstream: Address,
+        seed: int = 0,
+        *,
+        idle_s: float | None = None,
+        ending: Ending = Ending.CLOSE,
+    ) -> None:
+        self.address = address
         self.upstream = upstream
+        self.idle_s = idle_s
+        self.ending = ending
+        self.ended = 0  # idle connections
+        self.opened = 0  # connections in all
         self.lose = 0.0
         self.cut = 0.0
         self.delay_s = 0.0
         self.lost = 0
         self._chance = random.Random(seed)
         self._server: asyncio.Server | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._ways: set[_Way] = set()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Front(self), str(self.socket))
+        if isinstance(self.address, Path):
+            self._server = await loop.create_unix_server(lambda: _Front(self), str(self.address))
+        else:
+            self._server = await loop.create_server(lambda: _Front(self), "127.0.0.1", self.address)
+        self._looking = loop.create_task(self._end_idle())
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        if self._looking is not None:
+            self._looking.cancel()
         self.cut_all()
         await asyncio.sleep(0)
 
@@ -39,6 +77,19 @@ class Proxy:
         """Close every connection, as a cable that is pulled."""
         for way in list(self._ways):
             way.close()
+
+    def end_all(self, ending: Ending) -> None:
+        """End every connection as if it had been idle for too long."""
+        for way in list(self._ways):
+            way.end(ending)
+
+    async def _end_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for way in list(self._ways):
+                if self.idle_s is not None and loop.time() - way.used_s > self.idle_s:
+                    way.end(self.ending)
 
     def heal(self) -> None:
         self.lose = self.cut = self.delay_s = 0.0
@@ -48,6 +99,7 @@ class Proxy:
 
     def add(self, way: "_Way") -> None:
         self._ways.add(way)
+        self.opened += 1
 
     def remove(self, way: "_Way") -> None:
         self._ways.discard(way)
@@ -71,11 +123,16 @@ class _Way:
         self.front = front
         self.back: asyncio.Transport | None = None
         self.mute = False
+        self.forgotten = False
+        self.used_s = asyncio.get_running_loop().time()
         self._last_at = 0.0  # when the last delayed reply goes on
         self._early = bytearray()  # sent before the other end was connected
         proxy.add(self)
 
     def ask(self, data: bytes) -> None:
+        if self.forgotten:
+            return
+        self.used_s = asyncio.get_running_loop().time()
         if self.back is None:
             self._early += data
         elif not self.back.is_closing():
@@ -98,12 +155,25 @@ class _Way:
         if self.mute or self.front.is_closing():
             return
         loop = asyncio.get_running_loop()
+        self.used_s = loop.time()
         if proxy.delay_s or self._last_at > loop.time():
             # Never before the reply in front of it: the order is all that a client has.
             self._last_at = max(self._last_at + 1e-6, loop.time() + proxy.delay_s)
             loop.call_at(self._last_at, self._hand_over, data)
         else:
             self.front.write(data)
+
+    def end(self, ending: Ending) -> None:
+        if self.forgotten:
+            return
+        self.proxy.ended += 1
+        if ending is Ending.FORGET:
+            self.forgotten = self.mute = True
+            return
+        if ending is Ending.RESET:
+            end = self.front.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.close()
 
     def close(self) -> None:
         self.proxy.remove(self)
@@ -139,7 +209,11 @@ class _Front(asyncio.Protocol):
     async def _connect(self, way: _Way) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_unix_connection(lambda: _Back(way), str(self._proxy.upstream))
+            upstream = self._proxy.upstream
+            if isinstance(upstream, Path):
+                await loop.create_unix_connection(lambda: _Back(way), str(upstream))
+            else:
+                await loop.create_connection(lambda: _Back(way), "127.0.0.1", upstream)
         except OSError:
             way.close()
 

@@ -88,7 +88,7 @@ class FaultySystem:
             self.sql = database.connect(sql_url, self.folder, 4)
             self.livesale = System(
                 self.folder,
-                LIVESALE__REDIS__URL=f"unix://{self.proxy.socket}",
+                LIVESALE__REDIS__URL=f"unix://{self.proxy.address}",
                 LIVESALE__SQL__URL=sql_url,
                 **SETTINGS,
             )
