@@ -253,7 +253,7 @@ async def next_message(pubsub: PubSub) -> dict[str, Any]:
         if heard is None:
             await pubsub.ping()
         elif heard != "PONG":  # which `handle_message` cannot read as text
-            message: dict[str, Any] = await pubsub.handle_message(heard)
+            message: dict[str, Any] = await pubsub.handle_message(heard)  # type: ignore[no-untyped-call]
             return message
         asked = heard is None
 

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
@@ -33,6 +32,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from stock.barrier import Barrier
 from stock.books import Books
 from stock.errors import (
     BooksBroken,
@@ -70,7 +70,6 @@ from stock.records import unpack_reservation
 from stock.scripts import Script, load_all
 
 MAX_SPARE = 4
-BARRIER = "ls:barrier"  # a channel nobody listens to
 
 _READS = frozenset({"snapshot"})
 _FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # of the server, whatever the script
@@ -100,12 +99,12 @@ class RedisEngine:
         self.epochs = dict(epochs)
         self.server_id = ""
         self.on_other_server: Callable[[str], Awaitable[None]] | None = None
-        self._wait = (replicas, wait_ms) if replicas else None
         self._pool: Any = redis.connection_pool
         # Kept at hand, for taking one from the pool costs as much as a call; others need some, too.
         self._spare: list[Any] = []
         self._max_spare = min(MAX_SPARE, self._pool.max_connections // 2)
         self._scripts = dict(scripts or load_all())
+        self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
 
     async def load_scripts(self) -> None:
         """Make the server know every script: at start, and after SCRIPT FLUSH or a failover."""
@@ -273,7 +272,9 @@ class RedisEngine:
             named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
             return script.arrange(keys, named, rest)
 
-        return await self._answer(script, arrange, None if verb in _READS else self._wait)
+        if self._barrier is None or verb in _READS:
+            return await self._answer(script, arrange)
+        return await self._answer(script, arrange, self._barrier_key(drop_id))
 
     async def run(
         self,
@@ -284,20 +285,20 @@ class RedisEngine:
     ) -> list[Any]:
         """Run a script that is no verb of the engine; its faults are the same. No replica is
         waited for: what such a script keeps is not money."""
-        return await self._answer(script, lambda: script.arrange(keys, args, rest), None)
+        return await self._answer(script, lambda: script.arrange(keys, args, rest))
 
     async def _answer(
         self,
         script: Script,
         arrange: Callable[[], list[str | int]],
-        wait: tuple[int, int] | None,
+        barrier_key: str | None = None,
     ) -> list[Any]:
         try:
-            reply: list[Any] = await self._run(arrange, wait)
+            reply: list[Any] = await self._run(arrange, barrier_key)
         except NoScriptError:
             # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
             # often SCRIPT FLUSH comes, and makes it remember.
-            reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], wait)
+            reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], barrier_key)
         return reply
 
     def _epoch_of(self, drop_id: str) -> int:
@@ -311,13 +312,14 @@ class RedisEngine:
         """
         await self._pool.release(await self._take_approved())
 
-    async def _run(
-        self, arrange: Callable[[], list[str | int]], wait: tuple[int, int] | None
-    ) -> Any:
+    def _barrier_key(self, drop_id: str) -> str:
+        return self.keyspace.barrier(self.keyspace.partition_of(drop_id))
+
+    async def _run(self, arrange: Callable[[], list[str | int]], barrier_key: str | None) -> Any:
         connection = await self._take_approved()
-        if wait is None:
+        if self._barrier is None or barrier_key is None:
             return await self._converse(connection, _plain, arrange())
-        return await self._converse(connection, _confirmed_by, arrange(), *wait)
+        return await self._converse(connection, self._barrier.converse, arrange(), barrier_key)
 
     async def _ask(self, *command: str | int) -> Any:
         return await self._converse(await self._take(), _plain, command)
@@ -397,37 +399,6 @@ class RedisEngine:
 
 async def _plain(connection: Any, command: Sequence[str | int]) -> Any:
     return await connection.converse(tuple(command))
-
-
-async def _confirmed_by(
-    connection: AbstractConnection, command: Sequence[str | int], replicas: int, wait_ms: int
-) -> Any:
-    """The reply, once `replicas` have all that the server had written when it gave it.
-
-    WAIT by itself waits for what this connection wrote. A retry writes nothing: its first attempt
-    did, by another connection perhaps, and may have reached nobody. So something is always written
-    in between, and PUBLISH goes to the replicas without touching a key or the AOF.
-    """
-    packed = connection.pack_commands(
-        [command, ("PUBLISH", BARRIER, ""), ("WAIT", replicas, wait_ms)]
-    )
-    await connection.send_packed_command(packed)
-    fault: ResponseError | None = None
-    reply: Any = None
-    try:
-        reply = await connection.read_response()
-    except ResponseError as error:
-        fault = error
-    try:
-        await connection.read_response()
-        confirmed = int(await connection.read_response())
-    except ResponseError as error:
-        raise OutcomeUnknown(f"no replica could be asked: {error}") from error
-    if fault is not None:
-        raise fault  # it changed nothing: there is nothing to confirm
-    if confirmed < replicas:
-        raise OutcomeUnknown(f"{confirmed} of {replicas} replicas confirmed within {wait_ms} ms")
-    return reply
 
 
 def _names(keys: DropKeys) -> dict[str, str]:

@@ -44,6 +44,10 @@ class Keyspace:
     def log(self, partition: int) -> str:
         return f"{self._tags[partition]}:log"
 
+    def barrier(self, partition: int) -> str:
+        """What is written for the replicas alone, to be confirmed by them."""
+        return f"{self._tags[partition]}:barrier"
+
     def pattern(self, partition: int) -> str:
         """What SCAN matches every key of a partition by."""
         return f"{self._tags[partition]}:*"

@@ -28,6 +28,7 @@ VERBS = (
     "close_drop",
     "snapshot",
     "archive_drop",
+    "barrier",
     "raise_epoch",
     "restore_drop",
     "restore_log",

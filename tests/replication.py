@@ -1,4 +1,4 @@
-"""A primary, its replicas and three Sentinels on ports of 127.0.0.1, for tests of failover."""
+"""A primary with replicas on ports of 127.0.0.1: with three Sentinels, or in cluster mode."""
 
 import shutil
 import socket
@@ -33,8 +33,13 @@ def ask(port: int, *command: str) -> str:
 class Node:
     """One Valkey on a TCP port, durable by its file as well."""
 
-    def __init__(self, folder: Path, replica_of: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, replica_of: int | None = None, *options: str, clustered: bool = False
+    ) -> None:
         self.port = free_port()
+        self.options = options
+        if clustered:
+            self.options += ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
         self.folder = folder / f"node-{self.port}"
         self.folder.mkdir()
         self.replica_of = replica_of
@@ -46,7 +51,7 @@ class Node:
         options += ["--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
         if self.replica_of is not None:
             options += ["--replicaof", f"127.0.0.1 {self.replica_of}"]
-        self.process = _spawn([valkey_binary(), *options], self.folder)
+        self.process = _spawn([valkey_binary(), *options, *self.options], self.folder)
         _wait(lambda: ask(self.port, "PING").startswith("+PONG"))
 
     def kill(self) -> None:
@@ -107,6 +112,38 @@ class Cluster:
         facts = dict(zip(told, told[2:], strict=False))
         wanted = {"num-slaves": str(len(self.replicas)), "num-other-sentinels": "2"}
         return all(facts.get(name) == value for name, value in wanted.items())
+
+
+class ClusterMode:
+    """A cluster of one shard: a primary that has every slot, and its replica."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="livesale-"))
+        self.primary = Node(self.folder, clustered=True)
+        self.replicas = [Node(self.folder, clustered=True)]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.primary.port}"
+
+    def start(self) -> None:
+        primary, (replica,) = self.primary.port, self.replicas
+        self.primary.start()
+        replica.start()
+        ask(primary, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        name = ask(primary, "CLUSTER", "MYID").split("\r\n")[1]
+        bus = self.primary.options[-1]
+        ask(replica.port, "CLUSTER", "MEET", "127.0.0.1", str(primary), bus)
+        _wait(lambda: ask(replica.port, "CLUSTER", "REPLICATE", name).startswith("+OK"))
+        _wait(lambda: "connected_slaves:1" in ask(primary, "INFO", "replication"))
+        _wait(lambda: "state=online" in ask(primary, "INFO", "replication"))
+        _wait(lambda: "cluster_state:ok" in ask(primary, "CLUSTER", "INFO"))
+
+    def remove(self) -> None:
+        for node in (self.primary, *self.replicas):
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:

@@ -7,10 +7,11 @@ drops what it has read and stands by.
 
 import asyncio
 import time
+from typing import Any
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from livesale.continuity import find_gap
@@ -21,9 +22,11 @@ from livesale.workers.committer import Committer
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
 from livesale.workers.tail import Item, Tail, connect_reader
-from stock.gateway import BARRIER
+from stock.barrier import Barrier
+from stock.errors import OutcomeUnknown
 from stock.ids import id_key
 from stock.log import LogInfo, LogReader
+from stock.scripts import load
 
 CLOSED_S = 0.25  # before the first look at a partition that must not be written
 MEASURE_S = 0.25  # between two looks at the log while entries come
@@ -48,6 +51,12 @@ class PartitionWriter:
         self._backoff = Backoff()
         self._measured_s = 0.0
         self._trimmed_s = time.monotonic()
+        redis = deployment.settings.redis
+        self._barrier = (
+            Barrier(load("barrier"), redis.replicas, redis.wait_ms)
+            if redis.durability == "replicated"
+            else None
+        )
         self._committer = Committer(partition, deployment, self._reader, metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -134,18 +143,29 @@ class PartitionWriter:
         for on the very connection that asks: the one it was read by may have been to another
         primary. Raises RedisError.
         """
-        redis = self._deployment.settings.redis
-        if redis.durability != "replicated":
+        if self._barrier is None:
             return
-        async with self._reader.pipeline(transaction=False) as together:
-            together.xrange(self._log.key, last.id, last.id)
-            together.publish(BARRIER, "")
-            together.execute_command("WAIT", redis.replicas, redis.wait_ms)
-            found, _, confirmed = await together.execute()
+        found, *replies = await self._ask_replicas(self._barrier, last)
+        if isinstance(replies[0], NoScriptError):
+            found, *replies = await self._ask_replicas(self._barrier, last, by_source=True)
+        if isinstance(found, ResponseError):
+            raise found
         if not found or dict(found[0][1]) != dict(last.fields):
             raise RedisConnectionError(f"{last.id} is not in the log of this primary")
-        if int(confirmed) < redis.replicas:
-            raise RedisConnectionError(f"{confirmed} of {redis.replicas} replicas confirmed")
+        try:
+            self._barrier.check(*replies)
+        except OutcomeUnknown as fault:
+            raise RedisConnectionError(str(fault)) from fault
+
+    async def _ask_replicas(
+        self, barrier: Barrier, last: Item, *, by_source: bool = False
+    ) -> list[Any]:
+        key = self._deployment.keyspace.barrier(self.partition)
+        async with self._reader.pipeline(transaction=False) as together:
+            together.xrange(self._log.key, last.id, last.id)
+            for command in barrier.commands(key, by_source=by_source):
+                together.execute_command(*command)
+            return list(await together.execute(raise_on_error=False))
 
     async def _measure(self, *, idle: bool) -> None:
         """Trim behind the offset and say how far behind we are. Raises Halted."""

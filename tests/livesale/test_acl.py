@@ -267,7 +267,7 @@ KEY = "ls:{p00}:drop:x"
         "ACL LIST",
         "ACL SETUSER livesale +@all",
         "MODULE LIST",
-        "SUBSCRIBE ls:barrier",
+        "SUBSCRIBE foreign",
         "GET foreign",
         "GET ls:{r1}:room",
         "SSUBSCRIBE ls:{p00}:log",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from livesale import watchman
 from livesale.audit import audit
@@ -14,6 +15,7 @@ from livesale.deployment import Deployment, open_deployment, open_sql
 from livesale.errors import Refused
 from livesale.settings import Settings, load_settings
 from livesale.store.schema import migrate
+from livesale.store.tables import orders
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
 from stock.connection import connect
@@ -23,7 +25,7 @@ from stock.ids import keyed_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, ReserveCode
 from tests.livesale.stage import PARTITIONS, open_drop, running, until, until_written
-from tests.replication import Cluster
+from tests.replication import Cluster, ClusterMode
 
 FAULTS = (NotSent, OutcomeUnknown, FencedOff, ScriptRefused)
 
@@ -34,11 +36,14 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster | ClusterMode]:
+    cluster = getattr(request, "param", Cluster)()
     cluster.start()
     yield cluster
     cluster.remove()
+
+
+EITHER = pytest.mark.parametrize("cluster", [Cluster, ClusterMode], indirect=True)
 
 
 @pytest.fixture
@@ -126,8 +131,9 @@ async def test_a_promotion_under_load_loses_nothing_acknowledged(
     assert [check for check in await audit(deployment) if not check.ok] == []
 
 
+@EITHER
 async def test_an_answer_that_no_replica_has_is_unknown(
-    cluster: Cluster, deployment: Deployment
+    cluster: Cluster | ClusterMode, deployment: Deployment
 ) -> None:
     # given replicas that stand still
     drop_id = await open_drop(deployment)
@@ -137,6 +143,10 @@ async def test_an_answer_that_no_replica_has_is_unknown(
         with pytest.raises(OutcomeUnknown, match="0 of 1 replicas"):
             await deployment.engine.reserve(drop_id, attempt)
         # then a retry, which writes nothing, is not told more than the first attempt was
+        with pytest.raises(OutcomeUnknown):
+            await deployment.engine.reserve(drop_id, attempt)
+        # nor by a connection that has written nothing before
+        await deployment.redis.connection_pool.disconnect()
         with pytest.raises(OutcomeUnknown):
             await deployment.engine.reserve(drop_id, attempt)
     finally:
@@ -153,8 +163,9 @@ async def test_an_answer_that_no_replica_has_is_unknown(
     await until(answered)
 
 
+@EITHER
 async def test_the_writer_takes_only_what_replicas_have(
-    cluster: Cluster, deployment: Deployment
+    cluster: Cluster | ClusterMode, deployment: Deployment
 ) -> None:
     drop_id = await open_drop(deployment)
     writer = Writer(deployment)
@@ -173,6 +184,7 @@ async def test_the_writer_takes_only_what_replicas_have(
 
             # then it stays out of SQL until one has it
             await until(waiting)
+            assert await committed(deployment, attempt[0].rid) == 0
         finally:
             _signal(cluster, signal.SIGCONT)
         await until_written(deployment)
@@ -194,7 +206,14 @@ async def test_a_replica_sells_nothing(cluster: Cluster, deployment: Deployment)
     await redis.aclose()
 
 
-def _signal(cluster: Cluster, number: int) -> None:
+async def committed(deployment: Deployment, rid: str) -> int:
+    """How many orders with this id SQL has."""
+    query = select(func.count()).select_from(orders).where(orders.c.order_id == rid)
+    async with deployment.sql.connect() as connection:
+        return int(await connection.scalar(query) or 0)
+
+
+def _signal(cluster: Cluster | ClusterMode, number: int) -> None:
     for node in cluster.replicas:
         assert node.process is not None
         os.kill(node.process.pid, number)
