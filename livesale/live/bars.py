@@ -29,7 +29,7 @@ from livesale.store.rooms import Room
 from livesale.store.session import session
 
 BARS_S = 1.0  # how old the list may be by which somebody is let in
-MAX_BARS = 2_000  # of one room
+MAX_BARRED = 2_000  # buyers of one room: a bar on one of them may be renewed, changed and lifted
 MAX_S = 10 * 365 * 86_400
 
 log = structlog.get_logger(__name__)
@@ -86,8 +86,11 @@ class Bars:
         self._bans.forget(room_id)
 
     async def set(self, room_id: str, kind: BarKind, new: NewBar, by: str) -> BarView:
-        """Mute or ban, in the place of what there was. Raises RoomRefused: room_over,
-        too_many_members."""
+        """Mute or ban, in the place of what there was. Raises RoomRefused: room_over, or
+        too_many_members with `until_ms`, when the first bar ends by itself.
+
+        The bound is one of people. It never keeps a bar from being renewed, and a mute from
+        becoming a ban."""
         made_ms = await self._engine.now_ms()
         until_ms = made_ms + new.seconds * 1000
         bar = Bar(room_id, new.buyer_id, kind, until_ms, new.reason or "", by, made_ms)
@@ -98,8 +101,10 @@ class Bars:
             if room.state in OVER:
                 raise room_over()
             await store.forget_bars(connection, room_id, made_ms)
-            if await store.count_bars(connection, room_id) >= MAX_BARS:
-                raise RoomRefused("too_many_members", f"At most {MAX_BARS} are muted or banned.")
+            others, first_ms = await store.count_barred(connection, room_id, besides=new.buyer_id)
+            if others >= MAX_BARRED and not await store.bars_on(connection, room_id, new.buyer_id):
+                detail = f"{others} people are muted or banned here, the most. Lift one first."
+                raise RoomRefused("too_many_members", detail, until_ms=first_ms)
             await store.put_bar(connection, bar)
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, new.buyer_id)

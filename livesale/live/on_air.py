@@ -6,7 +6,8 @@ is decided here that the engine does not decide: buying is the same call as ever
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.deployment import Deployment
 from livesale.live.copy import MAX_DROPS, RoomCopy
@@ -50,18 +51,23 @@ class OnAir:
                 raise Unknown("room")
             if room.state in OVER:
                 raise room_over()
-            if len(await catalogue.drops_of_room(connection, room_id, MAX_DROPS)) == MAX_DROPS:
-                raise RoomRefused("shelf_full", f"A room has at most {MAX_DROPS} drops.")
-            await catalogue.bind_drop(connection, drop_id, room_id)
             drop = await catalogue.find_drop(connection, drop_id)
-        if drop is None:
-            raise Unknown("drop")
-        if drop.room_id is None:
-            raise DropRefused("terms_conflict", "It was opened without a room.")
-        if drop.room_id != room_id:
-            raise RoomRefused("other_room", "It belongs to another room.")
+            if drop is None:
+                raise Unknown("drop")
+            if drop.room_id is None:
+                drop = await self._bind(connection, room_id, drop)
+            elif drop.room_id != room_id:
+                raise RoomRefused("other_room", "It belongs to another room.")
         await self._tell(room, drop)
         return drop
+
+    async def _bind(self, connection: AsyncConnection, room_id: str, drop: Drop) -> Drop:
+        if len(await catalogue.drops_of_room(connection, room_id, MAX_DROPS)) == MAX_DROPS:
+            detail = f"A room has at most {MAX_DROPS} drops: sell this one in another room."
+            raise RoomRefused("shelf_full", detail)
+        if not await catalogue.bind_drop(connection, drop.drop_id, room_id):
+            raise DropRefused("terms_conflict", "It was opened without a room.")
+        return structs.replace(drop, room_id=room_id)
 
     async def open(self, room: Room, drop_id: str, countdown_s: float) -> Drop:
         """Put a drop on sale after a countdown, by Redis's clock. Asked again, it is a replay: the

@@ -41,9 +41,16 @@ async def bars_on(connection: AsyncConnection, room_id: str, buyer_id: str) -> l
     return [Bar(*row) for row in await connection.execute(query)]
 
 
-async def count_bars(connection: AsyncConnection, room_id: str) -> int:
-    query = select(func.count()).where(room_bars.c.room_id == room_id)
-    return int((await connection.execute(query)).scalar_one())
+async def count_barred(
+    connection: AsyncConnection, room_id: str, *, besides: str
+) -> tuple[int, int]:
+    """How many other buyers are muted or banned, and when the first of those bars ends (ms)."""
+    people, first_ms = func.count(room_bars.c.buyer_id.distinct()), func.min(room_bars.c.until_ms)
+    query = select(people, func.coalesce(first_ms, 0)).where(
+        room_bars.c.room_id == room_id, room_bars.c.buyer_id != besides
+    )
+    count, ends_ms = (await connection.execute(query)).one()
+    return int(count), int(ends_ms)
 
 
 async def put_bar(connection: AsyncConnection, bar: Bar) -> None:
