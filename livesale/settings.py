@@ -163,6 +163,7 @@ class StockSettings(Section):
     max_queue: int = Field(ge=1, le=1_000_000)
     deadline_ms: int = Field(ge=10, le=HOUR_S * 1000)
     sold_out_ms: int = Field(ge=0, le=200)
+    min_hold_ms: int = Field(ge=1, le=HOUR_S * 1000)
     expired_limit: int = Field(ge=0, le=1_000_000)
 
 

@@ -22,6 +22,8 @@ _JSON_TYPE = re.compile(
     r"""application/json[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-?8"?[ \t]*)?;?""", re.IGNORECASE
 )
 _MAX_ECHO = 100
+# What a number is in, by how the name of its field ends: a wrong unit is the likely mistake.
+_UNITS = {"_fen": "fen: 100 are one yuan", "_ms": "milliseconds", "_s": "seconds"}
 _PATHS = {
     name: (re.compile(parameter.pattern).fullmatch, parameter.unknown)
     for name, parameter in PATH_PARAMETERS.items()
@@ -65,7 +67,7 @@ def read_query(kind: type[Struct] | None, query: "MultiMapping[str]") -> Any:
         return msgspec.convert(dict(query), kind, strict=False)
     except msgspec.ValidationError as error:
         name, detail = _place(str(error))
-        raise _parameter(name, "query", detail) from None
+        raise _parameter(name, "query", f"{detail}{_unit_of(name)}") from None
 
 
 def check_path(path: Mapping[str, str]) -> None:
@@ -123,7 +125,7 @@ def _invalid(text: str) -> Problem:
         if found:
             inner = f"{name}.{found[1]}" if name != "$" else found[1]
             return Problem(code, field=_shortened(inner), where="body")
-    return Problem("invalid_field", detail, field=name, where="body")
+    return Problem("invalid_field", f"{detail}{_unit_of(name)}", field=name, where="body")
 
 
 def _place(text: str) -> tuple[str, str]:
@@ -131,6 +133,14 @@ def _place(text: str) -> tuple[str, str]:
     if found is None:
         return "$", f"{_shortened(text)}."
     return found[1] or "$", f"{_shortened(text[: found.start()])}."
+
+
+def _unit_of(name: str) -> str:
+    """A sentence that names the unit of a field, where its name has one."""
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return f" It is in {unit}."
+    return ""
 
 
 def _parameter(name: str, where: str, detail: str) -> Problem:

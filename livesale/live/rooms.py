@@ -9,7 +9,7 @@ from livesale.live.copy import RoomCopy
 from livesale.live.events import RoomChanged, RoomView
 from livesale.live.states import OVER, RoomState
 from livesale.live.views import view_of_room
-from livesale.sales.campaigns import EARLIEST_CLOSE_MS, Title
+from livesale.sales.campaigns import EARLIEST_MS, Title
 from livesale.sales.errors import RoomRefused, Unknown
 from livesale.sales.fresh import Fresh
 from livesale.sales.texts import whole
@@ -28,7 +28,7 @@ URL_PATTERN = r"^(https://[!-~]{1,490})?$"
 Url = Annotated[str, whole(URL_PATTERN, description="https, or empty")]
 BuyerId = Annotated[str, whole(BUYER_ID_PATTERN)]
 StartsMs = Annotated[
-    int, Meta(ge=EARLIEST_CLOSE_MS, le=MAX_TIME_MS, description="announced, ms since 1970 UTC")
+    int, Meta(ge=EARLIEST_MS, le=MAX_TIME_MS, description="announced, ms since 1970 UTC")
 ]
 
 

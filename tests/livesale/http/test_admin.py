@@ -27,7 +27,7 @@ async def test_creating_a_sku(api: Api) -> None:
 
 async def test_creating_a_campaign_with_drops(api: Api) -> None:
     # given
-    drop = await api.create_drop(opens_ms=5, closes_ms=FAR_MS - 1, expired_limit=7)
+    drop = await api.create_drop(opens_ms=1_500_000_000_000, closes_ms=FAR_MS - 1, expired_limit=7)
     plain = await api.create_drop()
     # then: a drop has its campaign's times and the settings' limit unless it has its own
     assert drop == drop | {
@@ -37,7 +37,7 @@ async def test_creating_a_campaign_with_drops(api: Api) -> None:
         "allotted": 10,
         "buyer_limit": 3,
         "hold_ms": 600_000,
-        "opens_ms": 5,
+        "opens_ms": 1_500_000_000_000,
         "closes_ms": FAR_MS - 1,
         "expired_limit": 7,
     }

@@ -42,7 +42,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     "/v1/admin/campaigns": (
         GOOD_CAMPAIGN,
         {
-            "opens_ms": [*NEVER_FIT, -1, 10**13],
+            "opens_ms": [*NEVER_FIT, -1, 10**13, 1, 1_800_000_000, 10**12 - 1],
             "closes_ms": [*NEVER_FIT, -1, 10**13, 1_800_000_000],
         },
     ),
@@ -55,7 +55,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "allotted": [*NEVER_FIT, 0, -1, 100_000_001],
             "buyer_limit": [*NEVER_FIT, 0, -1, 1_001],
             "hold_ms": [*NEVER_FIT, 0, -1, 7 * 24 * 3_600_000 + 1],
-            "opens_ms": [-1, "1", 1.5],
+            "opens_ms": [-1, "1", 1.5, 1_800_000_000],
             "closes_ms": [-1, "1", 10**13],
             "expired_limit": [-1, "1", 1_000_001],
         },

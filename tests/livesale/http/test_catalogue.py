@@ -32,7 +32,7 @@ async def test_time_is_that_of_redis(api: Api) -> None:
 
 async def test_a_drop_shows_everything_a_buyer_needs(api: Api) -> None:
     # given
-    drop_id = await api.open_drop(opens_ms=5)
+    drop_id = await api.open_drop(opens_ms=1_500_000_000_000)
     await api.reserve(drop_id, quantity=3)
     # when
     drop = await shown(api, drop_id)
@@ -48,7 +48,7 @@ async def test_a_drop_shows_everything_a_buyer_needs(api: Api) -> None:
         "price_fen": 1_990,
         "buyer_limit": 3,
         "hold_ms": 600_000,
-        "opens_ms": 5,
+        "opens_ms": 1_500_000_000_000,
         "closes_ms": FAR_MS,
         "allotted": 10,
         "remaining": 7,
@@ -148,11 +148,11 @@ async def test_campaigns_are_listed_by_their_opening_without_those_that_are_over
     api: Api,
 ) -> None:
     # given
-    made = {}
-    for opens_ms, closes_ms in ((30, FAR_MS), (10, FAR_MS), (0, 1_500_000_000_000), (20, FAR_MS)):
-        body = {"title": "x", "opens_ms": opens_ms, "closes_ms": closes_ms}
+    made, then_ms = {}, 1_500_000_000_000
+    for day, closes_ms in ((30, FAR_MS), (10, FAR_MS), (0, then_ms + 1), (20, FAR_MS)):
+        body = {"title": "x", "opens_ms": then_ms + day, "closes_ms": closes_ms}
         reply = await api.post("/v1/admin/campaigns", body, by=api.boss)
-        made[opens_ms] = reply.body["campaign_id"]
+        made[day] = reply.body["campaign_id"]
     # when
     first = (await api.get("/v1/campaigns?limit=2")).body
     rest = (await api.get(f"/v1/campaigns?limit=2&after={first['next']}")).body
