@@ -112,7 +112,7 @@ def build_app(
     on_air = OnAir(deployment, drops, copy)
     draws = Draws(deployment, copy)
     comments = Comments(deployment, copy, load_words(words_file(settings)))
-    bags = Bags(deployment, on_air, draws, comments)
+    bags = Bags(deployment, on_air, drops, draws, comments)
     hub = Hub(settings, make_frames())
     bars = Bars(deployment, copy)
     channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)

@@ -54,9 +54,7 @@ def create(
     opens_ms = None if opens is None else _milliseconds(opens)
 
     async def run(deployment: "Deployment") -> "Drop":
-        from msgspec.structs import replace
-
-        from livesale.sales.campaigns import Campaigns, NewCampaign, NewSku
+        from livesale.sales.campaigns import NewCampaign, NewSku
         from livesale.sales.drops import Drops, NewDrop
 
         start = await deployment.engine.now_ms() if opens_ms is None else opens_ms
@@ -73,10 +71,12 @@ def create(
         new = _checked(NewDrop, {**terms, "campaign_id": campaign or "0", "sku_id": sku or "0"})
         new_sku = _checked(NewSku, {"title": title, "price_fen": price_fen})
         new_campaign = _checked(NewCampaign, {"title": title, **window})
-        makers, drops = Campaigns(deployment), Drops(deployment)
-        sku_id = sku or (await makers.create_sku(new_sku)).sku_id
-        campaign_id = campaign or (await makers.create(new_campaign)).campaign_id
-        drop = await drops.create(replace(new, sku_id=sku_id, campaign_id=campaign_id))
+        drops = Drops(deployment)
+        drop = await drops.create(
+            new,
+            new_sku=None if sku else new_sku,
+            new_campaign=None if campaign else new_campaign,
+        )
         return await drops.open(drop.drop_id) if open_now else drop
 
     show_drop(with_deployment(run, redis, sql, data_dir), as_json)

@@ -16,7 +16,8 @@ from livesale.live.copy import RoomCopy
 from livesale.live.events import BagDrawn, BagVoid
 from livesale.live.views import view_of_bag
 from livesale.live.words import fold
-from livesale.sales.errors import Unknown
+from livesale.sales.drops import Drops
+from livesale.sales.errors import DropRefused, Unknown
 from livesale.sales.reservations import as_reservation
 from livesale.store import bags as store
 from livesale.store import catalogue
@@ -49,6 +50,7 @@ class Draws:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._copy = copy
+        self._drops = Drops(deployment)
         self.gateway = BagGateway(deployment.engine, history=deployment.settings.live.history)
 
     async def advance(self, bag: Bag) -> None:
@@ -61,7 +63,12 @@ class Draws:
             await self._settle(bag)
 
     async def open(self, bag: Bag) -> Bag:
-        """Let the room take entries."""
+        """Open the drop of the prizes, then let the room take entries."""
+        if bag.drop_id is not None:
+            try:
+                await self._drops.open(bag.drop_id)
+            except DropRefused as why:  # closed, since the bag was made
+                return await self._void(bag, why.code)
         view, phrase = view_of_bag(bag), fold(bag.phrase or "")[0]
         code = await self._copy.with_room(
             bag.room_id,

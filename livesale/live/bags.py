@@ -17,15 +17,17 @@ from livesale.live.events import BagView
 from livesale.live.on_air import OnAir
 from livesale.live.states import ON_AIR
 from livesale.live.views import view_of_bag
-from livesale.sales.drops import Id
+from livesale.sales.drops import Drops, Id
 from livesale.sales.errors import InvalidField, RoomRefused, Unknown
 from livesale.sales.fresh import Fresh
 from livesale.sales.texts import prose
 from livesale.store import bags as store
+from livesale.store import catalogue
 from livesale.store.bags import Bag, BagState, Prize, PrizeState
 from livesale.store.database import now_ms
 from livesale.store.rooms import Room, lock_room
 from livesale.store.session import session
+from livesale.store.states import DRAFT
 from stock.ids import new_id
 from stock.model import DropState, HoldState
 
@@ -93,11 +95,17 @@ class Bags:
     """One per process. All raise StoreUnavailable and the faults of stock.errors."""
 
     def __init__(
-        self, deployment: Deployment, on_air: OnAir, draws: Draws, comments: Comments
+        self,
+        deployment: Deployment,
+        on_air: OnAir,
+        drops: Drops,
+        draws: Draws,
+        comments: Comments,
     ) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._on_air = on_air
+        self._drops = drops
         self._draws = draws
         self._comments = comments
         self._records: Fresh[bytes] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
@@ -105,17 +113,17 @@ class Bags:
     async def create(self, room: Room, new: NewBag) -> BagView:
         """Open a bag: the drop of its prizes is opened with it.
 
-        Raises RoomRefused (room_state, bag_running), InvalidField, Unknown("drop"), and what
-        `OnAir.open` raises. After a fault of the stock the bag may stand: the keeper opens it then.
+        Raises RoomRefused (room_state, bag_running), InvalidField, Unknown("drop"), DropRefused
+        (drop_closed, terms_conflict) or PartitionClosed: then nothing has changed. After a fault of
+        the stores the bag may stand: the keeper opens it then.
         """
-        if room.state not in ON_AIR:
-            raise RoomRefused("room_state", f"The room is {room.state}.")
         if (new.drop_id is None) == (new.coupon is None):
             raise InvalidField("drop_id", "Either a drop or a coupon is needed.")
         if new.stay_s >= new.countdown_s:
             raise InvalidField("stay_s", "Nobody could stay that long before the draw.")
         phrase = self._comments.phrase(new.phrase) if new.phrase is not None else None
-        draws_ms = await self._engine.now_ms() + round(new.countdown_s * 1000)
+        at_ms = await self._engine.now_ms()
+        draws_ms = at_ms + round(new.countdown_s * 1000)
         if new.drop_id is not None:
             await self._check_drop(room, new.drop_id, new.places, draws_ms)
         seed = draw.new_seed()
@@ -137,9 +145,14 @@ class Bags:
             created_ms=now_ms(),
         )
         async with session(self._sql, write=True) as connection:
-            await lock_room(connection, room.room_id)
+            locked = await lock_room(connection, room.room_id)
+            if locked is None or locked.state not in ON_AIR:
+                raise RoomRefused("room_state", f"The room is {(locked or room).state}.")
             if await store.running_bag(connection, room.room_id) is not None:
                 raise RoomRefused("bag_running", "One lucky bag at a time: wait for its draw.")
+            # All is checked by now. The bag opens its drop: in SQL here, in Redis `Draws.open`.
+            if new.drop_id is not None:
+                await catalogue.schedule_drop(connection, new.drop_id, at_ms)
             await store.add_bag(connection, bag)
         return view_of_bag(await self._draws.open(bag))
 
@@ -149,12 +162,14 @@ class Bags:
             raise InvalidField("drop_id", "Its price is not 0: it is for sale.")
         if drop.closes_ms <= draws_ms:
             raise InvalidField("countdown_s", "The drop closes before the draw.")
-        await self._on_air.open(room, drop_id, 0)
-        snapshot = await self._engine.snapshot(drop_id)
-        if snapshot is None or snapshot.state is not DropState.OPEN:
+        if drop.state != DRAFT and drop.opens_ms > draws_ms:
+            raise InvalidField("countdown_s", "The drop opens after the draw.")
+        drop, snapshot = await self._drops.check_opening(drop_id)
+        if snapshot is not None and snapshot.state is not DropState.OPEN:
             raise InvalidField("drop_id", "It is not open.")
-        if snapshot.available < places:
-            raise InvalidField("places", f"Only {snapshot.available} units are left.")
+        available = snapshot.available if snapshot is not None else drop.allotted
+        if available < places:
+            raise InvalidField("places", f"Only {available} units are left.")
 
     async def find(self, room_id: str, bag_id: str) -> Bag:
         """Raises Unknown("bag")."""

@@ -40,6 +40,7 @@ class Life:
         Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
         """
         if verb in _HEARD:
+            await self._check(room_id, verb)
             await self.hear(room_id)  # before it is moved: its last heartbeat may be long ago
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
@@ -65,13 +66,19 @@ class Life:
         room = await store.find_room(connection, room_id)
         if room is None:
             raise Unknown("room")
-        if not moved and room.state != after:
-            if room.state in OVER:
-                raise room_over()
-            raise RoomRefused("room_state", f"The room is {room.state}.")
+        if not moved:
+            check_move(room, verb)
         if moved:
             log.info("a room moved", room_id=room_id, verb=verb, state=after)
         return room
+
+    async def _check(self, room_id: str, verb: Verb) -> None:
+        """Refuse a step before it counts as a heartbeat."""
+        async with session(self._sql) as connection:
+            room = await store.find_room(connection, room_id)
+        if room is None:
+            raise Unknown("room")
+        check_move(room, verb)
 
     async def tell(self, room: Room) -> None:
         """Tell viewers what the room has come to."""
@@ -90,6 +97,16 @@ class Life:
         """Count a heartbeat."""
         if not await self._copy.gateway.beat(room_id):
             await self._copy.revive(room_id)  # which counts as a heartbeat
+
+
+def check_move(room: Room, verb: Verb) -> None:
+    """Raises RoomRefused (room_over, room_state) unless the step follows, or was taken already."""
+    before, after = MOVES[verb]
+    if room.state == after or room.state in before:
+        return
+    if room.state in OVER:
+        raise room_over()
+    raise RoomRefused("room_state", f"The room is {room.state}.")
 
 
 def verb_back(room: Room) -> Verb:

@@ -74,12 +74,11 @@ class Streams:
         """A session goes on: a heartbeat of the host. Raises RoomRefused when it must end."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
-            await store.see_stream(connection, room_id, name, now_ms)
-            room = await rooms_store.find_room(connection, room_id)
+            room = check_on_air(await rooms_store.find_room(connection, room_id))
             stream = await store.find_stream(connection, room_id)
-        room = check_on_air(room)
-        if stream.session != name:
-            raise _ended()
+            if stream.session != name:
+                raise _ended()
+            await store.see_stream(connection, room_id, name, now_ms)
         if stream.silent:
             await self._revive(room_id, name, now_ms)
         await self._life.beat(room)

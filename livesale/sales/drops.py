@@ -10,7 +10,16 @@ from msgspec import Meta, Struct, structs
 
 from livesale.deployment import Deployment
 from livesale.sales.books import DropBooks, compare_books
-from livesale.sales.campaigns import ClosesMs, OpensMs, check_window
+from livesale.sales.campaigns import (
+    ClosesMs,
+    NewCampaign,
+    NewSku,
+    OpensMs,
+    campaign_of,
+    check_opens,
+    check_window,
+    sku_of,
+)
 from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
 from livesale.sales.texts import whole
 from livesale.store import catalogue
@@ -28,6 +37,7 @@ from stock.model import (
     AdjustCode,
     DropState,
     OpenCode,
+    Snapshot,
     StateCode,
 )
 
@@ -95,14 +105,27 @@ class Drops:
         self._engine = deployment.engine
         self._sql = deployment.sql
 
-    async def create(self, new: NewDrop) -> Drop:
-        """A drop in the state draft: in SQL only.
+    async def create(
+        self,
+        new: NewDrop,
+        *,
+        new_sku: NewSku | None = None,
+        new_campaign: NewCampaign | None = None,
+    ) -> Drop:
+        """A drop in the state draft: in SQL only. `new_sku` and `new_campaign` are made with it,
+        and count in the place of those that `new` names: all of them, or nothing.
 
         Raises InvalidField when the campaign or the SKU does not exist, or the times contradict.
         """
+        check_opens(new.opens_ms or 0)
+        shortest_ms = self._deployment.settings.stock.min_hold_ms
+        if new.hold_ms < shortest_ms:
+            raise InvalidField("hold_ms", f"It is in milliseconds, here at least {shortest_ms}.")
+        sku = sku_of(new_sku) if new_sku else None
+        campaign = campaign_of(new_campaign) if new_campaign else None
         async with session(self._sql) as connection:
-            campaign = await catalogue.find_campaign(connection, new.campaign_id)
-            sku = await catalogue.find_sku(connection, new.sku_id)
+            campaign = campaign or await catalogue.find_campaign(connection, new.campaign_id)
+            sku = sku or await catalogue.find_sku(connection, new.sku_id)
             room = await find_room(connection, new.room_id) if new.room_id else None
         if not new.price_fen and not new.ticket_required:
             raise InvalidField("price_fen", "0 is for prizes, which need `ticket_required`.")
@@ -118,8 +141,8 @@ class Drops:
         default_limit = self._deployment.settings.stock.expired_limit
         drop = Drop(
             drop_id=new_id(),
-            campaign_id=new.campaign_id,
-            sku_id=new.sku_id,
+            campaign_id=campaign.campaign_id,
+            sku_id=sku.sku_id,
             title=sku.title,
             state=DRAFT,
             price_fen=new.price_fen,
@@ -135,6 +158,10 @@ class Drops:
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
+            if new_sku is not None:
+                await catalogue.add_sku(connection, sku)
+            if new_campaign is not None:
+                await catalogue.add_campaign(connection, campaign)
             await catalogue.add_drop(connection, drop, partition)
         return drop
 
@@ -156,19 +183,14 @@ class Drops:
         SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
         Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms).
         """
+        await self.check_opening(drop_id)
         async with session(self._sql, write=True) as connection:
             if opens_ms is None:
                 await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
             else:
                 await catalogue.schedule_drop(connection, drop_id, opens_ms)
-        drop = await self.find(drop_id)
-        if drop.state == DropState.CLOSED:
-            raise _closed()
+        drop, _ = await self.check_opening(drop_id)
         if drop.state != OPENING:
-            # The writer has seen it open. To open it in Redis once more could only do harm: a
-            # Redis that does not know it is one that has lost it, and would sell it all again.
-            if await self._engine.snapshot(drop_id) is None:
-                raise PartitionClosed
             return drop
         code = await self._engine.open_drop(drop_id, drop.terms)
         if code is OpenCode.FENCED:
@@ -176,6 +198,26 @@ class Drops:
         if code not in _OPENED:
             raise DropRefused("terms_conflict", "It is open already, with other terms.")
         return structs.replace(drop, state=DropState.OPEN)
+
+    async def check_opening(self, drop_id: str) -> tuple[Drop, Snapshot | None]:
+        """A drop that may be opened, or is open already; and what Redis has of it.
+
+        Raises DropRefused (drop_closed, terms_conflict).
+        """
+        # Redis first: SQL says `opening` before Redis has a drop, so a draft in SQL that Redis had
+        # before is none of this database.
+        snapshot = await self._engine.snapshot(drop_id)
+        drop = await self.find(drop_id)
+        if drop.state == DropState.CLOSED:
+            raise _closed()
+        if drop.state == DRAFT and snapshot is not None:
+            raise DropRefused("terms_conflict", "Redis has a drop of this id, and SQL a draft.")
+        # The writer has seen it open. To open it in Redis once more could only do harm: a Redis
+        # that does not know it is one that has lost it, and would sell it all again.
+        is_lost = drop.state not in (DRAFT, OPENING) and snapshot is None
+        if is_lost or not self._engine.epochs.get(self._engine.keyspace.partition_of(drop_id)):
+            raise PartitionClosed
+        return drop, snapshot
 
     async def pause(self, drop_id: str) -> Drop:
         """Refuse new reservations. Raises DropRefused (not_opened, drop_closed)."""
