@@ -30,6 +30,7 @@ from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
 from livesale.identity.tokens import Buyer, Operator
+from livesale.turns import WORKS_FOR, Client
 
 BODY_TIMEOUT_S = 10.0
 
@@ -93,6 +94,13 @@ class Endpoint:
             check_content_type(headers)
         call.body = self.read(raw)
 
+    def client_of(self, call: Call, headers: Headers, remote: str | None) -> Client:
+        """Whom a request works for."""
+        if call.caller is not None:
+            return Client(call.name)
+        key = self._limits.client(remote, headers.get("X-Forwarded-For"))
+        return Client(key, stranger=self.route.for_strangers)
+
     def read(self, raw: bytes) -> Any:
         """The body as the route's type, or what an empty one means. Raises Problem."""
         assert self._decoder is not None  # noqa: S101
@@ -139,7 +147,12 @@ def make_handler(endpoint: Endpoint) -> Handle:
         elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
-        return await route.handler(services, call)
+        # Only now, and not for longer: a socket that this request begins is another matter.
+        token = WORKS_FOR.set(endpoint.client_of(call, headers, request.remote))
+        try:
+            return await route.handler(services, call)
+        finally:
+            WORKS_FOR.reset(token)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         began_s = time.monotonic()

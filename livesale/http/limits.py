@@ -117,6 +117,10 @@ class Limits:
             if wait_s:
                 raise _slow_down("address", wait_s)
 
+    def client(self, remote: str | None, forwarded: str | None) -> str:
+        """Whose turn a request takes, as a key: that of its address budget."""
+        return self._clients.address(remote or _HERE, forwarded or "") or ""
+
     def source(self, remote: str | None, forwarded: str | None) -> str:
         """The address that sent a request, as far as it can be told."""
         return self._clients.source(remote or _HERE, forwarded or "")

@@ -24,11 +24,11 @@ async def _admit(services: Services, call: Call) -> str:
 
 
 async def show_shelf(services: Services, call: Call) -> Answer:
-    return Answer(200, await services.shelves.show(call.path["room_id"], hidden=False))
+    return Answer(200, await services.shelves.show(call.path["room_id"]))
 
 
 async def show_whole_shelf(services: Services, call: Call) -> Answer:
-    return Answer(200, await services.shelves.show(await _admit(services, call), hidden=True))
+    return Answer(200, await services.shelves.show_whole(await _admit(services, call)))
 
 
 async def add_item(services: Services, call: Call) -> Answer:
@@ -43,7 +43,7 @@ async def edit_item(services: Services, call: Call) -> Answer:
 async def remove_item(services: Services, call: Call) -> Answer:
     room_id = await _admit(services, call)
     await services.shelves.remove(room_id, call.path["item_id"])
-    return Answer(200, await services.shelves.show(room_id, hidden=True))
+    return Answer(200, await services.shelves.show_whole(room_id))
 
 
 async def order_items(services: Services, call: Call) -> Answer:

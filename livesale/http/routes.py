@@ -100,6 +100,13 @@ class Route(Struct, frozen=True):
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
 
+    @property
+    def for_strangers(self) -> bool:
+        """Whether anybody may ask, so that its SQL has a share of its own. Not so what banks and
+        media servers tell: they are believed by a signature or a secret."""
+        reads = self.method == "GET" or self.path == "/v1/sessions"
+        return self.auth is None and self.limited and not self.signed and reads
+
 
 class PathParameter(Struct, frozen=True):
     pattern: str

@@ -25,6 +25,7 @@ from livesale.store import bags as store
 from livesale.store import catalogue
 from livesale.store.bags import Bag, BagState, Prize, PrizeState
 from livesale.store.database import now_ms
+from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Room, lock_room
 from livesale.store.session import session
 from livesale.store.states import DRAFT
@@ -34,6 +35,7 @@ from stock.model import DropState, HoldState
 MAX_PLACES = 200  # a batch of the stock engine takes them all
 MAX_COUNTDOWN_S = 3_600
 RECORD_S = 1.0  # how old a record may be that is shown
+LIST_S = 0.2  # how old a list of bags may be
 
 _PRIZE_STATES = {
     HoldState.HELD: "held",
@@ -109,6 +111,9 @@ class Bags:
         self._draws = draws
         self._comments = comments
         self._records: Fresh[bytes] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
+        self._lists: Fresh[bytes] = Fresh(
+            self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
+        )
 
     async def create(self, room: Room, new: NewBag) -> BagView:
         """Open a bag: the drop of its prizes is opened with it.
@@ -179,13 +184,18 @@ class Bags:
             raise Unknown("bag")
         return bag
 
-    async def list(self, room_id: str, before: str, limit: int) -> BagPage:
-        """The bags of a room, the newest first."""
+    async def list(self, room_id: str, before: str, limit: int) -> bytes:
+        """A BagPage of a room as JSON, the newest bag first; at most 200 ms old."""
+        return await self._lists.get(f"{room_id}|{before}|{limit}") or b""
+
+    async def _load_list(self, key: str) -> bytes:
+        room_id, before, limit = key.split("|")
         async with session(self._sql) as connection:
-            found = await store.list_bags(connection, room_id, before=before, limit=limit)
-            winners = [await store.winners_of(connection, bag.bag_id) for bag in found]
-        after = found[-1].bag_id if len(found) == limit else None
-        return BagPage(list(map(view_of_bag, found, winners)), after)
+            found = await store.list_bags(connection, room_id, before=before, limit=int(limit))
+            winners = await store.winners_of(connection, [bag.bag_id for bag in found])
+        after = found[-1].bag_id if len(found) == int(limit) else None
+        views = [view_of_bag(bag, winners.get(bag.bag_id, [])) for bag in found]
+        return msgspec.json.encode(BagPage(views, after))
 
     async def record(self, room_id: str, bag_id: str) -> bytes:
         """A BagRecord as JSON, at most a second old. Raises Unknown("bag")."""

@@ -4,7 +4,7 @@ Every change locks the room's row, counts its version up and is sent as one even
 `version` that a change is meant for is refused if somebody else changed the room meanwhile.
 """
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,12 +27,18 @@ from livesale.live.views import seen_item, view_of_item, view_of_room
 from livesale.sales.campaigns import PriceFen, Title
 from livesale.sales.drops import Id
 from livesale.sales.errors import InvalidField, RoomRefused, Unknown
+from livesale.sales.fresh import Fresh
 from livesale.store import catalogue
 from livesale.store import rooms as store
 from livesale.store.catalogue import Drop, Sku
+from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Item, Mark, Room
 from livesale.store.session import session
 from stock.ids import new_id
+
+V = TypeVar("V")
+
+LIST_S = 0.2  # how old what everybody may look at may be
 
 Version = Annotated[int, Meta(ge=1, description="of the room; refused if it has another by now")]
 
@@ -99,15 +105,28 @@ class Shelves:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._copy = copy
+        away = (StoreUnavailable,)
+        self._seen: Fresh[Shelf] = Fresh(self._load_seen, ttl_s=LIST_S, stale_on=away)
+        self._marks: Fresh[MarkPage] = Fresh(
+            self._load_marks, ttl_s=LIST_S, max_found=100, stale_on=away
+        )
 
-    async def show(self, room_id: str, *, hidden: bool) -> Shelf:
-        """The shelf; with hidden items for those who fill it."""
+    async def show(self, room_id: str) -> Shelf:
+        """What viewers see of the shelf, at most 200 ms old."""
+        return _known(await self._seen.get(room_id))
+
+    async def show_whole(self, room_id: str) -> Shelf:
+        """The shelf with hidden items, for those who fill it."""
+        return _known(await self._load(room_id, hidden=True))
+
+    async def _load_seen(self, room_id: str) -> Shelf | None:
+        return await self._load(room_id, hidden=False)
+
+    async def _load(self, room_id: str, *, hidden: bool) -> Shelf | None:
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
             items = await store.items_of(connection, room_id)
-        if room is None:
-            raise Unknown("room")
-        return _shelf(room, items, hidden=hidden)
+        return _shelf(room, items, hidden=hidden) if room is not None else None
 
     async def add(self, room_id: str, new: NewItem) -> ItemView:
         """Put an item at the end. Raises InvalidField or RoomRefused (shelf_full)."""
@@ -181,7 +200,7 @@ class Shelves:
         seen = {item.item_id: view for item in ordered if (view := seen_item(item)) is not None}
         positions = {item_id: view.position for item_id, view in seen.items()}
         event = ShelfOrdered(positions=positions, version=room.version)
-        await self._copy.publish(room, event, dict(seen))
+        await self._publish(room, event, dict(seen))
         return _shelf(room, ordered, hidden=True)
 
     async def pin(self, room_id: str, item_id: str) -> Shelf:
@@ -202,7 +221,7 @@ class Shelves:
             items = await store.items_of(connection, room_id)
         pinned_ms = room.pinned_ms or now_ms
         event = ItemPinned(item_id=item_id, pinned_ms=pinned_ms, version=room.version)
-        await self._copy.publish(room, event)
+        await self._publish(room, event)
         return _shelf(room, items, hidden=True)
 
     async def unpin(self, room_id: str) -> Shelf:
@@ -217,16 +236,21 @@ class Shelves:
         event: Event = RoomChanged(room=view_of_room(room))
         if was is not None:
             event = ItemUnpinned(item_id=was, version=room.version)
-        await self._copy.publish(room, event)
+        await self._publish(room, event)
         return _shelf(room, items, hidden=True)
 
     async def marks(self, room_id: str, after: str, limit: int) -> MarkPage:
-        """When each item was explained, the oldest first."""
+        """When each item was explained, the oldest first; at most 200 ms old."""
+        return _known(await self._marks.get(f"{room_id}|{after}|{limit}"))
+
+    async def _load_marks(self, key: str) -> MarkPage | None:
+        room_id, after, text = key.split("|")
+        limit = int(text)
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
             found = await store.marks_of(connection, room_id, after=after, limit=limit)
         if room is None:
-            raise Unknown("room")
+            return None
         views = [_mark(room, mark) for mark in found]
         return MarkPage(views, found[-1].mark_id if len(found) == limit else None)
 
@@ -242,8 +266,20 @@ class Shelves:
         await store.end_marks(connection, room.room_id, now_ms)
         return await store.change_room(connection, room, pinned=None, pinned_ms=None)
 
+    async def _publish(
+        self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None
+    ) -> None:
+        self._seen.forget(room.room_id)  # who changes it, and looks, sees the change
+        await self._copy.publish(room, event, items)
+
     async def _say(self, room: Room, event: Event, item: Item) -> None:
-        await self._copy.publish(room, event, {item.item_id: seen_item(item)})
+        await self._publish(room, event, {item.item_id: seen_item(item)})
+
+
+def _known(found: V | None) -> V:
+    if found is None:
+        raise Unknown("room")
+    return found
 
 
 def _event_of(room: Room, item: Item) -> Event:

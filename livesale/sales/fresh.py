@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from livesale.turns import WORKS_FOR
+
 V = TypeVar("V")
 
 
@@ -30,8 +32,9 @@ class Fresh(Generic[V]):
         self._stale_on = stale_on
         self._found: dict[str, tuple[float, V]] = {}
         self._missing: dict[str, float] = {}
-        self._loads: dict[str, asyncio.Task[V | None]] = {}
-        self._outdated: set[str] = set()  # forgotten while it was loaded
+        # By whether a stranger asks: nobody else waits for a look-up that waits among strangers.
+        self._loads: dict[tuple[str, bool], asyncio.Task[V | None]] = {}
+        self._outdated: set[tuple[str, bool]] = set()  # forgotten while it was loaded
 
     async def get(self, key: str) -> V | None:
         """The value, or None when there is none. Raises what `load` raises."""
@@ -41,25 +44,26 @@ class Fresh(Generic[V]):
             return known[1]
         if self._missing.get(key, 0.0) > now:
             return None
-        task = self._loads.get(key)
+        place = key, WORKS_FOR.get().stranger
+        task = self._loads.get(place)
         if task is None:
-            task = self._loads[key] = asyncio.create_task(self._refresh(key, now + self._ttl_s))
+            task = self._loads[place] = asyncio.create_task(self._refresh(place, now + self._ttl_s))
             task.add_done_callback(_look_at)
         # Shielded: one caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
     def forget(self, key: str) -> None:
         """Load it anew when it is asked for again; what is being loaded, too."""
-        if key in self._loads:
-            self._outdated.add(key)
+        self._outdated.update(place for place in self._loads if place[0] == key)
         self._found.pop(key, None)
         self._missing.pop(key, None)
 
-    async def _refresh(self, key: str, until: float) -> V | None:
+    async def _refresh(self, place: tuple[str, bool], until: float) -> V | None:
+        key = place[0]
         try:
             value = await self._load(key)
-            while key in self._outdated:
-                self._outdated.remove(key)
+            while place in self._outdated:
+                self._outdated.remove(place)
                 value = await self._load(key)
         except self._stale_on:
             known = self._found.get(key)
@@ -68,8 +72,8 @@ class Fresh(Generic[V]):
             self._found[key] = (until, known[1])
             return known[1]
         finally:
-            del self._loads[key]
-            self._outdated.discard(key)
+            del self._loads[place]
+            self._outdated.discard(place)
         self._found.pop(key, None)
         self._missing.pop(key, None)
         if value is None:

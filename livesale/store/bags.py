@@ -170,10 +170,15 @@ async def prizes_of(
     return [Prize(*row) for row in await connection.execute(query)]
 
 
-async def winners_of(connection: AsyncConnection, bag_id: str) -> list[str]:
-    """The entry ids that won, the first first."""
-    query = select(bag_prizes.c.entry_id).where(bag_prizes.c.bag_id == bag_id)
-    return list((await connection.scalars(query.order_by(bag_prizes.c.place))).all())
+async def winners_of(connection: AsyncConnection, bag_ids: Collection[str]) -> dict[str, list[str]]:
+    """The entry ids that won in each of these bags, the first first; bags without are missing."""
+    query = select(bag_prizes.c.bag_id, bag_prizes.c.entry_id).where(
+        bag_prizes.c.bag_id.in_(bag_ids)
+    )
+    found: dict[str, list[str]] = {}
+    for row in await connection.execute(query.order_by(bag_prizes.c.bag_id, bag_prizes.c.place)):
+        found.setdefault(row.bag_id, []).append(row.entry_id)
+    return found
 
 
 async def prize_of(connection: AsyncConnection, bag_id: str, buyer_id: str) -> Prize | None:

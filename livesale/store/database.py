@@ -21,6 +21,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from livesale.turns import Turns
 from stock.idle import PING_S, keep_alive
 
 EMBEDDED_FILE = "livesale.sqlite3"
@@ -28,6 +29,9 @@ EMBEDDED_FILE = "livesale.sqlite3"
 _WRITES = "livesale_writes"
 _TIMEOUT = "livesale_timeout_s"
 _FRESH = "livesale_fresh"
+_STRANGERS = "livesale_strangers"
+STRANGERS_WAIT_S = 2.0  # that a request without a token waits for its turn
+STRANGERS_WAITING = 200  # such requests; those of one address: a quarter
 # Strict: a value that does not fit is refused, never cut. The waits end before our own deadline
 # does, and the server drops the locks of a client that vanished without a word.
 _MYSQL_SESSION = (
@@ -72,6 +76,7 @@ def connect(
     """
     target = resolve(url, data_dir)
     timeout_s = timeout_ms / 1000
+    options = {_TIMEOUT: timeout_s, _STRANGERS: _share_of_strangers(connections)}
     if target.get_backend_name() == "sqlite":
         Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
@@ -81,7 +86,7 @@ def connect(
             pool_timeout=timeout_s,
             # The driver must not begin by itself: `_begin_sqlite` says which kind it is.
             connect_args={"timeout": timeout_s / 2, "isolation_level": None},
-            execution_options={_TIMEOUT: timeout_s},
+            execution_options=options,
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -98,7 +103,7 @@ def connect(
             "connect_timeout": timeout_s,
             "init_command": _MYSQL_SESSION.format(lock_s=max(1, int(timeout_s / 2))),
         },
-        execution_options={_TIMEOUT: timeout_s},
+        execution_options=options,
     )
     event.listen(engine.sync_engine, "connect", _watch_mysql)
     event.listen(engine.sync_engine, "checkout", _check_mysql)
@@ -127,6 +132,24 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             yield connection
+
+
+def strangers_of(engine: AsyncEngine) -> Turns:
+    """The door in front of the connections that requests without a token may use."""
+    turns: Turns = engine.get_execution_options()[_STRANGERS]
+    return turns
+
+
+def _share_of_strangers(connections: int) -> Turns:
+    """Two of five connections, and one of them at most for one address: the others are for buyers,
+    operators and the service itself, however many strangers ask."""
+    return Turns(
+        max(1, connections * 2 // 5),
+        each=max(1, connections // 5),
+        max_waiting=STRANGERS_WAITING,
+        max_each=STRANGERS_WAITING // 4,
+        wait_s=STRANGERS_WAIT_S,
+    )
 
 
 def _timeout_of(engine: AsyncEngine) -> float | None:

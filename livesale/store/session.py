@@ -1,7 +1,7 @@
 """A transaction whose driver faults are one fault of ours."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.exc import (
     DBAPIError,
@@ -14,22 +14,28 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from livesale.store.database import transaction
+from livesale.store.database import strangers_of, transaction
 from livesale.store.errors import StoreUnavailable
+from livesale.turns import WORKS_FOR, Crowded
 
 
 @asynccontextmanager
 async def session(engine: AsyncEngine, *, write: bool = False) -> AsyncIterator[AsyncConnection]:
     """A `transaction` whose driver faults are all one fault.
 
-    Raises StoreUnavailable; a constraint that refuses a row is still SQLAlchemy's IntegrityError.
+    A request of a stranger waits for its turn first: see `livesale.turns`. Raises StoreUnavailable,
+    also when too many strangers wait; a constraint that refuses a row is still SQLAlchemy's
+    IntegrityError.
     """
+    client = WORKS_FOR.get()
     try:
-        async with transaction(engine, write=write) as connection:
-            yield connection
+        async with AsyncExitStack() as stack:
+            if client.stranger:
+                await stack.enter_async_context(strangers_of(engine).passing(client.key))
+            yield await stack.enter_async_context(transaction(engine, write=write))
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
         raise StoreUnavailable(type(error).__name__) from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, Crowded) as error:
         raise StoreUnavailable(type(error).__name__) from error
     except DBAPIError as error:
         if error.connection_invalidated:

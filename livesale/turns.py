@@ -1,0 +1,156 @@
+"""A door with few places, which strangers share fairly: one that asks a lot waits for itself.
+
+It stands in front of what is scarce and what anybody can ask for: connections to SQL for public
+reads, and calls to services outside.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+from msgspec import Struct
+
+from livesale.errors import LivesaleError
+
+
+class Client(Struct, frozen=True):
+    """Whom a request works for: a buyer, an operator or an address. A stranger showed no token."""
+
+    key: str = ""
+    stranger: bool = False
+
+
+ITSELF = Client()  # the service, and not a request
+WORKS_FOR: ContextVar[Client] = ContextVar("WORKS_FOR", default=ITSELF)
+
+
+class Crowded(LivesaleError):
+    """So many wait already that another would wait in vain. Nothing was begun."""
+
+
+class Turns:
+    """At most `at_once` inside, at most `each` of them of one key, at most `per_s` a second.
+
+    Those who wait are let in by turns of their keys, and in their order within a key. At most
+    `max_waiting` of all and `max_each` of one key wait, for `wait_s` at most. `per_s` allows a
+    burst of a second's worth; None sets no rate.
+    """
+
+    def __init__(
+        self,
+        at_once: int,
+        *,
+        each: int,
+        max_waiting: int,
+        max_each: int,
+        wait_s: float,
+        per_s: float | None = None,
+    ) -> None:
+        self._at_once, self._each = at_once, each
+        self._max_waiting, self._max_each = max_waiting, max_each
+        self._wait_s, self._per_s = wait_s, per_s
+        self._inside: dict[str, int] = {}
+        self._all_inside = 0
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn is first
+        self._all_waiting = 0
+        self._spent_until_s = 0.0  # loop time until which the rate is used up, but for the burst
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self._all_waiting
+
+    @asynccontextmanager
+    async def passing(self, key: str) -> AsyncIterator[None]:
+        """Be inside while the block runs. Raises Crowded."""
+        await self._enter(key)
+        try:
+            yield
+        finally:
+            self._leave(key)
+
+    async def _enter(self, key: str) -> None:
+        if key not in self._waiting and self._may_enter(key):
+            self._count_in(key)
+            return
+        line = self._waiting.get(key, ())
+        if self._all_waiting >= self._max_waiting or len(line) >= self._max_each:
+            raise Crowded("too many wait")
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, deque()).append(place)
+        self._all_waiting += 1
+        self._let_in()  # for the rate: it arms the timer
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await place
+        except BaseException as why:
+            if place.done() and not place.cancelled():
+                self._leave(key)  # let in, and gone in the same moment
+            else:
+                self._forget(key, place)
+            if isinstance(why, TimeoutError):
+                raise Crowded("waited in vain") from None
+            raise
+
+    def _leave(self, key: str) -> None:
+        self._all_inside -= 1
+        self._inside[key] -= 1
+        if not self._inside[key]:
+            del self._inside[key]
+        self._let_in()
+
+    def _may_enter(self, key: str) -> bool:
+        has_place = self._all_inside < self._at_once and self._inside.get(key, 0) < self._each
+        return has_place and self._rate_wait_s() <= 0
+
+    def _rate_wait_s(self) -> float:
+        if self._per_s is None:
+            return 0.0
+        return self._spent_until_s - asyncio.get_running_loop().time() - 1.0
+
+    def _count_in(self, key: str) -> None:
+        self._all_inside += 1
+        self._inside[key] = self._inside.get(key, 0) + 1
+        if self._per_s is not None:
+            now_s = asyncio.get_running_loop().time()
+            self._spent_until_s = max(self._spent_until_s, now_s) + 1 / self._per_s
+
+    def _let_in(self) -> None:
+        entered = True
+        while entered and self._all_inside < self._at_once:
+            entered = False
+            for key in list(self._waiting):
+                wait_s = self._rate_wait_s()
+                if wait_s > 0:
+                    self._call_back(wait_s)
+                    return
+                if not self._may_enter(key):
+                    continue
+                line = self._waiting.pop(key)  # and behind the other keys, if more of it wait
+                place = line.popleft()
+                if line:
+                    self._waiting[key] = line
+                self._all_waiting -= 1
+                if not place.done():  # else its caller has just gone away
+                    self._count_in(key)
+                    place.set_result(None)
+                entered = True
+
+    def _call_back(self, seconds: float) -> None:
+        if self._timer is None:
+
+            def ring() -> None:
+                self._timer = None
+                self._let_in()
+
+            self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.001), ring)
+
+    def _forget(self, key: str, place: "asyncio.Future[None]") -> None:
+        line = self._waiting.get(key, deque())
+        if place in line:
+            line.remove(place)
+            self._all_waiting -= 1
+            if not line:
+                del self._waiting[key]
