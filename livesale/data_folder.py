@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from livesale.errors import Refused
+from livesale.private_files import EMBEDDED_FILE
 from livesale.settings import Settings
-from livesale.store.database import EMBEDDED_FILE
 
 CURE = "Start `livesale up`, or name your stores with --redis and --sql."
 

@@ -9,8 +9,8 @@ import resource
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +28,11 @@ from livesale.finding import Finding, Verdict, note, problem
 from livesale.finding import good as _good
 from livesale.finding import refused as _problem
 from livesale.partitions import check_partitions
+from livesale.private_files import database_files, real_path, too_open
 from livesale.refusals import hide_password
-from livesale.run_folder import run_folder
 from livesale.settings import Settings
 from livesale.startup import check_durability, check_eviction, check_server, check_sql
+from livesale.store.database import sqlite_file
 from livesale.store.schema import migrate, progress
 from livesale.store.tables import log_offsets
 from stock.keyspace import Keyspace
@@ -53,12 +54,15 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     for finding in readiness.exposure(settings):
         yield finding
+    for finding in _privacy(settings):
+        yield finding
     async with AsyncExitStack() as stack:
         if is_blank(settings):
             text = f"{blank(settings)}: what follows was tried in a temporary folder"
             yield Finding("data", Verdict.NOTE, text, CURE)
-            trial = stack.enter_context(_trial_folder())
-            settings = settings.model_copy(update={"data_dir": trial})
+            trial = TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(trial))
+            settings = settings.model_copy(update={"data_dir": folder})
         redis: Redis | None = None
         try:
             client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
@@ -87,16 +91,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield await _partitions(settings, redis, sql)
             yield await readiness.lag(redis, sql, settings)
             yield await readiness.memory(redis, sql)
-
-
-@contextmanager
-def _trial_folder() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True) as name:
-        try:
-            yield Path(name)
-        finally:
-            # Of a deep temp dir it is elsewhere.
-            shutil.rmtree(run_folder(Path(name)), ignore_errors=True)
 
 
 async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
@@ -188,6 +182,21 @@ def _files() -> Finding:
         return _good("files", text)
     cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
     return note("files", text, cure)
+
+
+def _privacy(settings: Settings) -> list[Finding]:
+    """Whether other users of this machine can reach the files, before they are opened here."""
+    folder = real_path(settings.data_dir)
+    looked_at = [folder] if folder.exists() else []
+    database = sqlite_file(settings.sql.url, folder)
+    if database is not None and database.exists():
+        looked_at += database_files(database)
+    found = too_open(looked_at)
+    if not looked_at or not found:
+        return [_good("privacy", f"{each}: ours alone") for each in looked_at[:1]]
+    names = ", ".join(str(path) for path in found)
+    cure = "Start livesale, which tightens what is its own; else chmod it to 0700, files to 0600."
+    return [note("privacy", f"other users of this machine may look into {names}", cure)]
 
 
 def _disk(data_dir: Path) -> Finding:

@@ -16,12 +16,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
 
 from livesale.errors import Refused
 from livesale.parent import die_with_parent
-from livesale.run_folder import run_folder
+from livesale.private_files import make_data_folder, make_private_folder, real_path
+from livesale.run_folder import open_run_folder
 
 START_S = 60.0
 STOP_S = 10.0
@@ -67,9 +69,13 @@ class EmbeddedRedis:
     """One process's share in the server of a data folder. Start it from the main thread."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.folder = data_dir.resolve() / "redis"
-        self.socket = run_folder(data_dir) / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        """Make the folders. Raises Refused where they cannot be ours alone."""
+        self.folder = real_path(data_dir) / "redis"
+        make_data_folder(self.folder.parent)
+        make_private_folder(self.folder)
+        self._run = open_run_folder(data_dir)
+        self.socket = self._run.path / "redis.sock"
+        self.url = f"unix://{quote(bytes(self.socket))}"
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: asyncio.Task[None] | None = None
@@ -81,9 +87,6 @@ class EmbeddedRedis:
 
     async def start(self) -> None:
         """Start the server or find it running. Raises Refused."""
-        _make_private(self.folder.parent, ours=False)  # a mounted volume may be another's
-        _make_private(self.folder)
-        _make_private(self.socket.parent)
         deadline = time.monotonic() + START_S
         while True:
             if self._claim():
@@ -176,9 +179,10 @@ class EmbeddedRedis:
                 stdout=stream,
                 stderr=stream,
                 cwd=self.folder,
-                pass_fds=[self._lock],
+                pass_fds=[self._lock, *([] if self._run.fd is None else [self._run.fd])],
                 preexec_fn=die_with_parent(),
                 start_new_session=True,  # Ctrl-C is for us: the server goes last
+                umask=0o077,
             )
         deadline = time.monotonic() + START_S
         while (answer := await self._ping()) != "PONG":
@@ -222,18 +226,6 @@ class EmbeddedRedis:
         except (OSError, TimeoutError):
             return None
         return line.decode(errors="replace").strip().lstrip("+-") or None
-
-
-def _make_private(folder: Path, *, ours: bool = True) -> None:
-    """A folder only we can enter: whoever reaches the socket can rewrite the books."""
-    setting, cure = "LIVESALE__DATA_DIR", "Name another data folder."
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = folder.lstat().st_uid
-    except OSError as error:
-        raise Refused(setting, f"cannot use {folder}: {error.strerror}", cure) from None
-    if ours and owner != os.getuid():
-        raise Refused(setting, f"{folder} belongs to another user", cure)
 
 
 def _last_line(path: Path) -> str:

@@ -21,7 +21,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from livesale.run_folder import run_folder
+from livesale.run_folder import open_run_folder
 from livesale.settings import Settings
 from livesale.tallies import Spans, Tally
 from livesale.tasks import TABLE, TASK_UP, Tasks, Works
@@ -169,8 +169,7 @@ async def serve(settings: Settings, process: str) -> AsyncIterator[None]:
     """Serve this process's samples to its siblings and watch its event loop, while open."""
     global _place
     BUILD.labels(version("livesale")).set(1)
-    folder = run_folder(settings.data_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = open_run_folder(settings.data_dir).path
     # The pid is in the name: removing a dead file can never hit the one of a restarted process.
     path = folder / f"{process}.{os.getpid()}.sock"
     path.unlink(missing_ok=True)

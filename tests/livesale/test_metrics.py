@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from livesale import metrics
-from livesale.run_folder import MAX_SOCKET_PATH_BYTES, run_folder
+from livesale.run_folder import run_folder
 from livesale.settings import load_settings
 
 SIBLING = """
@@ -116,18 +116,23 @@ async def test_two_of_one_name_are_kept_apart(tmp_path: Path, siblings: Siblings
     assert sorted(expired.values()) == [1, 2]
 
 
-def test_a_deep_data_folder_gets_a_short_run_folder(tmp_path: Path) -> None:
-    shallow, deep = Path("/srv/livesale"), tmp_path / ("d" * 100)
-    assert run_folder(shallow) == Path("/srv/livesale/run")
-    assert len(str(run_folder(deep) / "keeper.4194304.sock")) <= MAX_SOCKET_PATH_BYTES
-    assert run_folder(deep) == run_folder(deep)
-    assert run_folder(deep) != run_folder(deep / "other")
-
-
-def test_a_deep_temp_dir_does_not_make_it_too_deep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_processes_meet_in_a_deep_folder_by_whatever_name(
+    tmp_path: Path, siblings: Siblings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deep = tmp_path / ("d" * 100)
-    monkeypatch.setattr("tempfile.tempdir", str(deep))
-    assert run_folder(deep / "var").parent == Path("/tmp")
-    assert len(str(run_folder(deep / "var") / "keeper.4194304.sock")) <= MAX_SOCKET_PATH_BYTES
+    # given a data folder whose sockets have paths too long for the kernel, and another temp dir
+    deep = tmp_path / ("d" * 160)
+    deep.mkdir()
+    (tmp_path / "link").symlink_to(deep)
+    siblings.data_dir = tmp_path / "other" / ".." / "link"
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
+    await siblings.start("writer", expired=7)
+    # when this process goes by the folder's own name
+    async with metrics.serve(load_settings(data_dir=deep), "api-0"):
+        assert await scraped("expired_total") == {"writer": 7}
+        # then both sockets are in the data folder, and nothing is in a shared one
+        assert {path.name.split(".")[0] for path in run_folder(deep).iterdir()} == {
+            "api-0",
+            "writer",
+        }
+    assert list((tmp_path / "other").iterdir()) == []
