@@ -30,6 +30,7 @@ from livesale.finding import refused as _problem
 from livesale.partitions import check_partitions
 from livesale.private_files import database_files, real_path, too_open
 from livesale.refusals import hide_password
+from livesale.server.exposure import check_exposure
 from livesale.settings import Settings
 from livesale.startup import check_durability, check_eviction, check_server, check_sql
 from livesale.store.database import sqlite_file
@@ -52,7 +53,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """
     for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
         yield finding
-    for finding in readiness.exposure(settings):
+    for finding in (*readiness.exposure(settings), *_dev_exposure(settings)):
         yield finding
     for finding in _privacy(settings):
         yield finding
@@ -182,6 +183,16 @@ def _files() -> Finding:
         return _good("files", text)
     cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
     return note("files", text, cure)
+
+
+def _dev_exposure(settings: Settings) -> list[Finding]:
+    """What dev leaves open to other machines."""
+    try:
+        found = check_exposure(settings)
+    except Refused as refusal:
+        return [_problem("way in", refusal)]
+    cure = "Set LIVESALE__ENV to prod, or listen on 127.0.0.1."
+    return [note("way in", f"other machines reach this: {each}", cure) for each in found]
 
 
 def _privacy(settings: Settings) -> list[Finding]:

@@ -201,6 +201,15 @@ def _check_secret(name: str, secret: SecretStr, where: str) -> None:
         raise Refused(name, problem, NEW_SECRET)
 
 
+def is_weak_secret(secret: SecretStr) -> bool:
+    """Whether prod would refuse it: public, short, or of few characters."""
+    try:
+        _check_secret("", secret, "")
+    except Refused:
+        return True
+    return False
+
+
 def _single(name: str) -> str:
     return re.sub("_+", "_", name)
 

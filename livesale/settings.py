@@ -102,6 +102,7 @@ class SqlSettings(Section):
 
 class HttpSettings(Section):
     host: str
+    expose_dev: bool
     port: int = Field(ge=0, le=65_535)
     workers: int = Field(ge=1, le=64)
     fast_lane: bool

@@ -16,6 +16,12 @@ DataDir = Annotated[
     Path | None, Option("--data-dir", metavar="DIR", help="Where embedded stores keep their files")
 ]
 Host = Annotated[str | None, Option("--host", help="Address to listen on")]
+ExposeDev = Annotated[
+    bool,
+    Option(
+        "--expose-dev", help="In dev, let other machines in: they can be anybody and pay nothing"
+    ),
+]
 Port = Annotated[int | None, Option("--port", min=0, max=65_535, help="Port; 0 picks a free one")]
 Workers = Annotated[int | None, Option("--workers", min=1, max=64, help="API worker processes")]
 Json = Annotated[bool, Option("--json", help="JSON instead of a table")]

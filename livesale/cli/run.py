@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from livesale.cli.flags import DataDir, Host, Json, Port, RedisUrl, SqlUrl, Workers
+from livesale.cli.flags import DataDir, ExposeDev, Host, Json, Port, RedisUrl, SqlUrl, Workers
 
 
 def demo(
@@ -66,9 +66,10 @@ def up(
     host: Host = None,
     port: Port = None,
     workers: Workers = None,
+    expose_dev: ExposeDev = False,
 ) -> None:
     """Run everything on this machine: API workers, writer and keeper, embedded by default."""
-    _serve({"api", "writer", "keeper"}, redis, sql, data_dir, host, port, workers)
+    _serve({"api", "writer", "keeper"}, redis, sql, data_dir, host, port, workers, expose_dev)
 
 
 def serve(
@@ -78,9 +79,10 @@ def serve(
     host: Host = None,
     port: Port = None,
     workers: Workers = None,
+    expose_dev: ExposeDev = False,
 ) -> None:
     """Run the API workers."""
-    _serve({"api"}, redis, sql, data_dir, host, port, workers)
+    _serve({"api"}, redis, sql, data_dir, host, port, workers, expose_dev)
 
 
 def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
@@ -115,10 +117,13 @@ def _serve(
     host: str | None,
     port: int | None,
     workers: int | None,
+    expose_dev: bool,
 ) -> None:
     if sys.stderr.isatty():  # at once: all that a worker needs takes seconds to import
         print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
+    from livesale.cli.faults import say
     from livesale.server import run as run_roles
+    from livesale.server.exposure import check_exposure
     from livesale.settings import load_settings
 
     settings = load_settings(
@@ -128,5 +133,8 @@ def _serve(
         http__host=host,
         http__port=port,
         http__workers=workers,
+        http__expose_dev=expose_dev or None,
     )
+    for sentence in check_exposure(settings):
+        say(f"OPEN: {sentence}.", f"Other machines can reach {settings.http.host}.")
     raise typer.Exit(run_roles(settings, roles, settings.http.workers))

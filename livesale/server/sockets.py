@@ -22,7 +22,7 @@ def reserve_port(http: HttpSettings) -> socket.socket:
     The socket does not listen: it keeps the port while workers come and go. Raises Refused when
     the address is not ours to take, also when another livesale already shares it.
     """
-    family, address = _resolve(http.host, http.port)
+    family, address = resolve(http.host, http.port)
     # Bound without SO_REUSEPORT first: with it, two deployments would split the crowd in silence.
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,7 +46,7 @@ def with_port(settings: Settings, holder: socket.socket) -> Settings:
 
 def listen(http: HttpSettings) -> socket.socket:
     """One worker's share of the port. Raises Refused when it cannot be bound."""
-    family, address = _resolve(http.host, http.port)
+    family, address = resolve(http.host, http.port)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -73,7 +73,8 @@ def refuse_handshakes(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
-def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Family and address to listen on. Raises Refused."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:

@@ -13,6 +13,7 @@ from livesale.app import DRAINING, build_app
 from livesale.deployment import open_deployment
 from livesale.http.hub import HUB
 from livesale.http.protocol import ApiRunner
+from livesale.server.exposure import check_exposure
 from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.server.sockets import BACKLOG, listen, refuse_handshakes
 from livesale.settings import Settings
@@ -33,6 +34,7 @@ def run_api_worker(settings: Settings, index: int) -> int:
 
 async def _serve(settings: Settings, name: str) -> int:
     logs.setup(settings, name)
+    check_exposure(settings)  # of a worker that was started by hand
     report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
