@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.finding import Finding, good, note, problem
 from livesale.settings import Settings
 from livesale.store.tables import books, drops, log_offsets, quarantine, refunds
+from stock.connection import SENTINEL, hosts_of
 from stock.keyspace import Keyspace
 from stock.log import LogReader
 
@@ -126,9 +127,8 @@ def exposure(settings: Settings) -> list[Finding]:
         ("sql tls", settings.sql.url, "Use TLS to the database, or a network that is yours alone."),
     ):
         if not _is_private(url):
-            text = (
-                f"{urlsplit(url).hostname} is spoken to in clear: passwords and orders can be read"
-            )
+            host = ", ".join(hosts_of(url)) if "redis" in topic else urlsplit(url).hostname
+            text = f"{host} is spoken to in clear: passwords and orders can be read"
             found.append(note(topic, text, cure))
     if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
         host = settings.http.host
@@ -149,6 +149,8 @@ _DEFAULT_PROXIES = ["127.0.0.0/8", "::1/128"]
 def _is_private(url: str) -> bool:
     if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:")):
         return True
+    if url.startswith(SENTINEL):
+        return all(_is_loopback(host) for host in hosts_of(url))
     parts = urlsplit(url)
     if "unix_socket=" in parts.query or "ssl" in parts.query:
         return True

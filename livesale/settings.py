@@ -46,9 +46,14 @@ def _networks(texts: list[str]) -> list[str]:
 
 def _address(url: str) -> str:
     """An address whose port can be read: what reads it later says less of what is wrong."""
-    hosts = urlsplit(url).netloc.rpartition("@")[2]
+    # Not by urlsplit, which newer Pythons let refuse several hosts in brackets.
+    hosts = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
     for host in hosts.split(","):  # Sentinels are several
         urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
+    if url.startswith("sentinel"):
+        from stock.connection import parse  # imports redis, which `livesale token` does not need
+
+        parse(url)
     return url
 
 

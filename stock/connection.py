@@ -154,7 +154,8 @@ class _ThroughSentinel(_Tcp):
 
     def check_role(self, role: str) -> None:
         if role != "master":
-            raise RedisConnectionError(f"{self.host}:{self.port} is no primary any more")
+            place = show_host(self.host, self.port)
+            raise RedisConnectionError(f"{place} is no primary any more")
 
 
 class Pool(BlockingConnectionPool):
@@ -197,6 +198,22 @@ _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
 }
 
 
+def parse(url: str) -> tuple[dict[str, Any], type[AbstractConnection]]:
+    """What `connect` makes of a URL. Raises ValueError for one that it cannot use."""
+    if url.startswith(SENTINEL):
+        return _parse_sentinel(url), _ThroughSentinel
+    options: dict[str, Any] = dict(parse_url(url))
+    return options, _CLASSES[options.pop("connection_class", Connection)]
+
+
+def hosts_of(url: str) -> list[str]:
+    """Every host that a URL names, without port and brackets; none for a unix socket."""
+    options, _ = parse(url)
+    if "path" in options:
+        return []
+    return [host for host, _ in options.get("sentinels", [])] or [options.get("host", "localhost")]
+
+
 def connect(
     url: str,
     *,
@@ -212,13 +229,7 @@ def connect(
     server_id of each connection made. Bytes that are no UTF-8 come as surrogates: a poisoned log
     entry must not keep anybody from reading the others. Raises ValueError for another kind of URL.
     """
-    options: dict[str, Any]
-    kind: type[AbstractConnection]
-    if url.startswith(SENTINEL):
-        options, kind = _parse_sentinel(url), _ThroughSentinel
-    else:
-        options = dict(parse_url(url))
-        kind = _CLASSES[options.pop("connection_class", Connection)]
+    options, kind = parse(url)
     if issubclass(kind, Connection):
         options = {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE} | options
     pool = Pool(
@@ -277,11 +288,11 @@ async def find_primary(
                 command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
                 found: Any = await sentinel.execute_command(*command)  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as fault:
-            faults.append(f"{host}:{port}: {fault}")
+            faults.append(f"{show_host(host, port)}: {fault}")
             continue
         if found:
             return str(found[0]), int(found[1])
-        faults.append(f"{host}:{port} knows no {name}")
+        faults.append(f"{show_host(host, port)} knows no {name}")
     raise RedisConnectionError(f"no Sentinel knows the primary: {'; '.join(faults)}")
 
 
@@ -290,26 +301,46 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
 
     User and password are those of the primary.
     """
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    primary, _, db = parts.path.strip("/").partition("/")
+    # Not by urlsplit, which takes all hosts for one and refuses several in brackets.
+    address, _, query = url.removeprefix(SENTINEL).partition("?")
+    netloc, _, path = address.partition("/")
+    credentials, _, hosts = netloc.rpartition("@")
+    primary, _, db = path.strip("/").partition("/")
     if not hosts or not primary:
         raise ValueError("it must be sentinel://host:port,host:port/name-of-the-primary")
-    sentinels = []
-    for each in hosts.split(","):
-        host, _, port = each.rpartition(":") if ":" in each else (each, "", "")
-        sentinels.append((host, int(port or SENTINEL_PORT)))
     options: dict[str, Any] = {
-        "sentinels": sentinels,
-        "primary": primary,
-        **dict(parse_qsl(parts.query)),
+        "sentinels": [_parse_host(each) for each in hosts.split(",")],
+        "primary": unquote(primary),
+        **dict(parse_qsl(query)),
     }
     if db:
+        if not db.isdecimal():
+            raise ValueError(f"{db!r} is no number of a database")
         options["db"] = int(db)
     if credentials:
         user, _, password = credentials.partition(":")
         options |= {"username": unquote(user) or None, "password": unquote(password) or None}
     return options
+
+
+def show_host(host: str, port: int) -> str:
+    """As in a URL: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _parse_host(text: str) -> tuple[str, int]:
+    """host, host:port, [IPv6 address] or [IPv6 address]:port"""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    bare = f"[{host}]" if ":" in host else host
+    # urlsplit overlooks what stands beside the brackets.
+    rest = text[len(bare) :] if text.lower().startswith(bare) else "?"
+    if not host or port == 0 or (rest and not rest[1:].isdecimal()) or rest[:1] not in ("", ":"):
+        raise ValueError(f"{text!r} is not host:port; an IPv6 address stands in brackets")
+    return host, port or SENTINEL_PORT
 
 
 def _read_info(text: str) -> dict[str, str]:

@@ -124,6 +124,8 @@ def test_nothing_is_said_of_dev() -> None:
         ({"http__host": "::1", "redis__url": "redis://10.0.0.5"}, {"redis tls"}),
         ({"http__host": "::1", "redis__url": "redis://localhost:7000"}, set()),
         ({"http__host": "::1", "redis__url": "rediss://10.0.0.5"}, set()),
+        ({"http__host": "::1", "redis__url": "sentinel://[::1]:1,127.0.0.1/shop"}, set()),
+        ({"http__host": "::1", "redis__url": "sentinel://[::1],[fd00::1]/shop"}, {"redis tls"}),
         ({"http__host": "::1", "sql__url": "mysql://u:p@db/livesale"}, {"sql tls"}),
         ({"http__host": "::1", "sql__url": "mysql://u:p@127.0.0.1/livesale"}, set()),
     ],

@@ -111,6 +111,8 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
         ("LIVESALE__SQL__TIMEOUT_MS", "9" * 30, "3600000"),
         ("LIVESALE__REDIS__URL", "redis://:pw@h:notaport", "redis://:…@h:notaport"),
         ("LIVESALE__REDIS__URL", "redis://h:70000", "redis://h:70000"),
+        ("LIVESALE__REDIS__URL", "sentinel://[::1]x:1/shop", "sentinel://[::1]x:1/shop"),
+        ("LIVESALE__REDIS__URL", "sentinel://::1:26379/shop", "sentinel://::1:26379/shop"),
         ("LIVESALE__SQL__URL", "mysql://u:pw@h:x/d", "mysql://u:…@h:x/d"),
         ("LIVESALE__WECHAT__BASE_URL", "https://h:x", "https://h:x"),
         ("LIVESALE__AUTH__SECRET", "", "empty"),
