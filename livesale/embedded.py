@@ -10,9 +10,10 @@ import asyncio
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,7 +97,7 @@ class EmbeddedRedis:
                     await self.stop()
                     raise
                 break
-            if await self._ping() is not None:
+            if await self._ask("PING") is not None:
                 break
             if time.monotonic() > deadline:
                 raise Refused(
@@ -116,10 +117,11 @@ class EmbeddedRedis:
             self._guard = None
         process = self._process
         if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                await asyncio.to_thread(process.wait, STOP_S)
-            except subprocess.TimeoutExpired:
+            deadline = time.monotonic() + STOP_S
+            while process.poll() is None and time.monotonic() < deadline:
+                await self._ask("SHUTDOWN NOSAVE")  # by its socket: it does not hear signals
+                await asyncio.sleep(0.01)
+            if process.poll() is None:
                 process.kill()
                 process.wait()
         self._process = None
@@ -180,12 +182,12 @@ class EmbeddedRedis:
                 stderr=stream,
                 cwd=self.folder,
                 pass_fds=[self._lock, *([] if self._run.fd is None else [self._run.fd])],
-                preexec_fn=die_with_parent(),
+                preexec_fn=_prepare_child(),
                 start_new_session=True,  # Ctrl-C is for us: the server goes last
                 umask=0o077,
             )
         deadline = time.monotonic() + START_S
-        while (answer := await self._ping()) != "PONG":
+        while (answer := await self._ask("PING")) != "PONG":
             ended = self._process.poll() is not None
             if ended or (answer is None and time.monotonic() > deadline):
                 if not ended:
@@ -213,19 +215,31 @@ class EmbeddedRedis:
         }
         return [part for name, value in options.items() for part in (f"--{name}", value)]
 
-    async def _ping(self) -> str | None:
-        """`PONG`, another answer while it loads its data, or None where nobody listens."""
+    async def _ask(self, command: str) -> str | None:
+        """The first line of the answer, such as `PONG`, or None where nobody listens or answers."""
         try:
             async with asyncio.timeout(2.0):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
                 try:
-                    writer.write(b"PING\r\n")
+                    writer.write(f"{command}\r\n".encode())
                     line = await reader.readline()
                 finally:
                     writer.close()
         except (OSError, TimeoutError):
             return None
         return line.decode(errors="replace").strip().lstrip("+-") or None
+
+
+def _prepare_child() -> Callable[[], None]:
+    """The server dies with us, and goes last: what is sent to every process must not end it."""
+    tie = die_with_parent()
+
+    def prepare() -> None:
+        tie()
+        # Blocked, not ignored: the server sets handlers of its own. A mask survives the exec.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
+    return prepare
 
 
 def _last_line(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs: `--help` must be quick."""
 
+import os
 import sys
 
 
@@ -8,6 +9,10 @@ def main() -> None:
     from livesale.cli import faults
     from livesale.cli.streams import open_streams
 
+    if os.getpid() == 1:
+        from livesale.cli.init import fork_from_init
+
+        fork_from_init()
     open_streams()
     try:
         from livesale.cli.app import app

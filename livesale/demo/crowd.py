@@ -6,6 +6,7 @@ waiting for a free connection included.
 
 import asyncio
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -241,4 +242,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # sent to everybody: the demo ends its crowd itself
     uvloop.run(main())

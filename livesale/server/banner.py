@@ -10,6 +10,7 @@ from pathlib import Path
 from livesale.settings import Settings
 from livesale.wording import counted
 
+_IMPORTED_S = time.monotonic()
 _BOLD, _DIM, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 
 
@@ -68,5 +69,8 @@ def program() -> str:
 
 def age_s() -> float:
     """How long this process has been running, imports included."""
-    started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    try:
+        started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:  # no /proc here: without the first imports, then
+        return time.monotonic() - _IMPORTED_S
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")

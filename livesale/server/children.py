@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from livesale.parent import die_with_parent
+from livesale.server.notify import NOTIFY_SOCKET
 from livesale.settings import PREFIX, Settings, as_environment
 
 MAX_LINE_BYTES = 65_536
@@ -26,10 +27,14 @@ class Process:
         self.returncode: int | None = None
         self._ended = asyncio.Event()
         # By a descriptor: a pid may be another process's by the time it is signalled.
+        self._fd = -1
+        self._by_pid = False
         try:
             self._fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._fd = -1
+            pass
+        except OSError:  # an old kernel, or a sandbox that does not know the call
+            self._by_pid = True
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -41,6 +46,9 @@ class Process:
         if self._fd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, number)
+        elif self._by_pid and self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def end(self, code: int) -> None:
         """The nursery says it has ended."""
@@ -59,7 +67,7 @@ class Nursery:
     """
 
     def __init__(self, settings: Settings, output: IO[str] | None = None) -> None:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+        kept = {key: value for key, value in os.environ.items() if not _is_ours(key)}
         self._environment = kept | as_environment(settings)
         self._output = output
         self._server: subprocess.Popen[bytes] | None = None
@@ -140,3 +148,8 @@ class Nursery:
                 asked.set_result(process)
         else:
             self._alive.pop(news["dead"]).end(news["code"])
+
+
+def _is_ours(variable: str) -> bool:
+    """Settings, and the socket of systemd: only the supervisor speaks to it."""
+    return variable.startswith(PREFIX) or variable == NOTIFY_SOCKET

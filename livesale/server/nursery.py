@@ -3,7 +3,8 @@
 Importing aiohttp, SQLAlchemy and the rest costs more than a second of CPU: once here, not once in
 each child. So a module that holds what must be one process's own has to renew it after a fork, as
 `livesale.http.traffic` does. The nursery has one thread and no event loop, so forking it is safe.
-It dies with the supervisor, and the children die with it.
+It dies with the supervisor, and the children die with it. Signals that are sent to everybody are
+the supervisor's to handle: nursery and children ignore them.
 
     supervisor → nursery   ["api-worker", "--index", "0"]    one JSON line a child
     nursery → supervisor   {"born": pid}                     in the order of the requests
@@ -21,6 +22,7 @@ import sys
 import traceback
 
 from livesale.parent import die_with_parent
+from livesale.server.signals import leave_to_supervisor
 
 # What the children run, and what SQLAlchemy would import in each of them at its first connection.
 MODULES = (
@@ -37,33 +39,54 @@ CRASHED = 70  # as livesale.cli.faults says; imported here it would slow the sta
 
 def main(wire: socket.socket) -> None:
     """Fork what is asked for and say what ends, until the supervisor closes its end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_to_supervisor()
     gc.disable()  # what is imported stays: looking for garbage in it costs a tenth more
     for name in MODULES:
         importlib.import_module(name)
     gc.enable()
     gc.freeze()  # what is shared stays shared: no collection touches it in the children
+    woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, _do_nothing)  # a handler, so that the descriptor is written to
     waiting = selectors.DefaultSelector()
-    waiting.register(wire, selectors.EVENT_READ, None)
+    waiting.register(wire, selectors.EVENT_READ)
+    waiting.register(woken, selectors.EVENT_READ)
     asked = bytearray()
+    children: set[int] = set()
     while True:
         for key, _ in waiting.select():
-            if key.data is None:
+            if key.fd == woken:
+                os.read(woken, MAX_LINE_BYTES)
+                _reap(children, wire)
+            else:
                 data = wire.recv(MAX_LINE_BYTES)
                 if not data:
                     return
                 asked += data
-            else:
-                waiting.unregister(key.fileobj)
-                os.close(key.fd)
-                _, status = os.waitpid(key.data, 0)
-                _say(wire, {"dead": key.data, "code": os.waitstatus_to_exitcode(status)})
         while b"\n" in asked:
             line, _, rest = bytes(asked).partition(b"\n")
             asked = bytearray(rest)
             pid = _fork(json.loads(line), wire, waiting)
+            children.add(pid)
             _say(wire, {"born": pid})
-            waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
+
+
+def _reap(children: set[int], wire: socket.socket) -> None:
+    """Take in all that have ended, and say which of ours did."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid in children:
+            children.remove(pid)
+            _say(wire, {"dead": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    pass
 
 
 def _fork(command: list[str], wire: socket.socket, waiting: selectors.BaseSelector) -> int:
@@ -74,9 +97,10 @@ def _fork(command: list[str], wire: socket.socket, waiting: selectors.BaseSelect
     code = CRASHED
     try:
         die_with_parent(nursery)()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         wire.close()
         waiting.close()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _live(command)
     except BaseException:  # nothing of the nursery may run on in the child
         traceback.print_exc()

@@ -10,6 +10,7 @@ from livesale.deployment import Deployment, open_deployment
 from livesale.server.banner import age_s, banner
 from livesale.server.catch_up import wait_until_caught_up
 from livesale.server.children import Nursery
+from livesale.server.notify import READY, STOPPING, notify
 from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.server.supervisor import STOP_MARGIN_S, Child, Supervisor
 from livesale.settings import Settings
@@ -73,7 +74,9 @@ async def _run(settings: Settings, roles: Collection[str], workers: int, nursery
         await supervisor.start(stop)
         if not stop.is_set():
             print(banner(settings, roles, workers, age_s()), flush=True)
+            notify(READY)
             await stop.wait()
+        notify(STOPPING)
         await stop_in_order(supervisor, deployment)
     log.info("stopped")
     return STOPPED_AT_ONCE if killed.is_set() else 0

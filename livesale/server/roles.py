@@ -14,6 +14,7 @@ from livesale.live.keeper import RoomKeeper
 from livesale.payments.choose import make_gateway
 from livesale.reminders.sender import ReminderSender
 from livesale.reminders.wechat import make_messenger
+from livesale.server.notify import READY, STOPPING, notify
 from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.settings import Settings
 from livesale.tasks import report_unhandled
@@ -68,5 +69,7 @@ async def _run(
     async with open_deployment(settings, role=role) as deployment:
         worker = make(deployment, metrics.REGISTRY)
         async with metrics.serve(settings, role):
+            notify(READY)
             await worker.run(stop)
+            notify(STOPPING)
     return 0

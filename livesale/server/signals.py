@@ -1,11 +1,20 @@
-"""What SIGTERM, SIGINT and SIGHUP do to a service, and to a command that somebody waits for."""
+"""What SIGTERM, SIGINT and SIGHUP do to a service, and to a command that somebody waits for.
+
+systemd sends SIGTERM to every process of a service, a terminal sends SIGINT and SIGHUP to every
+process of its foreground group. But processes stop in an order, and the supervisor knows it. So its
+children ignore these three signals, and stop at `STOP`, which only the supervisor sends.
+"""
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterable
 
 import structlog
 
+STOP = signal.SIGUSR1  # from the supervisor to one child
+FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SAME_S = 0.25  # one signal may come twice, to everybody and passed on: that is no second wish
 STOPPED_AT_ONCE = 130  # exit code after a second signal: never 1, which is a verdict of an audit
 
 log = structlog.get_logger(__name__)
@@ -13,23 +22,46 @@ log = structlog.get_logger(__name__)
 
 def watch_signals(stop: asyncio.Event, at_once: Callable[[], None]) -> None:
     """Of a service: set `stop` at the first signal, call `at_once` at each further one."""
+    since_s = 0.0
 
     def handle(number: signal.Signals) -> None:
+        nonlocal since_s
         if stop.is_set():
+            if time.monotonic() - since_s < SAME_S:
+                return
             log.warning("stopping at once", signal=number.name)
             at_once()
         else:
             log.info("stopping", signal=number.name)
+            since_s = time.monotonic()
             stop.set()
 
-    _handle((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), handle)
+    _handle((STOP,) if _is_left_to_supervisor() else FROM_OUTSIDE, handle)
+
+
+def leave_to_supervisor() -> None:
+    """Ignore what is sent to everybody, in this process and in all that it forks."""
+    for number in FROM_OUTSIDE:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_left_to_supervisor() -> bool:
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def end_as_ctrl_c_does() -> None:
     """Of a command: SIGTERM and SIGHUP cancel the running task, as asyncio.run has SIGINT do."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  called from one
-    _handle((signal.SIGTERM, signal.SIGHUP), lambda _: task.cancel())
+    since_s = -SAME_S
+
+    def handle(_number: signal.Signals) -> None:
+        nonlocal since_s
+        if time.monotonic() - since_s >= SAME_S:  # else the same one: the end is under way
+            since_s = time.monotonic()
+            task.cancel()
+
+    _handle((signal.SIGTERM, signal.SIGHUP), handle)
 
 
 def _handle(numbers: Iterable[signal.Signals], handle: Callable[[signal.Signals], object]) -> None:

@@ -6,11 +6,15 @@ import socket
 import struct
 from typing import Any
 
+import structlog
+
 from livesale.errors import Refused
 from livesale.settings import HttpSettings, Settings
 
 BACKLOG = 4096
 SO_ATTACH_FILTER = 26
+
+log = structlog.get_logger(__name__)
 
 # Classic BPF over the TCP header: load the byte of flags, drop the segment if SYN is set.
 _DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
@@ -30,7 +34,7 @@ def reserve_port(http: HttpSettings) -> socket.socket:
         port = probe.getsockname()[1]
     holder = socket.socket(family, socket.SOCK_STREAM)
     try:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _share(holder)
         _bind(holder, (address[0], port, *address[2:]), http)
     except BaseException:
         holder.close()
@@ -50,7 +54,7 @@ def listen(http: HttpSettings) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _share(sock)
         sock.setblocking(False)
         _bind(sock, address, http)
         sock.listen(BACKLOG)
@@ -66,11 +70,18 @@ def refuse_handshakes(sock: socket.socket) -> None:
     Closing a listening socket resets every connection that waits in its queue, requests and all.
     So the kernel is told to drop the SYNs first, then the queue is accepted, then it is closed. A
     client that came in between tries again by itself and meets another worker or a refusal.
+
+    A kernel or a sandbox may forbid the filter. Then the queue is cut to one place: the kernel
+    drops SYNs while that is taken, so one connection at most can be reset.
     """
     code = b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN)
     buffer = ctypes.create_string_buffer(code)
     program = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    except OSError as error:
+        log.info("no filter on the listening socket, a shorter queue instead", problem=str(error))
+        sock.listen(0)
 
 
 def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
@@ -83,6 +94,16 @@ def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]
         ) from None
     family, _, _, _, address = found[0]
     return family, address
+
+
+def _share(sock: socket.socket) -> None:
+    """Let other sockets of this user take the same port. Raises Refused."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError as error:
+        problem = f"this kernel lets no processes share a port: {error.strerror}"
+        cure = "Use Linux 3.9 or newer, in a sandbox that allows SO_REUSEPORT."
+        raise Refused("LIVESALE__HTTP__WORKERS", problem, cure) from None
 
 
 def _bind(sock: socket.socket, address: tuple[Any, ...], http: HttpSettings) -> None:

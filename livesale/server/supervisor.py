@@ -14,6 +14,7 @@ import structlog
 from livesale.errors import LivesaleError
 from livesale.run_folder import open_run_folder
 from livesale.server.children import Nursery, Process
+from livesale.server.signals import STOP
 from livesale.settings import Settings
 
 START_TIMEOUT_S = 60.0
@@ -75,7 +76,7 @@ class Supervisor:
             self._keepers[child.name] = asyncio.create_task(self._keep(child), name=child.name)
 
     async def stop(self, prefix: str = "") -> None:
-        """Stop the children whose name starts so: SIGTERM, and SIGKILL after their `stop_s`."""
+        """Stop the children whose name starts so: STOP, and SIGKILL after their `stop_s`."""
         leaving = [child for child in self.children if child.name.startswith(prefix)]
         self._leaving |= {child.name for child in leaving}
         await asyncio.gather(*(self._stop_one(child) for child in leaving))
@@ -138,7 +139,7 @@ class Supervisor:
         if process is None or process.returncode is not None:
             await self._forget(child)
             return
-        process.send(signal.SIGTERM)
+        process.send(STOP)
         try:
             async with asyncio.timeout(child.stop_s):
                 await process.wait()
@@ -146,7 +147,7 @@ class Supervisor:
             log.error("process did not stop in time", child=child.name, after_s=child.stop_s)
             process.send(signal.SIGKILL)
             await process.wait()
-        if process.returncode not in (0, -signal.SIGTERM):
+        if process.returncode not in (0, -STOP):
             log.warning("process stopped badly", child=child.name, exit_code=process.returncode)
         await self._forget(child)
 

@@ -112,14 +112,18 @@ class Crowd:
         ).encode()
 
 
-async def test_a_graceful_stop_loses_no_request(up: Up) -> None:
+async def test_a_stop_loses_no_request_though_every_process_is_signalled(up: Up) -> None:
     # given a crowd that never pauses
     crowd = Crowd(up, await up.open_drop(1_000_000))
     hammering = [asyncio.create_task(crowd.hammer(number)) for number in range(16)]
     await eventually(lambda: len(crowd.rids) > 100)
 
-    # when the deployment is told to stop
-    code = await asyncio.to_thread(up.stop)
+    # when every process gets SIGTERM at once, as from systemd, and SIGHUP, as from a terminal
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        for pid in up.processes():
+            os.kill(pid, number)
+    assert up.process is not None
+    code = await asyncio.to_thread(up.process.wait, 60)
     await asyncio.gather(*hammering)
 
     # then everybody had a good answer or none was begun, and SQL has every order that was given
