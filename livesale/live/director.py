@@ -9,6 +9,7 @@ looks at its drops and goes on from there.
 
 import asyncio
 import contextlib
+import heapq
 from collections.abc import Mapping
 
 import structlog
@@ -21,7 +22,9 @@ from livesale.live.states import ON_AIR, OVER, RoomState
 from livesale.live.views import news_of_drop
 from livesale.store import catalogue
 from livesale.store import rooms as store
+from livesale.store.catalogue import Drop
 from livesale.store.session import session
+from livesale.store.states import DRAFT
 from livesale.tasks.backoff import Backoff
 from livesale.workers.tail import BLOCK_MS, connect_reader
 from stock.entries import STATE_CHANGES, read_books
@@ -31,7 +34,8 @@ from stock.log import LogReader, RawEntry
 
 COUNT = 1_000  # entries in a read
 MAX_DROPS = 10_000  # that are remembered to have no room
-AT_ONCE = 16  # drops that are told side by side
+AT_ONCE = 16  # drops that are told, or looked at, side by side
+PAGE = 500  # drops in one question to SQL
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +47,8 @@ class Tale(Struct):
 
     room_id: str
     news: DropNews
-    due_s: float | None = 0.0  # loop time; None when there is nothing to tell
+    due_s: float | None = None  # loop time; None when there is nothing to tell
     free_s: float = 0.0  # loop time from which another count may be told
-
-    def remind(self, due_s: float) -> None:
-        """Tell it at this time, or before if that is due already."""
-        self.due_s = due_s if self.due_s is None else min(due_s, self.due_s)
 
 
 class Director:
@@ -59,6 +59,9 @@ class Director:
         self._partition = partition
         self._copy = copy
         self._tales: dict[str, Tale] = {}
+        # (when, drop): all that is to be told, and what has been told since. A room's many quiet
+        # drops cost nothing here.
+        self._due: list[tuple[float, str]] = []
         self._roomless: dict[str, None] = {}
         self._wake = asyncio.Event()
 
@@ -105,16 +108,46 @@ class Director:
         """Take the present of every drop whose room is not over."""
         async with session(self._deployment.sql) as connection:
             found = await store.drops_in_rooms(connection, self._partition, TOLD_ROOMS)
-        for drop_id, room_id in found:
-            await self._look_at(drop_id, room_id)
+        rooms = dict(found)
+        for start in range(0, len(found), PAGE):
+            async with session(self._deployment.sql) as connection:
+                page = [drop_id for drop_id, _ in found[start : start + PAGE]]
+                drops = await catalogue.find_drops(connection, page)
+            for first in range(0, len(drops), AT_ONCE):
+                some = drops[first : first + AT_ONCE]
+                await asyncio.gather(*(self._begin(drop, rooms[drop.drop_id]) for drop in some))
 
     async def _look_at(self, drop_id: str, room_id: str) -> None:
         async with session(self._deployment.sql) as connection:
             drop = await catalogue.find_drop(connection, drop_id)
         if drop is not None:
-            news = news_of_drop(drop, await self._deployment.engine.snapshot(drop_id))
-            self._tales[drop_id] = Tale(room_id, news)
-            self._wake.set()
+            await self._begin(drop, room_id)
+
+    async def _begin(self, drop: Drop, room_id: str) -> None:
+        """Take the present of one drop, and tell it."""
+        # A draft is not in Redis: if it is opened meanwhile, the log says so.
+        is_draft = drop.state == DRAFT
+        snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
+        self._tales[drop.drop_id] = Tale(room_id, news_of_drop(drop, snapshot))
+        self._remind(drop.drop_id, 0.0)
+
+    def _remind(self, drop_id: str, due_s: float) -> None:
+        """Tell a drop at this time, or before if that is due already."""
+        tale = self._tales[drop_id]
+        if tale.due_s is None or due_s < tale.due_s:
+            tale.due_s = due_s
+            heapq.heappush(self._due, (due_s, drop_id))
+        self._wake.set()
+
+    def _take_due(self, now_s: float) -> list[tuple[str, Tale]]:
+        """What is to be told by now, each drop once."""
+        found: dict[str, Tale] = {}
+        while self._due and self._due[0][0] <= now_s:
+            due_s, drop_id = heapq.heappop(self._due)
+            tale = self._tales.get(drop_id)
+            if tale is not None and tale.due_s == due_s:  # else it was told before, or is gone
+                found[drop_id] = tale
+        return list(found.items())
 
     async def _take_in(self, entries: list[RawEntry]) -> None:
         await self._meet({fields.get("d", "") for _, fields in entries})
@@ -126,7 +159,7 @@ class Director:
             if kind == "open":  # its terms were not known before
                 await self._look_at(drop_id, tale.room_id)
             else:
-                self._fold(tale, entry_id, fields)
+                self._fold(drop_id, tale, entry_id, fields)
 
     async def _meet(self, drop_ids: set[str]) -> None:
         """Find out which of these drops have a room: for good, since it is given before."""
@@ -144,7 +177,7 @@ class Director:
             if len(self._roomless) > MAX_DROPS:
                 del self._roomless[next(iter(self._roomless))]
 
-    def _fold(self, tale: Tale, entry_id: str, fields: Mapping[str, str]) -> None:
+    def _fold(self, drop_id: str, tale: Tale, entry_id: str, fields: Mapping[str, str]) -> None:
         """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
         try:
             books = read_books(entry_id, fields)
@@ -165,26 +198,20 @@ class Director:
             or books.allotted != before.allotted
             or (books.available == 0) != (before.available == 0)
         )
-        tale.remind(0.0 if at_once else tale.free_s)
-        self._wake.set()
+        self._remind(drop_id, 0.0 if at_once else tale.free_s)
 
     async def _keep_telling(self) -> None:
         """Tell what is due, the drops side by side, for ever."""
         clock = asyncio.get_running_loop().time
         while True:
             self._wake.clear()
-            due = [
-                (drop_id, tale)
-                for drop_id, tale in self._tales.items()
-                if tale.due_s is not None and tale.due_s <= clock()
-            ]
+            due = self._take_due(clock())
             if due:
                 for start in range(0, len(due), AT_ONCE):
                     page = due[start : start + AT_ONCE]
                     await asyncio.gather(*(self._tell(drop_id, tale) for drop_id, tale in page))
                 continue
-            coming = [tale.due_s for tale in self._tales.values() if tale.due_s is not None]
-            wait_s = max(0.0, min(coming) - clock()) if coming else None
+            wait_s = max(0.0, self._due[0][0] - clock()) if self._due else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -199,7 +226,7 @@ class Director:
         if code is TellCode.TOLD:
             tale.free_s = clock() + TICK_MS / 1000
         if wait_ms:
-            tale.remind(clock() + wait_ms / 1000)
+            self._remind(drop_id, clock() + wait_ms / 1000)
 
     async def _find_room(self, drop_id: str, tale: Tale) -> None:
         """Redis does not have the room: copy it, unless it is over and was let go."""
@@ -210,7 +237,7 @@ class Director:
             self._roomless[drop_id] = None
             return
         await self._copy.revive(tale.room_id)
-        tale.due_s = 0.0
+        self._remind(drop_id, 0.0)
 
 
 def _say(fault: BaseException) -> str:

@@ -127,12 +127,7 @@ class RoomGateway:
 
     async def beat(self, room_id: str) -> bool:
         """Note that the host is there; False when Redis does not have the room."""
-        return str((await self.run("beat", room_id, {"write": "yes"}))[0]) == "BEAT"
-
-    async def silence_ms(self, room_id: str) -> int | None:
-        """For how long the host was not heard of; None when Redis does not have the room."""
-        reply = await self.run("beat", room_id, {"write": "no"})
-        return int(reply[1] - reply[2]) if reply[0] == "BEAT" else None
+        return str((await self.run("beat", room_id, {}))[0]) == "BEAT"
 
     async def tell(self, room_id: str, news: DropNews, *, tick_ms: int) -> tuple[TellCode, int]:
         """Tell a room of a drop; and in how many ms it must be told again: after LATER the next

@@ -1,25 +1,28 @@
 """What is done for rooms in time, by the keeper's process: any number of them may run.
 
-One director a partition tells rooms of their drops. A watch goes over the rooms that are not over:
-a host who is silent makes a room abnormal, paused or not, and ends it in the end; one never begun
-expires; one whose stream fell silent is paused; a copy in Redis that is behind SQL is brought up to
-it; viewers of a worker that died are counted no more; and the numbers of rooms are written down.
-Lucky bags are drawn beside it.
+One director a partition tells rooms of their drops. A watch goes over the rooms that are not over,
+those on air each second and the others page by page: a host who is silent makes a room abnormal,
+paused or not, and ends it in the end; one never begun expires; one whose stream fell silent is
+paused; a copy in Redis that is behind SQL is brought up to it; viewers of a worker that died are
+counted no more; and the numbers of rooms are written down. Lucky bags are drawn beside it.
 """
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from redis.exceptions import RedisError
 
 from livesale.deployment import Deployment
 from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
 from livesale.live.director import TOLD_ROOMS, Director
+from livesale.live.keys import RoomKeys
 from livesale.live.life import Life, verb_back
-from livesale.live.people_scripts import NOBODY
+from livesale.live.people_scripts import NOBODY, Counted
 from livesale.live.recorder import Recorder
-from livesale.live.states import RoomState, Verb
+from livesale.live.states import ON_AIR, RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
@@ -27,10 +30,17 @@ from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Room
 from livesale.store.session import session
 from livesale.tasks.backoff import Backoff, wait_for
-from stock.errors import NotSent, OutcomeUnknown, ServerRefuses
+from stock.errors import NotSent, OutcomeUnknown, ServerRefuses, Unreachable
 
 WATCH_S = 1.0
 PAGE = 500
+COUNT_MS = 5_000  # between two counts of the rooms by state
+MAX_FAILING = 1_000  # rooms whose last fault is remembered: each is logged once
+# Nothing happens in these by itself but that one expires. A page of them is looked at each time, so
+# that 10,000 cost no more than 200: what is behind in Redis is brought up within their number / 200
+# seconds, and by whoever changes the room at once.
+QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
+QUIET_PAGE = 200
 # Faults of the stores and not of one room: it is the same for all.
 _FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
 
@@ -65,6 +75,8 @@ class RoomKeeper:
         self._metrics = RoomMetrics(registry)
         self._bags = BagKeeper(deployment, self._copy, registry)
         self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
+        self._before = dict.fromkeys(QUIET, "")  # where the next page of each begins
+        self._count_ms = 0  # when rooms are counted again
         self._failing: dict[str, str] = {}  # rooms that could not be looked at, and why
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,34 +102,80 @@ class RoomKeeper:
             await wait_for(stop, WATCH_S)
 
     async def look(self) -> None:
-        """Look at every room that is not over, once. Raises StoreUnavailable or StockError."""
+        """Look at every room that is on air, and at some of those that are not: see QUIET.
+
+        Raises StoreUnavailable or StockError.
+        """
         await self._streams.look()
-        counts = dict.fromkeys(TOLD_ROOMS, 0)
+        now_ms = await self._deployment.engine.now_ms()
         seen: set[str] = set()
-        before = ""
-        while True:
-            async with session(self._deployment.sql) as connection:
-                page = await store.list_rooms(
-                    connection, states=TOLD_ROOMS, before=before, limit=PAGE
-                )
-            now_ms = await self._deployment.engine.now_ms()
+        page = await self._page(ON_AIR, "")
+        while page:
             for room in page:
-                counts[RoomState(room.state)] += 1
                 seen.add(room.room_id)
-                await self._look_by_itself(room, now_ms)
-            if len(page) < PAGE:
-                break
-            before = page[-1].room_id
+                await self._look_by_itself(self._look_at(room, now_ms), room)
+            page = await self._page(ON_AIR, page[-1].room_id) if len(page) == PAGE else []
+        for state in QUIET:
+            await self._look_at_quiet(state, now_ms)
         await self._recorder.close(now_ms)
         self._versions = {id_: found for id_, found in self._versions.items() if id_ in seen}
-        self._failing = {id_: reason for id_, reason in self._failing.items() if id_ in seen}
-        for state, count in counts.items():
-            self._metrics.rooms.labels(state).set(count)
+        if now_ms >= self._count_ms:
+            self._count_ms = now_ms + COUNT_MS
+            await self._count()
 
-    async def _look_by_itself(self, room: Room, now_ms: int) -> None:
+    async def _page(
+        self, states: Sequence[RoomState], before: str, limit: int = PAGE
+    ) -> list[Room]:
+        async with session(self._deployment.sql) as connection:
+            return await store.list_rooms(connection, states=states, before=before, limit=limit)
+
+    async def _look_at_quiet(self, state: RoomState, now_ms: int) -> None:
+        """Look at the next page of rooms that are in no hurry, however many there are."""
+        page = await self._page([state], self._before[state], QUIET_PAGE)
+        self._before[state] = page[-1].room_id if len(page) == QUIET_PAGE else ""
+        if not page:
+            return
+        known = await self._read_quiet(page)
+        for room, (versions, has_people) in zip(page, known, strict=True):
+            if versions == (room.version, room.bars_version):
+                self._versions[room.room_id] = versions
+            late = now_ms - room.starts_ms > self._live.expire_after_s * 1000
+            if has_people or (late and room.state == RoomState.SCHEDULED):
+                await self._look_by_itself(self._look_at(room, now_ms), room)
+            elif versions != (room.version, room.bars_version):
+                await self._look_by_itself(self._copy.revive(room.room_id), room)
+            else:
+                self._failing.pop(room.room_id, None)
+
+    async def _read_quiet(self, page: Sequence[Room]) -> list[tuple[tuple[int, int] | None, bool]]:
+        """The versions that Redis has of these rooms, and whether workers report people there.
+
+        Plain commands in one flight: a script for each room costs ten times as much.
+        """
+        keys = [RoomKeys.of(room.room_id) for room in page]
+        try:
+            async with self._deployment.redis.pipeline(transaction=False) as together:
+                for each in keys:
+                    together.hmget(each.room_key, ["version", "bars_version"])
+                    together.hlen(each.workers_key)
+                found = await together.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            raise Unreachable(str(error)) from error
+        return [
+            (_versions(row), workers != 0)
+            for row, workers in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    async def _count(self) -> None:
+        async with session(self._deployment.sql) as connection:
+            counts = await store.count_rooms(connection, TOLD_ROOMS)
+        for state in TOLD_ROOMS:
+            self._metrics.rooms.labels(state).set(counts.get(state, 0))
+
+    async def _look_by_itself(self, look: Awaitable[None], room: Room) -> None:
         """Look at one room; what is wrong with it alone does not keep the others waiting."""
         try:
-            await self._look_at(room, now_ms)
+            await look
         except _FOR_ALL:
             raise
         except Exception as fault:
@@ -125,28 +183,37 @@ class RoomKeeper:
             reason = f"{type(fault).__name__}: {fault}"
             if self._failing.get(room.room_id) != reason:
                 log.warning("a room waits", room_id=room.room_id, reason=reason)
-            self._failing[room.room_id] = reason
+            self._note_failing(room.room_id, reason)
         else:
             self._failing.pop(room.room_id, None)
 
+    def _note_failing(self, room_id: str, reason: str) -> None:
+        self._failing[room_id] = reason
+        if len(self._failing) > MAX_FAILING:
+            del self._failing[next(iter(self._failing))]
+
     async def _look_at(self, room: Room, now_ms: int) -> None:
-        silence_ms = await self._copy.gateway.silence_ms(room.room_id)
+        counted = await self._report(room.room_id)
         versions = (room.version, room.bars_version)
-        if silence_ms is None or self._versions.get(room.room_id) != versions:
+        if counted is None or self._versions.get(room.room_id) != versions:
             await self._copy.revive(room.room_id)
             self._versions[room.room_id] = versions
-            silence_ms = silence_ms or 0
-        counted = await self._copy.people.report(room.room_id, NOBODY, tick_ms=self._live.people_ms)
-        if counted is not None:
-            await self._recorder.look_at(room, counted[0], now_ms)
-        verb = self._verb_for(room, silence_ms, now_ms)
+            counted = counted or await self._report(room.room_id)
+        if counted is None:
+            return  # lost again: the next look
+        await self._recorder.look_at(room, counted.people, now_ms)
+        verb = self._verb_for(room, counted.silence_ms, now_ms)
         if verb is None:
             return
+        silence_ms = counted.silence_ms
         log.info("a room is moved in time", room_id=room.room_id, verb=verb, silence_ms=silence_ms)
         try:
             await self._life.act(room.room_id, verb)
         except RoomRefused:
             return  # its host, or another keeper, was quicker
+
+    async def _report(self, room_id: str) -> Counted | None:
+        return await self._copy.people.report(room_id, NOBODY, tick_ms=self._live.people_ms)
 
     def _verb_for(self, room: Room, silence_ms: int, now_ms: int) -> Verb | None:
         match RoomState(room.state):
@@ -161,3 +228,11 @@ class RoomKeeper:
             case RoomState.SCHEDULED if now_ms - room.starts_ms > self._live.expire_after_s * 1000:
                 return Verb.EXPIRE
         return None
+
+
+def _versions(row: object) -> tuple[int, int] | None:
+    """Of the room and of its bars, as Redis has them. None: it lacks the room, or cannot say."""
+    if not isinstance(row, list) or None in row:
+        return None
+    version, bars_version = row
+    return int(version), int(bars_version)

@@ -63,6 +63,15 @@ class Report(Struct, frozen=True):
 NOBODY = Report("", 0, 0, 0)  # of somebody who only looks who is gone
 
 
+class Counted(Struct, frozen=True):
+    """The people of a room; `wait_ms` is when there is more to tell, 0 for nothing; `silence_ms` is
+    for how long its host was not heard of."""
+
+    people: PeopleView
+    wait_ms: int
+    silence_ms: int
+
+
 class PeopleScripts:
     """All raise the faults of stock.errors."""
 
@@ -103,10 +112,8 @@ class PeopleScripts:
         args["history"] = self._history
         return UnsayCode((await self._run("uncomment", room_id, args))[0])
 
-    async def report(
-        self, room_id: str, report: Report, *, tick_ms: int
-    ) -> tuple[PeopleView, int] | None:
-        """The counts, and in how many ms there is more to tell; None where Redis lacks the room."""
+    async def report(self, room_id: str, report: Report, *, tick_ms: int) -> Counted | None:
+        """None where Redis lacks the room."""
         args: dict[str, str | int] = {
             name: getattr(report, name) for name in Report.__struct_fields__
         }
@@ -114,7 +121,7 @@ class PeopleScripts:
         reply = await self._run("report", room_id, args)
         if reply[0] != "COUNTED":
             return None
-        return PeopleView(*map(int, reply[1:4])), int(reply[4])
+        return Counted(PeopleView(*map(int, reply[1:4])), int(reply[4]), int(reply[5]))
 
     async def bar(
         self, room_id: str, version: int, buyer_id: str, until: str, event: Event

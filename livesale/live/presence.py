@@ -130,8 +130,8 @@ class Presence:
                 await self._copy.revive(room_id)
             else:
                 count.viewers, count.sent, count.told_s = count.sent.viewers, None, clock()
-                count.more = answer[1] > 0
-                wait_s = (answer[1] or self._tick_ms) / 1000
+                count.more = answer.wait_ms > 0
+                wait_s = (answer.wait_ms or self._tick_ms) / 1000
         except Unknown:
             count.sent = None
         except (StockError, LivesaleError) as fault:
@@ -160,4 +160,4 @@ class Presence:
             lambda: self._copy.people.report(room_id, NOBODY, tick_ms=self._tick_ms),
             lambda answer: answer is None,
         )
-        return answer[0] if answer else None
+        return answer.people if answer else None

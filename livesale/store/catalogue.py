@@ -1,6 +1,6 @@
 """SKUs, campaigns and drops: what operators wrote. Queries only; every one takes a connection."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -126,6 +126,11 @@ async def add_drop(connection: AsyncConnection, drop: Drop, partition: int) -> N
 async def find_drop(connection: AsyncConnection, drop_id: str) -> Drop | None:
     found = _drops(await connection.execute(_DROP.where(drops.c.drop_id == drop_id)))
     return found[0] if found else None
+
+
+async def find_drops(connection: AsyncConnection, drop_ids: Collection[str]) -> list[Drop]:
+    """Those of these drops that exist."""
+    return _drops(await connection.execute(_DROP.where(drops.c.drop_id.in_(drop_ids))))
 
 
 async def drops_of(connection: AsyncConnection, campaign_id: str, limit: int) -> list[Drop]:

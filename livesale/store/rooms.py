@@ -89,6 +89,16 @@ async def list_rooms(
     return [Room(*row) for row in await connection.execute(query)]
 
 
+async def count_rooms(connection: AsyncConnection, states: Collection[str]) -> dict[str, int]:
+    """How many rooms there are in each of these states; states without rooms are missing."""
+    query = (
+        select(rooms.c.state, func.count().label("rooms"))
+        .where(rooms.c.state.in_(states))
+        .group_by(rooms.c.state)
+    )
+    return {row.state: row.rooms for row in await connection.execute(query)}
+
+
 async def move_room(
     connection: AsyncConnection,
     room_id: str,

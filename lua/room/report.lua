@@ -12,8 +12,8 @@
 --       5 lease_ms          a worker that has not reported for so long is gone, with its viewers
 --       6 tick_ms           the least time between two events
 --       7 history           how many events are kept, about, ≥ 1
--- RETURNS  {'UNKNOWN_ROOM'} | {'COUNTED', online, peak, likes, wait_ms}; wait_ms is when there is
---          more to tell, 0 for nothing
+-- RETURNS  {'UNKNOWN_ROOM'} | {'COUNTED', online, peak, likes, wait_ms, silence_ms}; wait_ms is when
+--          there is more to tell, 0 for nothing; silence_ms is for how long the host was not heard of
 -- LOGS     people; when there is something to tell
 --
 -- The viewers of a worker that died are on other workers before its lease has ended, and are
@@ -33,7 +33,8 @@ if not room then
 end
 check_log(events_key)
 local over = redis.call('PTTL', room_key) > 0
-local row = redis.call('HMGET', room_key, 'peak', 'likes', 'rise', 'rise_ms', 'told_people', 'told_ms')
+local row = redis.call('HMGET', room_key, 'peak', 'likes', 'rise', 'rise_ms', 'told_people', 'told_ms',
+  'beat_ms')
 local workers = redis.call('HGETALL', workers_key)
 local now = now_ms()
 
@@ -87,4 +88,4 @@ if news and wait_ms == 0 then
   redis.call('HSET', room_key, 'told_people', people, 'told_ms', string.format('%.0f', now))
   room_log(room_key, events_key, channel_key, room, now, history, 'people', people)
 end
-return {'COUNTED', online, peak, all_likes, wait_ms}
+return {'COUNTED', online, peak, all_likes, wait_ms, now - (tonumber(row[7]) or now)}

@@ -70,7 +70,6 @@ async def test_a_room_that_redis_does_not_have(gateway: RoomGateway) -> None:
     assert await gateway.append("rx", Stock(drop_id="d", remaining=1, allotted=1)) is None
     assert await gateway.history("rx", 0, 10) is None
     assert await gateway.image("rx") is None
-    assert await gateway.silence_ms("rx") is None
     assert not await gateway.beat("rx")
     assert await told(gateway, "rx") is TellCode.UNKNOWN_ROOM
 

@@ -6,15 +6,20 @@ import pytest
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from sqlalchemy import update
 
 from livesale.deployment import Deployment
-from livesale.live import bag_keeper
+from livesale.live import bag_keeper, keeper
 from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
+from livesale.live.director import Director, Tale
+from livesale.live.gateway import DropNews
 from livesale.live.keeper import RoomKeeper
 from livesale.live.keys import RoomKeys
 from livesale.live.rooms import NewRoom, Rooms
+from livesale.live.states import RoomState
 from livesale.store import bags as store
+from livesale.store import tables
 from livesale.store.bags import Bag, BagState
 from livesale.store.session import session
 from stock.errors import OutcomeUnknown
@@ -54,7 +59,7 @@ async def test_where_redis_is_away_the_watch_says_so_at_once(
         raise OutcomeUnknown("no answer")
 
     keeper = RoomKeeper(stage)
-    monkeypatch.setattr(keeper._copy.gateway, "silence_ms", away)
+    monkeypatch.setattr(keeper, "_read_quiet", away)
     # then the look ends, and is repeated as a whole
     with pytest.raises(OutcomeUnknown):
         await keeper.look()
@@ -86,3 +91,57 @@ async def test_drawn_bags_that_get_nowhere_keep_no_other_waiting(
         await keeper.look()
     # then each had its turn
     assert set(seen) == {bag_id, "b1", "b2"}
+
+
+async def test_rooms_that_have_not_begun_cost_no_scripts_and_have_their_turns(
+    stage: Deployment, copy: RoomCopy, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given more scheduled rooms than a look reads, known to nobody in Redis, each with a draft
+    monkeypatch.setattr(keeper, "QUIET_PAGE", 4)
+    rooms = Rooms(stage, copy)
+    new = NewRoom(title="Tea time", host="host", starts_ms=FAR_MS)
+    ids = [(await rooms.create(new)).room_id for _ in range(6)]
+    watch = RoomKeeper(stage)
+    # when the keeper looks twice, then each room was copied to Redis
+    for found in (4, 6):
+        await watch.look()
+        keys = [RoomKeys.of(room_id).room_key for room_id in ids]
+        assert await redis.exists(*keys) == found
+    # and from then on a look runs no script for them
+    await redis.config_resetstat()
+    for _ in range(2):
+        await watch.look()
+    assert "cmdstat_evalsha" not in await redis.info("commandstats")
+    # but for one that fell behind, one in which somebody was, and one that is too late
+    await redis.hset(keys[0], "version", 0)
+    await redis.hset(RoomKeys.of(ids[1]).workers_key, "w", "5|1|1")
+    async with session(stage.sql, write=True) as connection:
+        late = tables.rooms.c.room_id == ids[2]
+        await connection.execute(update(tables.rooms).where(late).values(starts_ms=1))
+    for _ in range(2):
+        await watch.look()
+    assert await redis.hget(keys[0], "version") == "1"
+    assert await redis.hlen(RoomKeys.of(ids[1]).workers_key) == 0
+    assert (await rooms.find(ids[2])).state == RoomState.EXPIRED
+
+
+async def test_a_director_looks_only_at_drops_that_have_news(
+    stage: Deployment, copy: RoomCopy
+) -> None:
+    # given drops of a room, of which nothing is to be told
+    director = Director(stage, 0, copy)
+    news = DropNews("d", "0-0", "open", 1, 1, 0, FAR_MS, "")
+    director._tales = {f"d{number}": Tale("r1", news) for number in range(3)}
+    assert director._take_due(1.0) == []
+    # when two have news, one of them twice, and one of them is let go
+    director._remind("d1", 5.0)
+    director._remind("d1", 3.0)
+    director._remind("d1", 4.0)
+    director._remind("d2", 2.0)
+    del director._tales["d2"]
+    # then the other is told once, at its earliest time
+    assert director._take_due(2.9) == []
+    [(drop_id, tale)] = director._take_due(3.0)
+    assert drop_id == "d1"
+    tale.due_s = None
+    assert director._take_due(9.0) == []

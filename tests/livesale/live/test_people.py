@@ -303,7 +303,7 @@ async def test_the_viewers_of_a_dead_worker_are_no_peak(
         answer = await people.report(room_id, Report(worker, viewers, 0, turn), tick_ms=1)
         assert answer is not None
         await asyncio.sleep(0.002)  # Redis counts in milliseconds
-        return answer[0].online, answer[0].peak
+        return answer.people.online, answer.people.peak
 
     # given two workers with a hundred viewers each
     await report("a", 100, 1)
@@ -327,7 +327,7 @@ async def test_likes_of_a_report_that_is_repeated_are_added_once(
     for turn in (1, 1, 2, 2, 2):
         answer = await people.report(room_id, Report("a", 1, 7, turn), tick_ms=60_000)
     assert answer is not None
-    assert answer[0].likes == 14
+    assert answer.people.likes == 14
 
 
 async def test_who_only_looks_tells_that_a_worker_is_gone(
@@ -340,7 +340,7 @@ async def test_who_only_looks_tells_that_a_worker_is_gone(
     # when the keeper looks
     answer = await people.report(room_id, NOBODY, tick_ms=1)
     # then it has no viewers, and whoever still listens is told
-    assert answer is not None and answer[0].online == 0
+    assert answer is not None and answer.people.online == 0
     texts = await redis.xrevrange(RoomKeys.of(room_id).events_key, count=1)
     assert '"type":"people"' in str(texts) and '"online":0' in str(texts)
 
