@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from livesale import logs
 from livesale.deployment import Deployment, open_deployment
 from livesale.live.keeper import RoomKeeper
 from livesale.settings import load_settings
@@ -51,6 +52,7 @@ async def redis_cpu_s(deployment: Deployment) -> float:
 
 async def measure(folder: Path, count: int, settle_s: float, seconds: float) -> None:
     settings = load_settings(data_dir=folder, log__level="error")
+    logs.setup(settings, "benchmark")
     async with open_deployment(settings, role="keeper") as deployment:
         await add_rooms(deployment, count)
         stop = asyncio.Event()

@@ -196,6 +196,7 @@ class WriterSettings(Section):
 class KeeperSettings(Section):
     sweep_ms: int = Field(ge=10, le=1_000)
     archive_after_s: int = Field(ge=0, le=100_000 * HOUR_S)
+    keep_actions_s: int = Field(ge=HOUR_S, le=100 * YEAR_S)
 
 
 class LiveSettings(Section):

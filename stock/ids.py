@@ -35,7 +35,15 @@ is_idempotency_key = re.compile(IDEMPOTENCY_KEY_PATTERN).fullmatch
 
 def new_id() -> str:
     """A fresh id for a drop, a SKU or a campaign: sorts by creation time, needs no coordination."""
-    number = (time.time_ns() // 1_000_000) << 23 | secrets.randbits(23)
+    return _id_of((time.time_ns() // 1_000_000) << 23 | secrets.randbits(23))
+
+
+def least_id(at_ms: int) -> str:
+    """No id that was made since a time (ms since 1970 UTC) is smaller."""
+    return _id_of(max(0, at_ms) << 23)
+
+
+def _id_of(number: int) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(60, -1, -5))
 
 

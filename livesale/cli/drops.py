@@ -38,7 +38,7 @@ def open_drop(
     as_json: Json = False,
 ) -> None:
     """Put a drop on sale from its opening time on."""
-    _change(lambda drops: drops.open(drop_id), redis, sql, data_dir, as_json)
+    _change("open", drop_id, lambda drops: drops.open(drop_id), redis, sql, data_dir, as_json)
 
 
 @group.command()
@@ -50,7 +50,7 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Refuse new reservations for a while."""
-    _change(lambda drops: drops.pause(drop_id), redis, sql, data_dir, as_json)
+    _change("pause", drop_id, lambda drops: drops.pause(drop_id), redis, sql, data_dir, as_json)
 
 
 @group.command()
@@ -62,7 +62,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Sell again after a pause."""
-    _change(lambda drops: drops.resume(drop_id), redis, sql, data_dir, as_json)
+    _change("resume", drop_id, lambda drops: drops.resume(drop_id), redis, sql, data_dir, as_json)
 
 
 @group.command()
@@ -74,7 +74,7 @@ def close(
     as_json: Json = False,
 ) -> None:
     """End a sale for ever. Holds may still be paid."""
-    _change(lambda drops: drops.close(drop_id), redis, sql, data_dir, as_json)
+    _change("close", drop_id, lambda drops: drops.close(drop_id), redis, sql, data_dir, as_json)
 
 
 @group.command()
@@ -102,7 +102,8 @@ def adjust(
         adjust_id = None if key is None else keyed_rid(drop_id, "operator", key)
         return await Drops(deployment).adjust(drop_id, delta, reason, adjust_id)
 
-    done = with_deployment(run, redis, sql, data_dir)
+    asked = {"drop_id": drop_id, "delta": delta, "reason": reason, "key": key}
+    done = with_deployment(run, redis, sql, data_dir, ("drop adjust", drop_id, asked))
     if as_json:
         from livesale.cli.tables import print_json
 
@@ -123,7 +124,13 @@ def challenge(
     as_json: Json = False,
 ) -> None:
     """Ask for a proof of work before a purchase ticket, or no longer."""
-    _change(lambda drops: drops.set_challenge(drop_id, difficulty), redis, sql, data_dir, as_json)
+    _change(
+        "challenge",
+        drop_id,
+        lambda drops: drops.set_challenge(drop_id, difficulty),
+        *(redis, sql, data_dir, as_json),
+        difficulty=difficulty,
+    )
 
 
 @group.command()
@@ -175,15 +182,19 @@ def list_drops(
 
 
 def _change(
+    verb: str,
+    drop_id: str,
     step: "Callable[[Drops], Awaitable[Drop]]",
     redis: str | None,
     sql: str | None,
     data_dir: DataDir,
     as_json: bool,
+    **asked: int,
 ) -> None:
     async def run(deployment: "Deployment") -> "Drop":
         from livesale.sales.drops import Drops
 
         return await step(Drops(deployment))
 
-    show_drop(with_deployment(run, redis, sql, data_dir), as_json)
+    deed = f"drop {verb}", drop_id, {"drop_id": drop_id, **asked}
+    show_drop(with_deployment(run, redis, sql, data_dir, deed), as_json)

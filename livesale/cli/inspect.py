@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from livesale.audit import Check
     from livesale.doctor import Finding
     from livesale.settings import Settings
+    from livesale.store.actions import Action
 
 
 def audit(
@@ -77,6 +78,46 @@ def doctor(
         print_findings(findings)
     if any(finding.verdict == "problem" for finding in findings):
         raise typer.Exit(BROKEN)
+
+
+def actions(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    limit: Annotated[int, Option(min=1, max=10_000, help="How many")] = 50,
+    actor: Annotated[str, Option(help="Only of operator|NAME, buyer|ID or cli|USER@MACHINE")] = "",
+    object_id: Annotated[
+        str, Option("--object", metavar="ID", help="Only what was done to it")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """What operators did, and hosts in their rooms, the newest first."""
+    from livesale import logs
+    from livesale.cli.tables import print_actions, print_json
+    from livesale.settings import load_settings
+
+    settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
+    logs.setup(settings, "actions")
+    found = asyncio.run(_list_actions(settings, limit, actor, object_id))
+    if as_json:
+        print_json(found)
+    else:
+        print_actions(found)
+
+
+async def _list_actions(
+    settings: "Settings", limit: int, actor: str, object_id: str
+) -> "list[Action]":
+    from livesale.deployment import open_sql, prepare_schema
+    from livesale.store.actions import list_actions
+    from livesale.store.session import session
+
+    async with open_sql(settings) as engine:
+        await prepare_schema(settings, engine)
+        async with session(engine) as connection:
+            return await list_actions(
+                connection, before="", limit=limit, actor=actor, object_id=object_id
+            )
 
 
 async def _examine(settings: "Settings") -> "list[Finding]":

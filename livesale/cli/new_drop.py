@@ -79,7 +79,9 @@ def create(
         )
         return await drops.open(drop.drop_id) if open_now else drop
 
-    show_drop(with_deployment(run, redis, sql, data_dir), as_json)
+    asked = {"title": title, "price_fen": price_fen, "stock": stock, "open": open_now}
+    deed = "drop create", "", asked | {"campaign": campaign, "sku": sku}
+    show_drop(with_deployment(run, redis, sql, data_dir, deed), as_json)
 
 
 def _checked(kind: type[T], values: dict[str, Any]) -> T:

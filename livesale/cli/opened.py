@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from livesale.deployment import Deployment
@@ -17,8 +17,12 @@ def with_deployment(
     redis: str | None,
     sql: str | None,
     data_dir: Path | None,
+    deed: tuple[str, str, dict[str, Any]] | None = None,
 ) -> T:
+    """Run something on the deployment of the settings. `deed` is what the record says of it, where
+    it changes something: the command, the id of the object, and what was asked for."""
     from livesale import logs
+    from livesale.cli.recorded import recorded
     from livesale.deployment import open_deployment
     from livesale.settings import load_settings
 
@@ -27,7 +31,10 @@ def with_deployment(
 
     async def inside() -> T:
         async with open_deployment(settings, role="operator", redis_connections=2) as deployment:
-            return await run(deployment)
+            if deed is None:
+                return await run(deployment)
+            async with recorded(deployment.sql, *deed):
+                return await run(deployment)
 
     return asyncio.run(inside())
 

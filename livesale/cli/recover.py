@@ -68,14 +68,17 @@ async def _recover(
     settings: "Settings", partition: int | None, *, quiet: bool
 ) -> "tuple[list[Repaired], list[Check]]":
     from livesale.audit import audit
+    from livesale.cli.recorded import recorded
     from livesale.cli.recovery_tables import show_progress
     from livesale.recovery import diagnose, open_for_recovery, repair
 
     async with open_for_recovery(settings) as deployment:
         found = [await diagnose(deployment, number) for number in _numbers(settings, partition)]
         needing = [each for each in found if not each.healthy] or found[:1]
+        asked = {"partitions": [each.partition for each in needing]}
         with show_progress(quiet=quiet) as note:
-            repaired = [await repair(deployment, each, note) for each in needing]
+            async with recorded(deployment.sql, "recover", "", asked):
+                repaired = [await repair(deployment, each, note) for each in needing]
         return repaired, await audit(deployment)
 
 

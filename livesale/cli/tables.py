@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from livesale.audit import Check
     from livesale.doctor import Finding
     from livesale.sales.books import DropBooks
+    from livesale.store.actions import Action
     from livesale.store.catalogue import Drop
 
 _COLOUR = {"good": "green", "note": "yellow", "problem": "bold red"}  # by doctor.Verdict
@@ -65,6 +66,17 @@ def print_books(books: "DropBooks") -> None:
     way = counted(books.lag_entries, "log entry", "log entries")
     verdict.append(f": {books.state}, {way} on the way to SQL", "not b")
     print_out(verdict)
+
+
+def print_actions(actions: "Sequence[Action]") -> None:
+    table = make_table("when", "who", "what", "to", "outcome", "asked")
+    table.columns[0].no_wrap = True
+    for action in actions:
+        outcome = f"{action.outcome} {action.code}".strip()
+        who, what = Text(action.actor), Text(action.action)
+        moment = _moment(action.at_ms)
+        table.add_row(moment, who, what, action.object_id, outcome, Text(action.asked))
+    print_out(table)
 
 
 def make_table(*columns: str) -> Table:

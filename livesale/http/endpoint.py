@@ -30,6 +30,8 @@ from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
 from livesale.identity.tokens import Buyer, Operator
+from livesale.recorded import Deed, Record
+from livesale.store.actions import Outcome
 from livesale.turns import WORKS_FOR, Client
 
 BODY_TIMEOUT_S = 10.0
@@ -110,6 +112,33 @@ class Endpoint:
             raise Problem("malformed_json", "A body is needed.")
         return self.route.default_body
 
+    async def act(self, call: Call, request_id: str) -> Answer:
+        """What an operator asks for, or those who run a room: recorded before it is done.
+
+        Of buyers, those are recorded whom the room admits: `livesale.live.members`.
+        """
+        route = self.route
+        deed = Deed(
+            actor=call.name,
+            action=f"{route.method} {route.path}",
+            object_id=list(call.path.values())[-1] if call.path else "",
+            asked=dict(call.path) | {"body": msgspec.to_builtins(call.body)},
+            request_id=request_id,
+        )
+        record = Record(self.services.deployment.sql, deed)
+        with record.current():
+            if isinstance(call.caller, Operator):
+                await record.begin()
+            try:
+                found = await route.handler(self.services, call)
+            except Exception as fault:
+                problem = problem_of(fault) or Problem("internal_error")
+                outcome = Outcome.REFUSED if problem.status < 500 else Outcome.FAILED
+                await record.conclude(outcome, problem.code)
+                raise
+            await record.conclude(Outcome.DONE, str(found.status))
+            return found
+
     def refusal(self, fault: Exception, request_id: str) -> tuple[Answer, str]:
         """The last line: whatever the fault is becomes a problem. Its answer, and its code."""
         problem = problem_of(fault)
@@ -135,7 +164,9 @@ def make_handler(endpoint: Endpoint) -> Handle:
     route, services, traffic = endpoint.route, endpoint.services, endpoint.traffic
     max_bytes, site, reads_body = endpoint.max_bytes, services.site, endpoint.reads_body
 
-    async def answer(request: web.Request, call: Call, headers: Headers, began_s: float) -> Answer:
+    async def answer(
+        request: web.Request, call: Call, headers: Headers, began_s: float, request_id: str
+    ) -> Answer:
         query = request.query if route.query is not None or request.query_string else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.upgrades:
@@ -150,6 +181,8 @@ def make_handler(endpoint: Endpoint) -> Handle:
         # Only now, and not for longer: a socket that this request begins is another matter.
         token = WORKS_FOR.set(endpoint.client_of(call, headers, request.remote))
         try:
+            if route.changes:
+                return await endpoint.act(call, request_id)
             return await route.handler(services, call)
         finally:
             WORKS_FOR.reset(token)
@@ -162,7 +195,7 @@ def make_handler(endpoint: Endpoint) -> Handle:
         call = Call(request.match_info)
         code = ""
         try:
-            found = await answer(request, call, headers, began_s)
+            found = await answer(request, call, headers, began_s, request_id)
             if found.upgrade is not None and request.method != "GET":
                 raise upgrade_required()
         except asyncio.CancelledError:

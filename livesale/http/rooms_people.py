@@ -13,6 +13,7 @@ from livesale.live.events import CommentView, PeopleView
 from livesale.live.members import RoomRole
 from livesale.live.presence import NewLikes
 from livesale.live.states import BarKind
+from livesale.recorded import begin_record
 
 SPEAK = ("unknown_room", "room_over", "banned", "slow_down", *ENGINE, "store_unavailable")
 
@@ -33,6 +34,8 @@ async def delete_comment(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
     role = await services.members.role_of(room, call.caller)
     by = call.buyer_id if role is RoomRole.VIEWER and isinstance(call.caller, Buyer) else ""
+    if not by:
+        await begin_record()
     await services.comments.delete(room.room_id, int(call.path["comment_id"]), by)
     return Answer(200, Nothing())
 

@@ -1,6 +1,7 @@
 """All routes. What is asked most often stands first: aiohttp looks in this order."""
 
 from livesale.http import (
+    actions,
     admin,
     campaigns,
     clock,
@@ -52,6 +53,7 @@ ROUTES = [
     *wechat_notify.ROUTES,
     *admin.ROUTES,
     *refunds.ROUTES,
+    *actions.ROUTES,
     *health.ROUTES,
     *operations.ROUTES,
 ]

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from livesale.deployment import Deployment
 from livesale.identity.tokens import Buyer, Operator, Role
 from livesale.live.rooms import Rooms
+from livesale.recorded import begin_record
 from livesale.sales.errors import RoomRefused, Unknown
 from livesale.sales.fresh import Fresh
 from livesale.store import rooms as store
@@ -61,13 +62,15 @@ class Members:
         return RoomRole.VIEWER
 
     async def admit(self, room_id: str, caller: Buyer | Operator | None, least: RoomRole) -> Room:
-        """The room, for somebody who is at least `least` in it.
+        """The room, for somebody who is at least `least` in it. What changes something is recorded
+        from here on.
 
         Raises Unknown, or RoomRefused (not_yours).
         """
         room = await self._rooms.shown(room_id)
         if _RANK[await self.role_of(room, caller)] < _RANK[least]:
             raise RoomRefused("not_yours", f"This is for the room's {least}.")
+        await begin_record()
         return room
 
     async def check_below(self, room: Room, caller: Buyer | Operator | None, buyer_id: str) -> None:

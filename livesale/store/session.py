@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from typing import Protocol
 
 from sqlalchemy.exc import (
     DBAPIError,
@@ -19,20 +21,41 @@ from livesale.store.errors import StoreUnavailable
 from livesale.turns import WORKS_FOR, Crowded
 
 
+class Recorder(Protocol):
+    """What an operator does: `livesale.recorded`."""
+
+    async def note_effect(self, connection: AsyncConnection) -> None:
+        """Note an effect in its own transaction. Raises where it may not be committed."""
+        ...
+
+    def note_committed(self) -> None: ...
+
+
+# In whose record the effects of this task belong, if in any.
+RECORD: ContextVar[Recorder | None] = ContextVar("RECORD", default=None)
+
+
 @asynccontextmanager
 async def session(engine: AsyncEngine, *, write: bool = False) -> AsyncIterator[AsyncConnection]:
     """A `transaction` whose driver faults are all one fault.
 
+    What operators write is noted in their record, in the same transaction.
     A request of a stranger waits for its turn first: see `livesale.turns`. Raises StoreUnavailable,
     also when too many strangers wait; a constraint that refuses a row is still SQLAlchemy's
     IntegrityError.
     """
     client = WORKS_FOR.get()
+    record = RECORD.get() if write else None
     try:
         async with AsyncExitStack() as stack:
             if client.stranger:
                 await stack.enter_async_context(strangers_of(engine).passing(client.key))
-            yield await stack.enter_async_context(transaction(engine, write=write))
+            connection = await stack.enter_async_context(transaction(engine, write=write))
+            yield connection
+            if record is not None:
+                await record.note_effect(connection)
+        if record is not None:
+            record.note_committed()
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
         raise StoreUnavailable(type(error).__name__) from error
     except (OSError, TimeoutError, Crowded) as error:

@@ -17,6 +17,7 @@ from livesale.payments.gateway import PayGateway
 from livesale.tasks.backoff import Backoff, wait_for
 from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.collector import AT_ONCE, Collector
+from livesale.workers.forgetting import FORGET_EVERY_S, forget_actions
 from livesale.workers.metrics import KeeperMetrics
 from livesale.workers.prepays import PrepaySettler
 from livesale.workers.refunds import RefundSender
@@ -60,6 +61,7 @@ class Keeper:
                 for partition in range(self._deployment.keyspace.partitions):
                     sweeps.create_task(self._keep(partition, stop))
                     sweeps.create_task(self._archive(partition, stop))
+                sweeps.create_task(self._forget(stop))
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
                     sweeps.create_task(loader.keep_loaded(stop, self._sweep_s))
@@ -126,6 +128,14 @@ class Keeper:
             # There is no hurry, whatever it was: it is tried again.
             except Exception as fault:
                 _log.warning("nothing is archived", partition=partition, reason=str(fault))
+
+    async def _forget(self, stop: asyncio.Event) -> None:
+        while not await wait_for(stop, FORGET_EVERY_S):
+            try:
+                await forget_actions(self._deployment)
+            # There is no hurry, whatever it was: it is tried again.
+            except Exception as fault:
+                _log.warning("old actions are not removed", reason=str(fault))
 
     async def _settle_money(
         self, worker: "PrepaySettler | RefundSender", stop: asyncio.Event

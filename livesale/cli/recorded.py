@@ -1,0 +1,48 @@
+"""What the command line changes is recorded, as what operators do over HTTP."""
+
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@asynccontextmanager
+async def recorded(
+    sql: "AsyncEngine", command: str, object_id: str, asked: Mapping[str, Any]
+) -> AsyncIterator[None]:
+    """Record what the block does, under the name of the user of this machine.
+
+    Raises StoreUnavailable when it cannot be recorded: then nothing was done.
+    """
+    from livesale.errors import LivesaleError
+    from livesale.recorded import Deed, Record
+    from livesale.sales.errors import SalesFault
+    from livesale.store.actions import Outcome
+
+    actor = f"cli|{_user()}@{socket.gethostname()}"
+    record = Record(sql, Deed(actor, f"livesale {command}", object_id, asked))
+    await record.begin()
+    with record.current():
+        try:
+            yield
+        except LivesaleError as fault:
+            refused = isinstance(fault, SalesFault)
+            code = getattr(fault, "code", type(fault).__name__)
+            await record.conclude(Outcome.REFUSED if refused else Outcome.FAILED, code[:40])
+            raise
+        except Exception as fault:
+            await record.conclude(Outcome.FAILED, type(fault).__name__[:40])
+            raise
+        await record.conclude(Outcome.DONE, "")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return str(os.getuid())
