@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults load bench bench-room check fmt recording lock clean
+.PHONY: help demo up test faults cuts load bench bench-room check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -25,6 +25,10 @@ test: .venv/.dev ## Run all tests, on real servers
 faults: .venv/.dev ## Break a whole system under load, and check every promise
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m tests.faults $(ARGS)
+
+cuts: .venv/.dev ## Kill `livesale migrate` 100 times on MariaDB, and repeat it; ARGS="--seed 7"
+	@scripts/set_up_servers.sh
+	@$(bin)/python -m tests.faults.migrations $(ARGS)
 
 bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--quick" for seconds
 	@scripts/set_up_servers.sh

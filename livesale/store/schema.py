@@ -159,7 +159,7 @@ def _pending(revision: str | None) -> list[Any] | None:
     return scripts[: names.index(revision) if revision else None][::-1]
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, target: str = "head") -> None:
     from alembic import command
     from alembic.util import CommandError
 
@@ -167,7 +167,7 @@ def _migrate(connection: Connection) -> None:
     config.attributes["connection"] = connection
     with _one_at_a_time(connection):
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, target)
         except CommandError:
             found = _progress(connection)
             if found.known:

@@ -1,0 +1,158 @@
+"""`python -m tests.faults.migrations`: kill -9 `livesale migrate` at random points on MariaDB.
+
+Every second database is empty; the others are at a random older revision and have rows in every
+table. One repeat must reach head, with the right schema and every row kept. Exit code 1 if not.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.cli.app import app
+from livesale.store import database, schema
+from livesale.store.schema import progress
+from tests.livesale.store.samples import Contents, contents, difference, fill_empty_tables, lost
+from tests.servers import MariaDB
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["livesale.cli.setup", "livesale.deployment", "alembic.command"])
+RUN_S = 60.0  # the longest that one run of the command may take
+
+
+class Killing:
+    """Rounds of kill and repeat on one server; `faults`: what was wrong; `counts`: what was hit."""
+
+    def __init__(self, server: MariaDB, seed: int) -> None:
+        self.server = server
+        self.random = random.Random(seed)
+        self.said = server.folder / "migrate.log"
+        self.kills = 0
+        self.faults: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self._span_s = {True: 0.3, False: 0.3}  # how long a run works: of an empty one, of others
+
+    async def play(self, kills: int) -> None:
+        """Kill so many runs while they work. A run that ended before its kill is played again."""
+        rounds = 0
+        while self.kills < kills and rounds < 5 * kills:
+            rounds += 1
+            await self._round(empty=rounds % 2 == 0)
+
+    async def _round(self, *, empty: bool) -> None:
+        url = self.server.database()
+        with tempfile.TemporaryDirectory() as folder:
+            engine = database.connect(url, Path(folder), connections=2)
+            try:
+                revision, before = None, Contents()
+                if not empty:
+                    revision = self.random.choice(_older_revisions())
+                    before = await _prepare(engine, revision)
+                killed = await self._kill(engine, url, empty=empty)
+                cut = await progress(engine)
+                if killed:
+                    self.kills += 1
+                    self.counts[f"from {'empty' if empty else 'an older revision'}"] += 1
+                    self.counts["left half done"] += not cut.is_head and cut.done > 0
+                if killed or not cut.is_head:
+                    where = f"{revision} → {cut.revision} and {cut.done} steps"
+                    await self._repeat(engine, url, before, where)
+            finally:
+                await engine.dispose()
+        self.server.execute(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]}")
+
+    async def _kill(self, engine: AsyncEngine, url: str, *, empty: bool) -> bool:
+        """Whether the run was killed while it worked."""
+        process = _livesale_migrate(url, self.said)
+        began = None
+        async with asyncio.timeout(RUN_S), engine.connect() as connection:
+            while began is None and process.is_alive():
+                if await connection.scalar(text(f"SELECT IS_USED_LOCK('{schema._LOCK_NAME}')")):
+                    began = time.monotonic()
+        process.join(self.random.uniform(0, 1.2 * self._span_s[empty]))
+        if process.is_alive():
+            process.kill()
+            process.join()
+            return True
+        if began is not None:
+            self._span_s[empty] = time.monotonic() - began
+        return False
+
+    async def _repeat(self, engine: AsyncEngine, url: str, before: Contents, where: str) -> None:
+        process = _livesale_migrate(url, self.said)
+        process.join(RUN_S)
+        if process.exitcode != 0:
+            process.kill()
+            self.faults.append(f"{where}: exit {process.exitcode}: {self.said.read_text()[-400:]}")
+            return
+        async with engine.connect() as connection:
+            differs = await connection.run_sync(difference)
+            missing = lost(before, await connection.run_sync(contents))
+        if not (await progress(engine)).is_head or differs or missing:
+            self.faults.append(f"{where}: {differs or missing or 'not at head'}")
+
+
+def _older_revisions() -> list[str]:
+    return [script.revision for script in schema._pending(None) or []][:-1]
+
+
+async def _prepare(engine: AsyncEngine, revision: str) -> Contents:
+    """Bring a database to an older revision, with rows in every table."""
+
+    def fill(connection: Connection) -> Contents:
+        schema._migrate(connection, revision)
+        fill_empty_tables(connection, rows=20)
+        return contents(connection)
+
+    async with engine.begin() as connection:
+        return await connection.run_sync(fill)
+
+
+def _livesale_migrate(url: str, said: Path) -> BaseProcess:
+    """The command in a process of its own, forked from one that has imported everything."""
+    process = _forks.Process(target=_run_command, args=(url, said), daemon=True)
+    process.start()
+    return process
+
+
+def _run_command(url: str, said: Path) -> None:
+    with said.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["livesale", "migrate", "--sql", url]
+    app()
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.migrations", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=None, help="draws the same points again")
+    options = parser.parse_args(words)
+    seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
+    server = MariaDB()
+    try:
+        server.start()
+        killing = Killing(server, seed)
+        asyncio.run(killing.play(options.kills))
+    finally:
+        server.remove()
+    counted = ", ".join(f"{count} {name}" for name, count in sorted(killing.counts.items()))
+    print(f"seed {seed}: {killing.kills} kills ({counted}), {len(killing.faults)} not healed")
+    for fault in killing.faults:
+        print(f"  {fault}")
+    return 1 if killing.faults or killing.kills < options.kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,12 @@
+"""A short round of `python -m tests.faults.migrations`."""
+
+from tests.faults.migrations import Killing
+from tests.servers import MariaDB
+
+
+async def test_a_killed_migration_reaches_head_with_one_repeat(mariadb_server: MariaDB) -> None:
+    # given a server, when migrations from empty and from older revisions are killed as they run
+    killing = Killing(mariadb_server, seed=1)
+    await killing.play(2)
+    # then each is healed by one repeat
+    assert (killing.kills, killing.faults) == (2, [])
