@@ -122,13 +122,14 @@ def exposure(settings: Settings) -> list[Finding]:
     if settings.env == "dev":
         return []
     found = []
-    for topic, url, cure in (
-        ("redis tls", settings.redis.url, "Use rediss://, or a network that is yours alone."),
-        ("sql tls", settings.sql.url, "Use TLS to the database, or a network that is yours alone."),
+    for topic, url, option in (
+        ("redis tls", settings.redis.url, "rediss:// or sentinels://"),
+        ("sql tls", settings.sql.url, "?ssl_ca=/path/ca.pem, or ?ssl=true"),
     ):
         if not _is_private(url):
             host = ", ".join(hosts_of(url)) if "redis" in topic else urlsplit(url).hostname
             text = f"{host} is spoken to in clear: passwords and orders can be read"
+            cure = f"Use TLS: {option}. Or a network that is yours alone."
             found.append(note(topic, text, cure))
     if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
         host = settings.http.host
@@ -147,12 +148,12 @@ _DEFAULT_PROXIES = ["127.0.0.0/8", "::1/128"]
 
 
 def _is_private(url: str) -> bool:
-    if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:")):
+    if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:", "sentinels:")):
         return True
     if url.startswith(SENTINEL):
         return all(_is_loopback(host) for host in hosts_of(url))
     parts = urlsplit(url)
-    if "unix_socket=" in parts.query or "ssl" in parts.query:
+    if "unix_socket=" in parts.query or "ssl" in parts.query:  # no option turns TLS off
         return True
     return _is_loopback(parts.hostname or "")
 

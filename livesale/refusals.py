@@ -59,9 +59,9 @@ def explain_bad_value(error: ValidationError) -> Refused:
     if setting == f"{PREFIX}ENV":
         return Refused(setting, f"there is no environment {given!r}", f"Use {' or '.join(ENVS)}.")
     if setting.endswith("__URL"):
-        return Refused(
-            setting, f"cannot use {hide_password(str(given))!r}", _URL_CURE[setting] + also
-        )
+        why = f": {text.removeprefix('value error, ')}" if first["type"] == "value_error" else ""
+        problem = f"cannot use {hide_password(str(given))!r}{hide_password(why)}"
+        return Refused(setting, problem, _URL_CURE.get(setting, "Correct it.") + also)
     return Refused(setting, f"{text}{shown}", f"Correct it.{also}")
 
 
@@ -170,9 +170,13 @@ def _check_reminders(settings: Settings) -> None:
             )
 
 
+_REDIS_FORMS = (
+    "redis://host:port/db, rediss://…, unix:///path or sentinel://host:port,host:port/primary; "
+    "sentinels://… with TLS."
+)
 _URL_CURE = {
-    f"{PREFIX}REDIS__URL": "Use embedded, redis://host:port/db, rediss://…, unix:///path or "
-    "sentinel://host:port,host:port/primary.",
+    f"{PREFIX}REDIS__URL": f"Use embedded, {_REDIS_FORMS}",
+    f"{PREFIX}REDIS__LOADER_URL": f"Use {_REDIS_FORMS}",
     f"{PREFIX}SQL__URL": "Use embedded, mysql://user:password@host/database or sqlite:///path.",
     f"{PREFIX}WECHAT__BASE_URL": "Use https://…",
 }

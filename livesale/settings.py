@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from livesale.message_texts import check_texts
+from livesale.store_urls import check_redis_url, check_sql_url
 
 PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
@@ -84,11 +85,11 @@ class Section(BaseModel):
 
 
 class RedisSettings(Section):
-    url: Annotated[str, AfterValidator(_address)] = Field(
-        pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://)"
+    url: Annotated[str, AfterValidator(_address), AfterValidator(check_redis_url)] = Field(
+        pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://|sentinels://)"
     )
-    loader_url: Annotated[str, AfterValidator(_address)] = Field(
-        pattern=r"^($|redis://|rediss://|unix://|sentinel://)"
+    loader_url: Annotated[str, AfterValidator(_address), AfterValidator(check_redis_url)] = Field(
+        pattern=r"^($|redis://|rediss://|unix://|sentinel://|sentinels://)"
     )
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)
@@ -98,7 +99,7 @@ class RedisSettings(Section):
 
 
 class SqlSettings(Section):
-    url: Annotated[str, AfterValidator(_address)] = Field(
+    url: Annotated[str, AfterValidator(_address), AfterValidator(check_sql_url)] = Field(
         pattern=r"^(embedded$|sqlite|mysql|mariadb)"
     )
     connections: int = Field(ge=1, le=100)

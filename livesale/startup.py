@@ -124,18 +124,33 @@ def unreachable_redis(error: Exception) -> Refused:
     # redis-py hands a refused password over as a lost connection: only the text tells.
     if "username-password" in str(error) or "authenticated" in str(error):
         return Refused(REDIS_URL, f"Redis refuses us: {error}", "Correct its user and password.")
-    return Refused(
-        REDIS_URL,
-        f"Redis cannot be reached: {str(error).rstrip('.')}",
-        "Start it, or correct this.",
-    )
+    said = _with_causes(error)
+    return Refused(REDIS_URL, f"Redis cannot be reached: {said}", _cure(said, "ssl_ca_certs"))
 
 
 def unreachable_sql(error: Exception) -> Refused:
-    reason = getattr(error, "orig", None) or error
-    return Refused(
-        SQL_URL, f"the database cannot be reached: {reason}", "Start it, or correct this."
-    )
+    said = _with_causes(getattr(error, "orig", None) or error)
+    return Refused(SQL_URL, f"the database cannot be reached: {said}", _cure(said, "ssl_ca"))
+
+
+def _with_causes(error: BaseException) -> str:
+    """What a driver says, and what it leaves to its cause: why a certificate was refused."""
+    said = str(error).rstrip(".")
+    cause = error.__cause__
+    while cause is not None:
+        if str(cause) and str(cause) not in said:
+            said += f": {cause}"
+        cause = cause.__cause__
+    return said
+
+
+def _cure(said: str, option: str) -> str:
+    if "certificate verify failed" in said:
+        return (
+            f"Name the authority of its certificate with {option}=/path/ca.pem, and the host as "
+            "the certificate does."
+        )
+    return "Start it, or correct this."
 
 
 async def _configured(redis: Redis, *names: str) -> dict[str, str]:

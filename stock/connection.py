@@ -16,13 +16,14 @@ and it does not see a reset.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hiredis
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.connection import (
     AbstractConnection,
@@ -42,6 +43,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from stock.idle import KEEPALIVE, LISTEN_S, PING_S, QUIET_S
 
 SENTINEL = "sentinel://"
+SENTINEL_TLS = "sentinels://"
 SENTINEL_PORT = 26_379
 
 Greeting = Callable[[str], None]
@@ -131,7 +133,19 @@ class _Tcp(_CancelSafe, Connection):
     pass
 
 
-class _Tls(_CancelSafe, SSLConnection):
+class _OneAuthority(SSLConnection):
+    """redis-py would trust the authorities of this machine beside the one that was named."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        asked = self.ssl_context
+        if asked.ca_certs and asked.context is None:
+            asked.context = ssl.create_default_context(cafile=asked.ca_certs)
+            if asked.certfile:
+                asked.context.load_cert_chain(asked.certfile, asked.keyfile)
+
+
+class _Tls(_CancelSafe, _OneAuthority):
     pass
 
 
@@ -142,20 +156,36 @@ class _Unix(_CancelSafe, UnixDomainSocketConnection):
 class _ThroughSentinel(_Tcp):
     """Asks the Sentinels for the primary at each connect, and believes it only if it says so."""
 
-    def __init__(self, *, sentinels: list[tuple[str, int]], primary: str, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        sentinels: list[tuple[str, int]],
+        primary: str,
+        sentinel_tls: dict[str, Any] | None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._sentinels = sentinels
         self._primary = primary
+        self._sentinel_tls = sentinel_tls
 
     async def _connect(self) -> None:
-        timeout_s = self.socket_connect_timeout
-        self.host, self.port = await find_primary(self._sentinels, self._primary, timeout_s)
+        self.host, self.port = await find_primary(
+            self._sentinels,
+            self._primary,
+            self.socket_connect_timeout,
+            self._sentinel_tls,
+        )
         await super()._connect()  # type: ignore[no-untyped-call]
 
     def check_role(self, role: str) -> None:
         if role != "master":
             place = show_host(self.host, self.port)
             raise RedisConnectionError(f"{place} is no primary any more")
+
+
+class _ThroughTlsSentinel(_ThroughSentinel, _Tls):
+    pass
 
 
 class Pool(BlockingConnectionPool):
@@ -200,8 +230,9 @@ _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
 
 def parse(url: str) -> tuple[dict[str, Any], type[AbstractConnection]]:
     """What `connect` makes of a URL. Raises ValueError for one that it cannot use."""
-    if url.startswith(SENTINEL):
-        return _parse_sentinel(url), _ThroughSentinel
+    if url.startswith((SENTINEL, SENTINEL_TLS)):
+        tls = url.startswith(SENTINEL_TLS)
+        return _parse_sentinel(url), _ThroughTlsSentinel if tls else _ThroughSentinel
     options: dict[str, Any] = dict(parse_url(url))
     return options, _CLASSES[options.pop("connection_class", Connection)]
 
@@ -224,7 +255,8 @@ def connect(
 ) -> "Redis":
     """A client for the engine: replies as text, commands never sent twice.
 
-    `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db];
+    `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db], which is
+    sentinels:// where Sentinels and primary speak TLS;
     `timeout_s` bounds one reply, `wait_s` the wait for a free connection; `greet` is told the
     server_id of each connection made. Bytes that are no UTF-8 come as surrogates: a poisoned log
     entry must not keep anybody from reading the others. Raises ValueError for another kind of URL.
@@ -270,19 +302,25 @@ async def next_message(pubsub: PubSub) -> dict[str, Any]:
 
 
 async def find_primary(
-    sentinels: list[tuple[str, int]], name: str, timeout_s: float | None
+    sentinels: list[tuple[str, int]], name: str, timeout_s: float | None, tls: dict[str, Any] | None
 ) -> tuple[str, int]:
-    """Where the first Sentinel that answers says the primary is. Raises ConnectionError."""
+    """Where the first Sentinel that answers says the primary is. Raises ConnectionError.
+
+    `tls` are redis-py's options of TLS, None for Sentinels that speak in clear.
+    """
     faults = []
     for host, port in sentinels:
-        sentinel = Redis(
+        pool = ConnectionPool(
+            connection_class=_OneAuthority if tls is not None else Connection,
             host=host,
             port=port,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             decode_responses=True,
             retry=Retry(NoBackoff(), 0),
+            **(tls or {}),
         )
+        sentinel = Redis.from_pool(pool)
         try:
             async with sentinel:
                 command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
@@ -302,16 +340,19 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
     User and password are those of the primary.
     """
     # Not by urlsplit, which takes all hosts for one and refuses several in brackets.
-    address, _, query = url.removeprefix(SENTINEL).partition("?")
+    address, _, query = url.partition("://")[2].partition("?")
     netloc, _, path = address.partition("/")
     credentials, _, hosts = netloc.rpartition("@")
     primary, _, db = path.strip("/").partition("/")
     if not hosts or not primary:
         raise ValueError("it must be sentinel://host:port,host:port/name-of-the-primary")
+    given = dict(parse_qsl(query))
+    tls = {name: value for name, value in given.items() if name.startswith("ssl_")}
     options: dict[str, Any] = {
         "sentinels": [_parse_host(each) for each in hosts.split(",")],
         "primary": unquote(primary),
-        **dict(parse_qsl(query)),
+        "sentinel_tls": tls if url.startswith(SENTINEL_TLS) else None,
+        **given,
     }
     if db:
         if not db.isdecimal():

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from livesale.private_files import EMBEDDED_FILE, make_data_folder, make_private_database
+from livesale.store_urls import check_sql_url, sql_context, wants_tls
 from livesale.turns import Turns
 from stock.idle import PING_S, keep_alive
 
@@ -50,11 +51,12 @@ def now_ms() -> int:
 def resolve(url: str, data_dir: Path) -> URL:
     """What a setting names: `embedded`, sqlite:///, mysql://, mariadb:// or mysql+aiomysql://.
 
-    Raises ValueError (or SQLAlchemy's ArgumentError) for any other form.
+    Raises ValueError (or SQLAlchemy's ArgumentError) for any other form, and for options that
+    livesale does not know.
     """
     if url == "embedded":
         return URL.create("sqlite+aiosqlite", database=str(data_dir / EMBEDDED_FILE))
-    parsed = make_url(url)
+    parsed = make_url(check_sql_url(url))
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:"):
@@ -102,6 +104,7 @@ def connect(
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
+    target, tls = _tls_of(target)
     engine = create_async_engine(
         target,
         pool_size=connections,
@@ -113,6 +116,7 @@ def connect(
             "charset": "utf8mb4",
             "connect_timeout": timeout_s,
             "init_command": _MYSQL_SESSION.format(lock_s=max(1, int(timeout_s / 2))),
+            **tls,
         },
         execution_options=options,
     )
@@ -161,6 +165,18 @@ def _share_of_strangers(connections: int) -> Turns:
         max_each=STRANGERS_WAITING // 4,
         wait_s=STRANGERS_WAIT_S,
     )
+
+
+def _tls_of(target: URL) -> tuple[URL, dict[str, Any]]:
+    """The address without its options of TLS, and what the driver gets in their place."""
+    options = dict(target.query)
+    kept = {name: value for name, value in options.items() if name == "unix_socket"}
+    target = target.set(query=kept)
+    if not wants_tls(options):
+        return target, {}
+    from livesale.store.tls import connect_by_tls
+
+    return target, {"ssl": sql_context(options), "async_creator_fn": connect_by_tls}
 
 
 def _timeout_of(engine: AsyncEngine) -> float | None:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.store.errors import SchemaTooNew
@@ -36,8 +36,10 @@ _revisions = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-_LOCK_NAME = "livesale.migrate"
+# An expression: named locks are those of the whole server, and have at most 64 characters.
+LOCK_NAME = "CONCAT('livesale.migrate.', MD5(DATABASE()))"
 _LOCK_WAIT_S = 60
+_BEING_MODIFIED = 1684  # MariaDB's answer to a look at a table that is made or altered just then
 
 
 async def migrate(engine: AsyncEngine) -> str:
@@ -49,9 +51,7 @@ async def migrate(engine: AsyncEngine) -> str:
     """
     async with engine.connect() as connection:
         await connection.execution_options(livesale_writes=True)
-        async with connection.begin():
-            revision: str = await connection.run_sync(_upgrade)
-            return revision
+        return await connection.run_sync(_upgrade)
 
 
 def head() -> str:
@@ -62,8 +62,8 @@ def head() -> str:
 class Progress(Struct, frozen=True):
     """How far a database is. `revision` is the last whole migration, None before the first.
 
-    Of the `left` steps behind it `done` are in the database already: a migration was cut, or runs
-    now (`running`). `known` is False for a revision of a later version of livesale.
+    Of the `left` steps behind it `done` are in the database already: a migration was cut. While one
+    is `running`, nothing else is known. `known` is False for a revision of a later version.
     """
 
     revision: str | None
@@ -86,7 +86,7 @@ class Progress(Struct, frozen=True):
         at = f"at revision {self.revision}" if self.revision else "before the first revision"
         counted = f"{self.done} of the {self.left} steps to revision {HEAD} are done"
         if self.running:
-            return f"a migration runs now: {counted}", "Wait until it ends, then look again."
+            return "a migration runs now", "Wait until it ends, then look again."
         if self.done:
             return (
                 f"a migration was cut: the tables are {at}, and {counted}",
@@ -103,7 +103,12 @@ class Progress(Struct, frozen=True):
 async def progress(engine: AsyncEngine) -> Progress:
     """How far the tables are. Changes nothing."""
     async with engine.connect() as connection:
-        return await connection.run_sync(_progress)
+        try:
+            return await connection.run_sync(_progress)
+        except OperationalError as error:
+            if error.orig is not None and error.orig.args[0] == _BEING_MODIFIED:
+                return Progress(None, running=True)
+            raise
 
 
 def _revision(connection: Connection) -> str | None:
@@ -114,15 +119,16 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> str:
-    revision = _revision(connection)
-    if revision == HEAD:  # written when its last table stood
-        return HEAD
-    if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
-        metadata.create_all(connection)
-        _revisions.create(connection)
-        connection.execute(_revisions.insert().values(version_num=HEAD))
-    else:
-        _migrate(connection)
+    with _one_at_a_time(connection):
+        if _revision(connection) == HEAD:  # written when its last table stood
+            return HEAD
+        if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+            metadata.create_all(connection)
+            _revisions.create(connection)
+            connection.execute(_revisions.insert().values(version_num=HEAD))
+        else:
+            _migrate(connection)
+        connection.commit()  # within the lock: the next one must read this revision
     return HEAD
 
 
@@ -130,6 +136,8 @@ def _progress(connection: Connection) -> Progress:
     revision = _revision(connection)
     if revision == HEAD:
         return Progress(revision)
+    if _needs_lock(connection) and connection.scalar(text(f"SELECT IS_USED_LOCK({LOCK_NAME})")):
+        return Progress(revision, running=True)
     pending = _pending(revision)
     if pending is None:
         return Progress(revision, known=False)
@@ -141,11 +149,8 @@ def _progress(connection: Connection) -> Progress:
     with Operations.context(MigrationContext.configure(connection)), only_look() as steps:
         for script in pending:
             script.module.upgrade()
-    owner = None
-    if _needs_lock(connection):
-        owner = connection.scalar(text("SELECT IS_USED_LOCK(:name)"), {"name": _LOCK_NAME})
     done = sum(step.done for step in steps)
-    return Progress(revision, running=owner is not None, left=len(steps), done=done)
+    return Progress(revision, left=len(steps), done=done)
 
 
 def _pending(revision: str | None) -> list[Any] | None:
@@ -165,14 +170,13 @@ def _migrate(connection: Connection, target: str = "head") -> None:
 
     config = _config()
     config.attributes["connection"] = connection
-    with _one_at_a_time(connection):
-        try:
-            command.upgrade(config, target)
-        except CommandError:
-            found = _progress(connection)
-            if found.known:
-                raise
-            raise SchemaTooNew(*found.explain()) from None
+    try:
+        command.upgrade(config, target)
+    except CommandError:
+        revision = _revision(connection)
+        if _pending(revision) is not None:
+            raise
+        raise SchemaTooNew(*Progress(revision, known=False).explain()) from None
 
 
 def _config() -> Any:
@@ -190,16 +194,13 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
     if not _needs_lock(connection):
         yield
         return
-    taken = connection.scalar(
-        text("SELECT GET_LOCK(:name, :wait_s)"), {"name": _LOCK_NAME, "wait_s": _LOCK_WAIT_S}
-    )
-    if taken != 1:
+    if connection.scalar(text(f"SELECT GET_LOCK({LOCK_NAME}, {_LOCK_WAIT_S})")) != 1:
         raise TimeoutError("another process has been migrating this database for a minute")
     try:
         yield
     finally:
         with suppress(SQLAlchemyError):  # the session may be dead: then so is the lock
-            connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+            connection.execute(text(f"SELECT RELEASE_LOCK({LOCK_NAME})"))
 
 
 def _needs_lock(connection: Connection) -> bool:

@@ -60,7 +60,8 @@ class Killing:
                     revision = self.random.choice(_older_revisions())
                     before = await _prepare(engine, revision)
                 killed = await self._kill(engine, url, empty=empty)
-                cut = await progress(engine)
+                while (cut := await progress(engine)).running:  # noqa: ASYNC110  in the server
+                    await asyncio.sleep(0.01)  # it ends the statement that it was given
                 if killed:
                     self.kills += 1
                     self.counts[f"from {'empty' if empty else 'an older revision'}"] += 1
@@ -78,7 +79,7 @@ class Killing:
         began = None
         async with asyncio.timeout(RUN_S), engine.connect() as connection:
             while began is None and process.is_alive():
-                if await connection.scalar(text(f"SELECT IS_USED_LOCK('{schema._LOCK_NAME}')")):
+                if await connection.scalar(text(f"SELECT IS_USED_LOCK({schema.LOCK_NAME})")):
                     began = time.monotonic()
         process.join(self.random.uniform(0, 1.2 * self._span_s[empty]))
         if process.is_alive():

@@ -1,5 +1,6 @@
 """A migration that was cut goes on when it is run again. MySQL commits each DDL by itself."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,10 +101,10 @@ async def test_what_a_cut_left_is_said(sql: AsyncEngine) -> None:
     assert "`livesale migrate` again" in cure
     # and while somebody migrates, that is what is said
     async with sql.connect() as other:
-        await other.execute(text(f"SELECT GET_LOCK('{schema._LOCK_NAME}', 0)"))
+        await other.execute(text(f"SELECT GET_LOCK({schema.LOCK_NAME}, 0)"))
         running = await progress(sql)
         assert "runs now" in running.explain()[0]
-        await other.execute(text(f"SELECT RELEASE_LOCK('{schema._LOCK_NAME}')"))
+        await other.execute(text(f"SELECT RELEASE_LOCK({schema.LOCK_NAME})"))
 
 
 async def test_a_missing_right_can_be_granted_and_the_migration_repeated(
@@ -161,3 +162,19 @@ async def test_tables_of_a_later_version_are_left_alone(sql: AsyncEngine) -> Non
     # when this version migrates it, then it is refused by name
     with pytest.raises(SchemaTooNew, match="9999_later"):
         await schema.migrate(sql)
+
+
+async def test_who_looks_while_tables_are_made_is_told_so(
+    sql: AsyncEngine, mariadb_url: str, tmp_path: Path
+) -> None:
+    # given somebody who looks all the time
+    watcher = database.connect(mariadb_url, tmp_path)
+    migrating = asyncio.create_task(schema.migrate(sql))
+    running = 0
+    # when the tables are made, then each look has an answer
+    while not migrating.done():
+        running += (await progress(watcher)).running
+    await migrating
+    assert running
+    assert (await progress(watcher)).is_head
+    await watcher.dispose()

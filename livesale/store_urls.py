@@ -1,0 +1,135 @@
+"""The options that URLs of stores may carry, and TLS among them. Everything else is refused.
+
+Drivers take any option and fail with a traceback at the first connection, or pass over it in
+silence: a misspelled option of TLS would send passwords in clear. The server's certificate and its
+host name are always verified: there is no option that turns that off.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+_FILES_REDIS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_FILES_SQL = ("ssl_ca", "ssl_cert", "ssl_key")
+_TLS_SCHEMES = ("rediss", "sentinels")
+_ALWAYS = "the certificate is always verified; name its authority with {ca}=/path/ca.pem"
+# What others call it, and what to write here.
+_INSTEAD = {
+    "password": "write it before the host: user:password@host",
+    "username": "write it before the host: user:password@host",
+    "user": "write it before the host: user:password@host",
+    "timeout": "set TIMEOUT_MS of the same section",
+    "socket_timeout": "set TIMEOUT_MS of the same section",
+    "connect_timeout": "set TIMEOUT_MS of the same section",
+    "max_connections": "set CONNECTIONS of the same section",
+    "pool_size": "set CONNECTIONS of the same section",
+    "ssl_mode": "write ssl=true; " + _ALWAYS.format(ca="ssl_ca"),
+    "sslmode": "write ssl=true; " + _ALWAYS.format(ca="ssl_ca"),
+    "ssl_verify_cert": _ALWAYS.format(ca="ssl_ca"),
+    "ssl_check_hostname": "the host name is always compared with the certificate",
+    "ssl_cert_reqs": _ALWAYS.format(ca="ssl_ca_certs"),
+}
+
+
+def check_redis_url(url: str) -> str:
+    """The same address. Raises ValueError, with the name of what is wrong in it."""
+    if url in ("", "embedded"):
+        return url
+    scheme, _, rest = url.partition("://")
+    options = _options(url, ("db", *(_FILES_REDIS if scheme in _TLS_SCHEMES else ())))
+    path = rest.partition("?")[0].partition("/")[2].strip("/")
+    number = path.partition("/")[2] if scheme.startswith("sentinel") else path
+    for text in (options.get("db", ""), "" if scheme == "unix" else number):
+        if text and not (text.isascii() and text.isdigit()):
+            raise ValueError(f"the number of a Redis database is needed, not {text!r}")
+    _check_files(options, *_FILES_REDIS)
+    return url
+
+
+def check_sql_url(url: str) -> str:
+    """The same address. Raises ValueError, with the name of what is wrong in it."""
+    if url == "embedded":
+        return url
+    if url.startswith("sqlite"):
+        _options(url, ())
+        return url
+    options = _options(url, ("unix_socket", "charset", "ssl", *_FILES_SQL))
+    if options.get("charset", "utf8mb4") != "utf8mb4":
+        raise ValueError("charset is always utf8mb4")
+    if options.get("ssl", "true") != "true":
+        raise ValueError("ssl can only be true; leave it out to speak in clear")
+    if "unix_socket" in options and wants_tls(options):
+        raise ValueError("unix_socket stays on this machine: leave out the options of ssl")
+    _check_files(options, *_FILES_SQL)
+    return url
+
+
+def sql_context(options: Mapping[str, Any]) -> "SSLContext":
+    """What the options of an SQL address ask for. Raises OSError as `make_context` does."""
+    return make_context(*(options.get(name) for name in _FILES_SQL))
+
+
+def wants_tls(options: Mapping[str, object]) -> bool:
+    """Whether the options of an SQL address ask for TLS."""
+    return any(name in options for name in ("ssl", *_FILES_SQL))
+
+
+def _options(url: str, allowed: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    # Not by urlsplit, which newer Pythons let refuse several hosts in brackets.
+    for name, value in parse_qsl(url.partition("?")[2], keep_blank_values=True):
+        if name not in allowed:
+            raise ValueError(_explain(name, allowed))
+        if name in found:
+            raise ValueError(f"the option {name} stands there twice")
+        if not value:
+            raise ValueError(f"the option {name} is empty")
+        found[name] = value
+    return found
+
+
+def _explain(name: str, allowed: tuple[str, ...]) -> str:
+    said = f"there is no option {name!r}"
+    if name in _FILES_REDIS:
+        return f"{said} without TLS; begin with rediss:// or sentinels://"
+    if name in _INSTEAD and name not in allowed:
+        return f"{said}; {_INSTEAD[name]}"
+    near = get_close_matches(name, allowed, n=1, cutoff=0.6)
+    if near:
+        return f"{said}; did you mean {near[0]}?"
+    return f"{said}; there are {', '.join(allowed)}" if allowed else f"{said}, and no other"
+
+
+def make_context(ca: str | None, cert: str | None = None, key: str | None = None) -> "SSLContext":
+    """Verifies the server by `ca`, or by the authorities of this machine, and its host name.
+
+    `cert` and `key` are ours, for servers that ask for them. Raises OSError for files that are not
+    what they should be; its text names the file.
+    """
+    import ssl
+
+    path = ca
+    try:
+        context = ssl.create_default_context(cafile=ca)  # with `ca`, no other authority counts
+        if cert is not None:
+            path = cert
+            context.load_cert_chain(cert, key, password="")  # else OpenSSL asks at the terminal
+    except ssl.SSLError as error:
+        raise OSError(f"{path}: no PEM file with what is needed ({error.reason})") from None
+    except OSError as error:
+        raise OSError(f"{path}: {error.strerror}") from None
+    return context
+
+
+def _check_files(options: Mapping[str, str], ca: str, cert: str, key: str) -> None:
+    if key in options and cert not in options:
+        raise ValueError(f"{key} needs {cert}, the certificate of that key")
+    if ca in options or cert in options:
+        try:
+            make_context(options.get(ca), options.get(cert), options.get(key))
+        except OSError as error:
+            raise ValueError(str(error)) from None
