@@ -141,12 +141,11 @@ def _progress(connection: Connection) -> Progress:
     pending = _pending(revision)
     if pending is None:
         return Progress(revision, known=False)
-    from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
 
     from livesale.store.migrations.steps import only_look
 
-    with Operations.context(MigrationContext.configure(connection)), only_look() as steps:
+    with only_look(MigrationContext.configure(connection)) as steps:
         for script in pending:
             script.module.upgrade()
     done = sum(step.done for step in steps)

@@ -2,11 +2,12 @@
 
 from alembic import context
 
+from livesale.store.migrations.steps import take
 from livesale.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
 )
-with context.begin_transaction():
+with context.begin_transaction(), take(context.get_context()):
     context.run_migrations()

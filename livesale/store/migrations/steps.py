@@ -15,7 +15,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from msgspec import Struct
 
 from livesale.store.errors import SchemaDiffers
@@ -30,6 +31,7 @@ __all__ = [
     "drop_table",
     "move",
     "only_look",
+    "take",
 ]
 
 # A migration is history: this repeats what livesale.store.tables says, and changes only with a
@@ -49,18 +51,35 @@ class Step(Struct, frozen=True):
     done: bool
 
 
+# Not `alembic.op`, which is one for the whole process: who looks must not disturb who migrates.
+_operations: ContextVar[Operations] = ContextVar("operations")
 _seen: ContextVar[list[Step] | None] = ContextVar("seen", default=None)
 
 
 @contextmanager
-def only_look() -> Iterator[list[Step]]:
+def take(context: MigrationContext) -> Iterator[None]:
+    """Within it, steps change the database of this context."""
+    token = _operations.set(Operations(context))
+    try:
+        yield
+    finally:
+        _operations.reset(token)
+
+
+@contextmanager
+def only_look(context: MigrationContext) -> Iterator[list[Step]]:
     """Within it, steps change nothing: each adds itself to the list."""
     found: list[Step] = []
     token = _seen.set(found)
     try:
-        yield found
+        with take(context):
+            yield found
     finally:
         _seen.reset(token)
+
+
+def _op() -> Operations:
+    return _operations.get()
 
 
 def create_table(name: str, *items: sa.Column[Any]) -> None:
@@ -71,7 +90,7 @@ def create_table(name: str, *items: sa.Column[Any]) -> None:
     table = sa.Table(name, sa.MetaData(), *items, **_OPTIONS)
 
     def make() -> None:
-        op.get_bind().execute(sa.schema.CreateTable(table))
+        _op().get_bind().execute(sa.schema.CreateTable(table))
 
     _take(f"create table {name}", _has_table(name), make, lambda: _check_table(table))
 
@@ -81,7 +100,7 @@ def add_column(table: str, column: sa.Column[Any]) -> None:
     _take(
         f"add column {table}.{column.name}",
         column.name in _columns(table),
-        lambda: op.add_column(table, column),
+        lambda: _op().add_column(table, column),
         lambda: _check_column(table, column, _columns(table)),
     )
 
@@ -98,31 +117,31 @@ def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool 
     _take(
         f"create index {name}",
         name in _indexes(table),
-        lambda: op.create_index(name, table, list(columns), unique=unique),
+        lambda: _op().create_index(name, table, list(columns), unique=unique),
         check,
     )
 
 
 def drop_table(name: str) -> None:
     """Drop a table, if it is there."""
-    _take(f"drop table {name}", not _has_table(name), lambda: op.drop_table(name))
+    _take(f"drop table {name}", not _has_table(name), lambda: _op().drop_table(name))
 
 
 def drop_column(table: str, name: str) -> None:
     """Drop a column, if it is there."""
     gone = name not in _columns(table)
-    _take(f"drop column {table}.{name}", gone, lambda: op.drop_column(table, name))
+    _take(f"drop column {table}.{name}", gone, lambda: _op().drop_column(table, name))
 
 
 def drop_index(name: str, table: str) -> None:
     """Drop an index, if it is there."""
     gone = name not in _indexes(table)
-    _take(f"drop index {name}", gone, lambda: op.drop_index(name, table))
+    _take(f"drop index {name}", gone, lambda: _op().drop_index(name, table))
 
 
 def move(text: str, statement: sa.Executable) -> None:
     """Change data. The statement runs again after a cut: its own condition must allow that."""
-    _take(f"move {text}", False, lambda: op.get_bind().execute(statement))
+    _take(f"move {text}", False, lambda: _op().get_bind().execute(statement))
 
 
 def _take(
@@ -139,7 +158,7 @@ def _take(
 
 def _inspector() -> sa.Inspector:
     """A new one for each look: an inspector remembers what it has seen."""
-    return sa.inspect(op.get_bind())
+    return sa.inspect(_op().get_bind())
 
 
 def _has_table(name: str) -> bool:
@@ -182,7 +201,7 @@ def _check_column(table: str, column: sa.Column[Any], columns: dict[str, Any]) -
     if found is None:
         raise SchemaDiffers(name, "missing")
     there = sa.Column(column.name, found["type"])
-    if op.get_context().impl.compare_type(there, column):
+    if _op().get_context().impl.compare_type(there, column):
         raise SchemaDiffers(name, str(found["type"]))
     if found["nullable"] != column.nullable:
         raise SchemaDiffers(name, "nullable" if found["nullable"] else "NOT NULL")
