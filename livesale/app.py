@@ -1,6 +1,5 @@
 """The API of one worker, put together. The only place that knows all parts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -66,6 +65,7 @@ from livesale.sales.reservations import Reservations
 from livesale.sales.showcase import Showcase
 from livesale.sales.tickets import Tickets
 from livesale.settings import Settings
+from livesale.tasks import Tasks
 from stock.batcher import Batcher
 from stock.model import BatchOutcome
 from stock.soldout import SoldOut
@@ -258,18 +258,16 @@ async def _counting(batcher: Batcher, till: SoldOut) -> AsyncIterator[None]:
     def note_batch(_drop_id: str, _sent_at: float, answer: BatchOutcome) -> None:
         metrics.BATCH_SIZE.observe(len(answer.outcomes))
 
-    async def keep_counting() -> None:
-        while True:
-            await asyncio.sleep(COUNT_EVERY_S)
-            count_shortcuts()
+    async def keep_counting() -> float:
+        count_shortcuts()
+        return COUNT_EVERY_S
 
     batcher.listeners.append(note_batch)
     metrics.BATCH_QUEUE.set_function(lambda: batcher.queued)
-    task = asyncio.create_task(keep_counting(), name="count shortcuts")
     try:
-        yield
+        async with Tasks() as tasks:
+            tasks.repeat("metrics: shortcuts", keep_counting)
+            yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        count_shortcuts()
         await batcher.drain()
+        count_shortcuts()

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from livesale.errors import Refused
 from livesale.parent import die_with_parent
 from livesale.private_files import make_data_folder, make_private_folder, real_path
 from livesale.run_folder import open_run_folder
+from livesale.tasks import Tasks
 
 START_S = 60.0
 STOP_S = 10.0
@@ -79,7 +80,9 @@ class EmbeddedRedis:
         self.url = f"unix://{quote(bytes(self.socket))}"
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._guard: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
+        self._failures = 0  # starts in a row of a server that did not live long
+        self._started_s = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -106,15 +109,14 @@ class EmbeddedRedis:
                     "Stop that process, or use another data folder.",
                 )
             await asyncio.sleep(0.02)
-        self._guard = asyncio.create_task(self._watch(), name="embedded redis")
+        self._started_s = time.monotonic()
+        # The waits between two starts are those of RESTART_S.
+        waits = {"after_s": WATCH_S, "first_s": WATCH_S, "longest_s": WATCH_S}
+        self._tasks.repeat("embedded redis", self._watch, **waits)
 
     async def stop(self) -> None:
         """Let go; the owner stops the server, which has everything on disk by then."""
-        if self._guard is not None:
-            self._guard.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._guard
-            self._guard = None
+        await self._tasks.close()
         process = self._process
         if process is not None and process.poll() is None:
             deadline = time.monotonic() + STOP_S
@@ -127,23 +129,18 @@ class EmbeddedRedis:
         self._process = None
         self._release()
 
-    async def _watch(self) -> None:
-        """Restart our server when it dies; take over when its owner is gone."""
-        failures, started = 0, time.monotonic()
-        while True:
-            await asyncio.sleep(WATCH_S)
-            try:
-                if not self._is_ours_to_start():
-                    continue
-                if time.monotonic() - started > STEADY_S:
-                    failures = 0
-                await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S) - 1)])
-                failures, started = failures + 1, time.monotonic()
-                await self._launch()
-            except (Refused, OSError) as fault:  # a full disk, say: it may have room later
-                log.error("embedded redis does not start", problem=str(fault))
-            else:
-                log.warning("embedded redis started again", pid=self.pid)
+    async def _watch(self) -> float:
+        """Restart our server when it dies; take over when its owner is gone. Seconds until the next
+        look. Raises Refused or OSError when it does not start: a full disk may have room later."""
+        if not self._is_ours_to_start():
+            return WATCH_S
+        if time.monotonic() - self._started_s > STEADY_S:
+            self._failures = 0
+        await asyncio.sleep(RESTART_S[min(self._failures, len(RESTART_S) - 1)])
+        self._failures, self._started_s = self._failures + 1, time.monotonic()
+        await self._launch()
+        log.warning("embedded redis started again", pid=self.pid)
+        return WATCH_S
 
     def _is_ours_to_start(self) -> bool:
         if self._lock is None:

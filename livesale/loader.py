@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
 
 from livesale.errors import Refused
 from livesale.settings import Settings
@@ -24,8 +23,6 @@ from stock.scripts import load_all, load_rooms
 LOADER_URL = "LIVESALE__REDIS__LOADER_URL"
 WAIT_S = 10.0  # of a process that may not load them, for one that may
 POLL_S = 0.1
-
-_log = structlog.get_logger(__name__)
 
 
 class ScriptLoader:
@@ -65,18 +62,6 @@ class ScriptLoader:
                     f"Start the keeper first, with {LOADER_URL} set.",
                 )
             await asyncio.sleep(POLL_S)
-
-    async def keep_loaded(self, stop: asyncio.Event, every_s: float) -> None:
-        """Load what Redis forgot, until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.load()
-            except (RedisError, OSError) as fault:
-                _log.warning("the scripts cannot be loaded", reason=str(fault))
-            try:
-                await asyncio.wait_for(stop.wait(), every_s)
-            except TimeoutError:
-                continue
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Redis]:

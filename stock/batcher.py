@@ -183,11 +183,13 @@ class _Lane:
             why = f"{type(fault).__name__}: {fault}"
             _fail(batch, lambda: OutcomeUnknown(why))
             raise
-        for listener in self.batcher.listeners:
-            listener(self.drop_id, sent_at, answer)
-        for waiter, outcome in zip(batch, answer.outcomes, strict=True):
-            if not waiter.caller.done():
-                waiter.caller.set_result(outcome)
+        try:
+            for listener in self.batcher.listeners:
+                listener(self.drop_id, sent_at, answer)
+        finally:  # a listener that fails keeps no caller waiting
+            for waiter, outcome in zip(batch, answer.outcomes, strict=True):
+                if not waiter.caller.done():
+                    waiter.caller.set_result(outcome)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         del self.flying[task]
@@ -198,7 +200,7 @@ class _Lane:
 
     def _on_deadline(self) -> None:
         """Ends the waits that are over; one timer a lane, for the oldest waiter still there."""
-        now = self._loop.time()
+        now, self._timer = self._loop.time(), None
         for batch in self.flying.values():
             late = [waiter for waiter in batch if waiter.deadline <= now]
             _fail(late, lambda: OutcomeUnknown("no answer before the deadline"))
@@ -213,7 +215,6 @@ class _Lane:
         ]
         if self.queue:
             waiting.append(self.queue[0].deadline)
-        self._timer = None
         if waiting:
             self._timer = self._loop.call_at(min(waiting), self._on_deadline)
 

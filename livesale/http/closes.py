@@ -5,23 +5,28 @@ from msgspec import Struct
 
 
 class Close(Struct, frozen=True):
-    """`reason` is what the client reads; `advice` what it does."""
+    """`reason` is what the client reads; `advice` what it does. After a `fault` of the client
+    nothing more of it is read."""
 
     code: int
     reason: str
     advice: str
+    fault: bool = False
 
 
 CLOSES: dict[str, Close] = {
-    "protocol_error": Close(1002, "protocol_error", "Mend the client."),
-    "no_binary": Close(1003, "no_binary", "Send text."),
-    "not_utf8": Close(1007, "not_utf8", "Mend the client."),
-    "frame_too_large": Close(1009, "frame_too_large", "Send less at once."),
+    "protocol_error": Close(1002, "protocol_error", "Mend the client.", fault=True),
+    "no_binary": Close(1003, "no_binary", "Send text.", fault=True),
+    "not_utf8": Close(1007, "not_utf8", "Mend the client.", fault=True),
+    "frame_too_large": Close(1009, "frame_too_large", "Send less at once.", fault=True),
     "restart": Close(
         1012, "restart", "Come back after `retry_ms`, which is in the reason, with your place."
     ),
     "bad_frame": Close(
-        4400, "bad_frame", "Mend the client: the `error` message before it says what was wrong."
+        4400,
+        "bad_frame",
+        "Mend the client: the `error` message before it says what was wrong.",
+        fault=True,
     ),
     "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
     "banned": Close(4403, "banned", "Stop: you may not be in this room now."),
@@ -30,7 +35,9 @@ CLOSES: dict[str, Close] = {
     ),
     "silent": Close(4409, "silent", "Come back with your place: nothing was heard of you."),
     "room_over": Close(4410, "room_over", "Stop: the room is over."),
-    "too_many_frames": Close(4429, "too_many_frames", "Come back later, and send less often."),
+    "too_many_frames": Close(
+        4429, "too_many_frames", "Come back later, and send less often.", fault=True
+    ),
 }
 
 

@@ -27,6 +27,7 @@ from livesale.http.reservations import conclude, count_fault, read_ticket
 from livesale.http.routes import Answer, Call
 from livesale.http.traffic import new_request_id
 from livesale.sales.reservations import UNSETTLED
+from livesale.tasks import errand
 from stock.errors import StockError
 from stock.model import Attempt, Outcome
 
@@ -296,9 +297,8 @@ class FastConnection(Connection):
         try:
             if outcome.code in UNSETTLED and turn.settling is None and turn.attempt is not None:
                 settle = self._lane.reservations.settle
-                turn.settling = self._loop.create_task(
-                    settle(turn.call.path["drop_id"], turn.attempt, outcome)
-                )
+                work = settle(turn.call.path["drop_id"], turn.attempt, outcome)
+                turn.settling = errand("settle a call", work, awaited=True)
                 turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
             else:
                 self._send(turn, conclude(turn.call, outcome))

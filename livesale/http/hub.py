@@ -11,12 +11,14 @@ from aiohttp import web
 from livesale import metrics
 from livesale.http.frames import Frames
 from livesale.settings import Settings
+from livesale.tasks import Tasks
 
 if TYPE_CHECKING:
     from livesale.http.socket import Socket
 
 STEPS_PER_S = 50  # of a drain
 RETRY_MS = 1_000  # the least over which clients are spread when they come back
+LAST_S = 1.0  # for what sockets asked for last
 PER_SOCKET_MS = 1  # and for each of them, so that a worker meets about a thousand a second
 
 
@@ -31,6 +33,7 @@ class Hub:
         self.frames = frames
         self.now: Callable[[], float] = asyncio.get_running_loop().time
         self.leave: Callable[[Any], None] = lambda _socket: None  # the server's count
+        self.tasks = Tasks()  # what sockets asked for goes on when they are gone
         self._sockets: dict[Socket, None] = {}
         metrics.SOCKETS.set_function(lambda: len(self._sockets))
 
@@ -63,10 +66,11 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end, cut off whoever is left."""
+        """At the end, cut off those who are left."""
         yield
         for socket in list(self._sockets):
             socket.cut()
+        await self.tasks.close(finish_s=LAST_S)
 
 
 HUB = web.AppKey("hub", Hub)

@@ -23,6 +23,7 @@ from livesale.http.replies import Reply, render
 from livesale.http.routes import Answer
 from livesale.http.traffic import new_request_id, request_id_of
 from livesale.settings import HttpSettings
+from livesale.tasks import note_fault
 
 MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
 MAX_HEADERS = 100
@@ -229,9 +230,12 @@ class _Server(web.Server):
 
     def _watch(self) -> None:
         now = self._loop.time()
-        for connection in list(self._addresses):
-            connection.look(now, self._http.head_timeout_s)
         self._timer = self._loop.call_later(WATCH_S, self._watch)
+        for connection in list(self._addresses):
+            try:
+                connection.look(now, self._http.head_timeout_s)
+            except Exception as fault:  # the others are looked at all the same
+                note_fault("look at connections", fault)
 
 
 class ApiRunner(web.AppRunner):

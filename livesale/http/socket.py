@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 SEND_BUFFER = 64 * 1024  # in the kernel, and as much here: what a slow client may owe us
 CLOSE_S = 2.0  # for the client's half of the closing
+CLOSE_BYTES = 4 * 1024  # that it may send meanwhile
+REFUSED_S = 0.5  # for a client that was refused to read why; nothing of it is read meanwhile
 SILENT = 3  # times ping_s without a word: it is gone
 
 log = structlog.get_logger(__name__)
@@ -61,7 +63,9 @@ class Socket(Client):
 
     __slots__ = (
         "_channel",
+        "_close_bytes",
         "_closing_s",
+        "_deaf",
         "_full_s",
         "_heard_s",
         "_hub",
@@ -107,6 +111,8 @@ class Socket(Client):
         self._pinged = False
         self._paused_s = 0.0
         self._closing_s = 0.0
+        self._close_bytes = CLOSE_BYTES
+        self._deaf = False  # whether nothing is read any more
         self._full_s = 0.0
 
     def begin(self, transport: asyncio.Transport, head: bytes, hello: Struct, rest: bytes) -> None:
@@ -144,6 +150,8 @@ class Socket(Client):
         self._transport.write(frame)
         self._hub.note_close(why)
         self._channel.part(self)
+        if close.fault:
+            self._stop_reading()
 
     def is_of(self, buyer_id: str) -> bool:
         return isinstance(self.caller, Buyer) and self.caller.buyer_id == buyer_id
@@ -157,18 +165,39 @@ class Socket(Client):
     # What the transport tells its protocol.
 
     def data_received(self, data: bytes) -> None:
+        """Whatever comes counts: each frame of any kind, and each piece without an end of one."""
         self._heard_s = self._hub.now()
-        self._pinged = False
+        asked, self._pinged = self._pinged, False
         if self._inbound is None:
-            if len(data) == 6 and data[:2] == _EMPTY_PONG:
+            if asked and len(data) == 6 and data[:2] == _EMPTY_PONG:
                 return  # the answer to our ping is most of what comes in
             self._inbound = Connection(ConnectionType.SERVER)
+        if self._closing_s:
+            self._close_bytes -= len(data)
+            if self._close_bytes < 0:
+                self._stop_reading()
+                return
+        before_s = self._full_s
         try:
             self._inbound.receive_data(data)
             for event in self._inbound.events():
                 self._take(event)
+                if self._deaf:
+                    return
+            if self._full_s == before_s and not self._closing_s:
+                self._count()
+        except BadFrame as bad:
+            self._refuse(bad)
         except (RemoteProtocolError, LocalProtocolError):
             self.leave("protocol_error")
+
+    def _stop_reading(self) -> None:
+        """Read nothing more, and say that nothing more comes. `look` ends it soon."""
+        if self._transport is not None and not self._deaf:
+            self._deaf = True
+            self._transport.pause_reading()
+            self._transport.write_eof()
+        self._inbound = None
 
     def eof_received(self) -> bool:
         return False
@@ -187,15 +216,14 @@ class Socket(Client):
         self._transport = self.send = None
         self._channel.part(self)
         self._hub.remove(self)
-        if self._task is not None:
-            self._task.cancel()
+        # What it asked for last goes on: a call that is cut off costs a connection to the store.
 
     def look(self, now: float, _head_s: float) -> None:
         """Twice a second: ask who is silent, cut off who is gone, slow, or does not close."""
         if self._transport is None:
             return
         if self._closing_s:
-            if now - self._closing_s > CLOSE_S:
+            if now - self._closing_s > (REFUSED_S if self._deaf else CLOSE_S):
                 self._transport.abort()
             return
         quiet_s, ping_s = now - self._heard_s, self._hub.ping_s
@@ -215,8 +243,10 @@ class Socket(Client):
     def _take(self, event: object) -> None:
         if isinstance(event, CloseConnection):
             self._answer_close(event)
-        elif self._closing_s or isinstance(event, Pong):
+        elif self._closing_s:
             return
+        elif isinstance(event, Pong):
+            self._count()
         elif isinstance(event, Ping):
             self._take_ping(event)
         elif isinstance(event, BytesMessage):
@@ -225,13 +255,9 @@ class Socket(Client):
             self._take_text(event)
 
     def _take_ping(self, event: Ping) -> None:
-        try:
-            self._count()
-        except BadFrame as bad:
-            self._refuse(bad)
-        else:
-            if self.send is not None:
-                self.send(_framer.send(event.response()))
+        self._count()
+        if self.send is not None:
+            self.send(_framer.send(event.response()))
 
     def _answer_close(self, event: CloseConnection) -> None:
         transport = self._transport
@@ -284,7 +310,7 @@ class Socket(Client):
             return
         work = handle(self._hub.services, self, frame)
         if work is not None:
-            self._task = asyncio.create_task(self._finish(work, frame))
+            self._task = self._hub.tasks.errand("socket frames", self._finish(work, frame))
 
     async def _finish(self, work: Awaitable[None], frame: ClientFrame) -> None:
         """See a handler to its end, then those of the frames that waited for it."""
@@ -306,7 +332,7 @@ class Socket(Client):
             work, frame = again
 
     def _next(self) -> tuple[Awaitable[None], ClientFrame] | None:
-        while self._waiting and not self._closing_s:
+        while self._waiting and not self._closing_s and self._transport is not None:
             handle, frame = self._waiting.popleft()
             work = handle(self._hub.services, self, frame)
             if work is not None:

@@ -1,8 +1,5 @@
 """Draws lucky bags when it is time: a part of the keeper's process. Any number of them may run."""
 
-import asyncio
-
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
@@ -11,12 +8,10 @@ from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
 from livesale.store.bags import RUNNING, Bag, BagState
 from livesale.store.session import session
-from livesale.tasks.backoff import Backoff, wait_for
+from livesale.tasks import note_fault
 
 LOOK_S = 1.0  # between two looks at what is to be done
 PAGE = 200  # bags at a look, of those to be drawn and of those that are
-
-log = structlog.get_logger(__name__)
 
 
 class BagMetrics:
@@ -37,7 +32,7 @@ class BagMetrics:
 
 
 class BagKeeper:
-    """`run` until told to stop."""
+    """`step` again and again."""
 
     def __init__(
         self, deployment: Deployment, copy: RoomCopy, registry: CollectorRegistry | None = None
@@ -48,19 +43,13 @@ class BagKeeper:
         self._metrics = BagMetrics(registry or CollectorRegistry())
         self._after = ""  # the drawn bag that was looked at last: none is for ever behind others
 
-    async def run(self, stop: asyncio.Event) -> None:
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                rest_s = await self.look()
-            # SQL or Redis is away: whatever it was, it is looked at again.
-            except Exception as fault:
-                self._metrics.faults.inc()
-                log.warning("lucky bags wait", reason=f"{type(fault).__name__}: {fault}")
-                await backoff.wait(stop)
-                continue
-            backoff.reset()
-            await wait_for(stop, rest_s)
+    async def step(self) -> float:
+        """One look; seconds until the next."""
+        try:
+            return await self.look()
+        except Exception:
+            self._metrics.faults.inc()
+            raise
 
     async def look(self) -> float:
         """Take every bag as far as it can go by now; seconds until the next look."""
@@ -74,8 +63,7 @@ class BagKeeper:
                 await self._draws.advance(bag)
             except Exception as fault:  # the other bags do not wait for this one
                 self._metrics.faults.inc()
-                reason = f"{type(fault).__name__}: {fault}"
-                log.warning("a lucky bag waits", bag_id=bag.bag_id, reason=reason)
+                note_fault("lucky bag", fault, about=bag.bag_id)
         now_ms = await self._engine.now_ms() if running else 0
         to_come = [bag.draws_ms - now_ms for bag in running if bag.draws_ms > now_ms]
         return min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])

@@ -18,18 +18,19 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from livesale.errors import LivesaleError
 from livesale.live.copy import RoomCopy
 from livesale.live.events import PATIENT, RoomChanged, RoomView, ViewerBarred, kind_of
 from livesale.live.gateway import History, RoomImage
 from livesale.live.ring import Ring, Sent
 from livesale.live.states import OVER, BarKind
 from livesale.settings import LiveSettings
-from stock.errors import StockError, Unreachable
+from livesale.tasks import Tasks, Works, note_fault
+from stock.errors import Unreachable
 
 SLICE = 100  # listeners served before the loop may do something else
 REST = 0.2  # part of a round's time that is left to others before the next, for patient events
 MAX_REST_S = 0.1
+PUMP_AGAIN_S = 0.5  # the longest wait before a round that failed is tried again
 SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
 READ = 1_000  # events read from the history at once
 
@@ -121,8 +122,10 @@ class Channel:
         self._over = False
         self._released = False
         self._torn = False  # whether a number was found to mean two things
+        self.ready = asyncio.Event()  # once the history was read
         self.idle_since = asyncio.get_running_loop().time()
-        self._pump = asyncio.create_task(self._keep_sending(), name=f"room {room_id}")
+        self._tasks = Tasks()
+        self._tasks.keep("room: send", self._keep_sending, about=room_id, longest_s=PUMP_AGAIN_S)
 
     @property
     def ring(self) -> Ring:
@@ -149,13 +152,17 @@ class Channel:
         return not self._listeners and not self._waiters
 
     def feed(self, message: str) -> bool:
-        """Take what was published. False when something before it is missing here."""
+        """Take what was published. False when something before it is missing here.
+
+        Raises ValueError or msgspec.DecodeError for what is no event; then nothing was taken.
+        """
         epoch, number, text = message.split(" ", 2)
         ring, offset = self._ring, int(number)
         if ring is None or epoch != ring.epoch or offset > ring.last + 1:
             return False
         if offset == ring.last + 1:
-            self._append(ring, text.encode())
+            raw = text.encode()
+            self._append(ring, _read_head(raw), raw)
             return True
         # It came by the history already; or Redis gives numbers anew that it has forgotten.
         known = ring.at(offset)
@@ -174,29 +181,46 @@ class Channel:
         # The last event that we have is read again: if it is another by now, Redis has lost some.
         last = ring.last if ring is not None else 0
         after = max(0, last - 1)
-        found = await gateway.history(self.room_id, after, READ)
-        if found is None:
+        history = await gateway.history(self.room_id, after, READ)
+        if history is None:
             await self._copy.revive(self.room_id)
             return False
+        found = self._read(history)
         if ring is None or ring is not self._ring:
-            self._begin(found)
-        elif found.epoch != ring.epoch:
+            self._begin(history, found)
+        elif history.epoch != ring.epoch:
             log.info("the room has a new epoch", room_id=self.room_id)
-            self._begin(History(found.epoch, 0, []))
+            self._begin(History(history.epoch, 0, []), [])
             return False
-        elif not self._continues(ring, found, last):
+        elif not self._continues(ring, history, found, last):
             await self._begin_anew(ring.epoch)
             return False
         else:
-            for text in found.texts:
-                if self._offset_of(text) > ring.last:
-                    if self._offset_of(text) > ring.last + 1:  # we were away too long
-                        self._begin(found)
+            for head, text in found:
+                if head.offset > ring.last:
+                    if head.offset > ring.last + 1:  # we were away too long
+                        self._begin(history, found)
                         break
-                    self._append(ring, text.encode())
-            if not found.texts and found.offset > ring.last:  # the history itself is gone
-                self._begin(found)
-        return len(found.texts) < READ
+                    self._append(ring, head, text)
+            if not found and history.offset > ring.last:  # the history itself is gone
+                self._begin(history, found)
+        return len(history.texts) < READ
+
+    def _read(self, history: History) -> list[tuple[_Head, bytes]]:
+        """The events of a page. One that cannot be read, or a gap, is passed by with all before it:
+        those who listen get a snapshot instead."""
+        found: list[tuple[_Head, bytes]] = []
+        for text in reversed(history.texts):
+            try:
+                raw = text.encode()
+                head = _read_head(raw)
+                if found and head.offset != found[-1][0].offset - 1:
+                    raise ValueError(f"event {head.offset} is followed by {found[-1][0].offset}")
+            except (msgspec.DecodeError, ValueError) as fault:
+                note_fault("room: history", fault, about=self.room_id)
+                break
+            found.append((head, raw))
+        return found[::-1]
 
     async def _begin_anew(self, epoch: str) -> None:
         """Numbers we have sent mean something else in Redis by now: end their epoch."""
@@ -206,35 +230,33 @@ class Channel:
             room = msgspec.json.decode(image.room, type=RoomView)
             await self._copy.gateway.renew(self.room_id, epoch, RoomChanged(room=room))
 
-    @staticmethod
-    def _offset_of(text: str) -> int:
-        return int(text[len('{"offset":') : text.index(",")])
-
-    def _continues(self, ring: Ring, found: History, last: int) -> bool:
+    def _continues(
+        self, ring: Ring, history: History, found: list[tuple[_Head, bytes]], last: int
+    ) -> bool:
         """Whether what Redis has goes on from what we had when we asked, up to `last`.
 
         What was published meanwhile may be here before the answer is: that is no loss.
         """
-        if self._torn or found.offset < last:
+        if self._torn or history.offset < last:
             return False
-        known = ring.at(self._offset_of(found.texts[0])) if found.texts else None
-        return known is None or found.texts[0].encode() == known.text
+        known = ring.at(found[0][0].offset) if found else None
+        return known is None or found[0][1] == known.text
 
-    def _begin(self, found: History) -> None:
-        """A ring of what the history has; whoever listened gets a snapshot."""
-        first = self._offset_of(found.texts[0]) - 1 if found.texts else found.offset
-        ring = Ring(found.epoch, first, self._settings.history)
-        for text in found.texts:
-            self._append(ring, text.encode())
+    def _begin(self, history: History, found: list[tuple[_Head, bytes]]) -> None:
+        """A ring of what the history has; those who listened get a snapshot."""
+        first = found[0][0].offset - 1 if found else history.offset
+        ring = Ring(history.epoch, first, self._settings.history)
+        for head, text in found:
+            self._append(ring, head, text)
         self._ring = ring
+        self.ready.set()
         self._torn = False
         self._snapshot = None
         for listener in self._listeners:
             listener.place = -1
         self._wake_all(urgent=True)
 
-    def _append(self, ring: Ring, text: bytes) -> None:
-        head = _read_head(text)
+    def _append(self, ring: Ring, head: _Head, text: bytes) -> None:
         sent = Sent(head.offset, text, self._frame(text), head.type in PATIENT)
         ring.append(sent)
         self._over = self._over or (head.room is not None and head.room.state in OVER)
@@ -357,21 +379,24 @@ class Channel:
                 strange.append(listener)
         return strange
 
-    async def _keep_sending(self) -> None:
-        """Rounds over all listeners, as long as there is something to send, for ever."""
+    async def _keep_sending(self, works: Works) -> None:
+        """Rounds over all listeners, as long as there is something to send, for ever. Raises
+        StockError or StoreUnavailable when somebody needs a snapshot that is not to be had."""
         clock = asyncio.get_running_loop().time
         while True:
-            await self._wake.wait()
+            if not self._wake.is_set():
+                works()  # there is nothing to do
+                await self._wake.wait()
             self._wake.clear()
             self._urgent.clear()
             began = clock()
             try:
                 await self._round()
-            except (StockError, LivesaleError) as fault:
-                log.warning("a room waits", room_id=self.room_id, reason=str(fault))
-                await asyncio.sleep(MAX_REST_S)
-                self._news = True  # whoever was not served is looked at again, with all others
+            except Exception:
+                self._news = True  # those who were not served are looked at again, with all others
                 self._wake.set()
+                raise
+            works()
             took = clock() - began
             self._on_round(len(self._listeners), took)
             try:
@@ -404,8 +429,7 @@ class Channel:
             self._serve([listener])
 
     async def close(self) -> None:
-        self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
+        await self._tasks.close()
 
 
 def _message(image: RoomImage) -> bytes:

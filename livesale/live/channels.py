@@ -8,26 +8,23 @@ and every few seconds it is looked at anyway, for a message may be lost without 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-import structlog
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from livesale.deployment import Deployment
-from livesale.errors import LivesaleError
 from livesale.live.channel import Channel
 from livesale.live.copy import RoomCopy
 from livesale.live.keys import RoomKeys, room_of_channel
-from livesale.tasks.backoff import Backoff
+from livesale.tasks import Tasks, Works, note_fault
 from stock.connection import connect, next_message
-from stock.errors import StockError, Unreachable
+from stock.errors import Unreachable
 
 OPEN_S = 5.0  # a channel that is not up by then: Redis is away
 CHECK_S = 5.0
+LISTEN_AGAIN_S = 1.0  # the longest wait before Redis is listened to again
 IDLE_S = 30.0  # a channel that nobody used for so long goes
-
-log = structlog.get_logger(__name__)
 
 
 class Channels:
@@ -47,11 +44,11 @@ class Channels:
         self._on_round = on_round
         self._on_ban = on_ban
         self._channels: dict[str, Channel] = {}
-        self._ready: dict[str, asyncio.Event] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
         self._pubsub: PubSub | None = None
+        self._changing = asyncio.Lock()  # one change of the subscriptions at a time
         self._wanted = asyncio.Event()
-        self._never = asyncio.Event()
+        self._tasks = Tasks()
 
     async def open(self, room_id: str) -> Channel:
         """The channel of a room that exists, up and subscribed. Raises Unreachable."""
@@ -66,13 +63,12 @@ class Channels:
                 self._on_ban,
             )
             self._channels[room_id] = channel
-            self._ready[room_id] = asyncio.Event()
             self._wanted.set()
-            await self._subscribe(room_id)
+            self._tasks.errand("rooms: subscribe", self._match(room_id), about=room_id)
         if not channel.known:
             try:
                 async with asyncio.timeout(OPEN_S):
-                    await self._ready[room_id].wait()
+                    await channel.ready.wait()
             except TimeoutError:
                 raise Unreachable("the room's events cannot be had now") from None
         channel.idle_since = asyncio.get_running_loop().time()  # somebody is about to use it
@@ -94,102 +90,96 @@ class Channels:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listens to Redis until the end of the block."""
-        tasks = [
-            asyncio.create_task(self._listen(), name="rooms: listen"),
-            asyncio.create_task(self._check(), name="rooms: check"),
-        ]
+        self._tasks.keep("rooms: listen", self._listen, longest_s=LISTEN_AGAIN_S)
+        self._tasks.repeat("rooms: check", self._check, after_s=CHECK_S)
         try:
             yield
         finally:
-            tasks += self._healing.values()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._tasks.close()
             for channel in self._channels.values():
                 await channel.close()
 
-    async def _subscribe(self, room_id: str) -> None:
-        if self._pubsub is None:
-            return  # the reader will, with all the others, when it is connected
-        try:
-            await self._pubsub.ssubscribe(RoomKeys.of(room_id).channel_key)
-        except (RedisError, OSError) as fault:
-            log.debug("no subscription yet", room_id=room_id, fault=type(fault).__name__)
+    async def _match(self, room_id: str) -> None:
+        """Subscribe to a room that has a channel here, leave one that has none. Raises RedisError.
 
-    async def _listen(self) -> None:
+        What is right is looked up when it is this room's turn: a viewer may come in while its
+        channel is being let go.
+        """
+        async with self._changing:
+            if self._pubsub is None:
+                return  # the reader will subscribe to all rooms when it is connected
+            name = RoomKeys.of(room_id).channel_key
+            if room_id in self._channels:
+                await self._pubsub.ssubscribe(name)
+            else:
+                await self._pubsub.sunsubscribe(name)
+
+    async def _listen(self, works: Works) -> None:
+        """Raises RedisError; then all rooms are subscribed to anew."""
         settings = self._deployment.settings.redis
-        backoff = Backoff(longest_s=1.0)
-        while True:
+        if not self._channels:
+            works()
+            self._wanted.clear()
             await self._wanted.wait()
-            redis = connect(
-                self._deployment.redis_url, connections=1, timeout_s=settings.timeout_ms / 1000
-            )
-            pubsub = redis.pubsub()
-            try:
-                names = [RoomKeys.of(room_id).channel_key for room_id in self._channels]
-                await pubsub.ssubscribe(*names)
-                self._pubsub = pubsub
-                for room_id in self._channels.keys() - {room_of_channel(name) for name in names}:
-                    await self._subscribe(room_id)
-                while True:
-                    self._take(await next_message(pubsub))
-                    backoff.reset()
-            except (RedisError, OSError) as fault:
-                log.warning("the rooms hear nothing", reason=f"{type(fault).__name__}: {fault}")
-            finally:
-                self._pubsub = None
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
-                await redis.aclose()
-            await backoff.wait(self._never)
+        redis = connect(
+            self._deployment.redis_url, connections=1, timeout_s=settings.timeout_ms / 1000
+        )
+        pubsub = redis.pubsub()
+        try:
+            names = [RoomKeys.of(room_id).channel_key for room_id in self._channels]
+            await pubsub.ssubscribe(*names)
+            self._pubsub = pubsub
+            for room_id in self._channels.keys() ^ {room_of_channel(name) for name in names}:
+                await self._match(room_id)
+            while True:
+                message = await next_message(pubsub)
+                works()
+                self._take(message)
+        finally:
+            self._pubsub = None
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await redis.aclose()
 
-    def _take(self, message: dict[str, Any] | None) -> None:
-        if message is None:
-            return
-        room_id = room_of_channel(message["channel"])
-        channel = self._channels.get(room_id)
-        if channel is None:
-            return
-        if message["type"] == "ssubscribe" or (
-            message["type"] == "smessage" and not channel.feed(message["data"])
-        ):
+    def _take(self, message: dict[str, Any]) -> None:
+        """What Redis says of one room. Whatever it is, the other rooms go on."""
+        room_id, kind = room_of_channel(message["channel"]), message["type"]
+        try:
+            channel = self._channels.get(room_id)
+            if channel is None or kind not in ("ssubscribe", "smessage"):
+                return
+            is_whole = kind == "smessage" and channel.feed(message["data"])
+        except Exception as fault:
+            note_fault("rooms: read", fault, about=room_id)
+            is_whole = False
+        if not is_whole:
             self._heal(room_id)
 
     def _heal(self, room_id: str) -> None:
         """Bring a channel up, once at a time."""
         if room_id not in self._healing:
-            task = asyncio.create_task(self._keep_healing(room_id), name=f"heal {room_id}")
+            bring_up = partial(self._bring_up, room_id)
+            task = self._tasks.keep("rooms: heal", bring_up, about=room_id, longest_s=1.0)
             self._healing[room_id] = task
             task.add_done_callback(lambda _: self._healing.pop(room_id, None))
 
-    async def _keep_healing(self, room_id: str) -> None:
-        backoff = Backoff(longest_s=1.0)
-        while (channel := self._channels.get(room_id)) is not None:
-            try:
-                await channel.heal()
-            except (StockError, LivesaleError) as fault:
-                log.debug("a room cannot be brought up", room_id=room_id, reason=str(fault))
-                await backoff.wait(self._never)
-                continue
-            self._ready[room_id].set()
-            return
+    async def _bring_up(self, room_id: str, _works: Works) -> None:
+        """Raises StockError, StoreUnavailable or Unknown."""
+        channel = self._channels.get(room_id)
+        if channel is not None:
+            await channel.heal()
 
-    async def _check(self) -> None:
-        """Look at every channel from time to time, and let go of those that nobody uses."""
-        while True:
-            await asyncio.sleep(CHECK_S)
-            now = asyncio.get_running_loop().time()
-            for room_id, channel in list(self._channels.items()):
-                if channel.idle and now - channel.idle_since > IDLE_S:
-                    await self._let_go(room_id)
-                elif channel.known:
-                    self._heal(room_id)
+    async def _check(self) -> float:
+        """Look at every channel, and let go of those that nobody uses; seconds until the next."""
+        now = asyncio.get_running_loop().time()
+        for room_id, channel in list(self._channels.items()):
+            if channel.idle and now - channel.idle_since > IDLE_S:
+                del self._channels[room_id]
+                self._tasks.errand("rooms: let go", self._let_go(channel), about=room_id)
+            elif channel.known:
+                self._heal(room_id)
+        return CHECK_S
 
-    async def _let_go(self, room_id: str) -> None:
-        channel = self._channels.pop(room_id)
-        del self._ready[room_id]
+    async def _let_go(self, channel: Channel) -> None:
+        """End a channel that is none of ours any more."""
         await channel.close()
-        if self._pubsub is not None:
-            try:
-                await self._pubsub.sunsubscribe(RoomKeys.of(room_id).channel_key)
-            except (RedisError, OSError) as fault:
-                log.debug("no end of a subscription", fault=type(fault).__name__)
+        await self._match(channel.room_id)

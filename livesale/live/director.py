@@ -23,12 +23,13 @@ from livesale.live.views import news_of_drop
 from livesale.store import catalogue
 from livesale.store import rooms as store
 from livesale.store.catalogue import Drop
+from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.states import DRAFT
-from livesale.tasks.backoff import Backoff
+from livesale.tasks import Tasks, Works, note_fault
 from livesale.workers.tail import BLOCK_MS, connect_reader
 from stock.entries import STATE_CHANGES, read_books
-from stock.errors import LogCorrupt
+from stock.errors import LogCorrupt, NotSent, OutcomeUnknown, ServerRefuses
 from stock.ids import id_key
 from stock.log import LogReader, RawEntry
 
@@ -36,6 +37,9 @@ COUNT = 1_000  # entries in a read
 MAX_DROPS = 10_000  # that are remembered to have no room
 AT_ONCE = 16  # drops that are told, or looked at, side by side
 PAGE = 500  # drops in one question to SQL
+TELL_AGAIN_S = 0.5  # after a fault
+# Faults of the stores and not of one room or drop: they are the same for all.
+FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
 
 log = structlog.get_logger(__name__)
 
@@ -65,36 +69,24 @@ class Director:
         self._roomless: dict[str, None] = {}
         self._wake = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Follow and tell until `stop`. No fault ends it: it begins again from what is."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                await self._follow(stop, backoff)
-            except Exception as fault:
-                log.warning("a director backs off", partition=self._partition, reason=_say(fault))
-                await backoff.wait(stop)
-
-    async def _follow(self, stop: asyncio.Event, backoff: Backoff) -> None:
+    async def run(self, stop: asyncio.Event, works: Works) -> None:
+        """Follow and tell until `stop` or a fault. Run again it begins from what is."""
         timeout_s = self._deployment.settings.redis.timeout_ms / 1000
         redis = connect_reader(self._deployment.redis_url, timeout_s)
         reader = LogReader(redis, self._deployment.keyspace.log(self._partition))
         try:
             after = (await reader.info()).last_id
             await self._look_at_all()
-            async with asyncio.TaskGroup() as tasks:
-                telling = tasks.create_task(self._keep_telling())
-                await self._read(reader, after, stop, backoff)
-                telling.cancel()
+            async with Tasks() as tasks:
+                tasks.keep("rooms: tell", self._keep_telling, about=f"p{self._partition:02d}")
+                await self._read(reader, after, stop, works)
         finally:
             await redis.aclose()
 
-    async def _read(
-        self, reader: LogReader, after: str, stop: asyncio.Event, backoff: Backoff
-    ) -> None:
+    async def _read(self, reader: LogReader, after: str, stop: asyncio.Event, works: Works) -> None:
         while not stop.is_set():
             entries = await reader.read(after, COUNT, BLOCK_MS)
-            backoff.reset()
+            works()
             if not entries:
                 continue
             # Only one that reads full pages can have been overtaken by the trimming.
@@ -127,7 +119,13 @@ class Director:
         """Take the present of one drop, and tell it."""
         # A draft is not in Redis: if it is opened meanwhile, the log says so.
         is_draft = drop.state == DRAFT
-        snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
+        try:
+            snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
+        except FOR_ALL:
+            raise
+        except Exception as fault:  # of this drop: the others are told
+            note_fault("rooms: tell", fault, about=drop.drop_id)
+            return
         self._tales[drop.drop_id] = Tale(room_id, news_of_drop(drop, snapshot))
         self._remind(drop.drop_id, 0.0)
 
@@ -200,21 +198,31 @@ class Director:
         )
         self._remind(drop_id, 0.0 if at_once else tale.free_s)
 
-    async def _keep_telling(self) -> None:
+    async def _keep_telling(self, works: Works) -> None:
         """Tell what is due, the drops side by side, for ever."""
         clock = asyncio.get_running_loop().time
         while True:
+            works()
             self._wake.clear()
             due = self._take_due(clock())
             if due:
                 for start in range(0, len(due), AT_ONCE):
                     page = due[start : start + AT_ONCE]
-                    await asyncio.gather(*(self._tell(drop_id, tale) for drop_id, tale in page))
+                    await asyncio.gather(*(self._try_to_tell(*pair) for pair in page))
                 continue
             wait_s = max(0.0, self._due[0][0] - clock()) if self._due else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
+
+    async def _try_to_tell(self, drop_id: str, tale: Tale) -> None:
+        """What is wrong with one drop or its room does not keep the others waiting."""
+        try:
+            await self._tell(drop_id, tale)
+        except Exception as fault:
+            note_fault("rooms: tell", fault, about=drop_id)
+            if self._tales.get(drop_id) is tale:
+                self._remind(drop_id, asyncio.get_running_loop().time() + TELL_AGAIN_S)
 
     async def _tell(self, drop_id: str, tale: Tale) -> None:
         clock = asyncio.get_running_loop().time
@@ -233,14 +241,8 @@ class Director:
         async with session(self._deployment.sql) as connection:
             room = await store.find_room(connection, tale.room_id)
         if room is None or room.state in OVER:
-            del self._tales[drop_id]
+            self._tales.pop(drop_id, None)
             self._roomless[drop_id] = None
             return
         await self._copy.revive(tale.room_id)
         self._remind(drop_id, 0.0)
-
-
-def _say(fault: BaseException) -> str:
-    while isinstance(fault, BaseExceptionGroup):
-        fault = fault.exceptions[0]
-    return f"{type(fault).__name__}: {fault}"

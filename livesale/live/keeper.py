@@ -9,6 +9,7 @@ counted no more; and the numbers of rooms are written down. Lucky bags are drawn
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -17,7 +18,7 @@ from redis.exceptions import RedisError
 from livesale.deployment import Deployment
 from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
-from livesale.live.director import TOLD_ROOMS, Director
+from livesale.live.director import FOR_ALL, TOLD_ROOMS, Director
 from livesale.live.keys import RoomKeys
 from livesale.live.life import Life, verb_back
 from livesale.live.people_scripts import NOBODY, Counted
@@ -26,11 +27,10 @@ from livesale.live.states import ON_AIR, RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
-from livesale.store.errors import StoreUnavailable
 from livesale.store.rooms import Room
 from livesale.store.session import session
-from livesale.tasks.backoff import Backoff, wait_for
-from stock.errors import NotSent, OutcomeUnknown, ServerRefuses, Unreachable
+from livesale.tasks import Tasks, note_fault
+from stock.errors import Unreachable
 
 WATCH_S = 1.0
 PAGE = 500
@@ -41,8 +41,6 @@ MAX_FAILING = 1_000  # rooms whose last fault is remembered: each is logged once
 # seconds, and by whoever changes the room at once.
 QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
 QUIET_PAGE = 200
-# Faults of the stores and not of one room: it is the same for all.
-_FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
 
 log = structlog.get_logger(__name__)
 
@@ -80,26 +78,21 @@ class RoomKeeper:
         self._failing: dict[str, str] = {}  # rooms that could not be looked at, and why
 
     async def run(self, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks(stop) as tasks:
             for partition in range(self._deployment.keyspace.partitions):
                 director = Director(self._deployment, partition, self._copy)
-                tasks.create_task(director.run(stop))
-            tasks.create_task(self._watch(stop))
-            tasks.create_task(self._bags.run(stop))
+                run = partial(director.run, stop)
+                tasks.keep("rooms: director", run, about=f"p{partition:02d}")
+            tasks.repeat("rooms: watch", self._watch)
+            tasks.repeat("lucky bags", self._bags.step)
 
-    async def _watch(self, stop: asyncio.Event) -> None:
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                await self.look()
-            # A room that waits is looked at again, whatever it was.
-            except Exception as fault:
-                self._metrics.faults.inc()
-                log.warning("the rooms wait", reason=f"{type(fault).__name__}: {fault}")
-                await backoff.wait(stop)
-                continue
-            backoff.reset()
-            await wait_for(stop, WATCH_S)
+    async def _watch(self) -> float:
+        try:
+            await self.look()
+        except Exception:
+            self._metrics.faults.inc()
+            raise
+        return WATCH_S
 
     async def look(self) -> None:
         """Look at every room that is on air, and at some of those that are not: see QUIET.
@@ -176,14 +169,11 @@ class RoomKeeper:
         """Look at one room; what is wrong with it alone does not keep the others waiting."""
         try:
             await look
-        except _FOR_ALL:
+        except FOR_ALL:
             raise
         except Exception as fault:
             self._metrics.faults.inc()
-            reason = f"{type(fault).__name__}: {fault}"
-            if self._failing.get(room.room_id) != reason:
-                log.warning("a room waits", room_id=room.room_id, reason=reason)
-            self._note_failing(room.room_id, reason)
+            self._note_failing(room.room_id, note_fault("rooms: look", fault, about=room.room_id))
         else:
             self._failing.pop(room.room_id, None)
 

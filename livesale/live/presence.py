@@ -22,6 +22,7 @@ from livesale.live.events import PeopleView
 from livesale.live.people_scripts import NOBODY, Report
 from livesale.sales.errors import Unknown
 from livesale.sales.fresh import Fresh
+from livesale.tasks import Tasks
 from stock.errors import StockError
 
 LOOK_S = 0.1  # how often it is looked whether a room has changed
@@ -68,7 +69,7 @@ class Presence:
         self._tick_ms = deployment.settings.live.people_ms
         self._worker = secrets.token_hex(6)
         self._counts: dict[str, _Count] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._people: Fresh[PeopleView] = Fresh(self._look, ttl_s=PEOPLE_S)
 
     def like(self, room_id: str, count: int) -> None:
@@ -87,18 +88,16 @@ class Presence:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reports until the end of the block; then says that nobody is here any more."""
-        task = asyncio.create_task(self._keep_reporting(), name="rooms: people")
+        self._tasks.repeat("rooms: people", self._keep_reporting)
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, *self._tasks, return_exceptions=True)
+            await self._tasks.close(finish_s=LAST_S)
             await self._part()
 
-    async def _keep_reporting(self) -> None:
-        while True:
-            self._report_what_is_due(self._viewers())
-            await asyncio.sleep(LOOK_S)
+    async def _keep_reporting(self) -> float:
+        self._report_what_is_due(self._viewers())
+        return LOOK_S
 
     def _report_what_is_due(self, viewers: Mapping[str, int]) -> None:
         now = asyncio.get_running_loop().time()
@@ -112,9 +111,8 @@ class Presence:
                     del self._counts[room_id]
             elif not count.busy and now >= count.due_s and (news or now - count.told_s > BEAT_S):
                 count.busy = True
-                task = asyncio.create_task(self._report(room_id, count, here))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                report = self._report(room_id, count, here)
+                self._tasks.errand("rooms: report", report, about=room_id)
 
     async def _report(self, room_id: str, count: _Count, viewers: int) -> None:
         """One report. When it is done, or not, says when the next may be."""

@@ -29,6 +29,7 @@ from livesale.sales.fresh import Fresh
 from livesale.sales.texts import whole
 from livesale.store import rooms as store
 from livesale.store.session import session
+from livesale.tasks import Tasks
 from stock.errors import StockError
 from stock.ids import DROP_ID_PATTERN
 
@@ -67,12 +68,11 @@ class Visits:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tells Redis until the end of the block, and what is left behind it."""
-        task = asyncio.create_task(self._keep_telling(), name="rooms: visits")
         try:
-            yield
+            async with Tasks() as tasks:
+                tasks.repeat("rooms: visits", self._keep_telling, after_s=FLUSH_S)
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             try:
                 async with asyncio.timeout(LAST_S):
                     await self.flush()
@@ -104,10 +104,9 @@ class Visits:
             note = partial(self._gateway.note, room_id, name, some)
             await self._copy.with_room(room_id, note, is_lost=operator.not_)
 
-    async def _keep_telling(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            await self.flush()
+    async def _keep_telling(self) -> float:
+        await self.flush()
+        return FLUSH_S
 
     def _note(self, room_id: str, name: str, buyer_id: str) -> None:
         found = self._pending.setdefault((room_id, name), {})

@@ -20,7 +20,7 @@ from livesale.store import reminders as store
 from livesale.store.errors import StoreUnavailable
 from livesale.store.reminders import DROP, ROOM, Claimed, Target
 from livesale.store.session import session
-from livesale.tasks.backoff import Backoff, wait_for
+from livesale.tasks import Tasks
 
 IDLE_S = 1.0
 TARGETS = 500  # looked at in one query
@@ -89,25 +89,25 @@ class ReminderSender:
     async def run(self, stop: asyncio.Event) -> None:
         """Step by step until `stop`. No fault ends it: what was not sent waits."""
         self._stop = stop
-        backoff = Backoff(BUSY_FIRST_S, BUSY_LONGEST_S)
-        async with self._messenger.running(), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_tidy(stop))
-            while not stop.is_set():
-                try:
-                    more = await self.step()
-                except MessengerAway as why:
-                    self._metrics.faults.labels("away").inc()
-                    log.warning("reminders wait for WeChat", reason=str(why))
-                    await backoff.wait(stop)
-                    continue
-                # Whatever it was, those who wait are looked at again.
-                except Exception as fault:
-                    self._metrics.faults.labels("fault").inc()
-                    log.warning("reminders wait", reason=f"{type(fault).__name__}: {fault}")
-                    await backoff.wait(stop)
-                    continue
-                backoff.reset()
-                await wait_for(stop, 0.0 if more else IDLE_S)
+        async with self._messenger.running(), Tasks(stop) as tasks:
+            tasks.repeat("reminders: tidy", self._keep_tidy)
+            tasks.repeat(
+                "reminders: send",
+                self._keep_sending,
+                first_s=BUSY_FIRST_S,
+                longest_s=BUSY_LONGEST_S,
+            )
+
+    async def _keep_sending(self) -> float:
+        try:
+            more = await self.step()
+        except MessengerAway:
+            self._metrics.faults.labels("away").inc()
+            raise
+        except Exception:
+            self._metrics.faults.labels("fault").inc()
+            raise
+        return 0.0 if more else IDLE_S
 
     async def step(self) -> bool:
         """Look at all that people wait for, once; send up to a page for each that is due.
@@ -142,14 +142,9 @@ class ReminderSender:
         async with session(self._sql) as connection:
             self._metrics.waiting.set(await store.count_waiting(connection))
 
-    async def _keep_tidy(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await self.tidy()
-            # There is no hurry, whatever it was: it is tried again.
-            except Exception as fault:
-                log.warning("reminders are not tidied", reason=f"{type(fault).__name__}: {fault}")
-            await wait_for(stop, TIDY_S)
+    async def _keep_tidy(self) -> float:
+        await self.tidy()
+        return TIDY_S
 
     async def _see_to(self, target: Target, now_ms: int) -> bool:
         """One target's turn: whether there is more to do for it at once."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from livesale.tasks import errand
 from livesale.turns import WORKS_FOR
 
 V = TypeVar("V")
@@ -47,8 +48,8 @@ class Fresh(Generic[V]):
         place = key, WORKS_FOR.get().stranger
         task = self._loads.get(place)
         if task is None:
-            task = self._loads[place] = asyncio.create_task(self._refresh(place, now + self._ttl_s))
-            task.add_done_callback(_look_at)
+            load = self._refresh(place, now + self._ttl_s)
+            task = self._loads[place] = errand("look up", load, about=key, awaited=True)
         # Shielded: one caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
@@ -85,8 +86,3 @@ class Fresh(Generic[V]):
             if len(self._found) > self._max:
                 del self._found[next(iter(self._found))]
         return value
-
-
-def _look_at(task: "asyncio.Task[V | None]") -> None:
-    if not task.cancelled():
-        task.exception()  # a fault that nobody waited for is no unhandled one

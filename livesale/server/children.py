@@ -15,6 +15,7 @@ from typing import IO
 from livesale.parent import die_with_parent
 from livesale.server.notify import NOTIFY_SOCKET
 from livesale.settings import PREFIX, Settings, as_environment
+from livesale.tasks import errand
 
 MAX_LINE_BYTES = 65_536
 
@@ -121,17 +122,27 @@ class Nursery:
             self.close()
             self.launch()
         assert self._wire is not None  # noqa: S101  launched
-        self._listener = asyncio.create_task(self._listen(self._wire), name="nursery")
+        self._listener = errand("nursery", self._listen(self._wire))
 
     async def _listen(self, wire: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         heard = b""
-        with contextlib.suppress(ConnectionError):
-            while data := await loop.sock_recv(wire, MAX_LINE_BYTES):
-                *lines, heard = (heard + data).split(b"\n")
-                for line in lines:
-                    self._hear(json.loads(line))
-        # The nursery is gone, and all that lived in it with it.
+        try:
+            with contextlib.suppress(ConnectionError):
+                while data := await loop.sock_recv(wire, MAX_LINE_BYTES):
+                    *lines, heard = (heard + data).split(b"\n")
+                    for line in lines:
+                        self._hear(json.loads(line))
+        except Exception:
+            # Which children live is not known any more. So all end, and are started anew.
+            if self._server is not None:
+                self._server.kill()
+            self._end_all()
+            raise
+        self._end_all()
+
+    def _end_all(self) -> None:
+        """The nursery is gone, and all that lived in it with it."""
         for process in self._alive.values():
             process.end(-signal.SIGKILL)
         self._alive.clear()

@@ -17,9 +17,11 @@ from livesale.reminders.wechat import make_messenger
 from livesale.server.notify import READY, STOPPING, notify
 from livesale.server.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.settings import Settings
-from livesale.tasks import report_unhandled
+from livesale.tasks import Tasks, report_unhandled
 from livesale.workers.keeper import Keeper
 from livesale.workers.writer import Writer
+
+STEADY_S = 1.0  # a keeper that has run so long works
 
 
 class Worker(Protocol):
@@ -45,18 +47,20 @@ class _Keepers:
     three bodies of work."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
-        self._keepers: list[Worker] = [
-            Keeper(deployment, registry, make_gateway(deployment)),
-            RoomKeeper(deployment, registry),
-        ]
+        self._stock = Keeper(deployment, registry, make_gateway(deployment))
+        self._rooms = RoomKeeper(deployment, registry)
         messenger = make_messenger(deployment.settings)
+        self._reminders: ReminderSender | None = None
         if messenger is not None:
-            self._keepers.append(ReminderSender(deployment, messenger, registry))
+            self._reminders = ReminderSender(deployment, messenger, registry)
 
     async def run(self, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for keeper in self._keepers:
-                tasks.create_task(keeper.run(stop))
+        async with Tasks(stop) as tasks:
+            tasks.keep("keeper", lambda _: self._stock.run(stop), steady_s=STEADY_S)
+            tasks.keep("rooms", lambda _: self._rooms.run(stop), steady_s=STEADY_S)
+            if self._reminders is not None:
+                reminders = self._reminders
+                tasks.keep("reminders", lambda _: reminders.run(stop), steady_s=STEADY_S)
 
 
 async def _run(

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from livesale.run_folder import open_run_folder
 from livesale.server.children import Nursery, Process
 from livesale.server.signals import STOP
 from livesale.settings import Settings
+from livesale.tasks import Tasks, Works
 
 START_TIMEOUT_S = 60.0
 STEADY_S = 10.0  # a child that lived this long is restarted without delay
@@ -52,6 +54,7 @@ class Supervisor:
         self.children = list(children)
         self._nursery = nursery
         self._folder = open_run_folder(settings.data_dir).path
+        self._tasks = Tasks()
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[str] = set()
 
@@ -73,7 +76,8 @@ class Supervisor:
             self.kill()
             raise
         for child in self.children:
-            self._keepers[child.name] = asyncio.create_task(self._keep(child), name=child.name)
+            keep = partial(self._keep, child)
+            self._keepers[child.name] = self._tasks.keep("child", keep, about=child.name)
 
     async def stop(self, prefix: str = "") -> None:
         """Stop the children whose name starts so: STOP, and SIGKILL after their `stop_s`."""
@@ -106,11 +110,13 @@ class Supervisor:
     def _socket_of(self, name: str, process: Process) -> Path:
         return self._folder / f"{name}.{process.pid}.sock"
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep(self, child: Child, works: Works) -> None:
         """Restart `child` whenever it ends, until it is told to leave."""
         backoff_s = FIRST_BACKOFF_S
         while True:
             assert child.process is not None  # noqa: S101  started by start()
+            if child.process.returncode is None:
+                works()
             started = time.monotonic()
             code = await child.process.wait()
             self._socket_of(child.name, child.process).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ service calls `create_task`: tests/livesale/tasks/test_bare_tasks.py looks for i
 """
 
 from livesale.tasks.backoff import Backoff, wait_for
-from livesale.tasks.supervised import Tasks, Works, errand, report_unhandled
+from livesale.tasks.supervised import Tasks, Works, errand, note_fault, report_unhandled
 from livesale.tasks.table import TABLE, TASK_UP
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Tasks",
     "Works",
     "errand",
+    "note_fault",
     "report_unhandled",
     "wait_for",
 ]

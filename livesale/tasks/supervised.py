@@ -1,13 +1,14 @@
 """Runs background tasks so that none ends in silence.
 
 A fault of a task is logged and counted, readyz names the task, and the task starts again after a
-wait that grows from 50 ms to 5 s. A fault that stays the same is logged once a minute. A task that
+wait that grows from 50 ms to 5 s. Faults of one type are logged once a minute. A task that
 something else cancels, such as a future that it waited for, has failed like any other.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,7 +26,7 @@ Works = Callable[[], None]  # a task calls it after each step that worked
 Body = Callable[[Works], Awaitable[None]]
 Step = Callable[[], Awaitable[float]]  # does one round, and gives the seconds until the next
 
-SAME_S = 60.0  # between two lines in the log for one fault
+SAME_S = 60.0  # between two lines in the log for faults of one task and one type
 # A store is away, or refuses: the reason says it all. Any other fault is logged with its traceback.
 FORESEEN = (StockError, LivesaleError, RedisError, SQLAlchemyError, OSError, TimeoutError)
 
@@ -80,14 +81,17 @@ class Tasks:
         about: object = None,
         first_s: float = FIRST_S,
         longest_s: float = LONGEST_S,
+        steady_s: float | None = None,
     ) -> asyncio.Task[None]:
         """Run `body` until it returns; after a fault run it again.
 
         `name` is the same for all tasks of a kind; `about` is what this one is about, for the log.
-        The waits between two tries grow from `first_s` to `longest_s` seconds.
+        The waits between two tries grow from `first_s` to `longest_s` seconds. A body that does not
+        say itself when it works is taken to work once it has run for `steady_s`.
         """
-        run = self._run(name, body, about, Backoff(first_s, longest_s))
-        return self._own(asyncio.create_task(run, name=name))
+        run = self._run(name, body, about, Backoff(first_s, longest_s), steady_s)
+        # In a context of its own: it works for nobody's request.
+        return self._own(asyncio.create_task(run, name=name, context=Context()))
 
     def repeat(
         self,
@@ -114,28 +118,36 @@ class Tasks:
         return self.keep(name, body, about=about, first_s=first_s, longest_s=longest_s)
 
     def errand(
-        self, name: str, work: Coroutine[Any, Any, T], *, about: object = None
+        self,
+        name: str,
+        work: Coroutine[Any, Any, T],
+        *,
+        about: object = None,
+        awaited: bool = False,
     ) -> asyncio.Task[T]:
         """Like the function `errand`; what is still under way ends with the others."""
-        return self._own(errand(name, work, about=about))
+        return self._own(errand(name, work, about=about, awaited=awaited))
 
     def _own(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _run(self, name: str, body: Body, about: object, backoff: Backoff) -> None:
-        line, key = TABLE.line(name), object()
+    async def _run(
+        self, name: str, body: Body, about: object, backoff: Backoff, steady_s: float | None
+    ) -> None:
+        line, key, loop = TABLE.line(name), object(), asyncio.get_running_loop()
 
         def works() -> None:
             backoff.reset()
             if line.down.pop(key, None) is not None and not line.down:
-                line.fault = ""
+                line.logged_s.clear()
                 _log.warning("a background task works again", task=name, about=about)
 
         line.running += 1
         try:
             while True:
+                steady = None if steady_s is None else loop.call_later(steady_s, works)
                 try:
                     await body(works)
                     return
@@ -145,7 +157,10 @@ class Tasks:
                     fault: BaseException = cancelled
                 except Exception as raised:
                     fault = raised
-                line.down[key] = _note(name, fault, about)
+                finally:
+                    if steady is not None:
+                        steady.cancel()
+                line.down[key] = note_fault(name, fault, about)
                 if self._ending or _is_meant():
                     return
                 await backoff.wait(self._stop)
@@ -157,14 +172,22 @@ class Tasks:
             line.down.pop(key, None)
 
 
-def errand(name: str, work: Coroutine[Any, Any, T], *, about: object = None) -> asyncio.Task[T]:
+def errand(
+    name: str,
+    work: Coroutine[Any, Any, T],
+    *,
+    about: object = None,
+    awaited: bool = False,
+) -> asyncio.Task[T]:
     """Run `work` once, beside the caller. What it raises is logged and counted; it is raised again
-    for those who await the task."""
+    for those who await the task. Where there always are some (`awaited`), a foreseen fault is
+    theirs, and only another one is noted."""
 
     def note(task: asyncio.Task[T]) -> None:
         _errands.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            _note(name, fault, about)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not (awaited and isinstance(fault, FORESEEN)):
+            note_fault(name, fault, about)
 
     task = asyncio.create_task(work, name=name)
     _errands.add(task)
@@ -180,7 +203,7 @@ def report_unhandled(loop: asyncio.AbstractEventLoop) -> None:
         if fault is None:
             _log.warning("the event loop complains", what=context.get("message"))
         else:
-            _note("unhandled", fault, context.get("message"))
+            note_fault("unhandled", fault, context.get("message"))
 
     loop.set_exception_handler(note)
 
@@ -191,13 +214,14 @@ def _is_meant() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _note(name: str, fault: BaseException, about: object) -> str:
-    """Count a fault, log it unless the last of this name was the same; what to say of it."""
-    line = TABLE.line(name)
+def note_fault(name: str, fault: BaseException, about: object = None) -> str:
+    """Count a fault, and log it unless one of its type was logged within a minute; what to say of
+    it."""
+    line, kind, now_s = TABLE.line(name), type(fault).__name__, time.monotonic()
     line.failures += 1
-    said, now_s = f"{type(fault).__name__}: {_say(fault)}", time.monotonic()
-    if said != line.fault or now_s - line.logged_s > SAME_S:
-        line.fault, line.logged_s = said, now_s
+    said = f"{kind}: {_say(fault)}"
+    if now_s - line.logged_s.get(kind, -SAME_S) >= SAME_S:
+        line.logged_s[kind] = now_s
         if isinstance(fault, FORESEEN):
             _log.warning("a background task failed", task=name, about=about, reason=said)
         else:

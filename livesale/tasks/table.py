@@ -15,15 +15,14 @@ TASK_UP = "livesale_task_up"
 class Line:
     """All tasks of one name."""
 
-    __slots__ = ("down", "failures", "fault", "logged_s", "restarts", "running")
+    __slots__ = ("down", "failures", "logged_s", "restarts", "running")
 
     def __init__(self) -> None:
         self.running = 0  # supervised tasks that have begun and have not ended
         self.down: dict[object, str] = {}  # those that failed and do not work again yet → why
         self.failures = 0
         self.restarts = 0
-        self.fault = ""  # the last one that was logged
-        self.logged_s = 0.0  # and when, by the monotonic clock
+        self.logged_s: dict[str, float] = {}  # type of a fault → when, by the monotonic clock
 
 
 class TaskTable(Collector):

@@ -19,6 +19,7 @@ from livesale.payments.settle import Settler
 from livesale.store import prepays
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
+from livesale.tasks import errand
 from livesale.workers.metrics import KeeperMetrics
 from stock.errors import StockError
 
@@ -61,7 +62,7 @@ class Collector:
         """Which of these holds, all due, must not expire yet."""
         self._forget(set(rids))
         for order_id in await self._find_open([r for r in rids if r not in self._cases], now_ms):
-            task = asyncio.create_task(self._ask(order_id), name=f"settle {order_id}")
+            task = errand("settle", self._ask(order_id), about=order_id)
             self._cases[order_id] = _Case(task, now_ms + self._grace_ms)
         return {rid for rid in rids if self._is_pending(rid, now_ms)}
 
@@ -70,7 +71,8 @@ class Collector:
         cases, self._cases = list(self._cases.values()), {}
         for case in cases:
             case.task.cancel()
-        await asyncio.gather(*(case.task for case in cases), return_exceptions=True)
+        if cases:
+            await asyncio.wait([case.task for case in cases])
 
     def _forget(self, due: set[str]) -> None:
         """Those that have been paid: they are not due any more, and nobody asks after them."""

@@ -6,7 +6,9 @@ lost, orders at the gateway that nobody may pay any more, refunds.
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -14,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from livesale.deployment import Deployment
 from livesale.loader import ScriptLoader
 from livesale.payments.gateway import PayGateway
-from livesale.tasks.backoff import Backoff, wait_for
+from livesale.tasks import Tasks
 from livesale.workers.archive import ARCHIVE_EVERY_S, Archiver
 from livesale.workers.collector import AT_ONCE, Collector
 from livesale.workers.forgetting import FORGET_EVERY_S, forget_actions
@@ -51,20 +53,21 @@ class Keeper:
         """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
         over = asyncio.Event()
-        async with AsyncExitStack() as parts, asyncio.TaskGroup() as tasks:
+        async with AsyncExitStack() as parts:
             if self._gateway is not None:
                 await parts.enter_async_context(self._gateway.running())
-                for works in (PrepaySettler, RefundSender):
-                    worker = works(self._deployment, self._gateway, self._metrics)
-                    tasks.create_task(self._settle_money(worker, over))
-            async with asyncio.TaskGroup() as sweeps:
+                money = await parts.enter_async_context(Tasks(over))
+                settler = PrepaySettler(self._deployment, self._gateway, self._metrics)
+                sender = RefundSender(self._deployment, self._gateway, self._metrics)
+                money.repeat("prepays", partial(self._settle_money, settler))
+                money.repeat("refunds", partial(self._settle_money, sender))
+            async with Tasks(stop) as sweeps:
                 for partition in range(self._deployment.keyspace.partitions):
-                    sweeps.create_task(self._keep(partition, stop))
-                    sweeps.create_task(self._archive(partition, stop))
-                sweeps.create_task(self._forget(stop))
+                    await parts.enter_async_context(self._keep(partition, sweeps))
+                sweeps.repeat("forget actions", self._forget, after_s=FORGET_EVERY_S)
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
-                    sweeps.create_task(loader.keep_loaded(stop, self._sweep_s))
+                    sweeps.repeat("scripts", partial(_load, loader, self._sweep_s))
             over.set()
         _log.info("the keeper has stopped")
 
@@ -77,82 +80,72 @@ class Keeper:
         """The last fault of each partition whose last sweep failed."""
         return dict(self._failing)
 
-    async def _keep(self, partition: int, stop: asyncio.Event) -> None:
+    @asynccontextmanager
+    async def _keep(self, partition: int, tasks: Tasks) -> AsyncIterator[None]:
         payments = None
         if self._gateway is not None:
             payments = Collector(self._deployment, self._gateway, self._metrics, self._at_once)
         sweeper = Sweeper(self._deployment.engine, partition, payments)
+        archiver = Archiver(self._deployment, partition)
+        sweep = partial(self._sweep, partition, sweeper)
+        tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
+        archive = partial(self._archive, archiver)
+        # Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis.
+        tasks.repeat(
+            "archive",
+            archive,
+            about=f"p{partition:02d}",
+            after_s=ARCHIVE_EVERY_S,
+            first_s=ARCHIVE_EVERY_S,
+            longest_s=ARCHIVE_EVERY_S,
+        )
         try:
-            await self._sweep(partition, sweeper, stop)
+            yield
         finally:
             if payments is not None:
                 await payments.close()
 
-    async def _sweep(self, partition: int, sweeper: Sweeper, stop: asyncio.Event) -> None:
-        backoff = Backoff()
-        while not stop.is_set():
-            started_s = time.perf_counter()
-            try:
-                if partition in self._deployment.closed:
-                    raise FencedOff(f"partition p{partition:02d}")
-                await self._measure(partition, sweeper.passed_by)
-                done = await sweeper.sweep()
-            except FencedOff as fence:
-                reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
-                if self._failing.get(partition) != reason:
-                    _log.critical("nothing is swept here", partition=partition, reason=reason)
-                self._fail(partition, reason)
-                await backoff.wait(stop)
-                continue
-            # Holds must end whatever happens, so no fault ends the keeper: it sweeps again.
-            except Exception as fault:
-                self._fail(partition, f"{type(fault).__name__}: {fault}")
-                _log.warning("the keeper backs off", partition=partition, reason=str(fault))
-                await backoff.wait(stop)
-                continue
-            backoff.reset()
-            self._failing.pop(partition, None)
-            self._metrics.up.labels(partition).set(1)
-            self._metrics.expired.inc(done.expired)
-            self._metrics.closed.inc(done.closed)
-            self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
-            self._metrics.sweep_s.observe(time.perf_counter() - started_s)
-            await wait_for(stop, self._sweep_s)
+    async def _sweep(self, partition: int, sweeper: Sweeper) -> float:
+        """Sweep once; seconds until the next. Raises what the sweep does, after noting it."""
+        started_s = time.perf_counter()
+        try:
+            if partition in self._deployment.closed:
+                raise FencedOff(f"partition p{partition:02d}")
+            await self._measure(partition, sweeper.passed_by)
+            done = await sweeper.sweep()
+        except FencedOff as fence:
+            reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
+            if self._failing.get(partition) != reason:
+                _log.critical("nothing is swept here", partition=partition, reason=reason)
+            self._fail(partition, reason)
+            raise
+        except Exception as fault:
+            self._fail(partition, f"{type(fault).__name__}: {fault}")
+            raise
+        self._failing.pop(partition, None)
+        self._metrics.up.labels(partition).set(1)
+        self._metrics.expired.inc(done.expired)
+        self._metrics.closed.inc(done.closed)
+        self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
+        self._metrics.sweep_s.observe(time.perf_counter() - started_s)
+        return self._sweep_s
 
-    async def _archive(self, partition: int, stop: asyncio.Event) -> None:
-        """Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis."""
-        archiver = Archiver(self._deployment, partition)
-        while not await wait_for(stop, ARCHIVE_EVERY_S):
-            try:
-                self._metrics.archived.inc(await archiver.archive())
-            # There is no hurry, whatever it was: it is tried again.
-            except Exception as fault:
-                _log.warning("nothing is archived", partition=partition, reason=str(fault))
+    async def _archive(self, archiver: Archiver) -> float:
+        self._metrics.archived.inc(await archiver.archive())
+        return ARCHIVE_EVERY_S
 
-    async def _forget(self, stop: asyncio.Event) -> None:
-        while not await wait_for(stop, FORGET_EVERY_S):
-            try:
-                await forget_actions(self._deployment)
-            # There is no hurry, whatever it was: it is tried again.
-            except Exception as fault:
-                _log.warning("old actions are not removed", reason=str(fault))
+    async def _forget(self) -> float:
+        await forget_actions(self._deployment)
+        return FORGET_EVERY_S
 
-    async def _settle_money(
-        self, worker: "PrepaySettler | RefundSender", stop: asyncio.Event
-    ) -> None:
-        """Step by step until `stop`; a page that was full is followed by the next at once."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                more = await worker.step() > 0
-            # As with the sweep: money must go its way whatever happens, so no fault ends it.
-            except Exception as fault:
-                self._metrics.faults.inc()
-                _log.warning("the keeper's money waits", reason=f"{type(fault).__name__}: {fault}")
-                await backoff.wait(stop)
-                continue
-            backoff.reset()
-            await wait_for(stop, MONEY_BUSY_S if more else MONEY_IDLE_S)
+    async def _settle_money(self, worker: "PrepaySettler | RefundSender") -> float:
+        """One step; a page that was full is followed by the next at once."""
+        try:
+            more = await worker.step() > 0
+        except Exception:
+            self._metrics.faults.inc()
+            raise
+        return MONEY_BUSY_S if more else MONEY_IDLE_S
 
     async def _measure(self, partition: int, passed_by: int) -> None:
         """How long the oldest member has been due that a sweep can do something about."""
@@ -165,3 +158,8 @@ class Keeper:
         self._failing[partition] = reason
         self._metrics.faults.inc()
         self._metrics.up.labels(partition).set(0)
+
+
+async def _load(loader: ScriptLoader, every_s: float) -> float:
+    await loader.load()
+    return every_s

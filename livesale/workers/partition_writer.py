@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.store.ledger import Position
-from livesale.tasks.backoff import Backoff, wait_for
+from livesale.tasks import Backoff, Works, wait_for
 from livesale.workers.committer import Committer
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
@@ -48,7 +48,7 @@ class PartitionWriter:
         self._servers: set[str] = set()  # that were reached since the log was compared with SQL
         self._reader = connect_reader(deployment.redis_url, timeout_s, greet=self._servers.add)
         self._log = LogReader(self._reader, key)
-        self._backoff = Backoff()
+        self._works: Works = lambda: None
         self._measured_s = 0.0
         self._trimmed_s = time.monotonic()
         redis = deployment.settings.redis
@@ -59,8 +59,10 @@ class PartitionWriter:
         )
         self._committer = Committer(partition, deployment, self._reader, metrics)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop`. While this partition must not be written it is only looked at."""
+    async def run(self, stop: asyncio.Event, works: Works) -> None:
+        """Write until `stop` or a fault. While this partition must not be written it is only looked
+        at."""
+        self._works = works
         closed = Backoff(first_s=CLOSED_S)
         try:
             while not stop.is_set():
@@ -70,9 +72,10 @@ class PartitionWriter:
                 except Halted as halt:
                     self._halt(halt)
                     await closed.wait(stop)
-            self._enter(PartitionState.STOPPED)
         finally:
             await self._reader.aclose()
+            if stop.is_set():
+                self._enter(PartitionState.STOPPED)
 
     async def _write(self, stop: asyncio.Event) -> None:
         """Raises Halted."""
@@ -96,7 +99,7 @@ class PartitionWriter:
         return PartitionStatus(self.partition, self.state, self.lag_entries, self.last_error)
 
     async def _follow(self, stop: asyncio.Event) -> None:
-        """Write until `stop` or a fault; wait after a fault. Raises Halted or Overtaken."""
+        """Write until `stop`. Raises Halted or Overtaken, and any fault after it was noted."""
         tail: Tail | None = None
         try:
             position = self._committer.position = await self._resume()
@@ -112,15 +115,14 @@ class PartitionWriter:
                     await self._committer.commit(batch)
                     # Exact at the next look; until then new entries are not counted.
                     self._set_lag(self.lag_entries - len(batch))
-                    self._backoff.reset()
+                self._works()
                 await self._measure(idle=not batch)
         except (Halted, Overtaken):
             raise
-        # Whatever it was, the offset in SQL says where to go on, and a writer that dies of
-        # something unforeseen would stop the sale's way into SQL.
+        # Whatever it was, the offset in SQL says where to go on: it is tried again.
         except Exception as fault:
             self._report(fault)
-            await self._backoff.wait(stop)
+            raise
         finally:
             if tail is not None:
                 await tail.close()
@@ -204,6 +206,7 @@ class PartitionWriter:
                 self._report(fault)
                 waiting_at = None
                 continue
+            self._works()
             self._note_lag(info, position)
             waiting = id_key(info.last_id) > id_key(position.offset)
             if waiting and waiting_at == position.offset:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from livesale.tasks import errand
 from stock.connection import Greeting, connect
 from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
@@ -68,19 +69,19 @@ class Tail:
     def read_ahead(self) -> None:
         """Begin the next read while the caller is busy with a batch."""
         if not self._ready and self._ahead is None:
-            self._ahead = asyncio.create_task(self._read(BLOCK_MS))
+            self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
 
     async def close(self) -> None:
         """End the read that is under way."""
         if self._ahead is not None:
             self._ahead.cancel()
-            await asyncio.gather(self._ahead, return_exceptions=True)
+            await asyncio.wait({self._ahead})
             self._ahead = None
 
     async def _wait(self, stop: asyncio.Event) -> None:
         if self._ahead is None:
-            self._ahead = asyncio.create_task(self._read(BLOCK_MS))
-        stopped = asyncio.create_task(stop.wait())
+            self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
+        stopped = errand("wait for the stop", stop.wait())
         await asyncio.wait({self._ahead, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not self._ahead.done():

@@ -1,11 +1,13 @@
 """The writer: moves the log of every partition into SQL."""
 
 import asyncio
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from livesale.deployment import Deployment
+from livesale.tasks import Tasks
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import HEALTHY, PartitionStatus
 from livesale.workers.partition_writer import PartitionWriter
@@ -30,9 +32,10 @@ class Writer:
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop`. A partition that is closed is tried again until it has opened."""
         _log.info("the writer starts", partitions=len(self._partitions))
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks(stop) as tasks:
             for partition in self._partitions:
-                tasks.create_task(partition.run(stop))
+                about = f"p{partition.partition:02d}"
+                tasks.keep("writer", partial(partition.run, stop), about=about)
         _log.info("the writer has stopped")
 
     @property

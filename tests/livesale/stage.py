@@ -17,10 +17,10 @@ from sqlalchemy import insert, select
 
 from livesale.deployment import Deployment
 from livesale.partitions import check_partitions, claim_partitions
+from livesale.server.roles import Worker
 from livesale.settings import load_settings
 from livesale.store import database, ledger, tables
 from livesale.store.schema import migrate
-from livesale.workers.keeper import Keeper
 from livesale.workers.tail import connect_reader
 from livesale.workers.writer import Writer
 from stock.gateway import RedisEngine
@@ -203,7 +203,7 @@ async def until_written(stage: Deployment) -> None:
 
 
 @asynccontextmanager
-async def running(worker: Writer | Keeper) -> AsyncIterator[None]:
+async def running(worker: Worker) -> AsyncIterator[None]:
     """A worker that runs while the block does, and is stopped by its event."""
     stop = asyncio.Event()
     task = asyncio.create_task(worker.run(stop))

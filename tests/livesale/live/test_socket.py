@@ -1,15 +1,24 @@
 """The socket of a room: what comes, in which order, and how it ends."""
 
 import asyncio
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from livesale.app import SERVICES
 from livesale.http.closes import CLOSES
+from livesale.http.socket import Socket
 from livesale.live.keeper import RoomKeeper
-from tests.livesale.live.conftest import Show
+from tests.livesale.live.conftest import Show, open_show
+from tests.livesale.stage import open_stage, until
+from tests.servers import Valkey
 
 
 async def test_a_viewer_is_greeted_and_told_what_happens(show: Show) -> None:
@@ -271,3 +280,141 @@ async def test_a_drop_is_sold_on_air(show: Show, keeper: RoomKeeper) -> None:
     names = "prepared opening open sold_out returned paused resumed closed"
     assert kinds == [f"drop.{name}" for name in names.split()]
     assert viewer.faults == []
+
+
+HEAD = (
+    "GET {path}/socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+)
+MASK = b"\x80\0\0\0\0"  # no bytes, and a mask that changes nothing
+
+
+async def connect_raw(show: Show, more: str = "") -> tuple[asyncio.StreamReader, Any]:
+    """A socket whose client writes bytes as it likes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", show.api.port)
+    writer.write(HEAD.format(path=show.path, more=more).encode())
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(b"\x8a" + MASK, id="pongs nobody asked for"),
+        pytest.param(b"\x8a\x81\0\0\0\0x", id="pongs with a word"),
+        pytest.param(b"\x89" + MASK, id="pings"),
+        pytest.param(b"\x01" + MASK + b"\x00" + MASK, id="empty parts"),
+        pytest.param(b'\x81\x8f\0\0\0\0{"type":"ping"}', id="frames"),
+        pytest.param(b"\x82\x81\0\0\0\0x", id="what was refused, and more of it"),
+        pytest.param(b"\xff" * 64, id="no frames at all"),
+        pytest.param(b"\x88\x82\0\0\0\0\x03\xe8" + b"\x8a" + MASK, id="pongs behind a goodbye"),
+    ],
+)
+async def test_whoever_floods_a_socket_is_read_no_more_and_cut_off(
+    show: Show, monkeypatch: pytest.MonkeyPatch, flood: bytes
+) -> None:
+    # given what the worker reads and parses of a socket
+    read, parsed = 0, 0
+    received, take = Socket.data_received, Socket._take
+
+    def count_read(self: Socket, data: bytes) -> None:
+        nonlocal read
+        read += len(data)
+        received(self, data)
+
+    def count_parsed(self: Socket, event: object) -> None:
+        nonlocal parsed
+        parsed += 1
+        take(self, event)
+
+    monkeypatch.setattr(Socket, "data_received", count_read)
+    monkeypatch.setattr(Socket, "_take", count_parsed)
+    _, writer = await connect_raw(show)
+    # when its client writes as fast as it can, until it is cut off
+    sent = 0
+    began_s = asyncio.get_running_loop().time()
+    with suppress(ConnectionError):
+        async with asyncio.timeout(30):
+            while True:
+                writer.write(flood * 2_000)
+                sent += 2_000 * len(flood)
+                await writer.drain()
+    took_s = asyncio.get_running_loop().time() - began_s
+    # then nearly nothing of it was read, less was parsed, and it did not take long
+    assert read < 2 * 1024 * 1024
+    assert parsed <= 60
+    assert took_s < 20  # CLOSE_S, on a slow machine
+    assert not len(show.api.app[SERVICES].hub)
+
+
+async def test_pieces_of_a_frame_count_as_well(show: Show) -> None:
+    # given a client that sends a byte at a time, and never ends a frame
+    reader, writer = await connect_raw(show)
+    writer.write(b"\x81\xfe\x0f\xff\0\0\0\0")
+    for _ in range(60):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.001)
+    # then it is told that this is too much
+    async with asyncio.timeout(20):
+        text = await reader.read()
+    assert b"too_many_frames" in text
+    writer.close()
+
+
+async def test_the_answers_to_our_pings_cost_nothing(
+    redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path
+) -> None:
+    # given a socket that may send hardly anything, and is asked all the time whether it is there
+    flags = {"live__ping_s": 1, "live__frames_burst": 1, "live__frames_per_s": 0.1}
+    async with (
+        open_stage(redis, redis_server.url, sqlite_url, tmp_path, **flags) as stage,
+        open_show(stage) as show,
+    ):
+        viewer = await show.viewer()
+        (listener,) = show.api.app[SERVICES].hub._sockets
+        # when it is asked five times, and answers
+        for _ in range(5):
+            listener._heard_s -= 1.5
+            listener.look(show.api.app[SERVICES].hub.now(), 0.0)
+            assert listener._pinged
+
+            async def answered() -> bool:
+                return not listener._pinged
+
+            await until(answered)
+        # then it is still welcome
+        await show.act("start")
+        await viewer.until("room.changed")
+
+
+async def test_a_client_that_comments_and_resets_costs_no_connection_to_redis(
+    show: Show, redis: Redis
+) -> None:
+    # given the connections that were made until a first comment was said
+    async def comment_and_reset(number: int) -> None:
+        more = f"Authorization: Bearer {show.api.buyer(f'buyer-{number}')}\r\n"
+        _, writer = await connect_raw(show, more)
+        text = b'{"type":"comment","text":"hello"}'
+        writer.write(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text)
+        await asyncio.sleep(0.001 * (number % 5))  # at every place of its way
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    await show.act("start")
+    await asyncio.gather(*(comment_and_reset(number) for number in range(16)))
+    hub = show.api.app[SERVICES].hub
+
+    async def quiet() -> bool:
+        return not len(hub) and not hub.tasks._tasks
+
+    await until(quiet)
+    before = (await redis.info("stats"))["total_connections_received"]
+    # when many comment and are gone before the answer
+    for start in range(16, 216, 20):
+        await asyncio.gather(*(comment_and_reset(start + number) for number in range(20)))
+    await until(quiet)
+    # then the worker has thrown none of its connections away
+    after = (await redis.info("stats"))["total_connections_received"]
+    assert after - before <= 4

@@ -1,0 +1,50 @@
+"""Names of tasks as the source has them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[3]
+HELPER = HOUSE / "livesale/tasks"
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """The files of the service and of the engine, without the helper."""
+    for folder in ("livesale", "stock"):
+        for path in sorted((HOUSE / folder).rglob("*.py")):
+            if HELPER not in path.parents:
+                yield str(path.relative_to(HOUSE)), ast.parse(path.read_text())
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
+    """Each call, and the last name of what it calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            yield node, name
+
+
+def uses_the_helper(tree: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom) and node.module == "livesale.tasks"
+        for node in ast.walk(tree)
+    )
+
+
+def name_of(call: ast.Call) -> str | None:
+    """The constant that is the first argument, if it is one."""
+    first = call.args[0] if call.args else None
+    found = first.value if isinstance(first, ast.Constant) else None
+    return found if isinstance(found, str) else None
+
+
+def loops() -> set[str]:
+    """The names of all tasks that are kept running."""
+    return {
+        name_of(call) or "?"
+        for _, tree in sources()
+        if uses_the_helper(tree)
+        for call, verb in calls(tree)
+        if verb in ("keep", "repeat")
+    }
