@@ -14,8 +14,20 @@ from livesale.store import refunds
 from livesale.store.database import now_ms
 from livesale.store.orders import find_any_order
 from livesale.store.plan import refund_no_of
+from livesale.store.refund_states import ACCEPTED, DUE, FAILED, REFUNDED, SENT
 from livesale.store.refunds import Refund
 from livesale.store.session import session
+
+ASK_AGAIN_MS = 6 * 3_600_000  # what a callback says of a failed refund is looked at again
+
+# Why a second refund of a payment is refused, by the state of the first one.
+_ALREADY = {
+    DUE: "Its money is going back already.",
+    SENT: "Its money is going back already.",
+    ACCEPTED: "Its money is going back already.",
+    REFUNDED: "Its money is back.",
+    FAILED: "Its refund failed: act on it at the gateway, which keeps its number.",
+}
 
 
 class Refunds:
@@ -46,7 +58,10 @@ class Refunds:
             async with session(self._sql, write=True) as connection:
                 await refunds.add_refund(connection, paid, number, refunds.OPERATOR, note, now_ms())
         except IntegrityError:
-            raise RefundRefused("already_refunded", "Its money is going back already.") from None
+            async with session(self._sql) as connection:
+                there = await refunds.refunds_of(connection, [order_id])
+            state = there[-1].state if there else DUE
+            raise RefundRefused("already_refunded", _ALREADY[state]) from None
         async with session(self._sql) as connection:
             made = await refunds.find_refund(connection, number)
         assert made is not None  # noqa: S101  committed above, and nobody deletes refunds
@@ -66,14 +81,16 @@ class Refunds:
             if not fits:
                 raise CallbackRefused(field)
         answer = news.answer
+        at_ms = now_ms()
         async with session(self._sql, write=True) as connection:
             await refunds.move_refund(
                 connection,
                 news.refund_no,
                 answer.state.value,
-                now_ms(),
+                at_ms,
                 gateway_no=answer.gateway_no,
                 error=answer.detail if answer.state is RefundState.FAILED else "",
+                next_ms=at_ms + ASK_AGAIN_MS,
             )
 
     async def page(

@@ -1,7 +1,6 @@
 """Refunds: money on its way back, each under a number of its own.
 
-state: due → sent (asked, no answer yet) → accepted (the gateway has taken it on) → refunded, or
-failed, which somebody must look at. Every change says what must stand before.
+Its states are in livesale.store.refund_states. Every change says what must stand before.
 """
 
 from collections.abc import Sequence
@@ -10,12 +9,17 @@ from msgspec import Struct
 from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.store.refund_states import (
+    AFTER,
+    DUE,
+    FAILED,
+    SENT,
+    UNDER_WAY,
+    WAITING,
+    WATCHED,
+    is_doubted,
+)
 from livesale.store.tables import payments, refunds
-
-DUE, SENT, ACCEPTED, REFUNDED, FAILED = "due", "sent", "accepted", "refunded", "failed"
-STATES = (DUE, SENT, ACCEPTED, REFUNDED, FAILED)
-WAITING = (DUE, SENT)  # not taken on by the gateway yet
-UNDER_WAY = (DUE, SENT, ACCEPTED)
 
 TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
     "too_late",
@@ -96,9 +100,9 @@ async def list_refunds(
 
 
 async def due_refunds(connection: AsyncConnection, now_ms: int, limit: int) -> list[Refund]:
-    """Those under way whose next step is due, the longest waiting first."""
+    """Those whose next step is due, the longest waiting first; failed ones are asked for too."""
     query = (
-        _REFUND.where(refunds.c.state.in_(UNDER_WAY), refunds.c.next_ms <= now_ms)
+        _REFUND.where(refunds.c.state.in_(WATCHED), refunds.c.next_ms <= now_ms)
         .order_by(refunds.c.next_ms, refunds.c.refund_no)
         .limit(limit)
     )
@@ -129,26 +133,31 @@ async def claim_refund(
 async def move_refund(
     connection: AsyncConnection,
     refund_no: str,
-    state: str,
+    answer: str,
     at_ms: int,
     *,
     gateway_no: str = "",
     error: str = "",
     next_ms: int = 0,
-) -> bool:
-    """Further on its way: to accepted, refunded or failed; False when it was there already."""
-    before = WAITING if state == ACCEPTED else UNDER_WAY
-    values: dict[str, str | int] = {"state": state, "updated_ms": at_ms, "last_error": error}
+) -> str | None:
+    """Take in what the gateway says: accepted, refunded or failed. The new state, if it is one.
+
+    `next_ms` is when to ask again, where it stays under watch. In a writing transaction.
+    """
+    query = select(refunds.c.state, refunds.c.last_error).where(refunds.c.refund_no == refund_no)
+    state, last_error = (await connection.execute(query.with_for_update())).one()
+    after = AFTER[state][answer]
+    if after == state and (after != FAILED or last_error == error):
+        return None
+    values: dict[str, str | int] = {"state": after, "updated_ms": at_ms, "last_error": error}
     if gateway_no:
         values["gateway_no"] = gateway_no
-    if next_ms:
+    if is_doubted(state, answer):
+        values |= {"next_ms": at_ms, "tries": 0}
+    elif next_ms:
         values |= {"next_ms": next_ms, "tries": 0}
-    done = await connection.execute(
-        update(refunds)
-        .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(before))
-        .values(values)
-    )
-    return done.rowcount == 1
+    await connection.execute(update(refunds).where(refunds.c.refund_no == refund_no).values(values))
+    return after if after != state else None
 
 
 async def note_error(connection: AsyncConnection, refund_no: str, error: str, at_ms: int) -> None:

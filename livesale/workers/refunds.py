@@ -1,5 +1,7 @@
 """Sends refunds until the gateway has taken them on, then asks until the money is back.
 
+Those that failed are asked for every six hours: somebody may have acted on them at the gateway.
+
 A refund keeps its number through all tries, so the gateway does it once. It is put off before it
 is sent: a keeper that dies in between, or a second one, cannot make a storm of it.
 """
@@ -14,6 +16,7 @@ from livesale.payments.gateway import PayGateway, RefundAnswer, RefundOrder, Ref
 from livesale.store import refunds
 from livesale.store.database import now_ms
 from livesale.store.errors import StoreUnavailable
+from livesale.store.refund_states import ACCEPTED, FAILED
 from livesale.store.refunds import Refund
 from livesale.store.session import session
 from livesale.workers.metrics import KeeperMetrics
@@ -69,13 +72,14 @@ class RefundSender:
             async with session(self._sql, write=True) as connection:
                 await refunds.note_error(connection, refund.refund_no, str(fault), at_ms)
             return
-        await self._note(refund, answer, at_ms)
+        if answer is not None:
+            await self._note(refund, answer, at_ms)
 
-    async def _ask(self, refund: Refund) -> RefundAnswer:
-        if refund.state == refunds.ACCEPTED:
+    async def _ask(self, refund: Refund) -> RefundAnswer | None:
+        if refund.state in (ACCEPTED, FAILED):
             answer = await self._gateway.query_refund(refund.refund_no)
-            if answer is not None:
-                return answer
+            if answer is not None or refund.state == FAILED:
+                return answer  # what failed is never sent again by itself
         return await self._gateway.refund(
             RefundOrder(refund.refund_no, refund.payment_id, refund.order_id, refund.amount_fen)
         )
@@ -90,9 +94,9 @@ class RefundSender:
                 at_ms,
                 gateway_no=answer.gateway_no,
                 error=answer.detail if failed else "",
-                next_ms=at_ms + ASK_FIRST_MS if answer.state is RefundState.ACCEPTED else 0,
+                next_ms=at_ms + (ASK_LONGEST_MS if failed else ASK_FIRST_MS),
             )
-        if not moved:
+        if moved is None:
             return
         tell = log.error if failed else log.info
         tell(
@@ -100,7 +104,7 @@ class RefundSender:
             refund_no=refund.refund_no,
             order_id=refund.order_id,
             amount_fen=refund.amount_fen,
-            state=answer.state.value,
+            state=moved,
         )
 
     async def _measure(self, at_ms: int) -> None:
@@ -116,6 +120,8 @@ class RefundSender:
 def _wait_ms(refund: Refund) -> int:
     """Until the next try, if this one comes to nothing: doubles, bounded."""
     doubled: int = 2 ** min(refund.tries, 16)
-    if refund.state == refunds.ACCEPTED:
+    if refund.state == FAILED:
+        return ASK_LONGEST_MS
+    if refund.state == ACCEPTED:
         return min(ASK_LONGEST_MS, ASK_FIRST_MS * doubled)
     return min(LONGEST_MS, FIRST_MS * doubled)

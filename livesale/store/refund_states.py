@@ -1,0 +1,31 @@
+"""What becomes of a refund: one table of its states and of what the gateway says. No I/O.
+
+due → sent (asked, no answer yet) → accepted (the gateway has taken it on) → refunded, or failed,
+which somebody must look at. The gateway's later word wins. Callbacks have no order: they are sent
+again, overtake each other and are replayed, so no callback takes a refund back from `refunded`.
+It is asked for once more instead, and the answer of that time decides.
+"""
+
+DUE, SENT, ACCEPTED, REFUNDED, FAILED = "due", "sent", "accepted", "refunded", "failed"
+STATES = (DUE, SENT, ACCEPTED, REFUNDED, FAILED)
+ANSWERS = (ACCEPTED, REFUNDED, FAILED)  # livesale.payments.gateway.RefundState
+
+WAITING = (DUE, SENT)  # not taken on by the gateway yet
+UNDER_WAY = (DUE, SENT, ACCEPTED)
+# Whose next step comes: somebody may act on a failed one at the gateway, and no callback is sure.
+WATCHED = (*UNDER_WAY, FAILED)
+
+# state → answer → state
+AFTER: dict[str, dict[str, str]] = {
+    DUE: {ACCEPTED: ACCEPTED, REFUNDED: REFUNDED, FAILED: FAILED},
+    SENT: {ACCEPTED: ACCEPTED, REFUNDED: REFUNDED, FAILED: FAILED},
+    ACCEPTED: {ACCEPTED: ACCEPTED, REFUNDED: REFUNDED, FAILED: FAILED},
+    FAILED: {ACCEPTED: ACCEPTED, REFUNDED: REFUNDED, FAILED: FAILED},
+    # `failed` after it: an old word, or the bank sent the money back. The keeper asks.
+    REFUNDED: {ACCEPTED: REFUNDED, REFUNDED: REFUNDED, FAILED: ACCEPTED},
+}
+
+
+def is_doubted(state: str, answer: str) -> bool:
+    """Whether an answer contradicts what was certain, so that the gateway is asked at once."""
+    return state == REFUNDED and answer == FAILED
