@@ -91,6 +91,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         if redis is not None:
             yield await _partitions(settings, redis, sql)
             yield await readiness.lag(redis, sql, settings)
+            yield await readiness.log_versions(redis, sql, settings)
             yield await readiness.memory(redis, sql)
 
 

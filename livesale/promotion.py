@@ -36,7 +36,8 @@ class Promotion:
         """Raise the epoch of a partition whose books agree; close one whose books do not.
 
         `known` is the epoch that the partition had in this process: where it is another by now,
-        another process has been here. Raises what the drivers raise.
+        another process has been here. Raises what the drivers raise, and LogTooNew while the log
+        behind SQL has what this version does not know: then nobody can say whether books agree.
         """
         begun = look.held == look.epoch + 1  # raised in Redis, and not yet in SQL
         if not begun and (look.refusal is not None or look.epoch != known):

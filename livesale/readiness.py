@@ -2,6 +2,7 @@
 a Redis user without rights to spare, nothing left over from the last sale, a safe way in.
 """
 
+import asyncio
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -11,7 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.finding import Finding, good, note, problem
+from livesale.log_end import too_new
 from livesale.settings import Settings
+from livesale.store.quarantine import QuarantineState
 from livesale.store.tables import books, drops, log_offsets, quarantine, refunds
 from stock.connection import SENTINEL, hosts_of
 from stock.keyspace import Keyspace
@@ -22,6 +25,7 @@ from stock.log import LogReader
 BYTES_PER_RESERVATION = 640
 LARGEST_LAG = 1_000  # entries: a writer that runs is never that far behind for long
 MEBIBYTE = 1 << 20
+WRITER_S = 1.0  # a writer that runs has passed an entry in this time
 
 # Harmless even where they are allowed: the server refuses both for what they ask.
 _TOO_MUCH: tuple[tuple[str, ...], ...] = (
@@ -67,12 +71,35 @@ async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
     return note("lag", text, cure)
 
 
+async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
+    """Whether SQL stands in front of entries that this version does not know."""
+    keyspace = Keyspace(settings.stock.partitions)
+    found: dict[int, str] = {}
+    for look in range(2):
+        async with sql.connect() as connection:
+            rows = await connection.execute(select(log_offsets.c.partition, log_offsets.c.offset))
+            offsets = {row.partition: row.offset for row in rows}
+        now = await too_new(redis, keyspace, offsets)
+        found = {number: why for number, why in now.items() if not look or why == found.get(number)}
+        if not found:
+            return good("log", "this version can read what comes next in it")
+        if not look:
+            await asyncio.sleep(WRITER_S)  # a writer that knows it may just have it in hand
+    text = "; ".join(f"SQL stands in p{number:02d} at {why}" for number, why in found.items())
+    cure = (
+        "Start a writer of the version that wrote it: it goes on by itself. An entry that hands "
+        "wrote is put aside by `livesale quarantine add`."
+    )
+    return problem("log", text, cure)
+
+
 async def leftovers(sql: AsyncEngine) -> list[Finding]:
     """Money that is due back, and log entries that were put aside."""
     async with sql.connect() as connection:
         due = select(func.count()).select_from(refunds).where(refunds.c.state == "due")
         owed = await connection.scalar(due) or 0
-        aside = await connection.scalar(select(func.count()).select_from(quarantine)) or 0
+        left = select(func.count()).where(quarantine.c.state == QuarantineState.ASIDE)
+        aside = await connection.scalar(left) or 0
     found = []
     if owed:
         text = f"{owed:,} refunds are due"
@@ -81,7 +108,7 @@ async def leftovers(sql: AsyncEngine) -> list[Finding]:
         found.append(good("refunds", "none is due"))
     if aside:
         text = f"{aside:,} log entries are in quarantine"
-        cure = "Read the reasons in the table `quarantine`; `livesale audit` says what it means."
+        cure = "`livesale quarantine list` says why; then replay or dismiss each."
         found.append(problem("quarantine", text, cure))
     else:
         found.append(good("quarantine", "empty"))

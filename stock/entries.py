@@ -3,8 +3,19 @@
 An entry is what one script call changed, appended in the same atomic step. Its fields in Redis:
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
 r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms.
+
+What a later version may write, and what no version can:
+
+- Every version writes v, a positive integer, and with v=1 the kind k, a lower-case word.
+- With v=1 a later version may add kinds, fields, columns at the end of a row, codes, letters of
+  states, and counters at the end of the books. Everything else, such as the form of an id or the
+  meaning of a column, needs a higher v.
+- An entry that a later version may have written is LogTooNew: a reader stops in front of it, for it
+  cannot know what that entry did to orders and stock.
+- An entry that no version can have written is LogCorrupt: hands, or a defect.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stock.books import Books, Movement
-from stock.errors import LogCorrupt
+from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import drop_of, is_buyer_id, is_drop_id, is_payment_id, is_rid
 from stock.model import ConfirmCode, DropState, DropTerms, HoldState, Reservation
 from stock.records import STATE_OF_LETTER
@@ -84,6 +95,29 @@ STATE_CHANGES = {  # by the entry's kind
 ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}  # by the entry's kind
 _LOGGED_CONFIRMS = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD, ConfirmCode.REFUND_DUE}
 
+COLUMNS = {  # of a row, at most, by the entry's kind
+    "open": 8,
+    "reserve": 3,
+    "confirm": 7,
+    "release": 3,
+    "expire": 3,
+    "adjust": 3,
+    "pause": 0,
+    "resume": 0,
+    "close": 0,
+}
+KINDS = COLUMNS.keys()
+_NAMES = ("v", "k", "e", "d", "t", "b", "r")
+_FIELDS = len(_NAMES)
+_RESERVE_FIELDS = _FIELDS + 2
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}").fullmatch
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch  # a kind, or the name of a field
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,31}").fullmatch
+_LETTER = re.compile(r"[a-z]").fullmatch
+_INTEGER = re.compile(r"-?[0-9]{1,18}").fullmatch
+_TEXT = re.compile(r"[ -~]*").fullmatch  # what scripts write is printable ASCII
+
 
 def drop_state_after(entry: LogEntry) -> DropState | None:
     """The state an entry moves its drop to, if it moves it."""
@@ -117,47 +151,135 @@ def movements(entry: LogEntry) -> list[Movement]:
 def decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
     """Read an entry as Redis holds it.
 
-    Raises LogCorrupt with the reason for anything that no script of ours would have written.
+    Raises LogTooNew for what a later version may have written, LogCorrupt for what no version can
+    have written; both begin with the entry's id and say why.
     """
     try:
-        if fields["v"] != VERSION:
-            raise ValueError(f"version {fields['v']!r}, this reader knows {VERSION}")
-        drop_id = fields["d"]
-        if not is_drop_id(drop_id):
-            raise ValueError(f"not a drop id: {drop_id!r}")
-        counters = [int(part) for part in fields["b"].split("|")]
-        books = Books(*counters)
-        if len(counters) != 5 or not books.balanced:
-            raise ValueError(f"books do not balance: {fields['b']!r}")
-        entry = LogEntry(
-            id=entry_id,
-            kind=fields["k"],
-            epoch=int(fields["e"]),
-            drop_id=drop_id,
-            at_ms=int(fields["t"]),
-            books=books,
-            rows=tuple(_rows(fields)),
-        )
-        for row in entry.rows:
-            if isinstance(row, Reserved | Confirmed | Ended):
-                _check_claim(drop_id, row)
-    except KeyError as missing:
-        raise LogCorrupt(f"{entry_id}: no {missing}") from missing
-    except (ValueError, TypeError) as why:
-        raise LogCorrupt(f"{entry_id}: {why}") from why
+        return _decode(entry_id, fields)
+    except (KeyError, ValueError, TypeError) as why:
+        later = _later(entry_id, fields)
+        if later:
+            raise LogTooNew(f"{entry_id}: {later}") from why
+        reason = f"no {why}" if isinstance(why, KeyError) else str(why)
+        raise LogCorrupt(f"{entry_id}: {reason}") from why
+
+
+def why_too_new(entry_id: str, fields: Mapping[str, str]) -> str:
+    """What of an entry only a later version can have written, or nothing."""
+    try:
+        decode(entry_id, fields)
+    except LogTooNew as end:
+        return str(end)
+    except LogCorrupt:
+        pass
+    return ""
+
+
+def is_known(fields: Mapping[str, str]) -> bool:
+    """Whether this reader knows the version and the kind of an entry."""
+    return fields.get("v") == VERSION and fields.get("k") in KINDS
+
+
+def _decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
+    if fields["v"] != VERSION:
+        raise ValueError(f"version {fields['v']!r}, this reader knows {VERSION}")
+    drop_id = fields["d"]
+    if not is_drop_id(drop_id):
+        raise ValueError(f"not a drop id: {drop_id!r}")
+    entry = LogEntry(
+        id=entry_id,
+        kind=fields["k"],
+        epoch=int(fields["e"]),
+        drop_id=drop_id,
+        at_ms=int(fields["t"]),
+        books=_books(fields["b"]),
+        rows=tuple(_rows(fields)),
+    )
+    if len(fields) != (_RESERVE_FIELDS if entry.kind == "reserve" else _FIELDS):
+        raise ValueError(f"a {entry.kind} with the fields {', '.join(map(repr, fields))}")
+    for row in entry.rows:
+        if isinstance(row, Reserved | Confirmed | Ended):
+            _check_claim(drop_id, row)
     return entry
 
 
 def read_books(entry_id: str, fields: Mapping[str, str]) -> Books:
-    """The books after an entry, without its rows: for those who only count. Raises LogCorrupt."""
+    """The books after an entry, without its rows: for those who only count.
+
+    Raises LogTooNew or LogCorrupt, as `decode`.
+    """
+    if not is_known(fields):
+        return decode(entry_id, fields).books  # which raises, and says why
     try:
-        counters = [int(part) for part in fields["b"].split("|")]
-        books = Books(*counters)
-    except (KeyError, ValueError, TypeError) as why:
-        raise LogCorrupt(f"{entry_id}: no books: {why}") from why
+        return _books(fields["b"])
+    except (KeyError, ValueError, TypeError):
+        return decode(entry_id, fields).books
+
+
+def _books(text: str) -> Books:
+    counters = [int(part) for part in text.split("|")]
+    books = Books(*counters)
     if len(counters) != 5 or not books.balanced:
-        raise LogCorrupt(f"{entry_id}: books do not balance: {fields['b']!r}")
+        raise ValueError(f"books do not balance: {text!r}")
     return books
+
+
+def _later(entry_id: str, fields: Mapping[str, str]) -> str:
+    """What of an entry only a later version can have written, or nothing.
+
+    What this version does not know is taken out; the rest must be an entry of this version.
+    """
+    version, kind = fields.get("v", ""), fields.get("k", "")
+    if not _VERSION(version):
+        return ""
+    if version != VERSION:
+        return f"version {version}, this reader knows {VERSION}"
+    if kind not in KINDS:
+        return f"kind {kind!r}, which this reader does not know" if _WORD(kind) else ""
+    known: dict[str, str] = {}
+    strange: list[str] = []
+    for name, value in fields.items():
+        if name in _NAMES or (kind == "reserve" and name in ("p", "x")):
+            known[name] = value
+        elif _WORD(name) and _TEXT(value):
+            strange.append(f"field {name!r}")
+        else:
+            return ""
+    counters = known.get("b", "").split("|")
+    if len(counters) > len(Books.__struct_fields__) and all(map(_INTEGER, counters)):
+        strange.append(f"{len(counters)} counters")
+        known["b"] = "0|0|0|0|0"
+    text = known.get("r", "")
+    rows = [row.split("|") for row in text.split(";")] if text else []
+    known["r"] = ";".join("|".join(_known_columns(kind, row, strange)) for row in rows)
+    if not COLUMNS[kind] and strange:
+        known["r"] = ""
+    if not strange:
+        return ""
+    try:
+        _decode(entry_id, known)
+    except (KeyError, ValueError, TypeError):
+        return ""
+    return f"a {kind} with {', '.join(dict.fromkeys(strange))}, which this reader does not know"
+
+
+def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
+    """A row without what this version does not know; that is noted in `strange`."""
+    most = COLUMNS[kind]
+    if kind == "open" and row[7:] not in ([], ["1"]):
+        most = 7
+    if len(row) > most and all(map(_TEXT, row)):
+        strange.append(f"{len(row)} columns")
+        row = row[:most]
+    if kind == "confirm" and len(row) == most:
+        before, code = row[3], row[4]
+        if before not in STATE_OF_LETTER and _LETTER(before):
+            strange.append(f"state {before!r}")
+            row[3] = "h"
+        if code not in _LOGGED_CONFIRMS and _CODE(code):
+            strange.append(f"code {code!r}")
+            row[4] = ConfirmCode.SOLD
+    return row
 
 
 def _rows(fields: Mapping[str, str]) -> list[Row]:
@@ -174,7 +296,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
         found = [Opened(_terms([int(column) for column in row])) for row in rows]
     elif kind == "adjust":
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
-    elif kind in ("pause", "resume", "close"):
+    elif kind in KINDS:
         if rows:
             raise ValueError(f"{kind} carries no rows, but here are {len(rows)}")
         return []
@@ -187,7 +309,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
 
 def _terms(columns: list[int]) -> DropTerms:
     seven: Any = columns[:7]
-    if len(columns) > 8 or columns[7:] not in ([], [1]):
+    if len(columns) < 7 or columns[7:] not in ([], [1]):
         raise ValueError(f"not the terms of a drop: {columns}")
     terms = DropTerms(*seven)
     # The eighth column is written only for a drop that sells by tickets.

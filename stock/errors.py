@@ -10,7 +10,8 @@ StockError
 ├── ScriptRefused        Redis refused the script before its first write (wrong type …)
 │   └── ServerRefuses    it refuses every script that writes, for now (memory, busy …)
 ├── FencedOff            this process's epoch is not the partition's
-├── LogCorrupt           a log entry cannot be read
+├── LogCorrupt           a log entry that no version can have written
+├── LogTooNew            a log entry that a later version may have written
 └── ScriptError          a script file is malformed (include, header); found at start
 """
 
@@ -56,7 +57,11 @@ class FencedOff(StockError):
 
 
 class LogCorrupt(StockError):
-    """A log entry does not follow the format of `stock.entries`."""
+    """A log entry that no version can have written: see `stock.entries`. It is put aside."""
+
+
+class LogTooNew(StockError):
+    """A log entry that a later version may have written: a reader stops in front of it."""
 
 
 class ScriptError(StockError):

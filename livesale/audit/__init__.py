@@ -5,6 +5,7 @@ snapshot, Redis in one atomic step per drop, the log between the two. A check th
 is reported as not holding, with the reason.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -21,11 +22,12 @@ from livesale.deployment import Deployment
 from livesale.store.database import snapshot
 from livesale.wording import counted
 from livesale.workers.tail import connect_reader
-from stock.errors import StockError
+from stock.errors import LogTooNew, StockError
 
 __all__ = ["Check", "audit"]
 
 SNAPSHOTS = 10
+LATER_S = 0.2  # before another snapshot, where the log had what this version does not know
 ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "log")
 
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
@@ -55,13 +57,20 @@ async def audit(deployment: Deployment, *, settle_s: float = 10.0) -> list[Check
 
 
 async def _compare(deployment: Deployment, reader: "Redis") -> list[Check]:
+    too_new: LogTooNew | None = None
     for _ in range(SNAPSHOTS):
         async with snapshot(deployment.sql) as connection:
             try:
                 instant = await take_instant(deployment, reader, connection)
             except LogTrimmed:
                 continue  # the writer was faster: a younger snapshot
+            except LogTooNew as end:
+                too_new = end
+                await asyncio.sleep(LATER_S)  # a writer that knows it may just have it in hand
+                continue
             return await _checks(deployment, reader, connection, instant)
+    if too_new is not None:
+        raise CannotCheck(f"{too_new}: audit with the version that writes it")
     raise CannotCheck(f"the log behind SQL was trimmed {SNAPSHOTS} times while it was read")
 
 

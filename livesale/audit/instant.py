@@ -90,7 +90,8 @@ async def take_instant(
 
     `connection` is a snapshot that has not read anything yet.
 
-    Raises LogTrimmed when the log behind SQL went away under it: take another snapshot.
+    Raises LogTrimmed when the log behind SQL went away under it: take another snapshot. Raises
+    LogTooNew when there is something in it that this version does not know.
     """
     row = log_offsets.c
     found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))

@@ -6,6 +6,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import SHOWN, Check, verdict
+from livesale.store.quarantine import QuarantineState
 from livesale.store.refunds import OPERATOR, STRAY
 from livesale.store.tables import drops, orders, payments, quarantine, refunds, stock_ledger
 from livesale.wording import counted
@@ -171,10 +172,12 @@ async def check_opening(connection: AsyncConnection) -> Check:
 
 async def report_quarantine(connection: AsyncConnection) -> Check:
     """What was put aside. No promise is broken by it alone: where one is, its own check says so."""
-    count = await connection.scalar(select(func.count()).select_from(quarantine)) or 0
+    aside = quarantine.c.state == QuarantineState.ASIDE
+    count = await connection.scalar(select(func.count()).where(aside)) or 0
     if not count:
         return Check(*QUARANTINE, True, "none")
     newest = quarantine.c.created_ms.desc()
-    query = select(quarantine.c.log_id, quarantine.c.reason).order_by(newest).limit(1)
+    query = select(quarantine.c.log_id, quarantine.c.reason).where(aside)
+    query = query.order_by(newest).limit(1)
     log_id, reason = (await connection.execute(query)).one()
     return Check(*QUARANTINE, True, f"{count}, to be looked at; the newest is {log_id}: {reason}")

@@ -21,6 +21,7 @@ from livesale.store import ledger
 from livesale.store.database import snapshot, transaction
 from livesale.store.tables import orders
 from livesale.wording import counted
+from stock.errors import LogTooNew
 from stock.ids import drop_of
 from stock.log import LogReader
 from stock.model import HoldState, Reservation
@@ -167,6 +168,8 @@ async def _recheck(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
                 broken |= await _compare(deployment, reader, rids[start : start + PAGE])
             except LogTrimmed:
                 broken |= dict.fromkeys(rids[start : start + PAGE], "the log moved on too fast")
+            except LogTooNew as end:
+                broken |= dict.fromkeys(rids[start : start + PAGE], f"cannot be told: {end}")
         rids = list(broken)
     return list(broken.values())
 

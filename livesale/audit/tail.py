@@ -24,10 +24,11 @@ class TailTooLong(LivesaleError):
 
 
 async def read_tail(redis: "Redis", key: str, offset: str, until: str) -> AsyncIterator[LogEntry]:
-    """The entries with `offset < id <= until` that can be decoded.
+    """The entries with `offset < id <= until`, but for those that no version can have written.
 
     Every page begins with the last entry before it. While that is still in the log, nothing after
-    it has been trimmed: trimming takes from the front. Raises LogTrimmed or TailTooLong.
+    it has been trimmed: trimming takes from the front. Raises LogTrimmed or TailTooLong; and
+    LogTooNew, for what a later version wrote cannot be left out of a comparison.
     """
     last, seen = offset, 0
     while True:

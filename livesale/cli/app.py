@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import bag, drops, inspect, load, recover, run, setup
+from livesale.cli import bag, drops, inspect, load, quarantine, recover, run, setup
 from livesale.cli.streams import Commands
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command()(setup.migrate)
 app.command()(setup.token)
 app.add_typer(drops.group, name="drop")
 app.add_typer(bag.group, name="bag")
+app.add_typer(quarantine.group, name="quarantine")
 app.command()(inspect.audit)
 app.command()(inspect.actions)
 app.command()(inspect.doctor)

@@ -258,7 +258,10 @@ ROUTES = [
         "Both sides of the books, compared",
         "admin",
         {200: DropBooks},
-        ("unknown_drop", "overloaded", "engine_refused", "books_broken", "store_unavailable"),
+        (
+            *("unknown_drop", "overloaded", "engine_refused"),
+            *("books_broken", "log_too_new", "store_unavailable"),
+        ),
         auth="viewer",
         description=(
             "`ok`: what SQL holds, with the `lag_entries` of the log that it does not hold yet, "

@@ -23,6 +23,7 @@ from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.tables import log_offsets
 from livesale.tasks import TABLE
+from stock.entries import why_too_new
 from stock.errors import StockError
 from stock.ids import id_key
 from stock.log import LogReader
@@ -31,6 +32,7 @@ TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
 REMEMBER_SIBLINGS_S = 1.0  # what the other processes here said of their tasks
 BEHIND_MS = 10_000  # a writer further behind than this is said to be
+TOO_NEW_MS = 2_000  # an entry of a later version that waits for longer has no writer that knows it
 
 
 class Alive(Struct, frozen=True):
@@ -161,7 +163,7 @@ class Health:
     async def _check_writer(
         self, offsets: dict[int, tuple[str, int]]
     ) -> tuple[Check, WriterLag | None]:
-        entries, oldest_ms = 0, 0
+        entries, oldest_ms, too_new = 0, 0, ""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 now_ms = await self._deployment.engine.now_ms()
@@ -170,11 +172,16 @@ class Health:
                     reader = LogReader(self._redis, key)
                     added = (await reader.info()).entries_added
                     entries += max(0, added - written)
-                    for entry_id, _ in await reader.between(offset, "+", 1):
-                        oldest_ms = max(oldest_ms, now_ms - id_key(entry_id)[0])
+                    for entry_id, fields in await reader.between(offset, "+", 1):
+                        waits_ms = now_ms - id_key(entry_id)[0]
+                        oldest_ms = max(oldest_ms, waits_ms)
+                        if waits_ms > TOO_NEW_MS:
+                            too_new = too_new or why_too_new(entry_id, fields)
         except (RedisError, StockError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))
+        if too_new:
+            return Check(False, f"stands at {too_new}; start a newer writer; sales go on"), lag
         if oldest_ms > BEHIND_MS:
             return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
         return Check(True), lag

@@ -4,7 +4,8 @@ Each entry of the log carries the books after it, so the director keeps of every
 ones, and tells them: what a drop has come to at once, counts five times a second. It remembers
 nothing that a crash could lose: the room's own keys say what was told, and the script that tells
 compares. So any number of directors may run, and one that starts, or has fallen behind the log,
-looks at its drops and goes on from there.
+looks at its drops and goes on from there. So it does, once a second, while the log has entries of
+a later version: rooms go on, with counts a second old.
 """
 
 import asyncio
@@ -28,8 +29,8 @@ from livesale.store.session import session
 from livesale.store.states import DRAFT
 from livesale.tasks import Tasks, Works, note_fault
 from livesale.workers.tail import BLOCK_MS, connect_reader
-from stock.entries import STATE_CHANGES, read_books
-from stock.errors import LogCorrupt, NotSent, OutcomeUnknown, ServerRefuses
+from stock.entries import STATE_CHANGES, VERSION, is_known, read_books
+from stock.errors import LogCorrupt, LogTooNew, NotSent, OutcomeUnknown, ServerRefuses
 from stock.ids import id_key
 from stock.log import LogReader, RawEntry
 
@@ -40,6 +41,7 @@ PAGE = 500  # drops in one question to SQL
 TELL_AGAIN_S = 0.5  # after a fault
 # Faults of the stores and not of one room or drop: they are the same for all.
 FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
+LOOK_S = 1.0  # between two looks at drops of which the log says what this version does not know
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,8 @@ class Director:
         self._due: list[tuple[float, str]] = []
         self._roomless: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._unsure: set[str] = set()  # drops to be looked at; "" is all of them
+        self._look_s = 0.0  # loop time from which they may be
 
     async def run(self, stop: asyncio.Event, works: Works) -> None:
         """Follow and tell until `stop` or a fault. Run again it begins from what is."""
@@ -85,6 +89,7 @@ class Director:
 
     async def _read(self, reader: LogReader, after: str, stop: asyncio.Event, works: Works) -> None:
         while not stop.is_set():
+            await self._look_at_unsure()
             entries = await reader.read(after, COUNT, BLOCK_MS)
             works()
             if not entries:
@@ -152,12 +157,39 @@ class Director:
         for entry_id, fields in entries:
             drop_id, kind = fields.get("d", ""), fields.get("k")
             tale = self._tales.get(drop_id)
+            if not is_known(fields):
+                self._doubt(entry_id, fields)
+                continue
             if tale is None or id_key(entry_id) <= id_key(tale.news.log_id):
                 continue
             if kind == "open":  # its terms were not known before
                 await self._look_at(drop_id, tale.room_id)
             else:
                 self._fold(drop_id, tale, entry_id, fields)
+
+    def _doubt(self, entry_id: str, fields: Mapping[str, str]) -> None:
+        """Note what an entry that cannot be read makes unsure: nothing, if it is corrupt."""
+        try:
+            read_books(entry_id, fields)
+        except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
+            log.warning("an entry cannot be told", entry=entry_id, reason=str(why))
+        except LogTooNew as why:
+            if not self._unsure:
+                log.warning("rooms are told by looking, not by the log", reason=str(why))
+            same_version = fields.get("v") == VERSION
+            self._unsure.add(fields.get("d", "") if same_version else "")
+
+    async def _look_at_unsure(self) -> None:
+        clock = asyncio.get_running_loop().time
+        if not self._unsure or clock() < self._look_s:
+            return
+        self._look_s = clock() + LOOK_S
+        unsure, self._unsure = self._unsure, set()
+        if "" in unsure:
+            await self._look_at_all()
+            return
+        for drop_id in unsure & self._tales.keys():
+            await self._look_at(drop_id, self._tales[drop_id].room_id)
 
     async def _meet(self, drop_ids: set[str]) -> None:
         """Find out which of these drops have a room: for good, since it is given before."""
@@ -179,8 +211,8 @@ class Director:
         """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
         try:
             books = read_books(entry_id, fields)
-        except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
-            log.warning("an entry cannot be told", entry=entry_id, reason=str(why))
+        except (LogCorrupt, LogTooNew):
+            self._doubt(entry_id, fields)
             return
         before, kind = tale.news, fields.get("k", "")
         state = STATE_CHANGES.get(kind, before.state)

@@ -13,9 +13,11 @@ from livesale.store.ledger import Position, position
 from livesale.store.tables import books, drops, orders
 from livesale.workers.tail import read_item
 from stock.entries import Confirmed, Reserved
+from stock.errors import LogTooNew
 from stock.log import LogReader
 
 PAGE = 500
+NEWER = "Run `livesale recover` of the version that wrote it, or of a later one."
 
 
 class Diagnosis(Struct, frozen=True):
@@ -69,9 +71,9 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
         )
         misfit = await find_misfit(connection, partition, place)
     gap = await find_gap(redis, reader, place)
-    left = await _left(reader, place.offset)
+    left, too_new = await _left(reader, place.offset)
     held_text: str | None = await redis.get(keyspace.epoch(partition))  # type: ignore[assignment]
-    problem, cure = _verdict(look.refusal, misfit)
+    problem, cure = _verdict(look.refusal, misfit, too_new)
     return Diagnosis(
         partition=partition,
         problem=problem,
@@ -90,29 +92,37 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
     )
 
 
-def _verdict(refusal: Refused | None, misfit: str) -> tuple[str, str]:
+def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, str]:
     """What is wrong, and what to do where recovery cannot help: a look refuses what doing would."""
     if refusal is None:
         return "", ""
     if refusal.setting == SQL_URL:
         return refusal.problem, refusal.cure
+    if too_new:
+        return f"{refusal.problem}, and what is left of the log is of another version: {too_new}", (
+            NEWER
+        )
     if misfit:
         return f"{refusal.problem}, and it cannot be rebuilt from SQL: {misfit}", MEND
     return refusal.problem, ""
 
 
-async def _left(reader: LogReader, offset: str) -> tuple[int, int, int]:
-    """Entries behind SQL, the reservations and the payments in them."""
+async def _left(reader: LogReader, offset: str) -> tuple[tuple[int, int, int], str]:
+    """Entries behind SQL, the reservations and the payments in them; what is too new of it."""
     entries = reservations = payments = 0
+    too_new = ""
     while page := await reader.between(offset, "+", PAGE):
         for raw in page:
-            entry = read_item(*raw).entry
+            try:
+                entry = read_item(*raw).entry
+            except LogTooNew as end:
+                entry, too_new = None, too_new or str(end)
             rows = entry.rows if entry else ()
             reservations += sum(isinstance(row, Reserved) for row in rows)
             payments += sum(isinstance(row, Confirmed) for row in rows)
         entries += len(page)
         offset = page[-1][0]
-    return entries, reservations, payments
+    return (entries, reservations, payments), too_new
 
 
 def _unknown(gap: str, place: Position) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import update
 from livesale.deployment import Deployment
 from livesale.errors import Refused
 from livesale.partitions import REDIS_URL, SQL_URL, recovering
-from livesale.recovery.diagnosis import Diagnosis
+from livesale.recovery.diagnosis import NEWER, Diagnosis
 from livesale.recovery.misfit import MEND, find_misfit
 from livesale.recovery.rebuild import Rebuilt, rebuild
 from livesale.recovery.salvage import salvage
@@ -29,7 +29,7 @@ from livesale.store.database import now_ms, snapshot, transaction
 from livesale.store.ledger import position
 from livesale.store.tables import log_offsets
 from livesale.workers.partition_state import Halted
-from stock.errors import FencedOff
+from stock.errors import FencedOff, LogTooNew
 from stock.ids import START
 from stock.restorer import Restorer
 
@@ -72,6 +72,9 @@ async def repair(
         raise Refused(SQL_URL, found.problem, found.cure)
     try:
         return await _repair(deployment, found, tell)
+    except LogTooNew as end:  # behind the look: nothing has been cleared
+        problem = f"what is left of the log of p{partition:02d} is of another version: {end}"
+        raise Refused(REDIS_URL, problem, NEWER) from None
     except (FencedOff, Halted) as taken:
         raise Refused(REDIS_URL, f"{_TAKEN.format(partition)}: {taken}", _WAIT) from None
 

@@ -5,25 +5,25 @@ from prometheus_client import CollectorRegistry
 from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.recovery.refit import Refit
-from livesale.store import ledger
+from livesale.store import ledger, quarantine
 from livesale.store.database import now_ms, transaction
 from livesale.store.plan import make_plan
-from livesale.store.tables import quarantine
-from livesale.workers.committer import MAX_PAYLOAD, MAX_REASON, Committer
+from livesale.store.quarantine import FITTED_IN, QuarantineState
+from livesale.workers.committer import Committer
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, PartitionState
 from livesale.workers.tail import Item, read_item
 from stock.log import LogReader
 
 PAGE = 200
-APART = "sold on a Redis that was older than SQL: fitted in by recovery"
 
 
 async def salvage(deployment: Deployment, partition: int) -> tuple[int, int]:
     """Entries that were taken as they are, and entries that were put aside and fitted in.
 
     The partition is fenced, so the log stands still. `deployment.epochs` has its new epoch. Raises
-    Halted when another recovery has taken over.
+    Halted when another recovery has taken over, LogTooNew in front of what this version does not
+    know: what was acknowledged in it would be lost.
     """
     reader = deployment.redis
     log = LogReader(reader, deployment.keyspace.log(partition))
@@ -53,16 +53,9 @@ async def _fit_in(deployment: Deployment, partition: int, log: LogReader) -> int
         refit = Refit(connection)
         fitted = [new for item in items if item.entry for new in await refit.fit(item.entry)]
         await ledger.write(connection, make_plan(partition, fitted))
-        rows = [
-            {
-                "partition": partition,
-                "log_id": item.id,
-                "reason": f"{APART}{': ' if item.reason else ''}{item.reason}"[:MAX_REASON],
-                "payload": item.payload[:MAX_PAYLOAD],
-                "created_ms": at_ms,
-            }
-            for item in items
+        aside = [
+            (i.id, f"{FITTED_IN}{': ' if i.reason else ''}{i.reason}", i.payload) for i in items
         ]
-        await ledger.insert_rows(connection, quarantine, rows)
+        await quarantine.insert(connection, partition, aside, at_ms, QuarantineState.FITTED)
         await ledger.advance(connection, partition, items[-1].id, len(items), at_ms)
     return len(items)

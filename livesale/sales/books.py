@@ -1,5 +1,7 @@
 """Both sides of a drop's books, compared exactly while the sale goes on (I3)."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from redis.exceptions import RedisError
 from sqlalchemy import select
@@ -11,8 +13,8 @@ from livesale.store.session import session
 from livesale.store.states import DRAFT, OPENING
 from livesale.store.tables import books, drops, log_offsets
 from stock.books import Books
-from stock.entries import decode, movements
-from stock.errors import Unreachable
+from stock.entries import decode, is_known, movements
+from stock.errors import LogCorrupt, Unreachable
 from stock.ids import START
 from stock.log import LogReader
 
@@ -42,7 +44,7 @@ async def compare_books(deployment: Deployment, drop: Drop) -> DropBooks:
     """Compare at one instant: SQL first, then Redis, then the log between the two.
 
     A drop that was never opened has empty books on both sides. Raises StoreUnavailable, or
-    Unreachable, or LogCorrupt for an entry that nobody can read.
+    Unreachable, or LogTooNew while a later version's entry is on its way to SQL.
     """
     for _ in range(_ATTEMPTS):
         sql = await _sql_side(deployment, drop.drop_id)
@@ -92,9 +94,9 @@ async def _fold_tail(
     try:
         while page := await reader.between(position, until, _PAGE):
             for entry_id, fields in page:
-                if fields.get("d") == drop_id:
-                    for movement in movements(decode(entry_id, fields)):
-                        total = total.plus(movement)
+                # Whom an entry of a later version concerns, only that version knows.
+                if fields.get("d") == drop_id or not is_known(fields):
+                    total = _add(total, entry_id, fields)
             count += len(page)
             position = page[-1][0]
         # Trimming takes from the front and spares the entry at the offset: while that one is
@@ -107,3 +109,12 @@ async def _fold_tail(
     except RedisError as error:
         raise Unreachable(str(error)) from error
     return (count, total) if whole else None
+
+
+def _add(total: Books, entry_id: str, fields: Mapping[str, str]) -> Books:
+    try:
+        for movement in movements(decode(entry_id, fields)):
+            total = total.plus(movement)
+    except LogCorrupt:
+        pass  # the writer puts it aside; it is no part of the books
+    return total

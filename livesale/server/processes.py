@@ -56,7 +56,11 @@ async def stop_in_order(supervisor: Supervisor, deployment: Deployment) -> None:
     if any(child.name == "writer" for child in supervisor.children):
         left = await wait_until_caught_up(deployment, CATCH_UP_S)
         if left:
-            log.warning("stopping with a log that SQL does not hold yet", partitions=left)
+            log.warning(
+                "stopping with a log that SQL does not hold yet",
+                partitions=list(left),
+                reasons=[reason for reason in left.values() if reason],
+            )
         await supervisor.stop("writer")
 
 

@@ -149,6 +149,18 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
+@asynccontextmanager
+async def trial(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that may write, without a timeout, and is rolled back whatever happens."""
+    async with engine.connect() as connection:
+        await connection.execution_options(**{_WRITES: True})
+        async with connection.begin() as begun:
+            try:
+                yield connection
+            finally:
+                await begun.rollback()
+
+
 def strangers_of(engine: AsyncEngine) -> Turns:
     """The door in front of the connections that requests without a token may use."""
     turns: Turns = engine.get_execution_options()[_STRANGERS]

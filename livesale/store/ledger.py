@@ -113,6 +113,13 @@ async def read_books(connection: AsyncConnection, drop_id: str) -> Books | None:
     return Books(*found) if found else None
 
 
+async def is_adjusted(connection: AsyncConnection, drop_id: str, adjust_id: str) -> bool:
+    """Whether SQL holds an adjustment. It looks at all movements of the drop: rarely asked."""
+    moved = tables.stock_ledger.c
+    query = select(moved.drop_id).where(moved.drop_id == drop_id, moved.adjust_id == adjust_id)
+    return (await connection.execute(query.limit(1))).first() is not None
+
+
 async def _write_state(connection: AsyncConnection, drop_id: str, step: StateStep) -> None:
     done = await connection.execute(
         update(tables.drops)

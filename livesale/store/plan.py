@@ -33,7 +33,7 @@ MAX_NOTE = 300
 
 Row = dict[str, Any]  # a row of a table, by column
 
-_STATES_BEFORE = {
+STATES_BEFORE = {
     "open": (DRAFT, OPENING),
     "pause": (DropState.OPEN.value,),
     "resume": (DropState.PAUSED.value,),
@@ -168,7 +168,7 @@ def _add_state(plan: Plan, entry: LogEntry) -> None:
     after = drop_state_after(entry)
     if after is None:
         return
-    allowed = _STATES_BEFORE[entry.kind]
+    allowed = STATES_BEFORE[entry.kind]
     step = plan.states.get(entry.drop_id)
     if step is None:
         plan.states[entry.drop_id] = StateStep(allowed, after.value)

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.store.errors import SchemaTooNew
 from livesale.store.tables import metadata
 
-HEAD = "0012_operator_actions"  # the last of the migrations
+HEAD = "0013_quarantine_states"  # the last of the migrations
 
 # Alembic's own table, as it makes it.
 _revisions = Table(

@@ -197,7 +197,7 @@ log_offsets = Table(
     Column("updated_ms", BigInteger, nullable=False),
 )
 
-# Log entries that no script of ours could have written: kept whole, with the reason.
+# Log entries that no version could have written, or that SQL refuses: kept whole, with the reason.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -206,6 +206,10 @@ quarantine = Table(
     Column("reason", String(500), nullable=False),
     Column("payload", Payload, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    # livesale.store.quarantine.QuarantineState
+    Column("state", State, nullable=False, server_default="aside"),
+    Column("changed_ms", BigInteger, nullable=False, server_default="0"),
+    Column("note", String(200), nullable=False, server_default=""),  # an operator's, or a result
 )
 
 buyers = Table(

@@ -7,20 +7,17 @@ import structlog
 from redis.asyncio import Redis
 
 from livesale.deployment import Deployment
-from livesale.store import ledger
+from livesale.store import ledger, quarantine
 from livesale.store.database import now_ms, transaction
 from livesale.store.ledger import BooksDiffer, Position, is_content
 from livesale.store.plan import books_before, make_plan, shift
-from livesale.store.tables import quarantine
-from livesale.workers.evidence import is_borne_out
+from livesale.workers.evidence import find_doubt
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState
 from livesale.workers.tail import Item
 from stock.books import Books
+from stock.entries import Adjusted, LogEntry
 from stock.ids import START
-
-MAX_REASON = 500
-MAX_PAYLOAD = 8_000_000  # characters; below the 16 MiB that a packet and MEDIUMTEXT may have
 
 _logger = structlog.get_logger(__name__)
 
@@ -95,17 +92,26 @@ class Committer:
         movements go into SQL's books, ledger and orders alike, which stay equal to each other, and
         the audit shows the gap to Redis (I3) as exactly what lies in quarantine. The gap is kept
         in memory so that the following batches are written at full speed; after a restart it is
-        found again.
+        found again. When what is missing has been replayed the gap is nothing, and entries need
+        no evidence any more.
         """
         entry = item.entry
         if entry is None or differ.found is None:
             raise differ
-        if not await is_borne_out(self._reader, self._deployment.keyspace, entry):
-            raise differ
         drift = shift(differ.found, books_before(entry), -1)
+        if drift != Books() and await self._is_doubted(entry):
+            raise differ
         await self._apply([item], {**self._drift, entry.drop_id: drift})
         # Only now: a copy of a true entry is borne out as well, but SQL refuses its rows.
         self._drift[entry.drop_id] = drift
+        if drift == Books():
+            del self._drift[entry.drop_id]
+            _logger.info(
+                "SQL's books are those of the log again",
+                partition=self.partition,
+                drop_id=entry.drop_id,
+            )
+            return
         self._metrics.drifts.inc()
         _logger.error(
             "SQL's books are off from the log's: an earlier entry is missing from SQL",
@@ -114,6 +120,19 @@ class Committer:
             log_id=entry.id,
             drift=str(drift),
         )
+
+    async def _is_doubted(self, entry: LogEntry) -> bool:
+        """Whether Redis or SQL speaks against an entry whose books do not follow."""
+        if await find_doubt(self._reader, self._deployment.keyspace, entry):
+            return True
+        adjusted = [row.adjust_id for row in entry.rows if isinstance(row, Adjusted)]
+        if not adjusted:
+            return False
+        async with transaction(self._deployment.sql, write=False) as connection:
+            # Nothing else in SQL refuses a copy of an adjustment.
+            return any(
+                [await ledger.is_adjusted(connection, entry.drop_id, key) for key in adjusted]
+            )
 
     async def _apply(self, items: Sequence[Item], drift: Mapping[str, Books] | None = None) -> None:
         """One transaction: rows, ledger, quarantine and offset. Raises Overtaken or Halted."""
@@ -127,20 +146,8 @@ class Committer:
             if self._checked(found) != self.position:
                 raise Overtaken
             await ledger.write(connection, plan)
-            await ledger.insert_rows(
-                connection,
-                quarantine,
-                [
-                    {
-                        "partition": self.partition,
-                        "log_id": item.id,
-                        "reason": item.reason[:MAX_REASON],
-                        "payload": item.payload[:MAX_PAYLOAD],
-                        "created_ms": at_ms,
-                    }
-                    for item in refused
-                ],
-            )
+            aside = [(item.id, item.reason, item.payload) for item in refused]
+            await quarantine.insert(connection, self.partition, aside, at_ms)
             await ledger.advance(connection, self.partition, items[-1].id, len(items), at_ms)
         self.position = Position(
             self.position.epoch, items[-1].id, self.position.entries + len(items)

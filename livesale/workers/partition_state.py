@@ -13,6 +13,7 @@ class PartitionState(StrEnum):
     STANDBY = "standby"  # another writer moves this partition
     BACKING_OFF = "backing_off"  # SQL or Redis is away
     FENCED = "fenced"  # SQL has another epoch than this process, or it is closed
+    LOG_TOO_NEW = "log_too_new"  # the next entry is of a later version: start a newer writer
     REDIS_OLDER = "redis_older"  # Redis lacks what SQL holds: `livesale recover`
     STOPPED = "stopped"
 
@@ -21,7 +22,7 @@ HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPE
 
 
 class Halted(LivesaleError):
-    """This partition must not be written by this process until it has been recovered."""
+    """This partition must not be written by this process as things are; `state` says why."""
 
     def __init__(self, state: PartitionState, reason: str) -> None:
         super().__init__(reason)

@@ -21,15 +21,22 @@ from livesale.tasks import Backoff, Works, wait_for
 from livesale.workers.committer import Committer
 from livesale.workers.metrics import WriterMetrics
 from livesale.workers.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
-from livesale.workers.tail import Item, Tail, connect_reader
+from livesale.workers.tail import Item, Tail, connect_reader, read_item
 from stock.barrier import Barrier
-from stock.errors import OutcomeUnknown
+from stock.errors import LogTooNew, OutcomeUnknown
 from stock.ids import id_key
 from stock.log import LogInfo, LogReader
 from stock.scripts import load
 
 CLOSED_S = 0.25  # before the first look at a partition that must not be written
 MEASURE_S = 0.25  # between two looks at the log while entries come
+
+_RECOVER = "nothing is written here until it is recovered"
+_HALTED = {
+    PartitionState.FENCED: _RECOVER,
+    PartitionState.REDIS_OLDER: _RECOVER,
+    PartitionState.LOG_TOO_NEW: "nothing is written here until a newer writer comes",
+}
 
 _logger = structlog.get_logger(__name__)
 
@@ -87,7 +94,7 @@ class PartitionWriter:
     def _halt(self, halt: Halted) -> None:
         if (self.state, self.last_error) != (halt.state, str(halt)):
             _logger.critical(
-                "nothing is written here until it is recovered",
+                _HALTED[halt.state],
                 partition=self.partition,
                 state=halt.state.value,
                 reason=str(halt),
@@ -106,7 +113,10 @@ class PartitionWriter:
             tail = Tail(self._log, position.offset, self._settings.max_rows)
             self._enter(PartitionState.WRITING)
             while not stop.is_set():
-                batch = await tail.batch(stop)
+                try:
+                    batch = await tail.batch(stop)
+                except LogTooNew as end:
+                    raise Halted(PartitionState.LOG_TOO_NEW, str(end)) from None
                 if len(self._servers) > 1:
                     raise RedisConnectionError("another Redis answers than the one compared")
                 if batch:
@@ -128,7 +138,7 @@ class PartitionWriter:
                 await tail.close()
 
     async def _resume(self) -> Position:
-        """Where SQL stands, if the log goes on from there. Raises Halted."""
+        """Where SQL stands, if the log goes on from there with what we know. Raises Halted."""
         self._servers.clear()
         await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()
@@ -136,6 +146,12 @@ class PartitionWriter:
         if gap and await self._committer.read_position() == position:
             raise Halted(PartitionState.REDIS_OLDER, gap)
         self._metrics.sql_up.set(1)
+        try:
+            for raw in await self._log.between(position.offset, "+", 1):
+                read_item(*raw)
+        except LogTooNew as end:
+            self._note_lag(await self._log.info(), position)
+            raise Halted(PartitionState.LOG_TOO_NEW, str(end)) from None
         return position
 
     async def _confirm(self, last: Item) -> None:

@@ -1,7 +1,8 @@
 """The end of one partition's log, in batches: one is read and decoded while another is committed.
 
 The read blocks in Redis, so a new entry wakes the writer at once and an idle log costs nothing.
-Memory is bounded: a read takes as many entries as recent ones suggest for one batch.
+Memory is bounded: a read takes as many entries as recent ones suggest for one batch. It ends in
+front of an entry that a later version may have written.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 from livesale.tasks import errand
 from stock.connection import Greeting, connect
 from stock.entries import LogEntry, decode
-from stock.errors import LogCorrupt
+from stock.errors import LogCorrupt, LogTooNew
 from stock.log import LogReader
 
 BLOCK_MS = 1_000
@@ -23,7 +24,7 @@ FIRST_COUNT = 32  # entries in a read, before their size is known
 
 
 class Item(Struct, frozen=True):
-    """An entry of the log: decoded, or the reason why it cannot be."""
+    """An entry of the log: decoded, or the reason why no version can have written it."""
 
     id: str
     fields: Mapping[str, str]
@@ -52,15 +53,18 @@ class Tail:
         self._ready: deque[Item] = deque()
         self._at_end = True  # the last read found fewer entries than it asked for
         self._ahead: asyncio.Task[None] | None = None
+        self._end: LogTooNew | None = None  # behind what is ready
 
     async def batch(self, stop: asyncio.Event) -> list[Item]:
         """The next entries, in order, at most `max_rows` rows but at least one entry.
 
-        Empty after BLOCK_MS without an entry, or when `stop` comes first. Raises
-        redis.exceptions.RedisError.
+        Empty after BLOCK_MS without an entry, or when `stop` comes first. Raises LogTooNew in front
+        of an entry that a later version may have written, and redis.exceptions.RedisError.
         """
-        if not self._ready:
+        if not self._ready and self._end is None:
             await self._wait(stop)
+        if not self._ready and self._end is not None:
+            raise self._end
         if self._ready and self._at_end and sum(map(_rows, self._ready)) < self._max_rows:
             # What woke the reader may be the first entry of many: take what is there by now.
             await self._read(None)
@@ -68,7 +72,7 @@ class Tail:
 
     def read_ahead(self) -> None:
         """Begin the next read while the caller is busy with a batch."""
-        if not self._ready and self._ahead is None:
+        if not self._ready and self._ahead is None and self._end is None:
             self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
 
     async def close(self) -> None:
@@ -90,11 +94,18 @@ class Tail:
         done.result()
 
     async def _read(self, block_ms: int | None) -> None:
+        if self._end is not None:
+            return
         raw = await self._log.read(self._after, self._count, block_ms)
         self._at_end = len(raw) < self._count
-        if not raw:
+        items: list[Item] = []
+        try:
+            for entry_id, fields in raw:
+                items.append(read_item(entry_id, fields))
+        except LogTooNew as end:
+            self._end = end
+        if not items:
             return
-        items = [read_item(entry_id, fields) for entry_id, fields in raw]
         self._after = items[-1].id
         self._ready.extend(items)
         rows = sum(map(_rows, items))
@@ -115,7 +126,7 @@ def _rows(item: Item) -> int:
 
 
 def read_item(entry_id: str, fields: Mapping[str, str]) -> Item:
-    """An entry as it came, decoded where that is possible."""
+    """An entry as it came, decoded where that is possible. Raises LogTooNew."""
     try:
         return Item(entry_id, fields, decode(entry_id, fields))
     except LogCorrupt as why:

@@ -17,8 +17,8 @@ class Poison(Fault):
         fields: dict[Any, Any] = self.pick(
             {"x": "y"},
             {b"v": b"\xff\xfe", b"\x80": b"\x00"},
-            {"v": "9", "k": "pause"},
-            {"v": "1", "k": "steal", "e": "1", "d": "nosuch", "t": "5", "b": "1|1|0|0|0", "r": ""},
+            {"v": "nine", "k": "pause"},
+            {"v": "1", "k": "STEAL", "e": "1", "d": "nosuch", "t": "5", "b": "1|1|0|0|0", "r": ""},
             {
                 "v": "1",
                 "k": "pause",

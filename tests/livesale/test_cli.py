@@ -281,6 +281,7 @@ def test_doctor_finds_a_new_machine_in_order(livesale: Run, tmp_path: Path) -> N
         "quarantine": "good",
         "partitions": "good",
         "lag": "good",
+        "log": "good",
         "memory": "good",
     }
     # and: who only looks leaves nothing

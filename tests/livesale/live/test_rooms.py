@@ -16,8 +16,10 @@ from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
 from livesale.store.session import session
 from livesale.workers.writer import Writer
+from stock.ids import new_id
+from tests.livesale.later import later_version
 from tests.livesale.live.conftest import Show
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import reserve, running, until, until_written
 
 
 def test_every_state_has_wechat_s_number() -> None:
@@ -277,6 +279,21 @@ async def test_a_restock_from_the_room_is_done_once(show: Show, keeper: RoomKeep
         await show.act(f"drops/{drop_id}/restock", body, Idempotency_Key="k")
     back = await viewer.until("drop.returned")
     assert (back["remaining"], back["allotted"]) == (3, 5)
+
+
+async def test_a_room_goes_on_while_a_later_version_sells(show: Show, keeper: RoomKeeper) -> None:
+    # given a drop on air, and workers of a later version beside a keeper of this one
+    await show.act("start")
+    viewer = await show.viewer()
+    drop_id = await show.drop(allotted=2, buyer_limit=2)
+    await show.act(f"drops/{drop_id}/open")
+    await viewer.until("drop.open")
+    later = later_version(show.api.deployment)
+    # when they sell, then viewers are told what came of it
+    await reserve(later, drop_id, ["ann", "bob"])
+    assert (await viewer.until("drop.sold_out"))["drop_id"] == drop_id
+    await later.engine.adjust_drop(drop_id, new_id(), 3, "one more box")
+    assert (await viewer.until("drop.returned"))["remaining"] == 3
 
 
 async def test_a_drop_may_be_made_for_a_room_and_its_claims_know_it(show: Show) -> None:

@@ -1,0 +1,176 @@
+"""`livesale quarantine …`: entries of the log that were put aside."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from livesale.cli.faults import BROKEN
+from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
+from livesale.cli.opened import with_deployment
+
+if TYPE_CHECKING:
+    from livesale.deployment import Deployment
+    from livesale.quarantine import Outcome, Place
+    from livesale.store.quarantine import Aside
+
+SHOWN = 1_000  # entries that are listed
+LONGEST_NOTE = 200
+
+Entry = Annotated[str, Argument(metavar="ENTRY", help="PARTITION:ID, such as 0:1790000-0")]
+Note = Annotated[str, Option("--note", help="Why: it is kept with the entry")]
+
+group = typer.Typer(no_args_is_help=True, help="Look at entries of the log that were put aside.")
+
+
+@group.callback()
+def quarantine() -> None:
+    """Look at entries of the log that were put aside, and replay them."""
+
+
+@group.command("list")
+def list_entries(
+    every: Annotated[bool, Option("--all", help="Also what was replayed or dismissed")] = False,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List what is aside, in the order of the logs: at most 1,000."""
+    from livesale.cli.quarantine_tables import print_entries
+    from livesale.cli.tables import print_json
+
+    async def read(deployment: "Deployment") -> "list[Aside]":
+        from livesale.store import quarantine as store
+        from livesale.store.database import transaction
+
+        states = tuple(store.QuarantineState) if every else (store.QuarantineState.ASIDE,)
+        async with transaction(deployment.sql, write=False) as connection:
+            return await store.page(connection, count=SHOWN, states=states)
+
+    found = with_deployment(read, redis, sql, data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        print_entries(found)
+
+
+@group.command()
+def show(
+    entry: Entry,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show one entry whole: its fields, why it was put aside, what became of it."""
+    from livesale.cli.quarantine_tables import print_entry
+    from livesale.cli.tables import print_json
+
+    place = _place(entry)
+
+    async def read(deployment: "Deployment") -> "Aside":
+        from livesale.quarantine import find
+
+        return await find(deployment, place)
+
+    found = with_deployment(read, redis, sql, data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        print_entry(found)
+
+
+@group.command()
+def replay(
+    entries: Annotated[
+        list[str] | None, Argument(metavar="[ENTRY]...", help="PARTITION:ID, such as 0:1790000-0")
+    ] = None,
+    every: Annotated[bool, Option("--all", help="All that are aside")] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would fit, and change nothing")
+    ] = False,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Put entries that were set aside wrongly into SQL, each exactly once, in the order of the log.
+
+    What does not fit is refused with the reason, and exit 1; the others are done. Safe to run
+    twice, twice at once, and to kill.
+    """
+    from livesale.cli.quarantine_tables import print_outcomes
+    from livesale.cli.tables import print_json
+
+    places = [_place(text) for text in entries or []]
+    if bool(places) == every:
+        raise typer.BadParameter("Name entries, or say --all.")
+
+    async def run(deployment: "Deployment") -> "list[Outcome]":
+        from livesale.quarantine import all_aside, replay
+
+        chosen = await all_aside(deployment) if every else places
+        return await replay(deployment, chosen, dry_run=dry_run)
+
+    outcomes = with_deployment(run, redis, sql, data_dir)
+    if as_json:
+        print_json(outcomes)
+    else:
+        print_outcomes(outcomes, dry_run=dry_run)
+    if any(outcome.result == "refused" for outcome in outcomes):
+        raise typer.Exit(BROKEN)
+
+
+@group.command()
+def dismiss(
+    entry: Entry,
+    note: Note,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say that an entry has no effect: hands wrote it. It stays in SQL, and nobody is warned."""
+    _decide("dismiss", entry, note, redis, sql, data_dir)
+    typer.echo(f"{entry} is dismissed.")
+
+
+@group.command()
+def add(
+    entry: Entry,
+    note: Note,
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Put the entry aside that SQL stands in front of, though a later version may have written it.
+
+    Only for what hands wrote: an entry of a later version is taken by its writer.
+    """
+    _decide("put_aside", entry, note, redis, sql, data_dir)
+    typer.echo(f"{entry} is aside: the writer goes on behind it.")
+
+
+def _decide(
+    verb: str, entry: str, note: str, redis: str | None, sql: str | None, data_dir: Path | None
+) -> None:
+    place = _place(entry)
+    if not 1 <= len(note) <= LONGEST_NOTE:
+        raise typer.BadParameter(f"A note has 1 to {LONGEST_NOTE} characters.")
+
+    async def run(deployment: "Deployment") -> None:
+        from livesale import quarantine as use_cases
+
+        await getattr(use_cases, verb)(deployment, place, note)
+
+    with_deployment(run, redis, sql, data_dir)
+
+
+def _place(text: str) -> "Place":
+    from livesale.quarantine import parse_place
+
+    try:
+        return parse_place(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
