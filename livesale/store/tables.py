@@ -402,7 +402,7 @@ operator_actions = Table(
     Column("object_id", String(80), nullable=False),  # what it was done to; empty for what it made
     Column("asked", Text, nullable=False),  # JSON: the ids and the body of the request
     Column("request_id", String(64), nullable=False),
-    Column("outcome", State, nullable=False),  # livesale.store.actions.Outcome
+    Column("outcome", String(16), nullable=False),  # livesale.store.actions.Outcome
     Column("code", String(40), nullable=False),  # of the problem, or the status of the answer
     Column("ended_ms", BigInteger, nullable=True),
     Index("operator_actions_by_actor", "actor", "action_id"),
