@@ -36,6 +36,7 @@ from livesale.startup import check_durability, check_eviction, check_server, che
 from livesale.store.database import sqlite_file
 from livesale.store.schema import migrate, progress
 from livesale.store.tables import log_offsets
+from livesale.store.writing import find_refusal
 from stock.keyspace import Keyspace
 
 __all__ = ["Finding", "Verdict", "examine"]
@@ -86,6 +87,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield tables
         if tables.verdict is not Verdict.GOOD:
             return
+        yield await _writing(sql)
         for finding in await readiness.leftovers(sql):
             yield finding
         if redis is not None:
@@ -127,6 +129,14 @@ async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
     if found.is_head:
         return _good("tables", f"at revision {found.revision}")
     return problem("tables", *found.explain())
+
+
+async def _writing(sql: AsyncEngine) -> Finding:
+    refusal = await find_refusal(sql)
+    if not refusal:
+        return _good("writing", "the database takes writes")
+    cure = "Name the primary, or let it write: read_only, the user's rights, the file's mode."
+    return problem("writing", f"the database answers, and refuses writes: {refusal}", cure)
 
 
 async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:

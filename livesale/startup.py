@@ -106,6 +106,10 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
                 text("SELECT VERSION(), @@innodb_flush_log_at_trx_commit")
             )
             version, flush = row.one()
+            row = await connection.execute(
+                text("SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')")
+            )
+            logs = {str(name): str(value) for name, value in row}
     except (DBAPIError, OSError, TimeoutError) as error:
         raise unreachable_sql(error) from None
     oldest = OLDEST_MARIADB if "MariaDB" in version else OLDEST_MYSQL
@@ -116,6 +120,12 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
             SQL_URL,
             f"innodb_flush_log_at_trx_commit is {flush}: a crash could lose orders",
             "Run SET GLOBAL innodb_flush_log_at_trx_commit=1 there, and put it into its my.cnf.",
+        )
+    if logs.get("log_bin") == "ON" and logs.get("binlog_format") == "STATEMENT":
+        raise Refused(
+            SQL_URL,
+            "binlog_format is STATEMENT: the database refuses every write at READ COMMITTED",
+            "Run SET GLOBAL binlog_format = MIXED there, and put it into its my.cnf.",
         )
     return str(version) if "MariaDB" in version else f"MySQL {version}"
 

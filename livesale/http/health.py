@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from livesale import metrics
 from livesale.deployment import Deployment
@@ -22,6 +23,7 @@ from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
 from livesale.store.tables import log_offsets
+from livesale.store.writing import find_refusal
 from livesale.tasks import TABLE
 from stock.entries import why_too_new
 from stock.errors import StockError
@@ -30,6 +32,7 @@ from stock.log import LogReader
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
+REMEMBER_WRITING_S = 2.0  # whether SQL takes writes
 REMEMBER_SIBLINGS_S = 1.0  # what the other processes here said of their tasks
 BEHIND_MS = 10_000  # a writer further behind than this is said to be
 TOO_NEW_MS = 2_000  # an entry of a later version that waits for longer has no writer that knows it
@@ -87,6 +90,7 @@ class Health:
         self._draining = draining
         self._loader = ScriptLoader(deployment.settings, deployment.redis)
         self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
+        self._writing = Fresh(self._ask_writing, ttl_s=REMEMBER_WRITING_S, max_found=1)
         self._siblings = Fresh(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
 
     async def ready(self) -> Ready:
@@ -158,7 +162,21 @@ class Health:
                 rows = (await connection.execute(query)).all()
         except (StoreUnavailable, TimeoutError) as error:
             return Check(False, f"away ({str(error) or 'no answer'}); sales go on"), {}
-        return Check(True), {partition: (offset, count) for partition, offset, count in rows}
+        writing = await self._writing.get("")
+        assert writing is not None  # noqa: S101  it always finds something to say
+        return writing, {partition: (offset, count) for partition, offset, count in rows}
+
+    async def _ask_writing(self, _key: str) -> Check:
+        """Whether SQL takes writes: one that only answers reads stops the writer and every order.
+
+        A refusal drops the connections, so that the next ones are made to the primary.
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                refusal = await find_refusal(self._deployment.sql)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return Check(True)  # it just answered: that it takes its time is the writer's to tell
+        return Check(not refusal, refusal and f"refuses writes ({refusal}); sales go on")
 
     async def _check_writer(
         self, offsets: dict[int, tuple[str, int]]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine import URL, AdaptedConnection
+from sqlalchemy.engine import URL, AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -103,6 +103,7 @@ def connect(
         event.listen(engine.sync_engine, "do_connect", _make_private)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "handle_error", _drop_refusing)
         return engine
     target, tls = _tls_of(target)
     engine = create_async_engine(
@@ -122,6 +123,7 @@ def connect(
     )
     event.listen(engine.sync_engine, "connect", _watch_mysql)
     event.listen(engine.sync_engine, "checkout", _check_mysql)
+    event.listen(engine.sync_engine, "handle_error", _drop_refusing)
     return engine
 
 
@@ -189,6 +191,35 @@ def _tls_of(target: URL) -> tuple[URL, dict[str, Any]]:
     from livesale.store.tls import connect_by_tls
 
     return target, {"ssl": sql_context(options), "async_creator_fn": connect_by_tls}
+
+
+# Of MySQL and MariaDB: not ready for queries (Galera), going down, read_only, a transaction that is
+# read-only, and a server that is.
+_REFUSES_WRITES = {1047, 1053, 1290, 1792, 1836}
+_DENIED = {1142, 1044, 1227}
+
+
+def refuses_writes(fault: BaseException | None) -> bool:
+    """Whether a driver's fault says that this server, or this file, takes no writes now."""
+    if fault is None:
+        return False
+    code = fault.args[0] if fault.args else None
+    return code in _REFUSES_WRITES or "readonly database" in str(fault)
+
+
+def lacks_right(fault: BaseException | None) -> bool:
+    """Whether a driver's fault says that this user may not do it."""
+    return fault is not None and bool(fault.args) and fault.args[0] in _DENIED
+
+
+def _drop_refusing(context: ExceptionContext) -> None:
+    """Replace every connection when one is refused a write: they outlive a planned switch.
+
+    Old connections go on reading from the old primary, and every write through them fails. The
+    next one is made anew, to whichever server the address names then.
+    """
+    if refuses_writes(context.original_exception):
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
 
 
 def _timeout_of(engine: AsyncEngine) -> float | None:

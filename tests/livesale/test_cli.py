@@ -98,7 +98,10 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "demo up serve writer keeper migrate token audit doctor recover load\n"
+    assert (
+        done.stdout
+        == "demo up serve writer keeper migrate token audit actions doctor recover load\n"
+    )
 
 
 def test_a_bad_setting_is_one_clear_paragraph(livesale: Run) -> None:
@@ -277,6 +280,7 @@ def test_doctor_finds_a_new_machine_in_order(livesale: Run, tmp_path: Path) -> N
         "rights": "good",
         "sql": "good",
         "tables": "good",
+        "writing": "good",
         "refunds": "good",
         "quarantine": "good",
         "partitions": "good",
