@@ -208,6 +208,7 @@ def _providers(settings: Settings) -> Iterator[LoginProvider]:
             secret=wechat.secret.get_secret_value(),
             base_url=wechat.base_url,
             timeout_s=wechat.timeout_ms / 1000,
+            proxy=wechat.proxy.get_secret_value(),
         )
 
 

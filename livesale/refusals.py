@@ -189,6 +189,7 @@ _SECRETS = {
     "old_api_v3_key",
     "hook_secret",
     "old_hook_secret",
+    "proxy",
 }
 
 

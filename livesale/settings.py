@@ -65,6 +65,14 @@ def _origins(texts: list[str]) -> list[str]:
     return texts
 
 
+def _proxy(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    if url and re.fullmatch(r"https?://[^\s/?#]+/?", url) is None:
+        raise ValueError("it is no proxy; write it like http://user:password@proxy.example:3128")
+    _address(url)
+    return secret
+
+
 def _template(url: str) -> str:
     if url and "{room_id}" not in url:
         raise ValueError("it has no {room_id}: all rooms would play the same")
@@ -140,6 +148,7 @@ class WeChatSettings(Section):
     secret: SecretStr
     base_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^https?://")
     timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
+    proxy: Annotated[SecretStr, AfterValidator(_proxy)]
 
 
 class PaymentSettings(Section):

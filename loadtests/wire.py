@@ -1,7 +1,7 @@
 """A WebSocket as a person of a load test uses it, whatever carries it."""
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import websocket
@@ -11,6 +11,15 @@ from loadtests.target import Target
 
 OPEN_S = 10.0
 NO_CODE = 1006  # the connection broke: nobody sends this one
+
+
+# Locust's HTTP follows no http_proxy, so neither does this. The library reads `http_no_proxy` only
+# where a proxy is named, which then is never used.
+_STRAIGHT: dict[str, Any] = {
+    "http_no_proxy": ["*"],
+    "http_proxy_host": "unused",
+    "http_proxy_port": 1,
+}
 
 
 class Gone(Exception):
@@ -51,6 +60,7 @@ class WebSocketWire:
                 timeout=OPEN_S,
                 header=[f"Authorization: Bearer {token}"] if token else [],
                 suppress_origin=True,
+                **_STRAIGHT,
             )
         except websocket.WebSocketBadStatusException as refused:
             raise Gone(refused.status_code) from None

@@ -22,7 +22,7 @@ from livesale.identity.errors import (
     LoginTooOften,
     LoginUnavailable,
 )
-from livesale.outgoing import open_session
+from livesale.outgoing import open_session, proxy_for
 from stock.ids import is_buyer_id
 
 _MAX_ANSWER_BYTES = 65_536
@@ -81,18 +81,21 @@ class WeChatLogin:
 
     name = "wechat"
 
-    def __init__(self, *, appid: str, secret: str, base_url: str, timeout_s: float) -> None:
+    def __init__(
+        self, *, appid: str, secret: str, base_url: str, timeout_s: float, proxy: str = ""
+    ) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._appid = appid
         self._secret = secret
         self._url = f"{base_url.rstrip('/')}/sns/jscode2session"
+        self._proxy = proxy_for(base_url, proxy)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._decoder = msgspec.json.Decoder(_WeChatAnswer)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """One client session for all logins. Cookies are nobody's business."""
-        async with open_session() as self._session:
+        async with open_session(proxy=self._proxy) as self._session:
             yield
         self._session = None
 

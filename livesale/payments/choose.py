@@ -12,4 +12,5 @@ def make_gateway(deployment: Deployment) -> PayGateway:
     settings = deployment.settings
     if settings.payments.gateway == "simulated":
         return SimulatedGateway(deployment.redis)
-    return WeChatPay(settings.wechatpay, load_keys(settings))
+    proxy = settings.wechat.proxy.get_secret_value()
+    return WeChatPay(settings.wechatpay, load_keys(settings), proxy=proxy)

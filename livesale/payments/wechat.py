@@ -64,10 +64,11 @@ class WeChatPay:
         settings: WeChatPaySettings,
         keys: WeChatPayKeys,
         now_s: Callable[[], float] = time,
+        proxy: str = "",
     ) -> None:
         self._settings = settings
         self._api = WeChatPayApi(
-            keys, settings.mchid, settings.base_url, settings.timeout_ms / 1000, now_s
+            keys, settings.mchid, settings.base_url, settings.timeout_ms / 1000, now_s, proxy
         )
         self.callbacks = CallbackReader(self._api, keys, settings.appid, settings.mchid)
 

@@ -17,7 +17,7 @@ from yarl import URL
 
 from livesale.answers import AnswerTooLarge, read_bounded
 from livesale.metrics import GATEWAY_FAULTS
-from livesale.outgoing import open_session
+from livesale.outgoing import open_session, proxy_for
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.wechat_signing import (
     answer_message,
@@ -58,10 +58,12 @@ class WeChatPayApi:
         base_url: str,
         timeout_s: float,
         now_s: Callable[[], float] = time.time,
+        proxy: str = "",
     ) -> None:
         self._keys = keys
         self._mchid = mchid
         self._base_url = base_url.rstrip("/")
+        self._proxy = proxy_for(base_url, proxy)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._now_s = now_s
         self._session: aiohttp.ClientSession | None = None
@@ -70,7 +72,7 @@ class WeChatPayApi:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         with ThreadPoolExecutor(THREADS, "wechatpay") as self._threads:
-            async with open_session() as self._session:
+            async with open_session(proxy=self._proxy) as self._session:
                 yield
         self._session = self._threads = None
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from livesale.answers import AnswerTooLarge, read_bounded
-from livesale.outgoing import open_session
+from livesale.outgoing import open_session, proxy_for
 from livesale.reminders.access_token import MAX_ANSWER_BYTES, AccessToken
 from livesale.reminders.messages import Delivery, Message, MessengerAway, Outcome
 from livesale.settings import Settings
@@ -44,6 +44,7 @@ class WeChatMessages:
         self._state = settings.reminders.mini_program
         timeout_s = wechat.timeout_ms / 1000
         self._url = f"{wechat.base_url.rstrip('/')}/cgi-bin/message/subscribe/send"
+        self._proxy = proxy_for(wechat.base_url, wechat.proxy.get_secret_value())
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._token = AccessToken(
             appid=wechat.appid,
@@ -54,7 +55,7 @@ class WeChatMessages:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with open_session(at_once=0) as self._session:
+        async with open_session(at_once=0, proxy=self._proxy) as self._session:
             yield
         self._session = None
 
