@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults cuts load bench bench-room check fmt recording lock clean
+.PHONY: help demo up test faults cuts load bench bench-room bench-history check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -37,6 +37,10 @@ bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--
 
 bench-room: .venv/.dev ## Measure a live room with 10,000 viewers; ARGS="--quick" for seconds
 	@$(bin)/python -m benchmarks.room $(ARGS)
+
+bench-history: .venv/.dev ## Measure audits beside 10,000 finished drops; ARGS="--drops 300" for seconds
+	@scripts/set_up_servers.sh
+	@$(bin)/python -m benchmarks.history $(ARGS)
 
 load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
 	@$(bin)/livesale load $(ARGS)

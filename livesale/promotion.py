@@ -3,6 +3,10 @@
 The new epoch in SQL fences the writer of the old primary, which may live on behind a broken link
 with a log that nobody will ever have. Redis gets it first: until SQL follows nothing can be sold.
 Whichever process dies in between, the next one that looks finishes it.
+
+Only drops that are not sealed are compared: the others have left Redis. A replica may have missed
+that of the last ones, so those that were sealed a short time ago are unsealed, and the keeper takes
+them out of the new primary and seals them again.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +17,8 @@ from sqlalchemy import update
 
 from livesale.errors import Refused
 from livesale.partitions import RECOVER, REDIS_URL, Look, look_at
-from livesale.store.database import snapshot, transaction
+from livesale.store.database import now_ms, snapshot, transaction
+from livesale.store.seals import unseal_recent
 from livesale.store.tables import log_offsets
 from stock.gateway import RedisEngine
 from stock.restorer import Restorer
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from livesale.deployment import Deployment
 
 ATTEMPTS = 10
+RECENT_MS = 3_600_000  # no replica in sync is further behind its primary
 
 
 class Promotion:
@@ -54,6 +60,7 @@ class Promotion:
                 .where(row.partition == look.partition, row.epoch == look.epoch)
                 .values(epoch=look.epoch + 1)
             )
+            await unseal_recent(connection, look.partition, now_ms() - RECENT_MS)
         parts = self._deployment
         return await look_at(parts.redis, parts.sql, parts.keyspace, look.partition)
 

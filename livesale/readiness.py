@@ -121,7 +121,7 @@ async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
         units = await connection.scalar(
             select(func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0))
             .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
-            .where(drops.c.state != "closed")
+            .where(drops.c.archived_ms.is_(None), drops.c.state != "closed")
         )
     needed = int(units or 0) * BYTES_PER_RESERVATION
     try:

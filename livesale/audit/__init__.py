@@ -3,6 +3,9 @@
 `audit()` answers with one line per promise. What it compares it compares exactly: SQL in one
 snapshot, Redis in one atomic step per drop, the log between the two. A check that cannot be made
 is reported as not holding, with the reason.
+
+Old drops cost nothing: those that are sealed (livesale.store.seals) are looked at by their seals,
+unless everything is asked for, and then each seal is held against the rows it covers.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.audit import books, holdings, liveness, orders, reservations
+from livesale.audit import books, holdings, liveness, orders, reservations, seals
 from livesale.audit.check import CannotCheck, Check, unmade, verdict
 from livesale.audit.instant import Instant, take_instant
 from livesale.audit.tail import LogTrimmed, TailTooLong
@@ -28,15 +31,18 @@ __all__ = ["Check", "audit"]
 
 SNAPSHOTS = 10
 LATER_S = 0.2  # before another snapshot, where the log had what this version does not know
-ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "log")
+ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "log")
 
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
 
 
-async def audit(deployment: Deployment, *, settle_s: float = 10.0) -> list[Check]:
-    """Check I1 to I11 and report the quarantine; `settle_s` is what the writer gets to catch up.
+async def audit(
+    deployment: Deployment, *, settle_s: float = 10.0, full: bool = False
+) -> list[Check]:
+    """Check I1 to I11 and the seals, and report the quarantine.
 
-    The first check waits up to that long when nothing writes; the others do not need a writer.
+    `settle_s` is what the writer gets to catch up: the first check waits up to that long when
+    nothing writes, the others do not need a writer. `full` reads the rows of sealed drops, too.
     """
     reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
     try:
@@ -47,21 +53,22 @@ async def audit(deployment: Deployment, *, settle_s: float = 10.0) -> list[Check
         checks += await _guarded(
             [
                 *(books.I1, books.I2, books.I3, reservations.I4, orders.I5, reservations.I6),
-                *(orders.I7, orders.I8, books.I10, orders.I11, orders.QUARANTINE),
+                *(orders.I7, orders.I8, books.I10, orders.I11),
+                *(seals.SEAL, orders.QUARANTINE),
             ],
-            lambda: _compare(deployment, reader),
+            lambda: _compare(deployment, reader, full),
         )
     finally:
         await reader.aclose()
     return sorted(checks, key=lambda check: ORDER.index(check.invariant))
 
 
-async def _compare(deployment: Deployment, reader: "Redis") -> list[Check]:
+async def _compare(deployment: Deployment, reader: "Redis", full: bool) -> list[Check]:
     too_new: LogTooNew | None = None
     for _ in range(SNAPSHOTS):
         async with snapshot(deployment.sql) as connection:
             try:
-                instant = await take_instant(deployment, reader, connection)
+                instant = await take_instant(deployment, reader, connection, full=full)
             except LogTrimmed:
                 continue  # the writer was faster: a younger snapshot
             except LogTooNew as end:
@@ -81,9 +88,10 @@ async def _checks(
     made: list[tuple[tuple[str, str], Callable[[], Awaitable[Check]]]] = [
         (books.I2, lambda: books.check_ledger(connection, instant)),
         (reservations.I6, lambda: reservations.check_orders(connection, instant)),
-        (orders.I7, lambda: orders.check_endings(connection)),
-        (orders.I8, lambda: orders.check_payments(connection)),
-        (orders.I11, lambda: orders.check_opening(connection)),
+        (orders.I7, lambda: orders.check_endings(connection, instant)),
+        (orders.I8, lambda: orders.check_payments(connection, instant)),
+        (orders.I11, lambda: orders.check_opening(connection, instant)),
+        (seals.SEAL, lambda: seals.check_seals(connection, instant.full)),
         (orders.QUARANTINE, lambda: orders.report_quarantine(connection)),
         (books.I10, lambda: books.check_places(deployment, reader, instant)),
         (orders.I5, lambda: _check_limits(deployment, reader, connection, instant)),
@@ -97,10 +105,12 @@ async def _checks(
 async def _check_limits(
     deployment: Deployment, reader: "Redis", connection: AsyncConnection, instant: Instant
 ) -> Check:
-    broken = await orders.over_the_limit(connection)
+    broken = await orders.over_the_limit(connection, instant)
     broken += await holdings.over_the_limit_in_redis(deployment, reader, instant)
     buyers = sum(view.snapshot.buyers for view in instant.drops.values() if view.snapshot)
-    return verdict(*orders.I5, broken, f"{counted(buyers, 'buyer')}, in SQL and in Redis")
+    return verdict(
+        *orders.I5, broken, f"{counted(buyers, 'buyer')}, in SQL and in Redis{instant.besides}"
+    )
 
 
 async def _one(make: Callable[[], Awaitable[Check]]) -> list[Check]:

@@ -1,14 +1,14 @@
 """I1, I2 and I3: the counters on both sides. I10: the places in the log."""
 
 from redis.asyncio import Redis
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import Check, verdict
 from livesale.audit.instant import DropView, Instant
 from livesale.deployment import Deployment
 from livesale.store.plan import shift
-from livesale.store.tables import stock_ledger
+from livesale.store.ranges import portions
+from livesale.store.wrong_rows import ledger_sums
 from livesale.wording import counted
 from stock.books import Books
 from stock.ids import id_key
@@ -29,29 +29,31 @@ def check_balance(instant: Instant) -> Check:
         if view.sql_books is not None and not view.sql_books.balanced
     ]
     seen = sum(view.snapshot is not None for view in instant.drops.values())
-    return verdict(*I1, broken, f"{counted(seen, 'drop')} in Redis, {len(instant.drops):,} in SQL")
+    fine = f"{counted(seen, 'drop')} in Redis, {len(instant.drops):,} in SQL{instant.besides}"
+    return verdict(*I1, broken, fine)
 
 
 async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
     """I2: the sums of all movements of a drop are its books, in one SQL snapshot."""
-    moved = stock_ledger.c
-    parts = [func.sum(moved[name]) for name in ("available", "held", "sold", "burned")]
-    found = await connection.execute(
-        select(moved.drop_id, func.count(), *parts).group_by(moved.drop_id)
-    )
-    sums, rows = {}, 0
-    for drop_id, count, *counts in found:
-        counters = [int(part) for part in counts]
-        sums[drop_id] = Books(sum(counters), *counters)
-        rows += count
+    sums: dict[str, tuple[Books, int]] = {}
+    for some in portions(instant.some):
+        sums |= await ledger_sums(connection, some)
     held = {view.drop_id: view.sql_books for view in instant.drops.values() if view.sql_books}
     broken = [
-        f"{drop_id}: the ledger adds up to {show(sums.get(drop_id))}, the books say "
-        f"{show(held.get(drop_id))}"
-        for drop_id in sorted(sums.keys() | held.keys())
-        if sums.get(drop_id, Books()) != held.get(drop_id)
+        f"{view.drop_id} has books and is no drop"
+        for view in instant.drops.values()
+        if not view.sql_state
     ]
-    return verdict(*I2, broken, f"{counted(rows, 'movement')} of {counted(len(sums), 'drop')}")
+    for drop_id in sorted(sums.keys() | held.keys()):
+        moved, _ = sums.get(drop_id, (Books(), 0))
+        if moved != held.get(drop_id):
+            broken.append(
+                f"{drop_id}: the ledger adds up to {show(moved)}, the books say "
+                f"{show(held.get(drop_id))}"
+            )
+    rows = sum(count for _, count in sums.values())
+    seen = f"{counted(rows, 'movement')} of {counted(len(sums), 'drop')}{instant.besides}"
+    return verdict(*I2, broken, seen)
 
 
 def check_sides(instant: Instant) -> Check:
@@ -59,7 +61,7 @@ def check_sides(instant: Instant) -> Check:
     broken = [text for view in instant.drops.values() if (text := _difference(view))]
     units = sum(view.snapshot.terms.allotted for view in instant.drops.values() if view.snapshot)
     seen = f"{counted(len(instant.drops), 'drop')}, {counted(units, 'unit')}, exact at an instant"
-    return verdict(*I3, broken, seen)
+    return verdict(*I3, broken, f"{seen}{instant.besides}")
 
 
 def _difference(view: DropView) -> str:

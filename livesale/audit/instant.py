@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.audit.tail import read_tail
 from livesale.deployment import Deployment
 from livesale.store.ledger import Position
+from livesale.store.ranges import Some
 from livesale.store.states import DRAFT
 from livesale.store.tables import books, drops, log_offsets
 from stock.books import Books
@@ -39,7 +40,7 @@ class DropView(Struct):
     """One drop from both sides. `moved` is what the log behind SQL adds up to the snapshot."""
 
     drop_id: str
-    partition: int
+    partition: int | None  # None, as the empty state, for books without a drop
     sql_state: str
     sql_books: Books | None
     snapshot: Snapshot | None
@@ -75,9 +76,22 @@ class Behind(Struct):
 
 
 class Instant(Struct):
+    """`full` when it has every drop that was ever opened, else those that are not sealed."""
+
     positions: dict[int, Position]
     drops: dict[str, DropView]
+    full: bool
     behind: Behind = field(default_factory=Behind)
+
+    @property
+    def some(self) -> Some:
+        """Whose rows a check looks at: None for every row there is."""
+        return None if self.full else list(self.drops)
+
+    @property
+    def besides(self) -> str:
+        """What a check says of the drops that it did not look at."""
+        return "" if self.full else "; sealed drops by their seals"
 
 
 async def take_instant(
@@ -85,8 +99,10 @@ async def take_instant(
     reader: "Redis",
     connection: AsyncConnection,
     partition: int | None = None,
+    *,
+    full: bool = False,
 ) -> Instant:
-    """Look at everything once, or at one partition.
+    """Look once at the drops that are not sealed, of all partitions or of one; `full` at all drops.
 
     `connection` is a snapshot that has not read anything yet.
 
@@ -96,7 +112,7 @@ async def take_instant(
     row = log_offsets.c
     found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
     positions = {number: Position(*rest) for number, *rest in found if partition in (None, number)}
-    instant = Instant(positions, await _sql_drops(connection, partition))
+    instant = Instant(positions, await _sql_drops(connection, partition, full), full)
     for view in instant.drops.values():
         try:
             view.snapshot = await deployment.engine.snapshot(view.drop_id)
@@ -108,17 +124,30 @@ async def take_instant(
     return instant
 
 
-async def _sql_drops(connection: AsyncConnection, partition: int | None) -> dict[str, DropView]:
+async def _sql_drops(
+    connection: AsyncConnection, partition: int | None, full: bool
+) -> dict[str, DropView]:
     counters = [books.c[name] for name in Books.__struct_fields__]
-    query = (
-        select(drops.c.drop_id, drops.c.partition, drops.c.state, *counters)
-        .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+    columns = (drops.c.partition, drops.c.state, *counters)
+    join = books.c.drop_id == drops.c.drop_id
+    opened = (
+        select(drops.c.drop_id, *columns)
+        .select_from(drops.outerjoin(books, join))
         .where(drops.c.state != DRAFT)
     )
+    queries = [opened]
+    if not full:
+        # Each of the two conditions is an index: sealed drops are not even passed by.
+        unsealed = select(books.c.drop_id, *columns).select_from(books.outerjoin(drops, join))
+        queries = [
+            opened.where(drops.c.archived_ms.is_(None)),
+            unsealed.where(books.c.sealed_ms.is_(None)),
+        ]
     if partition is not None:
-        query = query.where(drops.c.partition == partition)
+        queries = [query.where(drops.c.partition == partition) for query in queries]
     return {
-        drop_id: DropView(drop_id, number, state, _books(counts), None)
+        drop_id: DropView(drop_id, number, state or "", _books(counts), None)
+        for query in queries
         for drop_id, number, state, *counts in await connection.execute(query)
     }
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import CannotCheck, Check, verdict
@@ -19,7 +19,9 @@ from livesale.audit.tail import LogTrimmed, read_tail
 from livesale.deployment import Deployment
 from livesale.store import ledger
 from livesale.store.database import snapshot, transaction
+from livesale.store.ranges import portions
 from livesale.store.tables import orders
+from livesale.store.wrong_rows import OrderSums, order_sums, orders_off_books, strange_orders
 from livesale.wording import counted
 from stock.errors import LogTooNew
 from stock.ids import drop_of
@@ -56,39 +58,33 @@ async def check_reservations(deployment: Deployment, reader: "Redis", instant: I
 
 
 async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
-    """I6: at the instant, SQL has no more orders, nor more units held or sold, than Redis."""
-    counts, units = await _order_sums(connection)
-    broken = []
+    """I6: at the instant, SQL has no more orders, nor more units held or sold, than Redis.
+
+    Of a drop that has left Redis, SQL has as many units as its books say.
+    """
+    sums: dict[str, OrderSums] = {}
+    for some in portions(instant.some):
+        sums |= await order_sums(connection, some)
+    broken = await strange_orders(connection) if instant.full else []
     for view in instant.drops.values():
+        found = sums.get(view.drop_id, OrderSums())
         if view.snapshot is None:
+            if view.sql_books is not None:
+                broken += orders_off_books(view.drop_id, found, view.sql_books)
             continue
-        found = counts.get(view.drop_id, 0) + view.reserved
-        if found > view.snapshot.reservations:
+        count = found.count + view.reserved
+        if count > view.snapshot.reservations:
             broken.append(
-                f"{view.drop_id}: {found} orders, {view.snapshot.reservations} reservations"
+                f"{view.drop_id}: {count} orders, {view.snapshot.reservations} reservations"
             )
-        redis = {HoldState.HELD: view.snapshot.held, HoldState.SOLD: view.snapshot.sold}
-        behind = {HoldState.HELD: view.moved.held, HoldState.SOLD: view.moved.sold}
-        for state, limit in redis.items():
-            total = units.get((view.drop_id, state), 0) + behind[state]
-            if total > limit:
-                broken.append(f"{view.drop_id}: {total} units {state} in SQL, {limit} in Redis")
-    return verdict(*I6, broken, counted(sum(counts.values()), "order"))
-
-
-async def _order_sums(
-    connection: AsyncConnection,
-) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """Orders by drop, and units by drop and state."""
-    query = select(
-        orders.c.drop_id, orders.c.state, func.count(), func.sum(orders.c.quantity)
-    ).group_by(orders.c.drop_id, orders.c.state)
-    counts: dict[str, int] = {}
-    units: dict[tuple[str, str], int] = {}
-    for drop_id, state, count, quantity in await connection.execute(query):
-        counts[drop_id] = counts.get(drop_id, 0) + count
-        units[drop_id, state] = int(quantity)
-    return counts, units
+        for state, units, limit in (
+            (HoldState.HELD, found.held + view.moved.held, view.snapshot.held),
+            (HoldState.SOLD, found.sold + view.moved.sold, view.snapshot.sold),
+        ):
+            if units > limit:
+                broken.append(f"{view.drop_id}: {units} units {state} in SQL, {limit} in Redis")
+    total = sum(found.count for found in sums.values())
+    return verdict(*I6, broken, f"{counted(total, 'order')}{instant.besides}")
 
 
 async def _scan(

@@ -10,6 +10,7 @@ from livesale.partitions import SQL_URL, look_at
 from livesale.recovery.misfit import MEND, find_misfit
 from livesale.store.database import snapshot
 from livesale.store.ledger import Position, position
+from livesale.store.ranges import of_some, portions
 from livesale.store.tables import books, drops, orders
 from livesale.workers.tail import read_item
 from stock.entries import Confirmed, Reserved
@@ -64,11 +65,11 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
             .where(here)
         )
         count, held, sold = counted.one()
-        ordered = await connection.scalar(
-            select(func.count())
-            .select_from(orders.join(drops, drops.c.drop_id == orders.c.drop_id))
-            .where(here)
-        )
+        drop_ids = (await connection.scalars(select(drops.c.drop_id).where(here))).all()
+        ordered = 0
+        for some in portions(drop_ids):
+            query = select(func.count()).where(of_some(orders.c.order_id, some))
+            ordered += await connection.scalar(query) or 0
         misfit = await find_misfit(connection, partition, place)
     gap = await find_gap(redis, reader, place)
     left, too_new = await _left(reader, place.offset)
@@ -85,7 +86,7 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
         left_reservations=left[1],
         left_payments=left[2],
         drops=count,
-        orders=ordered or 0,
+        orders=ordered,
         held_units=int(held or 0),
         sold_units=int(sold or 0),
         unknown=_unknown(gap, place),

@@ -4,6 +4,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.store.ledger import Position
+from livesale.store.ranges import of_some, portions
 from livesale.store.tables import books, drops, orders
 from livesale.wording import counted
 from stock.books import Books
@@ -29,14 +30,14 @@ async def find_misfit(connection: AsyncConnection, partition: int, place: Positi
     )
     held = {drop_id: Books(*map(int, counts)) for drop_id, *counts in rows}
     units: dict[tuple[str, str], int] = {}
-    sums = await connection.execute(
-        select(orders.c.drop_id, orders.c.state, func.sum(orders.c.quantity))
-        .select_from(orders.join(drops, drops.c.drop_id == orders.c.drop_id))
-        .where(here)
-        .group_by(orders.c.drop_id, orders.c.state)
-    )
-    for drop_id, state, quantity in sums:
-        units[drop_id, state] = int(quantity)
+    for some in portions(list(held)):
+        sums = await connection.execute(
+            select(orders.c.drop_id, orders.c.state, func.sum(orders.c.quantity))
+            .where(of_some(orders.c.order_id, some))
+            .group_by(orders.c.drop_id, orders.c.state)
+        )
+        for drop_id, state, quantity in sums:
+            units[drop_id, state] = int(quantity)
     strange = sorted({state for _, state in units} - set(_STATES))
     if strange:
         return f"this version knows no order that is {', '.join(strange)}"

@@ -104,14 +104,19 @@ async def find_campaign(connection: AsyncConnection, campaign_id: str) -> Campai
 async def list_campaigns(
     connection: AsyncConnection, *, closing_after_ms: int, after: tuple[int, str], limit: int
 ) -> list[Campaign]:
-    """Campaigns that are not over, by opens_ms and id, beyond the key `after`."""
+    """Campaigns that are not over, by opens_ms and id, beyond the key `after`.
+
+    They are found by their end: in the order of their opening, the database would pass by all that
+    are over. The sum keeps it from the index of that order.
+    """
+    opens_ms = campaigns.c.opens_ms + 0
     query = (
         select(campaigns)
         .where(
             campaigns.c.closes_ms > closing_after_ms,
-            _beyond(campaigns.c.opens_ms, campaigns.c.campaign_id, after),
+            _beyond(opens_ms, campaigns.c.campaign_id, after),
         )
-        .order_by(campaigns.c.opens_ms, campaigns.c.campaign_id)
+        .order_by(opens_ms, campaigns.c.campaign_id)
         .limit(limit)
     )
     return [Campaign(*row) for row in await connection.execute(query)]

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.store import tables
 from livesale.store.plan import BooksStep, Contradiction, Plan, Row, StateStep
+from livesale.store.seals import UNSEALED
 from stock.books import Books
 
 ROWS_PER_STATEMENT = 500  # 200 to 500 is where multi-row inserts are fastest
@@ -158,6 +159,8 @@ _BOOKS_STEP = (
         *(tables.books.c[name] == bindparam(f"old_{name}") for name in Books.__struct_fields__),
     )
     .values({name: bindparam(name) for name in Books.__struct_fields__})
+    # Every entry of the log comes through here: a drop that changes is no longer sealed.
+    .values(UNSEALED)
 )
 _MOVE = (
     update(tables.orders)

@@ -19,6 +19,7 @@ from livesale.store.refund_states import (
     WATCHED,
     is_doubted,
 )
+from livesale.store.seals import unseal_drop_of
 from livesale.store.tables import payments, refunds
 
 TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
@@ -172,7 +173,11 @@ async def note_error(connection: AsyncConnection, refund_no: str, error: str, at
 async def add_refund(
     connection: AsyncConnection, paid: Paid, refund_no: str, reason: str, note: str, at_ms: int
 ) -> None:
-    """The one refund of a payment, whole. Raises IntegrityError when it has one."""
+    """The one refund of a payment, whole; its drop is no longer sealed.
+
+    Raises IntegrityError when the payment has one.
+    """
+    await unseal_drop_of(connection, paid.order_id)
     await connection.execute(
         insert(refunds),
         {
@@ -190,7 +195,11 @@ async def add_refund(
 
 
 async def add_stray_payment(connection: AsyncConnection, paid: Paid, at_ms: int) -> None:
-    """Money for an order that nobody knows. Raises IntegrityError when it is noted already."""
+    """Money for an order that nobody knows; its drop, if there is one, is no longer sealed.
+
+    Raises IntegrityError when it is noted already.
+    """
+    await unseal_drop_of(connection, paid.order_id)
     row = {name: getattr(paid, name) for name in Paid.__struct_fields__}
     await connection.execute(insert(payments), row | {"created_ms": at_ms})
 

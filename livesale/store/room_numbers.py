@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
-    ColumnElement,
     Table,
     and_,
     case,
@@ -17,13 +16,13 @@ from sqlalchemy import (
     false,
     func,
     insert,
-    or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.store.ranges import of_drops
 from livesale.store.refunds import SALES
 from livesale.store.tables import (
     orders,
@@ -144,7 +143,7 @@ async def reserved_by_minute(
     minute = _minute(orders.c.created_ms)
     query = (
         select(orders.c.drop_id, minute, *_SUMS)
-        .where(_of_drops(orders.c.order_id, drop_ids))
+        .where(of_drops(orders.c.order_id, drop_ids))
         .group_by(orders.c.drop_id, minute)
     )
     return [_sold(row) for row in await connection.execute(query)]
@@ -157,7 +156,7 @@ async def paid_by_minute(connection: AsyncConnection, drop_ids: Sequence[str]) -
         select(orders.c.drop_id, minute, *_SUMS)
         .select_from(payments.join(orders, orders.c.order_id == payments.c.order_id))
         .where(
-            _of_drops(payments.c.order_id, drop_ids),
+            of_drops(payments.c.order_id, drop_ids),
             payments.c.result.in_(SALES),
             orders.c.state == HoldState.SOLD,
         )
@@ -171,16 +170,10 @@ async def buyers_of(connection: AsyncConnection, drop_ids: Sequence[str]) -> Buy
     paid = case((orders.c.state == HoldState.SOLD, orders.c.buyer_id))
     held = func.coalesce(func.sum(case((orders.c.state == HoldState.HELD, 1), else_=0)), 0)
     query = select(func.count(distinct(orders.c.buyer_id)), func.count(distinct(paid)), held).where(
-        _of_drops(orders.c.order_id, drop_ids)
+        of_drops(orders.c.order_id, drop_ids)
     )
     reserved, bought, waiting = (await connection.execute(query)).one()
     return Buyers(int(reserved), int(bought), int(waiting))
-
-
-def _of_drops(order_id: Any, drop_ids: Sequence[str]) -> ColumnElement[bool]:
-    """By the primary key: an order's id begins with its drop's. `.` comes behind `-`."""
-    ranges = [and_(order_id > f"{drop_id}-", order_id < f"{drop_id}.") for drop_id in drop_ids]
-    return or_(*ranges) if ranges else false()
 
 
 def _minute(column: Any) -> Any:

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.store.errors import SchemaTooNew
 from livesale.store.tables import metadata
 
-HEAD = "0013_quarantine_states"  # the last of the migrations
+HEAD = "0014_seals"  # the last of the migrations
 
 # Alembic's own table, as it makes it.
 _revisions = Table(
@@ -197,6 +197,8 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
         raise TimeoutError("another process has been migrating this database for a minute")
     try:
         yield
+        # The last revision is in no DDL's commit: who has the lock next must see it.
+        connection.execute(text("COMMIT"))
     finally:
         with suppress(SQLAlchemyError):  # the session may be dead: then so is the lock
             connection.execute(text(f"SELECT RELEASE_LOCK({LOCK_NAME})"))

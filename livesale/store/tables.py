@@ -61,6 +61,7 @@ campaigns = Table(
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Index("campaigns_by_time", "opens_ms", "campaign_id"),
+    Index("campaigns_by_end", "closes_ms"),
 )
 
 # The catalogue and the rules. state: draft (only in SQL) → opening (on its way into Redis) → open
@@ -87,6 +88,7 @@ drops = Table(
     Column("room_id", Id, nullable=True),  # the live room it is sold in, if any
     Index("drops_by_campaign", "campaign_id", "drop_id"),
     Index("drops_by_room", "room_id", "drop_id"),
+    Index("drops_by_archive", "archived_ms", "state"),
 )
 
 books = Table(
@@ -98,6 +100,37 @@ books = Table(
     Column("held", BigInteger, nullable=False),
     Column("sold", BigInteger, nullable=False),
     Column("burned", BigInteger, nullable=False),
+    # When the drop was sealed. Whatever changes a row of the drop sets it to NULL again, and
+    # clears the claim of a keeper that was about to seal it, in the same transaction.
+    Column("sealed_ms", BigInteger, nullable=True),
+    Column("seal_claim", String(24), nullable=False, server_default=""),
+    Index("books_by_seal", "sealed_ms"),
+)
+
+# What SQL held of a finished drop when it was sealed: sums and hashes (livesale.store.seals). A row
+# counts while `sealed_ms` is that of the books; else the drop has changed and is sealed again.
+seals = Table(
+    "seals",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("sealed_ms", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),  # how the hashes are made
+    Column("allotted", BigInteger, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+    Column("orders", BigInteger, nullable=False),  # this and the next three count rows
+    Column("movements", BigInteger, nullable=False),
+    Column("payments", BigInteger, nullable=False),
+    Column("refunds", BigInteger, nullable=False),
+    Column("ordered_fen", BigInteger, nullable=False),  # of sold orders
+    Column("paid_fen", BigInteger, nullable=False),  # of payments, those that go back too
+    Column("back_fen", BigInteger, nullable=False),  # of refunds
+    Column("terms_hash", String(32), nullable=False),
+    Column("orders_hash", String(32), nullable=False),
+    Column("movements_hash", String(32), nullable=False),
+    Column("payments_hash", String(32), nullable=False),
+    Column("refunds_hash", String(32), nullable=False),
 )
 
 orders = Table(
@@ -183,6 +216,9 @@ refunds = Table(
     Column("updated_ms", BigInteger, nullable=False, server_default="0"),
     Index("refunds_by_next", "state", "next_ms"),
     Index("refunds_by_order", "order_id"),
+    Index("refunds_by_time", "created_ms", "refund_no"),
+    Index("refunds_by_state", "state", "created_ms", "refund_no"),
+    Index("refunds_by_reason", "reason"),
 )
 
 # One row per partition: which part of which log this database holds. Its lock fences a second

@@ -62,7 +62,7 @@ class KeeperMetrics:
         )
         self.archived = Counter(
             "livesale_keeper_archived_total",
-            "Finished drops taken out of Redis",
+            "Finished drops taken out of Redis and sealed, or sealed again",
             registry=registry,
         )
         self.late_ms = Gauge(
