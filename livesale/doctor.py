@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from livesale import readiness
+from livesale import needs, readiness
 from livesale.data_folder import CURE, blank, is_blank
 from livesale.deployment import open_redis, open_sql
 from livesale.embedded import find_server
@@ -88,6 +88,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         if tables.verdict is not Verdict.GOOD:
             return
         yield await _writing(sql)
+        yield await needs.sql_connections(settings, sql)
         for finding in await readiness.leftovers(sql):
             yield finding
         if redis is not None:
@@ -108,6 +109,7 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
         yield await _try("durability", lambda: check_durability(redis, asked), text)
     yield await _clock(redis)
     yield await readiness.rights(redis, settings)
+    yield await needs.redis_connections(settings, redis)
 
 
 async def _clock(redis: Redis) -> Finding:

@@ -160,6 +160,11 @@ def _cure(said: str, option: str) -> str:
             f"Name the authority of its certificate with {option}=/path/ca.pem, and the host as "
             "the certificate does."
         )
+    if "Access denied" in said:
+        return (
+            "Correct user, password and rights. A fresh MariaDB has an anonymous user that comes "
+            "before ours on its own machine: DROP USER ''@localhost there."
+        )
     return "Start it, or correct this."
 
 

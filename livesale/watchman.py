@@ -39,6 +39,8 @@ LONGEST_RETRY_S = 5.0  # between two looks at a partition that is closed
 
 _STORE_FAULTS = (RedisError, SQLAlchemyError, StockError, OSError, TimeoutError)
 
+CONNECTIONS = 2  # of its own
+
 _log = structlog.get_logger(__name__)
 
 
@@ -54,7 +56,7 @@ class Watchman:
         # Connections of its own: whoever waits for an approval may hold all the others.
         self._redis = connect(
             deployment.redis_url,
-            connections=2,
+            connections=CONNECTIONS,
             timeout_s=self._settings.timeout_ms / 1000,
             greet=self._seen.add,
         )

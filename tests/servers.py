@@ -124,7 +124,7 @@ class Valkey(Server):
 class MariaDB(Server):
     """A server with an empty data folder; `database()` makes a fresh database in it."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, as_installed: bool = False) -> None:
         super().__init__()
         self.options = options
         self._databases = 0
@@ -137,7 +137,8 @@ class MariaDB(Server):
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
             "--auth-root-authentication-method=normal",
-            "--skip-test-db",
+            # Which spares the anonymous users too, that a distribution's database begins with.
+            *([] if as_installed else ["--skip-test-db"]),
             *self._user(),
         ]
         # On a machine without a free core it was seen to fail, about once in 100: then again.

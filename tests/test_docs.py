@@ -81,8 +81,10 @@ def test_every_threat_names_a_test() -> None:
 
 
 def test_the_doctor_table_is_that_of_the_code() -> None:
-    text = _read(HOUSE / "livesale/doctor.py") + _read(HOUSE / "livesale/readiness.py")
-    called = r"\b_?(?:good|note|problem|try|refused)\(\s*\"([a-z ]+)\""
+    text = "".join(
+        _read(HOUSE / f"livesale/{name}.py") for name in ("doctor", "readiness", "needs")
+    )
+    called = r"\b_?(?:good|note|problem|try|refused|compare)\(\s*\"([a-z ]+)\""
     topics = set(re.findall(called, text)) | set(re.findall(r"\(\"(\w+ tls)\",", text))
     rows = _table("docs/operations.md", "Doctor")
     assert {name for row in rows for name in re.findall(r"`([a-z ]+)`", row[0])} == topics

@@ -26,6 +26,8 @@ CHECK_S = 5.0
 LISTEN_AGAIN_S = 1.0  # the longest wait before Redis is listened to again
 IDLE_S = 30.0  # a channel that nobody used for so long goes
 
+CONNECTIONS = 1  # for all rooms of a worker
+
 
 class Channels:
     """One per worker, inside `running`."""
@@ -122,7 +124,9 @@ class Channels:
             self._wanted.clear()
             await self._wanted.wait()
         redis = connect(
-            self._deployment.redis_url, connections=1, timeout_s=settings.timeout_ms / 1000
+            self._deployment.redis_url,
+            connections=CONNECTIONS,
+            timeout_s=settings.timeout_ms / 1000,
         )
         pubsub = redis.pubsub()
         try:

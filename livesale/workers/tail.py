@@ -19,6 +19,7 @@ from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt, LogTooNew
 from stock.log import LogReader
 
+CONNECTIONS = 2  # of a reader
 BLOCK_MS = 1_000
 FIRST_COUNT = 32  # entries in a read, before their size is known
 
@@ -39,7 +40,8 @@ class Item(Struct, frozen=True):
 
 def connect_reader(url: str, timeout_s: float, greet: Greeting | None = None) -> "Redis":
     """A client with two connections: one may block for BLOCK_MS, one is for questions."""
-    return connect(url, connections=2, timeout_s=BLOCK_MS / 1000 + timeout_s, greet=greet)
+    timeout_s += BLOCK_MS / 1000
+    return connect(url, connections=CONNECTIONS, timeout_s=timeout_s, greet=greet)
 
 
 class Tail:
