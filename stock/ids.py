@@ -4,6 +4,8 @@ A drop id is 13 characters of Crockford base32 (42 bits of milliseconds, 23 rand
 reservation id (`rid`) is `<drop_id>-<16 characters>`: it says by itself which drop, and so which
 partition, owns it, and its 30 characters fit WeChat Pay's `out_trade_no` (at most 32).
 The id of a log entry is `<milliseconds>-<number>`, as Redis gives it.
+
+Ids that the service makes and ids that others send never meet: docs/decisions/0003-rid.md.
 """
 
 import base64
@@ -11,6 +13,7 @@ import hashlib
 import re
 import secrets
 import time
+from enum import StrEnum
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _SUFFIX_BYTES = 12
@@ -25,11 +28,15 @@ RID_PATTERN = r"^[0-9a-z]{1,15}-[A-Za-z0-9_-]{16}$"
 PAYMENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,64}$"
 
+# A payment of 0 fen that claims a prize. No payment from outside has an id that begins so.
+PRIZE_PAYMENT = "prize-"
+
 is_drop_id = re.compile(DROP_ID_PATTERN).fullmatch
 is_room_id = re.compile(ROOM_ID_PATTERN).fullmatch
 is_buyer_id = re.compile(BUYER_ID_PATTERN).fullmatch
 is_rid = re.compile(RID_PATTERN).fullmatch
 is_payment_id = re.compile(PAYMENT_ID_PATTERN).fullmatch
+is_outside_payment_id = re.compile(rf"(?!{PRIZE_PAYMENT})[A-Za-z0-9_-]{{1,64}}").fullmatch
 is_idempotency_key = re.compile(IDEMPOTENCY_KEY_PATTERN).fullmatch
 
 
@@ -52,12 +59,45 @@ def new_room_id() -> str:
     return f"r{new_id()}"
 
 
+class Origin(StrEnum):
+    """Who makes keyed ids besides buyers: the word that the hash has in the place of the buyer."""
+
+    PRIZE = "bag"
+    OPERATOR = "operator"
+    ROOM = "room"
+
+
+_ORIGINS = frozenset(Origin)
+# The hash of those whose text could be read as that of another origin is of another domain.
+_BUYER_DOMAIN = b"livesale buyer"
+_SHELL_DOMAIN = b"livesale shell"
+
+
 def keyed_rid(drop_id: str, buyer_id: str, key: str) -> str:
     """The rid that `key` stands for, for this buyer in this drop: the same at every retry."""
-    digest = hashlib.blake2b(
-        f"{drop_id}|{buyer_id}|{key}".encode(), digest_size=_SUFFIX_BYTES
-    ).digest()
-    return f"{drop_id}-{base64.urlsafe_b64encode(digest).decode()}"
+    domain = _BUYER_DOMAIN if buyer_id in _ORIGINS else b""
+    return f"{drop_id}-{_digest(f'{drop_id}|{buyer_id}|{key}', domain)}"
+
+
+def origin_id(drop_id: str, origin: Origin, *parts: str) -> str:
+    """The id, in the form of a rid, that stands for these parts: no buyer's key makes the same.
+
+    Raises ValueError when a part but the last has a `|`: two texts could be one.
+    """
+    if any("|" in part for part in parts[:-1]):
+        raise ValueError(f"no part of an id has a |: {parts[:-1]}")
+    return f"{drop_id}-{_digest('|'.join((drop_id, origin, *parts)))}"
+
+
+def shell_id(drop_id: str, key: str) -> str:
+    """The id of an adjustment from the command line: no operator's key over HTTP makes the same."""
+    domain = _SHELL_DOMAIN if "|" in key else b""
+    return f"{drop_id}-{_digest(f'{drop_id}|{Origin.OPERATOR}|{key}', domain)}"
+
+
+def _digest(text: str, domain: bytes = b"") -> str:
+    found = hashlib.blake2b(text.encode(), digest_size=_SUFFIX_BYTES, person=domain).digest()
+    return base64.urlsafe_b64encode(found).decode()
 
 
 def random_rid(drop_id: str) -> str:

@@ -97,9 +97,9 @@ def adjust(
 
     async def run(deployment: "Deployment") -> Any:
         from livesale.sales.drops import Drops
-        from stock.ids import keyed_rid
+        from stock.ids import shell_id
 
-        adjust_id = None if key is None else keyed_rid(drop_id, "operator", key)
+        adjust_id = None if key is None else shell_id(drop_id, key)
         return await Drops(deployment).adjust(drop_id, delta, reason, adjust_id)
 
     asked = {"drop_id": drop_id, "delta": delta, "reason": reason, "key": key}

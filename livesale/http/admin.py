@@ -14,7 +14,7 @@ from livesale.sales.drops import Adjustment, NewDrop
 from livesale.sales.texts import prose, whole
 from livesale.store.catalogue import Campaign, Drop, Sku
 from livesale.store.orders import Order
-from stock.ids import keyed_rid
+from stock.ids import Origin, origin_id
 from stock.model import MAX_UNITS, HoldState
 
 
@@ -118,7 +118,7 @@ async def close_drop(services: Services, call: Call) -> Answer:
 async def adjust_drop(services: Services, call: Call) -> Answer:
     drop_id, body = call.path["drop_id"], call.body
     # Scoped to the operator: two who both say "1" mean two things.
-    adjust_id = keyed_rid(drop_id, f"operator|{call.operator}", call.key) if call.key else None
+    adjust_id = call.key and origin_id(drop_id, Origin.OPERATOR, call.operator, call.key)
     return Answer(200, await services.drops.adjust(drop_id, body.delta, body.reason, adjust_id))
 
 

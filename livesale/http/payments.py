@@ -10,9 +10,9 @@ from livesale.http.routes import Answer, Call, Nothing, Route
 from livesale.http.services import Services
 from livesale.payments.gateway import Payment, RequestPayment
 from livesale.payments.simulated import SimulatedGateway
-from livesale.sales.errors import PaymentRefused
+from livesale.sales.errors import InvalidField, PaymentRefused
 from livesale.sales.texts import whole
-from stock.ids import PAYMENT_ID_PATTERN
+from stock.ids import PAYMENT_ID_PATTERN, PRIZE_PAYMENT, is_outside_payment_id
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
 
@@ -68,6 +68,9 @@ async def simulate_payment(services: Services, call: Call) -> Answer:
     bank, rid, word = services.gateway, call.path["reservation_id"], call.body
     if not isinstance(bank, SimulatedGateway):
         raise Problem("gateway_off")
+    if word.transaction_id is not None and not is_outside_payment_id(word.transaction_id):
+        detail = f"Ids that begin with {PRIZE_PAYMENT} are given by the service only."
+        raise InvalidField("transaction_id", detail)
     reservation = await services.reservations.find_any(rid)
     if word.outcome == "failed":
         return Answer(200, SimulatedResult(rid, rid, word.transaction_id, "failed"))

@@ -14,7 +14,7 @@ from livesale.sales.drops import Adjustment
 from livesale.sales.texts import prose
 from livesale.store.catalogue import Drop
 from livesale.store.rooms import Room
-from stock.ids import keyed_rid
+from stock.ids import Origin, origin_id
 from stock.model import MAX_UNITS
 
 _RUN = ("unknown_room", "unknown_drop", "not_yours", *ENGINE_PROBLEMS, "store_unavailable")
@@ -54,7 +54,8 @@ async def restock_drop(services: Services, call: Call) -> Answer:
     room = await _admit(services, call)
     drop_id, body = call.path["drop_id"], call.body
     # Scoped to the room: its host and an operator may both say "1".
-    adjust_id = keyed_rid(drop_id, f"room|{call.name}", call.key) if call.key else None
+    kind_and_name = call.name.split("|")
+    adjust_id = call.key and origin_id(drop_id, Origin.ROOM, *kind_and_name, call.key)
     made = await services.on_air.restock(room, drop_id, body.units, body.reason, adjust_id)
     return Answer(200, made)
 

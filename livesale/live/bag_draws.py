@@ -25,7 +25,7 @@ from livesale.store.bags import Bag, BagState, Prize, PrizeState
 from livesale.store.orders import find_any_order
 from livesale.store.session import session
 from stock.errors import Unreachable
-from stock.ids import keyed_rid
+from stock.ids import Origin, origin_id
 from stock.model import MAX_TIME_MS, Attempt, DropState, Outcome, ReserveCode, Ticket
 
 KEEP_MS = 24 * 3_600_000  # for how long Redis keeps a bag behind its draw
@@ -213,4 +213,4 @@ class Draws:
 
 def prize_rid(drop_id: str, bag_id: str, buyer_id: str) -> str:
     """The reservation of a prize: no key that a buyer sends can stand for it."""
-    return keyed_rid(drop_id, f"bag|{bag_id}", buyer_id)
+    return origin_id(drop_id, Origin.PRIZE, bag_id, buyer_id)

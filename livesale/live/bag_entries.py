@@ -23,6 +23,7 @@ from livesale.store.bags import Bag, BagState, Prize, PrizeState
 from livesale.store.rooms import Room
 from livesale.store.session import session
 from stock.errors import Unreachable
+from stock.ids import PRIZE_PAYMENT
 from stock.model import ConfirmCode, HoldState
 
 MAX_ENTRIES = 50_000  # of one bag
@@ -206,4 +207,4 @@ class BagEntries:
 
 def payment_id_of(rid: str) -> str:
     """The payment of 0 fen that a claim is: one for a prize, however often it is claimed."""
-    return f"prize-{rid}"
+    return f"{PRIZE_PAYMENT}{rid}"

@@ -236,7 +236,7 @@ class Drops:
     ) -> Adjustment:
         """Restock (delta > 0) or scrap available units (delta < 0), once per `adjust_id`.
 
-        `adjust_id` has the form of a rid: `stock.ids.keyed_rid` makes one of any text.
+        `adjust_id` has the form of a rid: `stock.ids.origin_id` makes one.
         Raises DropRefused (not_opened, drop_closed, too_few, too_many), KeyConflict, or
         InvalidField for a delta of 0.
         """

@@ -1,12 +1,20 @@
+import pytest
+
 from stock.ids import (
+    PRIZE_PAYMENT,
+    Origin,
     drop_of,
     is_buyer_id,
     is_drop_id,
     is_idempotency_key,
+    is_outside_payment_id,
+    is_payment_id,
     is_rid,
     keyed_rid,
     new_id,
+    origin_id,
     random_rid,
+    shell_id,
 )
 
 
@@ -38,6 +46,49 @@ def test_a_key_means_one_rid_for_one_buyer_in_one_drop() -> None:
         keyed_rid("drop1", "an", "n|key"),
     }
     assert len(others | {rid}) == 5
+
+
+def test_ids_of_different_origin_never_meet() -> None:
+    # given what a prize, an operator, a room and the command line make
+    ours = {
+        origin_id("drop1", Origin.PRIZE, "b1", "ann"),
+        origin_id("drop1", Origin.OPERATOR, "boss", "k"),
+        origin_id("drop1", Origin.ROOM, "buyer", "host", "k"),
+        shell_id("drop1", "boss|k"),
+        shell_id("drop1", "k"),
+    }
+    assert len(ours) == 5
+    # when buyers of any name send keys that spell the same text
+    theirs = {
+        keyed_rid("drop1", "bag", "b1|ann"),
+        keyed_rid("drop1", "operator", "boss|k"),
+        keyed_rid("drop1", "operator", "k"),
+        keyed_rid("drop1", "room", "buyer|host|k"),
+    }
+    # then none is one of ours
+    assert len(theirs) == 4
+    assert not ours & theirs
+    with pytest.raises(ValueError, match="no part of an id"):
+        origin_id("drop1", Origin.PRIZE, "b|1", "ann")
+
+
+def test_ids_are_those_of_the_releases_before() -> None:
+    """A retry that crosses an upgrade must find what it made."""
+    assert keyed_rid("drop1", "ann", "key") == "drop1-Wm4lqIWKPwXm0Yo1"
+    assert keyed_rid("drop1", "ann", "bag|x") == "drop1-WLUoZqd0GLjTSnES"
+    assert origin_id("drop1", Origin.PRIZE, "b1", "ann") == "drop1-wHu-lF0L5TZfF8CN"
+    assert origin_id("drop1", Origin.OPERATOR, "boss", "k") == "drop1-prWAJHO_Jmam-3jG"
+    assert origin_id("drop1", Origin.ROOM, "buyer", "host", "k") == "drop1-wBtA3WkiOORY7JYd"
+    assert shell_id("drop1", "k") == "drop1-ENGvzy6tEHTtDUQx"
+
+
+def test_no_payment_from_outside_is_called_as_one_of_ours() -> None:
+    rid = keyed_rid("drop1", "ann", "key")
+    assert is_payment_id(f"{PRIZE_PAYMENT}{rid}")  # as the log has it
+    for ours in (f"{PRIZE_PAYMENT}{rid}", PRIZE_PAYMENT, f"{PRIZE_PAYMENT}x"):
+        assert not is_outside_payment_id(ours)
+    for theirs in ("4200000001", f"simulated-{rid}", "prize", "Prize-1", "x" * 64):
+        assert is_outside_payment_id(theirs)
 
 
 def test_what_may_not_stand_in_a_key_is_refused() -> None:
