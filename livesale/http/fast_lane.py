@@ -92,6 +92,7 @@ class FastConnection(Connection):
         "_held",
         "_idle",
         "_lane",
+        "_late",
         "_owed",
         "_piece",
         "_remote",
@@ -104,6 +105,9 @@ class FastConnection(Connection):
         self._whose = _FREE
         self._lane = lane
         self._unread, self._at = b"", 0  # what came; what of it was taken already
+        # What came while a request was being answered. It is joined to the rest only when the rest
+        # holds no whole request: so the cost of a byte is constant, however small the pieces are.
+        self._late = bytearray()
         self._held = False  # whether we keep the transport from reading
         self._turn: Turn | None = None
         self._piece: bytes | None = None  # of a head that aiohttp has, and that is not whole yet
@@ -140,8 +144,12 @@ class FastConnection(Connection):
         if found is not None and self._answer_hot(data, found):
             return
         plain = plain_end(data, at, at + self._lane.max_head_bytes)
+        stop = sum(plain) if plain is not None else 0
+        if self._late and not 0 < stop <= len(data):  # it may go on in what came later
+            self._join()
+            self._take()
+            return
         if plain is not None:
-            stop = sum(plain)
             self._whose = _AIOHTTPS
             self._owed = max(0, stop - len(data))
             self._at = min(stop, len(data))
@@ -156,14 +164,24 @@ class FastConnection(Connection):
 
     def _keep(self, data: bytes) -> None:
         """Keep what came too early, and read no more when that is much."""
-        self._unread, self._at = self._unread[self._at :] + data, 0
-        if not self._held and len(self._unread) > MAX_UNREAD:
+        if self._at * 2 > len(self._unread):  # more was taken than is left to copy
+            self._unread, self._at = self._unread[self._at :], 0
+        self._late += data
+        if not self._held and self._unread_bytes() > MAX_UNREAD:
             self._held = True
             self._pause_transport_reading()
 
+    def _unread_bytes(self) -> int:
+        return len(self._unread) - self._at + len(self._late)
+
+    def _join(self) -> None:
+        """Put what came later behind what is unread."""
+        self._unread, self._at = self._unread[self._at :] + self._late, 0
+        self._late = bytearray()
+
     def _end_turn(self) -> None:
         """The request was answered: go on with what is unread, in the next tick, or wait."""
-        if self._at < len(self._unread):
+        if self._at < len(self._unread) or self._late:
             self._loop.call_soon(self._go_on)
         else:
             self._unread, self._at = b"", 0
@@ -173,7 +191,7 @@ class FastConnection(Connection):
         if self._force_close or self._close:
             return
         self._take()
-        if self._held and len(self._unread) - self._at <= MAX_UNREAD // 2:
+        if self._held and self._unread_bytes() <= MAX_UNREAD // 2:
             self._held = False
             self._release_transport()
 
@@ -184,7 +202,8 @@ class FastConnection(Connection):
         before = self._request_count
         super().data_received(data)
         if self._request_count != before + 1 or self._upgraded:
-            self._give(self._unread[self._at :])  # it reads these bytes in another way
+            self._join()
+            self._give(self._unread)  # it reads these bytes in another way
 
     def _lend_piece(self, data: bytes) -> None:
         """Let aiohttp have the beginning of a head: it has the clock and the bounds for that."""

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.skipif(
     not load_settings().http.fast_lane, reason="the whole suite runs without the fast lane"
 )
 
+READ_BYTES = 256 * 1024  # the most that an event loop reads at once
 TIME = b"GET /v1/time HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -261,11 +262,44 @@ async def test_a_client_that_does_not_read_holds_little_and_is_cut_off(
         if client.writer.transport.get_write_buffer_size() < 10 * len(raw):
             client.send(raw)
         for connection in api._runner.server.connections if api._runner.server else ():
-            kept = max(kept, len(getattr(connection, "_unread", b"")))
+            assert isinstance(connection, fast_lane.FastConnection)
+            kept = max(kept, connection._unread_bytes())
         await asyncio.sleep(0.001)
     # then
-    assert 0 < kept <= fast_lane.MAX_UNREAD + 256 * 1024
+    assert 0 < kept <= fast_lane.MAX_UNREAD + 2 * READ_BYTES
     client.writer.close()
+
+
+async def test_what_comes_early_is_copied_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pieces it comes in: the cost of a byte is constant."""
+    # given: a call on its way, another one behind it
+    drop_id = await api.open_drop()
+    gate = Gate(api, monkeypatch)
+    client = await Client.of(api)
+    raw = hot(api, drop_id, "ann", b"Idempotency-Key: k")
+    client.send(raw + raw)
+    await gate.until_waiting()
+    assert api._runner.server is not None
+    (connection,) = (
+        found
+        for found in api._runner.server.connections
+        if isinstance(found, fast_lane.FastConnection) and found._turn is not None
+    )
+    unread = connection._unread
+    # when: more comes in small pieces
+    more = raw * 9
+    for at in range(0, len(more), 100):
+        client.send(more[at : at + 100])
+        await asyncio.sleep(0)
+
+    async def all_came() -> bool:
+        return len(connection._late) == len(more)
+
+    await until(all_came)
+    # then: what was there is where it was, and every request is answered
+    assert connection._unread is unread
+    gate.open.set()
+    assert await client.statuses(11) == [201] + [200] * 10
 
 
 async def test_a_long_pipeline_is_answered_to_its_end(api: Api) -> None:
