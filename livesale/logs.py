@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from livesale.encoding import REPLACE, to_json
+from livesale.repeats import Repeats
 from livesale.settings import Settings
 
 REDACTED = "[redacted]"
@@ -89,8 +90,9 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
         Redaction(secrets_of(settings)),
         _console_renderer(out) if console else structlog.processors.JSONRenderer(_json_for(out)),
     ]
+    repeats = Repeats().until_exit()
     structlog.configure(
-        processors=[*enrich, *finish],
+        processors=[repeats, *enrich, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=False,  # a process may be set up again, on another stream
@@ -102,6 +104,7 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
         )
     )
+    handler.addFilter(repeats.filter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -60,8 +60,13 @@ HTTP_IN_FLIGHT = Gauge(
 HTTP_CONNECTIONS = Gauge("livesale_http_connections", "Open connections", registry=REGISTRY)
 HTTP_CUT = Counter(
     "livesale_http_cut_total",
-    "Connections cut off: silent, slow_head, head_bytes, stalled, or full (too many)",
+    "Connections cut off: silent, slow_head, head_bytes, stalled, owed, gave_way, or full",
     ["why"],
+    registry=REGISTRY,
+)
+HTTP_OWED = Gauge(
+    "livesale_http_owed_bytes",
+    "Answers waiting for clients that have not read them",
     registry=REGISTRY,
 )
 SOCKETS = Gauge("livesale_room_sockets", "Open sockets of live rooms", registry=REGISTRY)
@@ -121,6 +126,12 @@ TICKETS = Counter(
 )
 LIMITED = Counter(
     "livesale_limited_total", "Requests refused by a rate limit", ["by"], registry=REGISTRY
+)
+LOG_REPEATED = Counter(
+    "livesale_log_repeated_total",
+    "Lines of the log that were counted and not printed: too many of one event in a second",
+    ["level"],
+    registry=REGISTRY,
 )
 PAYMENTS = Counter(
     "livesale_payments_total",

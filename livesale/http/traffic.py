@@ -14,6 +14,9 @@ from livesale import metrics
 from livesale.http.headers import Headers
 from livesale.identity.tokens import Buyer, Operator
 from livesale.logs import Harmless
+from livesale.repeats import Every
+
+_RESERVED, _SAMPLED = Every("reserved"), Every("request")
 
 access = structlog.get_logger("livesale.access")
 
@@ -83,10 +86,10 @@ class Traffic:
             # Ids of ours have no dot, colon or sign of equality; nor is there a secret without one.
             # A caller's request id may be anything that is sane: then the text is looked through.
             harmless = "." not in made and ":" not in made
-            access.info("reserved", made=Harmless(made) if harmless else made)
+            access.info(_RESERVED, made=Harmless(made) if harmless else made)
 
     def observer(self, method: str, route: str) -> Observe:
-        """A function that notes one answer of this route; faults of ours are always logged."""
+        """A function that notes one answer of this route; faults of ours are logged unsampled."""
         note_span = metrics.HTTP_SECONDS.of(route).observe
         answers = metrics.HTTP_REQUESTS.row(method, route)
         sample = self._sample
@@ -99,7 +102,7 @@ class Traffic:
             if status >= 500 or random.random() < sample:
                 # The template, not the target: a query may hold anything.
                 access.info(
-                    "request",
+                    "request" if status >= 500 else _SAMPLED,
                     method=method,
                     route=route,
                     status=status,
