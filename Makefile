@@ -3,14 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults cuts load bench bench-room bench-history check fmt recording lock clean
+.PHONY: help demo up test faults cuts load bench bench-room bench-overload bench-history check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="…"]'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.run ## Sell 1,000 units to 20,000 simulated buyers, and audit the books
 	@$(bin)/livesale demo $(ARGS)
@@ -41,6 +41,9 @@ bench-room: .venv/.dev ## Measure a live room with 10,000 viewers; ARGS="--quick
 bench-history: .venv/.dev ## Measure audits beside 10,000 finished drops; ARGS="--drops 300" for seconds
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m benchmarks.history $(ARGS)
+
+bench-overload: .venv/.dev ## Measure ten times the capacity, and strangers; ARGS="--quick" for seconds
+	@$(bin)/python -m benchmarks.overload $(ARGS)
 
 load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
 	@$(bin)/livesale load $(ARGS)

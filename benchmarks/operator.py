@@ -21,20 +21,21 @@ class Operator:
         self._signer = TokenSigner.from_settings(settings)
         self._token = self._signer.operator("benchmark")
 
-    def open_drop(self, allotted: int) -> str:
-        """Units on sale from now on, one for each buyer; the drop's id."""
-        drop_id = self.draft(allotted)
+    def open_drop(self, allotted: int, buyer_limit: int = 1) -> str:
+        """Units on sale from now on, so many for each buyer; the drop's id."""
+        drop_id = self.draft(allotted, buyer_limit)
         self._post(f"/v1/admin/drops/{drop_id}/open")
         return drop_id
 
-    def draft(self, allotted: int) -> str:
-        """Units that are not on sale yet, one for each buyer; the drop's id."""
+    def draft(self, allotted: int, buyer_limit: int = 1) -> str:
+        """Units that are not on sale yet, so many for each buyer; the drop's id."""
         now_ms = time.time_ns() // 1_000_000
         sku = self._post("/v1/admin/skus", {"title": "Cup", "price_fen": 9_900})
         times = {"opens_ms": now_ms - 60_000, "closes_ms": now_ms + HOUR_MS}
         campaign = self._post("/v1/admin/campaigns", {"title": "Benchmark", **times})
-        terms = {"price_fen": 9_900, "allotted": allotted, "buyer_limit": 1, "hold_ms": HOUR_MS}
+        terms = {"price_fen": 9_900, "allotted": allotted, "hold_ms": HOUR_MS}
         names = {"campaign_id": campaign["campaign_id"], "sku_id": sku["sku_id"]}
+        terms["buyer_limit"] = buyer_limit
         drop_id: str = self._post("/v1/admin/drops", {**names, **terms})["drop_id"]
         return drop_id
 
