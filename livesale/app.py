@@ -10,6 +10,7 @@ from livesale import metrics
 from livesale.clock import Clock
 from livesale.deployment import Deployment
 from livesale.http import asyncapi, docs_page, openapi
+from livesale.http.documents import Document
 from livesale.http.endpoint import Endpoint, make_handler
 from livesale.http.fallback import expect, make_fallback
 from livesale.http.fast_lane import FastLane
@@ -18,7 +19,8 @@ from livesale.http.health import Health
 from livesale.http.hooks_gate import Gate
 from livesale.http.hub import HUB, Hub
 from livesale.http.limits import Limits
-from livesale.http.protocol import CONNECT
+from livesale.http.places import Places
+from livesale.http.protocol import CONNECT, PLACES
 from livesale.http.reservations import RESERVE
 from livesale.http.services import Draining, Services
 from livesale.http.site import Site
@@ -102,6 +104,7 @@ def build_app(
     providers = list(_providers(settings))
     reservations = Reservations(deployment, till, showcase)
     draining = Draining()
+    places = Places(settings.http)
     keyring = Keyring.from_settings(settings)
     document = openapi.describe(ROUTES)
     drops = Drops(deployment)
@@ -123,6 +126,7 @@ def build_app(
         deployment=deployment,
         signer=signer,
         limits=Limits(settings),
+        places=places,
         clock=clock,
         sessions=Sessions(deployment.sql, signer, providers),
         showcase=showcase,
@@ -163,13 +167,14 @@ def build_app(
         draining=draining,
         site=Site(settings.http),
         exposition=lambda: _expose(exposed),
-        openapi=msgspec.json.encode(document),
-        asyncapi=msgspec.json.encode(asyncapi.describe(hub.frames)),
-        docs=docs_page.render(ROUTES, document),
+        openapi=Document(msgspec.json.encode(document)),
+        asyncapi=Document(msgspec.json.encode(asyncapi.describe(hub.frames))),
+        docs=Document(docs_page.render(ROUTES, document), docs_page.HTML, docs_page.HEADERS),
     )
     app[SERVICES] = services
     app[DRAINING] = draining
     app[HUB] = hub
+    app[PLACES] = places
     hub.services = services
     traffic = Traffic(settings.http.access_log_sample)
     _route(app, services, traffic)
@@ -217,7 +222,8 @@ def _route(app: web.Application, services: Services, traffic: Traffic) -> None:
         endpoint = Endpoint(route, services, traffic)
         handler = make_handler(endpoint)
         if route is RESERVE and services.deployment.settings.http.fast_lane:
-            app[CONNECT] = FastLane(endpoint).connect
+            unlimited = (route.path.encode() for route in ROUTES if not route.limited)
+            app[CONNECT] = FastLane(endpoint, unlimited).connect
         app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)

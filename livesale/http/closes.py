@@ -35,6 +35,9 @@ CLOSES: dict[str, Close] = {
     ),
     "silent": Close(4409, "silent", "Come back with your place: nothing was heard of you."),
     "room_over": Close(4410, "room_over", "Stop: the room is over."),
+    "full": Close(
+        4413, "full", "Come back later, or with a token: nameless viewers go first when it is full."
+    ),
     "too_many_frames": Close(
         4429, "too_many_frames", "Come back later, and send less often.", fault=True
     ),

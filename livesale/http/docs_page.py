@@ -26,6 +26,16 @@ th{opacity:.7;font-weight:500}.tag{background:var(--soft);border-radius:.3rem;pa
 """
 
 
+HTML = "text/html; charset=utf-8"
+# The page is one file without scripts: nothing else may be loaded or run.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+}
+
+
 def render(routes: Sequence[Route], document: dict[str, Any]) -> bytes:
     """The page, ready to send."""
     tags = list(dict.fromkeys(route.tag for route in routes))

@@ -16,6 +16,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from livesale.http.headers import Headers, Joined
+from livesale.http.limits import Limits
 from livesale.http.parsing import (
     check_content_type,
     check_path,
@@ -31,10 +32,13 @@ from livesale.http.services import Services
 from livesale.http.traffic import Traffic, request_id_of
 from livesale.identity.tokens import Buyer, Operator
 from livesale.recorded import Deed, Record
+from livesale.repeats import Every
 from livesale.store.actions import Outcome
 from livesale.turns import WORKS_FOR, Client
 
 BODY_TIMEOUT_S = 10.0
+
+_ACTED = Every("operator acted")
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +61,7 @@ class Endpoint:
         self._decoder: msgspec.json.Decoder[Any] | None = (
             msgspec.json.Decoder(route.body) if route.body else None
         )
-        self._observe = traffic.observer(route.method, route.path)
+        self.observe = traffic.observer(route.method, route.path)
 
     @property
     def reads_body(self) -> bool:
@@ -152,7 +156,7 @@ class Endpoint:
 
     def note(self, call: Call, found: Answer, code: str, took_s: float, request_id: str) -> None:
         """Count and log an answer; `code` is that of its problem, if it is one of a fault."""
-        self._observe(found.status, took_s, request_id, call.caller, code)
+        self.observe(found.status, took_s, request_id, call.caller, code)
         if found.rid is not None:
             self.traffic.made(found.rid, request_id)
         if self.route.changes and isinstance(call.caller, Operator):
@@ -167,14 +171,20 @@ def make_handler(endpoint: Endpoint) -> Handle:
     async def answer(
         request: web.Request, call: Call, headers: Headers, began_s: float, request_id: str
     ) -> Answer:
+        forwarded = headers.get("X-Forwarded-For")
+        if forwarded is not None and route.limited:
+            services.places.begin(request.protocol, services.limits.keys(request.remote, forwarded))
         query = request.query if route.query is not None or request.query_string else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.upgrades:
             call.headers = request.headers
+            call.keys = services.limits.keys(request.remote, forwarded)
+        elif route.reads_headers:
+            call.headers = request.headers
         elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = request.headers
-            call.source = services.limits.source(request.remote, headers.get("X-Forwarded-For"))
+            call.source = services.limits.source(request.remote, forwarded)
         elif reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
@@ -203,6 +213,12 @@ def make_handler(endpoint: Endpoint) -> Handle:
             raise
         except Exception as fault:
             found, code = endpoint.refusal(fault, request_id)
+            if code == "slow_down":
+                try:
+                    await hold_back(services.limits, fault, request)
+                except asyncio.CancelledError:
+                    traffic.in_flight -= 1
+                    raise
         extra = site.headers(headers) if site.adds else ""
         reply: web.StreamResponse
         if found.upgrade is None:
@@ -219,6 +235,16 @@ def make_handler(endpoint: Endpoint) -> Handle:
         return reply
 
     return handle
+
+
+async def hold_back(limits: Limits, fault: Exception, request: web.Request) -> None:
+    """Wait before refusing who goes on asking from an address that asked too often."""
+    if not isinstance(fault, Problem) or fault.members.get("by") != "address":
+        return
+    forwarded = Joined(request.headers).get("X-Forwarded-For")
+    delay_s = limits.refusal_delay_s(request.remote, forwarded, time.monotonic(), waits=True)
+    if delay_s:
+        await asyncio.sleep(delay_s)
 
 
 def upgrade_required() -> Problem:
@@ -249,6 +275,7 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
     except TimeoutError:
         raise Problem("request_timeout", headers={"Connection": "close"}) from None
     except (web.RequestPayloadError, ValueError, ConnectionError) as error:
+        error.__traceback__ = None  # the body keeps the fault, and this would keep the body
         log.debug("torn body", fault=type(error).__name__)
         raise Problem("malformed_body", type(error).__name__) from None
 
@@ -259,7 +286,7 @@ def _too_large(max_bytes: int) -> Problem:
 
 def _audit(route: Route, call: Call, status: int, code: str, request_id: str) -> None:
     log.info(
-        "operator acted",
+        _ACTED,
         operator=call.operator,
         action=f"{route.method} {route.path}",
         **call.path,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from livesale.http.endpoint import Handle
+from livesale.http.endpoint import Handle, hold_back
 from livesale.http.headers import Joined
 from livesale.http.problems import CONTENT_TYPE, Problem
 from livesale.http.replies import Reply
@@ -45,6 +45,7 @@ def make_fallback(routes: Sequence[Route], services: Services, traffic: Traffic)
             found = answer(request)
         except Problem as problem:
             found, code = _answer(problem), problem.code
+            await hold_back(services.limits, problem, request)
         observe(found.status, time.monotonic() - began, request_id, None, code)
         extra = site.headers(request.headers) if site.adds else ""
         return Reply(found, request_id, extra)

@@ -13,6 +13,8 @@ the two can never disagree on where a request begins.
 
 import asyncio
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -20,12 +22,14 @@ from aiohttp import HttpVersion11
 from msgspec import Struct
 
 from livesale.http.endpoint import Endpoint
-from livesale.http.heads import hot_head, plain_end
-from livesale.http.protocol import HEAD_END, Connection
+from livesale.http.heads import Plain, hot_head, plain_head
+from livesale.http.limits import too_many_of_address
+from livesale.http.problems import CONTENT_TYPE
+from livesale.http.protocol import HEAD_END, REFUSED, UNREAD, Connection
 from livesale.http.replies import render
 from livesale.http.reservations import conclude, count_fault, read_ticket
 from livesale.http.routes import Answer, Call
-from livesale.http.traffic import new_request_id
+from livesale.http.traffic import SANE_ID, Observe, new_request_id
 from livesale.sales.reservations import UNSETTLED
 from livesale.tasks import errand
 from stock.errors import StockError
@@ -38,6 +42,9 @@ _FREE = 0  # nobody's: the next byte begins a request
 _OURS = 1  # a hot call is being answered, or more of what came with it is due
 _AIOHTTPS = 2  # one request is lent to aiohttp
 _GIVEN = 3  # all is aiohttp's, for good
+_SPARE = 4  # nobody's, in a place where only health is answered
+
+_is_sane = re.compile(SANE_ID).fullmatch
 
 
 class Turn(Struct, gc=False, eq=False):
@@ -50,6 +57,7 @@ class Turn(Struct, gc=False, eq=False):
     origin: bytes | None
     attempt: Attempt | None = None
     over: bool = False
+    head_only: bool = False
     settling: "asyncio.Task[Outcome] | None" = None
 
     def done(self) -> bool:
@@ -62,11 +70,17 @@ class Turn(Struct, gc=False, eq=False):
         self.connection.refuse_call(self, fault)
 
 
+_NOBODYS = Call({})  # of a request that is refused before anybody looks who asks
+
+
 class FastLane:
     """What the connections of one worker share."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        """`endpoint` is that of livesale.http.reservations.RESERVE."""
+    def __init__(self, endpoint: Endpoint, unlimited: Iterable[bytes] = ()) -> None:
+        """`endpoint` is that of livesale.http.reservations.RESERVE.
+
+        `unlimited` are the paths that no address asks for too often.
+        """
         services = endpoint.services
         self.endpoint = endpoint
         self.services = services
@@ -77,6 +91,8 @@ class FastLane:
         self.reservations = services.reservations
         self.max_head_bytes = services.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
+        self.unlimited = frozenset(unlimited)
+        self.observe_refused = endpoint.traffic.observer("other", "refused")
 
     def connect(self, manager: Any, **options: Any) -> "FastConnection":
         """A connection of aiohttp's server `manager`."""
@@ -89,8 +105,6 @@ class FastConnection(Connection):
     __slots__ = (
         "_at",
         "_began_with",
-        "_held",
-        "_idle",
         "_lane",
         "_late",
         "_owed",
@@ -108,7 +122,6 @@ class FastConnection(Connection):
         # What came while a request was being answered. It is joined to the rest only when the rest
         # holds no whole request: so the cost of a byte is constant, however small the pieces are.
         self._late = bytearray()
-        self._held = False  # whether we keep the transport from reading
         self._turn: Turn | None = None
         self._piece: bytes | None = None  # of a head that aiohttp has, and that is not whole yet
         self._owed = 0  # bytes of the lent request that have not come yet
@@ -120,6 +133,8 @@ class FastConnection(Connection):
         super().connection_made(transport)
         peer = self.peername
         self._remote = str(peer[0]) if isinstance(peer, tuple) else peer
+        if self._spare:
+            self._whose = _SPARE
 
     def data_received(self, data: bytes) -> None:
         whose = self._whose
@@ -132,6 +147,10 @@ class FastConnection(Connection):
             self._take()
         elif whose == _AIOHTTPS:
             self._lend_more(data)
+        elif whose == _SPARE:
+            if self._is_served(data):
+                self._unread, self._at = data, 0
+                self._take()
         else:
             self._keep(data)
 
@@ -143,17 +162,18 @@ class FastConnection(Connection):
         found = hot_head(data, at, at + self._lane.max_head_bytes)
         if found is not None and self._answer_hot(data, found):
             return
-        plain = plain_end(data, at, at + self._lane.max_head_bytes)
-        stop = sum(plain) if plain is not None else 0
-        if self._late and not 0 < stop <= len(data):  # it may go on in what came later
-            self._join()
+        plain = plain_head(data, at, at + self._lane.max_head_bytes)
+        if self._late and (plain is None or plain.stop > len(data)):
+            self._join()  # it may go on in what came later
             self._take()
             return
         if plain is not None:
+            if plain.stop <= len(data) and self._turn_away_plain(plain):
+                return
             self._whose = _AIOHTTPS
-            self._owed = max(0, stop - len(data))
-            self._at = min(stop, len(data))
-            self._lend(data[at:stop])
+            self._owed = max(0, plain.stop - len(data))
+            self._at = min(plain.stop, len(data))
+            self._lend(data[at : plain.stop])
             return
         rest = data[at:]
         self._unread, self._at = b"", 0
@@ -167,9 +187,8 @@ class FastConnection(Connection):
         if self._at * 2 > len(self._unread):  # more was taken than is left to copy
             self._unread, self._at = self._unread[self._at :], 0
         self._late += data
-        if not self._held and self._unread_bytes() > MAX_UNREAD:
-            self._held = True
-            self._pause_transport_reading()
+        if not self._holds & UNREAD and self._unread_bytes() > MAX_UNREAD:
+            self._hold(UNREAD)
 
     def _unread_bytes(self) -> int:
         return len(self._unread) - self._at + len(self._late)
@@ -185,15 +204,14 @@ class FastConnection(Connection):
             self._loop.call_soon(self._go_on)
         else:
             self._unread, self._at = b"", 0
-            self._whose = _FREE
+            self._whose = _SPARE if self._spare else _FREE
 
     def _go_on(self) -> None:
         if self._force_close or self._close:
             return
         self._take()
-        if self._held and self._unread_bytes() <= MAX_UNREAD // 2:
-            self._held = False
-            self._release_transport()
+        if self._holds & UNREAD and self._unread_bytes() <= MAX_UNREAD // 2:
+            self._release(UNREAD)
 
     # What goes to aiohttp.
 
@@ -226,13 +244,12 @@ class FastConnection(Connection):
         """More of a head that aiohttp has a piece of; perhaps its end, and what is behind it."""
         whole = piece + data
         most = self._lane.max_head_bytes
-        plain = plain_end(whole, 0, most) if HEAD_END in whole else None
+        plain = plain_head(whole, 0, most) if HEAD_END in whole else None
         seen_more = self._request_count != self._began_with
         if plain is not None and not seen_more:
             self._piece = None
-            stop = sum(plain)
-            self._owed = max(0, stop - len(whole))
-            mine = data[: stop - len(piece)]
+            self._owed = max(0, plain.stop - len(whole))
+            mine = data[: plain.stop - len(piece)]
             self._unread, self._at = data[len(mine) :], 0
             self._lend(mine)
         elif seen_more or HEAD_END in whole or len(whole) > most:
@@ -245,21 +262,13 @@ class FastConnection(Connection):
         """Let aiohttp have what is there and all that will come."""
         self._whose, self._piece = _GIVEN, None
         self._unread, self._at = b"", 0
-        if self._held:
-            self._held = False
-            self._release_transport()
+        if self._holds & UNREAD:
+            self._release(UNREAD)
         super().data_received(data)
 
-    @property
-    def _waiter(self) -> "asyncio.Future[None] | None":
-        """What aiohttp sets when it begins to wait for a request: then it has answered the last."""
-        return self._idle
-
-    @_waiter.setter
-    def _waiter(self, future: "asyncio.Future[None] | None") -> None:
-        self._idle = future
-        lent = self._whose == _AIOHTTPS and self._piece is None and not self._owed
-        if future is not None and lent:
+    def _on_waiting(self) -> None:
+        super()._on_waiting()
+        if self._whose == _AIOHTTPS and self._piece is None and not self._owed:
             self._end_turn()
 
     # The hot call.
@@ -285,13 +294,16 @@ class FastConnection(Connection):
         self._request_in_progress = True
         lane.traffic.in_flight += 1
         now_s = monotonic()
-        call = Call({"drop_id": drop.decode()})
         told = request_id.decode() if request_id else new_request_id()
+        came_by = forwarded.decode() if forwarded else None
+        wait_s = lane.limits.address_wait_s(self._remote, came_by, now_s)
+        if wait_s:
+            asked = Turn(self, _NOBODYS, told, now_s, origin)
+            self._turn_away(asked, wait_s, came_by, lane.endpoint.observe)
+            return True
+        call = Call({"drop_id": drop.decode()})
         self._turn = turn = Turn(self, call, told, now_s, origin)
         try:
-            lane.limits.check_address(
-                self._remote, forwarded.decode() if forwarded else None, now_s
-            )
             name = buyer.decode()
             call.caller = lane.signer.buyer_of(signed, key_id.decode(), name, int(expires), mac)
             lane.limits.check_buyer(name, now_s)
@@ -310,6 +322,47 @@ class FastConnection(Connection):
         if known is not None:
             self.hear(turn, known)
         return True
+
+    # Who asks too often.
+
+    def _turn_away_plain(self, plain: Plain) -> bool:
+        """Refuse a request of an address that asks too often before aiohttp reads it."""
+        lane, headers = self._lane, plain.headers
+        came_by, now_s = headers.get("x-forwarded-for"), monotonic()
+        wait_s = lane.limits.address_would_wait_s(self._remote, came_by, now_s)
+        if not wait_s or plain.path in lane.unlimited:
+            return False
+        lane.limits.count_refusal()
+        self._at = plain.stop
+        self._whose = _OURS
+        self._head_began, self._head_bytes = 0.0, 0
+        self._request_count += 1
+        self._request_in_progress = True
+        lane.traffic.in_flight += 1
+        given = headers.get("x-request-id", "")
+        told = given if _is_sane(given) else new_request_id()
+        origin = headers.get("origin")
+        turn = Turn(self, _NOBODYS, told, now_s, origin.encode() if origin else None)
+        turn.head_only = plain.method == b"HEAD"
+        self._turn_away(turn, wait_s, came_by, lane.observe_refused)
+        return True
+
+    def _turn_away(self, turn: Turn, wait_s: float, came_by: str | None, observe: Observe) -> None:
+        """Refuse a request, now or, where its address goes on and on, when its turn comes."""
+        self._turn = turn
+        more = bool(self._late) or self._at < len(self._unread)
+        delay_s = self._lane.limits.refusal_delay_s(self._remote, came_by, turn.began_s, waits=more)
+        if delay_s:
+            self._hold(REFUSED)
+            self._loop.call_later(delay_s, self._refuse_address, turn, wait_s, observe)
+        else:
+            self._refuse_address(turn, wait_s, observe)
+
+    def _refuse_address(self, turn: Turn, wait_s: float, observe: Observe) -> None:
+        if self._holds & REFUSED:
+            self._release(REFUSED)
+        if not turn.over:
+            self._send(turn, refused(int(wait_s)), "slow_down", observe)
 
     def hear(self, turn: Turn, outcome: Outcome) -> None:
         """What came of a call. Never raises: others of its batch wait to be told theirs."""
@@ -338,16 +391,28 @@ class FastConnection(Connection):
             count_fault(fault)
         self._send(turn, *self._lane.endpoint.refusal(fault, turn.request_id))
 
-    def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
+    def _send(
+        self, turn: Turn, found: Answer, code: str = "", refused_by: Observe | None = None
+    ) -> None:
         lane = self._lane
         keep_alive = not (lane.draining.draining or self._close)
         site = lane.site.headers(_asked_from(turn.origin)) if lane.site.adds else ""
         now_s = monotonic()
         request_id = turn.request_id
-        lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
+        if refused_by is None:
+            lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
+        else:
+            refused_by(found.status, now_s - turn.began_s, request_id, None, code)
         if self.transport is not None:
             self.transport.write(
-                render(found, request_id, version=HttpVersion11, keep_alive=keep_alive, site=site)
+                render(
+                    found,
+                    request_id,
+                    version=HttpVersion11,
+                    keep_alive=keep_alive,
+                    head_only=turn.head_only,
+                    site=site,
+                )
             )
         self._next_keepalive_close_time = now_s + self._keepalive_timeout  # as the loop's clock
         self._end_call(keep_alive=keep_alive)
@@ -392,13 +457,12 @@ class FastConnection(Connection):
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         super()._process_keepalive()
 
-    def _release_transport(self) -> None:
-        if not self._reading_paused and not self._buffer_paused:
-            self._resume_transport_reading()
 
-    def _resume_transport_reading(self) -> None:
-        if not self._held:
-            super()._resume_transport_reading()
+@lru_cache(maxsize=64)
+def refused(wait_s: int) -> Answer:
+    """The answer to a request of an address that has to wait for so many whole seconds."""
+    problem = too_many_of_address(wait_s)
+    return Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
 
 
 def _asked_from(origin: bytes | None) -> dict[str, str]:

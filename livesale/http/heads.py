@@ -11,6 +11,8 @@ endpoint ask for. One that has another form is not hot, and is refused by those 
 """
 
 import re
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from livesale.http.routes import JSON
 from livesale.http.traffic import SANE_ID
@@ -65,7 +67,7 @@ def _hot_pattern() -> bytes:
 hot_head = re.compile(_hot_pattern()).match
 
 _plain_head = re.compile(
-    rf"([A-Z]{{1,20}}+) [!-~]++ HTTP/1\.1((?:\r\n{_NAME}: {_VALUE})+)\r\n\r\n".encode()
+    rf"([A-Z]{{1,20}}+) ([!-~]++) HTTP/1\.1((?:\r\n{_NAME}: {_VALUE})+)\r\n\r\n".encode()
 ).match
 _is_length = re.compile(_LENGTH).fullmatch
 _keeps_alive = re.compile(_KEEP_ALIVE).fullmatch
@@ -74,15 +76,24 @@ _ODD = ("transfer-encoding", "upgrade", "expect", "proxy-connection")
 _names: dict[str, str] = {"": ""}  # from a name as it was sent to lower case
 
 
-def plain_end(data: bytes, at: int, end: int) -> tuple[int, int] | None:
-    """Where the body of the plain request that begins at `at` begins, and how long it is.
+class Plain(NamedTuple):
+    """A request whose end is beyond dispute. Names of headers are in lower case."""
+
+    stop: int  # where it ends, body and all
+    method: bytes
+    path: bytes
+    headers: Mapping[str, str]
+
+
+def plain_head(data: bytes, at: int, end: int) -> Plain | None:
+    """The plain request that begins at `at`.
 
     None when its head is not plain, or not whole before `end`.
     """
     found = _plain_head(data, at, end)
     if found is None or found[1] == b"CONNECT":
         return None
-    lines = found[2].decode("ascii").split("\r\n")
+    lines = found[3].decode("ascii").split("\r\n")
     headers: dict[str, str] = {}
     known = _names.get
     for line in lines:
@@ -96,7 +107,9 @@ def plain_end(data: bytes, at: int, end: int) -> tuple[int, int] | None:
     ):
         return None
     length = headers.get("content-length", "0")
-    return (found.end(), int(length)) if _is_length(length) else None
+    if not _is_length(length):
+        return None
+    return Plain(found.end() + int(length), found[1], found[2].partition(b"?")[0], headers)
 
 
 def _learn(sent: str) -> str:

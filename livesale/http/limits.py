@@ -12,6 +12,11 @@ from livesale.settings import Settings
 
 MAX_KEYS = 100_000
 MAX_HOPS = 20
+WIDE = 8  # times what a /64 of IPv6 may do is what its /48 may: a site is often given all of that
+# Refusals of one address go out at this rate once there are many: the rest wait for their turn.
+REFUSALS_PER_S = 100.0
+REFUSALS_BURST = 100
+REFUSAL_DELAY_S = 5.0  # at most
 
 _HERE = "127.0.0.1"  # a unix socket has no peer's name: whoever may open it is on this machine
 
@@ -49,6 +54,28 @@ class RateLimit:
             self._forget(now_s)
         return 0.0
 
+    def would_wait_s(self, key: str, now_s: float) -> float:
+        """What `wait_s` would say, without counting."""
+        full_at = self._full_at.get(key)
+        if full_at is None:
+            return 0.0
+        wait_s = full_at + self._interval_s - now_s - self._slack_s
+        return wait_s if wait_s > 1e-9 else 0.0
+
+    def delay_s(self, key: str, now_s: float, most_s: float) -> float:
+        """For how long this has to wait for its turn: the rate is kept by waiting, not refusing.
+
+        Nobody waits longer than `most_s`; who would is not counted.
+        """
+        full_at = max(self._full_at.get(key, now_s), now_s) + self._interval_s
+        delay_s = full_at - now_s - self._slack_s
+        if delay_s > most_s:
+            return most_s
+        self._full_at[key] = full_at
+        if len(self._full_at) > self._max_keys:
+            self._forget(now_s)
+        return delay_s if delay_s > 1e-9 else 0.0
+
     def _forget(self, now_s: float) -> None:
         self._full_at = {key: at for key, at in self._full_at.items() if at > now_s}
         too_many = len(self._full_at) - self._max_keys * 9 // 10
@@ -62,16 +89,21 @@ class Clients:
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted_proxies]
-        self.address = lru_cache(maxsize=8_192)(self._address)
+        self.keys = lru_cache(maxsize=8_192)(self._keys)
 
-    def _address(self, peer: str, forwarded: str) -> str | None:
-        """The client's address, as a key; None for a trusted peer that speaks for itself.
+    def _keys(self, peer: str, forwarded: str) -> tuple[str, ...]:
+        """The client's address, as keys to count it by; none for a trusted peer by itself.
 
+        One for IPv4. Two for IPv6: the /64, which one household or server has, and the /48.
         `forwarded` is X-Forwarded-For, believed only as far as trusted proxies wrote it: from the
         right, up to the first address that is not one of them.
         """
         client = self._client(peer, forwarded)
-        return _key(client) if client is not None else None
+        if client is None:
+            return ()
+        if isinstance(client, ipaddress.IPv6Address):
+            return _network(client, 64), f"{_network(client, 48)}/48"
+        return (str(client),)
 
     def source(self, peer: str, forwarded: str) -> str:
         """The address that a request came from: a trusted peer's own, if it speaks for itself."""
@@ -105,21 +137,70 @@ class Limits:
         limits = settings.limits
         self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
+        self._networks = RateLimit(limits.address_per_s * WIDE, limits.address_burst * WIDE)
+        self._refusals = RateLimit(REFUSALS_PER_S, REFUSALS_BURST)
         self._clients = Clients(settings.http.trusted_proxies)
         likes_per_s = settings.live.likes_per_s
         self._likes = RateLimit(likes_per_s, ceil(likes_per_s) + MAX_TAPS)
 
+    def keys(self, remote: str | None, forwarded: str | None) -> tuple[str, ...]:
+        """What the address of a request is counted by; `remote` is the peer's."""
+        return self._clients.keys(remote or _HERE, forwarded or "")
+
+    def address_wait_s(self, remote: str | None, forwarded: str | None, now_s: float) -> float:
+        """Count a request for its client's address: 0, or for how long it may not pass."""
+        keys = self._clients.keys(remote or _HERE, forwarded or "")
+        if not keys:
+            return 0.0
+        wait_s = self._addresses.wait_s(keys[0], now_s)
+        if not wait_s and len(keys) > 1:
+            wait_s = self._networks.wait_s(keys[1], now_s)
+        if wait_s:
+            _LIMITED_ADDRESS.inc()
+        return wait_s
+
+    def address_would_wait_s(
+        self, remote: str | None, forwarded: str | None, now_s: float
+    ) -> float:
+        """What `address_wait_s` would say, without counting."""
+        keys = self._clients.keys(remote or _HERE, forwarded or "")
+        if not keys:
+            return 0.0
+        wait_s = self._addresses.would_wait_s(keys[0], now_s)
+        if not wait_s and len(keys) > 1:
+            wait_s = self._networks.would_wait_s(keys[1], now_s)
+        return wait_s
+
+    def count_refusal(self) -> None:
+        """A request was refused by what `address_would_wait_s` said."""
+        _LIMITED_ADDRESS.inc()
+
     def check_address(self, remote: str | None, forwarded: str | None, now_s: float) -> None:
-        """Count a request for its client's address: `remote` is the peer's."""
-        client = self._clients.address(remote or _HERE, forwarded or "")
-        if client is not None:
-            wait_s = self._addresses.wait_s(client, now_s)
-            if wait_s:
-                raise _slow_down("address", wait_s)
+        """The same, raising Problem."""
+        wait_s = self.address_wait_s(remote, forwarded, now_s)
+        if wait_s:
+            raise too_many_of_address(wait_s)
+
+    def refusal_delay_s(
+        self, remote: str | None, forwarded: str | None, now_s: float, *, waits: bool = False
+    ) -> float:
+        """For how long the refusal of a request that its address had too many of is held back.
+
+        Nobody who keeps to Retry-After waits. Who goes on asking does, with its connection: so a
+        flood of refusals costs little, whatever the flood is. A proxy's connections are for others
+        as well: they are not all held, unless the client `waits` anyway.
+        """
+        keys = self.keys(remote, forwarded)
+        if not keys:
+            return 0.0
+        delay_s = self._refusals.delay_s(keys[-1], now_s, REFUSAL_DELAY_S)
+        if delay_s == REFUSAL_DELAY_S and not waits and not self.keys(remote, None):
+            return 0.0
+        return delay_s
 
     def client(self, remote: str | None, forwarded: str | None) -> str:
         """Whose turn a request takes, as a key: that of its address budget."""
-        return self._clients.address(remote or _HERE, forwarded or "") or ""
+        return next(iter(self.keys(remote, forwarded)), "")
 
     def source(self, remote: str | None, forwarded: str | None) -> str:
         """The address that sent a request, as far as it can be told."""
@@ -128,17 +209,24 @@ class Limits:
     def check_buyer(self, buyer_id: str, now_s: float) -> None:
         wait_s = self._buyers.wait_s(buyer_id, now_s)
         if wait_s:
-            raise _slow_down("buyer", wait_s)
+            raise _too_many_of_buyer(wait_s)
 
     def check_likes(self, buyer_id: str, count: int, now_s: float) -> None:
         wait_s = self._likes.wait_s(buyer_id, now_s, count)
         if wait_s:
-            raise _slow_down("buyer", wait_s)
+            raise _too_many_of_buyer(wait_s)
 
 
-def _slow_down(by: str, wait_s: float) -> Problem:
-    LIMITED.labels(by).inc()
-    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by=by)
+_LIMITED_ADDRESS = LIMITED.labels("address")
+
+
+def too_many_of_address(wait_s: float) -> Problem:
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by="address")
+
+
+def _too_many_of_buyer(wait_s: float) -> Problem:
+    LIMITED.labels("buyer").inc()
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by="buyer")
 
 
 def _parse(text: str) -> Address | None:
@@ -157,8 +245,6 @@ def _parse(text: str) -> Address | None:
     return address
 
 
-def _key(address: Address) -> str:
-    # One household or server has a whole /64 of IPv6: it counts as one.
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.IPv6Address(int(address) >> 64 << 64))
-    return str(address)
+def _network(address: ipaddress.IPv6Address, bits: int) -> str:
+    host = 128 - bits
+    return str(ipaddress.IPv6Address(int(address) >> host << host))

@@ -40,6 +40,7 @@ def problems_of(route: Route) -> list[str]:
     """Every code that a route may answer, its checks included."""
     codes = [*_ALWAYS, *route.problems]
     codes += ["slow_down"] if route.limited or route.auth in ("buyer", "member") else []
+    codes += ["overloaded"] if route.limited else []  # too many requests of one address at once
     codes += _AUTH if route.auth else ()
     codes += _BODY if route.body else ()
     codes += ["malformed_body", "request_timeout", "body_too_large"] if route.signed else []
@@ -131,9 +132,9 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         content = {route.content_type: {"schema": schema} if schema is not None else {}}
         responses[str(status)] = {
             "description": route.summary,
-            "content": {} if status == 101 else content,
+            "content": {} if status in (101, 304) else content,
         }
-        if 300 <= status < 400:
+        if status == 303:
             responses[str(status)]["headers"] = _LOCATION
     by_status: dict[int, list[str]] = {}
     for code in problems_of(route):

@@ -1,18 +1,10 @@
 """GET /, GET /metrics, GET /openapi.json, GET /asyncapi.json, GET /docs"""
 
-from livesale.http.routes import JSON, Answer, Call, Route
+from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.metrics import CONTENT_TYPE as PROMETHEUS
 
-HTML = "text/html; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
-# The page is one file without scripts: nothing else may be loaded or run.
-_PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )
-}
 
 
 async def show_door(_services: Services, _call: Call) -> Answer:
@@ -23,16 +15,16 @@ async def show_metrics(services: Services, _call: Call) -> Answer:
     return Answer(200, await services.exposition(), PROMETHEUS)
 
 
-async def show_openapi(services: Services, _call: Call) -> Answer:
-    return Answer(200, services.openapi, JSON)
+async def show_openapi(services: Services, call: Call) -> Answer:
+    return services.openapi.answer(call.asked)
 
 
-async def show_asyncapi(services: Services, _call: Call) -> Answer:
-    return Answer(200, services.asyncapi, JSON)
+async def show_asyncapi(services: Services, call: Call) -> Answer:
+    return services.asyncapi.answer(call.asked)
 
 
-async def show_docs(services: Services, _call: Call) -> Answer:
-    return Answer(200, services.docs, HTML, _PAGE_HEADERS)
+async def show_docs(services: Services, call: Call) -> Answer:
+    return services.docs.answer(call.asked)
 
 
 ROUTES = [
@@ -60,7 +52,8 @@ ROUTES = [
         show_openapi,
         "This interface as OpenAPI 3.1",
         "operations",
-        {200: dict},
+        {200: dict, 304: bytes},
+        reads_headers=True,
     ),
     Route(
         "GET",
@@ -68,7 +61,8 @@ ROUTES = [
         show_asyncapi,
         "The events of live rooms as AsyncAPI 3.0",
         "operations",
-        {200: dict},
+        {200: dict, 304: bytes},
+        reads_headers=True,
     ),
     Route(
         "GET",
@@ -76,7 +70,8 @@ ROUTES = [
         show_docs,
         "This interface for people",
         "operations",
-        {200: str},
+        {200: str, 304: bytes},
         content_type="text/html",
+        reads_headers=True,
     ),
 ]

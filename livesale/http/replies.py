@@ -18,6 +18,8 @@ from livesale.http.routes import Answer
 # Data is no page: whatever a browser takes it for, nothing of it may run or be framed.
 _NO_PAGE = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 
+_CACHE = "Cache-Control"
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -87,24 +89,28 @@ def render(
     body = value if type(value) is bytes else _encode(value)
     own = answer.headers
     extra = site
+    cache = "no-store"
     if own:
-        extra += "".join(f"{name}: {text}\r\n" for name, text in own.items())
+        extra += "".join(f"{name}: {text}\r\n" for name, text in own.items() if name != _CACHE)
+        cache = own.get(_CACHE, cache)
     if keep_alive is (version == HttpVersion10) and not (own and "Connection" in own):
         extra += f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
+    # The length of a 304 would be that of what it stands for.
+    length = f"Content-Length: {len(body)}\r\n" if answer.status != 304 else ""
     head = (
-        f"{_beginning(version, answer.status, answer.content_type)}{request_id}\r\n"
-        f"Date: {_date(int(time.time()))}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+        f"{_beginning(version, answer.status, answer.content_type, cache)}{request_id}\r\n"
+        f"Date: {_date(int(time.time()))}\r\n{length}{extra}\r\n"
     ).encode()
     return head if head_only else head + body
 
 
 @lru_cache(maxsize=512)
-def _beginning(version: HttpVersion, status: int, content_type: str) -> str:
+def _beginning(version: HttpVersion, status: int, content_type: str, cache: str) -> str:
     return (
         f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
         f"Content-Type: {content_type}\r\n"
         f"{'' if content_type.startswith('text/html') else _NO_PAGE}"
-        "Cache-Control: no-store\r\n"
+        f"Cache-Control: {cache}\r\n"
         "Referrer-Policy: no-referrer\r\n"
         "Server: livesale\r\n"
         "X-Content-Type-Options: nosniff\r\n"

@@ -51,6 +51,7 @@ async def open_socket(services: Services, call: Call) -> Answer:
     await channel.catch_up(query.epoch, query.after)
     if isinstance(caller, Buyer):  # last: a ban that came with the events is known by now
         await services.bars.check(room.room_id, caller.buyer_id)
+    services.places.check_socket(call.keys, nameless=caller is None)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:
         # Nothing may come between the look at the ring and the place in it.
@@ -75,7 +76,7 @@ async def open_socket(services: Services, call: Call) -> Answer:
         )
         if isinstance(caller, Buyer):
             services.visits.enter(room.room_id, caller.buyer_id)
-        transport, rest = connection.hand_over(client)
+        transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
         client.begin(transport, head.encode(), hello, rest)
 
     return Answer(101, b"", upgrade=upgrade)

@@ -35,6 +35,13 @@ class Call(Struct, gc=False):
     raw: bytes = b""  # the body as it came, and
     headers: MultiMapping[str] | None = None  # the headers: for a route that is `signed`
     source: str = ""  # the address that sent it, likewise
+    keys: tuple[str, ...] = ()  # what that address is counted by, for a route that upgrades
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """The headers, for a route that reads them."""
+        assert self.headers is not None  # noqa: S101  the route says so
+        return self.headers
 
     @property
     def buyer_id(self) -> str:
@@ -97,6 +104,7 @@ class Route(Struct, frozen=True):
     description: str = ""
     media_type: str = JSON  # of a body that is `signed`
     signed: bool = False  # verifies the body as it came by itself: it is not read as JSON before
+    reads_headers: bool = False
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
 

@@ -10,6 +10,7 @@ from livesale.deployment import Deployment
 from livesale.http.hooks_gate import Gate
 from livesale.http.hub import Hub
 from livesale.http.limits import Limits
+from livesale.http.places import Places
 from livesale.http.site import Site
 from livesale.identity.sessions import Sessions
 from livesale.identity.tokens import TokenSigner
@@ -41,6 +42,7 @@ from livesale.sales.showcase import Showcase
 from livesale.sales.tickets import Tickets
 
 if TYPE_CHECKING:
+    from livesale.http.documents import Document
     from livesale.http.health import Health
 
 
@@ -54,6 +56,7 @@ class Services(Struct, frozen=True):
     deployment: Deployment
     signer: TokenSigner
     limits: Limits
+    places: Places
     clock: Clock
     sessions: Sessions
     showcase: Showcase
@@ -88,6 +91,6 @@ class Services(Struct, frozen=True):
     draining: Draining
     site: Site
     exposition: Callable[[], Awaitable[bytes]]
-    openapi: bytes
-    asyncapi: bytes
-    docs: bytes
+    openapi: "Document"
+    asyncapi: "Document"
+    docs: "Document"

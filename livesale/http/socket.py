@@ -205,9 +205,12 @@ class Socket(Client):
     def pause_writing(self) -> None:
         self.send = None
         self._paused_s = self._hub.now()
+        if self._transport is not None:
+            self._hub.services.places.owe(self, self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         self._paused_s = 0.0
+        self._hub.services.places.settle(self)
         if self._transport is not None and not self._closing_s:
             self.send = self._transport.write
             self._channel.serve(self)
@@ -239,6 +242,17 @@ class Socket(Client):
         """End it without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def cut_debtor(self) -> None:
+        self._hub.note_close("too_slow")
+        self.cut()
+
+    def give_way(self) -> bool:
+        if self.caller is not None or self._closing_s or self._transport is None:
+            return False
+        self.leave("full")
+        self._transport.close()  # when the frame is out
+        return True
 
     def _take(self, event: object) -> None:
         if isinstance(event, CloseConnection):

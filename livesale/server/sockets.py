@@ -13,6 +13,8 @@ from livesale.settings import HttpSettings, Settings
 
 BACKLOG = 4096
 SO_ATTACH_FILTER = 26
+RECEIVE_BUFFER = 64 * 1024  # in the kernel, of a connection: so much of it is read at once, too
+SEND_BUFFER = 128 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,8 @@ def listen(http: HttpSettings) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _share(sock)
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # those accepted, too
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         _bind(sock, address, http)
         sock.listen(BACKLOG)
     except BaseException:

@@ -195,6 +195,7 @@ async def test_connections_are_bounded_in_number(stage: Deployment, serve: Serve
         assert await client.answer() == (200, "")
     # when: one more, and one after another has left
     late = await Client.of(api)
+    late.send(ask)
     refused = await late.answer()
     clients[0].writer.close()
     await clients[0].writer.wait_closed()

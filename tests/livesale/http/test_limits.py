@@ -8,7 +8,16 @@ from msgspec.structs import replace
 
 from livesale.app import build_app
 from livesale.deployment import Deployment
-from livesale.http.limits import Clients, RateLimit
+from livesale.http.fast_lane import FastConnection
+from livesale.http.limits import (
+    REFUSAL_DELAY_S,
+    REFUSALS_BURST,
+    WIDE,
+    Clients,
+    Limits,
+    RateLimit,
+)
+from livesale.settings import load_settings
 from tests.livesale.http.api import Api
 from tests.livesale.http.conftest import Serve
 
@@ -70,7 +79,7 @@ def test_full_buckets_are_forgotten_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "forwarded", "client"),
+    ("peer", "forwarded", "keys"),
     [
         ("203.0.113.5", "", "203.0.113.5"),
         ("203.0.113.5", "198.51.100.1", "203.0.113.5"),  # a stranger's word counts for nothing
@@ -82,17 +91,19 @@ def test_full_buckets_are_forgotten_first() -> None:
         ("10.0.0.1", "nonsense", None),
         ("10.0.0.1", "198.51.100.1, nonsense, 10.0.0.2", "10.0.0.2"),
         ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
-        ("10.0.0.1", "[2001:db8::7]:80", "2001:db8::"),
-        ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::"),
+        ("10.0.0.1", "[2001:db8::7]:80", "2001:db8:: 2001:db8::/48"),
+        ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2:: 2001:db8:1::/48"),
         ("::ffff:203.0.113.5", "", "203.0.113.5"),
         ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
-        ("fe80::1%eth0", "", "fe80::"),
+        ("fe80::1%eth0", "", "fe80:: fe80::/48"),
         ("10.0.0.1", ",".join(["1.2.3.4"] * 10_000), "1.2.3.4"),
         ("10.0.0.1", ", ,", None),
     ],
 )
-def test_whose_request_it_is(peer: str, forwarded: str, client: str | None) -> None:
-    assert Clients(["10.0.0.0/8"]).address(peer, forwarded) == client
+def test_whose_request_it_is(peer: str, forwarded: str, keys: str | None) -> None:
+    """By what it is counted: an address of IPv6 by its /64 and its /48."""
+    found = Clients(["10.0.0.0/8"]).keys(peer, forwarded)
+    assert found == tuple(keys.split() if keys else ())
 
 
 async def limited(stage: Deployment, serve: Serve, proxies: list[str], **changes: float) -> Api:
@@ -159,3 +170,71 @@ async def test_a_crowd_at_the_metrics_costs_one_look(stage: Deployment) -> None:
         await api.stop()
     assert {reply.raw for reply in replies} == {b"up 1\n"}
     assert looks == 1
+
+
+def hot(api: Api, buyer: str, address: str) -> bytes:
+    token = api.buyer(buyer)
+    return (
+        "POST /v1/drops/nosuchdrop/reservations HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: Bearer {token}\r\nX-Forwarded-For: {address}\r\n\r\n"
+    ).encode()
+
+
+def test_a_site_of_ipv6_has_a_wider_budget() -> None:
+    settings = load_settings(limits__address_per_s=1.0, limits__address_burst=10)
+    limits = Limits(settings)
+    # when: each /64 of a /48 asks, for the first time
+    waits = [
+        limits.address_wait_s("127.0.0.1", f"2001:db8:7:{number:x}::1", 100.0)
+        for number in range(1_000)
+    ]
+    # then: all together are bounded, and its neighbours are not
+    assert sum(wait == 0.0 for wait in waits) == 10 * WIDE
+    assert limits.address_wait_s("127.0.0.1", "2001:db8:8::1", 100.0) == 0.0
+    # and: one /64 has no more than an address of IPv4
+    one = [limits.address_wait_s("127.0.0.1", f"2001:db8:9::{n}", 100.0) for n in range(50)]
+    assert sum(wait == 0.0 for wait in one) == 10
+
+
+def test_who_goes_on_asking_waits_for_the_refusal() -> None:
+    limits = Limits(load_settings(http__trusted_proxies=["10.0.0.0/8"]))
+    stranger = [limits.refusal_delay_s("203.0.113.1", None, 100.0) for _ in range(2_000)]
+    # the first ones are told at once, then a hundred a second are, and nobody waits for ever
+    assert stranger[:REFUSALS_BURST] == [0.0] * REFUSALS_BURST
+    assert stranger[REFUSALS_BURST + 99] == pytest.approx(1.0)
+    assert stranger[-1] == REFUSAL_DELAY_S
+    # a proxy's connections are not all held, unless there is more on them
+    passed_on = [limits.refusal_delay_s("10.0.0.1", "203.0.113.2", 100.0) for _ in range(2_000)]
+    assert passed_on[-1] == 0.0
+    assert limits.refusal_delay_s("10.0.0.1", "203.0.113.2", 100.0, waits=True) == REFUSAL_DELAY_S
+    assert limits.refusal_delay_s("10.0.0.1", None, 100.0) == 0.0
+
+
+@pytest.mark.parametrize("hot_calls", [True, False])
+async def test_a_flood_of_refusals_is_held_back_and_others_are_served(
+    stage: Deployment, serve: Serve, hot_calls: bool
+) -> None:
+    # given: a stranger who asks on and on, pipelined
+    api = await limited(stage, serve, ["127.0.0.0/8"], address_per_s=0.01, address_burst=1)
+    raw = hot(api, "ann", "203.0.113.1")
+    if not hot_calls:
+        raw = b"GET /v1/time HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(raw * 1_000)
+    # when: it has what it gets at once
+    for _ in range(REFUSALS_BURST + 1):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(int(head.partition("Content-Length: ")[2].partition("\r\n")[0]))
+    # then: the rest waits, most of it unread, and others do not
+    assert head.startswith("HTTP/1.1 429 ")
+    served = (await api.get("/v1/time", X_Forwarded_For="203.0.113.2")).status
+    assert served == 200
+    assert "livesale_limited_total" in (await api.get("/metrics")).body
+    assert api._runner.server is not None
+    unread = [
+        connection._unread_bytes()
+        for connection in api._runner.server.connections
+        if isinstance(connection, FastConnection)
+    ]
+    assert max(unread) > 100 * len(raw)
+    writer.close()
