@@ -101,6 +101,9 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reading = True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever buffered here."""
+
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("198.51.100.1", 4711) if name == "peername" else default
 
