@@ -240,5 +240,5 @@ def _prepare_child() -> Callable[[], None]:
 
 
 def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
+    lines = path.read_text("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

@@ -6,6 +6,7 @@ where it is certainly ours, else refused: a folder that others write to is no pl
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from livesale.errors import Refused
@@ -39,10 +40,12 @@ def make_data_folder(folder: Path, setting: str = DATA_DIR) -> None:
         cure = f"Run `chmod o-w {folder}` as its owner, or name another."
         raise Refused(setting, f"every user of this machine may write to {folder}", cure)
     if found.st_mode & OTHERS and found.st_uid == os.geteuid():
-        if set(os.listdir(folder)) <= _OURS:
-            folder.chmod(0o700)
-        elif everybody_writes:
-            folder.chmod(found.st_mode & ~stat.S_IWOTH)
+        only_ours = set(os.listdir(folder)) <= _OURS
+        with suppress(OSError):  # a file system without modes: the doctor says what is open
+            if only_ours:
+                folder.chmod(0o700)
+            elif everybody_writes:
+                folder.chmod(found.st_mode & ~stat.S_IWOTH)
 
 
 def make_private_folder(folder: Path, setting: str = DATA_DIR) -> None:
@@ -54,7 +57,11 @@ def make_private_folder(folder: Path, setting: str = DATA_DIR) -> None:
     if found.st_uid != os.geteuid():
         raise Refused(setting, f"{folder} belongs to another user", _CURE)
     if found.st_mode & OTHERS:
-        folder.chmod(0o700)
+        try:
+            folder.chmod(0o700)
+        except OSError as error:
+            problem = f"{folder} cannot be closed to other users: {error.strerror}"
+            raise Refused(setting, problem, _CURE) from None
 
 
 def make_private_database(path: Path, setting: str) -> None:

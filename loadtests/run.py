@@ -65,7 +65,8 @@ async def run_locust(
             stdout=output,
             stderr=output,
             env=os.environ
-            | {REPORT_VARIABLE: str(play.report), TOKEN_VARIABLE: play.operator_token},
+            | {REPORT_VARIABLE: str(play.report), TOKEN_VARIABLE: play.operator_token}
+            | {"PYTHONIOENCODING": "utf-8:backslashreplace"},  # of the log, in any locale
             start_new_session=True,
             preexec_fn=preexec,
         )
@@ -145,7 +146,7 @@ def _is_there(group: int) -> bool:
 
 def _why(log: Path, code: int) -> str:
     """What Locust, or a scenario, had to say last."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     ours = [line for line in lines if line.startswith("livesale: ")]
     if ours:
         return ours[0].removeprefix("livesale: ")

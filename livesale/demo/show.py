@@ -119,6 +119,6 @@ async def _drawn(console: Console, piece: Piece) -> AsyncIterator[None]:
 def _show_log(folder: Path) -> None:
     """The last words of the processes, for whoever has to find out."""
     with contextlib.suppress(FileNotFoundError):
-        lines = (folder / LOG_FILE).read_text(errors="replace").splitlines()
+        lines = (folder / LOG_FILE).read_text("utf-8", "replace").splitlines()
         for text in lines[-LOG_LINES:]:
             print(text, file=sys.stderr)

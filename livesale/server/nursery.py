@@ -61,6 +61,7 @@ def main(wire: socket.socket) -> None:
             else:
                 data = wire.recv(MAX_LINE_BYTES)
                 if not data:
+                    _end(children)
                     return
                 asked += data
         while b"\n" in asked:
@@ -83,6 +84,12 @@ def _reap(children: set[int], wire: socket.socket) -> None:
         if pid in children:
             children.remove(pid)
             _say(wire, {"dead": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _end(children: set[int]) -> None:
+    """End them with us, also where the kernel does not do it by itself."""
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
