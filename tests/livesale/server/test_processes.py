@@ -69,7 +69,8 @@ async def test_whoever_is_killed_comes_back(up: Up) -> None:
 
 
 async def test_a_killed_supervisor_leaves_nothing_behind(up: Up) -> None:
-    assert len(up.processes()) >= 7  # supervisor, Valkey, nursery, two workers, writer, keeper
+    # supervisor, Valkey, nursery, two workers, writer, keeper
+    await eventually(lambda: len(up.processes()) >= 7)
     os.kill(up.pid, signal.SIGKILL)
     await eventually(lambda: not up.processes())
 
