@@ -2,7 +2,7 @@
 
 from livesale.quarantine.places import Place, UnknownEntry, parse_place
 from livesale.quarantine.put import dismiss, put_aside
-from livesale.quarantine.replay import Outcome, Result, all_aside, find, replay
+from livesale.quarantine.replays import Outcome, Result, all_aside, find, replay
 
 __all__ = [
     "Outcome",
