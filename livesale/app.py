@@ -53,6 +53,7 @@ from livesale.live.stats import Stats
 from livesale.live.streams import Streams
 from livesale.live.visits import Visits
 from livesale.live.words import load_words, words_file
+from livesale.outgoing import Bounds
 from livesale.payments.choose import make_gateway
 from livesale.payments.gateway import PayGateway
 from livesale.payments.intake import Intake
@@ -213,6 +214,7 @@ def _providers(settings: Settings) -> Iterator[LoginProvider]:
             secret=wechat.secret.get_secret_value(),
             base_url=wechat.base_url,
             timeout_s=wechat.timeout_ms / 1000,
+            bounds=Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s),
             proxy=wechat.proxy.get_secret_value(),
         )
 

@@ -195,6 +195,8 @@ class LimitSettings(Section):
     buyer_burst: int = Field(ge=1, le=1_000_000)
     address_per_s: float = Field(gt=0, le=1_000_000)
     address_burst: int = Field(ge=1, le=1_000_000)
+    outside_at_once: int = Field(ge=2, le=1_000)
+    outside_per_s: float = Field(gt=0, le=100_000)
 
 
 class WriterSettings(Section):

@@ -18,6 +18,7 @@ from livesale.payments.errors import (
 )
 from livesale.sales.errors import ChallengeRequired, SalesFault, TooOften
 from livesale.store.errors import StoreUnavailable
+from livesale.turns import Crowded
 from stock.errors import (
     BooksBroken,
     FencedOff,
@@ -233,6 +234,8 @@ def problem_of(fault: Exception) -> Problem | None:
             return fault
         case TooOften():
             return Problem(fault.code, None, None, **fault.members)
+        case Crowded():
+            return Problem("slow_down", "Too many wait already.")
         case SalesFault():
             problem = Problem(fault.code, fault.detail)
             problem.members.update(fault.members)

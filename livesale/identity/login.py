@@ -22,7 +22,7 @@ from livesale.identity.errors import (
     LoginTooOften,
     LoginUnavailable,
 )
-from livesale.outgoing import open_session, proxy_for
+from livesale.outgoing import Bounds, NotRunning, Outgoing
 from stock.ids import is_buyer_id
 
 _MAX_ANSWER_BYTES = 65_536
@@ -82,22 +82,26 @@ class WeChatLogin:
     name = "wechat"
 
     def __init__(
-        self, *, appid: str, secret: str, base_url: str, timeout_s: float, proxy: str = ""
+        self,
+        *,
+        appid: str,
+        secret: str,
+        base_url: str,
+        timeout_s: float,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
+        proxy: str = "",
     ) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        self._outgoing = Outgoing(base_url, timeout_s, bounds, proxy)
         self._appid = appid
         self._secret = secret
         self._url = f"{base_url.rstrip('/')}/sns/jscode2session"
-        self._proxy = proxy_for(base_url, proxy)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._decoder = msgspec.json.Decoder(_WeChatAnswer)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """One client session for all logins. Cookies are nobody's business."""
-        async with open_session(proxy=self._proxy) as self._session:
+        """One client session for all logins."""
+        async with self._outgoing.running():
             yield
-        self._session = None
 
     async def identify(self, code: str) -> Identity:
         answer = await self._ask(code)
@@ -116,16 +120,14 @@ class WeChatLogin:
             "js_code": code,
             "grant_type": "authorization_code",
         }
-        if self._session is None:
-            raise LoginUnavailable("the login is not running")
         try:
-            async with self._session.get(
-                self._url, params=query, timeout=self._timeout, allow_redirects=False
-            ) as response:
+            async with self._outgoing.request("GET", self._url, params=query) as response:
                 if response.status != 200:
                     raise LoginUnavailable(f"WeChat answered HTTP {response.status}")
                 # WeChat labels its JSON text/plain, so the type is not looked at.
                 body = await read_bounded(response.content, _MAX_ANSWER_BYTES)
+        except NotRunning:
+            raise LoginUnavailable("the login is not running") from None
         except AnswerTooLarge:
             raise LoginUnavailable("WeChat answered more than it documents") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -1,6 +1,7 @@
 """The gateway that the settings choose."""
 
 from livesale.deployment import Deployment
+from livesale.outgoing import Bounds
 from livesale.payments.gateway import PayGateway
 from livesale.payments.simulated import SimulatedGateway
 from livesale.payments.wechat import WeChatPay
@@ -12,5 +13,6 @@ def make_gateway(deployment: Deployment) -> PayGateway:
     settings = deployment.settings
     if settings.payments.gateway == "simulated":
         return SimulatedGateway(deployment.redis)
+    bounds = Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s)
     proxy = settings.wechat.proxy.get_secret_value()
-    return WeChatPay(settings.wechatpay, load_keys(settings), proxy=proxy)
+    return WeChatPay(settings.wechatpay, load_keys(settings), bounds=bounds, proxy=proxy)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from livesale.outgoing import Bounds
 from livesale.payments.errors import GatewayRefused, GatewayUnknown
 from livesale.payments.gateway import (
     Invitation,
@@ -64,11 +65,13 @@ class WeChatPay:
         settings: WeChatPaySettings,
         keys: WeChatPayKeys,
         now_s: Callable[[], float] = time,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
         proxy: str = "",
     ) -> None:
         self._settings = settings
+        timeout_s = settings.timeout_ms / 1000
         self._api = WeChatPayApi(
-            keys, settings.mchid, settings.base_url, settings.timeout_ms / 1000, now_s, proxy
+            keys, settings.mchid, settings.base_url, timeout_s, now_s, bounds, proxy
         )
         self.callbacks = CallbackReader(self._api, keys, settings.appid, settings.mchid)
 

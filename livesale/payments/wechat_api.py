@@ -17,7 +17,7 @@ from yarl import URL
 
 from livesale.answers import AnswerTooLarge, read_bounded
 from livesale.metrics import GATEWAY_FAULTS
-from livesale.outgoing import open_session, proxy_for
+from livesale.outgoing import Bounds, NotRunning, Outgoing
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.wechat_signing import (
     answer_message,
@@ -26,6 +26,7 @@ from livesale.payments.wechat_signing import (
     request_message,
     sign,
 )
+from livesale.turns import Crowded
 from livesale.wechat_keys import WeChatPayKeys
 
 MAX_ANSWER_BYTES = 262_144
@@ -58,23 +59,22 @@ class WeChatPayApi:
         base_url: str,
         timeout_s: float,
         now_s: Callable[[], float] = time.time,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
         proxy: str = "",
     ) -> None:
         self._keys = keys
         self._mchid = mchid
         self._base_url = base_url.rstrip("/")
-        self._proxy = proxy_for(base_url, proxy)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._now_s = now_s
-        self._session: aiohttp.ClientSession | None = None
+        self._outgoing = Outgoing(base_url, timeout_s, bounds, proxy)
         self._threads: ThreadPoolExecutor | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         with ThreadPoolExecutor(THREADS, "wechatpay") as self._threads:
-            async with open_session(proxy=self._proxy) as self._session:
+            async with self._outgoing.running():
                 yield
-        self._session = self._threads = None
+        self._threads = None
 
     async def ask(self, method: str, target: str, body: dict[str, Any] | None = None) -> bytes:
         """The verified body of a 2xx. `target` is the path with its query.
@@ -88,7 +88,7 @@ class WeChatPayApi:
             raise
 
     async def _ask(self, method: str, target: str, body: dict[str, Any] | None) -> bytes:
-        if self._session is None:
+        if self._threads is None:
             raise GatewayUnavailable("the gateway is not running")
         raw = msgspec.json.encode(body) if body is not None else b""
         headers = {
@@ -102,15 +102,12 @@ class WeChatPayApi:
             headers["Content-Type"] = "application/json"
         url = URL(f"{self._base_url}{target}", encoded=True)
         try:
-            async with self._session.request(
-                method,
-                url,
-                data=raw or None,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
+            async with self._outgoing.request(
+                method, url, data=raw or None, headers=headers
             ) as response:
                 answer = await read_bounded(response.content, MAX_ANSWER_BYTES)
+        except (Crowded, NotRunning) as why:
+            raise GatewayUnavailable(f"not asked: {type(why).__name__}") from None
         except AnswerTooLarge:
             raise GatewayUnknown("an answer without end") from None
         except aiohttp.ClientConnectorError as error:

@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from livesale.answers import AnswerTooLarge, read_bounded
+from livesale.outgoing import NotRunning, Outgoing
 from livesale.reminders.messages import MessengerAway
+from livesale.turns import Crowded
 
 MAX_ANSWER_BYTES = 65_536
 FRESH_S = 300.0  # before its end a token is asked for anew
@@ -37,45 +39,41 @@ class AccessToken:
         appid: str,
         secret: str,
         base_url: str,
-        timeout_s: float,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._asked = {"grant_type": "client_credential", "appid": appid, "secret": secret}
         self._url = f"{base_url.rstrip('/')}/cgi-bin/stable_token"
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._now_s = now_s
         self._token = ""
         self._until_s = 0.0
         self._away: tuple[float, str] = (0.0, "")  # until when, why
         self._one_at_a_time = asyncio.Lock()
 
-    async def get(self, session: aiohttp.ClientSession, *, not_this: str = "") -> str:
+    async def get(self, outgoing: Outgoing, *, not_this: str = "") -> str:
         """A token that is good, and another one than `not_this`. Raises MessengerAway."""
         async with self._one_at_a_time:
             if self._token == not_this or self._now_s() >= self._until_s:
-                await self._fetch(session)
+                await self._fetch(outgoing)
             if self._token == not_this:
                 raise MessengerAway("WeChat refuses the token that it gives")
             return self._token
 
-    async def _fetch(self, session: aiohttp.ClientSession) -> None:
+    async def _fetch(self, outgoing: Outgoing) -> None:
         until_s, why = self._away
         if self._now_s() < until_s:
             raise MessengerAway(why)
         try:
-            await self._ask(session)
+            await self._ask(outgoing)
         except MessengerAway as fault:
             self._away = (self._now_s() + PAUSE_S, str(fault))
             raise
 
-    async def _ask(self, session: aiohttp.ClientSession) -> None:
+    async def _ask(self, outgoing: Outgoing) -> None:
         try:
-            async with session.post(
-                self._url, json=self._asked, timeout=self._timeout, allow_redirects=False
-            ) as response:
+            async with outgoing.request("POST", self._url, json=self._asked) as response:
                 body = await read_bounded(response.content, MAX_ANSWER_BYTES)
             answer = msgspec.json.decode(body, type=_Answer)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, Crowded, NotRunning) as error:
             raise MessengerAway(f"no access token: {type(error).__name__}") from None
         except (AnswerTooLarge, msgspec.MsgspecError):
             raise MessengerAway("no access token: not as WeChat documents") from None

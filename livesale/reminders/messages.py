@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from livesale.errors import LivesaleError
 
+AT_ONCE = 32  # messages on their way, of one keeper
+
 
 class Message(Struct, frozen=True):
     """`openid` is WeChat's name of the person: never logged."""

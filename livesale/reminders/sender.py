@@ -14,7 +14,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
 from livesale.message_texts import fill
-from livesale.reminders.messages import Delivery, Message, Messenger, MessengerAway, Outcome
+from livesale.reminders.messages import (
+    AT_ONCE,
+    Delivery,
+    Message,
+    Messenger,
+    MessengerAway,
+    Outcome,
+)
 from livesale.reminders.timing import Timing, Verdict
 from livesale.store import reminders as store
 from livesale.store.errors import StoreUnavailable
@@ -25,7 +32,6 @@ from livesale.tasks import Tasks
 IDLE_S = 1.0
 TARGETS = 500  # looked at in one query
 PAGE = 64  # claimed at once: as many may be unsure when a keeper is killed
-AT_ONCE = 32
 FIRST_MS = 2_000  # until the next try of one person's message, doubled each time
 LONGEST_MS = 60_000
 LEASE_S = 60.0  # and eight times as long as WeChat may take, which a page cannot

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Struct
 
 from livesale.answers import AnswerTooLarge, read_bounded
-from livesale.outgoing import open_session, proxy_for
+from livesale.outgoing import Bounds, NotRunning, Outgoing
 from livesale.reminders.access_token import MAX_ANSWER_BYTES, AccessToken
-from livesale.reminders.messages import Delivery, Message, MessengerAway, Outcome
+from livesale.reminders.messages import AT_ONCE, Delivery, Message, MessengerAway, Outcome
 from livesale.settings import Settings
+from livesale.turns import Crowded
 
 _STALE_TOKEN = {40001, 40014, 42001}
 _OUTCOMES = {
@@ -40,38 +41,36 @@ class WeChatMessages:
 
     def __init__(self, settings: Settings) -> None:
         wechat = settings.wechat
-        self._session: aiohttp.ClientSession | None = None
         self._state = settings.reminders.mini_program
         timeout_s = wechat.timeout_ms / 1000
         self._url = f"{wechat.base_url.rstrip('/')}/cgi-bin/message/subscribe/send"
-        self._proxy = proxy_for(wechat.base_url, wechat.proxy.get_secret_value())
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        proxy = wechat.proxy.get_secret_value()
+        # The sender bounds them by itself, and WeChat by quotas of its own.
+        bounds = Bounds(2 * AT_ONCE, None)
+        self._outgoing = Outgoing(wechat.base_url, timeout_s, bounds, proxy)
         self._token = AccessToken(
             appid=wechat.appid,
             secret=wechat.secret.get_secret_value(),
             base_url=wechat.base_url,
-            timeout_s=timeout_s,
         )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with open_session(at_once=0, proxy=self._proxy) as self._session:
+        async with self._outgoing.running():
             yield
-        self._session = None
 
     async def prepare(self) -> None:
         """See that there is a token. Raises MessengerAway."""
-        await self._token.get(self._connected())
+        await self._token.get(self._outgoing)
 
     async def send(self, message: Message) -> Delivery:
         """A token that WeChat refuses is fetched anew, once: nothing was sent by then."""
-        session = self._connected()
         try:
-            token = await self._token.get(session)
-            answer = await self._ask(session, token, message)
+            token = await self._token.get(self._outgoing)
+            answer = await self._ask(token, message)
             if isinstance(answer, _Answer) and answer.errcode in _STALE_TOKEN:
-                token = await self._token.get(session, not_this=token)
-                answer = await self._ask(session, token, message)
+                token = await self._token.get(self._outgoing, not_this=token)
+                answer = await self._ask(token, message)
         except MessengerAway as why:
             return Delivery(Outcome.BUSY, str(why))
         if isinstance(answer, Delivery):
@@ -82,9 +81,7 @@ class WeChatMessages:
         detail = "" if outcome is Outcome.SENT else f"errcode {answer.errcode}: {answer.errmsg}"
         return Delivery(outcome, detail[:100])
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, token: str, message: Message
-    ) -> _Answer | Delivery:
+    async def _ask(self, token: str, message: Message) -> _Answer | Delivery:
         """WeChat's answer, or what it means that there is none."""
         body = {
             "touser": message.openid,
@@ -96,27 +93,23 @@ class WeChatMessages:
         }
         try:
             # The address has the token in it: no text of a fault below is passed on.
-            async with session.post(
+            async with self._outgoing.request(
+                "POST",
                 self._url,
                 params={"access_token": token},
                 data=msgspec.json.encode(body),
                 headers={"Content-Type": "application/json"},
-                timeout=self._timeout,
-                allow_redirects=False,
             ) as response:
                 raw = await read_bounded(response.content, MAX_ANSWER_BYTES)
             return msgspec.json.decode(raw, type=_Answer)
+        except (Crowded, NotRunning) as why:
+            return Delivery(Outcome.BUSY, f"not sent: {type(why).__name__}")
         except aiohttp.ClientConnectorError as error:
             return Delivery(Outcome.BUSY, f"out of reach: {type(error).__name__}")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return Delivery(Outcome.UNSURE, f"no answer: {type(error).__name__}")
         except (AnswerTooLarge, msgspec.MsgspecError):
             return Delivery(Outcome.UNSURE, f"HTTP {response.status}, not as WeChat documents")
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise MessengerAway("the messenger is not running")
-        return self._session
 
 
 def make_messenger(settings: Settings) -> WeChatMessages | None:
