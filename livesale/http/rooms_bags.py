@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.http.documents import takes_gzip
 from livesale.http.rooms import ENGINE, RUN
 from livesale.http.routes import Answer, Call, Nothing, Route
 from livesale.http.services import Services
@@ -33,7 +34,12 @@ async def list_bags(services: Services, call: Call) -> Answer:
 
 async def show_bag(services: Services, call: Call) -> Answer:
     room = await services.rooms.shown(call.path["room_id"])
-    return Answer(200, await services.bags.record(room.room_id, call.path["bag_id"]))
+    record = await services.bags.record(room.room_id, call.path["bag_id"])
+    headers = {"Vary": "Accept-Encoding"}
+    accepted = call.headers.get("Accept-Encoding", "") if call.headers is not None else ""
+    if record.packed is not None and takes_gzip(accepted):
+        return Answer(200, record.packed, headers=headers | {"Content-Encoding": "gzip"})
+    return Answer(200, record.raw, headers=headers)
 
 
 async def enter_bag(services: Services, call: Call) -> Answer:
@@ -98,7 +104,11 @@ ROUTES = [
         "lucky bags",
         {200: BagRecord},
         ("unknown_room", "unknown_bag", *_ENGINE),
-        description="At most a second old. `livesale bag check` replays the draw from it.",
+        reads_headers=True,
+        description=(
+            "At most a second old, and compressed for those who accept gzip: a list of 50,000 has "
+            "1.2 MB. `livesale bag check` replays the draw from it."
+        ),
     ),
     Route(
         "POST",

@@ -12,6 +12,7 @@ from msgspec import structs
 from livesale.deployment import Deployment
 from livesale.live import draw
 from livesale.live.bag_gateway import BagGateway, CloseBagCode, OpenBagCode, TellBagCode
+from livesale.live.bag_lists import BagLists
 from livesale.live.copy import RoomCopy
 from livesale.live.events import BagDrawn, BagVoid
 from livesale.live.views import view_of_bag
@@ -21,7 +22,7 @@ from livesale.sales.errors import DropRefused, Unknown
 from livesale.sales.reservations import as_reservation
 from livesale.store import bags as store
 from livesale.store import catalogue
-from livesale.store.bags import Bag, BagState, Prize, PrizeState
+from livesale.store.bags import Bag, BagState, Prize, PrizeState, Settled
 from livesale.store.orders import find_any_order
 from livesale.store.session import session
 from stock.errors import Unreachable
@@ -52,6 +53,7 @@ class Draws:
         self._copy = copy
         self._drops = Drops(deployment)
         self.gateway = BagGateway(deployment.engine, history=deployment.settings.live.history)
+        self.lists = BagLists(deployment.sql, self.gateway)
 
     async def advance(self, bag: Bag) -> None:
         """Take a bag as far as it can go by now."""
@@ -95,8 +97,9 @@ class Draws:
         if code is not CloseBagCode.CLOSED:
             return await self._void(bag, "list_lost")
         buyers = [name async for name in self.gateway.entrants(bag.room_id, bag.bag_id)]
-        entries = {draw.entry_id_of(bag.salt, name): name for name in buyers}
-        ids = list(entries)
+        ids = self.lists.identify(bag, buyers)
+        entries = dict(zip(ids, buyers, strict=True))
+        list_hash = draw.list_hash_of(ids)
         winners = draw.winners_of(bag.seed, ids, bag.places)
         drawn_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
@@ -105,12 +108,12 @@ class Draws:
                 bag.bag_id,
                 BagState.OPEN,
                 BagState.DRAWN,
-                list_hash=draw.list_hash_of(ids),
+                list_hash=list_hash,
                 entries=len(ids),
                 drawn_ms=drawn_ms,
             )
             if is_first:
-                await store.add_list(connection, bag.bag_id, list(entries.items()))
+                await self.lists.complete(connection, bag.bag_id, ids, buyers)
                 await store.add_prizes(
                     connection,
                     [
@@ -138,15 +141,14 @@ class Draws:
 
     async def _give_coupons(self, bag: Bag, prizes: list[Prize]) -> None:
         claim_by_ms = (bag.drawn_ms or 0) + bag.claim_ms
+        given = [
+            Settled(
+                prize.place, PrizeState.GIVEN, code=draw.new_seed()[:20], claim_by_ms=claim_by_ms
+            )
+            for prize in prizes
+        ]
         async with session(self._sql, write=True) as connection:
-            for prize in prizes:
-                await store.settle_prize(
-                    connection,
-                    prize,
-                    PrizeState.GIVEN,
-                    code=draw.new_seed()[:20],
-                    claim_by_ms=claim_by_ms,
-                )
+            await store.settle_prizes(connection, bag.bag_id, given)
 
     async def _reserve(self, bag: Bag, drop_id: str, prizes: list[Prize]) -> None:
         # A prize is sold to nobody else: its drop asks for tickets, and this is the only one who
@@ -157,20 +159,21 @@ class Draws:
             for prize in prizes
         ]
         batch = await self._engine.reserve(drop_id, attempts)
-        given: list[tuple[Prize, PrizeState, dict[str, object]]] = []
+        given: list[Settled] = []
         for prize, attempt, outcome in zip(prizes, attempts, batch.outcomes, strict=True):
             if outcome.code is ReserveCode.UNKNOWN_DROP:
                 outcome = await self._ask_sql(drop_id, attempt.rid)
             claim = outcome.reservation
             if outcome.code in _HELD and claim is not None:
-                values = {"rid": claim.rid, "claim_by_ms": claim.expires_ms}
-                given.append((prize, PrizeState.GIVEN, dict(values)))
+                held = Settled(
+                    prize.place, PrizeState.GIVEN, rid=claim.rid, claim_by_ms=claim.expires_ms
+                )
+                given.append(held)
             elif outcome.code not in _FOR_NOW:
-                reason = {"reason": outcome.code.value.lower()}
-                given.append((prize, PrizeState.LOST, dict(reason)))
+                reason = outcome.code.value.lower()
+                given.append(Settled(prize.place, PrizeState.LOST, reason=reason))
         async with session(self._sql, write=True) as connection:
-            for prize, state, values in given:
-                await store.settle_prize(connection, prize, state, **values)
+            await store.settle_prizes(connection, bag.bag_id, given)
 
     async def _ask_sql(self, drop_id: str, rid: str) -> Outcome:
         """What became of a reservation in a drop that Redis does not have."""
@@ -200,7 +203,10 @@ class Draws:
     async def _move(self, bag: Bag, after: BagState, **values: str) -> Bag:
         """Change the state from what it was seen to be; the bag as it is then, whoever moved it."""
         async with session(self._sql, write=True) as connection:
-            await store.move_bag(connection, bag.bag_id, BagState(bag.state), after, **values)
+            before = BagState(bag.state)
+            moved = await store.move_bag(connection, bag.bag_id, before, after, **values)
+            if moved and after is BagState.VOID:  # nobody asks for its list
+                await store.forget_entries(connection, bag.bag_id)
         return await self._find(bag.bag_id)
 
     async def _find(self, bag_id: str) -> Bag:

@@ -94,6 +94,12 @@ class BagGateway(RoomGateway):
         reply = await self.run("bag_entrants", room_id, args)
         return int(reply[1]) if reply[0] == "OK" else None
 
+    async def some_entrants(self, room_id: str, bag_id: str, first: int, count: int) -> list[str]:
+        """Who has entered behind the first `first`, in order; nobody when Redis lacks the bag."""
+        args: dict[str, str | int] = {"bag_id": bag_id, "first": first, "last": first + count - 1}
+        reply = await self.run("bag_entrants", room_id, args)
+        return list(reply[2]) if reply[0] == "OK" else []
+
     async def entrants(self, room_id: str, bag_id: str) -> AsyncIterator[str]:
         """Who has entered, in order. Raises LookupError when Redis does not have the bag."""
         first = 0

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.deployment import Deployment
+from livesale.live import bag_lists
 from livesale.live.bag_draws import Draws
 from livesale.live.copy import RoomCopy
 from livesale.store import bags as store
@@ -12,6 +13,9 @@ from livesale.tasks import note_fault
 
 LOOK_S = 1.0  # between two looks at what is to be done
 PAGE = 200  # bags at a look, of those to be drawn and of those that are
+BEHIND_S = 0.05  # between two looks while there are entries to copy
+CLEAR_MS = 300  # so long before a draw nothing is copied: the draw is to be in time
+LATE_MS = 5_000  # a bag that could not be drawn for so long holds up no list
 
 
 class BagMetrics:
@@ -64,9 +68,26 @@ class BagKeeper:
             except Exception as fault:  # the other bags do not wait for this one
                 self._metrics.faults.inc()
                 note_fault("lucky bag", fault, about=bag.bag_id)
+        is_behind = await self._follow([bag for bag in running if bag.state == BagState.OPEN])
         now_ms = await self._engine.now_ms() if running else 0
         to_come = [bag.draws_ms - now_ms for bag in running if bag.draws_ms > now_ms]
-        return min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])
+        rest_s = min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])
+        return min(rest_s, BEHIND_S) if is_behind else rest_s
+
+    async def _follow(self, taking: list[Bag]) -> bool:
+        """Copy the lists of bags that take entries, as far as no draw waits for it; say whether
+        there is more to copy."""
+        self._draws.lists.keep_only([bag.bag_id for bag in taking])
+        for bag in taking:
+            now_ms = await self._engine.now_ms()
+            if any(now_ms - LATE_MS < one.draws_ms < now_ms + CLEAR_MS for one in taking):
+                return False
+            try:
+                if await self._draws.lists.follow(bag) == bag_lists.PAGE:
+                    return True
+            except Exception as fault:  # the draw writes it all
+                note_fault("list of a lucky bag", fault, about=bag.bag_id)
+        return False
 
     async def _find(self) -> tuple[list[Bag], list[Bag]]:
         """What is to be drawn next, and a page of what is drawn."""

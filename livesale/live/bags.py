@@ -4,6 +4,8 @@ A prize is a unit of a drop at price 0, held for the winner by the stock engine 
 coupon. Nobody else can get at a drop at price 0: it asks for a ticket, and none is given.
 """
 
+import asyncio
+import gzip
 from typing import Annotated
 
 import msgspec
@@ -35,6 +37,9 @@ from stock.model import DropState, HoldState
 MAX_PLACES = 200  # a batch of the stock engine takes them all
 MAX_COUNTDOWN_S = 3_600
 RECORD_S = 1.0  # how old a record may be that is shown
+LIST_KEPT_S = 600.0  # the list of a bag that is drawn never changes
+MAX_PACKED = 20
+PACKED_FROM = 4_096  # bytes from which a record is compressed
 LIST_S = 0.2  # how old a list of bags may be
 
 _PRIZE_STATES = {
@@ -86,6 +91,13 @@ class BagRecord(Struct, frozen=True):
     prizes: list[WonPrize] | None
 
 
+class Published(Struct, frozen=True):
+    """A BagRecord as JSON, and the same compressed by gzip where that is worth it."""
+
+    raw: bytes
+    packed: bytes | None
+
+
 class BagPage(Struct, frozen=True):
     """`next` goes into `after` for the page behind this one; null at the end."""
 
@@ -110,7 +122,11 @@ class Bags:
         self._drops = drops
         self._draws = draws
         self._comments = comments
-        self._records: Fresh[bytes] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
+        self._records: Fresh[Published] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
+        self._entry_lists: Fresh[msgspec.Raw] = Fresh(
+            self._load_entries, ttl_s=LIST_KEPT_S, max_found=20
+        )
+        self._packed: dict[str, Published] = {}  # the last of each, to compress nothing twice
         self._lists: Fresh[bytes] = Fresh(
             self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
         )
@@ -197,15 +213,30 @@ class Bags:
         views = [view_of_bag(bag, winners.get(bag.bag_id, [])) for bag in found]
         return msgspec.json.encode(BagPage(views, after))
 
-    async def record(self, room_id: str, bag_id: str) -> bytes:
-        """A BagRecord as JSON, at most a second old. Raises Unknown("bag")."""
+    async def record(self, room_id: str, bag_id: str) -> Published:
+        """A BagRecord, at most a second old. Raises Unknown("bag")."""
         record = await self._records.get(f"{room_id}|{bag_id}")
         if record is None:
             raise Unknown("bag")
         return record
 
-    async def _load_record(self, key: str) -> bytes | None:
-        room_id, bag_id = key.split("|")
+    async def _load_record(self, key: str) -> Published | None:
+        raw = await self._encode_record(*key.split("|"))
+        if raw is None or len(raw) < PACKED_FROM:
+            return Published(raw, None) if raw is not None else None
+        before = self._packed.pop(key, None)
+        if before is None or before.raw != raw:
+            before = Published(raw, await asyncio.to_thread(gzip.compress, raw, 6))
+        self._packed[key] = before
+        if len(self._packed) > MAX_PACKED:
+            del self._packed[next(iter(self._packed))]
+        return before
+
+    async def _load_entries(self, bag_id: str) -> msgspec.Raw:
+        async with session(self._sql) as connection:
+            return msgspec.Raw(msgspec.json.encode(await store.list_of(connection, bag_id)))
+
+    async def _encode_record(self, room_id: str, bag_id: str) -> bytes | None:
         try:
             bag = await self.find(room_id, bag_id)
         except Unknown:
@@ -215,8 +246,8 @@ class Bags:
             return msgspec.json.encode(
                 BagRecord(room_id, view_of_bag(bag, entries=count), None, None)
             )
+        entry_ids = await self._entry_lists.get(bag_id)
         async with session(self._sql) as connection:
-            entry_ids = await store.list_of(connection, bag_id)
             prizes = await store.prizes_of(connection, bag_id)
             rids = [prize.rid for prize in prizes if prize.rid]
             orders = await store.states_of_orders(connection, rids)
@@ -230,7 +261,8 @@ class Bags:
             )
             for prize in prizes
         ]
-        return msgspec.json.encode(BagRecord(room_id, view, entry_ids, won))
+        members = {"room_id": room_id, "bag": view, "entry_ids": entry_ids, "prizes": won}
+        return msgspec.json.encode(members)
 
 
 def state_of(prize: Prize, order_state: str | None) -> str:

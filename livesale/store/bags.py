@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.store.tables import bag_entries, bag_prizes, bags, orders
@@ -126,13 +126,39 @@ async def move_bag(
     return (await connection.execute(statement)).rowcount == 1
 
 
-async def add_list(
-    connection: AsyncConnection, bag_id: str, entries: Sequence[tuple[str, str]]
+async def lock_open_bag(connection: AsyncConnection, bag_id: str) -> bool:
+    """Lock a bag until the end of the transaction; say whether it takes entries."""
+    query = select(bags.c.state).where(bags.c.bag_id == bag_id).with_for_update()
+    return (await connection.scalar(query)) == BagState.OPEN
+
+
+async def count_entries(connection: AsyncConnection, bag_id: str) -> int:
+    """How many entries of a list are written: they have the first positions. The bag is locked."""
+    query = select(func.max(bag_entries.c.position)).where(bag_entries.c.bag_id == bag_id)
+    return int(await connection.scalar(query) or 0)
+
+
+async def entries_of(connection: AsyncConnection, bag_id: str) -> list[tuple[str, str]]:
+    """(entry_id, buyer_id) of what is written of a list, in its order."""
+    query = (
+        select(bag_entries.c.entry_id, bag_entries.c.buyer_id)
+        .where(bag_entries.c.bag_id == bag_id)
+        .order_by(bag_entries.c.position)
+    )
+    return [(row.entry_id, row.buyer_id) for row in await connection.execute(query)]
+
+
+async def forget_entries(connection: AsyncConnection, bag_id: str) -> None:
+    await connection.execute(delete(bag_entries).where(bag_entries.c.bag_id == bag_id))
+
+
+async def add_entries(
+    connection: AsyncConnection, bag_id: str, before: int, entries: Sequence[tuple[str, str]]
 ) -> None:
-    """Keep the list: (entry_id, buyer_id) in its order."""
+    """Write (entry_id, buyer_id) in their order, behind the first `before` of the list."""
     rows = [
         {"bag_id": bag_id, "position": position, "entry_id": entry_id, "buyer_id": buyer_id}
-        for position, (entry_id, buyer_id) in enumerate(entries, 1)
+        for position, (entry_id, buyer_id) in enumerate(entries, before + 1)
     ]
     if rows:
         await connection.execute(insert(bag_entries), rows)
@@ -187,19 +213,39 @@ async def prize_of(connection: AsyncConnection, bag_id: str, buyer_id: str) -> P
     return Prize(*row) if row else None
 
 
-async def settle_prize(
-    connection: AsyncConnection, prize: Prize, state: PrizeState, **values: Any
+class Settled(Struct, frozen=True):
+    """What has come of a prize that was pending."""
+
+    place: int
+    state: PrizeState
+    rid: str | None = None
+    code: str | None = None
+    claim_by_ms: int | None = None
+    reason: str | None = None
+
+
+async def settle_prizes(
+    connection: AsyncConnection, bag_id: str, settled: Sequence[Settled]
 ) -> None:
-    """Note what came of a prize that is pending; the second time changes nothing."""
-    await connection.execute(
+    """Note what came of prizes that are pending; the second time changes nothing."""
+    if not settled:
+        return
+    statement = (
         update(bag_prizes)
         .where(
-            bag_prizes.c.bag_id == prize.bag_id,
-            bag_prizes.c.place == prize.place,
+            bag_prizes.c.bag_id == bag_id,
+            bag_prizes.c.place == bindparam("at_place"),
             bag_prizes.c.state == PrizeState.PENDING,
         )
-        .values(state=state, **values)
+        .values(
+            {name: bindparam(f"to_{name}") for name in Settled.__struct_fields__ if name != "place"}
+        )
     )
+    rows = [
+        {"at_place" if name == "place" else f"to_{name}": value for name, value in fields.items()}
+        for fields in map(structs.asdict, settled)
+    ]
+    await connection.execute(statement, rows)
 
 
 async def claim_coupon(connection: AsyncConnection, prize: Prize, at_ms: int) -> bool:
