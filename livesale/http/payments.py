@@ -8,6 +8,7 @@ from livesale.http.problems import Problem
 from livesale.http.reservations import ENGINE_PROBLEMS
 from livesale.http.routes import Answer, Call, Nothing, Route
 from livesale.http.services import Services
+from livesale.payments.errors import AmountMismatch
 from livesale.payments.gateway import Payment, RequestPayment
 from livesale.payments.simulated import SimulatedGateway
 from livesale.sales.errors import InvalidField, PaymentRefused
@@ -74,10 +75,12 @@ async def simulate_payment(services: Services, call: Call) -> Answer:
     reservation = await services.reservations.find_any(rid)
     if word.outcome == "failed":
         return Answer(200, SimulatedResult(rid, rid, word.transaction_id, "failed"))
+    amount_fen = reservation.amount_fen if word.amount_fen is None else word.amount_fen
+    if amount_fen != reservation.amount_fen:  # before the bank remembers the transaction
+        raise AmountMismatch(f"{amount_fen} fen for {rid}")
     payment_id = await bank.book(rid, word.transaction_id)
     if payment_id is None:
         raise PaymentRefused("transaction_used", "This transaction has paid for another order.")
-    amount_fen = reservation.amount_fen if word.amount_fen is None else word.amount_fen
     receipt = await services.intake.take(Payment(rid, payment_id, amount_fen))
     return Answer(200, SimulatedResult(rid, rid, payment_id, receipt.result))
 

@@ -165,6 +165,12 @@ async def a_challenge_where_no_tickets_are(show: Show) -> tuple[str, str, Any]:
     return "POST", f"/v1/admin/drops/{drop_id}/challenge", {"difficulty": 5}
 
 
+async def a_payment_of_another_amount(show: Show) -> tuple[str, str, Any]:
+    rid = (await show.api.reserve(await show.api.open_drop())).body["reservation_id"]
+    body = {"outcome": "paid", "transaction_id": "t-1", "amount_fen": 1}
+    return "POST", f"/v1/payments/simulated/{rid}", body
+
+
 def shut(show: Show) -> None:
     """Close all partitions in this process, as the watchman does."""
     epochs = show.api.deployment.engine.epochs
@@ -192,6 +198,7 @@ CASES: tuple[Case, ...] = (
     a_refund_of_what_was_not_paid,
     a_scrapping_of_more_than_there_is,
     a_challenge_where_no_tickets_are,
+    a_payment_of_another_amount,
 )
 
 
