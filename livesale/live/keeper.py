@@ -27,7 +27,7 @@ from livesale.live.states import ON_AIR, RoomState, Verb
 from livesale.live.streams import Streams
 from livesale.sales.errors import RoomRefused
 from livesale.store import rooms as store
-from livesale.store.rooms import Room
+from livesale.store.rooms import Room, RoomHead
 from livesale.store.session import session
 from livesale.tasks import Tasks, note_fault
 from stock.errors import Unreachable
@@ -37,10 +37,11 @@ PAGE = 500
 COUNT_MS = 5_000  # between two counts of the rooms by state
 MAX_FAILING = 1_000  # rooms whose last fault is remembered: each is logged once
 # Nothing happens in these by itself but that one expires. A page of them is looked at each time, so
-# that 10,000 cost no more than 200: what is behind in Redis is brought up within their number / 200
+# that 10,000 cost no more than 100: what is behind in Redis is brought up within their number / 100
 # seconds, and by whoever changes the room at once.
 QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
-QUIET_PAGE = 200
+QUIET_PAGE = 100
+NOBODY_THERE = '"online":0,'  # as `lua/room/report.lua` writes it
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +107,7 @@ class RoomKeeper:
         while page:
             for room in page:
                 seen.add(room.room_id)
-                await self._look_by_itself(self._look_at(room, now_ms), room)
+                await self._look_by_itself(self._look_at(room, now_ms), room.room_id)
             page = await self._page(ON_AIR, page[-1].room_id) if len(page) == PAGE else []
         for state in QUIET:
             await self._look_at_quiet(state, now_ms)
@@ -124,40 +125,43 @@ class RoomKeeper:
 
     async def _look_at_quiet(self, state: RoomState, now_ms: int) -> None:
         """Look at the next page of rooms that are in no hurry, however many there are."""
-        page = await self._page([state], self._before[state], QUIET_PAGE)
+        async with session(self._deployment.sql) as connection:
+            page = await store.heads_of_rooms(connection, state, self._before[state], QUIET_PAGE)
         self._before[state] = page[-1].room_id if len(page) == QUIET_PAGE else ""
-        if not page:
-            return
-        known = await self._read_quiet(page)
-        for room, (versions, has_people) in zip(page, known, strict=True):
-            if versions == (room.version, room.bars_version):
-                self._versions[room.room_id] = versions
-            late = now_ms - room.starts_ms > self._live.expire_after_s * 1000
-            if has_people or (late and room.state == RoomState.SCHEDULED):
-                await self._look_by_itself(self._look_at(room, now_ms), room)
-            elif versions != (room.version, room.bars_version):
-                await self._look_by_itself(self._copy.revive(room.room_id), room)
+        late_ms = now_ms - self._live.expire_after_s * 1000
+        for head, (versions, has_people) in zip(page, await self._read_quiet(page), strict=True):
+            if versions == (head.version, head.bars_version):
+                self._versions[head.room_id] = (head.version, head.bars_version)
+            late = state is RoomState.SCHEDULED and head.starts_ms < late_ms
+            if has_people or late or versions != (head.version, head.bars_version):
+                await self._look_by_itself(self._look_closer(head.room_id, now_ms), head.room_id)
             else:
-                self._failing.pop(room.room_id, None)
+                self._failing.pop(head.room_id, None)
 
-    async def _read_quiet(self, page: Sequence[Room]) -> list[tuple[tuple[int, int] | None, bool]]:
-        """The versions that Redis has of these rooms, and whether workers report people there.
+    async def _look_closer(self, room_id: str, now_ms: int) -> None:
+        async with session(self._deployment.sql) as connection:
+            room = await store.find_room(connection, room_id)
+        if room is not None:
+            await self._look_at(room, now_ms)
 
-        Plain commands in one flight: a script for each room costs ten times as much.
+    async def _read_quiet(
+        self, page: Sequence[RoomHead]
+    ) -> list[tuple[tuple[int, int] | None, bool]]:
+        """The versions that Redis has of these rooms, and whether people are counted there.
+
+        One plain command for each, in one flight: scripts would cost ten times as much.
         """
-        keys = [RoomKeys.of(room.room_id) for room in page]
+        if not page:
+            return []
         try:
             async with self._deployment.redis.pipeline(transaction=False) as together:
-                for each in keys:
-                    together.hmget(each.room_key, ["version", "bars_version"])
-                    together.hlen(each.workers_key)
+                for head in page:
+                    key = RoomKeys.of(head.room_id).room_key
+                    together.hmget(key, ["version", "bars_version", "told_people"])
                 found = await together.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
-        return [
-            (_versions(row), workers != 0)
-            for row, workers in zip(found[::2], found[1::2], strict=True)
-        ]
+        return [_quiet(row) for row in found]
 
     async def _count(self) -> None:
         async with session(self._deployment.sql) as connection:
@@ -165,7 +169,7 @@ class RoomKeeper:
         for state in TOLD_ROOMS:
             self._metrics.rooms.labels(state).set(counts.get(state, 0))
 
-    async def _look_by_itself(self, look: Awaitable[None], room: Room) -> None:
+    async def _look_by_itself(self, look: Awaitable[None], room_id: str) -> None:
         """Look at one room; what is wrong with it alone does not keep the others waiting."""
         try:
             await look
@@ -173,9 +177,9 @@ class RoomKeeper:
             raise
         except Exception as fault:
             self._metrics.faults.inc()
-            self._note_failing(room.room_id, note_fault("rooms: look", fault, about=room.room_id))
+            self._note_failing(room_id, note_fault("rooms: look", fault, about=room_id))
         else:
-            self._failing.pop(room.room_id, None)
+            self._failing.pop(room_id, None)
 
     def _note_failing(self, room_id: str, reason: str) -> None:
         self._failing[room_id] = reason
@@ -220,9 +224,10 @@ class RoomKeeper:
         return None
 
 
-def _versions(row: object) -> tuple[int, int] | None:
-    """Of the room and of its bars, as Redis has them. None: it lacks the room, or cannot say."""
-    if not isinstance(row, list) or None in row:
-        return None
-    version, bars_version = row
-    return int(version), int(bars_version)
+def _quiet(row: object) -> tuple[tuple[int, int] | None, bool]:
+    """The versions of the room and of its bars in Redis (None: it lacks the room, or cannot say),
+    and whether its viewers were told of people that are there."""
+    if not isinstance(row, list) or None in row[:2]:
+        return None, False
+    version, bars_version, people = row
+    return (int(version), int(bars_version)), people is not None and NOBODY_THERE not in people

@@ -34,6 +34,15 @@ class Room(Struct, frozen=True):
     was_paused: bool = False  # one that is abnormal, when its host fell silent
 
 
+class RoomHead(Struct, frozen=True):
+    """What the watch needs of a room that is in no hurry."""
+
+    room_id: str
+    starts_ms: int
+    version: int
+    bars_version: int
+
+
 class Item(Struct, frozen=True):
     """A row of `room_items`."""
 
@@ -97,6 +106,18 @@ async def count_rooms(connection: AsyncConnection, states: Collection[str]) -> d
         .group_by(rooms.c.state)
     )
     return {row.state: row.rooms for row in await connection.execute(query)}
+
+
+async def heads_of_rooms(
+    connection: AsyncConnection, state: str, before: str, limit: int
+) -> list[RoomHead]:
+    """Rooms in a state with a smaller id than `before` (or all), the newest first."""
+    columns = [rooms.c[name] for name in RoomHead.__struct_fields__]
+    query = select(*columns).where(rooms.c.state == state)
+    if before:
+        query = query.where(rooms.c.room_id < before)
+    found = await connection.execute(query.order_by(rooms.c.room_id.desc()).limit(limit))
+    return [RoomHead(*row) for row in found]
 
 
 async def move_room(

@@ -115,6 +115,7 @@ async def test_rooms_that_have_not_begun_cost_no_scripts_and_have_their_turns(
     # but for one that fell behind, one in which somebody was, and one that is too late
     await redis.hset(keys[0], "version", 0)
     await redis.hset(RoomKeys.of(ids[1]).workers_key, "w", "5|1|1")
+    await redis.hset(keys[1], "told_people", ',"online":5,"peak":5,"likes":0}')
     async with session(stage.sql, write=True) as connection:
         late = tables.rooms.c.room_id == ids[2]
         await connection.execute(update(tables.rooms).where(late).values(starts_ms=1))
