@@ -101,7 +101,7 @@ def _explain(name: str, allowed: tuple[str, ...]) -> str:
     near = get_close_matches(name, allowed, n=1, cutoff=0.6)
     if near:
         return f"{said}; did you mean {near[0]}?"
-    return f"{said}; there are {', '.join(allowed)}" if allowed else f"{said}, and no other"
+    return f"{said}; the options are {', '.join(allowed)}" if allowed else f"{said}, and no other"
 
 
 def make_context(ca: str | None, cert: str | None = None, key: str | None = None) -> "SSLContext":

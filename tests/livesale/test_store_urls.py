@@ -12,7 +12,7 @@ from tests.certificates import Authority
 @pytest.mark.parametrize(
     ("setting", "url", "said"),
     [
-        ("redis__url", "redis://h?nonsense=5", "no option 'nonsense'; there are db"),
+        ("redis__url", "redis://h?nonsense=5", "no option 'nonsense'; the options are db"),
         ("redis__url", "redis://h?password=hunter2", "user:password@host"),
         ("redis__url", "redis://h?ssl_ca_certs=/ca.pem", "without TLS; begin with rediss://"),
         ("redis__url", "rediss://h?ssl_cert_reqs=none", "always verified"),
