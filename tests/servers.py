@@ -162,6 +162,8 @@ class MariaDB(Server):
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.socket}",
             f"--pid-file={self.folder / 'pid'}",
+            # Of its own: a server that starts deletes the temporary tables of all others in /tmp.
+            f"--tmpdir={self.folder}",
             "--skip-networking",
             "--innodb-flush-log-at-trx-commit=1",
             *self._user(),

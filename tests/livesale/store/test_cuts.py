@@ -65,6 +65,7 @@ async def fill(engine: AsyncEngine) -> None:
         await connection.run_sync(fill_empty_tables)
 
 
+@pytest.mark.timeout(600)
 async def test_a_cut_behind_every_statement_is_continued(sql: AsyncEngine) -> None:
     # given an empty database, when every run is cut behind its next change, and each new table
     # gets rows as soon as its migration is over
