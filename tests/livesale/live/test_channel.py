@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from livesale.live.gateway import History, RoomGateway
 from livesale.live.keys import RoomKeys
 from livesale.live.ring import Ring, Sent
 from livesale.store.errors import StoreUnavailable
+from livesale.tasks import TABLE
 from stock.errors import Unreachable
+from tests.livesale.http.api import FAR_MS
 from tests.livesale.live.conftest import Show, open_show
 from tests.livesale.stage import open_stage, until
 from tests.servers import Valkey
@@ -288,3 +292,138 @@ async def test_a_viewer_who_is_gone_is_noticed(
         await until(alone)
         assert alive.connected.is_set()
         await frozen.close()
+
+
+async def test_a_viewer_who_comes_while_a_channel_is_let_go_hears_everything(
+    show: Show, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a channel that nobody uses, on a worker that is slow to end it
+    channels = show.api.app[SERVICES].channels
+    channel = await channels.open(show.room_id)
+    began, may_end = asyncio.Event(), asyncio.Event()
+    close = Channel.close
+
+    async def slow(self: Channel) -> None:
+        began.set()
+        await may_end.wait()
+        await close(self)
+
+    monkeypatch.setattr(Channel, "close", slow)
+    channel.idle_since -= 10 * IDLE_S
+    checking = asyncio.create_task(channels._check())
+    await began.wait()
+    # when somebody comes in that moment, and the end of the old one comes after that
+    another = await channels.open(show.room_id)
+    assert another is not channel
+    may_end.set()
+    await checking
+
+    async def ended() -> bool:
+        return not any(task.get_name() == "rooms: let go" for task in channels._tasks._tasks)
+
+    await until(ended)
+    # then what is published comes by the subscription: nobody looks at the history
+    heard = []
+    feed = Channel.feed
+
+    def hear(self: Channel, message: str) -> bool:
+        heard.append(message)
+        return feed(self, message)
+
+    monkeypatch.setattr(Channel, "feed", hear)
+    await tick(copy.gateway, show.room_id, 1)
+
+    async def there() -> bool:
+        return bool(heard)
+
+    await until(there)
+
+
+async def test_a_malformed_publish_ends_nothing(show: Show, copy: RoomCopy, redis: Redis) -> None:
+    # given viewers of two rooms on one worker
+    async with open_another_room(show) as other:
+        first, second = await show.viewer(), await other.viewer()
+        await asyncio.gather(first.until("snapshot"), second.until("snapshot"))
+        channels = show.api.app[SERVICES].channels
+        tasks = {task.get_name(): task for task in channels._tasks._tasks}
+        listening = tasks["rooms: listen"]
+        # when what is no event is published to the first
+        name = RoomKeys.of(show.room_id).channel_key
+        epoch, last = first.epoch, channels._channels[show.room_id].ring.last
+        for message in (
+            "",
+            "nonsense",
+            f"{epoch} x {{}}",
+            f"{epoch} {last + 1} {{",
+            f"{epoch} {last + 1} []",
+            f'{epoch} {last + 1} {{"offset":"x","type":"stock"}}',
+            f'{epoch} {last + 1} {{"offset":{last + 7},"type":"stock"}}',
+            b"\xff\xfe \xff \xff",
+        ):
+            await redis.execute_command("SPUBLISH", name, message)
+        # then both rooms go on, in the same epoch, by the same reader
+        await tick(copy.gateway, show.room_id, 3)
+        await tick(copy.gateway, other.room_id, 3)
+        await reached(first, await offset_of(copy.gateway, show.room_id))
+        await reached(second, await offset_of(copy.gateway, other.room_id))
+        assert (first.faults, second.faults) == ([], [])
+        assert (first.snapshots, second.snapshots) == (1, 1)
+        assert not listening.done()
+        assert TABLE.line("rooms: read").failures >= 8
+
+
+async def test_an_event_that_cannot_be_read_is_passed_by_with_a_snapshot(
+    show: Show, copy: RoomCopy, redis: Redis
+) -> None:
+    # given a room whose history has an event that no version of ours could read
+    viewer = await show.viewer()
+    await viewer.until("snapshot")
+    await tick(copy.gateway, show.room_id, 3)
+    last = await offset_of(copy.gateway, show.room_id)
+    await reached(viewer, last)
+    keys = RoomKeys.of(show.room_id)
+    await redis.xadd(keys.events_key, {"e": '{"offset":'}, id=f"{last + 1}-0")
+    await redis.hset(keys.room_key, "offset", last + 1)
+    # when others follow it
+    await tick(copy.gateway, show.room_id, 2)
+    channel = await show.api.app[SERVICES].channels.open(show.room_id)
+    await channel.heal()
+    # then the viewer gets a snapshot of what it left, and what follows
+    await reached(viewer, last + 3)
+    assert viewer.snapshots == 2
+
+
+async def test_a_fault_of_one_room_leaves_the_others_alone(
+    show: Show, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given viewers of two rooms, and a round of the first that fails once
+    async with open_another_room(show) as other:
+        first, second = await show.viewer(), await other.viewer()
+        await asyncio.gather(first.until("snapshot"), second.until("snapshot"))
+        whole, failed = Channel._round, []
+
+        async def fail(self: Channel) -> None:
+            if self.room_id == show.room_id and not failed:
+                failed.append(self.room_id)
+                raise ValueError("a defect")
+            await whole(self)
+
+        monkeypatch.setattr(Channel, "_round", fail)
+        # when both have events
+        await tick(copy.gateway, show.room_id, 3)
+        await tick(copy.gateway, other.room_id, 3)
+        # then both get them
+        await reached(first, await offset_of(copy.gateway, show.room_id))
+        await reached(second, await offset_of(copy.gateway, other.room_id))
+        assert failed == [show.room_id]
+        assert (first.faults, second.faults) == ([], [])
+
+
+@asynccontextmanager
+async def open_another_room(show: Show) -> AsyncIterator[Show]:
+    """Another room on the same worker."""
+    body = {"title": "Coffee", "host": "host", "starts_ms": FAR_MS}
+    made = await show.api.post("/v1/rooms", body, by=show.api.boss)
+    other = Show(show.api, made.body["room_id"], show.session)
+    yield other
+    await other.close()
