@@ -1,6 +1,8 @@
 """Sealed drops: the seals against the books beside them, or (full) against every row they cover."""
 
-from sqlalchemy import func, or_, select
+from typing import Any
+
+from sqlalchemy import Select, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.audit.check import SHOWN, Check, verdict
@@ -19,13 +21,15 @@ async def check_seals(connection: AsyncConnection, full: bool) -> Check:
 
     Without `full` no row of an old order is read, and the detail says so.
     """
-    seal, own = seals.c, books.c
-    query = select(func.count(), func.sum(seal.orders)).join(books, own.drop_id == seal.drop_id)
-    count, bought = (await connection.execute(query.where(own.sealed_ms == seal.sealed_ms))).one()
-    broken = await _misfits(connection)
+    count, bought, agree = await _add_up(connection)
+    broken: list[str] = []
+    if not agree or connection.dialect.name == "sqlite":
+        broken = await _misfits(connection)
+    if not agree and not broken:
+        broken = ["seals, books of sealed drops and archived drops differ in number"]
     if full:
         broken += await _altered(connection)
-    sealed = f"sealed: {counted(count, 'drop')} with {counted(int(bought or 0), 'order')}"
+    sealed = f"sealed: {counted(count, 'drop')} with {counted(bought, 'order')}"
     if not count:
         return verdict(*SEAL, broken, "sealed: no drops yet")
     how = (
@@ -34,6 +38,42 @@ async def check_seals(connection: AsyncConnection, full: bool) -> Check:
         else "each against its books; `livesale audit --full` reads their rows"
     )
     return verdict(*SEAL, broken, f"{sealed}, {how}")
+
+
+async def _add_up(connection: AsyncConnection) -> tuple[int, int, bool]:
+    """How many drops are sealed, with how many orders; and whether seals, books and drops agree.
+
+    Each table is gone through by itself: joined row by row, ten thousand of them took six times as
+    long. Sums and checksums over the same columns agree when every row does; where they do not,
+    the rows are looked at one by one.
+    """
+    seal, own, drop = seals.c, books.c, drops.c
+    exact = connection.dialect.name != "sqlite"  # which has no checksum, and no network to cross
+    sealed = select(func.count(), *_sums(books, exact)).where(
+        own.sealed_ms.is_not(None), own.held == 0
+    )
+    stored = select(func.count(), *_sums(seals, exact), func.sum(seal.orders))
+    stale = stored.join(books, own.drop_id == seal.drop_id).where(own.sealed_ms.is_(None))
+    over = select(func.count()).where(drop.archived_ms.is_not(None), drop.state == DropState.CLOSED)
+    unsealed = over.select_from(books.join(drops, drop.drop_id == own.drop_id)).where(
+        own.sealed_ms.is_(None)
+    )
+    here = await _numbers(connection, sealed)
+    there = await _numbers(connection, stored)
+    gone = await _numbers(connection, stale)
+    there = [one - other for one, other in zip(there, gone, strict=True)]
+    archived = (await _numbers(connection, over))[0] - (await _numbers(connection, unsealed))[0]
+    return here[0], there[-1], here == there[:-1] and archived == here[0]
+
+
+def _sums(table: Table, checksum: bool) -> list[Any]:
+    columns = [table.c[name] for name in ("allotted", "available", "sold", "burned", "sealed_ms")]
+    text = func.concat_ws("|", table.c.drop_id, *columns)
+    return [func.sum(func.crc32(text))] * checksum + [func.sum(column) for column in columns]
+
+
+async def _numbers(connection: AsyncConnection, query: Select[Any]) -> list[int]:
+    return [int(value or 0) for value in (await connection.execute(query)).one()]
 
 
 async def _misfits(connection: AsyncConnection) -> list[str]:

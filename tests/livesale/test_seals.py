@@ -173,7 +173,6 @@ BESIDE: dict[str, Any] = {
 }
 
 
-@on_sqlite
 async def test_what_does_not_fit_a_seal_is_found_at_once(stage: Deployment, drop_id: str) -> None:
     for what, statement in BESIDE.items():
         # given damage beside a seal
