@@ -15,13 +15,18 @@ from stock.engine import Engine
 from stock.errors import StockError
 
 EVERY_S = 1.0
+MAX_STEP_BACK_MS = 1_000
 MAX_ROUND_TRIP_S = 1.0  # an answer slower than this says too little
 
 log = structlog.get_logger()
 
 
 class Clock:
-    """`now_ms()` never steps backwards. Until Redis has answered once it is this machine's time."""
+    """Until Redis has answered once it is this machine's time.
+
+    `now_ms()` stands still where Redis's clock went back by up to MAX_STEP_BACK_MS, which is within
+    what a reading may be wrong by. A larger step is followed at the next reading.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,7 +37,7 @@ class Clock:
     def now_ms(self) -> int:
         """Redis's time, in ms since 1970 UTC."""
         now_ms = int(time.monotonic() * 1000 + self._offset_ms)
-        if now_ms > self._last_ms:
+        if now_ms > self._last_ms or now_ms < self._last_ms - MAX_STEP_BACK_MS:
             self._last_ms = now_ms
         return self._last_ms
 

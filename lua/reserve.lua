@@ -63,6 +63,7 @@ elseif drop.state ~= 'open' then
 end
 
 local expires_ms = now + drop.hold_ms
+local ahead = newest_serial(now)
 local limit, expired_limit = drop.buyer_limit, drop.expired_limit
 local available, taken = drop.available, 0
 local reply = {'OK', now, 0, expires_ms, drop.price_fen, drop.opens_ms, 0}
@@ -100,9 +101,9 @@ for i = 1, count do
       code = 'SOLD_OUT'
     elseif ticket_required and not serials[i] then
       code = 'TICKET_REQUIRED'
-    elseif ticket_required and expiries[i] <= now then
+    elseif ticket_required and (expiries[i] <= now or serials[i] > ahead) then
       code = 'TICKET_INVALID'
-    elseif ticket_required and serials[i] <= used[buyer] then
+    elseif ticket_required and serials[i] <= used[buyer] and used[buyer] <= ahead then
       code = 'TICKET_USED'
     else
       code = 'HELD'

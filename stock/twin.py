@@ -39,17 +39,25 @@ from stock.model import (
     Ticket,
 )
 
+TICKET_AHEAD_MS = 5_000
+
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _newest_serial(now: int) -> int:
+    """Of a ticket that was issued by now. One from the future comes of a clock that was ahead."""
+    return (now + TICKET_AHEAD_MS) * 1000
+
+
 def _refuse_ticket(ticket: Ticket | None, now: int, newest_used: int) -> ReserveCode | None:
     if ticket is None:
         return ReserveCode.TICKET_REQUIRED
-    if ticket.expires_ms <= now:
+    if ticket.expires_ms <= now or ticket.serial > _newest_serial(now):
         return ReserveCode.TICKET_INVALID
-    return ReserveCode.TICKET_USED if ticket.serial <= newest_used else None
+    used = ticket.serial <= newest_used <= _newest_serial(now)
+    return ReserveCode.TICKET_USED if used else None
 
 
 class _Drop:

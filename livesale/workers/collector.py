@@ -59,7 +59,8 @@ class Collector:
         self._rest_until_ms = 0
 
     async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
-        """Which of these holds, all due, must not expire yet."""
+        """Which of these holds, all due, must not expire yet. `now_ms` is of a clock that nobody
+        sets."""
         self._forget(set(rids))
         for order_id in await self._find_open([r for r in rids if r not in self._cases], now_ms):
             task = errand("settle", self._ask(order_id), about=order_id)

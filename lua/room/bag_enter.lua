@@ -55,7 +55,7 @@ local since = now
 if stay_ms > 0 then
   local seen = redis.call('HGET', waiting_key, buyer_id)
   local first, last = string.match(seen or '', '^(%d+)|(%d+)$')
-  if first and now - tonumber(last) <= gap_ms then
+  if first and now >= tonumber(last) and now - tonumber(last) <= gap_ms then
     since = tonumber(first)
   end
 end

@@ -61,13 +61,21 @@ elseif mute_ms > now then
   return {'MUTED', mute_ms}
 end
 local person_full_ms = tonumber(redis.call('ZSCORE', paces_key, buyer_id)) or now
+if person_full_ms > now + person_ms * person_burst then
+  person_full_ms = now -- noted while this clock was ahead
+end
 person_full_ms = math.max(person_full_ms, now) + person_ms
 local wait_ms = person_full_ms - now - person_ms * person_burst
 if wait_ms > 0 then
   return {'TOO_OFTEN', wait_ms}
 end
-local room_full_ms = math.max(tonumber(row[3]) or now, now) + room_ms
-wait_ms = room_full_ms - now - math.max(room_ms, ROOM_BURST_MS)
+local burst_ms = math.max(room_ms, ROOM_BURST_MS)
+local room_full_ms = tonumber(row[3]) or now
+if room_full_ms > now + burst_ms then
+  room_full_ms = now -- as above
+end
+room_full_ms = math.max(room_full_ms, now) + room_ms
+wait_ms = room_full_ms - now - burst_ms
 if wait_ms > 0 and bag_ms <= 0 then
   return {'CROWDED', math.ceil(wait_ms)}
 end

@@ -76,13 +76,14 @@ local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_
   phase, available, allotted, opens_ms, closes_ms)
 local whole = card .. counts
 local kinds = {}
-local has_opened = opening_told == '1'
+local has_opened = opening_told == '1' and phase ~= 'opening' -- where this clock was ahead
 if not told then -- the room was made again: what was told before is in its former epoch
   has_opened = (phase == 'paused' or phase == 'sold_out') and now >= opens_ms
 end
 if before == phase and (phase ~= 'opening' and phase ~= 'prepared') then
-  if now - tonumber(told_ms) < tick_ms then
-    return {'LATER', tick_ms - (now - tonumber(told_ms))}
+  local since_ms = now - tonumber(told_ms)
+  if since_ms >= 0 and since_ms < tick_ms then -- below 0 this clock was ahead
+    return {'LATER', tick_ms - since_ms}
   end
   kinds[1] = 'stock'
 else

@@ -44,7 +44,7 @@ for i = 1, #workers, 2 do
   count, seen_ms = tonumber(count), tonumber(seen_ms)
   if workers[i] == worker then
     known_turn = its_turn
-  elseif seen_ms + lease_ms < now then
+  elseif seen_ms + lease_ms < now or seen_ms > now then -- above: this clock was ahead
     gone[#gone + 1] = workers[i]
     lost = lost or count > 0
   else
@@ -58,6 +58,7 @@ if turn ~= known_turn then
   all_likes = all_likes + likes
 end
 local peak, rise, rise_ms = tonumber(row[1]) or 0, tonumber(row[3]) or 0, tonumber(row[4]) or 0
+rise_ms = math.min(rise_ms, now)
 if lost then
   rise = 0
 elseif rise > 0 and oldest_ms > rise_ms then
@@ -70,12 +71,20 @@ end
 
 local people = string.format(',"online":%.0f,"peak":%.0f,"likes":%.0f}', online, peak, all_likes)
 local news = people ~= (row[5] or ',"online":0,"peak":0,"likes":0}') and not over
-local wait_ms = news and math.max(0, (tonumber(row[6]) or 0) + tick_ms - now) or 0
+local told_ms, beat_ms = tonumber(row[6]) or 0, tonumber(row[7]) or now
+if told_ms > now then
+  told_ms = 0 -- while this clock was ahead
+end
+local wait_ms = news and math.max(0, told_ms + tick_ms - now) or 0
 
 local sums = {string.format('%.0f', peak), string.format('%.0f', all_likes),
   string.format('%.0f', rise), string.format('%.0f', rise_ms)}
 if sums[1] ~= row[1] or sums[2] ~= row[2] or sums[3] ~= row[3] or sums[4] ~= row[4] then
   redis.call('HSET', room_key, 'peak', sums[1], 'likes', sums[2], 'rise', sums[3], 'rise_ms', sums[4])
+end
+if beat_ms > now then
+  beat_ms = now -- as above: the silence begins now
+  redis.call('HSET', room_key, 'beat_ms', string.format('%.0f', now))
 end
 for i = 1, #gone do
   redis.call('HDEL', workers_key, gone[i])
@@ -88,4 +97,4 @@ if news and wait_ms == 0 then
   redis.call('HSET', room_key, 'told_people', people, 'told_ms', string.format('%.0f', now))
   room_log(room_key, events_key, channel_key, room, now, history, 'people', people)
 end
-return {'COUNTED', online, peak, all_likes, wait_ms, now - (tonumber(row[7]) or now)}
+return {'COUNTED', online, peak, all_likes, wait_ms, now - beat_ms}

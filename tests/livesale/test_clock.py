@@ -67,6 +67,24 @@ async def test_it_never_steps_backwards(watch: Monotonic) -> None:
     assert clock.now_ms() == before_ms + 100
 
 
+async def test_an_hour_ahead_is_followed_back_at_the_next_reading(watch: Monotonic) -> None:
+    engine: Any = Engine(now_ms=7_000_000)
+    clock = Clock(engine)
+    await clock.read()
+    # given: Redis's clock is an hour ahead for four seconds
+    engine.ms += 3_600_000
+    await clock.read()
+    assert clock.now_ms() == 10_600_000
+    watch.s += 4.0
+    engine.ms -= 3_600_000 - 4_000
+    # when
+    await clock.read()
+    # then
+    assert clock.now_ms() == 7_004_000
+    watch.s += 1.0
+    assert clock.now_ms() == 7_005_000
+
+
 async def test_the_way_there_and_back_is_allowed_for(
     watch: Monotonic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

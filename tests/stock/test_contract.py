@@ -242,6 +242,25 @@ async def test_a_ticket_reserves_once(world: World) -> None:
     assert snapshot and (snapshot.held, snapshot.sold, len(claims)) == (1, 1, 3)
 
 
+async def test_a_ticket_of_a_clock_that_was_ahead_spoils_no_other(world: World) -> None:
+    # given: the clock is an hour ahead, and somebody uses a ticket of that time
+    hour_ms = 3_600_000
+    await world.engine.open_drop(DROP, terms(ticket_required=True, closes_ms=NOON + 10 * hour_ms))
+    ahead = Ticket((NOON + hour_ms) * 1_000, NOON + hour_ms + 60_000)
+    other = Ticket((NOON + hour_ms) * 1_000 + 1, NOON + hour_ms + 60_000)
+    await world.at(NOON + hour_ms)
+    assert await codes(world, ticketed("a", ahead)) == ["HELD"]
+    # when it is set back
+    await world.at(NOON + 1_000)
+    # then tickets of the present are good, once each, and those of the future are not
+    assert await codes(world, ticketed("b", other), ticketed("c", ahead)) == ["TICKET_INVALID"] * 2
+    assert await codes(world, ticketed("d", ticket(1)), ticketed("e", ticket(1))) == [
+        "HELD",
+        "TICKET_USED",
+    ]
+    await world.state(DROP)
+
+
 async def test_an_older_ticket_ends_with_a_newer_one(world: World) -> None:
     await world.engine.open_drop(DROP, terms(ticket_required=True))
 
