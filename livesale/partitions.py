@@ -6,6 +6,7 @@ SQL, or of another epoch must not sell: its counters are wrong.
 
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -115,9 +116,9 @@ async def look_at(
     reader = LogReader(redis, keyspace.log(partition))
     before = await reader.info()
     place = await _place(sql, partition)
-    if claim and place.offset == START:
-        await redis.set(keyspace.epoch(partition), place.epoch, nx=True)
     text = str(await redis.get(keyspace.epoch(partition)) or "")
+    if claim and not text and place.offset == START:
+        text = await _claim(redis, keyspace.epoch(partition), place.epoch)
     trimmed = before.entries_added - before.length
     refusal = _compare(partition, place, text, trimmed, (await reader.info()).last_id)
     if refusal is None:
@@ -127,6 +128,17 @@ async def look_at(
             refusal = Refused(REDIS_URL, problem, RECOVER)
     held = int(text) if text.isdecimal() else 0
     return Look(partition, place.epoch, held, place.offset, refusal)
+
+
+async def _claim(redis: Redis, key: str, epoch: int) -> str:
+    """Write the first epoch of a partition; what stands there then. Only a new deployment needs
+    this: every other start writes nothing, and works on a Redis that is full. Raises Refused."""
+    try:
+        await redis.set(key, epoch, nx=True)
+    except OutOfMemoryError as error:
+        cure = "Raise its maxmemory: a new deployment has to write there."
+        raise Refused(REDIS_URL, f"Redis is full: {error}", cure) from None
+    return str(await redis.get(key) or "")
 
 
 async def _place(sql: AsyncEngine, partition: int) -> Position:

@@ -3,7 +3,9 @@ a Redis user without rights to spare, nothing left over from the last sale, a sa
 """
 
 import asyncio
+from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -142,6 +144,21 @@ async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
         # Attempts that SQL has not taken yet, buffers and a rewrite of the AOF want room as well.
         return note("memory", f"{text}: little beside them", cure)
     return problem("memory", text, cure)
+
+
+def why_no_writes(info: Mapping[str, Any]) -> str:
+    """Why Redis refuses writes now, or nothing; by its INFO of `memory` and `persistence`."""
+    most = int(info.get("maxmemory", 0))
+    # What a replica or the AOF has yet to be sent does not count towards maxmemory.
+    used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
+    if most and used > most:
+        return (
+            f"Redis is full and refuses writes: {used / MEBIBYTE:,.1f} MiB are used, maxmemory is "
+            f"{most / MEBIBYTE:,.1f} MiB"
+        )
+    if info.get("aof_last_write_status", "ok") != "ok":
+        return "Redis refuses writes: its last write to the AOF failed"
+    return ""
 
 
 def exposure(settings: Settings) -> list[Finding]:

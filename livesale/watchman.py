@@ -3,7 +3,7 @@
 Another server than the one this process knew (restarted, swapped for an older copy, promoted) is
 met before the first script runs on it: the engine asks `approve`, which holds it against SQL. And
 once a second it is looked at whether each partition still has its epoch, so that a Redis that was
-emptied is noticed by those who do not write, too.
+emptied is noticed by those who do not write, too. Scripts that Redis forgot are loaded then.
 
 A partition that does not belong to SQL is closed in this process: its epoch becomes 0, which every
 script answers with FENCED. It is looked at again and again, so one that has been recovered opens
@@ -18,11 +18,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from livesale import metrics
 from livesale.errors import Refused
+from livesale.loader import ScriptLoader
 from livesale.partitions import Look, look_at
 from livesale.promotion import Promotion
 from livesale.startup import check_redis
@@ -60,6 +61,7 @@ class Watchman:
             timeout_s=self._settings.timeout_ms / 1000,
             greet=self._seen.add,
         )
+        self._loader = ScriptLoader(deployment.settings, deployment.engine.redis)
         self._lock = asyncio.Lock()
         self._known = dict(deployment.engine.epochs)  # the last epoch that each partition had here
         self._refusal = ""
@@ -140,6 +142,8 @@ class Watchman:
             await self._engine.meet_server()
         if not self._engine.server_id or self._next_s:
             return  # not approved: every partition is closed
+        with contextlib.suppress(NoPermissionError):  # where it may not, the keeper's user may
+            await self._loader.load()
         for partition in range(self._keyspace.partitions):
             held = await self._engine.redis.get(self._keyspace.epoch(partition))
             if str(held) == str(self._engine.epochs.get(partition)):

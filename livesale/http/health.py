@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +20,7 @@ from livesale.deployment import Deployment
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Draining, Services
 from livesale.loader import ScriptLoader
+from livesale.readiness import why_no_writes
 from livesale.sales.fresh import Fresh
 from livesale.store.errors import StoreUnavailable
 from livesale.store.session import session
@@ -129,16 +130,20 @@ class Health:
     async def _check_redis(self) -> tuple[Check, Check, tuple[Check, bool]]:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._redis.ping()
-                return Check(True), await self._check_scripts(), await self._check_epochs()
+                redis = await self._check_writes()
+                return redis, await self._check_scripts(), await self._check_epochs()
         except (RedisError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
 
+    async def _check_writes(self) -> Check:
+        """Whether Redis would take a write: one that is full answers, and refuses to sell."""
+        reason = why_no_writes(await self._redis.info("memory", "persistence"))
+        return Check(not reason, reason)
+
     async def _check_scripts(self) -> Check:
-        try:
-            await self._loader.load()
-        except NoPermissionError:
-            return Check(False, "Redis forgot them, and the keeper has not loaded them yet")
+        """Asked, and not loaded: who may call this is no reason to write. The watchman loads."""
+        if await self._loader.missing():
+            return Check(False, "Redis forgot them, and they are not loaded again yet")
         return Check(True)
 
     async def _check_epochs(self) -> tuple[Check, bool]:

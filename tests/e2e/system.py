@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from livesale.run_folder import run_folder
 from stock.connection import connect
 
-START_S = 60.0
+START_S = 240.0
 FAR_MS = 4_000_000_000_000
 FINAL = {200, 201, 403, 409, 410}  # answers after which a buyer asks no more
 
@@ -52,7 +52,7 @@ class System:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0, f"livesale {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout

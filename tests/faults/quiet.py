@@ -52,8 +52,13 @@ class Outcome(Struct):
         return self.before.answers == held and self.after.answers == held
 
 
-async def play(ending: Ending, quiet_s: float, limit_s: float, folder: Path) -> Outcome:
-    """One system: a rush, the quiet, a rush. Raises AssertionError where it does not come up."""
+async def play(
+    ending: Ending, quiet_s: float, limit_s: float, folder: Path, turns: asyncio.Lock
+) -> Outcome:
+    """One system: a rush, the quiet, a rush; each rush has the machine for itself.
+
+    Raises AssertionError where the system does not come up.
+    """
     with ExitStack() as servers:
         valkey, mariadb = Valkey(), MariaDB()
         for server in (valkey, mariadb):
@@ -72,20 +77,21 @@ async def play(ending: Ending, quiet_s: float, limit_s: float, folder: Path) -> 
             for proxy in (redis, sql):
                 await proxy.start()
                 stack.push_async_callback(proxy.stop)
-            migrating = System(folder, LIVESALE__SQL__URL=direct)
-            await asyncio.to_thread(migrating.command, "migrate")
-            system.start(workers=1)
-            stack.push_async_callback(asyncio.to_thread, system.stop)
-            await system.wait_until_ready()
-            tokens = await asyncio.to_thread(system.tokens, 2 * BUYERS)
-            connector = aiohttp.TCPConnector(limit=0)
-            client = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-            shop = Shop(system, client)
-            drop_ids = [await shop.open_drop(10_000) for _ in range(DROPS)]
-            before = await _rush(system, drop_ids, tokens[:BUYERS])
+            async with turns:
+                migrating = System(folder, LIVESALE__SQL__URL=direct)
+                await asyncio.to_thread(migrating.command, "migrate")
+                system.start(workers=1)
+                stack.push_async_callback(asyncio.to_thread, system.stop)
+                await system.wait_until_ready()
+                tokens = await asyncio.to_thread(system.tokens, 2 * BUYERS)
+                client = await stack.enter_async_context(aiohttp.ClientSession())
+                shop = Shop(system, client)
+                drop_ids = [await shop.open_drop(10_000) for _ in range(DROPS)]
+                before = await _rush(system, drop_ids, tokens[:BUYERS])
             await asyncio.sleep(quiet_s)
-            after = await _rush(system, drop_ids, tokens[BUYERS:])
-            audit = await asyncio.to_thread(system.command, "audit")
+            async with turns:
+                after = await _rush(system, drop_ids, tokens[BUYERS:])
+                audit = await asyncio.to_thread(system.command, "audit")
         return Outcome(
             ending, redis.ended, sql.ended, before, after, audit.strip().splitlines()[-1].strip()
         )
@@ -131,11 +137,11 @@ def _table(outcomes: list[Outcome]) -> Table:
 async def _run(quiet_s: float, limit_s: float, endings: list[Ending]) -> list[Outcome]:
     """All systems side by side: they have little to do meanwhile."""
     with tempfile.TemporaryDirectory(prefix="livesale-") as folder:
-        plays = []
+        plays, turns = [], asyncio.Lock()
         for ending in endings:
             home = Path(folder) / ending
             home.mkdir()
-            plays.append(play(ending, quiet_s, limit_s, home))
+            plays.append(play(ending, quiet_s, limit_s, home, turns))
         return list(await asyncio.gather(*plays))
 
 

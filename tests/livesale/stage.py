@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from sqlalchemy import insert, select
 
 from livesale.deployment import Deployment
+from livesale.loader import ScriptLoader
 from livesale.partitions import check_partitions, claim_partitions
 from livesale.server.roles import Worker
 from livesale.settings import load_settings
@@ -58,6 +59,7 @@ async def open_stage(
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
         engine = RedisEngine(redis, keyspace, epochs)
+        await ScriptLoader(settings, redis).load()
         yield Deployment(settings, redis, redis_url, sql, engine)
     finally:
         await sql.dispose()

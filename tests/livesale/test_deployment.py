@@ -15,8 +15,12 @@ from livesale.settings import Settings, load_settings
 from livesale.store.database import transaction
 from livesale.store.schema import migrate
 from livesale.store.tables import drops, log_offsets
+from livesale.workers.keeper import Keeper
+from livesale.workers.writer import Writer
+from stock.errors import ServerRefuses
 from stock.keyspace import Keyspace
 from stock.model import DropTerms, OpenCode
+from tests.livesale.stage import running
 from tests.servers import MariaDB, Valkey
 
 PARTITIONS = 2
@@ -327,3 +331,38 @@ async def test_a_store_that_is_not_there_is_refused(
 
 def with_redis(settings: Settings, url: str) -> Settings:
     return load_settings(redis__url=url, sql__url=settings.sql.url, stock__partitions=PARTITIONS)
+
+
+@pytest.fixture
+async def full(settings: Settings, config: Redis) -> AsyncIterator[Redis]:
+    """A deployment that was started once, and a Redis that is full since."""
+    async with open_deployment(settings, role="before"):
+        pass
+    await config.config_set("maxmemory", 1)
+    yield config
+    await config.config_set("maxmemory", 0)
+
+
+async def test_a_full_redis_keeps_no_process_from_starting(settings: Settings, full: Redis) -> None:
+    await full.script_flush()
+    async with open_deployment(settings, role="test") as deployment:
+        # then all roles work, as far as nothing must be written
+        assert deployment.epochs == dict.fromkeys(range(PARTITIONS), 1)
+        async with running(Writer(deployment)), running(Keeper(deployment)):
+            with pytest.raises(ServerRefuses):
+                await deployment.engine.open_drop(DROP, TERMS)
+            assert await deployment.engine.snapshot(DROP) is None
+            # when there is memory again, then everything goes on by itself
+            await full.config_set("maxmemory", 0)
+            assert await deployment.engine.open_drop(DROP, TERMS) is OpenCode.OPENED
+
+
+async def test_a_full_redis_takes_no_new_deployment(settings: Settings, config: Redis) -> None:
+    await config.config_set("maxmemory", 1)
+    try:
+        refused = await refusal(settings)
+    finally:
+        await config.config_set("maxmemory", 0)
+    assert refused.setting == "LIVESALE__REDIS__URL"
+    assert "full" in refused.problem
+    assert "maxmemory" in refused.cure

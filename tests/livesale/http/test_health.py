@@ -196,12 +196,31 @@ async def test_no_partition_to_sell_from_is_not_ready(api: Api, redis: Redis) ->
     assert "has epoch None" in body["epoch"]["detail"]
 
 
-async def test_forgotten_scripts_are_loaded_again(api: Api, redis: Redis) -> None:
+async def test_forgotten_scripts_are_said_and_not_loaded(api: Api, redis: Redis) -> None:
     drop_id = await api.open_drop()
     await redis.script_flush()
+    await redis.config_resetstat()
+    # then a stranger who asks makes nobody write
     status, body = await readyz(api)
-    assert (status, body["status"], body["scripts"]) == (200, "ready", GOOD)
-    await redis.script_flush()
+    assert (status, body["status"], body["scripts"]["ok"]) == (503, "not_ready", False)
+    asked = await redis.info("commandstats")
+    assert not {name for name in asked if "load" in name or "eval" in name}
+    # and: a call helps itself
+    assert (await api.reserve(drop_id)).status == 201
+
+
+async def test_a_full_redis_is_not_ready_and_says_why(api: Api, redis: Redis) -> None:
+    drop_id = await api.open_drop()
+    await redis.config_set("maxmemory", 1)
+    try:
+        status, body = await readyz(api)
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert (status, body["status"], body["redis"]["ok"]) == (503, "not_ready", False)
+    assert "full and refuses writes" in body["redis"]["detail"]
+    # when there is memory again
+    status, body = await readyz(api)
+    assert (status, body["status"]) == (200, "ready")
     assert (await api.reserve(drop_id)).status == 201
 
 

@@ -7,7 +7,7 @@ from livesale.live.bag_gateway import BagGateway, EnterCode, OpenBagCode
 from livesale.live.copy import RoomCopy
 from livesale.live.events import BagPrize, BagView, Comment
 from livesale.live.gateway import TellCode
-from livesale.live.people_scripts import LEASE_MS, Pace, PeopleScripts, Report, SayCode
+from livesale.live.people_scripts import LEASE_MS, Counted, Pace, PeopleScripts, Report, SayCode
 from stock.scripts import load_rooms
 from tests.livesale.live.test_gateway import NEWS
 from tests.stock.conftest import CLOCK_KEY, NOON
@@ -38,10 +38,10 @@ class Room:
         comment = Comment(comment_id=0, buyer_id=buyer_id, role="viewer", text="hi")
         return (await self.people.say(self.room_id, comment, "", pace, kept=10)).code
 
-    async def count(self, worker: str, viewers: int) -> int:
+    async def count(self, worker: str, viewers: int) -> Counted:
         found = await self.people.report(self.room_id, Report(worker, viewers, 0, 1), tick_ms=1_000)
         assert found is not None
-        return found[1]
+        return found
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ async def test_a_host_is_missed(room: Room) -> None:
     await room.at(NOON + HOUR_MS)
     assert await room.gateway.beat(room.room_id)
     await room.at(NOON + 4_000)
-    assert await room.gateway.silence_ms(room.room_id) == 0
+    assert (await room.count("one", 1)).silence_ms == 0
     await room.at(NOON + 64_000)
-    assert await room.gateway.silence_ms(room.room_id) == 60_000
+    assert (await room.count("one", 1)).silence_ms == 60_000
 
 
 async def test_viewers_of_a_worker_that_died_are_not_counted(room: Room) -> None:
@@ -77,11 +77,9 @@ async def test_viewers_of_a_worker_that_died_are_not_counted(room: Room) -> None
     await room.count("one", 5)
     await room.count("two", 7)
     await room.at(NOON + 4_000)
-    assert await room.count("one", 5) <= 1_000  # until it is told: not an hour
+    assert (await room.count("one", 5)).wait_ms == 0  # told at once, not in an hour
     await room.at(NOON + 4_000 + LEASE_MS)
-    found = await room.people.report(room.room_id, Report("one", 5, 0, 2), tick_ms=1_000)
-    assert found is not None
-    assert found[0].online == 5
+    assert (await room.count("one", 5)).people.online == 5
 
 
 async def test_counts_of_a_drop_are_told(room: Room) -> None:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from livesale import metrics, watchman
 from livesale.deployment import Deployment
+from livesale.loader import ScriptLoader
 from livesale.watchman import Watchman
 from livesale.workers.keeper import Keeper
 from livesale.workers.partition_state import PartitionState
@@ -63,6 +64,16 @@ async def test_scripts_that_are_forgotten_need_no_sql(watched: Deployment) -> No
     # then it sells on
     assert len(await reserve(watched, drop_id, ["ann"])) == 1
     database.with_suffix(".away").rename(database)
+
+
+async def test_scripts_that_are_forgotten_are_loaded_by_the_watchman(watched: Deployment) -> None:
+    await watched.redis.script_flush()
+    loader = ScriptLoader(watched.settings, watched.redis)
+
+    async def loaded() -> bool:
+        return not await loader.missing()
+
+    await until(loaded)
 
 
 async def test_a_restart_is_looked_at_and_sells_on(
