@@ -81,3 +81,8 @@ clean: ## Remove environments, caches and builds; `var` holds data and stays
 	@echo "preparing .venv …" >&2
 	@scripts/uv.sh sync --locked --quiet
 	@touch .venv/.run $@
+
+.PHONY: quiet
+quiet: .venv/.dev ## Buy after a quiet time, behind proxies that end idle connections; ARGS="--minutes 10"
+	@scripts/set_up_servers.sh
+	@$(bin)/python -m tests.faults.quiet $(ARGS)
