@@ -37,7 +37,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import String
 
-from livesale.store.ranges import of_drops
+from livesale.store.ranges import of_drops, portions
 from livesale.store.tables import books, drops, orders, payments, refunds, seals, stock_ledger
 from stock.ids import drop_of, is_rid
 from stock.model import HoldState
@@ -48,7 +48,6 @@ UNSEALED: dict[str, Any] = {"sealed_ms": None, "seal_claim": ""}
 _PAGE = 1_000  # rows at a time: few enough for a keeper that ends holds meanwhile
 _WORD = 15  # hex digits: 60 bits, which every database adds up exactly
 _MODULUS = 1 << 64
-_ALL = (1 << 63) - 1
 _Unsigned = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
 
 # The rest of these two tables may change after the sealing: a refund goes its way, operators may
@@ -121,9 +120,10 @@ async def read_seals(connection: AsyncConnection, drop_ids: Sequence[str]) -> di
     names = ("orders", "movements", "payments", "refunds")
     add_up = _add_up_here if connection.dialect.name == "sqlite" else _add_up_there
     parts: dict[str, dict[str, _Part]] = {drop_id: {} for drop_id in found}
-    for name, rows in zip(names, _queries(list(found)), strict=True):
-        for owner, part in (await add_up(connection, rows)).items():
-            parts[owner][name] = part
+    for some in portions(sorted(found)):
+        for name, rows in zip(names, _queries(some or ()), strict=True):
+            for owner, part in (await add_up(connection, rows)).items():
+                parts[owner][name] = part
     return {
         drop_id: _seal(tuple(row), [parts[drop_id].get(name) or _Part() for name in names])
         for drop_id, row in found.items()
@@ -268,22 +268,15 @@ async def _add_up_here(connection: AsyncConnection, query: Select[Any]) -> dict[
 async def _add_up_there(connection: AsyncConnection, query: Select[Any]) -> dict[str, _Part]:
     """The same, made by the server: it sends one row for a drop."""
     row = query.subquery().c
-    digests = (
-        select(
-            func.substring_index(row.owner, "-", 1).label("drop_id"),
-            row.fen,
-            func.sha2(row.body, 256).label("digest"),
-        )
-        .limit(_ALL)  # else the server would hash each row once for each word
-        .subquery()
-        .c
-    )
+    owner, digest = func.substring_index(row.owner, "-", 1), func.sha2(row.body, 256)
+    # The server hashes a row once for each word: to keep the hash would cost it a temporary table
+    # as large as the drop.
     words = [
-        func.sum(cast(func.conv(func.substr(digests.digest, start, _WORD), 16, 10), _Unsigned))
+        func.sum(cast(func.conv(func.substr(digest, start, _WORD), 16, 10), _Unsigned))
         for start in (1, 1 + _WORD)
     ]
-    sums = select(digests.drop_id, func.count(), func.sum(digests.fen), *words)
-    found = await connection.execute(sums.group_by(digests.drop_id).order_by(null()))
+    sums = select(owner.label("drop_id"), func.count(), func.sum(row.fen), *words)
+    found = await connection.execute(sums.group_by("drop_id").order_by(null()))
     return {drop_id: _Part(*map(int, counts)) for drop_id, *counts in found}
 
 
