@@ -119,6 +119,7 @@ class Stage:
         spawn = multiprocessing.get_context("spawn")
         child = spawn.Process(target=watch_health, args=(self.port, seconds, theirs), daemon=True)
         child.start()
+        theirs.close()  # so that a child that dies is noticed
         over = threading.Event()
 
         def watch() -> None:
