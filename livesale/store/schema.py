@@ -128,7 +128,8 @@ def _upgrade(connection: Connection) -> str:
             connection.execute(_revisions.insert().values(version_num=HEAD))
         else:
             _migrate(connection)
-        connection.commit()  # within the lock: the next one must read this revision
+        # Within the lock: no DDL commits the last revision, and who is next must see it.
+        connection.commit()
     return HEAD
 
 
@@ -197,8 +198,6 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
         raise TimeoutError("another process has been migrating this database for a minute")
     try:
         yield
-        # The last revision is in no DDL's commit: who has the lock next must see it.
-        connection.execute(text("COMMIT"))
     finally:
         with suppress(SQLAlchemyError):  # the session may be dead: then so is the lock
             connection.execute(text(f"SELECT RELEASE_LOCK({LOCK_NAME})"))
