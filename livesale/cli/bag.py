@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer import Argument, FileBinaryRead, Option
 
-from livesale.cli.faults import BROKEN
+from livesale.cli.faults import BROKEN, FAILED
 from livesale.live import draw
 from livesale.wording import counted
 
@@ -33,12 +33,15 @@ def check(
         str | None, Option(metavar="ENTRY_ID", help="An entry that must stand in the list")
     ] = None,
 ) -> None:
-    """Replay a draw. Needs no service, no network, and no trust in who drew."""
+    """Replay a draw. Needs no service, no network, and no trust in who drew.
+
+    Exit 1 if the draw does not follow from its record, 3 if there is no record to judge.
+    """
     try:
         found = draw.read_record(record.read())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(BROKEN) from None
+        raise typer.Exit(FAILED) from None
     faults = draw.find_faults(found)
     if commitment is not None and commitment != found.bag.commitment:
         faults.append("the commitment is not the one that was shown before the draw")

@@ -50,7 +50,7 @@ def read_record(raw: bytes) -> Published:
     """
     try:
         return msgspec.json.decode(raw, type=Published)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or nested without end
         raise ValueError(f"it is no record of a draw: {error}") from None
 
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from livesale.cli.app import app
+from livesale.cli.faults import FAILED
 from livesale.live import draw
 from livesale.live.draw import Drawn, Published, find_faults
 
@@ -117,10 +118,29 @@ def test_the_command_replays_a_draw_from_the_published_record(tmp_path: Path) ->
     assert (code, out) == (1, f"BROKEN: {'0' * 20} is not in the list\n")
     path.write_bytes(msgspec.json.encode(Published(true.bag, ENTRIES[1:])))
     assert check(path)[0] == 1
-    path.write_text('{"bag": {"state": "open"}}')
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b'{"bag": {"state": "open"}}',
+        b'{"bag": {"commitment": "aa"',
+        b"\xef\xbb\xbf{}",
+        b'{"bag": {"commitment": "\xff"',
+        b'{"x": ' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_record_gets_no_verdict(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(raw)
     code, out = check(path)
-    assert code == 1
+    assert code == FAILED
     assert "no record of a draw" in out
+
+
+def test_a_file_that_cannot_be_read_gets_no_verdict() -> None:
+    assert check(Path("/proc/self/mem")) == (FAILED, "[Errno 5] Input/output error\n")
 
 
 def test_the_few_lines_of_the_docs_come_to_the_same(tmp_path: Path) -> None:
