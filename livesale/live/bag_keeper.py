@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from livesale.clock_steps import ClockWatch
 from livesale.deployment import Deployment
 from livesale.live import bag_lists
 from livesale.live.bag_draws import Draws
@@ -43,6 +44,7 @@ class BagKeeper:
     ) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
+        self._clock = ClockWatch(deployment.engine)
         self._draws = Draws(deployment, copy)
         self._metrics = BagMetrics(registry or CollectorRegistry())
         self._after = ""  # the drawn bag that was looked at last: none is for ever behind others
@@ -57,6 +59,8 @@ class BagKeeper:
 
     async def look(self) -> float:
         """Take every bag as far as it can go by now; seconds until the next look."""
+        if (await self._clock.look()).doubted:  # a draw before its time cannot be taken back
+            return LOOK_S
         running, drawn = await self._find()
         for state in RUNNING:
             count = sum(bag.state == state for bag in running)

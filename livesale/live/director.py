@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import structlog
 from msgspec import Struct, structs
 
+from livesale.clock_steps import StepWatch
 from livesale.deployment import Deployment
 from livesale.live.copy import TICK_MS, RoomCopy
 from livesale.live.gateway import DropNews, TellCode
@@ -33,6 +34,7 @@ from stock.entries import STATE_CHANGES, VERSION, is_known, read_books
 from stock.errors import LogCorrupt, LogTooNew, NotSent, OutcomeUnknown, ServerRefuses
 from stock.ids import id_key
 from stock.log import LogReader, RawEntry
+from stock.model import DropState
 
 COUNT = 1_000  # entries in a read
 MAX_DROPS = 10_000  # that are remembered to have no room
@@ -41,7 +43,9 @@ PAGE = 500  # drops in one question to SQL
 TELL_AGAIN_S = 0.5  # after a fault
 # Faults of the stores and not of one room or drop: they are the same for all.
 FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
-LOOK_S = 1.0  # between two looks at drops of which the log says what this version does not know
+# Between two looks at Redis's clock, and at drops of which the log says what this version does not
+# know.
+LOOK_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +76,8 @@ class Director:
         self._wake = asyncio.Event()
         self._unsure: set[str] = set()  # drops to be looked at; "" is all of them
         self._look_s = 0.0  # loop time from which they may be
+        self._clock = StepWatch(deployment.engine)
+        self._clock_s = 0.0  # loop time of the next look at the clock
 
     async def run(self, stop: asyncio.Event, works: Works) -> None:
         """Follow and tell until `stop` or a fault. Run again it begins from what is."""
@@ -90,6 +96,7 @@ class Director:
     async def _read(self, reader: LogReader, after: str, stop: asyncio.Event, works: Works) -> None:
         while not stop.is_set():
             await self._look_at_unsure()
+            await self._follow_clock()
             entries = await reader.read(after, COUNT, BLOCK_MS)
             works()
             if not entries:
@@ -190,6 +197,20 @@ class Director:
             return
         for drop_id in unsure & self._tales.keys():
             await self._look_at(drop_id, self._tales[drop_id].room_id)
+
+    async def _follow_clock(self) -> None:
+        """Tell drops on sale again where Redis's clock has stepped: a room may have been told of an
+        opening that is yet to come, or wait for one that has come."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._clock_s:
+            return
+        self._clock_s = now_s + LOOK_S
+        if not await self._clock.has_stepped():
+            return
+        log.warning("the clock of redis has stepped: rooms hear again", partition=self._partition)
+        for drop_id, tale in self._tales.items():
+            if tale.news.state == DropState.OPEN:
+                self._remind(drop_id, 0.0)
 
     async def _meet(self, drop_ids: set[str]) -> None:
         """Find out which of these drops have a room: for good, since it is given before."""

@@ -4,7 +4,8 @@ One director a partition tells rooms of their drops. A watch goes over the rooms
 those on air each second and the others page by page: a host who is silent makes a room abnormal,
 paused or not, and ends it in the end; one never begun expires; one whose stream fell silent is
 paused; a copy in Redis that is behind SQL is brought up to it; viewers of a worker that died are
-counted no more; and the numbers of rooms are written down. Lucky bags are drawn beside it.
+counted no more; and the numbers of rooms are written down. Lucky bags are drawn beside it. While
+Redis's clock is doubted it waits.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from redis.exceptions import RedisError
 
+from livesale.clock_steps import ClockWatch
 from livesale.deployment import Deployment
 from livesale.live.bag_keeper import BagKeeper
 from livesale.live.copy import RoomCopy
@@ -66,6 +68,7 @@ class RoomKeeper:
     def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
         self._deployment = deployment
         self._live = deployment.settings.live
+        self._clock = ClockWatch(deployment.engine)
         self._copy = RoomCopy(deployment)
         self._life = Life(deployment, self._copy)
         self._streams = Streams(deployment, self._life)
@@ -100,8 +103,11 @@ class RoomKeeper:
 
         Raises StoreUnavailable or StockError.
         """
-        await self._streams.look()
-        now_ms = await self._deployment.engine.now_ms()
+        clock = await self._clock.look()
+        if clock.doubted:
+            return
+        now_ms = clock.now_ms
+        await self._streams.look(now_ms)
         seen: set[str] = set()
         page = await self._page(ON_AIR, "")
         while page:
@@ -197,7 +203,7 @@ class RoomKeeper:
             return  # lost again: the next look
         await self._recorder.look_at(room, counted.people, now_ms)
         verb = self._verb_for(room, counted.silence_ms, now_ms)
-        if verb is None:
+        if verb is None or (await self._clock.look()).doubted:  # it may have jumped since
             return
         silence_ms = counted.silence_ms
         log.info("a room is moved in time", room_id=room.room_id, verb=verb, silence_ms=silence_ms)

@@ -119,9 +119,8 @@ class Streams:
         await self._tell(moved)
         return stream
 
-    async def look(self) -> None:
-        """Pause rooms whose stream is silent."""
-        now_ms = await self._engine.now_ms()
+    async def look(self, now_ms: int) -> None:
+        """Pause rooms whose stream is silent at `now_ms`, by Redis's clock."""
         async with session(self._sql) as connection:
             unheard = await store.unheard_streams(connection, now_ms - self._silence_ms, AT_ONCE)
         for found in unheard:

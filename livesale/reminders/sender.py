@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from livesale.clock_steps import ClockWatch
 from livesale.deployment import Deployment
 from livesale.message_texts import fill
 from livesale.reminders.messages import (
@@ -78,6 +79,7 @@ class ReminderSender:
         settings = deployment.settings
         self._deployment = deployment
         self._sql = deployment.sql
+        self._clock = ClockWatch(deployment.engine)
         self._messenger = messenger
         self._metrics = ReminderMetrics(registry or CollectorRegistry())
         self._settings = settings.reminders
@@ -121,7 +123,10 @@ class ReminderSender:
         Says whether some were due that this step did not come to. Raises MessengerAway when WeChat
         takes nothing, StoreUnavailable or StockError.
         """
-        now_ms = await self._deployment.engine.now_ms()
+        look = await self._clock.look()
+        if look.doubted:
+            return False
+        now_ms = look.now_ms
         self._put_off = {key: ms for key, ms in self._put_off.items() if ms > now_ms}
         more = False
         for kind, (template_id, _) in self._templates.items():
@@ -136,7 +141,10 @@ class ReminderSender:
 
     async def tidy(self) -> None:
         """Give up what a dead keeper had claimed, forget what was over long ago, and count."""
-        now_ms = await self._deployment.engine.now_ms()
+        look = await self._clock.look()
+        if look.doubted:
+            return
+        now_ms = look.now_ms
         async with session(self._sql, write=True) as connection:
             unsure = await store.give_up(connection, now_ms - self._lease_ms, now_ms)
         if unsure:
@@ -175,7 +183,10 @@ class ReminderSender:
         if (target.kind, target.target_id) in self._put_off or self._stop.is_set():
             return False
         await self._messenger.prepare()  # before anybody is claimed
-        now_ms = await self._deployment.engine.now_ms()
+        look = await self._clock.look()  # it may have jumped since
+        if look.doubted:
+            return False
+        now_ms = look.now_ms
         claim, most = secrets.token_hex(12), 1 if self._probing else PAGE
         async with session(self._sql, write=True) as connection:
             # As it is now: it may have been put off, banned or closed since it was looked at.

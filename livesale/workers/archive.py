@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy import func, select, update
 
+from livesale.clock_steps import ClockWatch
 from livesale.deployment import Deployment
 from livesale.store import ledger, seals
 from livesale.store.database import now_ms, snapshot, transaction
@@ -42,6 +43,7 @@ class Archiver:
     def __init__(self, deployment: Deployment, partition: int) -> None:
         self._deployment = deployment
         self._partition = partition
+        self._clock = ClockWatch(deployment.engine)
         self._after_ms = deployment.settings.keeper.archive_after_s * 1_000
         self._refused: dict[str, float] = {}  # drop → when to look again
         self._rows = 0
@@ -60,7 +62,10 @@ class Archiver:
 
     async def _candidates(self) -> list[str]:
         """Finished drops without a seal, but those that were refused a moment ago."""
-        closed_ms = await self._deployment.engine.now_ms() - self._after_ms
+        look = await self._clock.look()
+        if look.doubted:
+            return []
+        closed_ms = look.now_ms - self._after_ms
         now_s = time.monotonic()
         self._refused = {name: at for name, at in self._refused.items() if at > now_s}
         query = (

@@ -9,6 +9,7 @@ import asyncio
 
 import structlog
 
+from livesale.clock_steps import ClockWatch
 from livesale.deployment import Deployment
 from livesale.payments.errors import PaymentFault
 from livesale.payments.gateway import PayGateway
@@ -33,7 +34,7 @@ class PrepaySettler:
 
     def __init__(self, deployment: Deployment, gateway: PayGateway, metrics: KeeperMetrics) -> None:
         self._sql = deployment.sql
-        self._engine = deployment.engine
+        self._clock = ClockWatch(deployment.engine)
         self._settler = Settler(deployment, gateway)
         self._metrics = metrics
 
@@ -42,7 +43,10 @@ class PrepaySettler:
 
         Raises StoreUnavailable or StockError.
         """
-        now_ms = await self._engine.now_ms()
+        look = await self._clock.look()
+        if look.doubted:  # an order that is closed too early cannot be paid any more
+            return 0
+        now_ms = look.now_ms
         async with session(self._sql) as connection:
             found = await prepays.overdue_prepays(connection, now_ms, PAGE)
         at_once = asyncio.Semaphore(AT_ONCE)

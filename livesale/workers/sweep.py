@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
+from livesale.clock_steps import ClockWatch
 from stock.engine import Engine
 from stock.errors import BooksBroken, FencedOff, ScriptRefused, ServerRefuses
 from stock.ids import drop_of, is_rid
@@ -45,7 +46,8 @@ class Sweeper:
     refuses (its books are broken) stay: they are remembered and passed by, so that they can never
     fill the page and keep the others from their turn; a minute later they are tried again. When it
     is the server that refuses (no memory, busy), no drop is to blame: the sweep ends and is soon
-    repeated, else holds would outlive a second without memory by a minute.
+    repeated, else holds would outlive a second without memory by a minute. While Redis's clock is
+    doubted nothing ends.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Sweeper:
         self._engine = engine
         self._partition = partition
         self._payments = payments
+        self._clock = ClockWatch(engine)
         self._refused: set[str] = set()
         self._retry_at_ms = 0
 
@@ -78,6 +81,8 @@ class Sweeper:
         while True:
             limit = PAGE + len(self._refused) + len(held_back)
             page = await self._engine.due(self._partition, limit)
+            if (await self._clock.look()).doubted:  # after the page, which was due then
+                return done
             fresh = [m for m in page if m not in self._refused and m not in held_back]
             if self._payments is not None and fresh:
                 rids = [member for member in fresh if is_rid(member)]

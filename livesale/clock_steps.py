@@ -1,0 +1,105 @@
+"""Notices that Redis's clock has stepped, by the monotonic clock of this process.
+
+Redis's clock decides what is due. Where it is wrong for some seconds, and then right again, what
+was decided meanwhile would stay: holds ended, drops closed, rooms over. So keepers do not believe
+a step forward at once.
+"""
+
+import time
+from typing import Self
+
+import structlog
+from msgspec import Struct
+
+from stock.engine import Engine
+
+STEP_MS = 100  # what two clocks, and a busy machine, are never apart by from one look to the next
+AHEAD_MS = 3_000  # a step forward of more is doubted
+BELIEVED_AFTER_S = 10.0  # until it is believed: a machine that was suspended, a clock put right
+
+_log = structlog.get_logger(__name__)
+
+
+class Reading(Struct, frozen=True):
+    """Redis's time, and how far it is ahead of the monotonic clock of this process, in ms.
+
+    How long Redis took to answer is not known for either way, so the lead is between two values.
+    """
+
+    now_ms: int
+    least_ms: float
+    most_ms: float
+
+    def later_than(self, before: Self) -> float:
+        """By how much the clock has certainly stepped since; below 0 when it went back."""
+        if self.least_ms > before.most_ms:
+            return self.least_ms - before.most_ms
+        return min(0.0, self.most_ms - before.least_ms)
+
+    def closer(self, before: Self) -> "Reading":
+        """The same reading, made more exact by one before it where both can be true."""
+        least_ms = max(self.least_ms, before.least_ms)
+        most_ms = min(self.most_ms, before.most_ms)
+        return Reading(self.now_ms, least_ms, most_ms) if least_ms <= most_ms else self
+
+
+async def read_clock(engine: Engine) -> Reading:
+    """Ask Redis once. Raises StockError."""
+    before_ms = time.monotonic() * 1000
+    now_ms = await engine.now_ms()
+    after_ms = time.monotonic() * 1000
+    return Reading(now_ms, now_ms - after_ms, now_ms + 1 - before_ms)  # TIME is cut to whole ms
+
+
+class StepWatch:
+    """Says whether Redis's clock has stepped since the last look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._before: Reading | None = None
+
+    async def has_stepped(self) -> bool:
+        """Whether by more than STEP_MS, either way. Raises StockError."""
+        found = await read_clock(self._engine)
+        before = self._before or found
+        self._before = found.closer(before)
+        return abs(found.later_than(before)) > STEP_MS
+
+
+class Look(Struct, frozen=True):
+    """Redis's time, and whether nothing may be decided by it yet."""
+
+    now_ms: int
+    doubted: bool
+
+
+class ClockWatch:
+    """Doubts a step forward of Redis's clock by more than AHEAD_MS for BELIEVED_AFTER_S.
+
+    Look again and again, and decide nothing while the look says `doubted`. What Redis said is due
+    before a look that does not doubt was due. The first look believes.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._believed: Reading | None = None
+        self._doubted_s: float | None = None  # since when, by the monotonic clock
+
+    async def look(self) -> Look:
+        """Raises StockError."""
+        found = await read_clock(self._engine)
+        believed = self._believed or found
+        ahead_ms = found.later_than(believed)
+        if ahead_ms <= AHEAD_MS:
+            self._doubted_s = None
+        else:
+            now_s = time.monotonic()
+            if self._doubted_s is None:
+                _log.warning("the clock of redis jumped ahead: not believed yet", ms=int(ahead_ms))
+                self._doubted_s = now_s
+            if now_s - self._doubted_s < BELIEVED_AFTER_S:
+                return Look(found.now_ms, doubted=True)
+            _log.warning("the clock of redis stays ahead: believed", ms=int(ahead_ms))
+            self._doubted_s = None
+        self._believed = found.closer(believed)
+        return Look(found.now_ms, doubted=False)
