@@ -57,7 +57,7 @@ check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts,
 		tests/livesale/store/test_schema.py::test_an_empty_sqlite_gets_what_the_migrations_make \
 		tests/livesale/store/test_schema.py::test_head_is_the_last_migration
 
-fmt: .venv/.dev ## Format, and mend what can be mended
+fmt: .venv/.dev ## Format, and fix what can be fixed
 	@$(bin)/ruff check --fix --quiet . || true
 	@$(bin)/ruff format .
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class Clock:
     """Until Redis has answered once it is this machine's time.
 
-    `now_ms()` stands still where Redis's clock went back by up to MAX_STEP_BACK_MS, which is within
+    `now_ms()` waits where Redis's clock went back by up to MAX_STEP_BACK_MS, which is within
     what a reading may be wrong by. A larger step is followed at the next reading.
     """
 

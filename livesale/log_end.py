@@ -1,4 +1,4 @@
-"""Whether what comes next in a log is of a later version: then SQL stands in front of it."""
+"""Whether the next entry of a log is of a later version: then the writer waits before it."""
 
 from collections.abc import Mapping
 

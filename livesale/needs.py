@@ -15,7 +15,7 @@ from livesale.live import channels
 from livesale.settings import Settings
 from livesale.workers import tail
 
-COMMANDS = 1  # beside the processes: an audit, a drop that is opened by hand
+COMMANDS = 1  # in addition to the processes: an audit, a drop that is opened by hand
 KEEPER_READERS = 1  # the director of rooms reads the log
 
 
@@ -25,7 +25,7 @@ def sql_needs(settings: Settings) -> int:
 
 
 def redis_needs(settings: Settings) -> int:
-    """As `sql_needs`; each has connections beside its pool, by what it does."""
+    """As `sql_needs`; some processes have more connections than those of their pool."""
     processes = settings.http.workers + 2 + COMMANDS
     each = settings.redis.connections + watchman.CONNECTIONS
     readers = settings.stock.partitions + KEEPER_READERS  # the writer reads each partition's log

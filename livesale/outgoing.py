@@ -1,7 +1,7 @@
 """The HTTP client for services outside, such as WeChat's.
 
-What strangers and buyers ask for makes the service ask others. So every request waits for its turn
-at a door: the whole is bounded, and one address or buyer that asks a lot waits for itself.
+Requests of strangers and buyers make the service call others. So each call waits for its turn: all
+calls together are bounded, and an address or buyer that asks much delays only itself.
 """
 
 import socket
@@ -18,7 +18,7 @@ from yarl import URL
 from livesale.turns import WORKS_FOR, Turns
 from stock.idle import QUIET_S, keep_alive
 
-MAX_TURNS = 8  # times `at_once` wait at the door; those of one key: a quarter
+MAX_TURNS = 8  # at most so many times `at_once` wait; of one key a quarter of that
 
 
 class Bounds(Struct, frozen=True):
@@ -30,14 +30,14 @@ class Bounds(Struct, frozen=True):
 
 
 class NotRunning(Exception):
-    """The client was used before `running` or behind it."""
+    """The client was used before `running` or after it."""
 
 
 class Outgoing:
     """Requests to one service outside, while `running`."""
 
     def __init__(self, base_url: str, timeout_s: float, bounds: Bounds, proxy: str = "") -> None:
-        """`timeout_s` bounds a request, and besides the wait for its turn; `proxy` is that of the
+        """`timeout_s` bounds a request, and also the wait for its turn; `proxy` is that of the
         settings."""
         self._proxy = proxy_for(base_url, proxy)
         self._bounds = bounds

@@ -131,7 +131,7 @@ async def look_at(
 
 
 async def _claim(redis: Redis, key: str, epoch: int) -> str:
-    """Write the first epoch of a partition; what stands there then. Only a new deployment needs
+    """Write the first epoch of a partition; the one that is there then. Only a new deployment needs
     this: every other start writes nothing, and works on a Redis that is full. Raises Refused."""
     try:
         await redis.set(key, epoch, nx=True)

@@ -74,7 +74,7 @@ async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
 
 
 async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
-    """Whether SQL stands in front of entries that this version does not know."""
+    """Whether a writer waits before entries that this version does not know."""
     keyspace = Keyspace(settings.stock.partitions)
     found: dict[int, str] = {}
     for look in range(2):
@@ -87,7 +87,9 @@ async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Fi
             return good("log", "this version can read what comes next in it")
         if not look:
             await asyncio.sleep(WRITER_S)  # a writer that knows it may just have it in hand
-    text = "; ".join(f"SQL stands in p{number:02d} at {why}" for number, why in found.items())
+    text = "; ".join(
+        f"the writer of p{number:02d} stopped at {why}" for number, why in found.items()
+    )
     cure = (
         "Start a writer of the version that wrote it: it goes on by itself. An entry that hands "
         "wrote is put aside by `livesale quarantine add`."

@@ -1,8 +1,8 @@
-"""The record of what operators do, and hosts in their rooms: no effect of theirs is without a row.
+"""The record of what operators do, and hosts in their rooms: each of their effects has a row.
 
-A row is committed before the work begins; without it there is no work. While the work goes on, the
-first transaction that it writes to SQL notes in the row, together with its effect, that there is
-one. So a process that dies leaves `begun` or `applied` behind, and never an effect without a name.
+A row is committed before the work begins; if that fails, the work does not begin. The first
+transaction with an effect in SQL also notes in the row that there is one. So a process that dies
+leaves a row `begun` or `applied`, and never an effect without a row.
 """
 
 from collections.abc import Iterator, Mapping

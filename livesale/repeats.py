@@ -30,7 +30,7 @@ Say = Callable[[str, str, int, float, dict[str, int]], None]
 class Every(str):
     """The name of a line that is printed however often it comes.
 
-    For lines that no other place has, and whose number is bounded elsewhere.
+    For lines that are recorded nowhere else, and whose number has another bound.
     """
 
     __slots__ = ()
@@ -127,7 +127,7 @@ class Repeats:
             self._say(*over)
 
     def until_exit(self) -> "Repeats":
-        """The same, which says what is left when the process ends."""
+        """Print what is left when the process ends; returns itself."""
         atexit.register(self.sum_up)
         return self
 

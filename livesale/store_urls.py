@@ -85,7 +85,7 @@ def _options(url: str, allowed: tuple[str, ...]) -> dict[str, str]:
         if name not in allowed:
             raise ValueError(_explain(name, allowed))
         if name in found:
-            raise ValueError(f"the option {name} stands there twice")
+            raise ValueError(f"the option {name} is given twice")
         if not value:
             raise ValueError(f"the option {name} is empty")
         found[name] = value

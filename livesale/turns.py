@@ -1,7 +1,6 @@
-"""A door with few places, which strangers share fairly: one that asks a lot waits for itself.
+"""Turns at something scarce that anybody can ask for: whoever asks much waits behind itself only.
 
-It stands in front of what is scarce and what anybody can ask for: connections to SQL for public
-reads, and calls to services outside.
+There are two such things: connections to SQL for public reads, and calls to services outside.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from livesale.errors import LivesaleError
 
 
 class Client(Struct, frozen=True):
-    """Whom a request works for: a buyer, an operator or an address. A stranger showed no token."""
+    """Who asks: a buyer, an operator or an address. A stranger showed no token."""
 
     key: str = ""
     stranger: bool = False
@@ -27,7 +26,7 @@ WORKS_FOR: ContextVar[Client] = ContextVar("WORKS_FOR", default=ITSELF)
 
 
 class Crowded(LivesaleError):
-    """So many wait already that another would wait in vain. Nothing was begun."""
+    """Too many wait already, or this one has waited too long. Nothing was begun."""
 
 
 class Turns:
@@ -91,7 +90,7 @@ class Turns:
             else:
                 self._forget(key, place)
             if isinstance(why, TimeoutError):
-                raise Crowded("waited in vain") from None
+                raise Crowded("waited too long") from None
             raise
 
     def _leave(self, key: str) -> None:

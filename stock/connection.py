@@ -380,7 +380,7 @@ def _parse_host(text: str) -> tuple[str, int]:
     # urlsplit overlooks what stands beside the brackets.
     rest = text[len(bare) :] if text.lower().startswith(bare) else "?"
     if not host or port == 0 or (rest and not rest[1:].isdecimal()) or rest[:1] not in ("", ":"):
-        raise ValueError(f"{text!r} is not host:port; an IPv6 address stands in brackets")
+        raise ValueError(f"{text!r} is not host:port; an IPv6 address needs brackets")
     return host, port or SENTINEL_PORT
 
 

@@ -98,8 +98,8 @@ def replay(
 ) -> None:
     """Put entries that were set aside wrongly into SQL, each exactly once, in the order of the log.
 
-    What does not fit is refused with the reason, and exit 1; the others are done. Safe to run
-    twice, twice at once, and to kill.
+    An entry that does not fit is refused with the reason, and the exit code is 1; the others are
+    replayed. It is safe to run this again, twice at the same time, or to kill it.
     """
     from livesale.cli.quarantine_tables import print_outcomes
     from livesale.cli.tables import print_json
@@ -131,7 +131,7 @@ def dismiss(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Say that an entry has no effect: hands wrote it. It stays in SQL, and nobody is warned."""
+    """Say that an entry has no effect. It stays in SQL, and warnings about it stop."""
     _decide("dismiss", entry, note, redis, sql, data_dir)
     typer.echo(f"{entry} is dismissed.")
 
@@ -144,9 +144,9 @@ def add(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Put the entry aside that SQL stands in front of, though a later version may have written it.
+    """Put the entry aside before which the writer waits, although it may be of a later version.
 
-    Only for what hands wrote: an entry of a later version is taken by its writer.
+    Only for entries that somebody wrote by hand: a newer writer takes one of a later version.
     """
     _decide("put_aside", entry, note, redis, sql, data_dir)
     typer.echo(f"{entry} is aside: the writer goes on behind it.")

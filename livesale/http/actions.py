@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from livesale.http.routes import Answer, Call, Route
 from livesale.http.services import Services
 from livesale.sales.texts import whole
-from livesale.store.actions import Action, Outcome, list_actions
+from livesale.store.actions import Action, list_actions
 from livesale.store.session import session
 
 
@@ -22,28 +22,10 @@ class ActionsQuery(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
-class ShownAction(Struct, frozen=True):
-    """`actor` is operator|NAME, buyer|ID for those who run a room, or cli|USER@MACHINE. `asked` is
-    JSON, cut after 4,000 characters. `outcome`: `begun` and `applied` (SQL has an effect) are under
-    way, or were cut; `done`; `refused`, which changed nothing; `failed`, which may have changed
-    something. `code` is the problem's, or the status of the answer."""
-
-    action_id: str
-    at_ms: int
-    actor: str
-    action: str
-    object_id: str
-    asked: str
-    request_id: str
-    outcome: Outcome
-    code: str
-    ended_ms: int | None
-
-
 class ActionPage(Struct, frozen=True):
     """`next` goes into `after` for the page behind this one; null at the end."""
 
-    actions: list[ShownAction]
+    actions: list[Action]
     next: str | None
 
 
@@ -58,22 +40,7 @@ async def show_actions(services: Services, call: Call) -> Answer:
             object_id=query.object_id,
         )
     after = found[-1].action_id if len(found) == query.limit else None
-    return Answer(200, ActionPage([_shown(action) for action in found], after))
-
-
-def _shown(action: Action) -> ShownAction:
-    return ShownAction(
-        action.action_id,
-        action.at_ms,
-        action.actor,
-        action.action,
-        action.object_id,
-        action.asked,
-        action.request_id,
-        Outcome(action.outcome),
-        action.code,
-        action.ended_ms,
-    )
+    return Answer(200, ActionPage(found, after))
 
 
 ROUTES = [

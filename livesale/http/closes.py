@@ -15,9 +15,9 @@ class Close(Struct, frozen=True):
 
 
 CLOSES: dict[str, Close] = {
-    "protocol_error": Close(1002, "protocol_error", "Mend the client.", fault=True),
+    "protocol_error": Close(1002, "protocol_error", "Correct the client.", fault=True),
     "no_binary": Close(1003, "no_binary", "Send text.", fault=True),
-    "not_utf8": Close(1007, "not_utf8", "Mend the client.", fault=True),
+    "not_utf8": Close(1007, "not_utf8", "Correct the client.", fault=True),
     "frame_too_large": Close(1009, "frame_too_large", "Send less at once.", fault=True),
     "restart": Close(
         1012, "restart", "Come back after `retry_ms`, which is in the reason, with your place."
@@ -25,7 +25,7 @@ CLOSES: dict[str, Close] = {
     "bad_frame": Close(
         4400,
         "bad_frame",
-        "Mend the client: the `error` message before it says what was wrong.",
+        "Correct the client: the `error` message before it says what was wrong.",
         fault=True,
     ),
     "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
@@ -36,7 +36,10 @@ CLOSES: dict[str, Close] = {
     "silent": Close(4409, "silent", "Come back with your place: nothing was heard of you."),
     "room_over": Close(4410, "room_over", "Stop: the room is over."),
     "full": Close(
-        4413, "full", "Come back later, or with a token: nameless viewers go first when it is full."
+        4413,
+        "full",
+        "Come back later, or with a token: when the worker is full, viewers without a token are "
+        "closed first.",
     ),
     "too_many_frames": Close(
         4429, "too_many_frames", "Come back later, and send less often.", fault=True

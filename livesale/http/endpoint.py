@@ -101,7 +101,7 @@ class Endpoint:
         call.body = self.read(raw)
 
     def client_of(self, call: Call, headers: Headers, remote: str | None) -> Client:
-        """Whom a request works for."""
+        """Who asks, as `livesale.turns` counts it."""
         if call.caller is not None:
             return Client(call.name)
         key = self._limits.client(remote, headers.get("X-Forwarded-For"))

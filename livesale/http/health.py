@@ -205,7 +205,7 @@ class Health:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))
         if too_new:
-            return Check(False, f"stands at {too_new}; start a newer writer; sales go on"), lag
+            return Check(False, f"stopped at {too_new}; start a newer writer; sales go on"), lag
         if oldest_ms > BEHIND_MS:
             return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
         return Check(True), lag

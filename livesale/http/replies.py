@@ -95,7 +95,7 @@ def render(
         cache = own.get(_CACHE, cache)
     if keep_alive is (version == HttpVersion10) and not (own and "Connection" in own):
         extra += f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
-    # The length of a 304 would be that of what it stands for.
+    # The length of a 304 would be that of the document that it does not send.
     length = f"Content-Length: {len(body)}\r\n" if answer.status != 304 else ""
     head = (
         f"{_beginning(version, answer.status, answer.content_type, cache)}{request_id}\r\n"

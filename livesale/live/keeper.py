@@ -38,9 +38,9 @@ WATCH_S = 1.0
 PAGE = 500
 COUNT_MS = 5_000  # between two counts of the rooms by state
 MAX_FAILING = 1_000  # rooms whose last fault is remembered: each is logged once
-# Nothing happens in these by itself but that one expires. A page of them is looked at each time, so
-# that 10,000 cost no more than 100: what is behind in Redis is brought up within their number / 100
-# seconds, and by whoever changes the room at once.
+# Such rooms do not change without a request, except that they expire. Each look takes one page of
+# them, so 10,000 cost no more than 100. A copy in Redis that is behind is corrected within their
+# number / 100 seconds, or at once when somebody changes the room.
 QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
 QUIET_PAGE = 100
 NOBODY_THERE = '"online":0,'  # as `lua/room/report.lua` writes it

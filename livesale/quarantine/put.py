@@ -16,7 +16,7 @@ ENTRY = "ENTRY"
 
 
 async def put_aside(deployment: Deployment, place: Place, note: str) -> str:
-    """Put the entry aside that SQL stands in front of; why this version cannot read it.
+    """Put the entry aside before which the writer waits; why this version cannot read it.
 
     Only that one, and only if a later version may have written it: all others the writer takes by
     itself. It can be replayed by a version that knows it. Raises Refused.
@@ -32,7 +32,7 @@ async def put_aside(deployment: Deployment, place: Place, note: str) -> str:
             following = await log.between(position.offset, "+", 1)
             if not following or following[0][0] != place.log_id:
                 next_id = following[0][0] if following else "nothing"
-                problem = f"SQL stands in front of {next_id}, not of {place.log_id}"
+                problem = f"the writer waits before {next_id}, not before {place.log_id}"
                 raise Refused(ENTRY, problem, "`livesale doctor` names the entry.")
             ((log_id, fields),) = following
             why = why_too_new(log_id, fields)

@@ -128,7 +128,7 @@ async def _replay(deployment: Deployment, place: Place, within: AsyncConnection 
         if not is_content(fault):
             raise
         reason = getattr(fault, "orig", None) or fault
-        return changed(outcome, reason=f"SQL speaks against it: {reason}")
+        return changed(outcome, reason=f"SQL refuses it: {reason}")
 
 
 class _Already(LivesaleError):
@@ -159,7 +159,7 @@ def _is_change(entry: LogEntry) -> bool:
 
 async def _doubt(deployment: Deployment, entry: LogEntry) -> str:
     doubt = await find_doubt(deployment.redis, deployment.keyspace, entry)
-    return f"Redis does not bear it out: {doubt}" if doubt else ""
+    return f"Redis does not confirm it: {doubt}" if doubt else ""
 
 
 async def _apply(
@@ -172,7 +172,7 @@ async def _apply(
         found = position.epoch if position else "none"
         raise Unfit(f"the epoch in SQL is {found}, this process has {epoch}: run it again")
     if id_key(place.log_id) > id_key(position.offset):
-        raise Unfit(f"SQL holds the log up to {position.offset} only: the writer comes to it")
+        raise Unfit(f"SQL holds the log up to {position.offset} only: the writer will reach it")
     at_ms = now_ms()
     state = QuarantineState.REPLAYED
     if not await quarantine.settle(connection, place.partition, place.log_id, state, at_ms):

@@ -7,7 +7,7 @@ from livesale.continuity import find_gap
 from livesale.deployment import Deployment
 from livesale.errors import Refused
 from livesale.partitions import SQL_URL, look_at
-from livesale.recovery.misfit import MEND, find_misfit
+from livesale.recovery.misfit import CURE, find_misfit
 from livesale.store.database import snapshot
 from livesale.store.ledger import Position, position
 from livesale.store.ranges import of_some, portions
@@ -104,7 +104,7 @@ def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, s
             NEWER
         )
     if misfit:
-        return f"{refusal.problem}, and it cannot be rebuilt from SQL: {misfit}", MEND
+        return f"{refusal.problem}, and it cannot be rebuilt from SQL: {misfit}", CURE
     return refusal.problem, ""
 
 

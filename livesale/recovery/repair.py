@@ -22,7 +22,7 @@ from livesale.deployment import Deployment
 from livesale.errors import Refused
 from livesale.partitions import REDIS_URL, SQL_URL, recovering
 from livesale.recovery.diagnosis import NEWER, Diagnosis
-from livesale.recovery.misfit import MEND, find_misfit
+from livesale.recovery.misfit import CURE, find_misfit
 from livesale.recovery.rebuild import Rebuilt, rebuild
 from livesale.recovery.salvage import salvage
 from livesale.store.database import now_ms, snapshot, transaction
@@ -60,7 +60,7 @@ async def repair(
 ) -> Repaired:
     """Recover what `found` says is wrong.
 
-    Raises Refused for a partition that is healthy, that only another database can mend, that
+    Raises Refused for a partition that is healthy, that only another database can cure, that
     another process recovers, or whose rows in SQL contradict each other: before Redis is cleared.
     """
     partition = found.partition
@@ -96,7 +96,7 @@ async def _repair(
         place = await position(connection, partition)
         misfit = place and await find_misfit(connection, partition, place)
     if misfit:
-        raise Refused(SQL_URL, f"p{partition:02d} cannot be rebuilt: {misfit}", MEND)
+        raise Refused(SQL_URL, f"p{partition:02d} cannot be rebuilt: {misfit}", CURE)
     tell(Progress(partition, "clear what is left in Redis"))
     await restorer.clear(partition, token)
 

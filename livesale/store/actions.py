@@ -23,7 +23,10 @@ class Outcome(StrEnum):
 
 
 class Action(Struct, frozen=True):
-    """A row of `operator_actions`. `asked` is JSON: the ids and the body of the request."""
+    """`actor` is operator|NAME, buyer|ID for those who run a room, or cli|USER@MACHINE. `asked` is
+    JSON, cut after 4,000 characters. `outcome`: `begun` and `applied` (SQL has an effect) are under
+    way, or were cut; `done`; `refused`, which changed nothing; `failed`, which may have changed
+    something. `code` is the problem's, or the status of the answer."""
 
     action_id: str
     at_ms: int
@@ -32,7 +35,7 @@ class Action(Struct, frozen=True):
     object_id: str
     asked: str
     request_id: str
-    outcome: str = Outcome.BEGUN
+    outcome: Outcome = Outcome.BEGUN
     code: str = ""
     ended_ms: int | None = None
 

@@ -3,7 +3,7 @@
 A drop is sealed when nothing of it can move in Redis any more, so that nobody needs to read its
 rows again to know that they are right. A seal covers the drop's terms, books, orders, movements,
 payments, and refunds without their progress at the gateway. Late money and refunds of operators
-may still come: whoever writes such a row sets `books.sealed_ms` to NULL in the same transaction
+may still come: each write of such a row sets `books.sealed_ms` to NULL in the same transaction
 (UNSEALED), and the keeper seals the drop again.
 
 A keeper seals in three steps: it claims, reads the rows in a snapshot of their own, and seals if
@@ -319,7 +319,7 @@ def _concat_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 def _text(table: Table, names: Sequence[str] | None = None) -> Any:
     """A row as one text that no other row of the table has, the same in every database.
 
-    Before each text stands its length, or -1 for NULL, so nothing in it passes for a border.
+    The length of each text comes before it (-1 for NULL), so no text can look like a border.
     """
     parts: list[Any] = []
     for name in names or table.c.keys():

@@ -31,7 +31,7 @@ class Recorder(Protocol):
     def note_committed(self) -> None: ...
 
 
-# In whose record the effects of this task belong, if in any.
+# The record to which the effects of this task belong, if there is one.
 RECORD: ContextVar[Recorder | None] = ContextVar("RECORD", default=None)
 
 

@@ -179,9 +179,9 @@ def errand(
     about: object = None,
     awaited: bool = False,
 ) -> asyncio.Task[T]:
-    """Run `work` once, beside the caller. What it raises is logged and counted; it is raised again
-    for those who await the task. Where there always are some (`awaited`), a foreseen fault is
-    theirs, and only another one is noted."""
+    """Run `work` once, in a task of its own. What it raises is logged and counted, and raised again
+    for those who await the task. With `awaited` somebody always does: then a foreseen fault is left
+    to them, and only other faults are noted."""
 
     def note(task: asyncio.Task[T]) -> None:
         _errands.discard(task)

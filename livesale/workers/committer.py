@@ -122,7 +122,7 @@ class Committer:
         )
 
     async def _is_doubted(self, entry: LogEntry) -> bool:
-        """Whether Redis or SQL speaks against an entry whose books do not follow."""
+        """Whether Redis or SQL contradicts an entry whose books do not follow."""
         if await find_doubt(self._reader, self._deployment.keyspace, entry):
             return True
         adjusted = [row.adjust_id for row in entry.rows if isinstance(row, Adjusted)]

@@ -225,7 +225,7 @@ async def test_what_does_not_fit_is_refused_with_the_reason(
         place(2): "replay it with the version that wrote it",
         place(3): "only a part of it was kept",
         place(4): "recovery has done again what of it fitted",
-        place(5): "Redis does not bear it out",
+        place(5): "Redis does not confirm it",
         place(6): "field 'p'",
         place(7): "it was dismissed: a copy",
         place(10**15): "the writer comes to it",
@@ -250,7 +250,7 @@ async def test_what_does_not_fit_is_refused_with_the_reason(
     assert (first.kind, second.kind, first.result) == ("reserve", "confirm", Result.REPLAYED)
     await _aside(stage, place(8), good)
     (outcome,) = await replay(stage, [place(8)])
-    assert "SQL speaks against it" in outcome.reason
+    assert "SQL refuses it" in outcome.reason
     await is_whole(stage)
 
 
@@ -295,10 +295,10 @@ async def test_hands_are_set_aside_by_hand(stage: Deployment, redis: Redis) -> N
     for log_id in (opened, reserved, "99999999999999-0"):
         with pytest.raises(Refused):
             await put_aside(stage, parse_place(f"{partition}:{log_id}"), "by hand")
-    with pytest.raises(Refused, match="SQL stands in front of"):
+    with pytest.raises(Refused, match="the writer waits before"):
         await put_aside(stage, forged, "by hand")
     async with running(Writer(stage)):
-        # and when SQL stands in front of it, then the writer goes on behind it
+        # and when the writer waits before it, then the writer goes on behind it
         for _ in range(1_000):
             try:
                 assert "teleport" in await put_aside(stage, forged, "by hand")

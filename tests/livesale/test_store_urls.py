@@ -21,7 +21,7 @@ from tests.certificates import Authority
         ("redis__url", "rediss://h?ssl_ca_certs=/no/such.pem", "/no/such.pem: No such file"),
         ("redis__url", "redis://h/shop", "number of a Redis database is needed, not 'shop'"),
         ("redis__url", "redis://h?db=-1", "number of a Redis database"),
-        ("redis__url", "redis://h?db=1&db=2", "db stands there twice"),
+        ("redis__url", "redis://h?db=1&db=2", "db is given twice"),
         ("redis__url", "unix:///s?socket_timeout=3", "set TIMEOUT_MS"),
         ("redis__url", "sentinel://h/shop/x", "number of a"),
         ("redis__url", "sentinel://h/shop?nonsense=1", "no option 'nonsense'"),
