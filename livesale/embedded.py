@@ -73,6 +73,7 @@ class EmbeddedRedis:
     def __init__(self, data_dir: Path) -> None:
         """Make the folders. Raises Refused where they cannot be ours alone."""
         self.folder = real_path(data_dir) / "redis"
+        _refuse_odd_name(self.folder.parent)
         make_data_folder(self.folder.parent)
         make_private_folder(self.folder)
         self._run = open_run_folder(data_dir)
@@ -225,6 +226,15 @@ class EmbeddedRedis:
         except (OSError, TimeoutError):
             return None
         return line.decode(errors="replace").strip().lstrip("+-") or None
+
+
+def _refuse_odd_name(folder: Path) -> None:
+    """The name becomes part of a URL, whose reader takes it for UTF-8. Raises Refused."""
+    try:
+        bytes(folder).decode()
+    except UnicodeDecodeError:
+        problem = f"the name {bytes(folder)!r} is not UTF-8"
+        raise Refused("LIVESALE__DATA_DIR", problem, "Name another data folder.") from None
 
 
 def _prepare_child() -> Callable[[], None]:

