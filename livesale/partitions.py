@@ -28,6 +28,7 @@ SQL_URL = "LIVESALE__SQL__URL"
 RECOVER = "Run `livesale recover`, which rebuilds Redis from SQL; until then nothing is sold."
 RECOVER_AGAIN = "Wait for `livesale recover` to end; if it died, run it again."
 RECOVERING = "recovering-"
+DIFFERS = "differs-"
 
 
 async def claim_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> None:
@@ -158,6 +159,14 @@ def recovering(epoch: int) -> str:
     return f"{RECOVERING}{epoch}"
 
 
+def differs(epoch: int) -> str:
+    """What Redis holds in the place of an epoch when its books were not those of SQL.
+
+    It closes the partition for every process, also one that starts, until it has been recovered.
+    """
+    return f"{DIFFERS}{epoch}"
+
+
 def _compare(
     partition: int, place: Position, text: str, trimmed: int, last_id: str
 ) -> Refused | None:
@@ -165,6 +174,9 @@ def _compare(
     name, epoch, offset = f"partition p{partition:02d}", place.epoch, place.offset
     if text.startswith(RECOVERING):
         return Refused(REDIS_URL, f"{name} is being recovered", RECOVER_AGAIN)
+    if text.startswith(DIFFERS):
+        problem = f"after a failover the books of {name} in Redis differ from those of SQL"
+        return Refused(REDIS_URL, problem, RECOVER)
     if not text.isdecimal() or int(text) == 0:
         problem = f"Redis has lost {name}, of which SQL holds the log up to {offset}"
         return Refused(REDIS_URL, problem, RECOVER)

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 epoch_key         string
 -- ARGV  1 epoch             what stands there now: an integer, or what recovery put in its place
---       2 next_epoch        integer, ≥ 2
+--       2 next_epoch        integer, ≥ 2, or a word that no engine has: closed
 -- RETURNS  {'FENCED'} | {'RAISED'}
 -- LOGS     nothing
 

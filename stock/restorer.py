@@ -45,8 +45,11 @@ class Restorer:
             except WatchError as error:
                 raise FencedOff(f"the epoch of p{partition:02d} has changed meanwhile") from error
 
-    async def raise_epoch(self, partition: int, held: str | int, epoch: int) -> bool:
-        """Give the partition another epoch if it has `held`; say whether it had."""
+    async def raise_epoch(self, partition: int, held: str | int, epoch: int | str) -> bool:
+        """Give the partition another epoch if it has `held`; say whether it had.
+
+        A word in the place of `epoch` closes it for every engine.
+        """
         keys = {"epoch_key": self._keyspace.epoch(partition)}
         reply = await self._run("raise_epoch", keys, {"epoch": held, "next_epoch": epoch})
         return str(reply[0]) == "RAISED"

@@ -13,6 +13,7 @@ from livesale import watchman
 from livesale.audit import audit
 from livesale.deployment import Deployment, open_deployment, open_sql
 from livesale.errors import Refused
+from livesale.partitions import look_at
 from livesale.settings import Settings, load_settings
 from livesale.store.schema import migrate
 from livesale.store.tables import orders
@@ -24,8 +25,9 @@ from stock.gateway import RedisEngine
 from stock.ids import keyed_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, ReserveCode
+from tests.livesale.recovery.scenes import broken, recover, write
 from tests.livesale.stage import PARTITIONS, open_drop, running, until, until_written
-from tests.replication import Cluster, ClusterMode
+from tests.replication import Cluster, ClusterMode, ask
 
 FAULTS = (NotSent, OutcomeUnknown, FencedOff, ScriptRefused)
 
@@ -188,6 +190,63 @@ async def test_the_writer_takes_only_what_replicas_have(
         finally:
             _signal(cluster, signal.SIGCONT)
         await until_written(deployment)
+
+
+async def test_a_replica_whose_books_differ_stays_closed_until_it_is_recovered(
+    cluster: Cluster, deployment: Deployment
+) -> None:
+    # given replicas that have a unit more than SQL has, at the same place of the log
+    drop_id = await open_drop(deployment, allotted=5)
+    await until_confirmed(deployment, drop_id, "ann")
+    await write(deployment)
+    partition = deployment.keyspace.partition_of(drop_id)
+    key = deployment.keyspace.of_drop(drop_id).drop
+    for node in cluster.replicas:
+        ask(node.port, "CONFIG", "SET", "replica-read-only", "no")
+        for name in ("allotted", "available"):
+            ask(node.port, "HINCRBY", key, name, "1")
+    # when one of them is promoted
+    cluster.primary.kill()
+
+    async def closed() -> bool:
+        return "differ" in deployment.closed.get(partition, "")
+
+    await until(closed)
+    # then every later look, of whichever process, finds it closed, and a new one does not start
+    look = await look_at(deployment.redis, deployment.sql, deployment.keyspace, partition)
+    assert look.refusal is not None
+    assert "differ" in look.refusal.problem
+    with pytest.raises(Refused, match="differ"):
+        async with open_deployment(deployment.settings, role="test"):
+            pass
+    attempt = [Attempt(keyed_rid(drop_id, "bob", "k"), "bob")]
+    assert (await deployment.engine.reserve(drop_id, attempt)).outcomes[0].code is (
+        ReserveCode.FENCED
+    )
+    # and the recovery makes the books those of SQL
+    assert [each.partition for each in await recover(deployment)] == [partition]
+
+    async def opened() -> bool:
+        return not deployment.closed and deployment.epochs[partition] > 1
+
+    await until(opened)
+    books = await deployment.engine.snapshot(drop_id)
+    assert books is not None
+    assert (books.books.allotted, books.books.available) == (5, 4)
+    assert await broken(deployment) == []
+
+
+async def until_confirmed(deployment: Deployment, drop_id: str, buyer_id: str) -> None:
+    attempt = [Attempt(keyed_rid(drop_id, buyer_id, "k"), buyer_id)]
+
+    async def confirmed() -> bool:
+        try:
+            outcome = (await deployment.engine.reserve(drop_id, attempt)).outcomes[0]
+        except FAULTS:
+            return False
+        return outcome.code in (ReserveCode.HELD, ReserveCode.REPLAYED)
+
+    await until(confirmed)
 
 
 async def test_too_few_replicas_are_refused_at_the_start(settings: Settings) -> None:
