@@ -247,6 +247,13 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
+# A `/`, `?` or `#` in a password ends the host, for whatever reads the address. So what is behind
+# the colon is hidden up to the `@`, unless it is a number and a path: then it is a port.
+_PORT = r"\d+(?:[?#,\s]|/[^@\s]*(?:[?#\s]|$)|$)"
+_PASSWORD = re.compile(rf"(://[^/\s:@]*:)(?:[^/?#\s]*@|(?!{_PORT})\S*@)")
+_PASSWORD_OPTION = re.compile(r"([?&]pa?s+\w*=)[^&\s'\"]+", re.IGNORECASE)
+
+
 def hide_password(url: str) -> str:
     """An address, or a text with one in it, that may be shown."""
-    return re.sub(r"(://[^/\s:@]*:)[^/\s@]*@", r"\1…@", url)
+    return _PASSWORD_OPTION.sub(r"\1…", _PASSWORD.sub(r"\1…@", url))

@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from livesale.message_texts import check_texts
-from livesale.store_urls import check_redis_url, check_sql_url
+from livesale.store_urls import ESCAPE, check_redis_url, check_sql_url
 
 PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
@@ -48,9 +48,15 @@ def _networks(texts: list[str]) -> list[str]:
 def _address(url: str) -> str:
     """An address whose port can be read: what reads it later says less of what is wrong."""
     # Not by urlsplit, which newer Pythons let refuse several hosts in brackets.
-    hosts = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
-    for host in hosts.split(","):  # Sentinels are several
-        urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
+    rest = url.partition("://")[2]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    for host in authority.rpartition("@")[2].split(","):  # Sentinels are several
+        try:
+            urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
+        except ValueError:
+            if "@" in rest and "@" not in authority:  # the "port" is a piece of the password
+                raise ValueError(ESCAPE) from None
+            raise
     if url.startswith("sentinel"):
         from stock.connection import parse  # imports redis, which `livesale token` does not need
 

@@ -148,8 +148,9 @@ def _with_causes(error: BaseException) -> str:
     said = str(error).rstrip(".")
     cause = error.__cause__
     while cause is not None:
-        if str(cause) and str(cause) not in said:
-            said += f": {cause}"
+        why = str(cause).rstrip(".")
+        if why and why not in said:
+            said += f": {why}"
         cause = cause.__cause__
     return said
 

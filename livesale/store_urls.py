@@ -5,6 +5,7 @@ silence: a misspelled option of TLS would send passwords in clear. The server's 
 host name are always verified: there is no option that turns that off.
 """
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _FILES_REDIS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FILES_SQL = ("ssl_ca", "ssl_cert", "ssl_key")
 _TLS_SCHEMES = ("rediss", "sentinels")
+ESCAPE = "write / ? # @ [ ] in a password as %2F %3F %23 %40 %5B %5D"
 _ALWAYS = "the certificate is always verified; name its authority with {ca}=/path/ca.pem"
 # What others call it, and what to write here.
 _INSTEAD = {
@@ -40,6 +42,11 @@ def check_redis_url(url: str) -> str:
     if url in ("", "embedded"):
         return url
     scheme, _, rest = url.partition("://")
+    user = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[0]
+    if "[" in user or "]" in user:  # redis-py takes them for an IPv6 address
+        raise ValueError(ESCAPE)
+    if scheme != "unix" and not user and "@" in rest.partition("?")[0]:
+        raise ValueError(ESCAPE)
     options = _options(url, ("db", *(_FILES_REDIS if scheme in _TLS_SCHEMES else ())))
     path = rest.partition("?")[0].partition("/")[2].strip("/")
     number = path.partition("/")[2] if scheme.startswith("sentinel") else path

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from livesale.errors import Refused
+from livesale.refusals import hide_password
 from livesale.settings import load_settings
 from tests.certificates import Authority
 
@@ -64,6 +65,48 @@ def test_what_is_documented_is_taken(setting: str, url: str) -> None:
     # given an address as the docs write it, when the settings are read, then it stays as it is
     section, _, name = setting.partition("__")
     assert getattr(getattr(load_settings(**{setting: url}), section), name) == url
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [
+        ("redis__url", "redis://:se/cret@h:1/0"),
+        ("redis__url", "redis://:12/cret@h:1/0"),
+        ("redis__url", "redis://:se#cret@h:1/0"),
+        ("redis__url", "redis://:se[cret@h:1/0"),
+        ("redis__url", "sentinel://u:se?cret@h:1/shop"),
+        ("sql__url", "mysql://u:se/cret@h/d"),
+    ],
+)
+def test_a_password_that_ends_the_host_is_refused_and_not_shown(setting: str, url: str) -> None:
+    # given a password with a character that has a meaning in addresses
+    # when the settings are read, then the refusal says how to write it, and shows no part of it
+    with pytest.raises(Refused) as caught:
+        load_settings(**{setting: url})
+    assert "%2F" in caught.value.problem
+    assert "cret" not in str(caught.value)
+    assert "'se'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [
+        ("redis__url", "redis://h:1/0?password=secret"),
+        ("redis__url", "redis://h:1/0?pasword=secret&db=1"),
+        ("sql__url", "mysql://h/d?ssl=true&passwd=secret"),
+    ],
+)
+def test_a_password_among_the_options_is_not_shown(setting: str, url: str) -> None:
+    # given a password as an option, when the settings are read, then the refusal hides it
+    with pytest.raises(Refused) as caught:
+        load_settings(**{setting: url})
+    assert "no option 'pas" in caught.value.problem
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://h:1/0?db=2", "sqlite:////x@y/z", "unix:///a:b@c"])
+def test_an_address_without_a_password_is_shown_whole(url: str) -> None:
+    assert hide_password(url) == url
 
 
 def test_files_of_tls_are_looked_at_before_the_start(tmp_path: Path) -> None:
