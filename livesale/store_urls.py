@@ -47,7 +47,8 @@ def check_redis_url(url: str) -> str:
         raise ValueError(ESCAPE)
     if scheme != "unix" and not user and "@" in rest.partition("?")[0]:
         raise ValueError(ESCAPE)
-    options = _options(url, ("db", *(_FILES_REDIS if scheme in _TLS_SCHEMES else ())))
+    allowed = {"unix": ("db", "username", "password")}.get(scheme, ("db",))
+    options = _options(url, (*allowed, *(_FILES_REDIS if scheme in _TLS_SCHEMES else ())))
     path = rest.partition("?")[0].partition("/")[2].strip("/")
     number = path.partition("/")[2] if scheme.startswith("sentinel") else path
     for text in (options.get("db", ""), "" if scheme == "unix" else number):

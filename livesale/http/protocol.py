@@ -165,7 +165,7 @@ class Connection(RequestHandler):
         if waiter is None or waiter.done():
             self._head_began, self._head_bytes = 0.0, 0
             self._ahead += len(data)
-            if self._ahead > MAX_AHEAD and not self._holds & AHEAD and not self._in_body():
+            if self._ahead > MAX_AHEAD and not self._holds & AHEAD and not self._is_taken():
                 self._hold(AHEAD)
             return
         # Bytes came, and still there is no request.
@@ -212,9 +212,10 @@ class Connection(RequestHandler):
         request = self._current_request
         return request._payload if request is not None else None
 
-    def _in_body(self) -> bool:
+    def _is_taken(self) -> bool:
+        """Whether a handler takes what comes: the body of a request, or what follows an upgrade."""
         body = self._last_body()
-        return body is None or not body.is_eof()
+        return self._upgraded or body is None or not body.is_eof()
 
     # Reading, and not.
 

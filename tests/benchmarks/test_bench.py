@@ -40,7 +40,7 @@ def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     assert all(len(cell["values"]) == 1 and cell["values"][0] > 0 for cell in series.values())
 
     # And the audit was clean after the round, over HTTP and open loop alike
-    assert [text.split(":")[0] for text in found["records"]["audits"]] == ["12 checks hold"]
+    assert [text.split(":")[0] for text in found["records"]["audits"]] == ["13 checks hold"]
     assert all(set(run["answers"]) == {"201"} for run in found["records"]["at_seventy"])
 
     # And each target has its verdict

@@ -34,7 +34,7 @@ def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     assert set(series) == ONCE | {names.at(name, size) for name in EACH for size in QUICK.viewers}
     assert all(len(cell["values"]) == 1 for cell in series.values())
     assert series[names.SLOW_CLOSED]["values"] == [100]
-    assert [text.split(":")[0] for text in found["records"]["audits"]] == ["12 checks hold"]
+    assert [text.split(":")[0] for text in found["records"]["audits"]] == ["13 checks hold"]
 
     # And each target has its verdict, and the page a place for each table
     assert all(verdict["met"] is not None for verdict in found["verdicts"])

@@ -228,7 +228,7 @@ async def test_what_does_not_fit_is_refused_with_the_reason(
         place(5): "Redis does not confirm it",
         place(6): "field 'p'",
         place(7): "it was dismissed: a copy",
-        place(10**15): "the writer comes to it",
+        place(10**15): "the writer will reach it",
     }
     before = await read_sql(stage)
     for each, reason in reasons.items():

@@ -64,7 +64,7 @@ async def test_a_socket_on_a_used_connection_with_frames_right_behind(
         assert '"ref":"r"' in texts
         server = show.api._runner.server
         hub = show.api.app[SERVICES].hub
-        before = len(server._addresses)  # type: ignore[union-attr]
+        before = len(server.places)  # type: ignore[union-attr]
         assert len(hub) == 1
         writer.close()
 
@@ -72,4 +72,4 @@ async def test_a_socket_on_a_used_connection_with_frames_right_behind(
             return len(hub) == 0
 
         await until(gone)
-        assert len(server._addresses) == before - 1  # type: ignore[union-attr]
+        assert len(server.places) == before - 1  # type: ignore[union-attr]
