@@ -267,7 +267,8 @@ async def test_no_answer_is_never_tried_again(
     room_id = await scene.room(SOON_MS)
     ann = await people.come("ann", consents=2)
     await scene.asks.set(ROOM, room_id, ann)
-    sender._messenger._timeout = aiohttp.ClientTimeout(total=0.2)  # type: ignore[attr-defined]
+    outgoing = sender._messenger._outgoing  # type: ignore[attr-defined]
+    outgoing._timeout = aiohttp.ClientTimeout(total=0.2)
     twin.answers_s = 0.5
     with pytest.raises(MessengerAway):
         await sender.step()
