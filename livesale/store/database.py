@@ -9,6 +9,7 @@ A connection that died while it was idle is replaced when it is taken from the p
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,18 +56,29 @@ def resolve(url: str, data_dir: Path) -> URL:
     livesale does not know.
     """
     if url == "embedded":
-        return URL.create("sqlite+aiosqlite", database=str(data_dir / EMBEDDED_FILE))
+        return URL.create("sqlite+aiosqlite", database=_real(str(data_dir / EMBEDDED_FILE)))
     parsed = make_url(check_sql_url(url))
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:"):
             raise ValueError("SQLite in memory keeps no promise: name a file")
-        return parsed.set(drivername="sqlite+aiosqlite")
+        return parsed.set(drivername="sqlite+aiosqlite", database=_real(str(parsed.database)))
     if backend in ("mysql", "mariadb"):
         if not parsed.database:
             raise ValueError("the URL names no database")
         return parsed.set(drivername="mysql+aiomysql")
     raise ValueError(f"not a database that livesale knows: {backend}")
+
+
+def _real(database: str) -> str:
+    """The file in its folder without links and `..`, where the other processes and Redis look.
+
+    SQLAlchemy would drop `link/..` from the text, which may name another folder.
+    """
+    if database.startswith("file:"):
+        return database
+    folder, name = os.path.split(database)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def sqlite_file(url: str, data_dir: Path) -> Path | None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from livesale import private_files
 from livesale.errors import Refused
-from livesale.private_files import make_data_folder, make_private_folder, too_open
+from livesale.private_files import make_data_folder, make_private_folder, real_path, too_open
 from livesale.run_folder import open_run_folder
 from livesale.store import database
 
@@ -108,3 +108,20 @@ def test_links_in_a_circle_are_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         open_run_folder(tmp_path / "a")
     assert caught.value.setting == "LIVESALE__DATA_DIR"
+
+
+@pytest.mark.parametrize("url", ["embedded", "sqlite:///{}/livesale.sqlite3"])
+async def test_a_link_and_dots_lead_sql_where_they_lead_redis(tmp_path: Path, url: str) -> None:
+    # given a folder whose text, shortened, would name another one that exists
+    for name in ("far/data", "data"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "data")
+    data = tmp_path / "link" / ".." / "data"
+    # when the tables are made
+    engine = database.connect(url.format(data), data)
+    async with database.transaction(engine) as connection:
+        await connection.execute(text("CREATE TABLE books (fen INTEGER)"))
+    await engine.dispose()
+    # then they are where the embedded Redis has its files
+    assert (real_path(data) / "livesale.sqlite3").exists()
+    assert not list((tmp_path / "data").iterdir())
