@@ -76,13 +76,12 @@ class Up:
             self.process.stdout.close()
 
     def processes(self) -> set[int]:
-        """Every living process of this data folder. Valkey shows it in its title only."""
-        marks = (
-            f"LIVESALE__DATA_DIR={self.data_dir}\0".encode(),
-            f"{run_folder(self.data_dir)}/".encode(),
-        )
+        """Every living process of this data folder. Valkey overwrites its environment and works
+        in its folder; its title may lack the folder, for a long path goes through /proc."""
+        variable = f"LIVESALE__DATA_DIR={self.data_dir}\0".encode()
+        folder = str(self.data_dir.resolve() / "redis")
         pids = map(int, filter(str.isdigit, os.listdir("/proc")))
-        return {pid for pid in pids if _has(pid, *marks)}
+        return {pid for pid in pids if _has(pid, variable, folder)}
 
     def socket_pids(self) -> dict[str, int]:
         """Process name → pid, by the sockets of the metrics."""
@@ -125,11 +124,11 @@ async def _post(http: aiohttp.ClientSession, path: str, body: object) -> dict[st
         return found
 
 
-def _has(pid: int, variable: bytes, title: bytes) -> bool:
+def _has(pid: int, variable: bytes, folder: str) -> bool:
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        works_in = os.readlink(f"/proc/{pid}/cwd")
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    return state != "Z" and (variable in environment or title in command)
+    return state != "Z" and (variable in environment or works_in == folder)
