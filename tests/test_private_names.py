@@ -53,6 +53,7 @@ INHERITED: dict[str, set[str]] = {
         "_request_in_progress",
         "_resume_transport_reading",
         "_server",
+        "_upgraded",
         "_waiter",
     },
     "livesale/http/replies.py": {"_eof_sent", "_keep_alive", "_req"},

@@ -51,13 +51,13 @@ async def test_a_database_is_its_users_alone(tmp_path: Path, url: str, made: str
 
 async def test_locks_stay_when_a_second_session_is_opened(tmp_path: Path) -> None:
     # given a session that writes: POSIX drops all locks of a process at any close of the file
-    engine = database.connect("embedded", tmp_path, timeout_ms=400)
+    engine = database.connect("embedded", tmp_path, timeout_ms=4_000)
     async with database.transaction(engine) as writer:
         await writer.execute(text("CREATE TABLE t (a)"))
         # when another session is opened, then the lock is still there
         async with database.transaction(engine, write=False) as reader:
             await reader.execute(text("SELECT 1"))
-        other = database.connect("embedded", tmp_path, timeout_ms=400)
+        other = database.connect("embedded", tmp_path, timeout_ms=4_000)
         with pytest.raises(Exception, match="locked"):
             async with database.transaction(other):
                 pass
