@@ -18,7 +18,7 @@ from livesale.store.refund_states import ACCEPTED, DUE, FAILED, REFUNDED, SENT
 from livesale.store.refunds import Refund
 from livesale.store.session import session
 
-ASK_AGAIN_MS = 6 * 3_600_000  # what a callback says of a failed refund is looked at again
+ASK_AGAIN_MS = 6 * 3_600_000  # after a callback that says no failure
 
 # Why a second refund of a payment is refused, by the state of the first one.
 _ALREADY = {
@@ -81,6 +81,7 @@ class Refunds:
             if not fits:
                 raise CallbackRefused(field)
         answer = news.answer
+        failed = answer.state is RefundState.FAILED
         at_ms = now_ms()
         async with session(self._sql, write=True) as connection:
             await refunds.move_refund(
@@ -89,8 +90,9 @@ class Refunds:
                 answer.state.value,
                 at_ms,
                 gateway_no=answer.gateway_no,
-                error=answer.detail if answer.state is RefundState.FAILED else "",
-                next_ms=at_ms + ASK_AGAIN_MS,
+                error=answer.detail if failed else "",
+                # It may be an old word that came twice: the gateway is asked at once.
+                next_ms=at_ms if failed else at_ms + ASK_AGAIN_MS,
             )
 
     async def page(

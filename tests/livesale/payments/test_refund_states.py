@@ -143,6 +143,19 @@ async def test_a_word_against_what_was_certain_is_looked_into(
     assert (await refund_of(shop))["state"] == state
 
 
+async def test_an_old_word_that_comes_twice_is_looked_into(
+    shop: Shop, sender: RefundSender
+) -> None:
+    # given money that is back, when an old callback comes twice before the gateway is asked
+    shop.twin.silent = True
+    shop.twin.end_refund((await refund_of(shop))["refund_no"], "SUCCESS")
+    await told(shop, "SUCCESS", "ABNORMAL", "ABNORMAL")
+    # then the gateway is asked at once all the same, and its word stands
+    assert await sender.step() == 1
+    assert (await refund_of(shop))["state"] == "refunded"
+    assert await sender.step() == 0
+
+
 async def test_a_failed_refund_that_somebody_acted_on_is_found_without_a_callback(
     shop: Shop, sender: RefundSender
 ) -> None:
@@ -152,8 +165,9 @@ async def test_a_failed_refund_that_somebody_acted_on_is_found_without_a_callbac
     shop.twin.silent = True
     number = (await refund_of(shop))["refund_no"]
     shop.twin.end_refund(number, "ABNORMAL")
-    # when the gateway still says so, then it is asked again hours later, and never sent again
+    # when the gateway says so too, then it is asked again hours later, and never sent again
     at_ms = database.now_ms()
+    assert await sender.step(at_ms) == 1
     assert await sender.step(at_ms) == 0
     at_ms += ASK_LONGEST_MS + 1
     assert await sender.step(at_ms) == 1
