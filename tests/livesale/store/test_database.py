@@ -1,6 +1,7 @@
 """Connections: which URLs there are, what a session is like, how transactions end."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ SKU = {"sku_id": "a", "title": "袜子 🧦", "price_fen": 1, "created_ms": 1}
 @pytest.mark.parametrize(
     ("url", "driver", "name"),
     [
-        ("embedded", "sqlite+aiosqlite", "var/livesale.sqlite3"),
-        ("sqlite:///some/file.db", "sqlite+aiosqlite", "some/file.db"),
+        ("embedded", "sqlite+aiosqlite", os.path.realpath("var/livesale.sqlite3")),
+        ("sqlite:///some/file.db", "sqlite+aiosqlite", os.path.realpath("some/file.db")),
         ("mysql://u:p@h/d", "mysql+aiomysql", "d"),
         ("mariadb://u:p@h:1/d", "mysql+aiomysql", "d"),
         ("mysql+aiomysql://u@h/d?unix_socket=/s", "mysql+aiomysql", "d"),
