@@ -174,6 +174,10 @@ def make_handler(endpoint: Endpoint) -> Handle:
         forwarded = headers.get("X-Forwarded-For")
         if forwarded is not None and route.limited:
             services.places.begin(request.protocol, services.limits.keys(request.remote, forwarded))
+        if not route.limited:
+            delay_s = services.limits.unrefused_delay_s(request.remote, forwarded, began_s)
+            if delay_s:
+                await asyncio.sleep(delay_s)
         query = request.query if route.query is not None or request.query_string else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.upgrades:

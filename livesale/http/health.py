@@ -199,8 +199,8 @@ class Health:
                     for entry_id, fields in await reader.between(offset, "+", 1):
                         waits_ms = now_ms - _written_ms(entry_id, fields)
                         oldest_ms = max(oldest_ms, waits_ms)
-                        if waits_ms > TOO_NEW_MS:
-                            too_new = too_new or why_too_new(entry_id, fields)
+                        if waits_ms > TOO_NEW_MS and (why := why_too_new(entry_id, fields)):
+                            too_new = too_new or f"{why} (partition {partition})"
         except (RedisError, StockError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))

@@ -17,6 +17,9 @@ WIDE = 8  # times what a /64 of IPv6 may do is what its /48 may: a site is often
 REFUSALS_PER_S = 100.0
 REFUSALS_BURST = 100
 REFUSAL_DELAY_S = 5.0  # at most
+# Health and callbacks are never refused: what one address has too many of is answered later.
+UNREFUSED_PER_S = 200.0
+UNREFUSED_BURST = 400
 
 _HERE = "127.0.0.1"  # a unix socket has no peer's name: whoever may open it is on this machine
 
@@ -139,6 +142,7 @@ class Limits:
         self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
         self._networks = RateLimit(limits.address_per_s * WIDE, limits.address_burst * WIDE)
         self._refusals = RateLimit(REFUSALS_PER_S, REFUSALS_BURST)
+        self._unrefused = RateLimit(UNREFUSED_PER_S, UNREFUSED_BURST)
         self._clients = Clients(settings.http.trusted_proxies)
         likes_per_s = settings.live.likes_per_s
         self._likes = RateLimit(likes_per_s, ceil(likes_per_s) + MAX_TAPS)
@@ -197,6 +201,11 @@ class Limits:
         if delay_s == REFUSAL_DELAY_S and not waits and not self.keys(remote, None):
             return 0.0
         return delay_s
+
+    def unrefused_delay_s(self, remote: str | None, forwarded: str | None, now_s: float) -> float:
+        """How long a call that is never refused waits: 0 within the rate, at most 5 s beyond it."""
+        keys = self.keys(remote, forwarded)
+        return self._unrefused.delay_s(keys[-1], now_s, REFUSAL_DELAY_S) if keys else 0.0
 
     def client(self, remote: str | None, forwarded: str | None) -> str:
         """Whose turn a request takes, as a key: that of its address budget."""

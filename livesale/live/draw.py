@@ -15,9 +15,10 @@ import heapq
 import hmac
 import secrets
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 SEED_BYTES = 32
 ENTRY_ID_LENGTH = 20  # hexadecimal digits, 80 bits
@@ -32,7 +33,7 @@ class Drawn(Struct, frozen=True):
     commitment: str
     seed: str
     list_hash: str
-    places: int
+    places: Annotated[int, Meta(ge=1)]
     winners: list[str]
 
 

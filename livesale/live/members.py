@@ -93,7 +93,7 @@ class Members:
             found = await store.members_of(connection, room_id, ASSISTANT)
             if buyer_id not in found:
                 if len(found) >= MAX_ASSISTANTS:
-                    detail = f"A room has at most {MAX_ASSISTANTS} assistants."
+                    detail = f"A room has at most {MAX_ASSISTANTS} assistants: dismiss one first."
                     raise RoomRefused("too_many_members", detail)
                 await store.add_member(connection, room_id, buyer_id, ASSISTANT, now_ms())
         return await self.assistants(room_id)

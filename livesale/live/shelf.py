@@ -137,7 +137,9 @@ class Shelves:
             named = await _named(connection, room_id, new)
             count, last = await store.count_items(connection, room_id)
             if count >= MAX_ITEMS:
-                raise RoomRefused("shelf_full", f"A shelf has at most {MAX_ITEMS} items.")
+                raise RoomRefused(
+                    "shelf_full", f"A shelf has at most {MAX_ITEMS} items: take one off first."
+                )
             item = Item(
                 room_id=room_id,
                 item_id=new_id(),

@@ -210,6 +210,35 @@ def test_who_goes_on_asking_waits_for_the_refusal() -> None:
     assert limits.refusal_delay_s("10.0.0.1", None, 100.0) == 0.0
 
 
+async def test_health_is_never_refused_and_a_flood_of_it_waits(
+    stage: Deployment, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: one address that asks for health more often than any balancer does
+    monkeypatch.setattr("livesale.http.limits.UNREFUSED_PER_S", 0.01)
+    monkeypatch.setattr("livesale.http.limits.UNREFUSED_BURST", 3)
+    api = await limited(stage, serve, ["127.0.0.0/8"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    asks = b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n"
+    writer.write(asks * 4)
+
+    async def read_one() -> str:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(int(head.partition("Content-Length: ")[2].partition("\r\n")[0]))
+        return head.partition("\r\n")[0]
+
+    # when: it has what it gets at once
+    assert [await read_one() for _ in range(3)] == ["HTTP/1.1 200 OK"] * 3
+    late = asyncio.create_task(read_one())
+    # then: the next answer waits; others, and a proxy for itself, do not
+    for _ in range(5):
+        assert (await api.get("/livez")).status == 200
+    assert (await api.get("/livez", X_Forwarded_For="203.0.113.2")).status == 200
+    assert not late.done()
+    # and: it comes
+    assert await late == "HTTP/1.1 200 OK"
+    writer.close()
+
+
 @pytest.mark.parametrize("hot_calls", [True, False])
 async def test_a_flood_of_refusals_is_held_back_and_others_are_served(
     stage: Deployment, serve: Serve, hot_calls: bool

@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry
 from livesale import readiness
 from livesale.audit import audit
 from livesale.deployment import Deployment
+from livesale.http.health import Health
+from livesale.http.services import Draining
 from livesale.sales.books import compare_books
 from livesale.server.catch_up import wait_until_caught_up
 from livesale.store import catalogue, database
@@ -65,6 +67,9 @@ async def test_a_writer_waits_for_one_that_knows_the_entry(
         labels = {"partition": str(partition), "state": "log_too_new"}
         assert registry.get_sample_value("livesale_writer_state", labels) == 1
         finding = await readiness.log_versions(stage.redis, stage.sql, stage.settings)
+        ready = Health(stage, Draining())
+        monkeypatch.setattr("livesale.http.health.TOO_NEW_MS", -1)
+        assert f"(partition {partition})" in (await ready.ready()).writer.detail
         assert (finding.verdict, f"p{partition:02d}" in finding.text) == ("problem", True)
         monkeypatch.setattr("livesale.audit.LATER_S", 0.0)
         checks = {check.invariant: check for check in await audit(stage, settle_s=0)}
