@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults cuts load bench bench-room bench-overload bench-history check fmt recording lock clean
+.PHONY: help demo up test faults cuts load bench bench-room bench-versus bench-overload bench-history check fmt recording lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -41,6 +41,10 @@ bench-room: .venv/.dev ## Measure a live room with 10,000 viewers; ARGS="--quick
 bench-history: .venv/.dev ## Measure audits beside 10,000 finished drops; ARGS="--drops 300" for seconds
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m benchmarks.history $(ARGS)
+
+bench-versus: .venv/.dev ## Measure the hot path of a revision beside this tree's; ARGS=REVISION
+	@command -v wrk >/dev/null || scripts/apt_install.sh "for the benchmark" wrk || true
+	@$(bin)/python -m benchmarks.versus $(ARGS)
 
 bench-overload: .venv/.dev ## Measure ten times the capacity, and strangers; ARGS="--quick" for seconds
 	@$(bin)/python -m benchmarks.overload $(ARGS)
