@@ -57,9 +57,9 @@ check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts,
 	@$(bin)/ruff format --check --quiet .
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo 2>&1
-	@$(bin)/pytest --no-header -q -p no:cacheprovider tests/lua/test_headers.py tests/livesale/store/test_migration_files.py \
-		tests/livesale/store/test_schema.py::test_an_empty_sqlite_gets_what_the_migrations_make \
-		tests/livesale/store/test_schema.py::test_head_is_the_last_migration
+	@$(bin)/pytest --no-header -q -p no:cacheprovider tests/lua/test_headers.py tests/livesale/database/test_migration_files.py \
+		tests/livesale/database/test_schema.py::test_an_empty_sqlite_gets_what_the_migrations_make \
+		tests/livesale/database/test_schema.py::test_head_is_the_last_migration
 
 fmt: .venv/.dev ## Format, and fix what can be fixed
 	@$(bin)/ruff check --fix --quiet . || true

@@ -10,7 +10,7 @@ from benchmarks.operator import Operator
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 from livesale.settings import load_settings
-from tests.livesale.server.running import Up
+from tests.livesale.processes.running import Up
 
 FIGURE = "cold_start"
 

@@ -12,30 +12,26 @@ import tempfile
 import time
 from pathlib import Path
 
-from livesale import logs
-from livesale.deployment import Deployment, open_deployment
-from livesale.live.bag_draws import Draws
-from livesale.live.bag_keeper import BagKeeper
-from livesale.live.bags import Bags, NewBag
-from livesale.live.comments import Comments
-from livesale.live.copy import RoomCopy
-from livesale.live.keys import RoomKeys
-from livesale.live.life import Life
-from livesale.live.on_air import OnAir
-from livesale.live.rooms import NewRoom, Rooms
-from livesale.live.states import Verb
-from livesale.live.words import load_words, words_file
-from livesale.sales.drops import Drops
+from livesale.app import make_parts
+from livesale.database.session import session
+from livesale.deployment.opening import open_deployment
+from livesale.resources import Deployment
+from livesale.rooms.bags import store
+from livesale.rooms.bags.keeper import BagKeeper
+from livesale.rooms.bags.service import Bags, NewBag
+from livesale.rooms.keys import RoomKeys
+from livesale.rooms.life import Life
+from livesale.rooms.service import NewRoom, Rooms
+from livesale.rooms.states import Verb
 from livesale.settings import load_settings
-from livesale.store import bags as store
-from livesale.store.session import session
 from livesale.tasks import Tasks
+from livesale.telemetry import logs
 
 PAGE = 1_000
 
 
 async def enter(deployment: Deployment, room_id: str, count: int, seconds: float) -> None:
-    """Entries as `bag_enter` writes them, spread over some seconds."""
+    """Entries as `lua/bag/enter.lua` writes them, spread over some seconds."""
     key = RoomKeys.of(room_id).entrants_key
     for first in range(0, count, PAGE):
         names = {f"wx-{number:022d}": number + 1 for number in range(first, first + PAGE)}
@@ -44,20 +40,16 @@ async def enter(deployment: Deployment, room_id: str, count: int, seconds: float
 
 
 async def measure(deployment: Deployment, entries: int, countdown_s: float) -> None:
-    copy = RoomCopy(deployment)
-    drops = Drops(deployment)
-    on_air, draws = OnAir(deployment, drops, copy), Draws(deployment, copy)
-    comments = Comments(deployment, copy, load_words(words_file(deployment.settings)))
-    bags = Bags(deployment, on_air, drops, draws, comments)
-    rooms = Rooms(deployment, copy)
+    parts = make_parts(deployment)
+    rooms, bags = parts[Rooms], parts[Bags]
     new = NewRoom(title="Benchmark", host="host", starts_ms=4_000_000_000_000)
     room_id = (await rooms.create(new)).room_id
-    await Life(deployment, copy).act(room_id, Verb.START)
+    await parts[Life].act(room_id, Verb.START)
     terms = NewBag(title="Luck", places=200, countdown_s=countdown_s, coupon="20 off")
     bag = await bags.create(await rooms.find(room_id), terms)
     stop = asyncio.Event()
     async with Tasks(stop) as tasks:
-        tasks.repeat("lucky bags", BagKeeper(deployment, copy).step)
+        tasks.repeat("lucky bags", BagKeeper(deployment).step)
         await enter(deployment, room_id, entries, countdown_s * 0.6)
         key = RoomKeys.of(room_id).bag_key
         while await deployment.redis.hget(key, "state") != "drawn":  # noqa: ASYNC110

@@ -12,8 +12,8 @@ from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.processes import free_port, server
 from benchmarks.records import Records
 from benchmarks.scale import Scale
-from livesale.identity.tokens import TokenSigner
 from livesale.settings import load_settings
+from livesale.tokens.signing import TokenSigner
 from loadtests.open_loop.processes import Plan, run
 from loadtests.target import parse_target
 from stock.ids import new_id

@@ -22,13 +22,13 @@ from benchmarks.history_rows import fill, seal
 from benchmarks.machine import load_now
 from benchmarks.records import Records
 from benchmarks.tables import drawn, markdown, sheet_of
-from livesale.audit import Check, audit
-from livesale.deployment import Deployment
-from livesale.partitions import look_at
-from livesale.promotion import Promotion
-from livesale.store.tables import orders
-from livesale.workers.archive import Archiver
-from livesale.workers.writer import Writer
+from livesale.deployment.partitions import look_at
+from livesale.deployment.promotion import Promotion
+from livesale.ledger.tables import orders
+from livesale.ledger.writer import Writer
+from livesale.operations.audit import Check, audit
+from livesale.resources import Deployment
+from livesale.sales.archive import Archiver
 from stock.connection import connect
 from tests.livesale.stage import open_drop, open_stage, reserve, running, until_written
 from tests.servers import MariaDB, Valkey

@@ -8,9 +8,9 @@ from msgspec import structs
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from livesale.store.plan import refund_no_of
-from livesale.store.seals import read_seals
-from livesale.store.tables import books, drops, refunds, seals
+from livesale.ledger.plan import refund_no_of
+from livesale.ledger.seals import read_seals
+from livesale.ledger.tables import books, drops, refunds, seals
 from stock.keyspace import Keyspace
 
 ORDERS = 100  # of a drop; so many units, too

@@ -7,8 +7,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from livesale.identity.tokens import TokenSigner
 from livesale.settings import Settings
+from livesale.tokens.signing import TokenSigner
 
 HOUR_MS = 3_600_000
 

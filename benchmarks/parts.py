@@ -20,16 +20,16 @@ from benchmarks import names
 from benchmarks.machine import SERVER_CORE, pinned
 from benchmarks.records import Records
 from benchmarks.scale import Scale
-from livesale import logs
-from livesale.http.heads import hot_head
-from livesale.http.limits import Limits
-from livesale.http.parsing import read_body
-from livesale.http.replies import render
-from livesale.http.reservations import RESERVE, NewReservation, conclude
-from livesale.http.routes import Call
-from livesale.http.traffic import Traffic, new_request_id
-from livesale.identity.tokens import TokenSigner
+from livesale.sales.routes import RESERVE, NewReservation, conclude
 from livesale.settings import load_settings
+from livesale.telemetry import logs
+from livesale.tokens.signing import TokenSigner
+from livesale.web.heads import hot_head
+from livesale.web.limits import Limits
+from livesale.web.parsing import read_body
+from livesale.web.replies import render
+from livesale.web.routes import Call
+from livesale.web.traffic import Traffic, new_request_id
 from stock.ids import keyed_rid, new_id
 from stock.model import HoldState, Outcome, Reservation, ReserveCode
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
-from livesale.parent import die_with_parent
 from livesale.settings import Settings, as_environment
+from livesale.tasks.pdeathsig import die_with_parent
 
 START_S = 60.0
 

@@ -15,12 +15,15 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from livesale import logs
-from livesale.deployment import Deployment, open_deployment
-from livesale.live.keeper import RoomKeeper
-from livesale.live.keys import RoomKeys
+from livesale.database import engine as database
+from livesale.deployment.opening import open_deployment
+from livesale.ledger import tables
+from livesale.resources import Deployment
+from livesale.rooms import tables as rooms_tables
+from livesale.rooms.keeper import RoomKeeper
+from livesale.rooms.keys import RoomKeys
 from livesale.settings import load_settings
-from livesale.store import database, tables
+from livesale.telemetry import logs
 from stock.ids import new_id, new_room_id
 
 DAY_MS = 86_400_000
@@ -39,7 +42,7 @@ async def add_rooms(deployment: Deployment, count: int) -> None:
         part = deployment.keyspace.partition_of
         async with database.transaction(deployment.sql) as connection:
             rooms = [{**room, **times, "room_id": room_id} for room_id, _ in ids]
-            await connection.execute(insert(tables.rooms), rooms)
+            await connection.execute(insert(rooms_tables.rooms), rooms)
             drops = [
                 {**drop, "room_id": room_id, "drop_id": drop_id, "partition": part(drop_id)}
                 for room_id, drop_id in ids

@@ -14,8 +14,8 @@ from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
 from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.operator import Operator
 from benchmarks.processes import Server, free_port, helper, server
-from livesale.identity.tokens import TokenSigner
 from livesale.settings import Settings, as_environment, load_settings
+from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace

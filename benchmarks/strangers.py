@@ -24,9 +24,10 @@ from sqlalchemy import insert
 
 from benchmarks.operator import Operator
 from benchmarks.processes import free_port
-from livesale.identity.tokens import TokenSigner
+from livesale.database import engine as database
+from livesale.rooms.bags import tables as bags_tables
 from livesale.settings import load_settings
-from livesale.store import database, tables
+from livesale.tokens.signing import TokenSigner
 from stock.ids import new_id
 
 BAGS, WINNERS, CONNECTIONS = 60, 20, 40
@@ -49,14 +50,14 @@ def add_bags(folder: Path, room_id: str) -> None:
         sql = database.connect("embedded", folder)
         async with database.transaction(sql) as connection:
             rows = [{**drawn, "bag_id": bag_id} for bag_id in ids]
-            await connection.execute(insert(tables.bags), rows)
+            await connection.execute(insert(bags_tables.bags), rows)
             prizes = [
                 {"bag_id": bag_id, "place": place, "entry_id": f"{place:020d}"}
                 | {"buyer_id": f"buyer-{place}", "state": "given"}
                 for bag_id in ids
                 for place in places
             ]
-            await connection.execute(insert(tables.bag_prizes), prizes)
+            await connection.execute(insert(bags_tables.bag_prizes), prizes)
         await sql.dispose()
 
     asyncio.run(write())

@@ -15,7 +15,7 @@ from benchmarks import names
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, cpu_s, pinned
 from benchmarks.records import Records
 from benchmarks.scale import Scale
-from livesale.workers.sweep import Sweeper
+from livesale.sales.expiry import Sweeper
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.ids import new_id, random_rid

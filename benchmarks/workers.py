@@ -14,7 +14,7 @@ from benchmarks.records import Records
 from benchmarks.scale import Scale
 from benchmarks.shop import MANY, make_tokens
 from livesale.settings import load_settings
-from tests.livesale.server.running import Up
+from tests.livesale.processes.running import Up
 
 FIGURE = "workers"
 UNLIMITED = {

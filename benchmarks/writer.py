@@ -19,15 +19,15 @@ from sqlalchemy import insert, select, text
 from benchmarks import names
 from benchmarks.records import Records
 from benchmarks.scale import Scale
-from livesale.deployment import Deployment
-from livesale.partitions import check_partitions, claim_partitions
+from livesale.database import engine as database
+from livesale.database.schema import migrate
+from livesale.deployment.partitions import check_partitions, claim_partitions
+from livesale.ledger.plan import Row
+from livesale.ledger.rows import insert_rows
+from livesale.ledger.tables import drops, orders, stock_ledger
+from livesale.ledger.writer import Writer
+from livesale.resources import Deployment
 from livesale.settings import load_settings
-from livesale.store import database
-from livesale.store.ledger import insert_rows
-from livesale.store.plan import Row
-from livesale.store.schema import migrate
-from livesale.store.tables import drops, orders, stock_ledger
-from livesale.workers.writer import Writer
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.ids import new_id, random_rid

@@ -1,235 +1,139 @@
-"""The API of one worker, put together. The only place that knows all parts."""
+"""The list of features, and the API of one worker that is made of them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 from aiohttp import web
 
-from livesale import metrics
-from livesale.clock import Clock
-from livesale.deployment import Deployment
-from livesale.http import asyncapi, docs_page, openapi
-from livesale.http.documents import Document
-from livesale.http.endpoint import Endpoint, make_handler
-from livesale.http.fallback import expect, make_fallback
-from livesale.http.fast_lane import FastLane
-from livesale.http.greetings import make_frames
-from livesale.http.health import Health
-from livesale.http.hooks_gate import Gate
-from livesale.http.hub import HUB, Hub
-from livesale.http.limits import Limits
-from livesale.http.places import Places
-from livesale.http.protocol import CONNECT, PLACES
-from livesale.http.reservations import RESERVE
-from livesale.http.services import Draining, Services
-from livesale.http.site import Site
-from livesale.http.socket import frame_of
-from livesale.http.table import ROUTES
-from livesale.http.traffic import Traffic
-from livesale.identity.challenges import Challenges
-from livesale.identity.keyring import Keyring
-from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
-from livesale.identity.publish_keys import PublishKeys
-from livesale.identity.sessions import Sessions
-from livesale.identity.tickets import TicketSigner
-from livesale.identity.tokens import TokenSigner
-from livesale.live.bag_draws import Draws
-from livesale.live.bag_entries import BagEntries
-from livesale.live.bags import Bags
-from livesale.live.bars import Bars
-from livesale.live.channels import Channels
-from livesale.live.comments import Comments
-from livesale.live.copy import RoomCopy
-from livesale.live.ingest import Ingest
-from livesale.live.life import Life
-from livesale.live.members import Members
-from livesale.live.on_air import OnAir
-from livesale.live.play import Screens
-from livesale.live.presence import Presence
-from livesale.live.rooms import Rooms
-from livesale.live.shelf import Shelves
-from livesale.live.stats import Stats
-from livesale.live.streams import Streams
-from livesale.live.visits import Visits
-from livesale.live.words import load_words, words_file
-from livesale.outgoing import Bounds
-from livesale.payments.choose import make_gateway
+from livesale.catalogue.feature import feature as catalogue
+from livesale.feature import Feature, events_of, frames_of, routes_of
+from livesale.identity.feature import feature as identity
+from livesale.line.feature import feature as line
+from livesale.operations.exposition import Exposition
+from livesale.operations.feature import feature as operations
+from livesale.orders.feature import feature as orders
+from livesale.parts import Makers, Parts
+from livesale.payments.feature import feature as payments
 from livesale.payments.gateway import PayGateway
-from livesale.payments.intake import Intake
-from livesale.reminders.asks import Reminders
-from livesale.sales.campaigns import Campaigns
-from livesale.sales.drops import Drops
-from livesale.sales.fresh import Fresh
-from livesale.sales.orders import Orders
-from livesale.sales.payments import Payments
-from livesale.sales.refunds import Refunds
-from livesale.sales.reservations import Reservations
-from livesale.sales.showcase import Showcase
-from livesale.sales.tickets import Tickets
-from livesale.settings import Settings
-from livesale.tasks import Tasks
-from stock.batcher import Batcher
-from stock.model import BatchOutcome
-from stock.soldout import SoldOut
+from livesale.reminders.feature import feature as reminders
+from livesale.resources import Deployment
+from livesale.rooms.bags.feature import feature as bags
+from livesale.rooms.channel import asyncapi
+from livesale.rooms.channel.feature import feature as channel
+from livesale.rooms.channel.frames import Frames
+from livesale.rooms.feature import feature as rooms
+from livesale.rooms.ingest.feature import feature as ingest
+from livesale.rooms.numbers.feature import feature as numbers
+from livesale.rooms.people.feature import feature as people
+from livesale.sales.feature import feature as sales
+from livesale.tasks.clock import Clock
+from livesale.tokens.keyring import Keyring
+from livesale.tokens.signing import TokenSigner
+from livesale.web import docs_page, openapi
+from livesale.web.documents import Document, Documents
+from livesale.web.draining import Draining
+from livesale.web.endpoint import Endpoint, make_handler
+from livesale.web.fallback import expect, make_fallback
+from livesale.web.limits import Limits
+from livesale.web.places import Places
+from livesale.web.protocol import CONNECT, PLACES
+from livesale.web.site import Site
+from livesale.web.traffic import Traffic
 
-COUNT_EVERY_S = 1.0
-EXPOSITION_TTL_S = 1.0  # /metrics asks every process here: a crowd that asks costs one round
+# What is asked most often stands first: aiohttp looks for a route in this order.
+FEATURES: Sequence[Feature] = (
+    sales,
+    line,
+    payments,
+    catalogue,
+    channel,
+    people,
+    rooms,
+    ingest,
+    bags,
+    numbers,
+    reminders,
+    orders,
+    identity,
+    operations,
+)
+ROUTES = routes_of(FEATURES)
+EVENTS = events_of(FEATURES)
 
-DRAINING = web.AppKey("draining", Draining)
-SERVICES = web.AppKey("services", Services)
+PARTS = web.AppKey("parts", Parts)
+
+_BASE: Makers = {
+    Clock: lambda parts: Clock(parts.deployment.engine),
+    Draining: lambda _: Draining(),
+    Keyring: lambda parts: Keyring.from_settings(parts.deployment.settings),
+    Limits: lambda parts: Limits(parts.deployment.settings),
+    Places: lambda parts: Places(parts.deployment.settings.http),
+    Site: lambda parts: Site(parts.deployment.settings.http),
+    TokenSigner: lambda parts: TokenSigner.from_settings(parts.deployment.settings),
+    Traffic: lambda parts: Traffic(parts.deployment.settings.http.access_log_sample),
+}
+_BASE_RUNNING = (Clock, Traffic)
+
+
+def make_parts(deployment: Deployment, features: Sequence[Feature] = FEATURES) -> Parts:
+    """The parts of one process. Called inside the event loop that will use them."""
+    return Parts(deployment, (_BASE, *(feature.parts for feature in features)))
 
 
 def build_app(
     deployment: Deployment,
+    features: Sequence[Feature] = FEATURES,
     *,
-    exposition: Callable[[], Awaitable[bytes]] = metrics.exposition,
+    exposition: Callable[[], Awaitable[bytes]] | None = None,
     gateway: PayGateway | None = None,
 ) -> web.Application:
     """The application; called inside the event loop that will run it.
 
-    `exposition` is what /metrics answers; `gateway` is that of the settings unless given.
+    `exposition` is what /metrics answers, `gateway` takes the payments; those of the features and
+    the settings unless given.
     """
-    settings = deployment.settings
-    gateway = gateway or make_gateway(deployment)
-    app = web.Application(client_max_size=settings.http.max_body_bytes)
-    batcher = Batcher(
-        deployment.engine,
-        max_queue=settings.stock.max_queue,
-        deadline_s=settings.stock.deadline_ms / 1000,
-    )
-    till = SoldOut(batcher, deployment.engine.buyers, sold_out_ms=settings.stock.sold_out_ms)
-    clock = Clock(deployment.engine)
-    showcase = Showcase(deployment, clock.now_ms)
-    signer = TokenSigner.from_settings(settings)
-    providers = list(_providers(settings))
-    reservations = Reservations(deployment, till, showcase)
-    draining = Draining()
-    places = Places(settings.http)
-    keyring = Keyring.from_settings(settings)
-    document = openapi.describe(ROUTES)
-    drops = Drops(deployment)
-    copy = RoomCopy(deployment)
-    rooms = Rooms(deployment, copy)
-    life = Life(deployment, copy)
-    streams = Streams(deployment, life)
-    on_air = OnAir(deployment, drops, copy)
-    draws = Draws(deployment, copy)
-    comments = Comments(deployment, copy, load_words(words_file(settings)))
-    bags = Bags(deployment, on_air, drops, draws, comments)
-    hub = Hub(settings, make_frames())
-    bars = Bars(deployment, copy)
-    channels = Channels(deployment, copy, frame_of, _note_round, bars.look_again)
-    presence = Presence(deployment, copy, channels.viewers)
-    visits = Visits(deployment, copy)
-    exposed = Fresh(lambda _: exposition(), ttl_s=EXPOSITION_TTL_S, max_found=1)
-    services = Services(
-        deployment=deployment,
-        signer=signer,
-        limits=Limits(settings),
-        places=places,
-        clock=clock,
-        sessions=Sessions(deployment.sql, signer, providers),
-        showcase=showcase,
-        reservations=reservations,
-        tickets=Tickets(
-            deployment,
-            showcase,
-            clock,
-            TicketSigner(keyring),
-            Challenges.from_settings(settings),
-        ),
-        orders=Orders(deployment),
-        payments=Payments(deployment, gateway, reservations, showcase, clock.now_ms),
-        gateway=gateway,
-        intake=Intake(deployment),
-        refunds=Refunds(deployment),
-        campaigns=Campaigns(deployment),
-        drops=drops,
-        rooms=rooms,
-        reminders=Reminders(deployment, clock.now_ms),
-        screens=Screens(settings.ingest),
-        life=life,
-        ingest=Ingest(deployment, PublishKeys(keyring), streams, rooms),
-        gate=Gate(settings.ingest),
-        members=Members(deployment, rooms),
-        shelves=Shelves(deployment, copy),
-        on_air=on_air,
-        comments=comments,
-        bars=bars,
-        presence=presence,
-        visits=visits,
-        stats=Stats(deployment),
-        bags=bags,
-        bag_entries=BagEntries(deployment, bags, draws, copy, reservations),
-        channels=channels,
-        hub=hub,
-        health=Health(deployment, draining),
-        draining=draining,
-        site=Site(settings.http),
-        exposition=lambda: _expose(exposed),
-        openapi=Document(msgspec.json.encode(document)),
-        asyncapi=Document(msgspec.json.encode(asyncapi.describe(hub.frames))),
-        docs=Document(docs_page.render(ROUTES, document), docs_page.HTML, docs_page.HEADERS),
-    )
-    app[SERVICES] = services
-    app[DRAINING] = draining
-    app[HUB] = hub
-    app[PLACES] = places
-    hub.services = services
-    traffic = Traffic(settings.http.access_log_sample)
-    _route(app, services, traffic)
-    logins = [provider.running for provider in providers if isinstance(provider, WeChatLogin)]
-    parts = [
-        clock.running,
-        *logins,
-        gateway.running,
-        presence.running,
-        visits.running,
-        channels.running,
-        hub.running,
-        lambda: _counting(batcher, till),
-        lambda: _telling(traffic),
-    ]
-    app.cleanup_ctx.extend(_while_running(part) for part in parts)
+    app = web.Application(client_max_size=deployment.settings.http.max_body_bytes)
+    parts = make_parts(deployment, features)
+    if exposition is not None:
+        parts[Exposition] = Exposition(exposition)
+    if gateway is not None:
+        parts[PayGateway] = gateway
+    parts[Frames] = Frames(frames_of(features))
+    parts[Documents] = describe(features, parts[Frames])
+    app[PARTS] = parts
+    app[PLACES] = parts[Places]
+    _route(app, parts, features)
+    running = (*_BASE_RUNNING, *(kind for feature in features for kind in feature.running))
+    app.cleanup_ctx.extend(_while_running(parts[kind].running) for kind in running)
     return app
 
 
-def _note_round(_listeners: int, seconds: float) -> None:
-    metrics.ROOM_ROUND_S.observe(seconds)
+def describe(features: Sequence[Feature], frames: Frames) -> Documents:
+    """The documents of the API, made from what the features bring."""
+    routes = routes_of(features)
+    document = openapi.describe(routes)
+    events = asyncapi.describe(frames, events_of(features))
+    return Documents(
+        openapi=Document(msgspec.json.encode(document)),
+        asyncapi=Document(msgspec.json.encode(events)),
+        docs=Document(docs_page.render(routes, document), docs_page.HTML, docs_page.HEADERS),
+    )
 
 
-async def _expose(exposed: Fresh[bytes]) -> bytes:
-    return await exposed.get("") or b""
-
-
-def _providers(settings: Settings) -> Iterator[LoginProvider]:
-    """The logins that the settings switch on."""
-    if settings.auth.dev_login:
-        yield DevLogin()
-    wechat = settings.wechat
-    if wechat.appid:
-        yield WeChatLogin(
-            appid=wechat.appid,
-            secret=wechat.secret.get_secret_value(),
-            base_url=wechat.base_url,
-            timeout_s=wechat.timeout_ms / 1000,
-            bounds=Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s),
-            proxy=wechat.proxy.get_secret_value(),
-        )
-
-
-def _route(app: web.Application, services: Services, traffic: Traffic) -> None:
-    for route in ROUTES:
-        endpoint = Endpoint(route, services, traffic)
+def _route(app: web.Application, parts: Parts, features: Sequence[Feature]) -> None:
+    traffic, routes = parts[Traffic], routes_of(features)
+    lanes = dict(feature.lane for feature in features if feature.lane is not None)
+    for route in routes:
+        endpoint = Endpoint(route, parts, traffic)
         handler = make_handler(endpoint)
-        if route is RESERVE and services.deployment.settings.http.fast_lane:
-            unlimited = (route.path.encode() for route in ROUTES if not route.limited)
-            app[CONNECT] = FastLane(endpoint, unlimited).connect
+        if route in lanes and parts.deployment.settings.http.fast_lane:
+            unlimited = (route.path.encode() for route in routes if not route.limited)
+            app[CONNECT] = lanes[route](endpoint, unlimited).connect
         app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
-    fallback = make_fallback(ROUTES, services, traffic)
+    fallback = make_fallback(routes, parts, traffic)
     app.router.add_route("*", "/{path:.*}", fallback, expect_handler=expect)
 
 
@@ -243,40 +147,3 @@ def _while_running(
             yield
 
     return context
-
-
-@asynccontextmanager
-async def _telling(traffic: Traffic) -> AsyncIterator[None]:
-    yield
-    traffic.tell()
-
-
-@asynccontextmanager
-async def _counting(batcher: Batcher, till: SoldOut) -> AsyncIterator[None]:
-    """Shows what the batcher and the flag do in the metrics; at the end, lets the batcher finish.
-
-    aiohttp ends the handlers first, so nothing new arrives by then.
-    """
-    counted = 0
-
-    def count_shortcuts() -> None:
-        nonlocal counted
-        metrics.SOLD_OUT_SHORTCUTS.inc(till.answered - counted)
-        counted = till.answered
-
-    def note_batch(_drop_id: str, _sent_at: float, answer: BatchOutcome) -> None:
-        metrics.BATCH_SIZE.observe(len(answer.outcomes))
-
-    async def keep_counting() -> float:
-        count_shortcuts()
-        return COUNT_EVERY_S
-
-    batcher.listeners.append(note_batch)
-    metrics.BATCH_QUEUE.set_function(lambda: batcher.queued)
-    try:
-        async with Tasks() as tasks:
-            tasks.repeat("metrics: shortcuts", keep_counting)
-            yield
-    finally:
-        await batcher.drain()
-        count_shortcuts()

@@ -1,21 +1,21 @@
-"""Faults of the service. Only `livesale/http/` turns them into status codes.
+"""Faults of the service. Only `livesale/web/` turns them into status codes.
 
     LivesaleError
     ├── Refused            this process must not start: a setting or a store contradicts a promise
-    ├── StartFailed        a child process ended, or hung, at its start (livesale.server.supervisor)
-    ├── StoreUnavailable   SQL does not answer (livesale.store.errors)
-    ├── SchemaTooNew       the tables are of a later version (livesale.store.errors)
-    ├── SchemaDiffers      a migration finds a table that is not its own (livesale.store.errors)
-    ├── Contradiction      a log entry does not follow from what SQL holds (livesale.store.plan)
-    │   └── BooksDiffer    it does not continue from the books in SQL (livesale.store.ledger)
-    ├── Halted             a partition is not this writer's any more (livesale.workers)
-    ├── Overtaken          another writer has moved the offset (livesale.workers)
-    ├── CannotCheck        a check of the audit could not be made (livesale.audit.check)
-    ├── LogTrimmed         the log behind SQL went away while it was read (livesale.audit.tail)
-    ├── TailTooLong        SQL is too far behind to be compared (livesale.audit.tail)
-    ├── IdentityFault      a token or a login is refused (livesale.identity.errors)
-    ├── SalesFault         a use case refuses; its own tree is in livesale.sales.errors
-    ├── Problem            a request that is refused before a use case (livesale.http.problems)
+    ├── StartFailed        a child process ended or hung at its start (processes.supervisor)
+    ├── StoreUnavailable   SQL does not answer (livesale.database.errors)
+    ├── SchemaTooNew       the tables are of a later version (livesale.database.errors)
+    ├── SchemaDiffers      a migration finds a table that is not its own (livesale.database.errors)
+    ├── Contradiction      a log entry does not follow from what SQL holds (livesale.ledger.plan)
+    │   └── BooksDiffer    it does not continue from the books in SQL (livesale.ledger.rows)
+    ├── Halted             a partition is not this writer's any more (livesale.ledger)
+    ├── Overtaken          another writer has moved the offset (livesale.ledger)
+    ├── CannotCheck        a check of the audit could not be made (livesale.ledger.check)
+    ├── LogTrimmed         the log behind SQL went away while it was read (livesale.ledger.unread)
+    ├── TailTooLong        SQL is too far behind to be compared (livesale.ledger.unread)
+    ├── IdentityFault      a token or a login is refused (livesale.tokens.errors)
+    ├── SalesFault         a use case refuses; its own tree is in livesale.validation.refusals
+    ├── Problem            a request that is refused before a use case (livesale.web.problems)
     ├── ShopClosed         the API did not do what the demo asked (livesale.demo.shop)
     └── CrowdGone          a crowd process of the demo ended too early (livesale.demo.gate)
 

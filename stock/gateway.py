@@ -67,7 +67,7 @@ from stock.model import (
     StateCode,
 )
 from stock.records import unpack_reservation
-from stock.scripts import Script, load_all
+from stock.scripts import Script, load_engine
 
 MAX_SPARE = 4
 
@@ -103,7 +103,7 @@ class RedisEngine:
         # Kept at hand, for taking one from the pool costs as much as a call; others need some, too.
         self._spare: list[Any] = []
         self._max_spare = min(MAX_SPARE, self._pool.max_connections // 2)
-        self._scripts = dict(scripts or load_all())
+        self._scripts = dict(scripts or load_engine())
         self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
 
     async def load_scripts(self) -> None:

@@ -1,9 +1,9 @@
 """Loads the Lua scripts: pastes their includes, reads their headers, knows their SHA1.
 
-A script is `lua/<verb>.lua`; a line `--!include name` is replaced by `lua/includes/name.lua`. An
-include that is missing, repeated or circular is refused when the process starts, not when the
-sale does. The header of a script names its keys and arguments; callers pass them by those names,
-so that an order can never be mixed up in silence.
+A script is `lua/<feature>/<verb>.lua`; a line `--!include name` is replaced by
+`lua/includes/name.lua`. An include that is missing, repeated or circular is refused when the
+process starts, not when the sale does. The header of a script names its keys and arguments;
+callers pass them by those names, so that an order can never be mixed up in silence.
 """
 
 import hashlib
@@ -16,47 +16,7 @@ from msgspec import Struct
 
 from stock.errors import ScriptError
 
-VERBS = (
-    "open_drop",
-    "reserve",
-    "confirm",
-    "release",
-    "expire",
-    "adjust_drop",
-    "pause_drop",
-    "resume_drop",
-    "close_drop",
-    "snapshot",
-    "archive_drop",
-    "barrier",
-    "raise_epoch",
-    "restore_drop",
-    "restore_log",
-)
-
-# Of a live room: they lie in `lua/room/` and move no stock.
-ROOM_VERBS = (
-    "append",
-    "change",
-    "restore",
-    "renew",
-    "beat",
-    "drop_changed",
-    "snapshot",
-    "history",
-    "comment",
-    "uncomment",
-    "report",
-    "bar",
-    "bars",
-    "bag_open",
-    "bag_enter",
-    "bag_close",
-    "bag_entrants",
-    "bag_tell",
-    "note",
-    "tally",
-)
+ENGINE = "stock"  # the folder of the scripts that move stock; each other one is of a feature
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- (KEYS|ARGV|RETURNS|LOGS) {2,}(.*)$")
@@ -113,18 +73,23 @@ def load(name: str, folder: Path | None = None, replace: Mapping[str, str] | Non
     return Script(name=name, source=source, sha=sha, keys=keys, args=args, repeats=repeats)
 
 
-def load_all(
+def load_engine(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
-    """Every verb's script by name. Raises ScriptError."""
-    return {name: load(name, folder, replace) for name in VERBS}
+    """The scripts that move stock, by verb. Raises ScriptError."""
+    folder = folder or lua_folder()
+    paths = sorted((folder / ENGINE).glob("*.lua"))
+    return {path.stem: load(f"{ENGINE}/{path.stem}", folder, replace) for path in paths}
 
 
-def load_rooms(
+def load_features(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
-    """The scripts of live rooms by verb. Raises ScriptError."""
-    return {name: load(f"room/{name}", folder, replace) for name in ROOM_VERBS}
+    """All other scripts, by `<feature>/<verb>`. Raises ScriptError."""
+    folder = folder or lua_folder()
+    names = sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.lua"))
+    kept = [name for name in names if not name.startswith((f"{ENGINE}/", "includes/"))]
+    return {name: load(name, folder, replace) for name in kept}
 
 
 def _paste(

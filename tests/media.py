@@ -11,7 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from livesale.parent import die_with_parent
+from livesale.tasks.pdeathsig import die_with_parent
 from tests.servers import Server
 
 CONFIG = Path(__file__).parent.parent / "config" / "nginx-rtmp.conf"

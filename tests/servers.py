@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from livesale.parent import die_with_parent
+from livesale.tasks.pdeathsig import die_with_parent
 
 START_TIMEOUT_S = 30.0
 

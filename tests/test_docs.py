@@ -10,17 +10,15 @@ from typing import Any, get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
-from livesale import metrics
+from livesale.app import EVENTS, FEATURES
 from livesale.cli.app import app
-from livesale.http.closes import CLOSES
-from livesale.http.problems import PROBLEMS, RETRY_AFTER_S
-from livesale.live.bag_keeper import BagMetrics
-from livesale.live.events import EVENTS, kind_of
-from livesale.live.keeper import RoomMetrics
-from livesale.reminders.sender import ReminderMetrics
+from livesale.rooms.channel.closes import CLOSES
+from livesale.rooms.events import kind_of
 from livesale.settings import PREFIX, Section, Settings
-from livesale.workers.metrics import KeeperMetrics, WriterMetrics
-from stock.scripts import ROOM_VERBS, VERBS
+from livesale.telemetry import metrics
+from livesale.telemetry.workers import WriterMetrics
+from livesale.web.problems import PROBLEMS
+from stock.scripts import load_engine, load_features
 
 HOUSE = Path(__file__).parent.parent
 PAGES = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").rglob("*.md"))]
@@ -82,7 +80,7 @@ def test_every_threat_names_a_test() -> None:
 
 def test_the_doctor_table_is_that_of_the_code() -> None:
     text = "".join(
-        _read(HOUSE / f"livesale/{name}.py") for name in ("doctor", "readiness", "needs")
+        _read(HOUSE / f"livesale/operations/{name}.py") for name in ("doctor", "readiness", "needs")
     )
     called = r"\b_?(?:good|note|problem|try|refused|compare)\(\s*\"([a-z ]+)\""
     topics = set(re.findall(called, text)) | set(re.findall(r"\(\"(\w+ tls)\",", text))
@@ -110,10 +108,9 @@ def test_the_settings_table_is_that_of_the_code() -> None:
 def test_the_metrics_table_is_that_of_the_code() -> None:
     workers = CollectorRegistry()
     WriterMetrics(workers)
-    KeeperMetrics(workers)
-    ReminderMetrics(workers)
-    RoomMetrics(workers)
-    BagMetrics(workers)
+    for feature in FEATURES:
+        for define in feature.metrics:
+            define(workers)
     known = {"`livesale_process_up`": "gauge"}
     for registry in (metrics.REGISTRY, workers):
         for family in registry.collect():
@@ -124,21 +121,21 @@ def test_the_metrics_table_is_that_of_the_code() -> None:
 
 def test_the_problems_table_is_that_of_the_code() -> None:
     known = [
-        (f"`{code}`", str(status), str(RETRY_AFTER_S.get(code, "")))
-        for code, (status, _) in PROBLEMS.items()
+        [f"`{kind.code}`", str(kind.status), str(kind.retry_after_s or ""), kind.advice]
+        for kind in sorted(PROBLEMS.values(), key=lambda kind: (kind.status, kind.code))
     ]
-    assert [tuple(row[:3]) for row in _table("docs/api.md", "Problems")] == known
+    assert _table("docs/api.md", "Problems") == known
 
 
 def test_the_scripts_table_is_that_of_the_code() -> None:
     rows = _table("docs/architecture.md", "Scripts")
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
-    assert sorted(named) == sorted(VERBS)
+    assert sorted(named) == sorted(load_engine())
 
 
 def test_the_room_s_scripts_table_is_that_of_the_code() -> None:
     rows = _table("docs/architecture.md", "Live rooms")
-    assert sorted(row[0].strip("`") for row in rows) == sorted(ROOM_VERBS)
+    assert sorted(row[0].strip("`") for row in rows) == sorted(load_features())
 
 
 def test_the_close_codes_are_those_of_the_code() -> None:

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from livesale.outgoing import open_session
-from livesale.store import database
+from livesale.database import engine as database
+from livesale.wechat.client import open_session
 from stock.connection import connect, next_message
 from stock.gateway import RedisEngine
 from stock.ids import random_rid
@@ -171,7 +171,7 @@ async def test_a_client_of_a_service_outside(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
-    monkeypatch.setattr("livesale.outgoing.QUIET_S", 0.05)
+    monkeypatch.setattr("livesale.wechat.client.QUIET_S", 0.05)
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="paid")

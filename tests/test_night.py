@@ -12,15 +12,15 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 import stock.errors
-from livesale import metrics
-from livesale.live.bag_keeper import BagMetrics
-from livesale.live.keeper import RoomMetrics
-from livesale.live.states import RoomState
+from livesale.ledger.partition_state import PartitionState
+from livesale.reminders import store as reminders
 from livesale.reminders.sender import ReminderMetrics
-from livesale.store import reminders
-from livesale.store.bags import BagState
-from livesale.workers.metrics import KeeperMetrics, WriterMetrics
-from livesale.workers.partition_state import PartitionState
+from livesale.rooms.bags.keeper import BagMetrics
+from livesale.rooms.bags.store import BagState
+from livesale.rooms.keeper import RoomMetrics
+from livesale.rooms.states import RoomState
+from livesale.telemetry import metrics
+from livesale.telemetry.workers import KeeperMetrics, WriterMetrics
 from stock.model import ReserveCode
 from tests.test_docs import _anchors
 

@@ -24,7 +24,7 @@ BOUNDED = {"aiohttp": "3.15", "redis": "8.2", "aiomysql": "0.4"}
 
 # What our classes use of the library's classes that they extend: file → names.
 INHERITED: dict[str, set[str]] = {
-    "livesale/http/fast_lane.py": {
+    "livesale/sales/fast_lane.py": {
         "_close",
         "_force_close",
         "_handler_waiter",
@@ -37,7 +37,7 @@ INHERITED: dict[str, set[str]] = {
         "_request_in_progress",
         "_upgraded",
     },
-    "livesale/http/protocol.py": {
+    "livesale/web/protocol.py": {
         "_buffer_paused",
         "_current_request",
         "_kwargs",
@@ -56,19 +56,19 @@ INHERITED: dict[str, set[str]] = {
         "_upgraded",
         "_waiter",
     },
-    "livesale/http/replies.py": {"_eof_sent", "_keep_alive", "_req"},
-    "livesale/store/tls.py": {"_get_server_information"},
+    "livesale/web/replies.py": {"_eof_sent", "_keep_alive", "_req"},
+    "livesale/database/tls.py": {"_get_server_information"},
     "stock/connection.py": {"_connect", "_writer"},
 }
 # What is used of other objects: file → name → the class or module that has it.
 REACHED_INTO = {
-    "livesale/http/protocol.py": {
+    "livesale/web/protocol.py": {
         "_ErrInfo": "aiohttp.web_protocol",
         "_kwargs": "aiohttp.web.Server",
         "_payload": "aiohttp.web.BaseRequest",
     },
-    "livesale/store/database.py": {"_writer": "aiomysql.connection.Connection"},
-    "livesale/store/tls.py": {"_connect": "aiomysql.connection.Connection"},
+    "livesale/database/engine.py": {"_writer": "aiomysql.connection.Connection"},
+    "livesale/database/tls.py": {"_connect": "aiomysql.connection.Connection"},
 }
 
 

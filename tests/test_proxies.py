@@ -10,8 +10,8 @@ import pytest
 
 from livesale.errors import Refused
 from livesale.identity.login import WeChatLogin
-from livesale.outgoing import open_session, proxy_for
 from livesale.settings import load_settings
+from livesale.wechat.client import open_session, proxy_for
 from loadtests.line import Request
 from loadtests.plain_line import PlainLine
 from loadtests.target import TargetAway, check_answers

@@ -23,8 +23,8 @@ from benchmarks.overload.attacks import ATTACKS, attack_alone
 from benchmarks.overload.health import watch_health
 from benchmarks.overload.wire import Lines, Offered, flood
 from benchmarks.processes import Server, free_port, server
-from livesale.identity.tokens import TokenSigner
 from livesale.settings import Settings, as_environment, load_settings
+from livesale.tokens.signing import TokenSigner
 from tests.servers import Valkey
 
 BUYERS = 20_000

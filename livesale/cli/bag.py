@@ -6,8 +6,8 @@ import typer
 from typer import Argument, FileBinaryRead, Option
 
 from livesale.cli.faults import BROKEN, FAILED
-from livesale.live import draw
-from livesale.wording import counted
+from livesale.draws import lots as draw
+from livesale.printing.wording import counted
 
 group = typer.Typer(no_args_is_help=True, help="Check the draw of a lucky bag.")
 

@@ -10,13 +10,13 @@ from livesale.cli.faults import BROKEN
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 from livesale.cli.new_drop import create
 from livesale.cli.opened import show_drop, with_deployment
-from livesale.wording import counted
+from livesale.printing.wording import counted
 from stock.model import MAX_UNITS
 
 if TYPE_CHECKING:
-    from livesale.deployment import Deployment
+    from livesale.catalogue.store import Drop
+    from livesale.resources import Deployment
     from livesale.sales.drops import Drops
-    from livesale.store.catalogue import Drop
 
 group = typer.Typer(
     no_args_is_help=True, help="Create, open, pause, resume, close, adjust drops; see their books."

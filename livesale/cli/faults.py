@@ -37,7 +37,7 @@ def explain(fault: BaseException) -> int:
 
 def _explain(fault: BaseException) -> int:
     from livesale.errors import LivesaleError, Refused
-    from livesale.refusals import hide_password
+    from livesale.settings.checks import hide_password
 
     while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
         fault = fault.exceptions[0]

@@ -10,10 +10,10 @@ from livesale.cli.faults import BROKEN
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 
 if TYPE_CHECKING:
-    from livesale.audit import Check
-    from livesale.doctor import Finding
+    from livesale.action_log.store import Action
+    from livesale.operations.audit import Check
+    from livesale.operations.doctor import Finding
     from livesale.settings import Settings
-    from livesale.store.actions import Action
 
 
 def audit(
@@ -32,10 +32,10 @@ def audit(
 
     Drops that finished long ago are checked by their seals; --full checks the seals themselves.
     """
-    from livesale import logs
     from livesale.cli.tables import print_checks, print_json
-    from livesale.data_folder import refuse_blank
+    from livesale.folders.data import refuse_blank
     from livesale.settings import load_settings
+    from livesale.telemetry import logs
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "audit")
@@ -55,10 +55,10 @@ async def _audit(settings: "Settings", settle_s: float, full: bool) -> "tuple[li
     """The checks, and whether there is any drop."""
     from sqlalchemy import select
 
-    from livesale.audit import audit as run_audit
-    from livesale.deployment import open_deployment
-    from livesale.store.database import transaction
-    from livesale.store.tables import drops
+    from livesale.database.engine import transaction
+    from livesale.deployment.opening import open_deployment
+    from livesale.ledger.tables import drops
+    from livesale.operations.audit import audit as run_audit
 
     async with open_deployment(settings, role="audit") as deployment:
         checks = await run_audit(deployment, settle_s=settle_s, full=full)
@@ -71,9 +71,9 @@ def doctor(
     redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None, as_json: Json = False
 ) -> None:
     """Look at versions, settings, stores, clocks and durability: exit 1 if there is a problem."""
-    from livesale import logs
     from livesale.cli.tables import print_findings, print_json
     from livesale.settings import load_settings
+    from livesale.telemetry import logs
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "doctor")
@@ -98,9 +98,9 @@ def actions(
     as_json: Json = False,
 ) -> None:
     """What operators did, and hosts in their rooms, the newest first."""
-    from livesale import logs
     from livesale.cli.tables import print_actions, print_json
     from livesale.settings import load_settings
+    from livesale.telemetry import logs
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "actions")
@@ -114,9 +114,9 @@ def actions(
 async def _list_actions(
     settings: "Settings", limit: int, actor: str, object_id: str
 ) -> "list[Action]":
-    from livesale.deployment import open_sql, prepare_schema
-    from livesale.store.actions import list_actions
-    from livesale.store.session import session
+    from livesale.action_log.store import list_actions
+    from livesale.database.session import session
+    from livesale.deployment.opening import open_sql, prepare_schema
 
     async with open_sql(settings) as engine:
         await prepare_schema(settings, engine)
@@ -127,6 +127,6 @@ async def _list_actions(
 
 
 async def _examine(settings: "Settings") -> "list[Finding]":
-    from livesale.doctor import examine
+    from livesale.operations.doctor import examine
 
     return [finding async for finding in examine(settings)]

@@ -11,19 +11,20 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import select
 
-from livesale.audit import Check, audit
 from livesale.cli.load_tables import Progress
-from livesale.data_folder import is_blank
+from livesale.database.session import session
 from livesale.demo.options import DemoOptions
 from livesale.demo.stage import LOG_FILE, set_stage, settings_of_the_demo
-from livesale.deployment import Deployment, open_deployment
+from livesale.deployment.opening import open_deployment
 from livesale.errors import LivesaleError
-from livesale.identity.tokens import TokenSigner
-from livesale.parent import die_with_parent
-from livesale.server.signals import end_as_ctrl_c_does
+from livesale.folders.data import is_blank
+from livesale.ledger.tables import drops
+from livesale.operations.audit import Check, audit
+from livesale.processes.signals import end_as_ctrl_c_does
+from livesale.resources import Deployment
 from livesale.settings import Settings
-from livesale.store.session import session
-from livesale.store.tables import drops
+from livesale.tasks.pdeathsig import die_with_parent
+from livesale.tokens.signing import TokenSigner
 from loadtests.after import Result, conclude, keep
 from loadtests.plain_line import PlainLine, WallTime
 from loadtests.run import Play, run_locust

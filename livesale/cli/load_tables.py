@@ -11,10 +11,10 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from livesale.audit import Check, report
 from livesale.demo.summary import as_checks
-from livesale.paper import print_out
-from livesale.wording import counted
+from livesale.operations.audit import Check, report
+from livesale.printing.output import print_out
+from livesale.printing.wording import counted
 from loadtests import paper
 from loadtests.after import Result
 from loadtests.run import Play

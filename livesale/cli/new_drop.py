@@ -11,8 +11,8 @@ from livesale.cli.opened import show_drop, with_deployment
 from stock.model import MAX_HOLD_MS, MAX_PRICE_FEN, MAX_QUANTITY, MAX_UNITS
 
 if TYPE_CHECKING:
-    from livesale.deployment import Deployment
-    from livesale.store.catalogue import Drop
+    from livesale.catalogue.store import Drop
+    from livesale.resources import Deployment
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def create(
     opens_ms = None if opens is None else _milliseconds(opens)
 
     async def run(deployment: "Deployment") -> "Drop":
-        from livesale.sales.campaigns import NewCampaign, NewSku
+        from livesale.catalogue.service import NewCampaign, NewSku
         from livesale.sales.drops import Drops, NewDrop
 
         start = await deployment.engine.now_ms() if opens_ms is None else opens_ms

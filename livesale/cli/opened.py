@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from livesale.deployment import Deployment
-    from livesale.store.catalogue import Drop
+    from livesale.catalogue.store import Drop
+    from livesale.resources import Deployment
 
 T = TypeVar("T")
 
@@ -21,10 +21,10 @@ def with_deployment(
 ) -> T:
     """Run something on the deployment of the settings. `deed` is what the record says of it, where
     it changes something: the command, the id of the object, and what was asked for."""
-    from livesale import logs
     from livesale.cli.recorded import recorded
-    from livesale.deployment import open_deployment
+    from livesale.deployment.opening import open_deployment
     from livesale.settings import load_settings
+    from livesale.telemetry import logs
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "operator")

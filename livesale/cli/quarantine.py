@@ -11,9 +11,9 @@ from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 from livesale.cli.opened import with_deployment
 
 if TYPE_CHECKING:
-    from livesale.deployment import Deployment
-    from livesale.quarantine import Outcome, Place
-    from livesale.store.quarantine import Aside
+    from livesale.ledger.quarantine import Aside
+    from livesale.operations.quarantine import Outcome, Place
+    from livesale.resources import Deployment
 
 SHOWN = 1_000  # entries that are listed
 LONGEST_NOTE = 200
@@ -42,8 +42,8 @@ def list_entries(
     from livesale.cli.tables import print_json
 
     async def read(deployment: "Deployment") -> "list[Aside]":
-        from livesale.store import quarantine as store
-        from livesale.store.database import transaction
+        from livesale.database.engine import transaction
+        from livesale.ledger import quarantine as store
 
         states = tuple(store.QuarantineState) if every else (store.QuarantineState.ASIDE,)
         async with transaction(deployment.sql, write=False) as connection:
@@ -71,7 +71,7 @@ def show(
     place = _place(entry)
 
     async def read(deployment: "Deployment") -> "Aside":
-        from livesale.quarantine import find
+        from livesale.operations.quarantine import find
 
         return await find(deployment, place)
 
@@ -109,7 +109,7 @@ def replay(
         raise typer.BadParameter("Name entries, or say --all.")
 
     async def run(deployment: "Deployment") -> "list[Outcome]":
-        from livesale.quarantine import all_aside, replay
+        from livesale.operations.quarantine import all_aside, replay
 
         chosen = await all_aside(deployment) if every else places
         return await replay(deployment, chosen, dry_run=dry_run)
@@ -160,7 +160,7 @@ def _decide(
         raise typer.BadParameter(f"A note has 1 to {LONGEST_NOTE} characters.")
 
     async def run(deployment: "Deployment") -> None:
-        from livesale import quarantine as use_cases
+        from livesale.operations import quarantine as use_cases
 
         await getattr(use_cases, verb)(deployment, place, note)
 
@@ -168,7 +168,7 @@ def _decide(
 
 
 def _place(text: str) -> "Place":
-    from livesale.quarantine import parse_place
+    from livesale.operations.quarantine import parse_place
 
     try:
         return parse_place(text)

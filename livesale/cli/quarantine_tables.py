@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from livesale.cli.tables import make_table
-from livesale.paper import print_out
-from livesale.wording import counted
+from livesale.printing.output import print_out
+from livesale.printing.wording import counted
 
 if TYPE_CHECKING:
-    from livesale.quarantine import Outcome
-    from livesale.store.quarantine import Aside
+    from livesale.ledger.quarantine import Aside
+    from livesale.operations.quarantine import Outcome
 
 SHOWN = 2_000  # characters of an entry that cannot be read
 

@@ -19,10 +19,10 @@ async def recorded(
 
     Raises StoreUnavailable when it cannot be recorded: then nothing was done.
     """
+    from livesale.action_log.record import Deed, Record
+    from livesale.action_log.store import Outcome
     from livesale.errors import LivesaleError
-    from livesale.recorded import Deed, Record
-    from livesale.sales.errors import SalesFault
-    from livesale.store.actions import Outcome
+    from livesale.validation.refusals import SalesFault
 
     actor = f"cli|{_user()}@{socket.gethostname()}"
     record = Record(sql, Deed(actor, f"livesale {command}", object_id, asked))

@@ -10,8 +10,8 @@ from livesale.cli.faults import BROKEN
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 
 if TYPE_CHECKING:
-    from livesale.audit import Check
-    from livesale.recovery import Diagnosis, Repaired
+    from livesale.operations.audit import Check
+    from livesale.operations.recovery import Diagnosis, Repaired
     from livesale.settings import Settings
 
 
@@ -30,10 +30,10 @@ def recover(
     Exit 0 when all is well, or is well again; 1 when something needs recovery, or the audit found
     something broken after it.
     """
-    from livesale import logs
     from livesale.cli import recovery_tables
     from livesale.cli.tables import print_checks, print_json
     from livesale.settings import load_settings
+    from livesale.telemetry import logs
 
     settings = load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "recover")
@@ -58,7 +58,7 @@ def recover(
 
 
 async def _look(settings: "Settings", partition: int | None) -> "list[Diagnosis]":
-    from livesale.recovery import diagnose, open_for_recovery
+    from livesale.operations.recovery import diagnose, open_for_recovery
 
     async with open_for_recovery(settings) as deployment:
         return [await diagnose(deployment, number) for number in _numbers(settings, partition)]
@@ -67,10 +67,10 @@ async def _look(settings: "Settings", partition: int | None) -> "list[Diagnosis]
 async def _recover(
     settings: "Settings", partition: int | None, *, quiet: bool
 ) -> "tuple[list[Repaired], list[Check]]":
-    from livesale.audit import audit
     from livesale.cli.recorded import recorded
     from livesale.cli.recovery_tables import show_progress
-    from livesale.recovery import diagnose, open_for_recovery, repair
+    from livesale.operations.audit import audit
+    from livesale.operations.recovery import diagnose, open_for_recovery, repair
 
     async with open_for_recovery(settings) as deployment:
         found = [await diagnose(deployment, number) for number in _numbers(settings, partition)]

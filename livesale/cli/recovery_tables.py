@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from livesale.cli.tables import make_table
-from livesale.paper import print_out
-from livesale.wording import counted
+from livesale.printing.output import print_out
+from livesale.printing.wording import counted
 
 if TYPE_CHECKING:
-    from livesale.recovery import Diagnosis, Progress, Repaired
+    from livesale.operations.recovery import Diagnosis, Progress, Repaired
 
 
 def print_diagnoses(found: "Sequence[Diagnosis]") -> None:

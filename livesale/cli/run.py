@@ -87,7 +87,7 @@ def serve(
 
 def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
     """Move the log from Redis into SQL. A second writer waits until the first is gone."""
-    from livesale.server.roles import run_writer
+    from livesale.processes.roles import run_writer
     from livesale.settings import load_settings
 
     raise typer.Exit(run_writer(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
@@ -95,7 +95,7 @@ def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None)
 
 def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
     """Expire holds and close drops in time. Two keepers do no harm."""
-    from livesale.server.roles import run_keeper
+    from livesale.processes.roles import run_keeper
     from livesale.settings import load_settings
 
     raise typer.Exit(run_keeper(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
@@ -103,7 +103,7 @@ def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None)
 
 def api_worker(index: Annotated[int, Option(min=0, max=63)]) -> None:
     """One API worker, as the supervisor starts it: all settings come from the environment."""
-    from livesale.server.worker import run_api_worker
+    from livesale.processes.worker import run_api_worker
     from livesale.settings import load_settings
 
     raise typer.Exit(run_api_worker(load_settings(), index))
@@ -122,8 +122,8 @@ def _serve(
     if sys.stderr.isatty():  # at once: all that a worker needs takes seconds to import
         print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
     from livesale.cli.faults import say
-    from livesale.server import run as run_roles
-    from livesale.server.exposure import check_exposure
+    from livesale.deployment.exposure import check_exposure
+    from livesale.processes import run as run_roles
     from livesale.settings import load_settings
 
     settings = load_settings(

@@ -24,9 +24,9 @@ def migrate(sql: SqlUrl = None, data_dir: DataDir = None) -> None:
 
 
 async def _migrate(settings: "Settings") -> str:
-    from livesale.deployment import open_sql
-    from livesale.startup import check_sql
-    from livesale.store.schema import migrate as upgrade
+    from livesale.database.schema import migrate as upgrade
+    from livesale.deployment.opening import open_sql
+    from livesale.deployment.startup import check_sql
 
     async with open_sql(settings) as engine:
         await check_sql(engine, settings.redis.durability)
@@ -43,8 +43,8 @@ def token(
     role: Annotated[list[str] | None, Option(help="With --operator: viewer or operator")] = None,
 ) -> None:
     """Print tokens, signed with the secret of the settings."""
-    from livesale.identity.tokens import TokenSigner
     from livesale.settings import load_settings
+    from livesale.tokens.signing import TokenSigner
 
     if sum(given is not None for given in (buyer, buyers, operator)) != 1:
         raise typer.BadParameter("Give one of --buyer, --buyers and --operator.")

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from livesale.encoding import REPLACE
+from livesale.printing.encoding import REPLACE
 
 STDOUT = 1
 CLOSED_PIPE = 141  # 128 + SIGPIPE: what a shell reports of any program that this happens to

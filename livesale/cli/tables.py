@@ -9,22 +9,22 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from livesale.paper import print_json as print_json
-from livesale.paper import print_out
-from livesale.wording import counted
+from livesale.printing.output import print_json as print_json
+from livesale.printing.output import print_out
+from livesale.printing.wording import counted
 
 if TYPE_CHECKING:
-    from livesale.audit import Check
-    from livesale.doctor import Finding
+    from livesale.action_log.store import Action
+    from livesale.catalogue.store import Drop
+    from livesale.operations.audit import Check
+    from livesale.operations.doctor import Finding
     from livesale.sales.books import DropBooks
-    from livesale.store.actions import Action
-    from livesale.store.catalogue import Drop
 
 _COLOUR = {"good": "green", "note": "yellow", "problem": "bold red"}  # by doctor.Verdict
 
 
 def print_checks(checks: "Sequence[Check]") -> None:
-    from livesale.audit import report
+    from livesale.operations.audit import report
 
     print_out(report.table_of(checks), report.closing(all(check.ok for check in checks)))
 

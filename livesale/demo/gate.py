@@ -9,7 +9,7 @@ from livesale.demo.pipe import frame, read_frame
 from livesale.demo.plan import Buyer
 from livesale.demo.wire import Job, Report, Word
 from livesale.errors import LivesaleError
-from livesale.parent import die_with_parent
+from livesale.tasks.pdeathsig import die_with_parent
 
 
 class CrowdGone(LivesaleError):

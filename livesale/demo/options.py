@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from livesale.wording import counted
+from livesale.printing.wording import counted
 
 
 class Options(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from livesale.audit import Check, audit
 from livesale.demo.bank import Bank
 from livesale.demo.beside import beside
 from livesale.demo.gate import Gate
@@ -21,11 +20,12 @@ from livesale.demo.stage import set_stage
 from livesale.demo.verdict import Figures, figures_of, judge
 from livesale.demo.watch import SAMPLE_S, SQL_SAMPLE_S, Watch
 from livesale.demo.wire import Job, Report, Word
-from livesale.deployment import Deployment
-from livesale.identity.tokens import TokenSigner
-from livesale.server.catch_up import wait_until_caught_up
+from livesale.ledger.catch_up import wait_until_caught_up
+from livesale.operations.audit import Check, audit
+from livesale.printing.wording import counted
+from livesale.resources import Deployment
 from livesale.settings import Settings
-from livesale.wording import counted
+from livesale.tokens.signing import TokenSigner
 from loadtests.checks import Finding
 
 LEAD_MS = 3_000

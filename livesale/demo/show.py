@@ -19,8 +19,8 @@ from livesale.demo.piece import SalePiece
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
 from livesale.demo.tell import told
 from livesale.demo.view import fits
-from livesale.paper import print_json, print_out
-from livesale.server.signals import end_as_ctrl_c_does
+from livesale.printing.output import print_json, print_out
+from livesale.processes.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
 
 FRAME_S = 0.125

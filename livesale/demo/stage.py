@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
-from livesale import logs
 from livesale.demo.options import Options
-from livesale.deployment import Deployment, open_deployment
-from livesale.server.banner import url_of
-from livesale.server.children import Nursery
-from livesale.server.processes import children_of, stop_in_order
-from livesale.server.sockets import reserve_port, with_port
-from livesale.server.supervisor import Supervisor
+from livesale.deployment.opening import open_deployment
+from livesale.processes.banner import url_of
+from livesale.processes.children import Nursery
+from livesale.processes.processes import children_of, stop_in_order
+from livesale.processes.sockets import reserve_port, with_port
+from livesale.processes.supervisor import Supervisor
+from livesale.resources import Deployment
 from livesale.settings import Settings
+from livesale.telemetry import logs
 
 ROLES = ("api", "writer", "keeper")
 LOG_FILE = "demo.log"

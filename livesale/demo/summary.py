@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from livesale.audit import report
-from livesale.audit.check import Check
 from livesale.demo.verdict import Figures
-from livesale.wording import counted
+from livesale.ledger.check import Check
+from livesale.operations.audit import report
+from livesale.printing.wording import counted
 from loadtests.checks import Finding, shorten
 
 

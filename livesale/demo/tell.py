@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from livesale.demo.beside import beside
 from livesale.demo.scene import Scene
 from livesale.demo.view import milliseconds
-from livesale.wording import counted
+from livesale.printing.wording import counted
 
 LINE_S = 1.0
 SOLD_LINE_S = 5.0  # between two lines once everything is sold: little happens any more

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from livesale.demo.options import BUYER_LIMIT, DemoOptions
 from livesale.demo.scene import SLOT_S, Scene
-from livesale.wording import counted
+from livesale.printing.wording import counted
 from loadtests import checks
 from loadtests.checks import Finding, OrderRow
 from stock.model import HoldState

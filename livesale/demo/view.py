@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from livesale.demo.scene import Scene
-from livesale.wording import counted
+from livesale.printing.wording import counted
 
 WIDTH = 96
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20  # of a terminal: plain lines serve smaller ones better

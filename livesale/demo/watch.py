@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from livesale.demo.scene import SLOT_S, Scene
-from livesale.deployment import Deployment
-from livesale.store.tables import log_offsets, orders
-from livesale.wording import counted
+from livesale.ledger.tables import log_offsets, orders
+from livesale.printing.wording import counted
+from livesale.resources import Deployment
 from loadtests.checks import OrderRow
 from stock.books import Books
 from stock.errors import StockError

@@ -1,0 +1,1 @@
+"""Logging in: a code of a provider becomes a buyer with a token."""

@@ -14,15 +14,15 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from livesale.answers import AnswerTooLarge, read_bounded
-from livesale.identity.errors import (
+from livesale.tokens.errors import (
     CodeRefused,
     LoginBlocked,
     LoginFault,
     LoginTooOften,
     LoginUnavailable,
 )
-from livesale.outgoing import Bounds, NotRunning, Outgoing
+from livesale.wechat.answers import AnswerTooLarge, read_bounded
+from livesale.wechat.client import Bounds, NotRunning, Outgoing
 from stock.ids import is_buyer_id
 
 _MAX_ANSWER_BYTES = 65_536

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from livesale.identity.errors import ProviderOff
 from livesale.identity.login import LoginProvider
-from livesale.identity.tokens import TokenSigner
-from livesale.store.buyers import remember_buyer
+from livesale.identity.store import remember_buyer
+from livesale.tokens.errors import ProviderOff
+from livesale.tokens.signing import TokenSigner
 
 
 class Session(Struct, frozen=True):

@@ -1,11 +1,11 @@
 """The gateway that the settings choose."""
 
-from livesale.deployment import Deployment
-from livesale.outgoing import Bounds
 from livesale.payments.gateway import PayGateway
 from livesale.payments.simulated import SimulatedGateway
-from livesale.payments.wechat import WeChatPay
-from livesale.wechat_keys import load_keys
+from livesale.payments.wechat.gateway import WeChatPay
+from livesale.resources import Deployment
+from livesale.settings.wechat_keys import load_keys
+from livesale.wechat.client import Bounds
 
 
 def make_gateway(deployment: Deployment) -> PayGateway:

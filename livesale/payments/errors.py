@@ -1,4 +1,4 @@
-"""Faults of payments. `livesale.http.problems` turns them into answers.
+"""Faults of payments. `livesale.web.problems` turns them into answers.
 
 LivesaleError
 └── PaymentFault

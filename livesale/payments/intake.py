@@ -10,17 +10,18 @@ import structlog
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
 
-from livesale.deployment import Deployment
-from livesale.metrics import PAYMENTS
+from livesale.database.engine import now_ms
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.ledger import refunds
+from livesale.ledger.orders import Order, find_any_order
+from livesale.ledger.plan import refund_no_of
+from livesale.ledger.refunds import Paid
+from livesale.payments import prepays
 from livesale.payments.errors import AmountMismatch, CallbackRefused
 from livesale.payments.gateway import Payment
-from livesale.store import prepays, refunds
-from livesale.store.database import now_ms
-from livesale.store.errors import StoreUnavailable
-from livesale.store.orders import Order, find_any_order
-from livesale.store.plan import refund_no_of
-from livesale.store.refunds import Paid
-from livesale.store.session import session
+from livesale.payments.metrics import PAYMENTS
+from livesale.resources import Deployment
 from stock.errors import FencedOff, OutcomeUnknown, Unreachable
 from stock.ids import is_outside_payment_id
 from stock.model import ConfirmCode, HoldState

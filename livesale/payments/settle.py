@@ -2,13 +2,13 @@
 
 import structlog
 
-from livesale.deployment import Deployment
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.payments import prepays
 from livesale.payments.errors import GatewayRefused
 from livesale.payments.gateway import PayGateway, Trade, TradeState
 from livesale.payments.intake import Intake
-from livesale.store import prepays
-from livesale.store.database import now_ms
-from livesale.store.session import session
+from livesale.resources import Deployment
 
 log = structlog.get_logger(__name__)
 

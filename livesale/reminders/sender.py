@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from livesale.clock_steps import ClockWatch
-from livesale.deployment import Deployment
-from livesale.message_texts import fill
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.reminders import store
 from livesale.reminders.messages import (
     AT_ONCE,
     Delivery,
@@ -23,12 +23,12 @@ from livesale.reminders.messages import (
     MessengerAway,
     Outcome,
 )
+from livesale.reminders.store import DROP, ROOM, Claimed, Target
 from livesale.reminders.timing import Timing, Verdict
-from livesale.store import reminders as store
-from livesale.store.errors import StoreUnavailable
-from livesale.store.reminders import DROP, ROOM, Claimed, Target
-from livesale.store.session import session
+from livesale.resources import Deployment
+from livesale.settings.message_texts import fill
 from livesale.tasks import Tasks
+from livesale.tasks.clock_steps import ClockWatch
 
 IDLE_S = 1.0
 TARGETS = 500  # looked at in one query

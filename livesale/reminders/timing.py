@@ -7,10 +7,10 @@ waits: a room that is banned or paused, a drop that nobody has opened or that is
 
 from enum import Enum
 
-from livesale.live.states import OVER, RoomState
+from livesale.ledger.states import DRAFT, OPENING
+from livesale.reminders.store import ROOM, Target
+from livesale.rooms.states import OVER, RoomState
 from livesale.settings import ReminderSettings
-from livesale.store.reminders import ROOM, Target
-from livesale.store.states import DRAFT, OPENING
 from stock.model import DropState
 
 

@@ -12,12 +12,12 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from livesale.answers import AnswerTooLarge, read_bounded
-from livesale.outgoing import Bounds, NotRunning, Outgoing
-from livesale.reminders.access_token import MAX_ANSWER_BYTES, AccessToken
 from livesale.reminders.messages import AT_ONCE, Delivery, Message, MessengerAway, Outcome
 from livesale.settings import Settings
-from livesale.turns import Crowded
+from livesale.tasks.turns import Crowded
+from livesale.wechat.access_token import MAX_ANSWER_BYTES, AccessToken, NoAccessToken
+from livesale.wechat.answers import AnswerTooLarge, read_bounded
+from livesale.wechat.client import Bounds, NotRunning, Outgoing
 
 _STALE_TOKEN = {40001, 40014, 42001}
 _OUTCOMES = {
@@ -61,7 +61,10 @@ class WeChatMessages:
 
     async def prepare(self) -> None:
         """See that there is a token. Raises MessengerAway."""
-        await self._token.get(self._outgoing)
+        try:
+            await self._token.get(self._outgoing)
+        except NoAccessToken as why:
+            raise MessengerAway(str(why)) from None
 
     async def send(self, message: Message) -> Delivery:
         """A token that WeChat refuses is fetched anew, once: nothing was sent by then."""
@@ -71,7 +74,7 @@ class WeChatMessages:
             if isinstance(answer, _Answer) and answer.errcode in _STALE_TOKEN:
                 token = await self._token.get(self._outgoing, not_this=token)
                 answer = await self._ask(token, message)
-        except MessengerAway as why:
+        except NoAccessToken as why:
             return Delivery(Outcome.BUSY, str(why))
         if isinstance(answer, Delivery):
             return answer

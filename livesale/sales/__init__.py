@@ -1,0 +1,1 @@
+"""Drops and reservations: what operators put up, and what buyers claim."""

@@ -6,12 +6,12 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from livesale.deployment import Deployment
-from livesale.store.catalogue import Drop
-from livesale.store.errors import StoreUnavailable
-from livesale.store.session import session
-from livesale.store.states import DRAFT, OPENING
-from livesale.store.tables import books, drops, log_offsets
+from livesale.catalogue.store import Drop
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.ledger.states import DRAFT, OPENING
+from livesale.ledger.tables import books, drops, log_offsets
+from livesale.resources import Deployment
 from stock.books import Books
 from stock.entries import decode, is_known, movements
 from stock.errors import LogCorrupt, Unreachable

@@ -4,13 +4,13 @@ Every step may be repeated: a drop that is opened twice, or paused twice, is a r
 """
 
 from collections.abc import Awaitable
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.deployment import Deployment
-from livesale.sales.books import DropBooks, compare_books
-from livesale.sales.campaigns import (
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.service import (
     ClosesMs,
     NewCampaign,
     NewSku,
@@ -20,14 +20,20 @@ from livesale.sales.campaigns import (
     check_window,
     sku_of,
 )
-from livesale.sales.errors import DropRefused, InvalidField, KeyConflict, PartitionClosed, Unknown
-from livesale.sales.texts import whole
-from livesale.store import catalogue
-from livesale.store.catalogue import Drop
-from livesale.store.database import now_ms
-from livesale.store.rooms import find_room
-from livesale.store.session import session
-from livesale.store.states import DRAFT, OPENING
+from livesale.catalogue.store import Drop
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.ledger.states import DRAFT, OPENING
+from livesale.resources import Deployment
+from livesale.sales.books import DropBooks, compare_books
+from livesale.validation.refusals import (
+    DropRefused,
+    InvalidField,
+    KeyConflict,
+    PartitionClosed,
+    Unknown,
+)
+from livesale.validation.texts import whole
 from stock.ids import DROP_ID_PATTERN, ROOM_ID_PATTERN, new_id, random_rid
 from stock.model import (
     MAX_HOLD_MS,
@@ -94,14 +100,28 @@ class Adjustment(Struct, frozen=True):
     replayed: bool
 
 
+class KnownRooms(Protocol):
+    """Whether a drop may belong to a room; the rooms say so."""
+
+    async def know(self, connection: AsyncConnection, room_id: str) -> bool: ...
+
+
+class NoRooms:
+    """Where drops are made without rooms."""
+
+    async def know(self, connection: AsyncConnection, room_id: str) -> bool:
+        return False
+
+
 class Drops:
     """Use cases of operators.
 
     All raise StoreUnavailable, the faults of stock.errors, Unknown("drop") and PartitionClosed.
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, rooms: KnownRooms | None = None) -> None:
         self._deployment = deployment
+        self._rooms = rooms or NoRooms()
         self._engine = deployment.engine
         self._sql = deployment.sql
 
@@ -126,14 +146,14 @@ class Drops:
         async with session(self._sql) as connection:
             campaign = campaign or await catalogue.find_campaign(connection, new.campaign_id)
             sku = sku or await catalogue.find_sku(connection, new.sku_id)
-            room = await find_room(connection, new.room_id) if new.room_id else None
+            room_is_known = not new.room_id or await self._rooms.know(connection, new.room_id)
         if not new.price_fen and not new.ticket_required:
             raise InvalidField("price_fen", "0 is for prizes, which need `ticket_required`.")
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:
             raise InvalidField("sku_id", "There is no such SKU.")
-        if new.room_id is not None and room is None:
+        if not room_is_known:
             raise InvalidField("room_id", "There is no such room.")
         opens_ms = campaign.opens_ms if new.opens_ms is None else new.opens_ms
         closes_ms = campaign.closes_ms if new.closes_ms is None else new.closes_ms

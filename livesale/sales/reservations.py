@@ -3,15 +3,15 @@
 import asyncio
 from typing import Protocol
 
-from livesale.deployment import Deployment
-from livesale.sales.errors import AlreadySold, PartitionClosed, Unknown
-from livesale.sales.fresh import Fresh
-from livesale.sales.showcase import Showcase
-from livesale.store.catalogue import Drop, find_drop
-from livesale.store.errors import StoreUnavailable
-from livesale.store.orders import Order, find_any_order
-from livesale.store.session import session
-from livesale.store.states import DRAFT, OPENING
+from livesale.catalogue.store import Drop, find_drop
+from livesale.catalogue.view import Showcase
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.ledger.orders import Order, find_any_order
+from livesale.ledger.states import DRAFT, OPENING
+from livesale.resources import Deployment
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import AlreadySold, PartitionClosed, Unknown
 from stock.batcher import Caller
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.ids import keyed_rid, random_rid

@@ -14,7 +14,7 @@ from benchmarks.room import frames, names
 from benchmarks.room.__main__ import main
 from benchmarks.room.frames import Closed, Greeting, Pinged, Told
 from benchmarks.room.scale import QUICK
-from livesale.http.socket import frame_of
+from livesale.rooms.channel.socket import frame_of
 
 ONCE = {name for key, name in vars(names).items() if key.startswith(("STORM", "SLOW", "ALONE"))}
 EACH = {name for key, name in vars(names).items() if key.isupper()} - ONCE

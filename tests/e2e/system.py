@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from redis.exceptions import RedisError
 
-from livesale.run_folder import run_folder
+from livesale.folders.run import run_folder
 from stock.connection import connect
 
 START_S = 240.0

@@ -19,8 +19,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from livesale.run_folder import run_folder
-from livesale.store.database import EMBEDDED_FILE
+from livesale.database.engine import EMBEDDED_FILE
+from livesale.folders.run import run_folder
 from loadtests.scenarios import SCENARIOS
 from stock.connection import connect
 from stock.keyspace import Keyspace

@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 
 from tests.e2e.system import Buyer, Count, Shop
-from tests.livesale.live.viewer import FAULTS, Viewer
+from tests.livesale.rooms.viewer import FAULTS, Viewer
 from tests.livesale.stage import until
 
 PEOPLE = 60

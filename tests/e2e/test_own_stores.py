@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from livesale.database import engine as database
+from livesale.deployment.startup import check_sql
 from livesale.errors import Refused
-from livesale.startup import check_sql
-from livesale.store import database
 from tests.e2e.system import System
 from tests.e2e.test_quickstart import PAGE
 from tests.replication import free_port

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.e2e.system import FAR_MS, Shop
-from tests.livesale.live.viewer import Viewer
+from tests.livesale.rooms.viewer import Viewer
 
 VIEWERS = 24
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from livesale.database import engine as database
+from livesale.identity.store import remember_buyer
 from livesale.reminders.sender import PAGE
-from livesale.store import database
-from livesale.store.buyers import remember_buyer
-from livesale.store.reminders import count_waiting
+from livesale.reminders.store import count_waiting
 from tests.e2e.system import Shop, open_shop
 from tests.livesale.reminders.conftest import APPID, ROOM_TEMPLATE, SECRET
 from tests.livesale.stage import until

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from livesale.live import draw
+from livesale.draws import lots as draw
 from tests.e2e.system import FAR_MS, Buyer, Count, Shop
-from tests.livesale.live.viewer import Viewer
+from tests.livesale.rooms.viewer import Viewer
 from tests.livesale.stage import until
 
 VIEWERS = 20

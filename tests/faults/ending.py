@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.store import tables
-from livesale.store.database import snapshot, transaction
+from livesale.database.engine import snapshot, transaction
+from livesale.ledger import tables
 from tests.faults.history import (
     Movement,
     OrderState,

@@ -21,13 +21,16 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.cli.app import app
-from livesale.store import database, schema
-from livesale.store.schema import progress
-from tests.livesale.store.samples import Contents, contents, difference, fill_empty_tables, lost
+from livesale.database import engine as database
+from livesale.database import schema
+from livesale.database.schema import progress
+from tests.livesale.database.samples import Contents, contents, difference, fill_empty_tables, lost
 from tests.servers import MariaDB
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["livesale.cli.setup", "livesale.deployment", "alembic.command"])
+_forks.set_forkserver_preload(
+    ["livesale.cli.setup", "livesale.deployment.opening", "alembic.command"]
+)
 RUN_S = 60.0  # what one run of the command should take at most
 SLOW_S = 240.0  # how much longer a repeat may take on a slow machine; it is counted
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from livesale.identity.tokens import TokenSigner
 from livesale.settings import load_settings
+from livesale.tokens.signing import TokenSigner
 from loadtests.checks import Finding, shorten
 from stock.connection import connect
 from stock.gateway import RedisEngine

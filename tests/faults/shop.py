@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from livesale.demo.client import Lost, Pool, Refused
-from livesale.identity.tokens import TokenSigner
+from livesale.tokens.signing import TokenSigner
 
 TIMEOUT_S = 5.0
 CONNECTIONS = 96

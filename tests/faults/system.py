@@ -23,9 +23,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from livesale.parent import die_with_parent
-from livesale.store import database
-from livesale.store.tables import log_offsets
+from livesale.database import engine as database
+from livesale.ledger.tables import log_offsets
+from livesale.tasks.pdeathsig import die_with_parent
 from stock.connection import connect
 from stock.keyspace import Keyspace
 from stock.log import LogReader

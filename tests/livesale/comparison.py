@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from livesale.deployment import Deployment
-from livesale.store import database, tables
-from livesale.workers.tail import connect_reader
+from livesale.database import engine as database
+from livesale.ledger import tables
+from livesale.ledger.tail import connect_reader
+from livesale.resources import Deployment
 from stock.books import Books
 from stock.entries import decode
 from stock.fold import Fold

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from livesale.deployment import Deployment
+from livesale.resources import Deployment
 from tests.livesale.stage import open_stage
 from tests.servers import Valkey
 

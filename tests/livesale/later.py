@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from livesale.deployment import Deployment
+from livesale.resources import Deployment
 from stock.entries import LogEntry, decode
 from stock.gateway import RedisEngine
-from stock.scripts import load_all, lua_folder
+from stock.scripts import load_engine, lua_folder
 
 
 def later_version(stage: Deployment) -> Deployment:
     """The same stage with scripts that write version 2."""
     text = (lua_folder() / "includes" / "log.lua").read_text()
-    scripts = load_all(replace={"log": text.replace("'v', '1'", "'v', '2'")})
+    scripts = load_engine(replace={"log": text.replace("'v', '1'", "'v', '2'")})
     engine = RedisEngine(stage.redis, stage.keyspace, stage.engine.epochs, scripts=scripts)
     return replace(stage, engine=engine)
 

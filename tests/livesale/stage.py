@@ -15,15 +15,17 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from sqlalchemy import insert, select
 
-from livesale.deployment import Deployment
-from livesale.loader import ScriptLoader
-from livesale.partitions import check_partitions, claim_partitions
-from livesale.server.roles import Worker
+from livesale.database import engine as database
+from livesale.database.schema import migrate
+from livesale.deployment.partitions import check_partitions, claim_partitions
+from livesale.deployment.scripts import ScriptLoader
+from livesale.ledger import rows as ledger
+from livesale.ledger import tables
+from livesale.ledger.tail import connect_reader
+from livesale.ledger.writer import Writer
+from livesale.processes.roles import Worker
+from livesale.resources import Deployment
 from livesale.settings import load_settings
-from livesale.store import database, ledger, tables
-from livesale.store.schema import migrate
-from livesale.workers.tail import connect_reader
-from livesale.workers.writer import Writer
 from stock.gateway import RedisEngine
 from stock.ids import drop_of, new_id, random_rid
 from stock.keyspace import Keyspace

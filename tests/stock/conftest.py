@@ -13,12 +13,12 @@ from stock.ids import START
 from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.model import DropTerms, Reservation, Snapshot
-from stock.scripts import load_all
+from stock.scripts import load_engine
 from stock.twin import TwinEngine
 
 CLOCK_KEY = "test:now"
 # The scripts as they are, but for the clock: TIME cannot be set, a key can.
-CLOCKED = load_all(
+CLOCKED = load_engine(
     replace={
         "now": f"local function now_ms()\n return tonumber(redis.call('GET', '{CLOCK_KEY}'))\nend"
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from livesale.parent import die_with_parent
+from livesale.tasks.pdeathsig import die_with_parent
 from stock.connection import connect, hosts_of, parse
 from tests.replication import free_port
 from tests.servers import START_TIMEOUT_S, valkey_binary

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stock.errors import ScriptError
-from stock.scripts import load, load_all
+from stock.scripts import load, load_engine
 
 HEADER = """#!lua
 -- sell: sells.
@@ -27,7 +27,7 @@ def write(folder: Path, text: str, **includes: str) -> Path:
 
 
 def test_every_script_of_ours_loads_with_its_includes_pasted() -> None:
-    scripts = load_all()
+    scripts = load_engine()
 
     for script in scripts.values():
         assert "--!include" not in script.source

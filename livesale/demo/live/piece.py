@@ -7,7 +7,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from livesale.audit import report
 from livesale.demo.live.play import LiveResult, play
 from livesale.demo.live.scene import LiveScene
 from livesale.demo.live.verdict import LiveFigures
@@ -15,8 +14,9 @@ from livesale.demo.live.view import figures, panel
 from livesale.demo.options import LiveOptions
 from livesale.demo.summary import closing, table_of_checks
 from livesale.demo.tell import clock
+from livesale.operations.audit import report
+from livesale.printing.wording import counted
 from livesale.settings import Settings
-from livesale.wording import counted
 
 LINE_S = 2.0  # between two lines of figures
 

@@ -12,7 +12,6 @@ import aiohttp
 from msgspec import Struct
 from sqlalchemy import select
 
-from livesale.audit import Check, audit
 from livesale.demo.bank import Bank
 from livesale.demo.beside import beside
 from livesale.demo.live.host import HOLD_MS, HOST, Host
@@ -22,13 +21,14 @@ from livesale.demo.live.verdict import Draw, LiveFigures, Storm, judge
 from livesale.demo.live.viewer import LiveViewer, Stage
 from livesale.demo.options import LiveOptions
 from livesale.demo.stage import set_stage
-from livesale.deployment import Deployment
 from livesale.errors import LivesaleError
-from livesale.identity.tokens import TokenSigner
-from livesale.server.catch_up import wait_until_caught_up
+from livesale.ledger.catch_up import wait_until_caught_up
+from livesale.ledger.tables import orders
+from livesale.operations.audit import Check, audit
+from livesale.printing.wording import counted
+from livesale.resources import Deployment
 from livesale.settings import Settings
-from livesale.store.tables import orders
-from livesale.wording import counted
+from livesale.tokens.signing import TokenSigner
 from loadtests.checks import Finding, OrderRow
 from stock.books import Books
 

@@ -8,7 +8,7 @@ import msgspec
 
 from livesale.demo.live.scene import LiveScene
 from livesale.demo.live.viewer import News
-from livesale.wording import counted
+from livesale.printing.wording import counted
 
 _NOTES = {
     "drop.opening": "three, two, one …",

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from livesale.demo.live.host import BUYER_LIMIT
 from livesale.demo.live.scene import LiveScene
-from livesale.live import draw
-from livesale.wording import counted
+from livesale.draws import lots as draw
+from livesale.printing.wording import counted
 from loadtests import checks
 from loadtests.checks import Finding, OrderRow
 from stock.model import HoldState

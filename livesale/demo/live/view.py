@@ -7,7 +7,7 @@ from rich.text import Text
 
 from livesale.demo.live.scene import COMMENTS, LiveScene
 from livesale.demo.view import LABEL_WIDTH, LEFT, SOLD, WIDTH, answers, cells_of, framed
-from livesale.wording import counted
+from livesale.printing.wording import counted
 
 EVENTS_SHOWN = 6
 _FRAME_WIDTH = 6

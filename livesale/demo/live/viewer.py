@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from livesale.demo.crowd import Held
 from livesale.demo.wire import Bill
-from livesale.live.states import BagPhase
+from livesale.rooms.states import BagPhase
 from loadtests.checks import Ack
 from loadtests.history import Watched
 from loadtests.numbers import Heard, Numbers

@@ -15,7 +15,7 @@ from livesale.demo.live.view import panel
 from livesale.demo.live.viewer import News
 from livesale.demo.options import LiveOptions
 from livesale.demo.view import LEAST_HEIGHT, LEAST_WIDTH
-from livesale.live import draw
+from livesale.draws import lots as draw
 from loadtests.checks import Ack, OrderRow
 from loadtests.history import Watched
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from livesale.audit import Check
 from livesale.demo.summary import closing, summary, table_of_checks
 from livesale.demo.verdict import Figures
-from livesale.paper import plain
+from livesale.operations.audit import Check
+from livesale.printing.output import plain
 from loadtests.checks import Finding
 
 FIGURES = Figures(

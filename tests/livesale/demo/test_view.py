@@ -8,7 +8,7 @@ from livesale.demo.scene import Scene
 from livesale.demo.tell import Teller, clock, figures
 from livesale.demo.view import WIDTH, fits, panel, sparkline, stock_bar
 from livesale.demo.wire import Report
-from livesale.paper import plain
+from livesale.printing.output import plain
 from stock.books import Books
 
 

@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from livesale.app import build_app
-from livesale.deployment import Deployment
-from tests.livesale.http.api import Api
+from livesale.resources import Deployment
+from tests.livesale.api import Api
 from tests.livesale.stage import open_stage
 from tests.servers import Valkey
 

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from livesale.identity.errors import (
+from livesale.identity.login import DevLogin, WeChatLogin
+from livesale.tokens.errors import (
     CodeRefused,
     LoginBlocked,
     LoginFault,
     LoginTooOften,
     LoginUnavailable,
 )
-from livesale.identity.login import DevLogin, WeChatLogin
 from stock.ids import is_buyer_id
 from tests.twins.wechat_login import CODE_LIFETIME_S, WeChatLoginTwin
 

@@ -5,8 +5,8 @@ import hmac
 
 import pytest
 
-from livesale.identity.errors import TokenExpired, TokenInvalid
-from livesale.identity.tokens import Buyer, Operator, Role, TokenSigner
+from livesale.tokens.errors import TokenExpired, TokenInvalid
+from livesale.tokens.signing import Buyer, Operator, Role, TokenSigner
 
 NOW_MS = 1_700_000_000_000
 SECRET = b"a secret of thirty-two bytes, or more"

@@ -9,12 +9,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from livesale.app import build_app
-from livesale.deployment import Deployment
 from livesale.identity.login import wechat_buyer_id
-from livesale.payments.wechat import WeChatPay
-from livesale.store.buyers import remember_buyer
-from livesale.wechat_keys import load_keys
-from tests.livesale.http.api import Api, Reply
+from livesale.identity.store import remember_buyer
+from livesale.payments.wechat.gateway import WeChatPay
+from livesale.resources import Deployment
+from livesale.settings.wechat_keys import load_keys
+from tests.livesale.api import Api, Reply
 from tests.livesale.stage import open_stage
 from tests.twins.wechat_pay import Callback, WeChatPayTwin
 from tests.twins.wechat_pay_crypto import rsa_key, write_private, write_public

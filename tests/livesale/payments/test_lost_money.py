@@ -11,16 +11,17 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
-from livesale.audit import audit
-from livesale.deployment import Deployment
-from livesale.payments.wechat import WeChatPay
-from livesale.store import database
-from livesale.store.tables import prepays, refunds
-from livesale.workers.keeper import Keeper
-from livesale.workers.metrics import KeeperMetrics
-from livesale.workers.prepays import PrepaySettler
-from livesale.workers.refunds import LONGEST_MS, RefundSender
-from livesale.workers.writer import Writer
+from livesale.database import engine as database
+from livesale.ledger.tables import refunds
+from livesale.ledger.writer import Writer
+from livesale.operations.audit import audit
+from livesale.payments.keeper import Keeper
+from livesale.payments.open_prepays import PrepaySettler
+from livesale.payments.refund_sender import LONGEST_MS, RefundSender
+from livesale.payments.tables import prepays
+from livesale.payments.wechat.gateway import WeChatPay
+from livesale.resources import Deployment
+from livesale.telemetry.workers import KeeperMetrics
 from stock.model import HoldState, Reservation
 from tests.livesale.payments.shop import Shop, gateway_of
 from tests.livesale.stage import running, until, until_written

@@ -29,15 +29,16 @@ from hypothesis.stateful import (
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select, update
 
-from livesale.audit import audit
-from livesale.store import database
-from livesale.store.tables import orders, payments, prepays, refunds, stock_ledger
-from livesale.workers.collector import Collector
-from livesale.workers.metrics import KeeperMetrics
-from livesale.workers.prepays import PrepaySettler
-from livesale.workers.refunds import LONGEST_MS, RefundSender
-from livesale.workers.sweep import Sweeper
-from livesale.workers.writer import Writer
+from livesale.database import engine as database
+from livesale.ledger.tables import orders, payments, refunds, stock_ledger
+from livesale.ledger.writer import Writer
+from livesale.operations.audit import audit
+from livesale.payments.collector import Collector
+from livesale.payments.open_prepays import PrepaySettler
+from livesale.payments.refund_sender import LONGEST_MS, RefundSender
+from livesale.payments.tables import prepays
+from livesale.sales.expiry import Sweeper
+from livesale.telemetry.workers import KeeperMetrics
 from stock.connection import connect
 from stock.ids import random_rid
 from tests.livesale.payments.shop import Shop, gateway_of, open_shop

@@ -7,15 +7,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
+from livesale.database import engine as database
+from livesale.database import schema
+from livesale.ledger import refund_states, refunds
+from livesale.ledger.refund_states import ACCEPTED, AFTER, ANSWERS, DUE, FAILED, REFUNDED, SENT
+from livesale.ledger.refunds import Paid
+from livesale.ledger.writer import Writer
 from livesale.payments.gateway import RefundState
-from livesale.sales.errors import RefundRefused
-from livesale.sales.refunds import Refunds
-from livesale.store import database, refund_states, refunds, schema
-from livesale.store.refund_states import ACCEPTED, AFTER, ANSWERS, DUE, FAILED, REFUNDED, SENT
-from livesale.store.refunds import Paid
-from livesale.workers.metrics import KeeperMetrics
-from livesale.workers.refunds import ASK_LONGEST_MS, RefundSender
-from livesale.workers.writer import Writer
+from livesale.payments.refund_sender import ASK_LONGEST_MS, RefundSender
+from livesale.payments.refunds import Refunds
+from livesale.telemetry.workers import KeeperMetrics
+from livesale.validation.refusals import RefundRefused
 from tests.livesale.payments.shop import Shop, gateway_of
 from tests.livesale.payments.test_lost_money import due_refund, refund_of
 from tests.livesale.stage import running, until_written

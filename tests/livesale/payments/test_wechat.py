@@ -20,9 +20,9 @@ from livesale.payments.gateway import (
     Trade,
     TradeState,
 )
-from livesale.payments.wechat import WeChatPay, rfc3339
+from livesale.payments.wechat.gateway import WeChatPay, rfc3339
 from livesale.settings import load_settings
-from livesale.wechat_keys import load_keys
+from livesale.settings.wechat_keys import load_keys
 from tests.livesale.payments.shop import APPID, new_twin, wechat_flags
 from tests.twins.wechat_pay import Callback, WeChatPayTwin
 from tests.twins.wechat_pay_crypto import rsa_key, signature_headers

@@ -10,9 +10,10 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select
 
-from livesale.store import database
-from livesale.store.tables import payments, prepays, refunds
-from livesale.workers.writer import Writer
+from livesale.database import engine as database
+from livesale.ledger.tables import payments, refunds
+from livesale.ledger.writer import Writer
+from livesale.payments.tables import prepays
 from tests.livesale.payments.shop import APPID, MCHID, Shop, open_shop
 from tests.livesale.stage import running, until_written
 from tests.servers import Valkey

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from livesale.deployment import Deployment
 from livesale.identity.login import wechat_buyer_id
+from livesale.identity.store import remember_buyer
 from livesale.reminders.sender import ReminderSender
 from livesale.reminders.wechat import WeChatMessages
-from livesale.store.buyers import remember_buyer
+from livesale.resources import Deployment
 from tests.livesale.stage import open_stage
 from tests.servers import Valkey
 from tests.twins.wechat_messages import WeChatMessagesTwin

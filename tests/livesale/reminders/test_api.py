@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from livesale.app import SERVICES, build_app
-from livesale.deployment import Deployment
+from livesale.app import PARTS, build_app
 from livesale.errors import Refused
+from livesale.ledger.writer import Writer
+from livesale.reminders.service import Reminders
+from livesale.resources import Deployment
 from livesale.settings import load_settings
-from livesale.workers.writer import Writer
-from tests.livesale.http.api import FAR_MS, Api, outdate
+from tests.livesale.api import FAR_MS, Api, outdate
 from tests.livesale.reminders.conftest import DROP_TEMPLATE, ROOM_TEMPLATE, People, flags_for
 from tests.livesale.stage import on_sqlite, running, until_written
 
@@ -109,7 +110,7 @@ async def test_a_room_is_waited_for_by_so_many(stage: Deployment, people: People
     for name in ("ann", "bob", "eve"):
         reply = await api.ask("PUT", path, by=api.buyer(await people.come(name)))
         codes.append(reply.status)
-        outdate(api.app[SERVICES].reminders._counts)
+        outdate(api.app[PARTS][Reminders]._counts)
     await api.stop()
     assert codes == [200, 200, 409]
 

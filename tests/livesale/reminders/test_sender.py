@@ -7,19 +7,22 @@ import aiohttp
 import pytest
 from sqlalchemy import select, update
 
-from livesale.deployment import Deployment
-from livesale.live.copy import RoomCopy
-from livesale.live.life import Life
-from livesale.live.rooms import NewRoom, RoomEdit, Rooms
-from livesale.live.states import Verb
-from livesale.reminders.asks import Reminders
+from livesale.catalogue.store import Sku, add_sku
+from livesale.database import engine as database
+from livesale.ledger import tables
 from livesale.reminders.messages import MessengerAway
 from livesale.reminders.sender import PAGE, ReminderSender
+from livesale.reminders.service import Reminders
+from livesale.reminders.store import DROP, ROOM
+from livesale.reminders.tables import reminders
 from livesale.reminders.wechat import WeChatMessages
+from livesale.resources import Deployment
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.life import Life
+from livesale.rooms.service import NewRoom, RoomEdit, Rooms
+from livesale.rooms.states import Verb
+from livesale.rooms.tables import rooms
 from livesale.sales.drops import Drops
-from livesale.store import database, tables
-from livesale.store.catalogue import Sku, add_sku
-from livesale.store.reminders import DROP, ROOM
 from stock.ids import new_id
 from tests.livesale.reminders.conftest import AHEAD_S, DROP_TEMPLATE, ROOM_TEMPLATE, People
 from tests.livesale.stage import open_drop, running, until
@@ -64,7 +67,7 @@ class Scene:
             await connection.execute(row.values(**values))
 
     async def states(self) -> list[str]:
-        query = select(tables.reminders.c.state).order_by(tables.reminders.c.created_ms)
+        query = select(reminders.c.state).order_by(reminders.c.created_ms)
         async with database.transaction(self.stage.sql, write=False) as connection:
             return [state for (state,) in await connection.execute(query)]
 
@@ -159,7 +162,7 @@ async def test_a_room_that_began_long_ago_is_not_told(
     await scene.life.act(room_id, Verb.START)
     long_ago = scene.now_ms - stage.settings.reminders.late_s * 1000 - 1
     async with database.transaction(stage.sql) as connection:
-        await connection.execute(update(tables.rooms).values(started_ms=long_ago))
+        await connection.execute(update(rooms).values(started_ms=long_ago))
     await sender.step()
     assert (people.reached(), await scene.states()) == ([], ["missed"])
 
@@ -321,7 +324,7 @@ async def test_what_a_dead_keeper_claimed_is_never_sent(
     assert await scene.states() == ["sending", "sending"]
     # when its lease has ended and another keeper works
     async with database.transaction(stage.sql) as connection:
-        await connection.execute(update(tables.reminders).values(updated_ms=1))
+        await connection.execute(update(reminders).values(updated_ms=1))
     messenger = WeChatMessages(stage.settings)
     async with messenger.running():
         sender = ReminderSender(stage, messenger)
@@ -366,7 +369,7 @@ async def test_what_is_over_is_forgotten_in_the_end(
     await sender.tidy()
     assert sorted(await scene.states()) == ["sent", "waiting"]
     async with database.transaction(stage.sql) as connection:
-        await connection.execute(update(tables.reminders).values(updated_ms=1))
+        await connection.execute(update(reminders).values(updated_ms=1))
     await sender.tidy()
     assert await scene.states() == ["waiting"]
 
@@ -374,4 +377,4 @@ async def test_what_is_over_is_forgotten_in_the_end(
 async def _forget_waits(scene: Scene) -> None:
     """As if the time until the next try had passed."""
     async with database.transaction(scene.stage.sql) as connection:
-        await connection.execute(update(tables.reminders).values(next_ms=0))
+        await connection.execute(update(reminders).values(next_ms=0))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from livesale.deployment import Deployment
-from livesale.sales.campaigns import Campaigns, NewCampaign, NewSku
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.service import Campaigns, NewCampaign, NewSku
+from livesale.catalogue.store import Drop
+from livesale.database.engine import transaction
+from livesale.ledger.writer import Writer
+from livesale.resources import Deployment
 from livesale.sales.drops import Drops, NewDrop
-from livesale.sales.errors import DropRefused, InvalidField, PartitionClosed, Unknown
-from livesale.store import catalogue
-from livesale.store.catalogue import Drop
-from livesale.store.database import transaction
-from livesale.workers.writer import Writer
+from livesale.validation.refusals import DropRefused, InvalidField, PartitionClosed, Unknown
 from stock.books import Books
 from stock.errors import OutcomeUnknown
 from stock.model import Attempt, OpenCode

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from livesale.deployment import Deployment
-from livesale.sales.errors import Unknown
-from livesale.sales.orders import Orders
-from livesale.store import catalogue, tables
-from livesale.store.buyers import remember_buyer
-from livesale.store.catalogue import Campaign
-from livesale.store.database import transaction
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.store import Campaign
+from livesale.database.engine import transaction
+from livesale.identity.store import remember_buyer
+from livesale.identity.tables import buyers
+from livesale.ledger import tables
+from livesale.orders.service import Orders
+from livesale.resources import Deployment
+from livesale.validation.refusals import Unknown
 
 
 def order(number: int, buyer_id: str, created_ms: int) -> dict[str, Any]:
@@ -83,7 +85,11 @@ async def test_a_buyer_is_remembered_once(stage: Deployment) -> None:
     await remember_buyer(stage.sql, "wx-1", "wechat", "openid")
     # then
     async with transaction(stage.sql, write=False) as connection:
-        query = select(tables.buyers.c.buyer_id, tables.buyers.c.provider, tables.buyers.c.subject)
+        query = select(
+            buyers.c.buyer_id,
+            buyers.c.provider,
+            buyers.c.subject,
+        )
         assert [tuple(row) for row in await connection.execute(query)] == [
             ("wx-1", "wechat", "openid")
         ]

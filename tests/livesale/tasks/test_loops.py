@@ -14,33 +14,33 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-import livesale.live.channel
-import livesale.live.channels
-import livesale.metrics
-import livesale.server.roles
-import livesale.workers.keeper
-from livesale.app import SERVICES, build_app
-from livesale.clock import Clock
-from livesale.deployment import Deployment
-from livesale.embedded import EmbeddedRedis
-from livesale.live.bag_keeper import BagKeeper
-from livesale.live.channel import Channel
-from livesale.live.channels import Channels
-from livesale.live.director import Director
-from livesale.live.keeper import RoomKeeper
-from livesale.live.presence import Presence
-from livesale.live.visits import Visits
+import livesale.payments.keeper
+import livesale.processes.roles
+import livesale.rooms.channel.channel
+import livesale.rooms.channel.channels
+import livesale.telemetry.metrics
+from livesale.app import PARTS, build_app
+from livesale.deployment.embedded import EmbeddedRedis
+from livesale.deployment.watchman import Watchman
+from livesale.ledger.partition_writer import PartitionWriter
+from livesale.ledger.writer import Writer
+from livesale.payments.keeper import Keeper
+from livesale.processes.roles import _Keepers
+from livesale.processes.supervisor import Child, Supervisor
 from livesale.reminders.sender import ReminderSender
-from livesale.server.roles import _Keepers
-from livesale.server.supervisor import Child, Supervisor
+from livesale.resources import Deployment
+from livesale.rooms.bags.keeper import BagKeeper
+from livesale.rooms.channel.channel import Channel
+from livesale.rooms.channel.channels import Channels
+from livesale.rooms.director import Director
+from livesale.rooms.keeper import RoomKeeper
+from livesale.rooms.numbers.visits import Visits
+from livesale.rooms.people.presence import Presence
 from livesale.tasks import TABLE, errand
-from livesale.watchman import Watchman
-from livesale.workers.keeper import Keeper
-from livesale.workers.partition_writer import PartitionWriter
-from livesale.workers.writer import Writer
+from livesale.tasks.clock import Clock
 from stock.errors import Unreachable
-from tests.livesale.http.api import FAR_MS, Api
-from tests.livesale.http.test_health import readyz
+from tests.livesale.api import FAR_MS, Api
+from tests.livesale.operations.test_health import readyz
 from tests.livesale.stage import open_stage, running
 from tests.livesale.tasks.names import HOUSE, loops
 from tests.servers import Valkey
@@ -51,12 +51,12 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "clock": (Clock, "_follow"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
-    "metrics: loop lag": (livesale.metrics, "_watch_loop"),
+    "metrics: loop lag": (livesale.telemetry.metrics, "_watch_loop"),
     "archive": (Keeper, "_archive"),
     "forget actions": (Keeper, "_forget"),
     "prepays": (Keeper, "_settle_money"),
     "refunds": (Keeper, "_settle_money"),
-    "scripts": (livesale.workers.keeper, "_load"),
+    "scripts": (livesale.payments.keeper, "_load"),
     "sweep": (Keeper, "_sweep"),
     "reminders: send": (ReminderSender, "_keep_sending"),
     "reminders: tidy": (ReminderSender, "_keep_tidy"),
@@ -73,7 +73,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "writer": (PartitionWriter, "run"),
 }
 # These only run others of the list.
-PARTS = {"keeper", "rooms", "reminders"}
+RUNNERS = {"keeper", "rooms", "reminders"}
 COUNTING = "metrics: shortcuts"
 INNER = {"rooms: tell", "rooms: heal"}  # begin only when the loops that begin them work
 
@@ -136,7 +136,7 @@ class Born:
 
 
 def test_no_loop_is_left_out() -> None:
-    assert loops() == BROKEN.keys() | PARTS | {COUNTING}
+    assert loops() == BROKEN.keys() | RUNNERS | {COUNTING}
 
 
 def test_the_run_book_says_of_each_loop_what_its_faults_mean() -> None:
@@ -156,18 +156,18 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
 ) -> None:
     # given the whole service in one process, each of its loops broken
     monkeypatch.setattr(TABLE, "_lines", {})
-    monkeypatch.setattr(livesale.workers.keeper, "ARCHIVE_EVERY_S", 0.05)
-    monkeypatch.setattr(livesale.workers.keeper, "FORGET_EVERY_S", 0.05)
-    monkeypatch.setattr(livesale.live.channels, "CHECK_S", 0.05)
+    monkeypatch.setattr(livesale.payments.keeper, "ARCHIVE_EVERY_S", 0.05)
+    monkeypatch.setattr(livesale.payments.keeper, "FORGET_EVERY_S", 0.05)
+    monkeypatch.setattr(livesale.rooms.channel.channels, "CHECK_S", 0.05)
     monkeypatch.setattr("livesale.reminders.sender.BUSY_FIRST_S", 0.05)
-    monkeypatch.setattr(livesale.server.roles, "make_messenger", lambda _: Quiet())
+    monkeypatch.setattr(livesale.processes.roles, "make_messenger", lambda _: Quiet())
     faults, later = Faults(monkeypatch), Faults(monkeypatch)
     inner = {BROKEN[name] for name in INNER}
     for owner, name in set(BROKEN.values()) - inner:
         faults.break_(owner, name)
     for owner, name in inner:
         later.break_(owner, name)
-    monkeypatch.setattr(livesale.metrics, "SOLD_OUT_SHORTCUTS", Counter(faults))
+    monkeypatch.setattr(livesale.telemetry.metrics, "SOLD_OUT_SHORTCUTS", Counter(faults))
     loader = {"redis__loader_url": redis_server.url}
     async with AsyncExitStack() as parts:
         parts.enter_context(capture_logs())  # two dozen tracebacks
@@ -176,7 +176,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
         )
         api = await parts.enter_async_context(whole_service(stage, tmp_path, monkeypatch))
         parts.callback(faults.mended.set)  # first of all, whatever happens
-        first = loops() - PARTS - INNER
+        first = loops() - RUNNERS - INNER
         errand("test", open_a_room(api), awaited=True)
 
         # then each of them is named, and the service is ready all the same
@@ -194,7 +194,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
         for name in first | INNER:
             line = TABLE.line(name)
             assert (line.failures > 0, line.restarts > 0) == (True, True), name
-        channel = await api.app[SERVICES].channels.open(api.room_id)  # type: ignore[attr-defined]
+        channel = await api.app[PARTS][Channels].open(api.room_id)  # type: ignore[attr-defined]
         assert channel.known
         assert (await readyz(api))[1]["tasks"]["ok"]
 
@@ -217,7 +217,7 @@ async def whole_service(
 
     monkeypatch.setattr(Supervisor, "_wait_until_up", up)
     async with AsyncExitStack() as parts:
-        await parts.enter_async_context(livesale.metrics.serve(stage.settings, "all"))
+        await parts.enter_async_context(livesale.telemetry.metrics.serve(stage.settings, "all"))
         await parts.enter_async_context(Watchman(stage).watching())
         await parts.enter_async_context(running(Writer(stage)))
         await parts.enter_async_context(running(_Keepers(stage, CollectorRegistry())))
@@ -240,4 +240,4 @@ async def open_a_room(api: Api) -> None:
     assert made.status == 201, made.body
     api.room_id = made.body["room_id"]  # type: ignore[attr-defined]
     with suppress(Unreachable):  # its channel cannot be brought up while the loops are broken
-        await api.app[SERVICES].channels.open(api.room_id)  # type: ignore[attr-defined]
+        await api.app[PARTS][Channels].open(api.room_id)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The record of what operators do: a row before each effect."""

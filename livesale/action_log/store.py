@@ -1,0 +1,103 @@
+"""What operators did, and hosts in their rooms. Queries only; every one takes a connection.
+
+A row is written before anything is done (begun). The first transaction of SQL that has an effect
+notes it in the row (applied), and the end is noted once: done, refused, or failed, which may have
+had an effect. Nothing else changes a row, and only age removes one.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct, structs
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.action_log.tables import operator_actions
+
+
+class Outcome(StrEnum):
+    BEGUN = "begun"  # under way, or cut: what came of it is not known
+    APPLIED = "applied"  # SQL has an effect of it; under way, or cut
+    DONE = "done"
+    REFUSED = "refused"  # nothing was changed
+    FAILED = "failed"  # a store or the service failed: something may have been changed
+
+
+class Action(Struct, frozen=True):
+    """`actor` is operator|NAME, buyer|ID for those who run a room, or cli|USER@MACHINE. `asked` is
+    JSON, cut after 4,000 characters. `outcome`: `begun` and `applied` (SQL has an effect) are under
+    way, or were cut; `done`; `refused`, which changed nothing; `failed`, which may have changed
+    something. `code` is the problem's, or the status of the answer."""
+
+    action_id: str
+    at_ms: int
+    actor: str
+    action: str
+    object_id: str
+    asked: str
+    request_id: str
+    outcome: Outcome = Outcome.BEGUN
+    code: str = ""
+    ended_ms: int | None = None
+
+
+_ACTION = select(*[operator_actions.c[name] for name in Action.__struct_fields__])
+
+
+async def begin(connection: AsyncConnection, action: Action) -> None:
+    await connection.execute(insert(operator_actions), structs.asdict(action))
+
+
+async def note_applied(connection: AsyncConnection, action_id: str) -> bool:
+    """Note an effect of an action in the transaction of the effect; say whether it is recorded."""
+    statement = (
+        update(operator_actions)
+        .where(
+            operator_actions.c.action_id == action_id,
+            operator_actions.c.outcome == Outcome.BEGUN,
+        )
+        .values(outcome=Outcome.APPLIED)
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def conclude(
+    connection: AsyncConnection, action_id: str, outcome: Outcome, code: str, ended_ms: int
+) -> None:
+    """Note how it ended; only the first end counts."""
+    await connection.execute(
+        update(operator_actions)
+        .where(
+            operator_actions.c.action_id == action_id,
+            operator_actions.c.outcome.in_((Outcome.BEGUN, Outcome.APPLIED)),
+        )
+        .values(outcome=outcome, code=code, ended_ms=ended_ms)
+    )
+
+
+async def list_actions(
+    connection: AsyncConnection, *, before: str, limit: int, actor: str = "", object_id: str = ""
+) -> list[Action]:
+    """The newest first, those with a smaller id than `before`; of one actor or object if named."""
+    query = _ACTION.order_by(operator_actions.c.action_id.desc()).limit(limit)
+    if before:
+        query = query.where(operator_actions.c.action_id < before)
+    if actor:
+        query = query.where(operator_actions.c.actor == actor)
+    if object_id:
+        query = query.where(operator_actions.c.object_id == object_id)
+    return [Action(*row) for row in await connection.execute(query)]
+
+
+async def forget(connection: AsyncConnection, before_id: str, limit: int) -> int:
+    """Remove up to `limit` of those that are older than an id; how many there were."""
+    old = (
+        select(operator_actions.c.action_id)
+        .where(operator_actions.c.action_id < before_id)
+        .order_by(operator_actions.c.action_id)
+        .limit(limit)
+    )
+    ids = list((await connection.scalars(old)).all())
+    if ids:
+        gone = delete(operator_actions).where(operator_actions.c.action_id.in_(ids))
+        await connection.execute(gone)
+    return len(ids)

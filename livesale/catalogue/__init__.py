@@ -1,0 +1,1 @@
+"""SKUs and campaigns, and what buyers see of them."""

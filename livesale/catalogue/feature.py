@@ -1,0 +1,19 @@
+"""What SKUs and campaigns bring to livesale."""
+
+from livesale.catalogue import admin_routes, routes, tables
+from livesale.catalogue.problems import PROBLEMS
+from livesale.catalogue.service import Campaigns
+from livesale.catalogue.view import Showcase
+from livesale.feature import Feature
+from livesale.tasks.clock import Clock
+
+feature = Feature(
+    name="catalogue",
+    routes=(*routes.ROUTES, *admin_routes.ROUTES),
+    problems=PROBLEMS,
+    parts={
+        Campaigns: lambda parts: Campaigns(parts.deployment),
+        Showcase: lambda parts: Showcase(parts.deployment, parts[Clock].now_ms),
+    },
+    tables=(tables.skus, tables.campaigns),
+)

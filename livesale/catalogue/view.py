@@ -1,0 +1,191 @@
+"""What buyers see: campaigns and drops, what is left, and the state in a buyer's words.
+
+A crowd looks at the same few drops. So each process asks SQL for the catalogue at most once a
+second, and Redis for what is left at most every 200 ms, however many look.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.store import Campaign, Drop
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.ledger.states import DRAFT, OPENING
+from livesale.resources import Deployment
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import Unknown
+from stock.errors import OutcomeUnknown, Unreachable
+from stock.model import DropState, Snapshot
+
+CATALOGUE_S = 1.0
+LIVE_S = 0.2
+MAX_DROPS = 200  # of one campaign, that are shown
+
+
+class ShownState(StrEnum):
+    SCHEDULED = "scheduled"
+    OPEN = "open"
+    SOLD_OUT = "sold_out"  # nothing left now; holds that end come back
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class ShownDrop(Struct, frozen=True):
+    drop_id: str
+    campaign_id: str
+    sku_id: str
+    title: str
+    state: ShownState
+    price_fen: int
+    buyer_limit: int
+    hold_ms: int
+    opens_ms: int
+    closes_ms: int
+    allotted: int
+    remaining: int
+    ticket_required: bool
+    server_ms: int
+
+
+class ShownCampaign(Struct, frozen=True):
+    campaign_id: str
+    title: str
+    opens_ms: int
+    closes_ms: int
+
+
+class CampaignPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    campaigns: list[ShownCampaign]
+    next: str | None
+    server_ms: int
+
+
+class CampaignWithDrops(Struct, frozen=True):
+    campaign_id: str
+    title: str
+    opens_ms: int
+    closes_ms: int
+    drops: list[ShownDrop]
+    server_ms: int
+
+
+class Showcase:
+    """One per process. All raise StoreUnavailable; drops also Unreachable.
+
+    What SQL said last is still shown while SQL is away.
+    """
+
+    def __init__(self, deployment: Deployment, now_ms: Callable[[], int]) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._now_ms = now_ms
+        away = (StoreUnavailable,)
+        self._drops = Fresh(self._load_drop, ttl_s=CATALOGUE_S, stale_on=away)
+        self._campaigns = Fresh(self._load_campaign, ttl_s=CATALOGUE_S, stale_on=away)
+        self._pages = Fresh(self._load_page, ttl_s=CATALOGUE_S, max_found=100, stale_on=away)
+        self._live: Fresh[Snapshot] = Fresh(self._load_live, ttl_s=LIVE_S)
+
+    async def terms(self, drop_id: str) -> Drop | None:
+        """The drop as SQL has it, at most a second old; None when there is none."""
+        return await self._drops.get(drop_id)
+
+    async def drop(self, drop_id: str) -> ShownDrop:
+        """Raises Unknown("drop")."""
+        drop = await self._drops.get(drop_id)
+        if drop is None:
+            raise Unknown("drop")
+        return await self._shown(drop)
+
+    async def campaign(self, campaign_id: str) -> CampaignWithDrops:
+        """Raises Unknown("campaign")."""
+        found = await self._campaigns.get(campaign_id)
+        if found is None:
+            raise Unknown("campaign")
+        campaign, drops = found
+        shown = await asyncio.gather(*map(self._shown, drops))
+        return CampaignWithDrops(
+            campaign.campaign_id,
+            campaign.title,
+            campaign.opens_ms,
+            campaign.closes_ms,
+            shown,
+            self._now_ms(),
+        )
+
+    async def campaigns(self, after: str, limit: int) -> CampaignPage:
+        """Those that are not over, by their opening. `after` is a page's `next`, or empty."""
+        page = await self._pages.get(f"{limit}:{after}") or []
+        last = page[-1] if len(page) == limit else None
+        return CampaignPage(
+            [ShownCampaign(c.campaign_id, c.title, c.opens_ms, c.closes_ms) for c in page],
+            f"{last.opens_ms}.{last.campaign_id}" if last else None,
+            self._now_ms(),
+        )
+
+    async def _shown(self, drop: Drop) -> ShownDrop:
+        snapshot = await self._live.get(drop.drop_id)
+        now_ms = self._now_ms()
+        remaining = drop.allotted if drop.state in (DRAFT, OPENING) else 0
+        if snapshot is not None:
+            remaining = snapshot.available
+        return ShownDrop(
+            drop_id=drop.drop_id,
+            campaign_id=drop.campaign_id,
+            sku_id=drop.sku_id,
+            title=drop.title,
+            state=_shown_state(drop, snapshot, now_ms),
+            price_fen=drop.price_fen,
+            buyer_limit=drop.buyer_limit,
+            hold_ms=drop.hold_ms,
+            opens_ms=drop.opens_ms,
+            closes_ms=drop.closes_ms,
+            allotted=snapshot.terms.allotted if snapshot else drop.allotted,
+            remaining=remaining,
+            ticket_required=drop.ticket_required,
+            server_ms=now_ms,
+        )
+
+    async def _load_drop(self, drop_id: str) -> Drop | None:
+        async with session(self._sql) as connection:
+            return await catalogue.find_drop(connection, drop_id)
+
+    async def _load_campaign(self, campaign_id: str) -> tuple[Campaign, list[Drop]] | None:
+        async with session(self._sql) as connection:
+            campaign = await catalogue.find_campaign(connection, campaign_id)
+            if campaign is None:
+                return None
+            return campaign, await catalogue.drops_of(connection, campaign_id, MAX_DROPS)
+
+    async def _load_page(self, key: str) -> list[Campaign]:
+        limit, _, after = key.partition(":")
+        opens_ms, _, campaign_id = after.partition(".")
+        async with session(self._sql) as connection:
+            return await catalogue.list_campaigns(
+                connection,
+                closing_after_ms=self._now_ms(),
+                after=(int(opens_ms or -1), campaign_id),
+                limit=int(limit),
+            )
+
+    async def _load_live(self, drop_id: str) -> Snapshot | None:
+        try:
+            return await self._engine.snapshot(drop_id)
+        except OutcomeUnknown as fault:
+            raise Unreachable(str(fault)) from fault  # a look changes nothing, whatever happened
+
+
+def _shown_state(drop: Drop, snapshot: Snapshot | None, now_ms: int) -> ShownState:
+    state = snapshot.state if snapshot else drop.state
+    if state == DropState.CLOSED or now_ms >= drop.closes_ms:
+        return ShownState.CLOSED
+    if now_ms < drop.opens_ms or state in (DRAFT, OPENING):
+        return ShownState.SCHEDULED
+    if snapshot is None or state == DropState.PAUSED:
+        return ShownState.PAUSED  # open by SQL, unknown to Redis: closed until it is recovered
+    return ShownState.OPEN if snapshot.available else ShownState.SOLD_OUT

@@ -1,0 +1,1 @@
+"""Alembic migrations; `livesale.database.schema` runs them, `livesale migrate` is the command."""

@@ -1,0 +1,13 @@
+"""What Alembic runs: always on the connection that `livesale.database.schema` hands over."""
+
+from alembic import context
+
+from livesale.database.migrations.steps import take
+from livesale.database.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+)
+with context.begin_transaction(), take(context.get_context()):
+    context.run_migrations()

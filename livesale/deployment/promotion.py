@@ -1,0 +1,102 @@
+"""A replica that became the primary: its books must be SQL's, and its epoch a new one.
+
+The new epoch in SQL fences the writer of the old primary, which may live on behind a broken link
+with a log that nobody will ever have. Redis gets it first: until SQL follows nothing can be sold.
+Whichever process dies in between, the next one that looks finishes it.
+
+Where the books differ, a word takes the place of the epoch in Redis. So the partition stays closed
+for every process and at every later look, until it has been recovered.
+
+Only drops that are not sealed are compared: the others have left Redis. A replica may have missed
+that of the last ones, so those that were sealed a short time ago are unsealed, and the keeper takes
+them out of the new primary and seals them again.
+"""
+
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from sqlalchemy import update
+
+from livesale.database.engine import now_ms, snapshot, transaction
+from livesale.deployment.partitions import Look, differs, look_at
+from livesale.ledger.seals import unseal_recent
+from livesale.ledger.tables import log_offsets
+from stock.errors import Unreachable
+from stock.gateway import RedisEngine
+from stock.restorer import Restorer
+
+if TYPE_CHECKING:
+    from livesale.resources import Deployment
+
+ATTEMPTS = 10
+RECENT_MS = 3_600_000  # no replica in sync is further behind its primary
+
+_log = structlog.get_logger(__name__)
+
+
+class Promotion:
+    """Settles partitions on another primary than the one this process knew."""
+
+    def __init__(self, deployment: "Deployment", redis: Redis) -> None:
+        engine = RedisEngine(redis, deployment.keyspace, deployment.engine.epochs)
+        self._deployment = replace(deployment, redis=redis, engine=engine)
+        self._restorer = Restorer(redis, deployment.keyspace)
+
+    async def settle(self, look: Look, known: int) -> Look:
+        """Raise the epoch of a partition whose books agree; close one whose books do not.
+
+        `known` is the epoch that the partition had in this process: where it is another by now,
+        another process has been here. Raises what the drivers raise, and where nobody can say
+        whether books agree: LogTooNew while the log behind SQL has what this version does not
+        know, Unreachable while it is trimmed faster than it is read.
+        """
+        begun = look.held == look.epoch + 1  # raised in Redis, and not yet in SQL
+        if not begun and (look.refusal is not None or look.epoch != known):
+            return look
+        difference = await self._difference(look.partition)
+        if difference:
+            _log.critical("books differ", partition=look.partition, difference=difference)
+            word = differs(look.held)
+            await self._restorer.raise_epoch(look.partition, look.held, word)
+            return await self._look(look.partition)
+        raised = begun or await self._restorer.raise_epoch(
+            look.partition, look.epoch, look.epoch + 1
+        )
+        if not raised:  # another process was faster
+            look = await self._look(look.partition)
+            if look.held != look.epoch + 1:
+                return look
+        row = log_offsets.c
+        async with transaction(self._deployment.sql) as connection:
+            await connection.execute(
+                update(log_offsets)
+                .where(row.partition == look.partition, row.epoch == look.epoch)
+                .values(epoch=look.epoch + 1)
+            )
+            await unseal_recent(connection, look.partition, now_ms() - RECENT_MS)
+        return await self._look(look.partition)
+
+    async def _look(self, partition: int) -> Look:
+        parts = self._deployment
+        return await look_at(parts.redis, parts.sql, parts.keyspace, partition)
+
+    async def _difference(self, partition: int) -> str:
+        """How the books in Redis are not those of SQL with the log behind it, or nothing."""
+        # Imported late: the audit knows deployments, and a deployment is being put together here.
+        from livesale.ledger.books import check_balance, check_sides
+        from livesale.ledger.instant import take_instant
+        from livesale.ledger.unread import LogTrimmed
+
+        for _ in range(ATTEMPTS):
+            async with snapshot(self._deployment.sql) as connection:
+                try:
+                    instant = await take_instant(
+                        self._deployment, self._deployment.redis, connection, partition
+                    )
+                except LogTrimmed:
+                    continue
+            broken = [c.detail for c in (check_balance(instant), check_sides(instant)) if not c.ok]
+            return "; ".join(broken)
+        raise Unreachable(f"the log of p{partition:02d} is trimmed faster than it can be read")

@@ -1,0 +1,1 @@
+"""Draws that anybody can check: a commitment before, the seed after."""

@@ -1,0 +1,79 @@
+"""The one door: what a feature is made of. `livesale.app` goes through the list of them.
+
+A feature is a folder with a `feature.py` that says what it brings. All else is derived: routes and
+the documents of the API, the events and frames of rooms, the keeper's jobs, the parts of a worker.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Table
+
+from livesale.parts import Makers
+from livesale.resources import Deployment
+from livesale.web.problems import ProblemKind
+from livesale.web.routes import Route
+
+T = TypeVar("T")
+
+
+class Runs(Protocol):
+    """A part with a beginning and an end."""
+
+    def running(self) -> AbstractAsyncContextManager[None]: ...
+
+
+class Job(Protocol):
+    """What the keeper does for a feature, in time."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun."""
+        ...
+
+
+# None: the settings switch the job off.
+MakeJob = Callable[[Deployment, CollectorRegistry], Job | None]
+
+
+class Feature(Struct, frozen=True, kw_only=True):
+    """What one folder of livesale brings.
+
+    `parts`: its use cases, each with how it is made. `running`: those of them that an API worker
+    keeps running. `tables`: what it writes in SQL. `events`: what rooms are told; `frames`: what
+    viewers may send, each with its handler. `jobs`: what the keeper does, by the name of its task.
+    `metrics`: what its jobs count, as classes that take a registry.
+    `lane`: a route that is so hot that connections answer it by themselves, and how.
+    """
+
+    name: str
+    routes: Sequence[Route] = ()
+    problems: Mapping[str, ProblemKind] = {}
+    parts: Makers = {}
+    running: Sequence[type[Any]] = ()
+    tables: Sequence[Table] = ()
+    events: Sequence[type[Struct]] = ()
+    frames: Mapping[type[Any], Callable[..., Any]] = {}
+    jobs: Mapping[str, MakeJob] = {}
+    metrics: Sequence[Callable[[CollectorRegistry], Any]] = ()
+    lane: tuple[Route, Callable[[Any, Iterable[bytes]], Any]] | None = None
+
+
+def routes_of(features: Iterable[Feature]) -> list[Route]:
+    return [route for feature in features for route in feature.routes]
+
+
+def events_of(features: Iterable[Feature]) -> list[type[Any]]:
+    return [event for feature in features for event in feature.events]
+
+
+def frames_of(features: Iterable[Feature]) -> dict[type[Any], Callable[..., Any]]:
+    return {kind: handle for feature in features for kind, handle in feature.frames.items()}
+
+
+def jobs_of(features: Iterable[Feature]) -> Iterator[tuple[str, MakeJob]]:
+    for feature in features:
+        yield from feature.jobs.items()

@@ -1,0 +1,22 @@
+"""What logins bring to livesale."""
+
+from livesale.feature import Feature
+from livesale.identity import routes, tables
+from livesale.identity.logins import Logins
+from livesale.identity.problems import PROBLEMS
+from livesale.identity.sessions import Sessions
+from livesale.tokens.signing import TokenSigner
+
+feature = Feature(
+    name="identity",
+    routes=routes.ROUTES,
+    problems=PROBLEMS,
+    parts={
+        Logins: lambda parts: Logins(parts.deployment.settings),
+        Sessions: lambda parts: Sessions(
+            parts.deployment.sql, parts[TokenSigner], parts[Logins].providers
+        ),
+    },
+    running=(Logins,),
+    tables=(tables.buyers,),
+)

@@ -1,0 +1,100 @@
+"""Whether Redis bears out an entry of the log: asked when its books do not fit SQL's."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from stock.entries import (
+    STATE_CHANGES,
+    Adjusted,
+    Confirmed,
+    Ended,
+    LogEntry,
+    Opened,
+    Reserved,
+    Row,
+)
+from stock.keyspace import DropKeys, Keyspace
+from stock.model import DropTerms, HoldState
+from stock.records import unpack_reservation
+
+
+async def find_doubt(redis: "Redis", keyspace: Keyspace, entry: LogEntry) -> str:
+    """What of `entry` does not stand in Redis, or nothing.
+
+    A copy of a true entry is borne out as well: SQL must refuse its rows. Of a pause and the like
+    nothing is known but the state it led to; it is in doubt when the drop has another by now.
+    Raises redis.exceptions.RedisError.
+    """
+    keys = keyspace.of_drop(entry.drop_id)
+    after = STATE_CHANGES.get(entry.kind)
+    if after is not None and not entry.rows:
+        state = await _field(redis, keys, "state")
+        return "" if state == after else f"the drop is {state} in Redis"
+    claims = [row for row in entry.rows if isinstance(row, Reserved | Ended | Confirmed)]
+    doubts = await _doubts_about_claims(redis, keys, claims) if claims else []
+    for row in entry.rows:
+        doubts += await _doubts_about_drop(redis, keys, row)
+    return doubts[0] if doubts else ""
+
+
+async def _doubts_about_claims(
+    redis: "Redis", keys: DropKeys, rows: Sequence[Reserved | Ended | Confirmed]
+) -> list[str]:
+    packed = await redis.hmget(keys.reservations, [row.rid for row in rows])
+    return [
+        f"{row.rid} is {_shown(text)} in Redis, which the entry does not lead to"
+        for row, text in zip(rows, packed, strict=True)
+        if not _agrees(row, str(text or ""))
+    ]
+
+
+async def _doubts_about_drop(redis: "Redis", keys: DropKeys, row: Row) -> list[str]:
+    match row:
+        case Adjusted(adjust_id=adjust_id, delta=delta):
+            found = await _field(redis, keys, f"adjust:{adjust_id}")
+            if found != str(delta):
+                return [f"the adjustment {adjust_id} of {delta} is {found} in Redis"]
+        case Opened(terms=terms):
+            found = await _field(redis, keys, "opened_as")
+            if found != _terms_text(terms):
+                return [f"the drop was opened with the terms {found} in Redis"]
+    return []
+
+
+async def _field(redis: "Redis", keys: DropKeys, name: str) -> str:
+    return _shown(await redis.hget(keys.drop, name))
+
+
+def _shown(found: object) -> str:
+    return "not there" if found is None else str(found)
+
+
+def _terms_text(terms: DropTerms) -> str:
+    """The terms as lua/stock/open_drop.lua notes them."""
+    numbers = [
+        terms.opens_ms,
+        terms.closes_ms,
+        terms.hold_ms,
+        terms.buyer_limit,
+        terms.price_fen,
+        terms.allotted,
+        terms.expired_limit,
+    ]
+    return "|".join(map(str, [*numbers, 1] if terms.ticket_required else numbers))
+
+
+def _agrees(row: Reserved | Ended | Confirmed, text: str) -> bool:
+    try:
+        record = unpack_reservation(row.rid, text)
+    except (ValueError, KeyError):
+        return False  # it is not there, or hands have changed it
+    if (row.buyer_id, row.quantity) != (record.buyer_id, record.quantity):
+        return False
+    match row:
+        case Reserved():
+            return (row.price_fen, row.expires_ms) == (record.price_fen, record.expires_ms)
+        case Ended():
+            return record.state is not HoldState.HELD
+        case Confirmed():
+            return row.payment_id == record.paid_by or row.payment_id in record.refunds

@@ -1,0 +1,181 @@
+"""SQL and Redis at comparable instants: SQL ⊕ the log behind its offset is Redis (I3).
+
+The SQL snapshot is opened first and kept open; its offset says which entries are missing from it.
+Each drop is then read from Redis in one atomic step that also says where the log was. The entries
+between the two are the exact difference, however much is sold meanwhile.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from redis.asyncio import Redis
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.ranges import Some
+from livesale.ledger.rows import Position
+from livesale.ledger.states import DRAFT
+from livesale.ledger.tables import books, drops, log_offsets
+from livesale.ledger.unread import read_tail
+from livesale.resources import Deployment
+from stock.books import Books
+from stock.entries import (
+    ENDED_AS,
+    Confirmed,
+    Ended,
+    LogEntry,
+    Reserved,
+    drop_state_after,
+    movements,
+)
+from stock.errors import BooksBroken
+from stock.ids import id_key
+from stock.model import ConfirmCode, DropState, HoldState, Reservation, Snapshot
+
+_OPENED = {DropState.OPEN, DropState.PAUSED}
+
+
+class DropView(Struct):
+    """One drop from both sides. `moved` is what the log behind SQL adds up to the snapshot."""
+
+    drop_id: str
+    partition: int | None  # None, as the empty state, for books without a drop
+    sql_state: str
+    sql_books: Books | None
+    snapshot: Snapshot | None
+    moved: Books = Books()
+    state_after: str = ""  # of the last change of state in the log behind SQL
+    reserved: int = 0  # reservations in the log behind SQL
+    fault: str = ""  # why the snapshot could not be taken: the books in Redis are broken
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether Redis must know this drop: only a finished one may have been archived."""
+        if DropState.CLOSED in (self.sql_state, self.state_after):
+            return bool(self.sql_books and self.sql_books.held)
+        return self.sql_state in _OPENED or self.state_after in _OPENED
+
+
+class Behind(Struct):
+    """What the log behind SQL says of single reservations, by rid."""
+
+    reserved: dict[str, Reservation] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entry: LogEntry) -> None:
+        for row in entry.rows:
+            match row:
+                case Reserved():
+                    self.reserved[row.rid] = row.reservation()
+                    self.states[row.rid] = HoldState.HELD
+                case Ended():
+                    self.states[row.rid] = ENDED_AS[entry.kind]
+                case Confirmed(code=ConfirmCode.SOLD | ConfirmCode.LATE_SOLD):
+                    self.states[row.rid] = HoldState.SOLD
+
+
+class Instant(Struct):
+    """`full` when it has every drop that was ever opened, else those that are not sealed."""
+
+    positions: dict[int, Position]
+    drops: dict[str, DropView]
+    full: bool
+    behind: Behind = field(default_factory=Behind)
+
+    @property
+    def some(self) -> Some:
+        """Whose rows a check looks at: None for every row there is."""
+        return None if self.full else list(self.drops)
+
+    @property
+    def besides(self) -> str:
+        """What a check says of the drops that it did not look at."""
+        return "" if self.full else "; sealed drops by their seals"
+
+
+async def take_instant(
+    deployment: Deployment,
+    reader: "Redis",
+    connection: AsyncConnection,
+    partition: int | None = None,
+    *,
+    full: bool = False,
+) -> Instant:
+    """Look once at the drops that are not sealed, of all partitions or of one; `full` at all drops.
+
+    `connection` is a snapshot that has not read anything yet.
+
+    Raises LogTrimmed when the log behind SQL went away under it: take another snapshot. Raises
+    LogTooNew when there is something in it that this version does not know.
+    """
+    row = log_offsets.c
+    found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
+    positions = {number: Position(*rest) for number, *rest in found if partition in (None, number)}
+    instant = Instant(positions, await _sql_drops(connection, partition, full), full)
+    for view in instant.drops.values():
+        try:
+            view.snapshot = await deployment.engine.snapshot(view.drop_id)
+        except BooksBroken as broken:
+            view.fault = str(broken)
+    for number, position in positions.items():
+        if number < deployment.keyspace.partitions:
+            await _add_tail(deployment, reader, instant, number, position)
+    return instant
+
+
+async def _sql_drops(
+    connection: AsyncConnection, partition: int | None, full: bool
+) -> dict[str, DropView]:
+    counters = [books.c[name] for name in Books.__struct_fields__]
+    columns = (drops.c.partition, drops.c.state, *counters)
+    join = books.c.drop_id == drops.c.drop_id
+    opened = (
+        select(drops.c.drop_id, *columns)
+        .select_from(drops.outerjoin(books, join))
+        .where(drops.c.state != DRAFT)
+    )
+    queries = [opened]
+    if not full:
+        # Each of the two conditions is an index: sealed drops are not even passed by.
+        unsealed = select(books.c.drop_id, *columns).select_from(books.outerjoin(drops, join))
+        queries = [
+            opened.where(drops.c.archived_ms.is_(None)),
+            unsealed.where(books.c.sealed_ms.is_(None)),
+        ]
+    if partition is not None:
+        queries = [query.where(drops.c.partition == partition) for query in queries]
+    return {
+        drop_id: DropView(drop_id, number, state or "", _books(counts), None)
+        for query in queries
+        for drop_id, number, state, *counts in await connection.execute(query)
+    }
+
+
+def _books(counts: Sequence[Any]) -> Books | None:
+    return None if counts[0] is None else Books(*(int(count) for count in counts))
+
+
+async def _add_tail(
+    deployment: Deployment, reader: "Redis", instant: Instant, partition: int, position: Position
+) -> None:
+    views = [view for view in instant.drops.values() if view.partition == partition]
+    ends = [view.snapshot.log_id for view in views if view.snapshot]
+    until = max([position.offset, *ends], key=id_key)
+    key = deployment.keyspace.log(partition)
+    async for entry in read_tail(reader, key, position.offset, until):
+        instant.behind.add(entry)
+        view = instant.drops.get(entry.drop_id)
+        if view is None or view.snapshot is None:
+            continue
+        if id_key(entry.id) <= id_key(view.snapshot.log_id):
+            _add_entry(view, entry)
+
+
+def _add_entry(view: DropView, entry: LogEntry) -> None:
+    for movement in movements(entry):
+        view.moved = view.moved.plus(movement)
+    state = drop_state_after(entry)
+    if state is not None:
+        view.state_after = state.value
+    view.reserved += sum(isinstance(row, Reserved) for row in entry.rows)

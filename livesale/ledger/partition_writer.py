@@ -1,0 +1,267 @@
+"""Moves one partition's log into SQL: every entry exactly once, in order, or put aside.
+
+There is no acknowledgement to lose: rows and offset are one transaction, and where it stands is
+read from SQL again after every fault. A second writer finds the offset moved under the row lock,
+drops what it has read and stands by.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from sqlalchemy.exc import SQLAlchemyError
+
+from livesale.ledger.committer import Committer
+from livesale.ledger.log_gap import find_gap
+from livesale.ledger.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
+from livesale.ledger.rows import Position
+from livesale.ledger.tail import Item, Tail, connect_reader, read_item
+from livesale.resources import Deployment
+from livesale.tasks import Backoff, Works, wait_for
+from livesale.telemetry.workers import WriterMetrics
+from stock.barrier import Barrier
+from stock.errors import LogTooNew, OutcomeUnknown
+from stock.ids import id_key
+from stock.log import LogInfo, LogReader
+from stock.scripts import load
+
+CLOSED_S = 0.25  # before the first look at a partition that must not be written
+MEASURE_S = 0.25  # between two looks at the log while entries come
+
+_RECOVER = "nothing is written here until it is recovered"
+_HALTED = {
+    PartitionState.FENCED: _RECOVER,
+    PartitionState.REDIS_OLDER: _RECOVER,
+    PartitionState.LOG_TOO_NEW: "nothing is written here until a newer writer comes",
+}
+
+_logger = structlog.get_logger(__name__)
+
+
+class PartitionWriter:
+    def __init__(self, partition: int, deployment: Deployment, metrics: WriterMetrics) -> None:
+        self.partition = partition
+        self.state = PartitionState.STARTING
+        self.lag_entries = 0
+        self.last_error = ""
+        self._deployment = deployment
+        self._settings = deployment.settings.writer
+        self._metrics = metrics
+        key = deployment.keyspace.log(partition)
+        timeout_s = deployment.settings.redis.timeout_ms / 1000
+        self._servers: set[str] = set()  # that were reached since the log was compared with SQL
+        self._reader = connect_reader(deployment.redis_url, timeout_s, greet=self._servers.add)
+        self._log = LogReader(self._reader, key)
+        self._works: Works = lambda: None
+        self._measured_s = 0.0
+        self._trimmed_s = time.monotonic()
+        redis = deployment.settings.redis
+        self._barrier = (
+            Barrier(load("stock/barrier"), redis.replicas, redis.wait_ms)
+            if redis.durability == "replicated"
+            else None
+        )
+        self._committer = Committer(partition, deployment, self._reader, metrics)
+
+    async def run(self, stop: asyncio.Event, works: Works) -> None:
+        """Write until `stop` or a fault. While this partition must not be written it is only looked
+        at."""
+        self._works = works
+        closed = Backoff(first_s=CLOSED_S)
+        try:
+            while not stop.is_set():
+                try:
+                    await self._write(stop)
+                    closed.reset()
+                except Halted as halt:
+                    self._halt(halt)
+                    await closed.wait(stop)
+        finally:
+            await self._reader.aclose()
+            if stop.is_set():
+                self._enter(PartitionState.STOPPED)
+
+    async def _write(self, stop: asyncio.Event) -> None:
+        """Raises Halted."""
+        try:
+            await self._follow(stop)
+        except Overtaken:
+            await self._stand_by(stop)
+
+    def _halt(self, halt: Halted) -> None:
+        if (self.state, self.last_error) != (halt.state, str(halt)):
+            _logger.critical(
+                _HALTED[halt.state],
+                partition=self.partition,
+                state=halt.state.value,
+                reason=str(halt),
+            )
+        self._enter(halt.state, str(halt))
+
+    @property
+    def status(self) -> PartitionStatus:
+        return PartitionStatus(self.partition, self.state, self.lag_entries, self.last_error)
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        """Write until `stop`. Raises Halted or Overtaken, and any fault after it was noted."""
+        tail: Tail | None = None
+        try:
+            position = self._committer.position = await self._resume()
+            tail = Tail(self._log, position.offset, self._settings.max_rows)
+            self._enter(PartitionState.WRITING)
+            while not stop.is_set():
+                try:
+                    batch = await tail.batch(stop)
+                except LogTooNew as end:
+                    raise Halted(PartitionState.LOG_TOO_NEW, str(end)) from None
+                if len(self._servers) > 1:
+                    raise RedisConnectionError("another Redis answers than the one compared")
+                if batch:
+                    await self._confirm(batch[-1])
+                    tail.read_ahead()
+                    await self._committer.commit(batch)
+                    # Exact at the next look; until then new entries are not counted.
+                    self._set_lag(self.lag_entries - len(batch))
+                self._works()
+                await self._measure(idle=not batch)
+        except (Halted, Overtaken):
+            raise
+        # Whatever it was, the offset in SQL says where to go on: it is tried again.
+        except Exception as fault:
+            self._report(fault)
+            raise
+        finally:
+            if tail is not None:
+                await tail.close()
+
+    async def _resume(self) -> Position:
+        """Where SQL stands, if the log goes on from there with what we know. Raises Halted."""
+        self._servers.clear()
+        await self._reader.connection_pool.disconnect()
+        position = await self._committer.read_position()
+        gap = await find_gap(self._reader, self._log, position)
+        if gap and await self._committer.read_position() == position:
+            raise Halted(PartitionState.REDIS_OLDER, gap)
+        self._metrics.sql_up.set(1)
+        try:
+            for raw in await self._log.between(position.offset, "+", 1):
+                read_item(*raw)
+        except LogTooNew as end:
+            self._note_lag(await self._log.info(), position)
+            raise Halted(PartitionState.LOG_TOO_NEW, str(end)) from None
+        return position
+
+    async def _confirm(self, last: Item) -> None:
+        """See that enough replicas have the batch, where the settings ask for replicas.
+
+        What is in SQL must never be missing from the primary of tomorrow. The last entry is looked
+        for on the very connection that asks: the one it was read by may have been to another
+        primary. Raises RedisError.
+        """
+        if self._barrier is None:
+            return
+        found, *replies = await self._ask_replicas(self._barrier, last)
+        if isinstance(replies[0], NoScriptError):
+            found, *replies = await self._ask_replicas(self._barrier, last, by_source=True)
+        if isinstance(found, ResponseError):
+            raise found
+        if not found or dict(found[0][1]) != dict(last.fields):
+            raise RedisConnectionError(f"{last.id} is not in the log of this primary")
+        try:
+            self._barrier.check(*replies)
+        except OutcomeUnknown as fault:
+            raise RedisConnectionError(str(fault)) from fault
+
+    async def _ask_replicas(
+        self, barrier: Barrier, last: Item, *, by_source: bool = False
+    ) -> list[Any]:
+        key = self._deployment.keyspace.barrier(self.partition)
+        async with self._reader.pipeline(transaction=False) as together:
+            together.xrange(self._log.key, last.id, last.id)
+            for command in barrier.commands(key, by_source=by_source):
+                together.execute_command(*command)
+            return list(await together.execute(raise_on_error=False))
+
+    async def _measure(self, *, idle: bool) -> None:
+        """Trim behind the offset and say how far behind we are. Raises Halted."""
+        now_s = time.monotonic()
+        if not idle and now_s - self._measured_s < MEASURE_S:
+            return
+        self._measured_s = now_s
+        position, info = self._committer.position, await self._log.info()
+        if id_key(info.last_id) < id_key(position.offset):
+            raise Halted(
+                PartitionState.REDIS_OLDER,
+                f"the log ends at {info.last_id}, SQL holds it up to {position.offset}",
+            )
+        self._note_lag(info, position)
+        if now_s - self._trimmed_s >= self._settings.trim_every_ms / 1000:
+            self._trimmed_s = now_s
+            await self._log.trim(position.offset)
+
+    async def _stand_by(self, stop: asyncio.Event) -> None:
+        """Wait while another writer moves the offset. Raises Halted.
+
+        It is taken for gone when entries have been waiting from one look to the next and the
+        offset has not moved.
+        """
+        self._enter(PartitionState.STANDBY)
+        _logger.info("another writer has this partition, standing by", partition=self.partition)
+        waiting_at: str | None = None
+        while not await wait_for(stop, self._settings.standby_ms / 1000):
+            try:
+                position = await self._committer.read_position()
+                info = await self._log.info()
+            except Halted:
+                raise
+            # As in `_follow`: whatever keeps us from looking, we look again.
+            except Exception as fault:
+                self._report(fault)
+                waiting_at = None
+                continue
+            self._works()
+            self._note_lag(info, position)
+            waiting = id_key(info.last_id) > id_key(position.offset)
+            if waiting and waiting_at == position.offset:
+                _logger.info(
+                    "taking over from a writer that stands still", partition=self.partition
+                )
+                return
+            waiting_at = position.offset if waiting else None
+
+    def _note_lag(self, info: LogInfo, position: Position) -> None:
+        self._set_lag(info.entries_added - position.entries)
+
+    def _set_lag(self, entries: int) -> None:
+        self.lag_entries = max(0, entries)
+        self._metrics.lag.labels(self.partition).set(self.lag_entries)
+
+    def _report(self, fault: Exception) -> None:
+        if isinstance(fault, RedisError):
+            of = "redis"
+        elif isinstance(fault, SQLAlchemyError | OSError | TimeoutError):
+            of = "sql"
+            self._metrics.sql_up.set(0)
+        else:
+            of = "writer"
+        self._metrics.faults.labels(of).inc()
+        reason = f"{type(fault).__name__}: {getattr(fault, 'orig', None) or fault}"
+        if self.state is not PartitionState.STANDBY:
+            self._enter(PartitionState.BACKING_OFF)
+        self.last_error = reason
+        _logger.warning(
+            "the writer backs off",
+            partition=self.partition,
+            of=of,
+            reason=reason,
+            exc_info=fault if of == "writer" else None,
+        )
+
+    def _enter(self, state: PartitionState, error: str = "") -> None:
+        self.state = state
+        self.last_error = error
+        for each in PartitionState:
+            self._metrics.state.labels(self.partition, each.value).set(each is state)

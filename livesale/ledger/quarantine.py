@@ -1,0 +1,124 @@
+"""The entries of the log that were put aside, and what became of each.
+
+A row leaves `aside` once: by a conditional UPDATE whose row count is checked, in the transaction
+that has the effect.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.ledger.rows import insert_rows
+from livesale.ledger.tables import quarantine
+
+MAX_REASON = 500
+MAX_PAYLOAD = 8_000_000  # characters; below the 16 MiB that a packet and MEDIUMTEXT may have
+MAX_NOTE = 200
+FITTED_IN = "sold on a Redis that was older than SQL: fitted in by recovery"
+
+
+class QuarantineState(StrEnum):
+    ASIDE = "aside"
+    REPLAYED = "replayed"  # its effects are in SQL, once
+    DISMISSED = "dismissed"  # an operator has decided that it has none
+    FITTED = "fitted"  # recovery has done again what of it fitted
+
+
+class Aside(Struct, frozen=True):
+    """An entry in quarantine. `payload` is JSON, or a part of it where it was too long."""
+
+    partition: int
+    log_id: str
+    state: QuarantineState
+    reason: str
+    note: str
+    created_ms: int
+    changed_ms: int
+    payload: str
+
+
+async def insert(
+    connection: AsyncConnection,
+    partition: int,
+    entries: Sequence[tuple[str, str, str]],
+    at_ms: int,
+    state: QuarantineState = QuarantineState.ASIDE,
+) -> None:
+    """Put entries aside, each with its id, the reason and its payload."""
+    rows = [
+        {
+            "partition": partition,
+            "log_id": log_id,
+            "reason": reason[:MAX_REASON],
+            "payload": payload[:MAX_PAYLOAD],
+            "created_ms": at_ms,
+            "state": state.value,
+        }
+        for log_id, reason, payload in entries
+    ]
+    await insert_rows(connection, quarantine, rows)
+
+
+async def find(connection: AsyncConnection, partition: int, log_id: str) -> Aside | None:
+    """One entry."""
+    row = quarantine.c
+    query = _QUERY.where(row.partition == partition, row.log_id == log_id)
+    found = (await connection.execute(query)).first()
+    return _aside(found) if found else None
+
+
+async def page(
+    connection: AsyncConnection,
+    after: tuple[int, str] = (-1, ""),
+    *,
+    count: int,
+    states: Sequence[QuarantineState] = (QuarantineState.ASIDE,),
+) -> list[Aside]:
+    """Entries in the order of (partition, log_id as text), behind one of them."""
+    row = quarantine.c
+    behind = or_(row.partition > after[0], and_(row.partition == after[0], row.log_id > after[1]))
+    query = _QUERY.where(behind, row.state.in_([state.value for state in states]))
+    query = query.order_by(row.partition, row.log_id).limit(count)
+    return [_aside(found) for found in await connection.execute(query)]
+
+
+async def settle(
+    connection: AsyncConnection,
+    partition: int,
+    log_id: str,
+    state: QuarantineState,
+    at_ms: int,
+    note: str = "",
+) -> bool:
+    """Take an entry out of `aside`; whether it was there."""
+    row = quarantine.c
+    done = await connection.execute(
+        update(quarantine)
+        .where(
+            row.partition == partition,
+            row.log_id == log_id,
+            row.state == QuarantineState.ASIDE.value,
+        )
+        .values(state=state.value, changed_ms=at_ms, note=note[:MAX_NOTE])
+    )
+    return done.rowcount == 1
+
+
+def _aside(found: Sequence[object]) -> Aside:
+    partition, log_id, state, *rest = found
+    return Aside(partition, log_id, QuarantineState(state), *rest)  # type: ignore[arg-type]
+
+
+_QUERY = select(
+    quarantine.c.partition,
+    quarantine.c.log_id,
+    quarantine.c.state,
+    quarantine.c.reason,
+    quarantine.c.note,
+    quarantine.c.created_ms,
+    quarantine.c.changed_ms,
+    quarantine.c.payload,
+)

@@ -1,0 +1,229 @@
+"""Refunds: money on its way back, each under a number of its own.
+
+Its states are in livesale.ledger.refund_states. Every change says what must stand before.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.ledger.refund_states import (
+    AFTER,
+    DUE,
+    FAILED,
+    SENT,
+    UNDER_WAY,
+    WAITING,
+    WATCHED,
+    is_doubted,
+)
+from livesale.ledger.seals import unseal_drop_of
+from livesale.ledger.tables import payments, refunds
+
+TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
+    "too_late",
+    "paid_twice",
+    "unknown_order",
+    "operator",
+)
+STRAY = "stray"  # the result of a payment for an order that nobody knows
+SALES = ("sold", "late_sold")
+MAX_ERROR = 300
+
+
+class Refund(Struct, frozen=True):
+    refund_no: str
+    payment_id: str
+    order_id: str
+    amount_fen: int
+    state: str
+    reason: str
+    note: str  # an operator's words
+    gateway_no: str
+    tries: int
+    next_ms: int
+    last_error: str
+    created_ms: int
+    updated_ms: int
+
+
+class Paid(Struct, frozen=True):
+    """A payment as the ledger of payments has it."""
+
+    payment_id: str
+    order_id: str
+    amount_fen: int
+    result: str
+
+
+class Waiting(Struct, frozen=True):
+    """What the gateway has not taken on yet: how many, and since when the oldest is due."""
+
+    count: int
+    oldest_ms: int
+
+
+_REFUND = select(*[refunds.c[name] for name in Refund.__struct_fields__])
+_PAID = select(*[payments.c[name] for name in Paid.__struct_fields__])
+
+
+async def find_refund(connection: AsyncConnection, refund_no: str) -> Refund | None:
+    row = (await connection.execute(_REFUND.where(refunds.c.refund_no == refund_no))).first()
+    return Refund(*row) if row else None
+
+
+async def refunds_of(connection: AsyncConnection, order_ids: Sequence[str]) -> list[Refund]:
+    """All refunds of some orders, the oldest first."""
+    query = _REFUND.where(refunds.c.order_id.in_(order_ids)).order_by(
+        refunds.c.created_ms, refunds.c.refund_no
+    )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def list_refunds(
+    connection: AsyncConnection, state: str | None, *, before: tuple[int, str] | None, limit: int
+) -> list[Refund]:
+    """The newest first, older than the key (created_ms, refund_no)."""
+    query = _REFUND.order_by(refunds.c.created_ms.desc(), refunds.c.refund_no.desc()).limit(limit)
+    if state is not None:
+        query = query.where(refunds.c.state == state)
+    if before is not None:
+        created_ms, refund_no = before
+        query = query.where(
+            or_(
+                refunds.c.created_ms < created_ms,
+                and_(refunds.c.created_ms == created_ms, refunds.c.refund_no < refund_no),
+            )
+        )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def due_refunds(connection: AsyncConnection, now_ms: int, limit: int) -> list[Refund]:
+    """Those whose next step is due, the longest waiting first; failed ones are asked for too."""
+    query = (
+        _REFUND.where(refunds.c.state.in_(WATCHED), refunds.c.next_ms <= now_ms)
+        .order_by(refunds.c.next_ms, refunds.c.refund_no)
+        .limit(limit)
+    )
+    return [Refund(*row) for row in await connection.execute(query)]
+
+
+async def claim_refund(
+    connection: AsyncConnection, found: Refund, next_ms: int, at_ms: int
+) -> bool:
+    """Take its next step on; False when another keeper did so first."""
+    done = await connection.execute(
+        update(refunds)
+        .where(
+            refunds.c.refund_no == found.refund_no,
+            refunds.c.state == found.state,
+            refunds.c.tries == found.tries,
+        )
+        .values(
+            state=SENT if found.state == DUE else found.state,
+            tries=refunds.c.tries + 1,
+            next_ms=next_ms,
+            updated_ms=at_ms,
+        )
+    )
+    return done.rowcount == 1
+
+
+async def move_refund(
+    connection: AsyncConnection,
+    refund_no: str,
+    answer: str,
+    at_ms: int,
+    *,
+    gateway_no: str = "",
+    error: str = "",
+    next_ms: int = 0,
+) -> str | None:
+    """Take in what the gateway says: accepted, refunded or failed. The new state, if it is one.
+
+    `next_ms` is when to ask again, where it stays under watch. In a writing transaction.
+    """
+    query = select(refunds.c.state, refunds.c.last_error).where(refunds.c.refund_no == refund_no)
+    state, last_error = (await connection.execute(query.with_for_update())).one()
+    after = AFTER[state][answer]
+    if after == state and (after != FAILED or last_error == error):
+        return None
+    values: dict[str, str | int] = {"state": after, "updated_ms": at_ms, "last_error": error}
+    if gateway_no:
+        values["gateway_no"] = gateway_no
+    if is_doubted(state, answer):
+        values |= {"next_ms": at_ms, "tries": 0}
+    elif next_ms:
+        values |= {"next_ms": next_ms, "tries": 0}
+    await connection.execute(update(refunds).where(refunds.c.refund_no == refund_no).values(values))
+    return after if after != state else None
+
+
+async def note_error(connection: AsyncConnection, refund_no: str, error: str, at_ms: int) -> None:
+    """Why the last try came to nothing."""
+    await connection.execute(
+        update(refunds)
+        .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(UNDER_WAY))
+        .values(last_error=error[:MAX_ERROR], updated_ms=at_ms)
+    )
+
+
+async def add_refund(
+    connection: AsyncConnection, paid: Paid, refund_no: str, reason: str, note: str, at_ms: int
+) -> None:
+    """The one refund of a payment, whole; its drop is no longer sealed.
+
+    Raises IntegrityError when the payment has one.
+    """
+    await unseal_drop_of(connection, paid.order_id)
+    await connection.execute(
+        insert(refunds),
+        {
+            "refund_no": refund_no,
+            "payment_id": paid.payment_id,
+            "order_id": paid.order_id,
+            "amount_fen": paid.amount_fen,
+            "state": DUE,
+            "reason": reason,
+            "note": note,
+            "created_ms": at_ms,
+            "updated_ms": at_ms,
+        },
+    )
+
+
+async def add_stray_payment(connection: AsyncConnection, paid: Paid, at_ms: int) -> None:
+    """Money for an order that nobody knows; its drop, if there is one, is no longer sealed.
+
+    Raises IntegrityError when it is noted already.
+    """
+    await unseal_drop_of(connection, paid.order_id)
+    row = {name: getattr(paid, name) for name in Paid.__struct_fields__}
+    await connection.execute(insert(payments), row | {"created_ms": at_ms})
+
+
+async def find_payment(connection: AsyncConnection, payment_id: str) -> Paid | None:
+    row = (await connection.execute(_PAID.where(payments.c.payment_id == payment_id))).first()
+    return Paid(*row) if row else None
+
+
+async def sale_of(connection: AsyncConnection, order_id: str) -> Paid | None:
+    """The payment that bought an order's goods."""
+    query = _PAID.where(payments.c.order_id == order_id, payments.c.result.in_(SALES))
+    row = (await connection.execute(query)).first()
+    return Paid(*row) if row else None
+
+
+async def count_waiting(connection: AsyncConnection) -> Waiting:
+    """What the gateway has not taken on yet."""
+    query = select(func.count(), func.min(refunds.c.created_ms)).where(refunds.c.state.in_(WAITING))
+    count, oldest_ms = (await connection.execute(query)).one()
+    return Waiting(count, oldest_ms or 0)
+
+
+async def count_failed(connection: AsyncConnection) -> int:
+    """Those that somebody must look at."""
+    query = select(func.count()).select_from(refunds).where(refunds.c.state == FAILED)
+    return await connection.scalar(query) or 0

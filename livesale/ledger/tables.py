@@ -1,0 +1,172 @@
+"""What the writer writes of the log, and the drops that it is about."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, SmallInteger, String, false
+
+from livesale.database.tables import BuyerId, Id, Payload, Rid, State, Table, metadata
+
+# The catalogue and the rules. state: draft (only in SQL) → opening (on its way into Redis) → open
+# ⇄ paused → closed; from `open` on the writer moves it, by the log.
+drops = Table(
+    "drops",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("campaign_id", Id, nullable=False),
+    Column("sku_id", Id, nullable=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("state", State, nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("allotted", BigInteger, nullable=False),  # at the opening; `books` has the present one
+    Column("buyer_limit", Integer, nullable=False),
+    Column("hold_ms", BigInteger, nullable=False),
+    Column("expired_limit", Integer, nullable=False),
+    Column("opens_ms", BigInteger, nullable=False),
+    Column("closes_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("ticket_required", Boolean, nullable=False, server_default=false()),
+    Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 asks none
+    Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
+    Column("room_id", Id, nullable=True),  # the live room it is sold in, if any
+    Index("drops_by_campaign", "campaign_id", "drop_id"),
+    Index("drops_by_room", "room_id", "drop_id"),
+    Index("drops_by_archive", "archived_ms", "state"),
+)
+
+books = Table(
+    "books",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("allotted", BigInteger, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+    # When the drop was sealed. Whatever changes a row of the drop sets it to NULL again, and
+    # clears the claim of a keeper that was about to seal it, in the same transaction.
+    Column("sealed_ms", BigInteger, nullable=True),
+    Column("seal_claim", String(24), nullable=False, server_default=""),
+    Index("books_by_seal", "sealed_ms"),
+)
+
+# What SQL held of a finished drop when it was sealed: sums and hashes (livesale.ledger.seals).
+# A row counts while `sealed_ms` is that of the books; else the drop changed and is sealed again.
+seals = Table(
+    "seals",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("sealed_ms", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),  # how the hashes are made
+    Column("allotted", BigInteger, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+    Column("orders", BigInteger, nullable=False),  # this and the next three count rows
+    Column("movements", BigInteger, nullable=False),
+    Column("payments", BigInteger, nullable=False),
+    Column("refunds", BigInteger, nullable=False),
+    Column("ordered_fen", BigInteger, nullable=False),  # of sold orders
+    Column("paid_fen", BigInteger, nullable=False),  # of payments, those that go back too
+    Column("back_fen", BigInteger, nullable=False),  # of refunds
+    Column("terms_hash", String(32), nullable=False),
+    Column("orders_hash", String(32), nullable=False),
+    Column("movements_hash", String(32), nullable=False),
+    Column("payments_hash", String(32), nullable=False),
+    Column("refunds_hash", String(32), nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", Rid, primary_key=True),  # the rid
+    Column("drop_id", Id, nullable=False),
+    Column("buyer_id", BuyerId, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("price_fen", BigInteger, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # held, sold, released, expired
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("orders_by_buyer", "buyer_id", "created_ms", "order_id"),
+)
+
+stock_ledger = Table(
+    "stock_ledger",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("log_ms", BigInteger, primary_key=True, autoincrement=False),  # the log id is ms-seq
+    Column("log_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("row", SmallInteger, primary_key=True, autoincrement=False),
+    Column("drop_id", Id, nullable=False),
+    Column("order_id", Rid, nullable=True),
+    Column("kind", State, nullable=False),  # stock.books.Movement.kind
+    Column("available", BigInteger, nullable=False),  # this and the next three are deltas
+    Column("held", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("burned", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("note", String(300), nullable=True),  # an operator's reason
+    Column("adjust_id", String(64), nullable=True),  # of a restock or scrapping: done once
+    Index("stock_ledger_by_drop", "drop_id"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", String(64), primary_key=True),  # the gateway's transaction
+    Column("order_id", Rid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("result", State, nullable=False),  # sold, late_sold, refund_due, stray
+    Column("created_ms", BigInteger, nullable=False),
+    Index("payments_by_order", "order_id"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("refund_no", String(64), primary_key=True),
+    Column("payment_id", String(64), nullable=False, unique=True),
+    Column("order_id", Rid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("state", State, nullable=False),  # due, sent, accepted, refunded, failed
+    Column("created_ms", BigInteger, nullable=False),
+    # too_late, paid_twice, unknown_order, operator
+    Column("reason", String(16), nullable=False, server_default=""),
+    Column("note", String(200), nullable=False, server_default=""),
+    Column("gateway_no", String(64), nullable=False, server_default=""),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_ms", BigInteger, nullable=False, server_default="0"),
+    Column("last_error", String(300), nullable=False, server_default=""),
+    Column("updated_ms", BigInteger, nullable=False, server_default="0"),
+    Index("refunds_by_next", "state", "next_ms"),
+    Index("refunds_by_order", "order_id"),
+    Index("refunds_by_time", "created_ms", "refund_no"),
+    Index("refunds_by_state", "state", "created_ms", "refund_no"),
+    Index("refunds_by_reason", "reason"),
+)
+
+# One row per partition: which part of which log this database holds. Its lock fences a second
+# writer; the number of rows fixes the number of partitions of the deployment.
+log_offsets = Table(
+    "log_offsets",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("offset", String(40), nullable=False),  # the id of the last entry applied, or 0-0
+    Column("entries", BigInteger, nullable=False),  # how many entries that are, so lag is exact
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+# Log entries that no version could have written, or that SQL refuses: kept whole, with the reason.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("log_id", String(40), primary_key=True),
+    Column("reason", String(500), nullable=False),
+    Column("payload", Payload, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    # livesale.ledger.quarantine.QuarantineState
+    Column("state", State, nullable=False, server_default="aside"),
+    Column("changed_ms", BigInteger, nullable=False, server_default="0"),
+    Column("note", String(200), nullable=False, server_default=""),  # an operator's, or a result
+)

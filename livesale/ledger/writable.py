@@ -1,0 +1,30 @@
+"""Whether the database takes writes: one that answers may refuse them all."""
+
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.database.engine import lacks_right, refuses_writes, transaction
+from livesale.ledger.tables import log_offsets
+
+# No row is -1. The server refuses the statement where it refuses writes, and else does nothing:
+# no lock, no byte in a log.
+_NOTHING = update(log_offsets).where(log_offsets.c["partition"] == -1).values(entries=0)
+
+
+async def find_refusal(engine: AsyncEngine) -> str:
+    """Why the database takes no write; empty when it takes one.
+
+    Raises DBAPIError, OSError or TimeoutError where it does not answer at all. A database that is
+    only busy (SQLite has one writer at a time) takes writes.
+    """
+    try:
+        async with transaction(engine) as connection:
+            await connection.execute(_NOTHING)
+    except DBAPIError as error:
+        if "database is locked" in str(error.orig):
+            return ""
+        if refuses_writes(error.orig) or lacks_right(error.orig):
+            return str(error.orig)
+        raise
+    return ""

@@ -1,0 +1,261 @@
+"""Rows that contradict each other: what SQL can say of I2, I5, I6, I7, I8 and I11 by itself.
+
+Each function looks at the rows of some drops, or (None) at all, and names up to SHOWN that are
+wrong, in words. It takes part in the caller's snapshot. The audit asks all of them, and so does the
+keeper before it seals a drop: only a drop without wrong rows is sealed.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.ranges import Some, among, of_some
+from livesale.ledger.refunds import OPERATOR, SALES, STRAY, UNKNOWN_ORDER
+from livesale.ledger.tables import books, drops, orders, payments, refunds, stock_ledger
+from stock.books import Books
+from stock.model import ConfirmCode, HoldState
+
+SHOWN = 6  # one more than the audit prints, so that it knows of more
+
+_BACK = (ConfirmCode.REFUND_DUE.lower(), STRAY)
+_ENDS = ("release", "expire", "confirm")
+
+
+class OrderSums(Struct):
+    """The orders of one drop: how many, and the units of each state."""
+
+    count: int = 0
+    held: int = 0
+    sold: int = 0
+
+
+async def wrong_rows_of(connection: AsyncConnection, drop_id: str) -> list[str]:
+    """Everything that is wrong about one drop: its books, ledger, orders and money."""
+    some = [drop_id]
+    counters = [books.c[name] for name in Books.__struct_fields__]
+    row = (await connection.execute(select(*counters).where(books.c.drop_id == drop_id))).first()
+    if row is None:
+        return [f"{drop_id} has no books"]
+    own = Books(*row)
+    found = [] if own.balanced else [f"{drop_id}: its books do not balance"]
+    moved, _ = (await ledger_sums(connection, some)).get(drop_id, (Books(), 0))
+    if moved != own:
+        found.append(f"{drop_id}: the ledger does not add up to its books")
+    sums = (await order_sums(connection, some)).get(drop_id, OrderSums())
+    found += orders_off_books(drop_id, sums, own)
+    for look in (over_the_limit, wrong_endings, wrong_payments, early_orders):
+        found += await look(connection, some)
+    return found
+
+
+def orders_off_books(drop_id: str, sums: OrderSums, own: Books) -> list[str]:
+    """Whether the units of a drop's orders are those of its books in the same snapshot."""
+    if (sums.held, sums.sold) == (own.held, own.sold):
+        return []
+    return [
+        f"{drop_id}: its orders are {sums.held} held and {sums.sold} sold, its books say "
+        f"{own.held} and {own.sold}"
+    ]
+
+
+async def ledger_sums(connection: AsyncConnection, some: Some) -> dict[str, tuple[Books, int]]:
+    """I2: what the movements of each drop add up to, and how many they are."""
+    moved = stock_ledger.c
+    parts = [func.sum(moved[name]) for name in ("available", "held", "sold", "burned")]
+    query = (
+        select(moved.drop_id, func.count(), *parts)
+        .where(among(moved.drop_id, some))
+        .group_by(moved.drop_id)
+    )
+    sums = {}
+    for drop_id, count, *counts in await connection.execute(query):
+        counters = [int(part) for part in counts]
+        sums[drop_id] = (Books(sum(counters), *counters), count)
+    return sums
+
+
+async def order_sums(connection: AsyncConnection, some: Some) -> dict[str, OrderSums]:
+    """I6: the orders of each drop that has any."""
+    query = (
+        select(orders.c.drop_id, orders.c.state, func.count(), func.sum(orders.c.quantity))
+        .where(of_some(orders.c.order_id, some))
+        .group_by(orders.c.drop_id, orders.c.state)
+    )
+    found: dict[str, OrderSums] = {}
+    for drop_id, state, count, quantity in await connection.execute(query):
+        sums = found.setdefault(drop_id, OrderSums())
+        sums.count += count
+        if state in (HoldState.HELD, HoldState.SOLD):
+            setattr(sums, state, int(quantity))
+    return found
+
+
+async def strange_orders(connection: AsyncConnection) -> list[str]:
+    """I6: orders of drops that do not exist, or whose id names another drop. Reads every order."""
+    order = orders.c
+    query = (
+        select(order.order_id, order.drop_id)
+        .select_from(orders.outerjoin(drops, drops.c.drop_id == order.drop_id))
+        .where(or_(drops.c.drop_id.is_(None), order.order_id.not_like(order.drop_id + "-%")))
+        .limit(SHOWN)
+    )
+    return [
+        f"{order_id} is no order of a drop: it names {drop_id}"
+        for order_id, drop_id in await connection.execute(query)
+    ]
+
+
+async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
+    """I5: buyers who hold and own more of a drop than it allows."""
+    units = func.sum(orders.c.quantity)
+    query = (
+        select(orders.c.drop_id, orders.c.buyer_id, units, drops.c.buyer_limit)
+        .join(drops, drops.c.drop_id == orders.c.drop_id)
+        .where(
+            of_some(orders.c.order_id, some), orders.c.state.in_((HoldState.HELD, HoldState.SOLD))
+        )
+        .group_by(orders.c.drop_id, orders.c.buyer_id, drops.c.buyer_limit)
+        .having(units > drops.c.buyer_limit)
+        .limit(SHOWN)
+    )
+    return [
+        f"{buyer} has {count} of {drop_id}, the limit is {limit}"
+        for drop_id, buyer, count, limit in await connection.execute(query)
+    ]
+
+
+async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
+    """I7: per order, the ledger has one reservation, at most one ending, and the right rest."""
+    moved, order = stock_ledger.c, orders.c
+    per_order = (
+        select(
+            moved.order_id,
+            func.sum(case((moved.kind == "reserve", 1), else_=0)).label("begun"),
+            func.sum(case((moved.kind.in_(_ENDS), 1), else_=0)).label("ended"),
+            func.sum(moved.available).label("available"),
+            func.sum(moved.held).label("held"),
+            func.sum(moved.sold).label("sold"),
+        )
+        .where(moved.order_id.is_not(None), among(moved.drop_id, some))
+        .group_by(moved.order_id)
+        .subquery()
+    )
+    row = per_order.c
+    held = case((order.state == HoldState.HELD, order.quantity), else_=0)
+    sold = case((order.state == HoldState.SOLD, order.quantity), else_=0)
+    wrong = (
+        select(row.order_id, row.begun, row.ended, row.held, row.sold)
+        .join(orders, order.order_id == row.order_id)
+        .where(
+            or_(
+                row.begun != 1,
+                row.ended != case((order.state == HoldState.HELD, 0), else_=1),
+                row.held != held,
+                row.sold != sold,
+                row.available != -held - sold,
+            )
+        )
+        .limit(SHOWN)
+    )
+    return [
+        f"{order_id} was reserved {begun} times and ended {ended} times: {rest} held, {own} sold"
+        for order_id, begun, ended, rest, own in await connection.execute(wrong)
+    ]
+
+
+async def early_orders(connection: AsyncConnection, some: Some) -> list[str]:
+    """I11: by the times that the script noted, which are those of Redis's clock."""
+    query = (
+        select(orders.c.order_id, orders.c.created_ms, drops.c.opens_ms)
+        .join(drops, drops.c.drop_id == orders.c.drop_id)
+        .where(of_some(orders.c.order_id, some), orders.c.created_ms < drops.c.opens_ms)
+        .limit(SHOWN)
+    )
+    return [
+        f"{order_id} was reserved {opens_ms - created_ms} ms before the opening"
+        for order_id, created_ms, opens_ms in await connection.execute(query)
+    ]
+
+
+async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
+    """I8: sold ⇔ paid in full, and what must go back has its refund."""
+    order, payment, refund = orders.c, payments.c, refunds.c
+    sale = and_(payment.order_id == order.order_id, payment.result.in_(SALES))
+    mine = of_some(payment.order_id, some)
+    unpaid = (
+        select(order.order_id)
+        .select_from(orders.outerjoin(payments, sale))
+        .where(
+            of_some(order.order_id, some),
+            order.state == HoldState.SOLD,
+            payment.payment_id.is_(None),
+        )
+    )
+    wrong = (
+        select(payment.payment_id)
+        .select_from(payments.outerjoin(orders, order.order_id == payment.order_id))
+        .where(
+            mine,
+            payment.result.in_(SALES),
+            or_(
+                order.order_id.is_(None),
+                order.state != HoldState.SOLD,
+                order.amount_fen != payment.amount_fen,
+            ),
+        )
+    )
+    twice = (
+        select(payment.order_id)
+        .where(mine, payment.result.in_(SALES))
+        .group_by(payment.order_id)
+        .having(func.count() > 1)
+    )
+    unreturned = (
+        select(payment.payment_id)
+        .select_from(payments.outerjoin(refunds, refund.payment_id == payment.payment_id))
+        .where(
+            mine,
+            payment.result.in_(_BACK),
+            or_(refund.refund_no.is_(None), refund.amount_fen != payment.amount_fen),
+        )
+    )
+    queries: list[tuple[Select[tuple[str]], str]] = [
+        (unpaid, "{} is sold without a payment"),
+        (wrong, "payment {} has no sold order of its amount"),
+        (twice, "{} was paid for twice"),
+        (unreturned, "payment {} must go back and has no refund of its amount"),
+        (_unasked(of_some(refund.order_id, some)), _UNASKED),
+    ]
+    found = []
+    for query, text in queries:
+        found += [text.format(name) for name in await connection.scalars(query.limit(SHOWN))]
+    return found
+
+
+async def wrong_refunds_of_nobody(connection: AsyncConnection) -> list[str]:
+    """I8: refunds of money for orders that nobody knows, which belong to no drop."""
+    query = _unasked(refunds.c.reason == UNKNOWN_ORDER).limit(SHOWN)
+    return [_UNASKED.format(name) for name in await connection.scalars(query)]
+
+
+_UNASKED = "refund {} has no payment of its amount that must go back"
+
+
+def _unasked(which: Any) -> Select[tuple[str]]:
+    payment, refund = payments.c, refunds.c
+    return (
+        select(refund.refund_no)
+        .select_from(refunds.outerjoin(payments, refund.payment_id == payment.payment_id))
+        .where(
+            which,
+            or_(
+                payment.payment_id.is_(None),
+                payment.amount_fen != refund.amount_fen,
+                payment.order_id != refund.order_id,
+                # What bought goods goes back only if an operator says so.
+                and_(payment.result.in_(SALES), refund.reason != OPERATOR),
+            ),
+        )
+    )

@@ -1,0 +1,84 @@
+"""The challenge before a ticket: ALTCHA's proof of work, made and checked without state.
+
+A challenge is signed, for one buyer and one drop, and carries the serial that its ticket will have.
+So a solution that is sent again gives the same ticket again, which `reserve` takes once: no list of
+solutions is kept, on no node. The client finds the counter between 0 and 1.5 × difficulty; we
+derive one key when we make the challenge, and check a solution by one HMAC.
+"""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from altcha import Payload, create_challenge, verify_solution
+
+from livesale.settings import Settings
+from livesale.tokens.errors import ChallengeFailed
+
+ALGORITHM = "PBKDF2/SHA-256"
+COST = 200  # iterations a try: 0.1 ms here, so that making a challenge costs us as little
+MAX_DIFFICULTY = 1_000_000
+MAX_SOLUTION_LENGTH = 2_048
+
+
+class Challenges:
+    """Makes challenges with one key and accepts those of the old keys too."""
+
+    def __init__(self, secret: bytes, old_secrets: tuple[bytes, ...], lifetime_ms: int) -> None:
+        self._keys = [_keys(each) for each in (secret, *old_secrets)]
+        self._lifetime_ms = lifetime_ms
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Challenges":
+        auth = settings.auth
+        old = tuple(value.get_secret_value().encode() for value in auth.old_keys.values())
+        secret = auth.secret.get_secret_value().encode()
+        return cls(secret, old, settings.tickets.challenge_s * 1000)
+
+    def make(
+        self, *, drop_id: str, buyer_id: str, serial: int, difficulty: int, now_ms: int
+    ) -> Mapping[str, Any]:
+        """A challenge as the ALTCHA widget takes it, good until `parameters.expiresAt` (s)."""
+        challenge_key, solution_key = self._keys[0]
+        made = create_challenge(
+            ALGORITHM,
+            COST,
+            counter=difficulty // 2 + secrets.randbelow(difficulty),
+            expires_at=(now_ms + self._lifetime_ms) // 1000,
+            # Numbers above 2^53 would not survive JavaScript; a serial is far below.
+            data={"drop": drop_id, "buyer": buyer_id, "serial": serial},
+            hmac_secret=challenge_key,
+            hmac_key_secret=solution_key,
+        )
+        return made.to_dict()
+
+    def check(self, solution: str, *, drop_id: str, buyer_id: str, now_ms: int) -> int:
+        """The serial of the challenge that `solution` solves. Raises ChallengeFailed."""
+        try:
+            payload = Payload.from_base64(solution)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ChallengeFailed("This is not a solution.") from None
+        if not any(self._holds(payload, *keys) for keys in self._keys):
+            raise ChallengeFailed("This does not solve a challenge of ours, or it came too late.")
+        data = payload.challenge.parameters.data or {}
+        if (data.get("drop"), data.get("buyer")) != (drop_id, buyer_id):
+            raise ChallengeFailed("This solves a challenge of another buyer or drop.")
+        serial = int(data["serial"])
+        if serial // 1000 + self._lifetime_ms <= now_ms:
+            raise ChallengeFailed("The challenge has expired.")
+        return serial
+
+    @staticmethod
+    def _holds(payload: Payload, challenge_key: bytes, solution_key: bytes) -> bool:
+        try:
+            found = verify_solution(payload, challenge_key, hmac_key_secret=solution_key)
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            return False  # fields of a type that no challenge of ours has
+        return found.verified
+
+
+def _keys(secret: bytes) -> tuple[bytes, bytes]:
+    # Keys of their own: what signs tokens signs nothing else.
+    names = (b"livesale altcha challenge", b"livesale altcha solution")
+    return hmac.digest(secret, names[0], "sha256"), hmac.digest(secret, names[1], "sha256")

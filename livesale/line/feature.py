@@ -1,0 +1,26 @@
+"""What purchase tickets bring to livesale."""
+
+from livesale.catalogue.view import Showcase
+from livesale.feature import Feature
+from livesale.line import routes
+from livesale.line.challenges import Challenges
+from livesale.line.problems import PROBLEMS
+from livesale.line.signing import TicketSigner
+from livesale.line.tickets import Tickets
+from livesale.tasks.clock import Clock
+from livesale.tokens.keyring import Keyring
+
+feature = Feature(
+    name="line",
+    routes=routes.ROUTES,
+    problems=PROBLEMS,
+    parts={
+        Tickets: lambda parts: Tickets(
+            parts.deployment,
+            parts[Showcase],
+            parts[Clock],
+            TicketSigner(parts[Keyring]),
+            Challenges.from_settings(parts.deployment.settings),
+        ),
+    },
+)

@@ -1,0 +1,69 @@
+"""POST /v1/drops/{drop_id}/tickets"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.line.challenges import MAX_SOLUTION_LENGTH
+from livesale.line.metrics import TICKETS
+from livesale.line.tickets import IssuedTicket, Tickets
+from livesale.parts import Parts
+from livesale.validation.refusals import ChallengeRequired
+from livesale.web.routes import Answer, Call, Route
+
+
+class NewTicket(Struct, frozen=True, forbid_unknown_fields=True):
+    altcha: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_SOLUTION_LENGTH,
+                description="the solved challenge, as the ALTCHA widget gives it",
+            ),
+        ]
+        | None
+    ) = None
+
+
+async def issue_ticket(parts: Parts, call: Call) -> Answer:
+    try:
+        issued = await parts[Tickets].issue(call.path["drop_id"], call.buyer_id, call.body.altcha)
+    except ChallengeRequired:
+        TICKETS.labels("challenge").inc()
+        raise
+    TICKETS.labels("issued").inc()
+    return Answer(201, issued)
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/drops/{drop_id}/tickets",
+        issue_ticket,
+        "Get a purchase ticket",
+        "reservations",
+        {201: IssuedTicket},
+        (
+            "unknown_drop",
+            "prize_only",
+            "challenge_required",
+            "not_open",
+            "paused",
+            "closed",
+            "overloaded",
+            "fenced",
+            "engine_refused",
+            "books_broken",
+            "store_unavailable",
+        ),
+        auth="buyer",
+        body=NewTicket,
+        default_body=NewTicket(),
+        description=(
+            "After the opening, where a drop has `ticket_required`: the ticket goes into `ticket` "
+            "of one reservation, until `expires_ms`. Where an operator asks for a challenge, the "
+            "problem `challenge_required` carries it in `challenge`; send its solution as "
+            "`altcha`. The same solution gives the same ticket, not a second one."
+        ),
+    )
+]

@@ -1,0 +1,115 @@
+"""Purchase tickets: given after the opening, for a reservation where a drop asks."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from livesale.catalogue.view import Showcase, ShownState
+from livesale.line.challenges import Challenges
+from livesale.line.signing import TicketSigner
+from livesale.resources import Deployment
+from livesale.tasks.clock import Clock
+from livesale.tokens.errors import ChallengeFailed
+from livesale.validation.refusals import ChallengeRequired, DropRefused, NotSelling, PartitionClosed
+from stock.errors import Unreachable
+from stock.model import Ticket
+
+_REFUSED = {
+    ShownState.SCHEDULED: "not_open",
+    ShownState.PAUSED: "paused",
+    ShownState.CLOSED: "closed",
+}
+
+
+class IssuedTicket(Struct, frozen=True):
+    """Goes into `ticket` of one reservation of this buyer and this drop."""
+
+    ticket: str
+    drop_id: str
+    expires_ms: int
+
+
+class Tickets:
+    """One per process. Keeps nothing: what makes a ticket good once stands in Redis."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        showcase: Showcase,
+        clock: Clock,
+        signer: TicketSigner,
+        challenges: Challenges,
+    ) -> None:
+        self._engine = deployment.engine
+        self._keyspace = deployment.keyspace
+        self._lifetime_ms = deployment.settings.tickets.lifetime_s * 1000
+        self._showcase = showcase
+        self._clock = clock
+        self._signer = signer
+        self._challenges = challenges
+
+    async def issue(self, drop_id: str, buyer_id: str, solution: str | None) -> IssuedTicket:
+        """A ticket for one reservation. A drop that asks for none gives one too.
+
+        Raises Unknown("drop"), NotSelling (not_open, paused, closed), DropRefused (prize_only),
+        ChallengeRequired with a new challenge where one is asked for and `solution` solves none,
+        PartitionClosed, StoreUnavailable, Unreachable.
+        """
+        if not self._clock.known:
+            raise Unreachable("the clock of Redis is not known here yet")
+        shown = await self._showcase.drop(drop_id)
+        if shown.state in _REFUSED:
+            raise NotSelling(_REFUSED[shown.state], shown.opens_ms)
+        now_ms = self._clock.now_ms()
+        serial = now_ms * 1000 + secrets.randbelow(1000)
+        drop = await self._showcase.terms(drop_id)
+        if drop is not None and not drop.price_fen:
+            raise DropRefused("prize_only", "It is a prize of a lucky bag.")
+        if drop is not None and drop.challenge:
+            serial = self._solved(drop_id, buyer_id, solution, serial, drop.challenge, now_ms)
+        ticket = Ticket(serial, now_ms + self._lifetime_ms)
+        text = self._signer.sign(
+            ticket, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
+        )
+        return IssuedTicket(text, drop_id, ticket.expires_ms)
+
+    def read(self, text: str, drop_id: str, buyer_id: str) -> Ticket:
+        """The ticket that a reservation carries. Raises TicketInvalid or PartitionClosed."""
+        return self._signer.read(
+            text, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
+        )
+
+    def _solved(
+        self,
+        drop_id: str,
+        buyer_id: str,
+        solution: str | None,
+        serial: int,
+        difficulty: int,
+        now_ms: int,
+    ) -> int:
+        """The serial of the challenge that was solved; else raises with a new challenge."""
+        why = "Solve the challenge first."
+        if solution is not None:
+            try:
+                return self._challenges.check(
+                    solution, drop_id=drop_id, buyer_id=buyer_id, now_ms=now_ms
+                )
+            except ChallengeFailed as failure:
+                why = str(failure)
+        challenge: Mapping[str, Any] = self._challenges.make(
+            drop_id=drop_id,
+            buyer_id=buyer_id,
+            serial=serial,
+            difficulty=difficulty,
+            now_ms=now_ms,
+        )
+        raise ChallengeRequired(why, challenge)
+
+    def _epoch(self, drop_id: str) -> int:
+        epoch = self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
+        if not epoch:
+            raise PartitionClosed
+        return epoch

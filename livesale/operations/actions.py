@@ -1,0 +1,62 @@
+"""GET /v1/admin/actions: what operators did, and hosts in their rooms."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.action_log.store import Action, list_actions
+from livesale.database.session import session
+from livesale.parts import Parts
+from livesale.validation.texts import whole
+from livesale.web.routes import Answer, Call, Route
+
+
+class ActionsQuery(Struct, frozen=True):
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    actor: Annotated[
+        str, Meta(max_length=80, description="such as operator|ann or buyer|wx-…; all by default")
+    ] = ""
+    object_id: Annotated[
+        str, Meta(max_length=80, description="of a drop, a room, an order …; all by default")
+    ] = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class ActionPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    actions: list[Action]
+    next: str | None
+
+
+async def show_actions(parts: Parts, call: Call) -> Answer:
+    query: ActionsQuery = call.query or ActionsQuery()
+    async with session(parts.deployment.sql) as connection:
+        found = await list_actions(
+            connection,
+            before=query.after,
+            limit=query.limit,
+            actor=query.actor,
+            object_id=query.object_id,
+        )
+    after = found[-1].action_id if len(found) == query.limit else None
+    return Answer(200, ActionPage(found, after))
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/admin/actions",
+        show_actions,
+        "What operators did, and hosts in their rooms, the newest first",
+        "admin",
+        {200: ActionPage},
+        ("store_unavailable",),
+        auth="viewer",
+        query=ActionsQuery,
+        description=(
+            "Whatever the log level: a row is written before anything is done, over HTTP and from "
+            "the command line. Kept for `keeper.keep_actions_s`."
+        ),
+    )
+]

@@ -1,0 +1,239 @@
+"""Looks at everything a sale depends on, and says what it found in words.
+
+What a process checks at its start is here; what only a sale will need is in
+livesale.operations.readiness.
+"""
+
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from redis.asyncio import Redis
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.database.engine import sqlite_file
+from livesale.database.schema import migrate, progress
+from livesale.deployment.embedded import find_server
+from livesale.deployment.exposure import check_exposure
+from livesale.deployment.opening import open_redis, open_sql
+from livesale.deployment.partitions import check_partitions
+from livesale.deployment.startup import check_durability, check_eviction, check_server, check_sql
+from livesale.errors import Refused
+from livesale.folders.data import CURE, blank, is_blank
+from livesale.folders.private import database_files, real_path, too_open
+from livesale.ledger.tables import log_offsets
+from livesale.ledger.writable import find_refusal
+from livesale.operations import needs, readiness
+from livesale.operations.finding import Finding, Verdict, note, problem
+from livesale.operations.finding import good as _good
+from livesale.operations.finding import refused as _problem
+from livesale.settings import Settings
+from livesale.settings.checks import hide_password
+from stock.keyspace import Keyspace
+
+__all__ = ["Finding", "Verdict", "examine"]
+
+PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
+LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
+LEAST_FREE_BYTES = 1 << 30
+LEAST_FILES = 4_096
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Every finding, as it is made. Starts the embedded stores where they are asked for.
+
+    Where these were never started before, they are tried in a temporary folder: nothing is left.
+    """
+    for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
+        yield finding
+    for finding in (*readiness.exposure(settings), *_dev_exposure(settings)):
+        yield finding
+    for finding in _privacy(settings):
+        yield finding
+    async with AsyncExitStack() as stack:
+        if is_blank(settings):
+            text = f"{blank(settings)}: what follows was tried in a temporary folder"
+            yield Finding("data", Verdict.NOTE, text, CURE)
+            trial = TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(trial))
+            settings = settings.model_copy(update={"data_dir": folder})
+        redis: Redis | None = None
+        try:
+            client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
+            name = await check_server(client)
+        except Refused as refusal:
+            yield _problem("redis", refusal)
+        else:
+            redis = client
+            yield _good("redis", f"{name}, {_place(settings.redis.url)}")
+            async for finding in _redis_findings(client, settings):
+                yield finding
+        try:
+            sql = await stack.enter_async_context(open_sql(settings))
+            name = await check_sql(sql, settings.redis.durability)
+        except Refused as refusal:
+            yield _problem("sql", refusal)
+            return
+        yield _good("sql", f"{name}, {_place(settings.sql.url)}, every commit on disk")
+        tables = await _tables(settings, sql)
+        yield tables
+        if tables.verdict is not Verdict.GOOD:
+            return
+        yield await _writing(sql)
+        yield await needs.sql_connections(settings, sql)
+        for finding in await readiness.leftovers(sql):
+            yield finding
+        if redis is not None:
+            yield await _partitions(settings, redis, sql)
+            yield await readiness.lag(redis, sql, settings)
+            yield await readiness.log_versions(redis, sql, settings)
+            yield await readiness.memory(redis, sql)
+
+
+async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
+    asked = settings.redis.durability
+    yield await _try("eviction", lambda: check_eviction(redis), "never throws stock away")
+    if asked == "none":
+        text = "not asked for: a crash loses reservations that were acknowledged"
+        yield note("durability", text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
+    else:
+        text = "every answer is on disk before it is given"
+        yield await _try("durability", lambda: check_durability(redis, asked), text)
+    yield await _clock(redis)
+    yield await readiness.rights(redis, settings)
+    yield await needs.redis_connections(settings, redis)
+
+
+async def _clock(redis: Redis) -> Finding:
+    before = time.time()
+    seconds, micros = await redis.time()
+    after = time.time()
+    trip_ms = (after - before) * 1000
+    skew_ms = (int(seconds) + int(micros) / 1e6 - (before + after) / 2) * 1000
+    text = f"{skew_ms:+.0f} ms against Redis, a round trip takes {trip_ms:.1f} ms"
+    if abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS:
+        return _good("clock", text)
+    return problem("clock", text, "Let NTP set the clocks of both machines.")
+
+
+async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
+    if settings.sql.url == "embedded":
+        return _good("tables", f"at revision {await migrate(sql)}")
+    found = await progress(sql)
+    if found.is_head:
+        return _good("tables", f"at revision {found.revision}")
+    return problem("tables", *found.explain())
+
+
+async def _writing(sql: AsyncEngine) -> Finding:
+    refusal = await find_refusal(sql)
+    if not refusal:
+        return _good("writing", "the database takes writes")
+    cure = "Name the primary, or let it write: read_only, the user's rights, the file's mode."
+    return problem("writing", f"the database answers, and refuses writes: {refusal}", cure)
+
+
+async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:
+    async with sql.connect() as connection:
+        rows = await connection.scalar(select(func.count()).select_from(log_offsets))
+    if not rows:
+        return _good("partitions", f"a new deployment of {settings.stock.partitions}")
+    try:
+        epochs = await check_partitions(redis, sql, Keyspace(settings.stock.partitions))
+    except Refused as refusal:
+        return _problem("partitions", refusal)
+    found = ", ".join(f"p{number:02d} epoch {epoch}" for number, epoch in epochs.items())
+    return _good("partitions", f"Redis and SQL belong together: {found}")
+
+
+async def _try(topic: str, check: Callable[[], Awaitable[None]], text: str) -> Finding:
+    try:
+        await check()
+    except Refused as refusal:
+        return _problem(topic, refusal)
+    return _good(topic, text)
+
+
+def _versions() -> Finding:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    python = platform.python_version()
+    return _good("versions", f"livesale {version('livesale')}, Python {python}\n{packages}")
+
+
+def _environment(settings: Settings) -> Finding:
+    text = f"env {settings.env}, data in {settings.data_dir.resolve()}"
+    if settings.redis.url == "embedded":
+        try:
+            program = find_server()
+        except Refused as refusal:
+            return _problem("settings", refusal)
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+        text += f", embedded {_server_in(said.stdout)}"
+    if settings.env == "dev":
+        cure = "Set LIVESALE__ENV to prod where strangers can reach it."
+        return note("settings", f"{text}; the secret is public", cure)
+    return _good("settings", text)
+
+
+def _server_in(said: str) -> str:
+    """`Valkey server v=9.1.2 sha=…` in short."""
+    found = re.match(r"(\w+) server v=(\S+)", said)
+    return f"{found[1]} {found[2]}" if found else "server of an unknown version"
+
+
+def _files() -> Finding:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    text = f"{limit} open files for each process"
+    if limit >= LEAST_FILES:
+        return _good("files", text)
+    cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
+    return note("files", text, cure)
+
+
+def _dev_exposure(settings: Settings) -> list[Finding]:
+    """What dev leaves open to other machines."""
+    try:
+        found = check_exposure(settings)
+    except Refused as refusal:
+        return [_problem("way in", refusal)]
+    cure = "Set LIVESALE__ENV to prod, or listen on 127.0.0.1."
+    return [note("way in", f"other machines reach this: {each}", cure) for each in found]
+
+
+def _privacy(settings: Settings) -> list[Finding]:
+    """Whether other users of this machine can reach the files, before they are opened here."""
+    folder = real_path(settings.data_dir)
+    looked_at = [folder] if folder.exists() else []
+    database = sqlite_file(settings.sql.url, folder)
+    if database is not None and database.exists():
+        looked_at += database_files(database)
+    found = too_open(looked_at)
+    if not looked_at or not found:
+        return [_good("privacy", f"{each}: ours alone") for each in looked_at[:1]]
+    names = ", ".join(str(path) for path in found)
+    cure = "Start livesale, which tightens what is its own; else chmod it to 0700, files to 0600."
+    return [note("privacy", f"other users of this machine may look into {names}", cure)]
+
+
+def _disk(data_dir: Path) -> Finding:
+    folder = data_dir.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    text = f"{free / (1 << 30):.1f} GiB free under {folder}"
+    if free >= LEAST_FREE_BYTES:
+        return _good("disk", text)
+    return note("disk", text, "Make room: a full disk stops the sale.")
+
+
+def _place(url: str) -> str:
+    return url if url == "embedded" else f"at {hide_password(url)}"

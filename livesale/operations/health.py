@@ -1,0 +1,253 @@
+"""GET /livez, GET /readyz
+
+Only what stops this worker from selling makes it not ready. SQL does not: sales go on without it,
+and a load balancer that took every node out would end them. Nor does a closed partition while
+others sell: it is closed on every node. Nor does a background task that fails: it is tried again
+on every node, and `tasks` names it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.deployment.scripts import ScriptLoader
+from livesale.ledger.tables import log_offsets
+from livesale.ledger.writable import find_refusal
+from livesale.operations.readiness import why_no_writes
+from livesale.parts import Parts
+from livesale.resources import Deployment
+from livesale.tasks import TABLE
+from livesale.tasks.ttl_cache import Fresh
+from livesale.telemetry import metrics
+from livesale.web.draining import Draining
+from livesale.web.routes import Answer, Call, Route
+from stock.entries import why_too_new
+from stock.errors import StockError
+from stock.ids import id_key
+from stock.log import LogReader
+
+TIMEOUT_S = 2.0
+REMEMBER_S = 0.25
+REMEMBER_WRITING_S = 2.0  # whether SQL takes writes
+REMEMBER_SIBLINGS_S = 1.0  # what the other processes here said of their tasks
+BEHIND_MS = 10_000  # a writer further behind than this is said to be
+TOO_NEW_MS = 2_000  # an entry of a later version that waits for longer has no writer that knows it
+
+
+class Alive(Struct, frozen=True):
+    status: Literal["alive"] = "alive"
+
+
+class Check(Struct, frozen=True):
+    ok: bool
+    detail: str = ""
+
+
+class WriterLag(Struct, frozen=True):
+    """How many log entries SQL does not hold yet, and the age of the oldest of them."""
+
+    lag_entries: int
+    behind_ms: int
+
+
+class Ready(Struct, frozen=True):
+    """`degraded` is ready: sales go on, but somebody should look."""
+
+    status: Literal["ready", "degraded", "not_ready"]
+    redis: Check
+    scripts: Check
+    epoch: Check
+    sql: Check
+    writer: Check
+    drain: Check
+    tasks: Check
+    writer_lag: WriterLag | None
+
+
+class _Stores(Struct, frozen=True):
+    redis: Check
+    scripts: Check
+    epoch: Check
+    sql: Check
+    writer: Check
+    writer_lag: WriterLag | None
+    selling: bool
+
+
+_UNASKED = Check(False, "Redis is away")
+
+
+class Health:
+    """What readyz says. The stores are asked at most every 250 ms, however often it is called."""
+
+    def __init__(self, deployment: Deployment, draining: Draining) -> None:
+        self._deployment = deployment
+        self._redis = deployment.redis
+        self._draining = draining
+        self._loader = ScriptLoader(deployment.settings, deployment.redis)
+        self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
+        self._writing = Fresh(self._ask_writing, ttl_s=REMEMBER_WRITING_S, max_found=1)
+        self._siblings = Fresh(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
+
+    async def ready(self) -> Ready:
+        stores, siblings = await asyncio.gather(self._stores.get(""), self._siblings.get(""))
+        assert stores is not None  # noqa: S101  it always finds something to say
+        down = [f"{name} ({why.partition(':')[0]})" for name, why in TABLE.down().items()]
+        tasks = Check(not (down or siblings), "; ".join([*down, *(siblings or [])]))
+        drain = Check(not self._draining.draining, "draining" * self._draining.draining)
+        status: Literal["ready", "degraded", "not_ready"] = "ready"
+        if not (stores.sql.ok and stores.writer.ok and stores.epoch.ok and tasks.ok):
+            status = "degraded"
+        if not (stores.redis.ok and stores.scripts.ok and stores.selling and drain.ok):
+            status = "not_ready"
+        return Ready(
+            status,
+            stores.redis,
+            stores.scripts,
+            stores.epoch,
+            stores.sql,
+            stores.writer,
+            drain,
+            tasks,
+            stores.writer_lag,
+        )
+
+    async def _ask_stores(self, _key: str) -> _Stores:
+        (redis, scripts, (epoch, selling)), (sql, offsets) = await asyncio.gather(
+            self._check_redis(), self._check_sql()
+        )
+        writer, lag = Check(False, "unknown: a store is away"), None
+        if redis.ok and sql.ok:
+            writer, lag = await self._check_writer(offsets)
+        return _Stores(redis, scripts, epoch, sql, writer, lag, selling)
+
+    async def _check_redis(self) -> tuple[Check, Check, tuple[Check, bool]]:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                redis = await self._check_writes()
+                return redis, await self._check_scripts(), await self._check_epochs()
+        except (RedisError, OSError, TimeoutError) as error:
+            return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
+
+    async def _check_writes(self) -> Check:
+        """Whether Redis would take a write: one that is full answers, and refuses to sell."""
+        reason = why_no_writes(await self._redis.info("memory", "persistence"))
+        return Check(not reason, reason)
+
+    async def _check_scripts(self) -> Check:
+        """Asked, and not loaded: who may call this is no reason to write. The watchman loads."""
+        if await self._loader.missing():
+            return Check(False, "Redis forgot them, and they are not loaded again yet")
+        return Check(True)
+
+    async def _check_epochs(self) -> tuple[Check, bool]:
+        """What is wrong with the partitions, and whether any of them can be sold from."""
+        keyspace, epochs = self._deployment.keyspace, self._deployment.epochs
+        wrong = []
+        for partition in range(keyspace.partitions):
+            found = str(await self._redis.get(keyspace.epoch(partition)))
+            reason = self._deployment.closed.get(partition)
+            if reason is None and found != str(epochs.get(partition)):
+                reason = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
+            if reason is not None:
+                wrong.append(reason)
+        # One fault often closes them all: it is said once.
+        return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < keyspace.partitions
+
+    async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
+        columns = log_offsets.c
+        query = select(columns["partition"], columns["offset"], columns["entries"])
+        try:
+            async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
+                rows = (await connection.execute(query)).all()
+        except (StoreUnavailable, TimeoutError) as error:
+            return Check(False, f"away ({str(error) or 'no answer'}); sales go on"), {}
+        writing = await self._writing.get("")
+        assert writing is not None  # noqa: S101  it always finds something to say
+        return writing, {partition: (offset, count) for partition, offset, count in rows}
+
+    async def _ask_writing(self, _key: str) -> Check:
+        """Whether SQL takes writes: one that only answers reads stops the writer and every order.
+
+        A refusal drops the connections, so that the next ones are made to the primary.
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                refusal = await find_refusal(self._deployment.sql)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return Check(True)  # it just answered: that it takes its time is the writer's to tell
+        return Check(not refusal, refusal and f"refuses writes ({refusal}); sales go on")
+
+    async def _check_writer(
+        self, offsets: dict[int, tuple[str, int]]
+    ) -> tuple[Check, WriterLag | None]:
+        entries, oldest_ms, too_new = 0, 0, ""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                now_ms = await self._deployment.engine.now_ms()
+                for partition, (offset, written) in offsets.items():
+                    key = self._deployment.keyspace.log(partition)
+                    reader = LogReader(self._redis, key)
+                    added = (await reader.info()).entries_added
+                    entries += max(0, added - written)
+                    for entry_id, fields in await reader.between(offset, "+", 1):
+                        waits_ms = now_ms - _written_ms(entry_id, fields)
+                        oldest_ms = max(oldest_ms, waits_ms)
+                        if waits_ms > TOO_NEW_MS and (why := why_too_new(entry_id, fields)):
+                            too_new = too_new or f"{why} (partition {partition})"
+        except (RedisError, StockError, OSError, TimeoutError) as error:
+            return Check(False, type(error).__name__), None
+        lag = WriterLag(entries, max(0, oldest_ms))
+        if too_new:
+            return Check(False, f"stopped at {too_new}; start a newer writer; sales go on"), lag
+        if oldest_ms > BEHIND_MS:
+            return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
+        return Check(True), lag
+
+
+async def _ask_siblings(_key: str) -> list[str]:
+    return await metrics.siblings_down()
+
+
+def _written_ms(entry_id: str, fields: Mapping[str, str]) -> int:
+    """When an entry was written. Its id says less: ids rise even where the clock goes back."""
+    text = fields.get("t", "")
+    return int(text) if text.isdecimal() else id_key(entry_id)[0]
+
+
+async def show_alive(_parts: Parts, _call: Call) -> Answer:
+    return Answer(200, Alive())
+
+
+async def show_ready(parts: Parts, _call: Call) -> Answer:
+    ready = await parts[Health].ready()
+    return Answer(503 if ready.status == "not_ready" else 200, ready)
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/livez",
+        show_alive,
+        "Whether the event loop turns",
+        "operations",
+        {200: Alive},
+        limited=False,
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        show_ready,
+        "Whether this worker can sell",
+        "operations",
+        {200: Ready, 503: Ready},
+        limited=False,
+    ),
+]

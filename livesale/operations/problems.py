@@ -1,0 +1,13 @@
+"""What only operators get. Codes are stable: clients tell cases apart by them."""
+
+from livesale.web.problems import declare
+
+PROBLEMS = declare(
+    log_too_new=(
+        503,
+        "A newer version has sold here; only that version can compare the books",
+        "Repeat it: a worker of the newer version can answer. "
+        "This worker cannot read what the newer version wrote to the log.",
+        5,
+    ),
+)

@@ -1,0 +1,18 @@
+"""What was put aside of the log: replayed where it was wrong to, dismissed where it was right."""
+
+from livesale.operations.quarantine.places import Place, UnknownEntry, parse_place
+from livesale.operations.quarantine.put import dismiss, put_aside
+from livesale.operations.quarantine.replays import Outcome, Result, all_aside, find, replay
+
+__all__ = [
+    "Outcome",
+    "Place",
+    "Result",
+    "UnknownEntry",
+    "all_aside",
+    "dismiss",
+    "find",
+    "parse_place",
+    "put_aside",
+    "replay",
+]

@@ -1,0 +1,211 @@
+"""What a sale will need that a start does not check: room for the stock, a writer that keeps up,
+a Redis user without rights to spare, nothing left over from the last sale, a safe way in.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.ledger.log_end import too_new
+from livesale.ledger.quarantine import QuarantineState
+from livesale.ledger.tables import books, drops, log_offsets, quarantine, refunds
+from livesale.operations.finding import Finding, good, note, problem
+from livesale.settings import Settings
+from stock.connection import SENTINEL, hosts_of
+from stock.keyspace import Keyspace
+from stock.log import LogReader
+
+# Measured on Valkey 9.1 with buyers of 28 characters, in batches of 50: 322 bytes of memory and 266
+# of AOF a reservation. Small batches have more of the log each; payments lengthen the records.
+BYTES_PER_RESERVATION = 640
+LARGEST_LAG = 1_000  # entries: a writer that runs is never that far behind for long
+MEBIBYTE = 1 << 20
+WRITER_S = 1.0  # a writer that runs has passed an entry in this time
+
+# Harmless even where they are allowed: the server refuses both for what they ask.
+_TOO_MUCH: tuple[tuple[str, ...], ...] = (
+    ("CONFIG", "SET", "livesale-no-such-option", "1"),
+    ("EVAL", "return 1", "0"),
+    ("ACL", "WHOAMI"),
+)
+
+
+async def rights(redis: Redis, settings: Settings) -> Finding:
+    """Whether Redis lets this user do more than the service needs."""
+    if settings.redis.url == "embedded":
+        return good("rights", "the embedded Redis is behind a socket that only this user opens")
+    allowed = []
+    for command in _TOO_MUCH:
+        try:
+            await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        except NoPermissionError:
+            continue
+        except ResponseError:
+            pass  # it went as far as the command: so it may
+        allowed.append(command[0])
+    if not allowed:
+        return good("rights", "Redis refuses this user what the service does not need")
+    text = f"this user of Redis may also {', '.join(allowed)}: whoever gets its address may, too"
+    cure = "Give the service the user of config/redis-users.acl; see docs/threats.md."
+    return note("rights", text, cure)
+
+
+async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
+    """How far SQL is behind the log."""
+    keyspace, behind = Keyspace(settings.stock.partitions), 0
+    async with sql.connect() as connection:
+        rows = await connection.execute(select(log_offsets.c.partition, log_offsets.c.entries))
+        written = {row.partition: row.entries for row in rows}
+    for partition in range(keyspace.partitions):
+        added = (await LogReader(redis, keyspace.log(partition)).info()).entries_added
+        behind += max(0, added - written.get(partition, 0))
+    text = f"SQL is {behind:,} entries behind the log"
+    if behind <= LARGEST_LAG:
+        return good("lag", text)
+    cure = "Start `livesale writer`, or look at what keeps it; wait until it has caught up."
+    return note("lag", text, cure)
+
+
+async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
+    """Whether a writer waits before entries that this version does not know."""
+    keyspace = Keyspace(settings.stock.partitions)
+    found: dict[int, str] = {}
+    for look in range(2):
+        async with sql.connect() as connection:
+            rows = await connection.execute(select(log_offsets.c.partition, log_offsets.c.offset))
+            offsets = {row.partition: row.offset for row in rows}
+        now = await too_new(redis, keyspace, offsets)
+        found = {number: why for number, why in now.items() if not look or why == found.get(number)}
+        if not found:
+            return good("log", "this version can read what comes next in it")
+        if not look:
+            await asyncio.sleep(WRITER_S)  # a writer that knows it may just have it in hand
+    text = "; ".join(
+        f"the writer of p{number:02d} stopped at {why}" for number, why in found.items()
+    )
+    cure = (
+        "Start a writer of the version that wrote it: it goes on by itself. An entry that hands "
+        "wrote is put aside by `livesale quarantine add`."
+    )
+    return problem("log", text, cure)
+
+
+async def leftovers(sql: AsyncEngine) -> list[Finding]:
+    """Money that is due back, and log entries that were put aside."""
+    async with sql.connect() as connection:
+        due = select(func.count()).select_from(refunds).where(refunds.c.state == "due")
+        owed = await connection.scalar(due) or 0
+        left = select(func.count()).where(quarantine.c.state == QuarantineState.ASIDE)
+        aside = await connection.scalar(left) or 0
+    found = []
+    if owed:
+        text = f"{owed:,} refunds are due"
+        found.append(note("refunds", text, "Look why they are not sent before there are more."))
+    else:
+        found.append(good("refunds", "none is due"))
+    if aside:
+        text = f"{aside:,} log entries are in quarantine"
+        cure = "`livesale quarantine list` says why; then replay or dismiss each."
+        found.append(problem("quarantine", text, cure))
+    else:
+        found.append(good("quarantine", "empty"))
+    return found
+
+
+async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
+    """Whether Redis has room for a reservation of every unit on offer."""
+    async with sql.connect() as connection:
+        units = await connection.scalar(
+            select(func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0))
+            .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+            .where(drops.c.archived_ms.is_(None), drops.c.state != "closed")
+        )
+    needed = int(units or 0) * BYTES_PER_RESERVATION
+    try:
+        info = await redis.info("memory")
+    except RedisError as error:
+        return note("memory", f"Redis does not say: {error}", "Allow INFO to this user.")
+    most = int(info["maxmemory"]) or int(info.get("total_system_memory", 0))
+    free = most - int(info["used_memory"])
+    named = "maxmemory" if int(info["maxmemory"]) else "its machine"
+    text = (
+        f"{int(units or 0):,} units on offer need {needed / MEBIBYTE:,.0f} MiB in Redis, "
+        f"{free / MEBIBYTE:,.0f} MiB are free of {named}"
+    )
+    if not most or needed * 2 <= free:
+        return good("memory", text)
+    cure = "Raise maxmemory, or archive old drops: a full Redis refuses, and the sale stands still."
+    if needed <= free:
+        # Attempts that SQL has not taken yet, buffers and a rewrite of the AOF want room as well.
+        return note("memory", f"{text}: little beside them", cure)
+    return problem("memory", text, cure)
+
+
+def why_no_writes(info: Mapping[str, Any]) -> str:
+    """Why Redis refuses writes now, or nothing; by its INFO of `memory` and `persistence`."""
+    most = int(info.get("maxmemory", 0))
+    # What a replica or the AOF has yet to be sent does not count towards maxmemory.
+    used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
+    if most and used > most:
+        return (
+            f"Redis is full and refuses writes: {used / MEBIBYTE:,.1f} MiB are used, maxmemory is "
+            f"{most / MEBIBYTE:,.1f} MiB"
+        )
+    if info.get("aof_last_write_status", "ok") != "ok":
+        return "Redis refuses writes: its last write to the AOF failed"
+    return ""
+
+
+def exposure(settings: Settings) -> list[Finding]:
+    """How strangers and stores are reached, where that matters: outside dev."""
+    if settings.env == "dev":
+        return []
+    found = []
+    for topic, url, option in (
+        ("redis tls", settings.redis.url, "rediss:// or sentinels://"),
+        ("sql tls", settings.sql.url, "?ssl_ca=/path/ca.pem, or ?ssl=true"),
+    ):
+        if not _is_private(url):
+            host = ", ".join(hosts_of(url)) if "redis" in topic else urlsplit(url).hostname
+            text = f"{host} is spoken to in clear: passwords and orders can be read"
+            cure = f"Use TLS: {option}. Or a network that is yours alone."
+            found.append(note(topic, text, cure))
+    if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
+        host = settings.http.host
+        text = f"listens on {host} for plain HTTP, and trusts no proxy but this machine's"
+        cure = (
+            "Put a proxy with TLS in front and name it in LIVESALE__HTTP__TRUSTED_PROXIES: else "
+            "tokens travel in clear, or all buyers count as one address."
+        )
+        found.append(note("way in", text, cure))
+    if not found:
+        found.append(good("way in", "nothing is spoken in clear beyond this machine"))
+    return found
+
+
+_DEFAULT_PROXIES = ["127.0.0.0/8", "::1/128"]
+
+
+def _is_private(url: str) -> bool:
+    if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:", "sentinels:")):
+        return True
+    if url.startswith(SENTINEL):
+        return all(_is_loopback(host) for host in hosts_of(url))
+    parts = urlsplit(url)
+    if "unix_socket=" in parts.query or "ssl" in parts.query:  # no option turns TLS off
+        return True
+    return _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

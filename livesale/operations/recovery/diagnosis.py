@@ -1,0 +1,135 @@
+"""What is wrong with a partition, and what recovery would do. Looks only."""
+
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from livesale.database.engine import snapshot
+from livesale.database.ranges import of_some, portions
+from livesale.deployment.partitions import SQL_URL, look_at
+from livesale.errors import Refused
+from livesale.ledger.log_gap import find_gap
+from livesale.ledger.rows import Position, position
+from livesale.ledger.tables import books, drops, orders
+from livesale.ledger.tail import read_item
+from livesale.operations.recovery.misfit import CURE, find_misfit
+from livesale.resources import Deployment
+from stock.entries import Confirmed, Reserved
+from stock.errors import LogTooNew
+from stock.log import LogReader
+
+PAGE = 500
+NEWER = "Run `livesale recover` of the version that wrote it, or of a later one."
+
+
+class Diagnosis(Struct, frozen=True):
+    """One partition. Healthy when `problem` is empty; beyond recovery when `cure` is not.
+
+    `left_entries` are log entries that SQL does not hold: salvaged where they go on from it
+    (`continuous`), else put aside and fitted in. `held_text` is what Redis has for an epoch;
+    `unknown` what may have been lost, or nothing.
+    """
+
+    partition: int
+    problem: str
+    cure: str
+    place: Position
+    held_text: str | None
+    continuous: bool
+    left_entries: int
+    left_reservations: int
+    left_payments: int
+    drops: int
+    orders: int
+    held_units: int
+    sold_units: int
+    unknown: str
+
+    @property
+    def healthy(self) -> bool:
+        return not self.problem
+
+
+async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
+    """Compare one partition. Raises Refused where SQL does not know it."""
+    redis, keyspace = deployment.redis, deployment.keyspace
+    look = await look_at(redis, deployment.sql, keyspace, partition)
+    reader = LogReader(redis, keyspace.log(partition))
+    async with snapshot(deployment.sql) as connection:
+        place = await position(connection, partition)
+        if place is None:
+            raise Refused(SQL_URL, f"it has no partition p{partition:02d}", "Name the right one.")
+        here = (drops.c.partition == partition) & drops.c.archived_ms.is_(None)
+        counted = await connection.execute(
+            select(func.count(), func.sum(books.c.held), func.sum(books.c.sold))
+            .select_from(drops.join(books, books.c.drop_id == drops.c.drop_id))
+            .where(here)
+        )
+        count, held, sold = counted.one()
+        drop_ids = (await connection.scalars(select(drops.c.drop_id).where(here))).all()
+        ordered = 0
+        for some in portions(drop_ids):
+            query = select(func.count()).where(of_some(orders.c.order_id, some))
+            ordered += await connection.scalar(query) or 0
+        misfit = await find_misfit(connection, partition, place)
+    gap = await find_gap(redis, reader, place)
+    left, too_new = await _left(reader, place.offset)
+    held_text: str | None = await redis.get(keyspace.epoch(partition))  # type: ignore[assignment]
+    problem, cure = _verdict(look.refusal, misfit, too_new)
+    return Diagnosis(
+        partition=partition,
+        problem=problem,
+        cure=cure,
+        place=place,
+        held_text=held_text,
+        continuous=not gap,
+        left_entries=left[0],
+        left_reservations=left[1],
+        left_payments=left[2],
+        drops=count,
+        orders=ordered,
+        held_units=int(held or 0),
+        sold_units=int(sold or 0),
+        unknown=_unknown(gap, place),
+    )
+
+
+def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, str]:
+    """What is wrong, and what to do where recovery cannot help: a look refuses what doing would."""
+    if refusal is None:
+        return "", ""
+    if refusal.setting == SQL_URL:
+        return refusal.problem, refusal.cure
+    if too_new:
+        return f"{refusal.problem}, and what is left of the log is of another version: {too_new}", (
+            NEWER
+        )
+    if misfit:
+        return f"{refusal.problem}, and it cannot be rebuilt from SQL: {misfit}", CURE
+    return refusal.problem, ""
+
+
+async def _left(reader: LogReader, offset: str) -> tuple[tuple[int, int, int], str]:
+    """Entries behind SQL, the reservations and the payments in them; what is too new of it."""
+    entries = reservations = payments = 0
+    too_new = ""
+    while page := await reader.between(offset, "+", PAGE):
+        for raw in page:
+            try:
+                entry = read_item(*raw).entry
+            except LogTooNew as end:
+                entry, too_new = None, too_new or str(end)
+            rows = entry.rows if entry else ()
+            reservations += sum(isinstance(row, Reserved) for row in rows)
+            payments += sum(isinstance(row, Confirmed) for row in rows)
+        entries += len(page)
+        offset = page[-1][0]
+    return (entries, reservations, payments), too_new
+
+
+def _unknown(gap: str, place: Position) -> str:
+    if not gap:
+        return ""  # the log goes on from where SQL stands
+    return (
+        f"what was acknowledged after {place.offset} and had not reached SQL; "
+        "a drop that is still `opening` has to be opened again"
+    )

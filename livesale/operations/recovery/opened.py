@@ -1,0 +1,33 @@
+"""A deployment that is opened although its stores do not belong together: to mend that."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from livesale.deployment.opening import open_redis, open_sql, prepare_schema
+from livesale.deployment.startup import check_redis, check_sql
+from livesale.resources import Deployment
+from livesale.settings import Settings
+from stock.gateway import RedisEngine
+from stock.keyspace import Keyspace
+
+SQL_TIMEOUT_MS = 600_000  # what is left of a log may be one large transaction
+
+
+@asynccontextmanager
+async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
+    """Raises Refused when a store cannot be reached or is not durable.
+
+    No partition has an epoch in this process: its engine can look and nothing else.
+    """
+    patient = settings.sql.model_copy(update={"timeout_ms": SQL_TIMEOUT_MS})
+    settings = settings.model_copy(update={"sql": patient})
+    async with AsyncExitStack() as stack:
+        redis, redis_url = await stack.enter_async_context(
+            open_redis(settings, role="recover", connections=4)
+        )
+        sql = await stack.enter_async_context(open_sql(settings))
+        await check_redis(redis, settings.redis.durability)
+        await check_sql(sql, settings.redis.durability)
+        await prepare_schema(settings, sql)
+        engine = RedisEngine(redis, Keyspace(settings.stock.partitions), {})
+        yield Deployment(settings, redis, redis_url, sql, engine)

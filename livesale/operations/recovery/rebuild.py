@@ -1,0 +1,203 @@
+"""Writes the drops of a partition into Redis, from SQL: all but those that are archived."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.engine import snapshot
+from livesale.ledger.tables import books, drops, orders, payments, stock_ledger
+from livesale.resources import Deployment
+from stock.errors import BooksBroken
+from stock.model import HoldState, Reservation
+from stock.records import pack_reservation
+from stock.restorer import PAIRS, Restorer
+
+_EXPIRED = 1 << 32  # a buyer's holdings as one integer: expired holds above, units below
+
+Pair = tuple[str | int, str | int]
+
+
+class Rebuilt(Struct):
+    drops: int = 0
+    orders: int = 0
+
+
+async def rebuild(
+    deployment: Deployment, partition: int, token: str, note: Callable[[Rebuilt], None]
+) -> Rebuilt:
+    """Write every drop, one after the other; `note` is told of the progress.
+
+    Raises BooksBroken when SQL's books are not what its orders add up to; and as `Restorer`.
+    """
+    restorer = Restorer(deployment.redis, deployment.keyspace)
+    done = Rebuilt()
+    async with snapshot(deployment.sql) as connection:
+        query = (
+            select(drops, books.c.allotted.label("present"))
+            .add_columns(books.c.available, books.c.held, books.c.sold, books.c.burned)
+            .select_from(drops.join(books, books.c.drop_id == drops.c.drop_id))
+            .where(drops.c.partition == partition, drops.c.archived_ms.is_(None))
+            .order_by(drops.c.drop_id)
+        )
+        rows = (await connection.execute(query)).all()
+        for row in rows:
+            await _rebuild_drop(connection, restorer, token, row, done, note)
+            done.drops += 1
+            note(done)
+    return done
+
+
+async def _rebuild_drop(
+    connection: AsyncConnection,
+    restorer: Restorer,
+    token: str,
+    drop: Any,
+    done: Rebuilt,
+    note: Callable[[Rebuilt], None],
+) -> None:
+    drop_id: str = drop.drop_id
+    holdings: dict[str, int] = {}
+    count = held = sold = 0
+    async for page in _claims(connection, drop_id):
+        due: list[Pair] = []
+        for claim in page:
+            units = 0
+            if claim.state is HoldState.HELD:
+                held += claim.quantity
+                due.append((claim.expires_ms, claim.rid))
+                units = claim.quantity
+            elif claim.state is HoldState.SOLD:
+                sold += claim.quantity
+                units = claim.quantity
+            holdings[claim.buyer_id] = holdings.get(claim.buyer_id, 0) + units
+        packed: list[Pair] = [(claim.rid, pack_reservation(claim)) for claim in page]
+        await restorer.restore_pairs(drop_id, token, "reservations", packed)
+        await restorer.restore_pairs(drop_id, token, "due", due)
+        count += len(page)
+        done.orders += len(page)
+        note(done)
+    if (held, sold) != (drop.held, drop.sold):
+        raise BooksBroken(
+            f"{drop_id}: its orders add up to {held} held and {sold} sold, its books in SQL say "
+            f"{drop.held} and {drop.sold}"
+        )
+    async for buyer_id in _expiries(connection, drop_id):
+        holdings[buyer_id] += _EXPIRED
+    buyers: list[Pair] = [(name, _holdings_text(packed)) for name, packed in holdings.items()]
+    await restorer.restore_pairs(drop_id, token, "buyers", buyers)
+    if drop.state != "closed":
+        await restorer.restore_pairs(drop_id, token, "due", [(drop.closes_ms, drop_id)])
+    adjusted = await _adjustments(connection, drop_id)
+    await restorer.restore_pairs(drop_id, token, "adjustments", adjusted)
+    await restorer.restore_pairs(
+        drop_id,
+        token,
+        "drop",
+        _fields(drop),
+        reservations=count,
+        buyers=len(holdings),
+        adjustments=len(adjusted),
+    )
+
+
+def _fields(drop: Any) -> list[Pair]:
+    terms = ("opens_ms", "closes_ms", "hold_ms", "buyer_limit", "price_fen")
+    opened = [*(getattr(drop, name) for name in terms), drop.allotted, drop.expired_limit]
+    if drop.ticket_required:
+        opened.append(1)
+    counters = ("available", "held", "sold", "burned")
+    return [
+        ("state", drop.state),
+        *((name, getattr(drop, name)) for name in terms),
+        ("expired_limit", drop.expired_limit),
+        # Which tickets were used nobody knows: the new epoch ends all that were given.
+        ("tickets", int(drop.ticket_required)),
+        ("opened_as", "|".join(map(str, opened))),
+        ("allotted", drop.present),
+        *((name, getattr(drop, name)) for name in counters),
+    ]
+
+
+def _holdings_text(packed: int) -> str:
+    expired, units = divmod(packed, _EXPIRED)
+    return f"{units}|{expired}" if expired else str(units)
+
+
+async def _claims(
+    connection: AsyncConnection, drop_id: str
+) -> AsyncIterator[Sequence[Reservation]]:
+    """The drop's orders as Redis held them, by order_id, a page at a time."""
+    order = orders.c
+    names = ("order_id", "state", "buyer_id", "quantity", "price_fen", "expires_ms")
+    # By the primary key, which begins with the drop's id: the sign behind `-` is `.`.
+    last, end = f"{drop_id}-", f"{drop_id}."
+    while True:
+        query = (
+            select(*[order[name] for name in names])
+            .where(order.order_id > last, order.order_id < end)
+            .order_by(order.order_id)
+            .limit(PAIRS)
+        )
+        rows = (await connection.execute(query)).all()
+        if not rows:
+            return
+        paid, refunds = await _payments(connection, [row.order_id for row in rows])
+        yield [
+            Reservation(
+                row.order_id,
+                HoldState(row.state),
+                row.buyer_id,
+                row.quantity,
+                row.price_fen,
+                row.expires_ms,
+                paid.get(row.order_id, ""),
+                tuple(refunds.get(row.order_id, ())),
+            )
+            for row in rows
+        ]
+        last = rows[-1].order_id
+
+
+async def _payments(
+    connection: AsyncConnection, order_ids: Sequence[str]
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Per order: the payment that bought it, and those that must go back."""
+    p = payments.c
+    query = (
+        select(p.order_id, p.payment_id, p.result)
+        .where(p.order_id.in_(order_ids))
+        .order_by(p.created_ms, p.payment_id)
+    )
+    paid: dict[str, str] = {}
+    refunds: dict[str, list[str]] = {}
+    for order_id, payment_id, result in await connection.execute(query):
+        if result == "refund_due":
+            refunds.setdefault(order_id, []).append(payment_id)
+        elif result in ("sold", "late_sold"):  # a stray one never came to Redis
+            paid[order_id] = payment_id
+    return paid, refunds
+
+
+async def _expiries(connection: AsyncConnection, drop_id: str) -> AsyncIterator[str]:
+    """The buyer of each hold of the drop that ran out; one that was paid late counts as well."""
+    moved = stock_ledger.c
+    query = (
+        select(orders.c.buyer_id)
+        .select_from(stock_ledger.join(orders, orders.c.order_id == moved.order_id))
+        .where(and_(moved.drop_id == drop_id, moved.kind == "expire"))
+    )
+    for (buyer_id,) in await connection.execute(query):
+        yield buyer_id
+
+
+async def _adjustments(connection: AsyncConnection, drop_id: str) -> list[Pair]:
+    """Each restock or scrapping of the drop, once: what a retry of it is answered from."""
+    moved = stock_ledger.c
+    query = select(moved.adjust_id, moved.available).where(
+        moved.drop_id == drop_id, moved.adjust_id.is_not(None)
+    )
+    found = {f"adjust:{key}": delta for key, delta in await connection.execute(query)}
+    return list(found.items())

@@ -1,0 +1,213 @@
+"""What was sold on a wrong, older copy of Redis, as SQL can take it: never more than there is.
+
+Each entry is done again by the rules of the scripts, on the books that SQL has. A reservation that
+fits stands; one that does not is written as reserved and released at once, so its buyer finds it
+and no unit is sold twice. A payment buys what it can, else it is due back. What SQL has already, an
+adjustment that scraps more than there is, or a change of state that means nothing now is left out;
+the entry as it was lies in quarantine.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.ledger.rows import read_books
+from livesale.ledger.tables import drops, orders, payments, stock_ledger
+from stock.books import Books
+from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Reserved, Row, movements
+from stock.model import ConfirmCode, HoldState
+
+_AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
+_CHANGES = {"pause": ("open", "paused"), "resume": ("paused", "open")}
+_SPREAD = 1_000  # ids that one entry may become
+
+
+class _Claim(Struct):
+    state: HoldState
+    buyer_id: str
+    quantity: int
+
+
+class _Drop(Struct):
+    books: Books | None
+    state: str
+    buyer_limit: int
+    units: dict[str, int]
+
+
+class Refit:
+    """Keeps the state of the drops and orders it has seen; `connection` holds SQL's."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._drops: dict[str, _Drop] = {}
+        self._claims: dict[str, _Claim] = {}
+
+    async def fit(self, entry: LogEntry) -> list[LogEntry]:
+        """The entries, in order and with the books after each, that this one becomes."""
+        drop = await self._drop(entry.drop_id)
+        if entry.kind == "open":
+            return self._open(drop, entry)
+        if drop.books is None:
+            return []  # its opening is lost, and everything with it
+        made: list[tuple[str, list[Row]]] = []
+        match entry.kind:
+            case "reserve":
+                made = await self._reserve(drop, entry)
+            case "release" | "expire":
+                made = [(entry.kind, await self._end(drop, entry))]
+            case "confirm":
+                made = [(entry.kind, await self._confirm(drop, entry))]
+            case "adjust":
+                made = [(entry.kind, await self._adjust(drop, entry))]
+            case _:
+                return self._change(drop, entry)
+        return self._write(drop, entry, made)
+
+    def _open(self, drop: _Drop, entry: LogEntry) -> list[LogEntry]:
+        if drop.books is not None or drop.state not in ("draft", "opening"):
+            return []
+        drop.books, drop.state = entry.books, "open"
+        return [entry]
+
+    def _change(self, drop: _Drop, entry: LogEntry) -> list[LogEntry]:
+        assert drop.books is not None  # noqa: S101  fit has seen to it
+        before, after = _CHANGES.get(entry.kind, ("", "closed"))
+        if drop.state != before and (after != "closed" or drop.state == "closed"):
+            return []
+        drop.state = after
+        return [replace(entry, id=_id(entry, 0), books=drop.books)]
+
+    async def _reserve(self, drop: _Drop, entry: LogEntry) -> list[tuple[str, list[Row]]]:
+        fitting: list[Row] = []
+        others: list[Row] = []
+        left = drop.books.available if drop.books else 0
+        for row in entry.rows:
+            if not isinstance(row, Reserved) or await self._claim(row.rid):
+                continue
+            units = await self._units(drop, entry.drop_id, row.buyer_id)
+            fits = row.quantity <= left and units + row.quantity <= drop.buyer_limit
+            state = HoldState.HELD if fits else HoldState.RELEASED
+            self._claims[row.rid] = _Claim(state, row.buyer_id, row.quantity)
+            if fits:
+                left -= row.quantity
+                drop.units[row.buyer_id] = units + row.quantity
+                fitting.append(row)
+            else:
+                others.append(row)
+        ended: list[Row] = [
+            Ended(row.rid, row.buyer_id, row.quantity)
+            for row in others
+            if isinstance(row, Reserved)
+        ]
+        return [("reserve", fitting), ("reserve", others), ("release", ended)]
+
+    async def _end(self, drop: _Drop, entry: LogEntry) -> list[Row]:
+        kept: list[Row] = []
+        for row in entry.rows:
+            claim = await self._claim(row.rid) if isinstance(row, Ended) else None
+            if claim and claim.state is HoldState.HELD:
+                claim.state = _AFTER[entry.kind]
+                units = await self._units(drop, entry.drop_id, claim.buyer_id)
+                drop.units[claim.buyer_id] = units - claim.quantity
+                kept.append(row)
+        return kept
+
+    async def _confirm(self, drop: _Drop, entry: LogEntry) -> list[Row]:
+        kept: list[Row] = []
+        for row in entry.rows:
+            if not isinstance(row, Confirmed) or await self._paid(row.payment_id):
+                continue
+            claim = await self._claim(row.rid)
+            if claim is None:
+                continue
+            before = claim.state
+            code = await self._settle(drop, entry.drop_id, claim)
+            if code is not ConfirmCode.REFUND_DUE:
+                claim.state = HoldState.SOLD
+            kept.append(replace(row, before=before, code=code))
+        return kept
+
+    async def _settle(self, drop: _Drop, drop_id: str, claim: _Claim) -> ConfirmCode:
+        if claim.state is HoldState.HELD:
+            return ConfirmCode.SOLD
+        units = await self._units(drop, drop_id, claim.buyer_id)
+        left = drop.books.available if drop.books else 0
+        fits = claim.quantity <= left and units + claim.quantity <= drop.buyer_limit
+        if claim.state is HoldState.SOLD or not fits:
+            return ConfirmCode.REFUND_DUE
+        drop.units[claim.buyer_id] = units + claim.quantity
+        return ConfirmCode.LATE_SOLD
+
+    async def _adjust(self, drop: _Drop, entry: LogEntry) -> list[Row]:
+        left = drop.books.available if drop.books else 0
+        kept: list[Row] = []
+        for row in entry.rows:
+            if not isinstance(row, Adjusted) or drop.state == "closed" or left + row.delta < 0:
+                continue
+            moved = stock_ledger.c
+            done = await self._connection.scalar(
+                select(func.count()).where(
+                    moved.drop_id == entry.drop_id, moved.adjust_id == row.adjust_id
+                )
+            )
+            if not done:
+                kept.append(row)
+        return kept
+
+    def _write(
+        self, drop: _Drop, entry: LogEntry, made: Sequence[tuple[str, list[Row]]]
+    ) -> list[LogEntry]:
+        assert drop.books is not None  # noqa: S101  fit has seen to it
+        written: list[LogEntry] = []
+        for number, (kind, rows) in enumerate(made):
+            if not rows:
+                continue
+            new = replace(entry, id=_id(entry, number), kind=kind, rows=tuple(rows))
+            for movement in movements(new):
+                drop.books = drop.books.plus(movement)
+            written.append(replace(new, books=drop.books))
+        return written
+
+    async def _drop(self, drop_id: str) -> _Drop:
+        known = self._drops.get(drop_id)
+        if known is None:
+            query = select(drops.c.state, drops.c.buyer_limit).where(drops.c.drop_id == drop_id)
+            state, limit = (await self._connection.execute(query)).first() or ("", 0)
+            books = await read_books(self._connection, drop_id)
+            known = self._drops[drop_id] = _Drop(books, state, limit, {})
+        return known
+
+    async def _claim(self, rid: str) -> _Claim | None:
+        known = self._claims.get(rid)
+        if known is None:
+            query = select(orders.c.state, orders.c.buyer_id, orders.c.quantity)
+            found = (await self._connection.execute(query.where(orders.c.order_id == rid))).first()
+            if found:
+                known = self._claims[rid] = _Claim(HoldState(found[0]), found[1], found[2])
+        return known
+
+    async def _units(self, drop: _Drop, drop_id: str, buyer_id: str) -> int:
+        if buyer_id not in drop.units:
+            total = await self._connection.scalar(
+                select(func.sum(orders.c.quantity)).where(
+                    orders.c.drop_id == drop_id,
+                    orders.c.buyer_id == buyer_id,
+                    orders.c.state.in_(("held", "sold")),
+                )
+            )
+            drop.units[buyer_id] = int(total or 0)
+        return drop.units[buyer_id]
+
+    async def _paid(self, payment_id: str) -> bool:
+        query = select(func.count()).where(payments.c.payment_id == payment_id)
+        return bool(await self._connection.scalar(query))
+
+
+def _id(entry: LogEntry, number: int) -> str:
+    """An id of its own for each entry that one becomes: ids of the ledger are unique."""
+    ms, _, seq = entry.id.partition("-")
+    return f"{ms}-{int(seq) * _SPREAD + number}"

@@ -1,0 +1,128 @@
+"""Recovers one partition, step by step.
+
+1. SQL's epoch rises, by a conditional UPDATE: writers of the old one write nothing any more, and of
+   two who recover at the same time one is refused.
+2. What Redis has for an epoch becomes a word that no engine has: nothing can be sold.
+3. What is left of the log goes into SQL, and SQL is checked whole: while something in it could not
+   be written, Redis is left as it is.
+4. The keys of the partition go, and its drops are written anew from SQL, each one known only when
+   it is whole.
+5. The log begins where SQL stands, and the new epoch is set: the partition is open.
+
+Whoever dies in between leaves the partition closed. The next one begins again: what step 3 has
+written is in SQL, and the rest is done from the start.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from sqlalchemy import update
+
+from livesale.database.engine import now_ms, snapshot, transaction
+from livesale.deployment.partitions import REDIS_URL, SQL_URL, recovering
+from livesale.errors import Refused
+from livesale.ledger.partition_state import Halted
+from livesale.ledger.rows import position
+from livesale.ledger.tables import log_offsets
+from livesale.operations.recovery.diagnosis import NEWER, Diagnosis
+from livesale.operations.recovery.misfit import CURE, find_misfit
+from livesale.operations.recovery.rebuild import Rebuilt, rebuild
+from livesale.operations.recovery.salvage import salvage
+from livesale.resources import Deployment
+from stock.errors import FencedOff, LogTooNew
+from stock.ids import START
+from stock.restorer import Restorer
+
+_TAKEN = "another `livesale recover` works on partition p{:02d}"
+_WAIT = "Wait for it to end; if it died, run this again."
+
+
+class Progress(Struct):
+    """What is being done to which partition, for whoever watches."""
+
+    partition: int
+    step: str
+    drops: int = 0
+    orders: int = 0
+
+
+class Repaired(Struct, frozen=True):
+    partition: int
+    epoch: int
+    salvaged: int
+    fitted_in: int
+    drops: int
+    orders: int
+
+
+async def repair(
+    deployment: Deployment, found: Diagnosis, note: Callable[[Progress], None] | None = None
+) -> Repaired:
+    """Recover what `found` says is wrong.
+
+    Raises Refused for a partition that is healthy, that only another database can cure, that
+    another process recovers, or whose rows in SQL contradict each other: before Redis is cleared.
+    """
+    partition = found.partition
+    tell = note or (lambda _progress: None)
+    if found.healthy:
+        problem = f"partition p{partition:02d} is healthy: there is nothing to recover"
+        raise Refused(REDIS_URL, problem, "Leave it as it is.")
+    if found.cure:
+        raise Refused(SQL_URL, found.problem, found.cure)
+    try:
+        return await _repair(deployment, found, tell)
+    except LogTooNew as end:  # behind the look: nothing has been cleared
+        problem = f"what is left of the log of p{partition:02d} is of another version: {end}"
+        raise Refused(REDIS_URL, problem, NEWER) from None
+    except (FencedOff, Halted) as taken:
+        raise Refused(REDIS_URL, f"{_TAKEN.format(partition)}: {taken}", _WAIT) from None
+
+
+async def _repair(
+    deployment: Deployment, found: Diagnosis, tell: Callable[[Progress], None]
+) -> Repaired:
+    partition, epoch = found.partition, found.place.epoch + 1
+    token = recovering(epoch)
+    restorer = Restorer(deployment.redis, deployment.keyspace)
+    tell(Progress(partition, "raise the epoch"))
+    await _raise_in_sql(deployment, partition, found.place.epoch)
+    await restorer.fence(partition, found.held_text, token)
+    deployment.epochs[partition] = epoch
+    tell(Progress(partition, "salvage the log"))
+    taken, fitted = await salvage(deployment, partition)
+    tell(Progress(partition, "check SQL"))
+    async with snapshot(deployment.sql) as connection:
+        place = await position(connection, partition)
+        misfit = place and await find_misfit(connection, partition, place)
+    if misfit:
+        raise Refused(SQL_URL, f"p{partition:02d} cannot be rebuilt: {misfit}", CURE)
+    tell(Progress(partition, "clear what is left in Redis"))
+    await restorer.clear(partition, token)
+
+    def note(done: Rebuilt) -> None:
+        tell(Progress(partition, "rebuild the drops", done.drops, done.orders))
+
+    done = await rebuild(deployment, partition, token, note)
+    async with transaction(deployment.sql, write=False) as connection:
+        place = await position(connection, partition)
+    if place is None or place.epoch != epoch:
+        raise FencedOff("SQL has another epoch by now")
+    tell(Progress(partition, "open", done.drops, done.orders))
+    if place.offset != START:
+        await restorer.restore_log(partition, token, place.offset, place.entries)
+    if not await restorer.raise_epoch(partition, token, epoch):
+        raise FencedOff("Redis has another epoch by now")
+    return Repaired(partition, epoch, taken, fitted, done.drops, done.orders)
+
+
+async def _raise_in_sql(deployment: Deployment, partition: int, epoch: int) -> None:
+    row = log_offsets.c
+    async with transaction(deployment.sql) as connection:
+        done = await connection.execute(
+            update(log_offsets)
+            .where(row.partition == partition, row.epoch == epoch)
+            .values(epoch=epoch + 1, updated_ms=now_ms())
+        )
+    if done.rowcount != 1:
+        raise FencedOff("SQL has another epoch by now")

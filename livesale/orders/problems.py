@@ -1,0 +1,11 @@
+"""Orders that do not exist. Codes are stable: clients tell cases apart by them."""
+
+from livesale.web.problems import declare
+
+PROBLEMS = declare(
+    unknown_order=(
+        404,
+        "There is no such order",
+        "If the reservation is new, wait a moment: SQL follows the log. Otherwise correct the id.",
+    ),
+)

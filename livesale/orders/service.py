@@ -1,0 +1,67 @@
+"""A buyer's orders, as SQL holds them: a moment behind the reservations."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from livesale.catalogue.store import find_drop
+from livesale.database.session import session
+from livesale.ledger.orders import Order, find_order, list_orders, list_orders_of_drop
+from livesale.ledger.refunds import Refund, refunds_of
+from livesale.payments.prepays import states_of
+from livesale.resources import Deployment
+from livesale.validation.refusals import Unknown
+
+
+class Money(Struct, frozen=True):
+    """What goes with some orders: the states of their prepays, and their refunds."""
+
+    prepays: dict[str, str]
+    refunds: list[Refund]
+
+
+class Orders:
+    """Reads. All raise StoreUnavailable."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._sql = deployment.sql
+
+    async def find(self, order_id: str, buyer_id: str) -> Order:
+        """Raises Unknown("order"), also for the order of somebody else."""
+        async with session(self._sql) as connection:
+            order = await find_order(connection, order_id, buyer_id)
+        if order is None:
+            raise Unknown("order")
+        return order
+
+    async def money(self, order_ids: Sequence[str]) -> Money:
+        """The prepays and refunds of some orders."""
+        if not order_ids:
+            return Money({}, [])
+        async with session(self._sql) as connection:
+            return Money(
+                await states_of(connection, order_ids), await refunds_of(connection, order_ids)
+            )
+
+    async def page(
+        self, buyer_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[Order], str | None]:
+        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        before = None
+        if after:
+            created_ms, _, order_id = after.partition(".")
+            before = int(created_ms), order_id
+        async with session(self._sql) as connection:
+            found = await list_orders(connection, buyer_id, before=before, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        return found, f"{last.created_ms}.{last.order_id}" if last else None
+
+    async def page_of_drop(
+        self, drop_id: str, *, after: str, limit: int
+    ) -> tuple[list[Order], str | None]:
+        """Everybody's, by their ids; and the id to go on behind. Raises Unknown("drop")."""
+        async with session(self._sql) as connection:
+            if await find_drop(connection, drop_id) is None:
+                raise Unknown("drop")
+            found = await list_orders_of_drop(connection, drop_id, after=after, limit=limit)
+        return found, found[-1].order_id if len(found) == limit else None

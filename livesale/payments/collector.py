@@ -1,0 +1,121 @@
+"""Before a hold expires whose payment was begun, the gateway is asked whether it is paid.
+
+A callback may have been lost. The sweep never waits: a hold that is due and has an open prepay is
+held back while a task asks, for `grace_ms` at the most; all others expire at once. When SQL is away
+nobody knows which holds have a prepay: then all expire in time, and money that comes late is goods
+if they are still there, else a refund.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from msgspec import Struct
+
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.payments import prepays
+from livesale.payments.errors import PaymentFault
+from livesale.payments.gateway import PayGateway
+from livesale.payments.settle import Settler
+from livesale.resources import Deployment
+from livesale.tasks import errand
+from livesale.telemetry.workers import KeeperMetrics
+from stock.errors import StockError
+
+PAGE = 500  # rids in one question to SQL
+SQL_S = 0.5  # a slow SQL must not keep holds from ending
+SQL_REST_MS = 5_000  # after a fault of SQL
+MAX_CASES = 5_000
+AT_ONCE = 16  # questions to the gateway, of one keeper
+RETRY_S = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class _Case(Struct):
+    """A hold that is held back until its task has found out, or until `until_ms`."""
+
+    task: "asyncio.Task[None]"
+    until_ms: int
+
+
+class Collector:
+    """One per sweeper; `at_once` is shared by all of a keeper."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        gateway: PayGateway,
+        metrics: KeeperMetrics,
+        at_once: asyncio.Semaphore,
+    ) -> None:
+        self._sql = deployment.sql
+        self._grace_ms = deployment.settings.payments.grace_ms
+        self._settler = Settler(deployment, gateway)
+        self._metrics = metrics
+        self._at_once = at_once
+        self._cases: dict[str, _Case] = {}
+        self._rest_until_ms = 0
+
+    async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
+        """Which of these holds, all due, must not expire yet. `now_ms` is of a clock that nobody
+        sets."""
+        self._forget(set(rids))
+        for order_id in await self._find_open([r for r in rids if r not in self._cases], now_ms):
+            task = errand("settle", self._ask(order_id), about=order_id)
+            self._cases[order_id] = _Case(task, now_ms + self._grace_ms)
+        return {rid for rid in rids if self._is_pending(rid, now_ms)}
+
+    async def close(self) -> None:
+        """Stop asking."""
+        cases, self._cases = list(self._cases.values()), {}
+        for case in cases:
+            case.task.cancel()
+        if cases:
+            await asyncio.wait([case.task for case in cases])
+
+    def _forget(self, due: set[str]) -> None:
+        """Those that have been paid: they are not due any more, and nobody asks after them."""
+        for rid in [rid for rid, case in self._cases.items() if case.task.done()]:
+            if rid not in due:
+                del self._cases[rid]
+
+    async def _find_open(self, rids: Sequence[str], now_ms: int) -> list[str]:
+        found: list[str] = []
+        if now_ms < self._rest_until_ms:
+            return found
+        try:
+            for start in range(0, len(rids), PAGE):
+                async with asyncio.timeout(SQL_S), session(self._sql) as connection:
+                    page = rids[start : start + PAGE]
+                    found += await prepays.open_among(connection, page)
+        except (StoreUnavailable, TimeoutError) as fault:
+            self._rest_until_ms = now_ms + SQL_REST_MS
+            log.warning("SQL is away: holds expire unasked", reason=str(fault))
+        return found[: MAX_CASES - len(self._cases)]
+
+    def _is_pending(self, rid: str, now_ms: int) -> bool:
+        case = self._cases.get(rid)
+        if case is None:
+            return False
+        if not case.task.done() and now_ms < case.until_ms:
+            return True
+        if not case.task.done():
+            case.task.cancel()
+            self._metrics.unsettled.inc()
+            log.warning("the gateway does not say whether it is paid: it expires", order_id=rid)
+        del self._cases[rid]
+        return False
+
+    async def _ask(self, order_id: str) -> None:
+        """Until the gateway has said what has become of it; whoever waits for this may cancel."""
+        while True:
+            async with self._at_once:
+                try:
+                    await self._settler.settle(order_id)
+                    return
+                # What else comes is a fault of the program; it must not hold the hold for ever.
+                except (PaymentFault, StockError, StoreUnavailable) as fault:
+                    log.info("not settled yet", order_id=order_id, reason=str(fault))
+            await asyncio.sleep(RETRY_S)

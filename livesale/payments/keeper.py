@@ -1,0 +1,165 @@
+"""The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock.
+
+It archives finished drops, and sees to money that nobody else sees to: payments whose callback was
+lost, orders at the gateway that nobody may pay any more, refunds.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from livesale.action_log.forgetting import FORGET_EVERY_S, forget_actions
+from livesale.deployment.scripts import ScriptLoader
+from livesale.payments.collector import AT_ONCE, Collector
+from livesale.payments.gateway import PayGateway
+from livesale.payments.open_prepays import PrepaySettler
+from livesale.payments.refund_sender import RefundSender
+from livesale.resources import Deployment
+from livesale.sales.archive import ARCHIVE_EVERY_S, Archiver
+from livesale.sales.expiry import Sweeper
+from livesale.tasks import Tasks
+from livesale.telemetry.workers import KeeperMetrics
+from stock.errors import FencedOff
+
+MONEY_IDLE_S = 1.0
+MONEY_BUSY_S = 0.05
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """One task per partition. Any number of keepers may run: the scripts decide what is due."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        registry: CollectorRegistry | None = None,
+        gateway: PayGateway | None = None,
+    ) -> None:
+        """Without a `gateway` holds expire unasked, and no refund is sent."""
+        self._deployment = deployment
+        self._gateway = gateway
+        self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
+        self._metrics = KeeperMetrics(registry or CollectorRegistry())
+        self._failing: dict[int, str] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
+        _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
+        over = asyncio.Event()
+        async with AsyncExitStack() as parts:
+            if self._gateway is not None:
+                await parts.enter_async_context(self._gateway.running())
+                money = await parts.enter_async_context(Tasks(over))
+                settler = PrepaySettler(self._deployment, self._gateway, self._metrics)
+                sender = RefundSender(self._deployment, self._gateway, self._metrics)
+                money.repeat("prepays", partial(self._settle_money, settler))
+                money.repeat("refunds", partial(self._settle_money, sender))
+            async with Tasks(stop) as sweeps:
+                for partition in range(self._deployment.keyspace.partitions):
+                    await parts.enter_async_context(self._keep(partition, sweeps))
+                sweeps.repeat("forget actions", self._forget, after_s=FORGET_EVERY_S)
+                if self._deployment.settings.redis.loader_url:
+                    loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
+                    sweeps.repeat("scripts", partial(_load, loader, self._sweep_s))
+            over.set()
+        _log.info("the keeper has stopped")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last sweep of every partition worked."""
+        return not self._failing
+
+    def faults(self) -> dict[int, str]:
+        """The last fault of each partition whose last sweep failed."""
+        return dict(self._failing)
+
+    @asynccontextmanager
+    async def _keep(self, partition: int, tasks: Tasks) -> AsyncIterator[None]:
+        payments = None
+        if self._gateway is not None:
+            payments = Collector(self._deployment, self._gateway, self._metrics, self._at_once)
+        sweeper = Sweeper(self._deployment.engine, partition, payments)
+        archiver = Archiver(self._deployment, partition)
+        sweep = partial(self._sweep, partition, sweeper)
+        tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
+        archive = partial(self._archive, archiver)
+        # Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis.
+        tasks.repeat(
+            "archive",
+            archive,
+            about=f"p{partition:02d}",
+            after_s=ARCHIVE_EVERY_S,
+            first_s=ARCHIVE_EVERY_S,
+            longest_s=ARCHIVE_EVERY_S,
+        )
+        try:
+            yield
+        finally:
+            if payments is not None:
+                await payments.close()
+
+    async def _sweep(self, partition: int, sweeper: Sweeper) -> float:
+        """Sweep once; seconds until the next. Raises what the sweep does, after noting it."""
+        started_s = time.perf_counter()
+        try:
+            if partition in self._deployment.closed:
+                raise FencedOff(f"partition p{partition:02d}")
+            await self._measure(partition, sweeper.passed_by)
+            done = await sweeper.sweep()
+        except FencedOff as fence:
+            reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
+            if self._failing.get(partition) != reason:
+                _log.critical("nothing is swept here", partition=partition, reason=reason)
+            self._fail(partition, reason)
+            raise
+        except Exception as fault:
+            self._fail(partition, f"{type(fault).__name__}: {fault}")
+            raise
+        self._failing.pop(partition, None)
+        self._metrics.up.labels(partition).set(1)
+        self._metrics.expired.inc(done.expired)
+        self._metrics.closed.inc(done.closed)
+        self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
+        self._metrics.sweep_s.observe(time.perf_counter() - started_s)
+        return self._sweep_s
+
+    async def _archive(self, archiver: Archiver) -> float:
+        self._metrics.archived.inc(await archiver.archive())
+        return ARCHIVE_EVERY_S
+
+    async def _forget(self) -> float:
+        await forget_actions(self._deployment)
+        return FORGET_EVERY_S
+
+    async def _settle_money(self, worker: "PrepaySettler | RefundSender") -> float:
+        """One step; a page that was full is followed by the next at once."""
+        try:
+            more = await worker.step() > 0
+        except Exception:
+            self._metrics.faults.inc()
+            raise
+        return MONEY_BUSY_S if more else MONEY_IDLE_S
+
+    async def _measure(self, partition: int, passed_by: int) -> None:
+        """How long the oldest member has been due that a sweep can do something about."""
+        redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
+        oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
+        late_ms = await self._deployment.engine.now_ms() - int(oldest[0][1]) if oldest else 0
+        self._metrics.late_ms.labels(partition).set(max(0, late_ms))
+
+    def _fail(self, partition: int, reason: str) -> None:
+        self._failing[partition] = reason
+        self._metrics.faults.inc()
+        self._metrics.up.labels(partition).set(0)
+
+
+async def _load(loader: ScriptLoader, every_s: float) -> float:
+    await loader.load()
+    return every_s

@@ -1,0 +1,71 @@
+"""Why nothing is paid or refunded. Codes are stable: clients tell cases apart by them."""
+
+from livesale.payments.errors import (
+    AmountMismatch,
+    CallbackRefused,
+    GatewayFault,
+    GatewayRefused,
+)
+from livesale.web.problems import declare, declare_faults
+
+PROBLEMS = declare(
+    callback_refused=(
+        403,
+        "This callback is not from the payment gateway, or not for us",
+        "Nothing to do. Our log says what was wrong: signature, age, or merchant.",
+    ),
+    gateway_off=(
+        404,
+        "This payment gateway is not in use here",
+        "Use the gateway that the settings name.",
+    ),
+    payer_unknown=(
+        409,
+        "Log in with WeChat before paying",
+        "Log in with WeChat: it only takes payments of users it knows.",
+    ),
+    payment_refused=(409, "The payment gateway refused this order", "Stop, and contact the shop."),
+    amount_mismatch=(
+        409,
+        "The amount differs from that of the reservation",
+        "Pay what the reservation costs: `amount_fen`.",
+    ),
+    transaction_used=(
+        409,
+        "This transaction already paid for another order",
+        "Use another id for another payment.",
+    ),
+    not_paid=(
+        409,
+        "There is no payment to refund",
+        "Nothing to do: there is no money to send back.",
+    ),
+    already_refunded=(
+        409,
+        "The refund has already begun",
+        "Nothing to do: `GET /v1/admin/refunds` shows the state.",
+    ),
+    partial_refund=(
+        409,
+        "Only the whole amount can be refunded",
+        "Omit `amount_fen`: only the whole amount can be refunded.",
+    ),
+    nothing_to_pay=(
+        409,
+        "A prize is claimed, not paid for",
+        "Claim it with `…/bags/{bag_id}/claim`.",
+    ),
+    payment_unavailable=(
+        503,
+        "The payment gateway is unavailable",
+        "Repeat it: the same order is announced, never a second one.",
+        2,
+    ),
+)
+
+declare_faults(
+    (GatewayRefused, "payment_refused"),
+    (GatewayFault, "payment_unavailable"),
+    (CallbackRefused, "callback_refused"),
+    (AmountMismatch, "amount_mismatch"),
+)

@@ -1,0 +1,108 @@
+"""GET /v1/admin/refunds, POST /v1/admin/orders/{order_id}/refund"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from livesale.ledger.refunds import Refund
+from livesale.parts import Parts
+from livesale.payments.refunds import Refunds
+from livesale.validation.texts import prose, whole
+from livesale.web.routes import Answer, Call, Route
+from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
+
+State = Literal["due", "sent", "accepted", "refunded", "failed"]
+
+
+class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
+    """`amount_fen` may be left out: it can only be the whole amount."""
+
+    reason: Annotated[str, prose(examples=["broken"])]
+    amount_fen: Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
+
+
+class ShownRefund(Struct, frozen=True):
+    """`refund_no` is ours, `gateway_no` the gateway's; `note` are an operator's words."""
+
+    refund_no: str
+    order_id: str
+    payment_id: str
+    amount_fen: int
+    state: State
+    reason: str
+    note: str
+    gateway_no: str
+    tries: int
+    last_error: str
+    created_ms: int
+    updated_ms: int
+
+
+class RefundsQuery(Struct, frozen=True):
+    state: Annotated[
+        str,
+        whole(
+            r"^(due|sent|accepted|refunded|failed)?$",
+            description="due, sent, accepted, refunded or failed; all by default",
+        ),
+    ] = ""
+    after: Annotated[
+        str,
+        whole(r"^([0-9]{1,13}\.[A-Za-z0-9_-]{1,64})?$", description="`next` of a page"),
+    ] = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class RefundPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    refunds: list[ShownRefund]
+    next: str | None
+
+
+async def list_refunds(parts: Parts, call: Call) -> Answer:
+    query = call.query
+    found, cursor = await parts[Refunds].page(
+        query.state or None, after=query.after, limit=query.limit
+    )
+    return Answer(200, RefundPage([_shown(refund) for refund in found], cursor))
+
+
+async def refund_order(parts: Parts, call: Call) -> Answer:
+    made = await parts[Refunds].order(call.path["order_id"], call.body.reason, call.body.amount_fen)
+    return Answer(201, _shown(made))
+
+
+def _shown(refund: Refund) -> ShownRefund:
+    return ShownRefund(**{name: getattr(refund, name) for name in ShownRefund.__struct_fields__})
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/admin/refunds",
+        list_refunds,
+        "Money on its way back, the newest first",
+        "admin",
+        {200: RefundPage},
+        ("store_unavailable",),
+        auth="viewer",
+        query=RefundsQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/orders/{order_id}/refund",
+        refund_order,
+        "Send the money of a sold order back",
+        "admin",
+        {201: ShownRefund},
+        ("unknown_order", "not_paid", "already_refunded", "partial_refund", "store_unavailable"),
+        auth="operator",
+        body=NewRefund,
+        changes=True,
+        description=(
+            "The whole amount, once. The keeper sends it until the gateway has taken it on. No "
+            "stock comes back by it: `adjust` the drop when the goods are on the shelf again."
+        ),
+    ),
+]

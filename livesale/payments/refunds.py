@@ -1,0 +1,109 @@
+"""Operators and money on its way back: look at refunds, and order one.
+
+A refund is of the whole payment. It moves no stock: the order stays sold in the books, for goods
+that were shipped are not on the shelf; who has them back restocks the drop.
+"""
+
+from sqlalchemy.exc import IntegrityError
+
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.ledger import refunds
+from livesale.ledger.orders import find_any_order
+from livesale.ledger.plan import refund_no_of
+from livesale.ledger.refund_states import ACCEPTED, DUE, FAILED, REFUNDED, SENT
+from livesale.ledger.refunds import Refund
+from livesale.payments.errors import CallbackRefused
+from livesale.payments.gateway import RefundNews, RefundState
+from livesale.resources import Deployment
+from livesale.validation.refusals import RefundRefused, Unknown
+
+ASK_AGAIN_MS = 6 * 3_600_000  # after a callback that says no failure
+
+# Why a second refund of a payment is refused, by the state of the first one.
+_ALREADY = {
+    DUE: "Its money is going back already.",
+    SENT: "Its money is going back already.",
+    ACCEPTED: "Its money is going back already.",
+    REFUNDED: "Its money is back.",
+    FAILED: "Its refund failed: act on it at the gateway, which keeps its number.",
+}
+
+
+class Refunds:
+    """Use cases of operators. All raise StoreUnavailable."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._sql = deployment.sql
+
+    async def order(self, order_id: str, note: str, amount_fen: int | None = None) -> Refund:
+        """Send the money of a sold order back; the keeper does it.
+
+        Raises Unknown("order"), or RefundRefused (not_paid, already_refunded, partial_refund).
+        """
+        async with session(self._sql) as connection:
+            order = await find_any_order(connection, order_id)
+            paid = await refunds.sale_of(connection, order_id)
+        if order is None:
+            raise Unknown("order")
+        if paid is None:
+            raise RefundRefused("not_paid", f"It is {order.state}: no payment bought its goods.")
+        if not paid.amount_fen:
+            raise RefundRefused("not_paid", "It is a prize: nothing was paid for it.")
+        if amount_fen is not None and amount_fen != paid.amount_fen:
+            detail = f"Only the whole {paid.amount_fen} fen can go back."
+            raise RefundRefused("partial_refund", detail)
+        number = refund_no_of(paid.payment_id)
+        try:
+            async with session(self._sql, write=True) as connection:
+                await refunds.add_refund(connection, paid, number, refunds.OPERATOR, note, now_ms())
+        except IntegrityError:
+            async with session(self._sql) as connection:
+                there = await refunds.refunds_of(connection, [order_id])
+            state = there[-1].state if there else DUE
+            raise RefundRefused("already_refunded", _ALREADY[state]) from None
+        async with session(self._sql) as connection:
+            made = await refunds.find_refund(connection, number)
+        assert made is not None  # noqa: S101  committed above, and nobody deletes refunds
+        return made
+
+    async def hear(self, news: RefundNews) -> None:
+        """What a verified callback says of a refund. Raises CallbackRefused: not one of ours."""
+        async with session(self._sql) as connection:
+            found = await refunds.find_refund(connection, news.refund_no)
+        if found is None:
+            raise CallbackRefused("refund_no")
+        for field, fits in (
+            ("transaction_id", found.payment_id == news.payment_id),
+            ("out_trade_no", found.order_id == news.order_id),
+            ("amount", found.amount_fen == news.amount_fen),
+        ):
+            if not fits:
+                raise CallbackRefused(field)
+        answer = news.answer
+        failed = answer.state is RefundState.FAILED
+        at_ms = now_ms()
+        async with session(self._sql, write=True) as connection:
+            await refunds.move_refund(
+                connection,
+                news.refund_no,
+                answer.state.value,
+                at_ms,
+                gateway_no=answer.gateway_no,
+                error=answer.detail if failed else "",
+                # It may be an old word that came twice: the gateway is asked at once.
+                next_ms=at_ms if failed else at_ms + ASK_AGAIN_MS,
+            )
+
+    async def page(
+        self, state: str | None, *, after: str | None, limit: int
+    ) -> tuple[list[Refund], str | None]:
+        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        before = None
+        if after:
+            created_ms, _, number = after.partition(".")
+            before = int(created_ms), number
+        async with session(self._sql) as connection:
+            found = await refunds.list_refunds(connection, state, before=before, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        return found, f"{last.created_ms}.{last.refund_no}" if last else None

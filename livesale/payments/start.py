@@ -1,0 +1,130 @@
+"""A buyer pays: the reservation is announced to the gateway, and the client told how to go on."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from livesale.catalogue.view import Showcase
+from livesale.database.session import session
+from livesale.identity.store import find_subject
+from livesale.payments import prepays
+from livesale.payments.gateway import Invitation, PayGateway, PaymentOrder
+from livesale.payments.prepays import Prepay
+from livesale.resources import Deployment
+from livesale.sales.reservations import Reservations
+from livesale.validation.refusals import AlreadySold, PaymentRefused
+from stock.ids import drop_of
+from stock.model import HoldState, Reservation
+
+PREPAY_LIFE_MS = 90 * 60_000  # WeChat's is good for two hours; then the same order gets another
+SETTLE_LATER_MS = 5_000  # after the sweep's own chance: see livesale.payments.collector
+MAX_DESCRIPTION = 120
+
+
+class StartedPayment(Struct, frozen=True):
+    reservation: Reservation
+    gateway: str
+    invitation: Invitation
+
+
+class Payments:
+    """One per process. `now_ms` is Redis's clock."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        gateway: PayGateway,
+        reservations: Reservations,
+        showcase: Showcase,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._sql = deployment.sql
+        self._grace_ms = deployment.settings.payments.grace_ms
+        self._gateway = gateway
+        self._reservations = reservations
+        self._showcase = showcase
+        self._now_ms = now_ms
+
+    async def start(self, rid: str, buyer_id: str) -> StartedPayment:
+        """What the client needs to pay; asked again, the same order is announced, never a second.
+
+        Raises Unknown, AlreadySold, PaymentRefused, StoreUnavailable, GatewayFault.
+        """
+        reservation = await self._reservations.find(rid, buyer_id)
+        self._check_held(reservation)
+        if not reservation.amount_fen:
+            raise PaymentRefused("nothing_to_pay", "It is a prize of a lucky bag: claim it there.")
+        payer = await self._payer(buyer_id)
+        prepay = await self._note(reservation)
+        fresh = prepay.prepay_id and self._now_ms() - prepay.updated_ms < PREPAY_LIFE_MS
+        prepay_id = prepay.prepay_id if fresh else await self._announce(reservation, payer)
+        invitation = await self._gateway.invite(rid, prepay_id)
+        return StartedPayment(reservation, self._gateway.name, invitation)
+
+    def _check_held(self, reservation: Reservation) -> None:
+        if reservation.state is HoldState.SOLD:
+            raise AlreadySold
+        if reservation.state is not HoldState.HELD or reservation.expires_ms <= self._now_ms():
+            raise _hold_ended()
+
+    async def _payer(self, buyer_id: str) -> str:
+        login = self._gateway.login
+        if login is None:
+            return ""
+        subject = await find_subject(self._sql, buyer_id, login)
+        if subject is None:
+            raise PaymentRefused("payer_unknown", f"Log in through {login} to pay by it.")
+        return subject
+
+    async def _note(self, reservation: Reservation) -> Prepay:
+        """The row of this prepay, there before anybody can pay."""
+        now_ms = self._now_ms()
+        new = Prepay(
+            order_id=reservation.rid,
+            gateway=self._gateway.name,
+            prepay_id="",
+            amount_fen=reservation.amount_fen,
+            state=prepays.OPEN,
+            expires_ms=reservation.expires_ms,
+            next_ms=reservation.expires_ms + self._grace_ms + SETTLE_LATER_MS,
+            tries=0,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        found = await self._find(reservation.rid)
+        if found is None:
+            async with session(self._sql, write=True) as connection:
+                if await prepays.add_prepay(connection, new):
+                    return new
+            found = await self._find(reservation.rid)
+        if found is None or found.state == prepays.CLOSED:
+            raise _hold_ended()
+        if found.state == prepays.PAID:
+            raise AlreadySold
+        return found
+
+    async def _find(self, rid: str) -> Prepay | None:
+        async with session(self._sql) as connection:
+            return await prepays.find_prepay(connection, rid)
+
+    async def _announce(self, reservation: Reservation, payer: str) -> str:
+        drop = await self._showcase.terms(drop_of(reservation.rid))
+        order = PaymentOrder(
+            order_id=reservation.rid,
+            amount_fen=reservation.amount_fen,
+            expires_ms=reservation.expires_ms,
+            description=(drop.title if drop else reservation.rid)[:MAX_DESCRIPTION],
+            payer=payer,
+        )
+        prepay_id = await self._gateway.prepay(order)
+        async with session(self._sql, write=True) as connection:
+            still_open = await prepays.note_prepay_id(
+                connection, reservation.rid, prepay_id, self._now_ms()
+            )
+        if not still_open:
+            raise _hold_ended()
+        return prepay_id
+
+
+def _hold_ended() -> PaymentRefused:
+    return PaymentRefused("hold_ended", "The hold has ended: reserve again.")

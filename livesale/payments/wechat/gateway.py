@@ -1,0 +1,190 @@
+"""WeChat Pay, API v3, for mini-programs (JSAPI): `livesale.payments.gateway.PayGateway`.
+
+https://pay.weixin.qq.com/doc/v3/merchant/4012791897 (prepay) and its neighbours. The order's number
+there (out_trade_no) is the rid, so a query, a close and a repeated prepay all find the same order.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from time import time
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from livesale.payments.errors import GatewayRefused, GatewayUnknown
+from livesale.payments.gateway import (
+    Invitation,
+    PaymentOrder,
+    RefundAnswer,
+    RefundOrder,
+    RequestPayment,
+    Trade,
+    TradeState,
+)
+from livesale.payments.wechat.api import Unverified, WeChatPayApi
+from livesale.payments.wechat.callbacks import CallbackReader
+from livesale.payments.wechat.messages import (
+    CURRENCY,
+    RefundReply,
+    TradeHead,
+    payment_of,
+    read,
+    refund_answer_of,
+)
+from livesale.payments.wechat.signing import payment_message
+from livesale.settings import WeChatPaySettings
+from livesale.settings.wechat_keys import WeChatPayKeys
+from livesale.wechat.client import Bounds
+
+REFUND_REASON = "Order refunded"
+BEIJING = timezone(timedelta(hours=8))
+_UNKNOWN_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS", "NOT_FOUND"}
+_CLOSED_THERE = {"ORDER_CLOSED", "ORDERCLOSED", *_UNKNOWN_THERE}
+# NOTPAY, USERPAYING and PAYERROR may still be paid; REFUND has gone back already.
+_CLOSED_STATES = {"CLOSED", "REVOKED", "REFUND"}
+_UNPAID_STATES = {"NOTPAY", "USERPAYING", "PAYERROR", "ACCEPT"}
+
+
+T = TypeVar("T")
+
+
+class _PrepayReply(Struct):
+    prepay_id: str
+
+
+class WeChatPay:
+    """`callbacks` reads what WeChat sends to the notify routes."""
+
+    name: ClassVar[str] = "wechat"
+    login: ClassVar[str | None] = "wechat"
+
+    def __init__(
+        self,
+        settings: WeChatPaySettings,
+        keys: WeChatPayKeys,
+        now_s: Callable[[], float] = time,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
+        proxy: str = "",
+    ) -> None:
+        self._settings = settings
+        timeout_s = settings.timeout_ms / 1000
+        self._api = WeChatPayApi(
+            keys, settings.mchid, settings.base_url, timeout_s, now_s, bounds, proxy
+        )
+        self.callbacks = CallbackReader(self._api, keys, settings.appid, settings.mchid)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with self._api.running():
+            yield
+
+    async def prepay(self, order: PaymentOrder) -> str:
+        body = {
+            "appid": self._settings.appid,
+            "mchid": self._settings.mchid,
+            "description": order.description,
+            "out_trade_no": order.order_id,
+            "time_expire": rfc3339(order.expires_ms),
+            "notify_url": self._settings.notify_url,
+            "amount": {"total": order.amount_fen, "currency": CURRENCY},
+            "payer": {"openid": order.payer},
+        }
+        answer = await self._api.ask("POST", "/v3/pay/transactions/jsapi", body)
+        prepay_id = _trusted(answer, _PrepayReply).prepay_id
+        if not 1 <= len(prepay_id) <= 64:
+            raise GatewayUnknown("a prepay id of another form")
+        return prepay_id
+
+    async def invite(self, order_id: str, prepay_id: str) -> Invitation:
+        timestamp, nonce = self._api.timestamp(), self._api.nonce()
+        package = f"prepay_id={prepay_id}"
+        message = payment_message(self._settings.appid, timestamp, nonce, package)
+        signature = await self._api.sign(message)
+        return Invitation(
+            request_payment=RequestPayment(timestamp, nonce, package, "RSA", signature)
+        )
+
+    async def query(self, order_id: str) -> Trade:
+        target = f"/v3/pay/transactions/out-trade-no/{order_id}?mchid={quote(self._settings.mchid)}"
+        try:
+            answer = await self._api.ask("GET", target)
+        except GatewayRefused as refusal:
+            if refusal.code in _UNKNOWN_THERE:
+                return Trade(TradeState.CLOSED)
+            raise
+        head = _trusted(answer, TradeHead)
+        ours = (self._settings.appid, self._settings.mchid, order_id)
+        if (head.appid, head.mchid, head.out_trade_no) != ours:
+            raise GatewayUnknown("an answer about another order")
+        if head.trade_state == "SUCCESS":
+            try:
+                payment = payment_of(answer, self._settings.appid, self._settings.mchid)
+            except Unverified as why:
+                raise GatewayUnknown(f"a payment that is not ours: {why.reason}") from None
+            return Trade(TradeState.PAID, payment)
+        if head.trade_state in _CLOSED_STATES:
+            return Trade(TradeState.CLOSED)
+        if head.trade_state in _UNPAID_STATES:
+            return Trade(TradeState.UNPAID)
+        raise GatewayUnknown(f"trade_state {head.trade_state[:32]}")
+
+    async def close(self, order_id: str) -> None:
+        target = f"/v3/pay/transactions/out-trade-no/{order_id}/close"
+        try:
+            await self._api.ask("POST", target, {"mchid": self._settings.mchid})
+        except GatewayRefused as refusal:
+            if refusal.code not in _CLOSED_THERE:
+                raise
+
+    async def refund(self, order: RefundOrder) -> RefundAnswer:
+        money = {"refund": order.amount_fen, "total": order.amount_fen, "currency": CURRENCY}
+        body: dict[str, Any] = {
+            "transaction_id": order.payment_id,
+            "out_refund_no": order.refund_no,
+            "reason": REFUND_REASON,
+            "notify_url": f"{self._settings.notify_url}/refund",
+            "amount": money,
+        }
+        answer = await self._api.ask("POST", "/v3/refund/domestic/refunds", body)
+        reply = _trusted(answer, RefundReply)
+        given = (reply.out_refund_no, reply.transaction_id, reply.out_trade_no)
+        amounts = (reply.amount.refund, reply.amount.total, reply.amount.currency)
+        if given != (order.refund_no, order.payment_id, order.order_id) or amounts != (
+            *(order.amount_fen, order.amount_fen),
+            CURRENCY,
+        ):
+            raise GatewayUnknown("an answer about another refund")
+        return _refund_answer(reply)
+
+    async def query_refund(self, refund_no: str) -> RefundAnswer | None:
+        try:
+            answer = await self._api.ask("GET", f"/v3/refund/domestic/refunds/{refund_no}")
+        except GatewayRefused as refusal:
+            if refusal.code in _UNKNOWN_THERE:
+                return None
+            raise
+        reply = _trusted(answer, RefundReply)
+        if reply.out_refund_no != refund_no:
+            raise GatewayUnknown("an answer about another refund")
+        return _refund_answer(reply)
+
+
+def rfc3339(at_ms: int) -> str:
+    """A time as WeChat writes it: Beijing's, in whole seconds, cut."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(BEIJING).isoformat()
+
+
+def _trusted(answer: bytes, kind: type[T]) -> T:
+    try:
+        return read(answer, kind)
+    except Unverified:
+        raise GatewayUnknown("an answer that is not as documented") from None
+
+
+def _refund_answer(reply: RefundReply) -> RefundAnswer:
+    try:
+        return refund_answer_of(reply.status, reply.refund_id)
+    except Unverified:
+        raise GatewayUnknown(f"refund status {reply.status[:32]}") from None

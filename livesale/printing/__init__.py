@@ -1,0 +1,1 @@
+"""Text for people: output that fits the terminal, encodings, numbers in sentences."""

@@ -1,0 +1,87 @@
+"""All processes of one deployment on this machine: `livesale serve` and `livesale up`."""
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from livesale.deployment.opening import open_deployment
+from livesale.ledger.catch_up import wait_until_caught_up
+from livesale.processes.banner import age_s, banner
+from livesale.processes.children import Nursery
+from livesale.processes.notify import READY, STOPPING, notify
+from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
+from livesale.processes.supervisor import STOP_MARGIN_S, Child, Supervisor
+from livesale.resources import Deployment
+from livesale.settings import Settings
+from livesale.telemetry import logs
+
+CATCH_UP_S = 10.0
+WRITER_STOP_S = 15.0
+KEEPER_STOP_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+def run_processes(
+    settings: Settings, roles: Collection[str], workers: int, nursery: Nursery
+) -> int:
+    """Run API workers, and with them those of `writer` and `keeper` that `roles` names.
+
+    Returns at SIGTERM or SIGINT: the exit code, 0 after a clean stop. Raises Refused when a store
+    contradicts a promise, StartFailed when a process does not come up.
+    """
+    logs.setup(settings, "supervisor")
+    return asyncio.run(_run(settings, roles, workers, nursery))
+
+
+def children_of(settings: Settings, roles: Collection[str], workers: int) -> list[Child]:
+    """The processes that make up these roles."""
+    children: list[Child] = []
+    if "writer" in roles:
+        children.append(Child("writer", ["writer"], stop_s=WRITER_STOP_S))
+    if "keeper" in roles:
+        children.append(Child("keeper", ["keeper"], stop_s=KEEPER_STOP_S))
+    stop_s = settings.http.notice_s + settings.http.drain_s + STOP_MARGIN_S
+    children += [
+        Child(f"api-{index}", ["api-worker", "--index", str(index)], stop_s=stop_s)
+        for index in range(workers)
+    ]
+    return children
+
+
+async def stop_in_order(supervisor: Supervisor, deployment: Deployment) -> None:
+    """No more requests, no more expiries, then the writer, once SQL holds the whole log."""
+    await supervisor.stop("api-")
+    await supervisor.stop("keeper")
+    if any(child.name == "writer" for child in supervisor.children):
+        left = await wait_until_caught_up(deployment, CATCH_UP_S)
+        if left:
+            log.warning(
+                "stopping with a log that SQL does not hold yet",
+                partitions=list(left),
+                reasons=[reason for reason in left.values() if reason],
+            )
+        await supervisor.stop("writer")
+
+
+async def _run(settings: Settings, roles: Collection[str], workers: int, nursery: Nursery) -> int:
+    stop = asyncio.Event()
+    killed = asyncio.Event()
+    supervisor = Supervisor(settings, children_of(settings, roles, workers), nursery)
+
+    def kill() -> None:
+        killed.set()
+        supervisor.kill()
+
+    watch_signals(stop, at_once=kill)
+    async with open_deployment(settings, role="supervisor") as deployment:
+        await supervisor.start(stop)
+        if not stop.is_set():
+            print(banner(settings, roles, workers, age_s()), flush=True)
+            notify(READY)
+            await stop.wait()
+        notify(STOPPING)
+        await stop_in_order(supervisor, deployment)
+    log.info("stopped")
+    return STOPPED_AT_ONCE if killed.is_set() else 0

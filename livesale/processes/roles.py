@@ -1,0 +1,74 @@
+"""The roles that work behind the API: one process each, with logs, metrics and a clean stop."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from livesale.app import FEATURES
+from livesale.deployment.opening import open_deployment
+from livesale.feature import Job, jobs_of
+from livesale.ledger.writer import Writer
+from livesale.processes.notify import READY, STOPPING, notify
+from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
+from livesale.resources import Deployment
+from livesale.settings import Settings
+from livesale.tasks import Tasks, report_unhandled
+from livesale.telemetry import logs, metrics
+
+STEADY_S = 1.0  # a keeper that has run so long works
+
+
+class Worker(Protocol):
+    """What the writer and the keeper are."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun."""
+        ...
+
+
+def run_writer(settings: Settings) -> int:
+    """Move the log into SQL until told to stop; the exit code. Raises Refused."""
+    return uvloop.run(_run("writer", settings, Writer))
+
+
+def run_keeper(settings: Settings) -> int:
+    """Expire holds and close drops until told to stop; the exit code. Raises Refused."""
+    return uvloop.run(_run("keeper", settings, _Keepers))
+
+
+class _Keepers:
+    """The jobs of all features: one process, a task for each."""
+
+    def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
+        made = ((name, make(deployment, registry)) for name, make in jobs_of(FEATURES))
+        self._jobs = {name: job for name, job in made if job is not None}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with Tasks(stop) as tasks:
+            for name, job in self._jobs.items():
+                tasks.keep(name, partial(_run_job, job, stop), steady_s=STEADY_S)
+
+
+async def _run_job(job: Job, stop: asyncio.Event, _works: object) -> None:
+    await job.run(stop)
+
+
+async def _run(
+    role: str, settings: Settings, make: Callable[[Deployment, CollectorRegistry], Worker]
+) -> int:
+    logs.setup(settings, role)
+    report_unhandled(asyncio.get_running_loop())
+    stop = asyncio.Event()
+    watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
+    async with open_deployment(settings, role=role) as deployment:
+        worker = make(deployment, metrics.REGISTRY)
+        async with metrics.serve(settings, role):
+            notify(READY)
+            await worker.run(stop)
+            notify(STOPPING)
+    return 0

@@ -1,0 +1,85 @@
+"""/v1/…/reminder and /v1/reminders: to be told before a room begins or a drop opens."""
+
+from collections.abc import Awaitable, Callable
+
+from livesale.parts import Parts
+from livesale.reminders.service import ReminderKind, Reminders, ReminderView, WaitingReminders
+from livesale.web.routes import Answer, Call, Handler, Route
+
+Use = Callable[[Reminders, str, str, str], Awaitable[ReminderView]]
+
+_REFUSALS = {
+    ReminderKind.ROOM: ("room_state", "room_over"),
+    ReminderKind.DROP: ("already_open", "drop_closed"),
+}
+
+
+async def list_reminders(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Reminders].list(call.buyer_id))
+
+
+def _handler(name: str, kind: ReminderKind, use: Use) -> Handler:
+    async def handle(parts: Parts, call: Call) -> Answer:
+        target_id = call.path[f"{kind}_id"]
+        return Answer(200, await use(parts[Reminders], kind, target_id, call.buyer_id))
+
+    handle.__name__ = f"{name}_{kind}_reminder"
+    return handle
+
+
+def _routes(kind: ReminderKind, when: str) -> list[Route]:
+    path = f"/v1/{kind}s/{{{kind}_id}}/reminder"
+    always = ("reminders_off", f"unknown_{kind}", "store_unavailable")
+    return [
+        Route(
+            "PUT",
+            path,
+            _handler("set", kind, Reminders.set),
+            f"Remind me before {when}",
+            "reminders",
+            {200: ReminderView},
+            (*_REFUSALS[kind], "not_reachable", "too_many_reminders", *always),
+            auth="buyer",
+            description=(
+                "Behind a `wx.requestSubscribeMessage` that the person accepted for `template_id`, "
+                "which GET gives. May be repeated."
+            ),
+        ),
+        Route(
+            "GET",
+            path,
+            _handler("show", kind, Reminders.find),
+            "Whether I am reminded, and what has become of it",
+            "reminders",
+            {200: ReminderView},
+            always,
+            auth="buyer",
+        ),
+        Route(
+            "DELETE",
+            path,
+            _handler("unset", kind, Reminders.take_back),
+            "Remind me no more",
+            "reminders",
+            {200: ReminderView},
+            always,
+            auth="buyer",
+            description="What is out, or on its way, stays as it is. May be repeated.",
+        ),
+    ]
+
+
+ROUTES = [
+    *_routes(ReminderKind.ROOM, "it begins"),
+    *_routes(ReminderKind.DROP, "it opens"),
+    Route(
+        "GET",
+        "/v1/reminders",
+        list_reminders,
+        "What I wait for",
+        "reminders",
+        {200: WaitingReminders},
+        ("reminders_off", "store_unavailable"),
+        auth="buyer",
+    ),
+]

@@ -1,0 +1,179 @@
+"""A buyer asks to be reminded of a room or a drop, looks, and takes it back."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.session import session
+from livesale.reminders import store
+from livesale.reminders.store import DROP, ROOM, Reminder, Target
+from livesale.reminders.timing import Timing, has_begun
+from livesale.resources import Deployment
+from livesale.rooms.service import room_over
+from livesale.rooms.states import OVER, RoomState
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import DropRefused, ReminderRefused, RoomRefused, Unknown
+from stock.model import DropState
+
+COUNT_S = 1.0  # how old the number of those who wait for a room or a drop may be
+
+
+class ReminderKind(StrEnum):
+    ROOM = ROOM
+    DROP = DROP
+
+
+class ReminderState(StrEnum):
+    NONE = "none"
+    WAITING = store.WAITING
+    SENDING = store.SENDING
+    SENT = store.SENT
+    UNSURE = store.UNSURE
+    FAILED = store.FAILED
+    MISSED = store.MISSED
+    CANCELLED = store.CANCELLED
+
+
+class ReminderView(Struct, frozen=True):
+    """`template_id` is what `wx.requestSubscribeMessage` asks the person for, before this is set;
+    `remind_ms` is when the message goes out as things are."""
+
+    kind: ReminderKind
+    target_id: Annotated[str, Meta(description="of the room or the drop")]
+    state: ReminderState
+    begins_ms: int
+    remind_ms: int
+    template_id: str
+
+
+class WaitingReminder(Struct, frozen=True):
+    kind: ReminderKind
+    target_id: Annotated[str, Meta(description="of the room or the drop")]
+    state: ReminderState
+    created_ms: int
+
+
+class WaitingReminders(Struct, frozen=True):
+    reminders: list[WaitingReminder]
+
+
+class Reminders:
+    """One per process. `now_ms` is Redis's clock.
+
+    All raise StoreUnavailable, and ReminderRefused (reminders_off) where no template is set.
+    """
+
+    def __init__(self, deployment: Deployment, now_ms: Callable[[], int]) -> None:
+        self._sql = deployment.sql
+        self._settings = deployment.settings.reminders
+        self._timing = Timing(self._settings)
+        self._now_ms = now_ms
+        self._counts: Fresh[int] = Fresh(self._count, ttl_s=COUNT_S)
+        self._templates = {
+            ROOM: self._settings.room_template_id,
+            DROP: self._settings.drop_template_id,
+        }
+
+    async def set(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
+        """Remind this buyer. Asked again it is a replay, until what was sent is of another time.
+
+        Raises Unknown, RoomRefused (room_over, room_state), DropRefused (drop_closed,
+        already_open), ReminderRefused (not_reachable, too_many_reminders).
+        """
+        self._check_on(kind)
+        most = self._settings.max_per_target
+        full = (await self._counts.get(f"{kind}|{target_id}") or 0) >= most
+        now_ms = self._now_ms()
+        async with session(self._sql, write=True) as connection:
+            if not await store.lock_buyer(connection, buyer_id):
+                raise ReminderRefused("not_reachable", "Log in through WeChat to be reminded.")
+            target = await _find_target(connection, kind, target_id)
+            _check_to_come(target, now_ms)
+            found = await store.find_reminder(connection, kind, target_id, buyer_id)
+            if found is not None and _stands(found, target):
+                return self._view(target, found)
+            waiting = await store.count_of_buyer(connection, buyer_id)
+            if full or waiting >= self._settings.max_per_buyer:
+                whose = "for this" if full else "of yours"
+                raise ReminderRefused("too_many_reminders", f"Too many {whose} are waiting.")
+            new = Reminder(kind, target_id, buyer_id, store.WAITING, 0, now_ms)
+            await store.set_reminder(connection, new, now_ms)
+        return self._view(target, new)
+
+    async def find(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
+        """What has become of a buyer's reminder. Raises Unknown for a target that is unknown."""
+        self._check_on(kind)
+        async with session(self._sql) as connection:
+            target = await _find_target(connection, kind, target_id)
+            found = await store.find_reminder(connection, kind, target_id, buyer_id)
+        return self._view(target, found)
+
+    async def take_back(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
+        """Remind no more, unless a message is out or on its way. Raises as `find`."""
+        self._check_on(kind)
+        async with session(self._sql, write=True) as connection:
+            await store.take_back(connection, kind, target_id, buyer_id)
+        return await self.find(kind, target_id, buyer_id)
+
+    async def list(self, buyer_id: str) -> WaitingReminders:
+        """All that a buyer waits for."""
+        self._check_on(*self._templates)
+        async with session(self._sql) as connection:
+            found = await store.reminders_of(connection, buyer_id)
+        return WaitingReminders(
+            [
+                WaitingReminder(
+                    ReminderKind(one.kind), one.target_id, ReminderState(one.state), one.created_ms
+                )
+                for one in found
+            ]
+        )
+
+    def _check_on(self, *kinds: str) -> None:
+        if not any(self._templates[kind] for kind in kinds):
+            raise ReminderRefused("reminders_off", "There is no template for it in the settings.")
+
+    def _view(self, target: Target, found: Reminder | None) -> ReminderView:
+        return ReminderView(
+            kind=ReminderKind(target.kind),
+            target_id=target.target_id,
+            state=ReminderState(found.state) if found else ReminderState.NONE,
+            begins_ms=target.begins_ms,
+            remind_ms=self._timing.remind_ms(target),
+            template_id=self._templates[target.kind],
+        )
+
+    async def _count(self, key: str) -> int:
+        kind, target_id = key.split("|")
+        async with session(self._sql) as connection:
+            return await store.count_of_target(connection, kind, target_id)
+
+
+def _check_to_come(target: Target, now_ms: int) -> None:
+    if target.kind == ROOM:
+        if target.state in OVER:
+            raise room_over()
+        if target.state != RoomState.SCHEDULED:
+            raise RoomRefused("room_state", f"The room is {target.state}.")
+        return
+    if target.state == DropState.CLOSED or (target.closes_ms or 0) <= now_ms:
+        raise DropRefused("drop_closed", "It is closed for ever.")
+    if has_begun(target, now_ms):
+        raise DropRefused("already_open", "It has opened already.")
+
+
+def _stands(found: Reminder, target: Target) -> bool:
+    """Whether a reminder is as good as a new one would be: it waits, or was sent for this time."""
+    if found.state in store.DONE:
+        return found.begins_ms == target.begins_ms
+    return found.state in (store.WAITING, store.SENDING)
+
+
+async def _find_target(connection: AsyncConnection, kind: str, target_id: str) -> Target:
+    target = await store.find_target(connection, kind, target_id)
+    if target is None:
+        raise Unknown(kind)
+    return target

@@ -1,0 +1,310 @@
+"""Reminders: who wants to be told of what, and whether it was done. Queries only.
+
+state: waiting → sending (a keeper has claimed it) → sent, failed, unsure, or waiting again; missed
+and cancelled without a try. Who moves one says in the WHERE what it must be.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, delete, func, insert, literal, null, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.catalogue.tables import skus
+from livesale.identity.tables import buyers
+from livesale.ledger.tables import drops
+from livesale.reminders.tables import reminders
+from livesale.rooms.tables import rooms
+
+WAITING, SENDING, SENT, UNSURE = "waiting", "sending", "sent", "unsure"
+FAILED, MISSED, CANCELLED = "failed", "missed", "cancelled"
+DONE = (SENT, UNSURE)  # a message is out, or may be: no second one of the same beginning
+OVER = (*DONE, FAILED, MISSED, CANCELLED)
+
+ROOM, DROP = "room", "drop"
+WECHAT = "wechat"
+
+
+class Reminder(Struct, frozen=True):
+    """A row of `reminders`, without what the keepers note."""
+
+    kind: str
+    target_id: str
+    buyer_id: str
+    state: str
+    begins_ms: int
+    created_ms: int
+
+
+class Target(Struct, frozen=True):
+    """What people want to be reminded of. `began_ms` is when a room went live, if it did."""
+
+    kind: str
+    target_id: str
+    title: str
+    state: str
+    begins_ms: int
+    began_ms: int | None
+    closes_ms: int | None
+
+
+class Claimed(Struct, frozen=True):
+    """A reminder that is ours to send. `openid` is None where WeChat does not know the buyer."""
+
+    buyer_id: str
+    openid: str | None
+    tries: int
+
+
+_REMINDER = select(*[reminders.c[name] for name in Reminder.__struct_fields__])
+_TARGETS = {
+    ROOM: (
+        rooms.c.room_id,
+        select(
+            literal(ROOM),
+            rooms.c.room_id,
+            rooms.c.title,
+            rooms.c.state,
+            rooms.c.starts_ms,
+            rooms.c.started_ms,
+            null(),
+        ),
+    ),
+    DROP: (
+        drops.c.drop_id,
+        select(
+            literal(DROP),
+            drops.c.drop_id,
+            func.coalesce(skus.c.title, ""),
+            drops.c.state,
+            drops.c.opens_ms,
+            null(),
+            drops.c.closes_ms,
+        ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id)),
+    ),
+}
+
+
+async def find_target(connection: AsyncConnection, kind: str, target_id: str) -> Target | None:
+    column, query = _TARGETS[kind]
+    row = (await connection.execute(query.where(column == target_id))).first()
+    return Target(*row) if row else None
+
+
+async def wanted_targets(
+    connection: AsyncConnection, kind: str, after: str, limit: int
+) -> list[Target]:
+    """Those somebody waits for, by their ids, behind the id `after`."""
+    column, query = _TARGETS[kind]
+    wanted = (
+        select(reminders.c.target_id)
+        .where(
+            reminders.c.state == WAITING,
+            reminders.c.kind == kind,
+            reminders.c.target_id > after,
+        )
+        .distinct()
+        .order_by(reminders.c.target_id)
+        .limit(limit)
+        .subquery()
+    )
+    found = query.join(wanted, wanted.c.target_id == column).order_by(column)
+    return [Target(*row) for row in await connection.execute(found)]
+
+
+async def lock_buyer(connection: AsyncConnection, buyer_id: str) -> bool:
+    """Whether WeChat knows this buyer; whose reminders nobody else sets until the end of the
+    transaction."""
+    query = select(buyers.c.buyer_id).where(
+        buyers.c.buyer_id == buyer_id, buyers.c.provider == WECHAT
+    )
+    return (await connection.execute(query.with_for_update())).first() is not None
+
+
+async def find_reminder(
+    connection: AsyncConnection, kind: str, target_id: str, buyer_id: str
+) -> Reminder | None:
+    query = _REMINDER.where(*_key(kind, target_id), reminders.c.buyer_id == buyer_id)
+    row = (await connection.execute(query)).first()
+    return Reminder(*row) if row else None
+
+
+async def reminders_of(connection: AsyncConnection, buyer_id: str) -> list[Reminder]:
+    """What a buyer waits for, by kind and id: bounded when they are set."""
+    query = _REMINDER.where(
+        reminders.c.buyer_id == buyer_id, reminders.c.state.in_((WAITING, SENDING))
+    ).order_by(reminders.c.kind, reminders.c.target_id)
+    return [Reminder(*row) for row in await connection.execute(query)]
+
+
+async def count_of_buyer(connection: AsyncConnection, buyer_id: str) -> int:
+    query = select(func.count()).where(
+        reminders.c.buyer_id == buyer_id, reminders.c.state == WAITING
+    )
+    return await connection.scalar(query) or 0
+
+
+async def count_of_target(connection: AsyncConnection, kind: str, target_id: str) -> int:
+    query = select(func.count()).where(*_key(kind, target_id), reminders.c.state == WAITING)
+    return await connection.scalar(query) or 0
+
+
+async def count_waiting(connection: AsyncConnection) -> int:
+    query = select(func.count()).where(reminders.c.state == WAITING)
+    return await connection.scalar(query) or 0
+
+
+async def set_reminder(connection: AsyncConnection, new: Reminder, at_ms: int) -> None:
+    """Make it wait, in the place of one that is over. The buyer is locked."""
+    values: dict[str, Any] = structs.asdict(new) | {
+        "claim": "",
+        "tries": 0,
+        "next_ms": 0,
+        "detail": "",
+        "updated_ms": at_ms,
+    }
+    await connection.execute(
+        delete(reminders).where(
+            *_key(new.kind, new.target_id), reminders.c.buyer_id == new.buyer_id
+        )
+    )
+    await connection.execute(insert(reminders), values)
+
+
+async def take_back(connection: AsyncConnection, kind: str, target_id: str, buyer_id: str) -> None:
+    """Forget a reminder, unless a message is out or on its way."""
+    await connection.execute(
+        delete(reminders).where(
+            *_key(kind, target_id),
+            reminders.c.buyer_id == buyer_id,
+            reminders.c.state.in_((WAITING, FAILED, MISSED, CANCELLED)),
+        )
+    )
+
+
+async def claim(
+    connection: AsyncConnection, target: Target, claim: str, at_ms: int, limit: int
+) -> list[Claimed]:
+    """Take up to `limit` reminders that are due for ourselves; nobody else sends them then."""
+    due = (
+        select(reminders.c.buyer_id)
+        .where(
+            *_key(target.kind, target.target_id),
+            reminders.c.state == WAITING,
+            reminders.c.next_ms <= at_ms,
+        )
+        .order_by(reminders.c.buyer_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    buyer_ids = [buyer_id for (buyer_id,) in await connection.execute(due)]
+    if not buyer_ids:
+        return []
+    mine = (*_key(target.kind, target.target_id), reminders.c.buyer_id.in_(buyer_ids))
+    await connection.execute(
+        update(reminders)
+        .where(*mine, reminders.c.state == WAITING)
+        .values(
+            state=SENDING,
+            claim=claim,
+            begins_ms=target.began_ms or target.begins_ms,
+            tries=reminders.c.tries + 1,
+            updated_ms=at_ms,
+        )
+    )
+    known = reminders.outerjoin(
+        buyers, (buyers.c.buyer_id == reminders.c.buyer_id) & (buyers.c.provider == WECHAT)
+    )
+    query = (
+        select(reminders.c.buyer_id, buyers.c.subject, reminders.c.tries)
+        .select_from(known)
+        .where(*mine, reminders.c.claim == claim, reminders.c.state == SENDING)
+        .order_by(reminders.c.buyer_id)
+    )
+    return [Claimed(*row) for row in await connection.execute(query)]
+
+
+async def settle(
+    connection: AsyncConnection,
+    target: Target,
+    claim: str,
+    buyer_ids: Sequence[str],
+    state: str,
+    at_ms: int,
+    *,
+    detail: str = "",
+    next_ms: int = 0,
+) -> None:
+    """Say what has become of reminders that were ours, unless somebody gave us up meanwhile."""
+    await connection.execute(
+        update(reminders)
+        .where(
+            *_key(target.kind, target.target_id),
+            reminders.c.buyer_id.in_(buyer_ids),
+            reminders.c.claim == claim,
+            reminders.c.state == SENDING,
+        )
+        .values(state=state, claim="", detail=detail, next_ms=next_ms, updated_ms=at_ms)
+    )
+
+
+async def give_up(connection: AsyncConnection, before_ms: int, at_ms: int) -> int:
+    """Those whose keeper has not said anything since `before_ms` may have been sent: how many."""
+    done = await connection.execute(
+        update(reminders)
+        .where(reminders.c.state == SENDING, reminders.c.updated_ms < before_ms)
+        .values(state=UNSURE, claim="", detail="the keeper that sent it ended", updated_ms=at_ms)
+    )
+    return done.rowcount
+
+
+async def end_waiting(
+    connection: AsyncConnection, target: Target, state: str, at_ms: int, limit: int
+) -> int:
+    """No more messages of this target, for up to `limit` that wait: how many."""
+    buyer_ids = await _some(
+        connection, limit, *_key(target.kind, target.target_id), reminders.c.state == WAITING
+    )
+    if not buyer_ids:
+        return 0
+    done = await connection.execute(
+        update(reminders)
+        .where(
+            *_key(target.kind, target.target_id),
+            reminders.c.buyer_id.in_([key[2] for key in buyer_ids]),
+            reminders.c.state == WAITING,
+        )
+        .values(state=state, updated_ms=at_ms)
+    )
+    return done.rowcount
+
+
+async def forget(connection: AsyncConnection, before_ms: int, limit: int) -> int:
+    """Remove up to `limit` that were over before: how many."""
+    found = await _some(
+        connection, limit, reminders.c.state.in_(OVER), reminders.c.updated_ms < before_ms
+    )
+    for kind, target_id in sorted({(kind, target_id) for kind, target_id, _ in found}):
+        buyer_ids = [key[2] for key in found if key[:2] == (kind, target_id)]
+        await connection.execute(
+            delete(reminders).where(
+                *_key(kind, target_id),
+                reminders.c.buyer_id.in_(buyer_ids),
+                reminders.c.state.in_(OVER),
+            )
+        )
+    return len(found)
+
+
+def _key(kind: str, target_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return reminders.c.kind == kind, reminders.c.target_id == target_id
+
+
+async def _some(
+    connection: AsyncConnection, limit: int, *conditions: ColumnElement[bool]
+) -> list[tuple[str, str, str]]:
+    """Keys of reminders, by themselves: a database need not know UPDATE with LIMIT."""
+    key = (reminders.c.kind, reminders.c.target_id, reminders.c.buyer_id)
+    found = await connection.execute(select(*key).where(*conditions).order_by(*key).limit(limit))
+    return [(kind, target_id, buyer_id) for kind, target_id, buyer_id in found]

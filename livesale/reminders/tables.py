@@ -1,0 +1,25 @@
+"""Who wants to be told of what."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String
+
+from livesale.database.tables import BuyerId, Id, State, Table, metadata
+
+# Who wants to be told before a room begins or a drop opens, and whether it was done.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("kind", State, primary_key=True),  # room, drop
+    Column("target_id", Id, primary_key=True),
+    Column("buyer_id", BuyerId, primary_key=True),
+    Column("state", State, nullable=False),  # livesale.reminders.store
+    Column("begins_ms", BigInteger, nullable=False),  # what the message said; 0 before there is one
+    Column("claim", String(24), nullable=False),  # of the keeper that sends it
+    Column("tries", Integer, nullable=False),
+    Column("next_ms", BigInteger, nullable=False),  # not before: after a try that came to nothing
+    Column("detail", String(100), nullable=False),  # why it was not sent
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("reminders_by_state", "state", "kind", "target_id", "buyer_id"),
+    Index("reminders_by_change", "state", "updated_ms"),
+    Index("reminders_by_buyer", "buyer_id", "state"),
+)

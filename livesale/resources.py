@@ -1,0 +1,32 @@
+"""What every part of livesale works on: the settings, the stores, and the engine. A leaf record."""
+
+from msgspec import Struct, field
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from livesale.settings import Settings
+from stock.gateway import RedisEngine
+from stock.keyspace import Keyspace
+
+
+class Deployment(Struct, frozen=True):
+    """One running livesale: its settings, its stores, and the engine between them.
+
+    `epochs` maps a partition to its epoch as this process knows it, 0 while it is closed here;
+    `closed` says why. The watchman keeps both. Keyspace and epochs are the engine's own.
+    """
+
+    settings: Settings
+    redis: Redis
+    redis_url: str
+    sql: AsyncEngine
+    engine: RedisEngine
+    closed: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def keyspace(self) -> Keyspace:
+        return self.engine.keyspace
+
+    @property
+    def epochs(self) -> dict[int, int]:
+        return self.engine.epochs

@@ -1,0 +1,1 @@
+"""Live rooms: their life, shelf, drops on air, and what happens in them."""

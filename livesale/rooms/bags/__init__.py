@@ -1,0 +1,1 @@
+"""Lucky bags: opened by a host, entered by viewers, drawn in time, checked by anybody."""

@@ -1,0 +1,222 @@
+"""What is done for a lucky bag in time: it is opened, drawn, and its prizes are given.
+
+Each step may be repeated and interrupted anywhere, by any number of keepers at once. The list is
+closed in Redis by one script and does not change from then on. The record of the draw is one
+transaction, and only the first counts. Then each prize is reserved under an id that follows from
+bag and winner, so that twice is once. Then the room is told, once.
+"""
+
+import structlog
+from msgspec import structs
+
+from livesale.catalogue import store as catalogue
+from livesale.database.session import session
+from livesale.draws import lots as draw
+from livesale.ledger.orders import find_any_order
+from livesale.resources import Deployment
+from livesale.rooms.bags import store
+from livesale.rooms.bags.lists import BagLists
+from livesale.rooms.bags.scripts import BagGateway, CloseBagCode, OpenBagCode, TellBagCode
+from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState, Settled
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import BagDrawn, BagVoid
+from livesale.rooms.people.words import fold
+from livesale.rooms.views import view_of_bag
+from livesale.sales.drops import Drops
+from livesale.sales.reservations import as_reservation
+from livesale.validation.refusals import DropRefused, Unknown
+from stock.errors import Unreachable
+from stock.ids import Origin, origin_id
+from stock.model import MAX_TIME_MS, Attempt, DropState, Outcome, ReserveCode, Ticket
+
+KEEP_MS = 24 * 3_600_000  # for how long Redis keeps a bag behind its draw
+
+_HELD = (ReserveCode.HELD, ReserveCode.REPLAYED)
+# These may pass: the prize is tried for again.
+_FOR_NOW = (
+    ReserveCode.PAUSED,
+    ReserveCode.NOT_OPEN,
+    ReserveCode.FENCED,
+    ReserveCode.UNKNOWN_DROP,
+    ReserveCode.UNREADABLE,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Draws:
+    """One per process. All raise StoreUnavailable and the faults of stock.errors."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._copy = copy
+        self._drops = Drops(deployment)
+        self.gateway = BagGateway(deployment.engine, history=deployment.settings.live.history)
+        self.lists = BagLists(deployment.sql, self.gateway)
+
+    async def advance(self, bag: Bag) -> None:
+        """Take a bag as far as it can go by now."""
+        if bag.state == BagState.PREPARING:
+            bag = await self.open(bag)
+        if bag.state == BagState.OPEN:
+            bag = await self._draw(bag)
+        if bag.state == BagState.DRAWN:
+            await self._settle(bag)
+
+    async def open(self, bag: Bag) -> Bag:
+        """Open the drop of the prizes, then let the room take entries."""
+        if bag.drop_id is not None:
+            try:
+                await self._drops.open(bag.drop_id)
+            except DropRefused as why:  # closed, since the bag was made
+                return await self._void(bag, why.code)
+        view, phrase = view_of_bag(bag), fold(bag.phrase or "")[0]
+        code = await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.open_bag(
+                bag.room_id, view, stay_ms=bag.stay_ms, phrase=phrase, keep_ms=KEEP_MS
+            ),
+            lambda code: code is OpenBagCode.UNKNOWN_ROOM,
+        )
+        if code is OpenBagCode.UNKNOWN_ROOM:
+            raise Unreachable("the room is not in Redis yet")
+        if code is OpenBagCode.LATE:
+            return await self._void(bag, "late")
+        return await self._move(bag, BagState.OPEN)
+
+    async def _draw(self, bag: Bag) -> Bag:
+        """Close the list and write down who wins, if it is time."""
+        code = await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.close_bag(bag.room_id, bag.bag_id),
+            lambda code: code is CloseBagCode.UNKNOWN_ROOM,
+        )
+        if code is CloseBagCode.EARLY:
+            return bag
+        if code is not CloseBagCode.CLOSED:
+            return await self._void(bag, "list_lost")
+        buyers = [name async for name in self.gateway.entrants(bag.room_id, bag.bag_id)]
+        ids = self.lists.identify(bag, buyers)
+        entries = dict(zip(ids, buyers, strict=True))
+        list_hash = draw.list_hash_of(ids)
+        winners = draw.winners_of(bag.seed, ids, bag.places)
+        drawn_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            is_first = await store.move_bag(
+                connection,
+                bag.bag_id,
+                BagState.OPEN,
+                BagState.DRAWN,
+                list_hash=list_hash,
+                entries=len(ids),
+                drawn_ms=drawn_ms,
+            )
+            if is_first:
+                await self.lists.complete(connection, bag.bag_id, ids, buyers)
+                await store.add_prizes(
+                    connection,
+                    [
+                        Prize(bag.bag_id, place, entry, entries[entry], PrizeState.PENDING)
+                        for place, entry in enumerate(winners, 1)
+                    ],
+                )
+        if is_first:
+            log.info("a lucky bag was drawn", bag_id=bag.bag_id, entries=len(ids))
+        return await self._find(bag.bag_id)
+
+    async def _settle(self, bag: Bag) -> None:
+        """Give the prizes and tell the room who has won."""
+        async with session(self._sql) as connection:
+            prizes = await store.prizes_of(connection, bag.bag_id)
+        pending = [prize for prize in prizes if prize.state == PrizeState.PENDING]
+        if bag.drop_id is None:
+            await self._give_coupons(bag, pending)
+        elif pending:
+            await self._reserve(bag, bag.drop_id, pending)
+        await self._tell(bag, prizes)
+        async with session(self._sql, write=True) as connection:
+            if not await store.prizes_of(connection, bag.bag_id, [PrizeState.PENDING]):
+                await store.move_bag(connection, bag.bag_id, BagState.DRAWN, BagState.SETTLED)
+
+    async def _give_coupons(self, bag: Bag, prizes: list[Prize]) -> None:
+        claim_by_ms = (bag.drawn_ms or 0) + bag.claim_ms
+        given = [
+            Settled(
+                prize.place, PrizeState.GIVEN, code=draw.new_seed()[:20], claim_by_ms=claim_by_ms
+            )
+            for prize in prizes
+        ]
+        async with session(self._sql, write=True) as connection:
+            await store.settle_prizes(connection, bag.bag_id, given)
+
+    async def _reserve(self, bag: Bag, drop_id: str, prizes: list[Prize]) -> None:
+        # A prize is sold to nobody else: its drop asks for tickets, and this is the only one who
+        # has any. The serial rises from draw to draw, as a buyer's tickets must.
+        ticket = Ticket((bag.drawn_ms or 0) * 1000, MAX_TIME_MS)
+        attempts = [
+            Attempt(prize_rid(drop_id, bag.bag_id, prize.buyer_id), prize.buyer_id, 1, ticket)
+            for prize in prizes
+        ]
+        batch = await self._engine.reserve(drop_id, attempts)
+        given: list[Settled] = []
+        for prize, attempt, outcome in zip(prizes, attempts, batch.outcomes, strict=True):
+            if outcome.code is ReserveCode.UNKNOWN_DROP:
+                outcome = await self._ask_sql(drop_id, attempt.rid)
+            claim = outcome.reservation
+            if outcome.code in _HELD and claim is not None:
+                held = Settled(
+                    prize.place, PrizeState.GIVEN, rid=claim.rid, claim_by_ms=claim.expires_ms
+                )
+                given.append(held)
+            elif outcome.code not in _FOR_NOW:
+                reason = outcome.code.value.lower()
+                given.append(Settled(prize.place, PrizeState.LOST, reason=reason))
+        async with session(self._sql, write=True) as connection:
+            await store.settle_prizes(connection, bag.bag_id, given)
+
+    async def _ask_sql(self, drop_id: str, rid: str) -> Outcome:
+        """What became of a reservation in a drop that Redis does not have."""
+        async with session(self._sql) as connection:
+            drop = await catalogue.find_drop(connection, drop_id)
+            order = await find_any_order(connection, rid)
+        if order is not None:
+            return Outcome(ReserveCode.REPLAYED, 0, as_reservation(order))
+        closed = drop is not None and drop.state == DropState.CLOSED
+        return Outcome(ReserveCode.CLOSED if closed else ReserveCode.UNKNOWN_DROP)
+
+    async def _tell(self, bag: Bag, prizes: list[Prize]) -> None:
+        view = view_of_bag(bag, [prize.entry_id for prize in prizes])
+        event = BagVoid(bag=view) if bag.state == BagState.VOID else BagDrawn(bag=view)
+        await self._copy.with_room(
+            bag.room_id,
+            lambda: self.gateway.tell_bag(bag.room_id, view, event, keep_ms=KEEP_MS),
+            lambda code: code is TellBagCode.UNKNOWN_ROOM,
+        )
+
+    async def _void(self, bag: Bag, reason: str) -> Bag:
+        log.warning("a lucky bag is void", bag_id=bag.bag_id, reason=reason)
+        # Told first: nothing would come back to a bag that is void and was not told so.
+        await self._tell(structs.replace(bag, state=BagState.VOID, reason=reason), [])
+        return await self._move(bag, BagState.VOID, reason=reason)
+
+    async def _move(self, bag: Bag, after: BagState, **values: str) -> Bag:
+        """Change the state from what it was seen to be; the bag as it is then, whoever moved it."""
+        async with session(self._sql, write=True) as connection:
+            before = BagState(bag.state)
+            moved = await store.move_bag(connection, bag.bag_id, before, after, **values)
+            if moved and after is BagState.VOID:  # nobody asks for its list
+                await store.forget_entries(connection, bag.bag_id)
+        return await self._find(bag.bag_id)
+
+    async def _find(self, bag_id: str) -> Bag:
+        async with session(self._sql) as connection:
+            bag = await store.find_bag(connection, bag_id)
+        if bag is None:
+            raise Unknown("bag")
+        return bag
+
+
+def prize_rid(drop_id: str, bag_id: str, buyer_id: str) -> str:
+    """The reservation of a prize: no key that a buyer sends can stand for it."""
+    return origin_id(drop_id, Origin.PRIZE, bag_id, buyer_id)

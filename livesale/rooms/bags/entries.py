@@ -1,0 +1,210 @@
+"""Lucky bags as a viewer meets them: enter, see what came of it, claim the prize.
+
+Claiming confirms the hold with a payment of 0 fen, so the books, the orders and the audit know a
+prize as they know a sale; unclaimed, the hold expires and its unit goes back.
+"""
+
+from msgspec import Struct
+
+from livesale.database.session import session
+from livesale.draws import lots as draw
+from livesale.resources import Deployment
+from livesale.rooms.bags import store
+from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.scripts import EnterCode, Entered
+from livesale.rooms.bags.service import Bags, state_of
+from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.members import RoomRole
+from livesale.rooms.service import banned, room_over
+from livesale.rooms.states import OVER, RoomState
+from livesale.rooms.store import Room
+from livesale.sales.reservations import Reservations
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import PartitionClosed, RoomRefused
+from stock.errors import Unreachable
+from stock.ids import PRIZE_PAYMENT
+from stock.model import ConfirmCode, HoldState
+
+MAX_ENTRIES = 50_000  # of one bag
+GAP_MS = 15_000  # a viewer who waits asks again within so long
+TERMS_S = 10.0  # how old the terms of a bag may be that is entered: they never change
+
+_SOLD = (ConfirmCode.SOLD, ConfirmCode.REPLAYED, ConfirmCode.LATE_SOLD)
+
+
+class BagEntry(Struct, frozen=True):
+    """`entry_id` stands for this viewer in the list that is published; `position` is in it."""
+
+    bag_id: str
+    entry_id: str
+    position: int
+    draws_ms: int
+
+
+class OwnPrize(Struct, frozen=True):
+    """`state` as in the record. `order_id` is that of a unit, `code` that of a claimed coupon."""
+
+    place: int
+    state: str
+    drop_id: str | None
+    coupon: str | None
+    order_id: str | None
+    code: str | None
+    claim_by_ms: int | None
+
+
+class OwnEntry(Struct, frozen=True):
+    """What came of a viewer's entry."""
+
+    bag_id: str
+    entry_id: str
+    entered: bool
+    prize: OwnPrize | None
+
+
+class BagEntries:
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("bag")."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        bags: Bags,
+        draws: Draws,
+        copy: RoomCopy,
+        reservations: Reservations,
+    ) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._bags = bags
+        self._gateway = draws.gateway
+        self._copy = copy
+        self._reservations = reservations
+        self._terms: Fresh[Bag] = Fresh(self._load, ttl_s=TERMS_S)
+
+    async def enter(
+        self, room: Room, bag_id: str, buyer_id: str, role: RoomRole
+    ) -> tuple[BagEntry, bool]:
+        """The viewer's entry, and whether it is new.
+
+        Raises RoomRefused: own_bag (for those who run the room), room_state, room_over, banned,
+        bag_closed, bag_full, phrase_missing, stay_longer with `retry_after_s`.
+        """
+        if room.state in OVER:
+            raise room_over()
+        if room.state == RoomState.BANNED:
+            raise RoomRefused("room_state", "The room is banned.")
+        if role is not RoomRole.VIEWER:
+            raise RoomRefused("own_bag", f"The {role} does not enter.")
+        known = await self._terms.get(f"{room.room_id}|{bag_id}")
+        bag = known or await self._bags.find(room.room_id, bag_id)  # made a moment ago, perhaps
+        entered = await self._try(room.room_id, bag_id, buyer_id)
+        match entered.code:
+            case EnterCode.CLOSED | EnterCode.UNKNOWN_BAG:
+                raise RoomRefused("bag_closed", "Its time is over.")
+            case EnterCode.FULL:
+                raise RoomRefused("bag_full", f"It takes at most {MAX_ENTRIES} entries.")
+            case EnterCode.BANNED:
+                raise banned(entered.number)
+            case EnterCode.UNSAID:
+                raise RoomRefused("phrase_missing", f"Say this in a comment first: {bag.phrase}")
+            case EnterCode.WAIT:
+                seconds = -(-entered.number // 1000)
+                detail = f"Stay {entered.number} ms longer; ask every few seconds."
+                raise RoomRefused("stay_longer", detail, retry_after_s=min(seconds, 5))
+            case EnterCode.UNKNOWN_ROOM:
+                raise Unreachable("the room is not in Redis yet")
+        entry_id = draw.entry_id_of(bag.salt, buyer_id)
+        entry = BagEntry(bag_id, entry_id, entered.number, bag.draws_ms)
+        return entry, entered.code is EnterCode.ENTERED
+
+    async def _try(self, room_id: str, bag_id: str, buyer_id: str) -> Entered:
+        return await self._copy.with_room(
+            room_id,
+            lambda: self._gateway.enter_bag(
+                room_id, bag_id, buyer_id, max_entries=MAX_ENTRIES, gap_ms=GAP_MS
+            ),
+            lambda entered: entered.code is EnterCode.UNKNOWN_ROOM,
+        )
+
+    async def own(self, room_id: str, bag_id: str, buyer_id: str) -> OwnEntry:
+        """What came of the viewer's entry. Raises RoomRefused (not_drawn, bag_closed: void)."""
+        bag = await self._drawn(room_id, bag_id)
+        async with session(self._sql) as connection:
+            entered = await store.has_entered(connection, bag_id, buyer_id)
+            prize = await store.prize_of(connection, bag_id, buyer_id)
+        entry_id = draw.entry_id_of(bag.salt, buyer_id)
+        own = await self._show(bag, prize) if prize else None
+        return OwnEntry(bag_id, entry_id, entered, own)
+
+    async def claim(self, room_id: str, bag_id: str, buyer_id: str) -> OwnPrize:
+        """Take the prize; again, it is a replay.
+
+        Raises RoomRefused (not_drawn, bag_closed, no_prize, prize_gone) or PartitionClosed.
+        """
+        bag = await self._drawn(room_id, bag_id)
+        async with session(self._sql) as connection:
+            prize = await store.prize_of(connection, bag_id, buyer_id)
+        if prize is None:
+            raise RoomRefused("no_prize", "This entry has not won.")
+        if prize.state == PrizeState.PENDING:
+            raise RoomRefused("not_drawn", "It is drawn, and the prize is on its way.")
+        if prize.state == PrizeState.LOST:
+            raise RoomRefused("prize_gone", f"It could not be given: {prize.reason}.")
+        if prize.rid is not None:
+            await self._claim_unit(prize.rid)
+        else:
+            prize = await self._claim_coupon(prize)
+        return await self._show(bag, prize)
+
+    async def _claim_unit(self, rid: str) -> None:
+        reservation = await self._reservations.find_any(rid)
+        if reservation.state is HoldState.SOLD:
+            return
+        if reservation.state is HoldState.HELD:
+            outcome = await self._engine.confirm(rid, payment_id_of(rid), 0)
+            if outcome.code in _SOLD:
+                return
+            if outcome.code is not ConfirmCode.REFUND_DUE:
+                raise PartitionClosed  # SQL has a hold that Redis lost, or it is fenced off
+        raise RoomRefused("prize_gone", "It was not claimed in time, or given back.")
+
+    async def _claim_coupon(self, prize: Prize) -> Prize:
+        at_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            await store.claim_coupon(connection, prize, at_ms)
+            after = await store.prize_of(connection, prize.bag_id, prize.buyer_id)
+        if after is None or after.claimed_ms is None:
+            raise RoomRefused("prize_gone", "It was not claimed in time.")
+        return after
+
+    async def _show(self, bag: Bag, prize: Prize) -> OwnPrize:
+        order = await self._reservations.find_any(prize.rid) if prize.rid else None
+        return OwnPrize(
+            place=prize.place,
+            state=state_of(prize, order.state if order else None),
+            drop_id=bag.drop_id,
+            coupon=bag.coupon,
+            order_id=prize.rid,
+            code=prize.code if prize.claimed_ms else None,
+            claim_by_ms=prize.claim_by_ms,
+        )
+
+    async def _drawn(self, room_id: str, bag_id: str) -> Bag:
+        bag = await self._bags.find(room_id, bag_id)
+        if bag.state == BagState.VOID:
+            raise RoomRefused("bag_closed", f"It could not be drawn: {bag.reason}.")
+        if bag.state not in store.DRAWN:
+            raise RoomRefused("not_drawn", "It is not drawn yet.")
+        return bag
+
+    async def _load(self, key: str) -> Bag | None:
+        room_id, bag_id = key.split("|")
+        async with session(self._sql) as connection:
+            bag = await store.find_bag(connection, bag_id)
+        return bag if bag is not None and bag.room_id == room_id else None
+
+
+def payment_id_of(rid: str) -> str:
+    """The payment of 0 fen that a claim is: one for a prize, however often it is claimed."""
+    return f"{PRIZE_PAYMENT}{rid}"

@@ -1,0 +1,32 @@
+"""What lucky bags bring to livesale."""
+
+from livesale.feature import Feature
+from livesale.rooms.bags import routes, tables
+from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.entries import BagEntries
+from livesale.rooms.bags.keeper import BagKeeper, BagMetrics
+from livesale.rooms.bags.problems import PROBLEMS
+from livesale.rooms.bags.service import Bags
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.on_air import OnAir
+from livesale.rooms.people.comments import Comments
+from livesale.sales.drops import Drops
+from livesale.sales.reservations import Reservations
+
+feature = Feature(
+    name="bags",
+    routes=routes.ROUTES,
+    problems=PROBLEMS,
+    parts={
+        Draws: lambda parts: Draws(parts.deployment, parts[RoomCopy]),
+        Bags: lambda parts: Bags(
+            parts.deployment, parts[OnAir], parts[Drops], parts[Draws], parts[Comments]
+        ),
+        BagEntries: lambda parts: BagEntries(
+            parts.deployment, parts[Bags], parts[Draws], parts[RoomCopy], parts[Reservations]
+        ),
+    },
+    tables=(tables.bags, tables.bag_entries, tables.bag_prizes),
+    jobs={"bags": BagKeeper},
+    metrics=(BagMetrics,),
+)

@@ -1,0 +1,106 @@
+"""Draws lucky bags when it is time: a part of the keeper's process. Any number of them may run."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms.bags import lists as bag_lists
+from livesale.rooms.bags import store
+from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.store import RUNNING, Bag, BagState
+from livesale.rooms.copy import RoomCopy
+from livesale.tasks import Tasks, note_fault
+from livesale.tasks.clock_steps import ClockWatch
+
+LOOK_S = 1.0  # between two looks at what is to be done
+PAGE = 200  # bags at a look, of those to be drawn and of those that are
+BEHIND_S = 0.05  # between two looks while there are entries to copy
+CLEAR_MS = 300  # so long before a draw nothing is copied: the draw is to be in time
+LATE_MS = 5_000  # a bag that could not be drawn for so long holds up no list
+
+
+class BagMetrics:
+    """What the keeper of the bags shows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bags = Gauge(
+            "livesale_bags",
+            "Lucky bags that are not over, by state: drawn is one whose prizes are being given",
+            ["state"],
+            registry=registry,
+        )
+        self.faults = Counter(
+            "livesale_bag_faults_total",
+            "Steps of lucky bags that failed and are tried again",
+            registry=registry,
+        )
+
+
+class BagKeeper:
+    """`run` until told to stop."""
+
+    def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._clock = ClockWatch(deployment.engine)
+        self._draws = Draws(deployment, RoomCopy(deployment))
+        self._metrics = BagMetrics(registry or CollectorRegistry())
+        self._after = ""  # the drawn bag that was looked at last: none is for ever behind others
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with Tasks(stop) as tasks:
+            tasks.repeat("lucky bags", self.step)
+
+    async def step(self) -> float:
+        """One look; seconds until the next."""
+        try:
+            return await self.look()
+        except Exception:
+            self._metrics.faults.inc()
+            raise
+
+    async def look(self) -> float:
+        """Take every bag as far as it can go by now; seconds until the next look."""
+        if (await self._clock.look()).doubted:  # a draw before its time cannot be taken back
+            return LOOK_S
+        running, drawn = await self._find()
+        for state in RUNNING:
+            count = sum(bag.state == state for bag in running)
+            self._metrics.bags.labels(state).set(count)
+        self._metrics.bags.labels(BagState.DRAWN).set(len(drawn))
+        for bag in (*running, *drawn):
+            try:
+                await self._draws.advance(bag)
+            except Exception as fault:  # the other bags do not wait for this one
+                self._metrics.faults.inc()
+                note_fault("lucky bag", fault, about=bag.bag_id)
+        is_behind = await self._follow([bag for bag in running if bag.state == BagState.OPEN])
+        now_ms = await self._engine.now_ms() if running else 0
+        to_come = [bag.draws_ms - now_ms for bag in running if bag.draws_ms > now_ms]
+        rest_s = min([LOOK_S, *[(wait_ms + 1) / 1000 for wait_ms in to_come]])
+        return min(rest_s, BEHIND_S) if is_behind else rest_s
+
+    async def _follow(self, taking: list[Bag]) -> bool:
+        """Copy the lists of bags that take entries, as far as no draw waits for it; say whether
+        there is more to copy."""
+        self._draws.lists.keep_only([bag.bag_id for bag in taking])
+        for bag in taking:
+            now_ms = await self._engine.now_ms()
+            if any(now_ms - LATE_MS < one.draws_ms < now_ms + CLEAR_MS for one in taking):
+                return False
+            try:
+                if await self._draws.lists.follow(bag) == bag_lists.PAGE:
+                    return True
+            except Exception as fault:  # the draw writes it all
+                note_fault("list of a lucky bag", fault, about=bag.bag_id)
+        return False
+
+    async def _find(self) -> tuple[list[Bag], list[Bag]]:
+        """What is to be drawn next, and a page of what is drawn."""
+        async with session(self._sql) as connection:
+            running = await store.running_bags(connection, PAGE)
+            drawn = await store.drawn_bags(connection, self._after, PAGE)
+        self._after = drawn[-1].bag_id if len(drawn) == PAGE else ""
+        return running, drawn

@@ -1,0 +1,276 @@
+"""Lucky bags as a host opens them, and as everybody may look at and check them.
+
+A prize is a unit of a drop at price 0, held for the winner by the stock engine as any hold is, or a
+coupon. Nobody else can get at a drop at price 0: it asks for a ticket, and none is given.
+"""
+
+import asyncio
+import gzip
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from livesale.catalogue import store as catalogue
+from livesale.database.engine import now_ms
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.draws import lots as draw
+from livesale.ledger.states import DRAFT
+from livesale.resources import Deployment
+from livesale.rooms.bags import store
+from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState
+from livesale.rooms.events import BagView
+from livesale.rooms.on_air import OnAir
+from livesale.rooms.people.comments import Comments
+from livesale.rooms.states import ON_AIR
+from livesale.rooms.store import Room, lock_room
+from livesale.rooms.views import view_of_bag
+from livesale.sales.drops import Drops, Id
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import InvalidField, RoomRefused, Unknown
+from livesale.validation.texts import prose
+from stock.ids import new_id
+from stock.model import DropState, HoldState
+
+MAX_PLACES = 200  # a batch of the stock engine takes them all
+MAX_COUNTDOWN_S = 3_600
+RECORD_S = 1.0  # how old a record may be that is shown
+LIST_KEPT_S = 600.0  # the list of a bag that is drawn never changes
+MAX_PACKED = 20
+PACKED_FROM = 4_096  # bytes from which a record is compressed
+LIST_S = 0.2  # how old a list of bags may be
+
+_PRIZE_STATES = {
+    HoldState.HELD: "held",
+    HoldState.SOLD: "claimed",
+    HoldState.EXPIRED: "returned",
+    HoldState.RELEASED: "returned",
+}
+
+
+class NewBag(Struct, frozen=True, forbid_unknown_fields=True):
+    """`drop_id` or `coupon` is the prize."""
+
+    title: Annotated[str, prose(examples=["A tea set for five of you"])]
+    places: Annotated[int, Meta(ge=1, le=MAX_PLACES, description="how many win", examples=[5])]
+    countdown_s: Annotated[
+        float, Meta(ge=1, le=MAX_COUNTDOWN_S, description="seconds until the draw", examples=[60])
+    ]
+    drop_id: Id | None = None
+    coupon: Annotated[str, prose(examples=["¥20 off any tea"])] | None = None
+    stay_s: Annotated[
+        float,
+        Meta(ge=0, le=MAX_COUNTDOWN_S, description="seconds one must have been asking to be in"),
+    ] = 0
+    phrase: Annotated[str, prose(examples=["我要福袋"], description="to be said first")] | None = (
+        None
+    )
+    claim_s: Annotated[
+        int, Meta(ge=10, le=30 * 86_400, description="seconds in which a coupon can be claimed")
+    ] = 600
+
+
+class WonPrize(Struct, frozen=True):
+    """`state` is pending, held, claimed, returned (not claimed in time, or given back) or lost
+    (it could not be given: `reason`)."""
+
+    place: int
+    entry_id: str
+    state: str
+    reason: str | None = None
+
+
+class BagRecord(Struct, frozen=True):
+    """All that a draw follows from: `entry_ids` is the list in its order."""
+
+    room_id: str
+    bag: BagView
+    entry_ids: list[str] | None
+    prizes: list[WonPrize] | None
+
+
+class Published(Struct, frozen=True):
+    """A BagRecord as JSON, and the same compressed by gzip where that is worth it."""
+
+    raw: bytes
+    packed: bytes | None
+
+
+class BagPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    bags: list[BagView]
+    next: str | None
+
+
+class Bags:
+    """One per process. All raise StoreUnavailable and the faults of stock.errors."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        on_air: OnAir,
+        drops: Drops,
+        draws: Draws,
+        comments: Comments,
+    ) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._on_air = on_air
+        self._drops = drops
+        self._draws = draws
+        self._comments = comments
+        self._records: Fresh[Published] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
+        self._entry_lists: Fresh[msgspec.Raw] = Fresh(
+            self._load_entries, ttl_s=LIST_KEPT_S, max_found=20
+        )
+        self._packed: dict[str, Published] = {}  # the last of each, to compress nothing twice
+        self._lists: Fresh[bytes] = Fresh(
+            self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
+        )
+
+    async def create(self, room: Room, new: NewBag) -> BagView:
+        """Open a bag: the drop of its prizes is opened with it.
+
+        Raises RoomRefused (room_state, bag_running), InvalidField, Unknown("drop"), DropRefused
+        (drop_closed, terms_conflict) or PartitionClosed: then nothing has changed. After a fault of
+        the stores the bag may stand: the keeper opens it then.
+        """
+        if (new.drop_id is None) == (new.coupon is None):
+            raise InvalidField("drop_id", "Either a drop or a coupon is needed.")
+        if new.stay_s >= new.countdown_s:
+            raise InvalidField("stay_s", "Nobody could stay that long before the draw.")
+        phrase = self._comments.phrase(new.phrase) if new.phrase is not None else None
+        at_ms = await self._engine.now_ms()
+        draws_ms = at_ms + round(new.countdown_s * 1000)
+        if new.drop_id is not None:
+            await self._check_drop(room, new.drop_id, new.places, draws_ms)
+        seed = draw.new_seed()
+        bag = Bag(
+            bag_id=new_id(),
+            room_id=room.room_id,
+            title=new.title,
+            state=BagState.PREPARING,
+            drop_id=new.drop_id,
+            coupon=new.coupon,
+            places=new.places,
+            stay_ms=round(new.stay_s * 1000),
+            phrase=phrase,
+            claim_ms=new.claim_s * 1000,
+            draws_ms=draws_ms,
+            seed=seed,
+            salt=draw.new_seed(),
+            commitment=draw.commitment_of(seed),
+            created_ms=now_ms(),
+        )
+        async with session(self._sql, write=True) as connection:
+            locked = await lock_room(connection, room.room_id)
+            if locked is None or locked.state not in ON_AIR:
+                raise RoomRefused("room_state", f"The room is {(locked or room).state}.")
+            if await store.running_bag(connection, room.room_id) is not None:
+                raise RoomRefused("bag_running", "One lucky bag at a time: wait for its draw.")
+            # All is checked by now. The bag opens its drop: in SQL here, in Redis `Draws.open`.
+            if new.drop_id is not None:
+                await catalogue.schedule_drop(connection, new.drop_id, at_ms)
+            await store.add_bag(connection, bag)
+        return view_of_bag(await self._draws.open(bag))
+
+    async def _check_drop(self, room: Room, drop_id: str, places: int, draws_ms: int) -> None:
+        drop = await self._on_air.find(room, drop_id)
+        if drop.price_fen:
+            raise InvalidField("drop_id", "Its price is not 0: it is for sale.")
+        if drop.closes_ms <= draws_ms:
+            raise InvalidField("countdown_s", "The drop closes before the draw.")
+        if drop.state != DRAFT and drop.opens_ms > draws_ms:
+            raise InvalidField("countdown_s", "The drop opens after the draw.")
+        drop, snapshot = await self._drops.check_opening(drop_id)
+        if snapshot is not None and snapshot.state is not DropState.OPEN:
+            raise InvalidField("drop_id", "It is not open.")
+        available = snapshot.available if snapshot is not None else drop.allotted
+        if available < places:
+            raise InvalidField("places", f"Only {available} units are left.")
+
+    async def find(self, room_id: str, bag_id: str) -> Bag:
+        """Raises Unknown("bag")."""
+        async with session(self._sql) as connection:
+            bag = await store.find_bag(connection, bag_id)
+        if bag is None or bag.room_id != room_id:
+            raise Unknown("bag")
+        return bag
+
+    async def list(self, room_id: str, before: str, limit: int) -> bytes:
+        """A BagPage of a room as JSON, the newest bag first; at most 200 ms old."""
+        return await self._lists.get(f"{room_id}|{before}|{limit}") or b""
+
+    async def _load_list(self, key: str) -> bytes:
+        room_id, before, limit = key.split("|")
+        async with session(self._sql) as connection:
+            found = await store.list_bags(connection, room_id, before=before, limit=int(limit))
+            winners = await store.winners_of(connection, [bag.bag_id for bag in found])
+        after = found[-1].bag_id if len(found) == int(limit) else None
+        views = [view_of_bag(bag, winners.get(bag.bag_id, [])) for bag in found]
+        return msgspec.json.encode(BagPage(views, after))
+
+    async def record(self, room_id: str, bag_id: str) -> Published:
+        """A BagRecord, at most a second old. Raises Unknown("bag")."""
+        record = await self._records.get(f"{room_id}|{bag_id}")
+        if record is None:
+            raise Unknown("bag")
+        return record
+
+    async def _load_record(self, key: str) -> Published | None:
+        raw = await self._encode_record(*key.split("|"))
+        if raw is None or len(raw) < PACKED_FROM:
+            return Published(raw, None) if raw is not None else None
+        before = self._packed.pop(key, None)
+        if before is None or before.raw != raw:
+            before = Published(raw, await asyncio.to_thread(gzip.compress, raw, 6))
+        self._packed[key] = before
+        if len(self._packed) > MAX_PACKED:
+            del self._packed[next(iter(self._packed))]
+        return before
+
+    async def _load_entries(self, bag_id: str) -> msgspec.Raw:
+        async with session(self._sql) as connection:
+            return msgspec.Raw(msgspec.json.encode(await store.list_of(connection, bag_id)))
+
+    async def _encode_record(self, room_id: str, bag_id: str) -> bytes | None:
+        try:
+            bag = await self.find(room_id, bag_id)
+        except Unknown:
+            return None
+        if bag.state not in store.DRAWN:
+            count = await self._draws.gateway.count_entrants(room_id, bag_id)
+            return msgspec.json.encode(
+                BagRecord(room_id, view_of_bag(bag, entries=count), None, None)
+            )
+        entry_ids = await self._entry_lists.get(bag_id)
+        async with session(self._sql) as connection:
+            prizes = await store.prizes_of(connection, bag_id)
+            rids = [prize.rid for prize in prizes if prize.rid]
+            orders = await store.states_of_orders(connection, rids)
+        view = view_of_bag(bag, [prize.entry_id for prize in prizes])
+        won = [
+            WonPrize(
+                prize.place,
+                prize.entry_id,
+                state_of(prize, orders.get(prize.rid or "")),
+                prize.reason,
+            )
+            for prize in prizes
+        ]
+        members = {"room_id": room_id, "bag": view, "entry_ids": entry_ids, "prizes": won}
+        return msgspec.json.encode(members)
+
+
+def state_of(prize: Prize, order_state: str | None) -> str:
+    """What has become of a prize: of a unit, what its order says. One without is on its way."""
+    if prize.state != PrizeState.GIVEN:
+        return prize.state
+    if prize.rid is not None:
+        return _PRIZE_STATES[HoldState(order_state or HoldState.HELD)]
+    if prize.claimed_ms is not None:
+        return "claimed"
+    return "held" if now_ms() < (prize.claim_by_ms or 0) else "returned"

@@ -1,0 +1,92 @@
+"""The AsyncAPI 3.0 document of a room's socket, made from the types that are sent and read."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from livesale.rooms.channel.channel import SnapshotMessage
+from livesale.rooms.channel.closes import CLOSES
+from livesale.rooms.channel.frames import Frames
+from livesale.rooms.channel.messages import MESSAGES
+from livesale.rooms.channel.routes import SnapshotView
+from livesale.rooms.events import Event
+from livesale.web.openapi import spell_patterns
+
+_REF = "#/components/schemas/{name}"
+_CHANNEL = "room"
+_ABOUT = """What happens in a live room, in order and numbered.
+
+The first message is `hello`; then come the events that the client missed, or a `snapshot`, and the
+events behind it. `offset` rises by one from event to event within one `epoch`; a client that finds
+another number has missed something and connects again with its place."""
+
+# What a page of the document shows is what the bytes are: a snapshot is put together of parts that
+# are encoded already, and has the form of the view.
+_SHOWN: dict[type[Struct], type[Struct]] = {SnapshotMessage: SnapshotView}
+
+
+def describe(frames: Frames, events: Sequence[type[Event]]) -> dict[str, Any]:
+    """The document, with every frame that this service reads."""
+    sent: list[type[Struct]] = [_SHOWN.get(kind, kind) for kind in MESSAGES]
+    sent += events
+    read: list[type[Struct]] = list(frames.kinds.values())
+    types = [*sent, *read]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    spell_patterns(components)
+    refs = dict(zip(types, schemas, strict=True))
+    messages = {kind.__name__: _message(kind, refs[kind], components) for kind in types}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "livesale rooms", "version": version("livesale"), "description": _ABOUT},
+        "defaultContentType": "application/json",
+        "channels": {
+            _CHANNEL: {
+                "address": "/v1/rooms/{room_id}/socket",
+                "title": "One room",
+                "parameters": {"room_id": {"description": "A room's id"}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "bindings": {"ws": {"method": "GET", "query": _QUERY}},
+                "x-close-codes": [
+                    {"code": close.code, "reason": close.reason, "advice": close.advice}
+                    for close in CLOSES.values()
+                ],
+            }
+        },
+        "operations": {
+            "send_events": _operation("send", "What the service sends", sent),
+            "receive_frames": _operation("receive", "What a client may send", read),
+        },
+        "components": {"messages": messages, "schemas": components},
+    }
+
+
+_QUERY = {
+    "type": "object",
+    "properties": {
+        "epoch": {"type": "string", "description": "of the last event the client has"},
+        "after": {"type": "integer", "description": "its number"},
+    },
+}
+
+
+def _message(kind: type[Struct], ref: Any, components: dict[str, Any]) -> dict[str, Any]:
+    about = components[kind.__name__].get("description", "")
+    return {
+        "name": str(kind.__struct_config__.tag),
+        "title": kind.__name__,
+        "summary": about,
+        "payload": ref,
+    }
+
+
+def _operation(action: str, summary: str, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
+    channel = f"#/channels/{_CHANNEL}"
+    return {
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{kind.__name__}"} for kind in kinds],
+    }

@@ -1,0 +1,448 @@
+"""One room's channel in one worker: what came, in order, to everybody who listens.
+
+The channel is subscribed to before the history is read, so nothing falls in between; the two meet
+by number. A number that is missing is fetched from the history. When Redis turns out to have
+another epoch, or no longer what was sent, everybody begins again with a snapshot: never is there a
+gap that a client does not know of.
+
+Listeners share one ring. Each has only its place in it, so a thousand slow ones cost no memory
+here, and one who falls out of the ring, or behind its bounds, is cut off. Sending goes round all
+listeners in slices: between two of them the worker does its other work.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from livesale.rooms.channel.ring import Ring, Sent
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import PATIENT, RoomChanged, RoomView, ViewerBarred, kind_of
+from livesale.rooms.scripts import History, RoomImage
+from livesale.rooms.states import OVER, BarKind
+from livesale.settings import LiveSettings
+from livesale.tasks import Tasks, Works, note_fault
+from stock.errors import Unreachable
+
+SLICE = 100  # listeners served before the loop may do something else
+REST = 0.2  # part of a round's time that is left to others before the next, for patient events
+MAX_REST_S = 0.1
+PUMP_AGAIN_S = 0.5  # the longest wait before a round that failed is tried again
+SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
+READ = 1_000  # events read from the history at once
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Somebody who gets every event: a socket. `place` is the number of the last one it got.
+
+    `send` takes bytes. It is None while the listener takes none; who takes some again says so by
+    `Channel.serve`.
+    """
+
+    place: int
+    send: Callable[[bytes], object] | None
+
+    def is_slow(self, behind: int) -> bool:
+        """Whether to give it up, `behind` events behind."""
+        ...
+
+    def is_of(self, buyer_id: str) -> bool:
+        """Whether a buyer is behind it."""
+        ...
+
+    def leave(self, why: str) -> None:
+        """End it, for a reason of livesale.rooms.channel.closes."""
+        ...
+
+
+class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
+    """The room as it was behind event `offset`. It has no number of its own."""
+
+    epoch: str
+    offset: int
+    server_ms: int
+    room: msgspec.Raw
+    items: list[msgspec.Raw]
+    drops: list[msgspec.Raw]
+    people: msgspec.Raw
+    comments: list[msgspec.Raw]
+    bag: msgspec.Raw
+
+
+class _State(Struct):
+    state: str
+
+
+class _Head(Struct):
+    """What is read of an event on its way: the rest is not looked at."""
+
+    offset: int
+    type: str
+    room: _State | None = None
+    buyer_id: str = ""
+    bar: str = ""
+
+
+_BARRED = kind_of(ViewerBarred)
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
+class Channel:
+    """Made and fed by livesale.rooms.channel.channels. `frame` makes a socket's frame of a text."""
+
+    def __init__(
+        self,
+        room_id: str,
+        copy: RoomCopy,
+        settings: LiveSettings,
+        frame: Callable[[bytes], bytes],
+        on_round: Callable[[int, float], None],
+        on_ban: Callable[[str], None],
+    ) -> None:
+        self.room_id = room_id
+        self._copy = copy
+        self._settings = settings
+        self._frame = frame
+        self._on_round = on_round
+        self._on_ban = on_ban
+        self._ring: Ring | None = None
+        self._listeners: dict[Listener, None] = {}
+        self._fresh: list[Listener] = []  # that have joined since the last round
+        self._news = False  # whether there is something for all of them
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._snapshot: tuple[float, int, bytes] | None = None
+        self._healing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._over = False
+        self._released = False
+        self._torn = False  # whether a number was found to mean two things
+        self.ready = asyncio.Event()  # once the history was read
+        self.idle_since = asyncio.get_running_loop().time()
+        self._tasks = Tasks()
+        self._tasks.keep("room: send", self._keep_sending, about=room_id, longest_s=PUMP_AGAIN_S)
+
+    @property
+    def ring(self) -> Ring:
+        """Raises Unreachable until the history was read once."""
+        if self._ring is None:
+            raise Unreachable("the room's events are not here yet")
+        return self._ring
+
+    @property
+    def known(self) -> bool:
+        return self._ring is not None
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    @property
+    def over(self) -> bool:
+        """Whether an event has said that the room is over."""
+        return self._over
+
+    @property
+    def idle(self) -> bool:
+        return not self._listeners and not self._waiters
+
+    def feed(self, message: str) -> bool:
+        """Take what was published. False when something before it is missing here.
+
+        Raises ValueError or msgspec.DecodeError for what is no event; then nothing was taken.
+        """
+        epoch, number, text = message.split(" ", 2)
+        ring, offset = self._ring, int(number)
+        if ring is None or epoch != ring.epoch or offset > ring.last + 1:
+            return False
+        if offset == ring.last + 1:
+            raw = text.encode()
+            self._append(ring, _read_head(raw), raw)
+            return True
+        # It came by the history already; or Redis gives numbers anew that it has forgotten.
+        known = ring.at(offset)
+        self._torn = self._torn or (known is not None and known.text != text.encode())
+        return not self._torn
+
+    async def heal(self) -> None:
+        """Bring the ring to where Redis is. Raises StockError, StoreUnavailable or Unknown."""
+        async with self._healing:
+            while not await self._heal():
+                pass
+
+    async def _heal(self) -> bool:
+        """Read a page of the history; True when there is no more."""
+        gateway, ring = self._copy.gateway, self._ring
+        # The last event that we have is read again: if it is another by now, Redis has lost some.
+        last = ring.last if ring is not None else 0
+        after = max(0, last - 1)
+        history = await gateway.history(self.room_id, after, READ)
+        if history is None:
+            await self._copy.revive(self.room_id)
+            return False
+        found = self._read(history)
+        if ring is None or ring is not self._ring:
+            self._begin(history, found)
+        elif history.epoch != ring.epoch:
+            log.info("the room has a new epoch", room_id=self.room_id)
+            self._begin(History(history.epoch, 0, []), [])
+            return False
+        elif not self._continues(ring, history, found, last):
+            await self._begin_anew(ring.epoch)
+            return False
+        else:
+            for head, text in found:
+                if head.offset > ring.last:
+                    if head.offset > ring.last + 1:  # we were away too long
+                        self._begin(history, found)
+                        break
+                    self._append(ring, head, text)
+            if not found and history.offset > ring.last:  # the history itself is gone
+                self._begin(history, found)
+        return len(history.texts) < READ
+
+    def _read(self, history: History) -> list[tuple[_Head, bytes]]:
+        """The events of a page. One that cannot be read, or a gap, is passed by with all before it:
+        those who listen get a snapshot instead."""
+        found: list[tuple[_Head, bytes]] = []
+        for text in reversed(history.texts):
+            try:
+                raw = text.encode()
+                head = _read_head(raw)
+                if found and head.offset != found[-1][0].offset - 1:
+                    raise ValueError(f"event {head.offset} is followed by {found[-1][0].offset}")
+            except (msgspec.DecodeError, ValueError) as fault:
+                note_fault("room: history", fault, about=self.room_id)
+                break
+            found.append((head, raw))
+        return found[::-1]
+
+    async def _begin_anew(self, epoch: str) -> None:
+        """Numbers we have sent mean something else in Redis by now: end their epoch."""
+        log.warning("redis has lost events of a room", room_id=self.room_id)
+        image = await self._copy.gateway.image(self.room_id)
+        if image is not None:
+            room = msgspec.json.decode(image.room, type=RoomView)
+            await self._copy.gateway.renew(self.room_id, epoch, RoomChanged(room=room))
+
+    def _continues(
+        self, ring: Ring, history: History, found: list[tuple[_Head, bytes]], last: int
+    ) -> bool:
+        """Whether what Redis has goes on from what we had when we asked, up to `last`.
+
+        What was published meanwhile may be here before the answer is: that is no loss.
+        """
+        if self._torn or history.offset < last:
+            return False
+        known = ring.at(found[0][0].offset) if found else None
+        return known is None or found[0][1] == known.text
+
+    def _begin(self, history: History, found: list[tuple[_Head, bytes]]) -> None:
+        """A ring of what the history has; those who listened get a snapshot."""
+        first = found[0][0].offset - 1 if found else history.offset
+        ring = Ring(history.epoch, first, self._settings.history)
+        for head, text in found:
+            self._append(ring, head, text)
+        self._ring = ring
+        self.ready.set()
+        self._torn = False
+        self._snapshot = None
+        for listener in self._listeners:
+            listener.place = -1
+        self._wake_all(urgent=True)
+
+    def _append(self, ring: Ring, head: _Head, text: bytes) -> None:
+        sent = Sent(head.offset, text, self._frame(text), head.type in PATIENT)
+        ring.append(sent)
+        self._over = self._over or (head.room is not None and head.room.state in OVER)
+        if head.bar == BarKind.BAN and head.type == _BARRED:
+            self._send_away(head.buyer_id)
+        self._wake_all(urgent=not sent.patient)
+
+    def _send_away(self, buyer_id: str) -> None:
+        self._on_ban(self.room_id)
+        for listener in [one for one in self._listeners if one.is_of(buyer_id)]:
+            listener.leave("banned")
+
+    def _wake_all(self, *, urgent: bool) -> None:
+        self._news = True
+        self._wake.set()
+        if urgent:
+            self._urgent.set()
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def catch_up(self, epoch: str, after: int) -> None:
+        """A client that comes from another worker may know more than this one does yet."""
+        if epoch == self.ring.epoch and after > self.ring.last:
+            await self.heal()
+
+    def release(self) -> None:
+        """Let nobody wait any more: this worker is about to stop."""
+        self._released = True
+        self._wake_waiters()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something came, or so long."""
+        if self._released:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.discard(waiter)
+            self.idle_since = asyncio.get_running_loop().time()
+
+    async def snapshot(self) -> tuple[int, bytes]:
+        """Where a client begins: a number that the ring reaches, and the room behind it.
+
+        At most a second old, so that a crowd that comes at once costs Redis one look.
+        """
+        now = asyncio.get_running_loop().time()
+        ring = self.ring
+        known = self._snapshot
+        if known is not None and known[0] > now and ring.reaches(known[1]):
+            return known[1], known[2]
+        async with self._healing:  # one looks, the others wait for what it finds
+            known = self._snapshot
+            if known is None or known[0] <= now or not self.ring.reaches(known[1]):
+                known = self._snapshot = await self._take_snapshot(now)
+        return known[1], known[2]
+
+    async def _take_snapshot(self, now: float) -> tuple[float, int, bytes]:
+        image = await self._copy.gateway.image(self.room_id)
+        if image is None:
+            raise Unreachable("redis does not have the room any more")
+        while image.epoch != self.ring.epoch or image.offset > self.ring.last:
+            await self._heal()  # it knows of events that have not come here yet
+        if image.offset < self.ring.first:
+            raise Unreachable("the room goes on faster than it can be looked at")
+        return now + SNAPSHOT_S, image.offset, _message(image)
+
+    def join(self, listener: Listener) -> None:
+        """Begin to send to a listener from its `place` on; a place that the ring does not reach
+        gets a snapshot first."""
+        self._listeners[listener] = None
+        if listener.place != self.ring.last or self._over:
+            self._ask_for_round(listener)
+
+    def part(self, listener: Listener) -> None:
+        self._listeners.pop(listener, None)
+        self.idle_since = asyncio.get_running_loop().time()
+
+    def serve(self, listener: Listener) -> None:
+        """Send a listener what it has not got, as far as it takes it."""
+        if self._ring is not None and self._serve([listener]):
+            self._ask_for_round(listener)  # it needs a snapshot
+
+    def _ask_for_round(self, listener: Listener) -> None:
+        self._fresh.append(listener)
+        self._wake.set()
+        self._urgent.set()
+
+    def _serve(self, listeners: Iterable[Listener]) -> list[Listener]:
+        """Send each what it has not got, as far as it takes it; who needs a snapshot first.
+
+        Nothing here is done for each listener that can be done for all at its place: with ten
+        thousand of them it is this loop, and the kernel, that an event waits for.
+        """
+        ring, frames = self.ring, dict[int, bytes]()
+        last, strange = ring.last, list[Listener]()
+        for listener in listeners:
+            place = listener.place
+            if place == last:
+                continue
+            found = frames.get(place)
+            if found is None:
+                found = frames[place] = ring.frames(place) if ring.reaches(place) else b""
+            send = listener.send
+            if send is None:
+                if listener in self._listeners and listener.is_slow(last - place):
+                    listener.leave("too_slow")
+            elif found:
+                send(found)
+                listener.place = last
+            elif listener in self._listeners:
+                strange.append(listener)
+        return strange
+
+    async def _keep_sending(self, works: Works) -> None:
+        """Rounds over all listeners, as long as there is something to send, for ever. Raises
+        StockError or StoreUnavailable when somebody needs a snapshot that is not to be had."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            if not self._wake.is_set():
+                works()  # there is nothing to do
+                await self._wake.wait()
+            self._wake.clear()
+            self._urgent.clear()
+            began = clock()
+            try:
+                await self._round()
+            except Exception:
+                self._news = True  # those who were not served are looked at again, with all others
+                self._wake.set()
+                raise
+            works()
+            took = clock() - began
+            self._on_round(len(self._listeners), took)
+            try:
+                # What only counts may wait: the loop has other work than to send it.
+                async with asyncio.timeout(min(took * REST, MAX_REST_S)):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+
+    async def _round(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        news, self._news = self._news, False
+        listeners = list(self._listeners) if news else fresh
+        for start in range(0, len(listeners), SLICE):
+            for listener in self._serve(listeners[start : start + SLICE]):
+                await self._bring_up(listener)
+            await asyncio.sleep(0)
+        if self._over:
+            for number, listener in enumerate(list(self._listeners), 1):
+                listener.leave("room_over")
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
+
+    async def _bring_up(self, listener: Listener) -> None:
+        """Begin with a snapshot."""
+        offset, text = await self.snapshot()
+        if listener.send is not None:
+            listener.send(self._frame(text))
+            listener.place = offset
+            self._serve([listener])
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+
+def _message(image: RoomImage) -> bytes:
+    return msgspec.json.encode(
+        SnapshotMessage(
+            image.epoch,
+            image.offset,
+            image.now_ms,
+            image.room,
+            image.items,
+            image.drops,
+            image.people,
+            image.comments,
+            image.bag,
+        )
+    )

@@ -1,0 +1,189 @@
+"""All channels of one worker: made when somebody asks, gone when nobody has for a while.
+
+One connection of sharded pub/sub carries them all, one subscription a room. Whenever a subscription
+begins, the first time or after the connection was lost, the channel is brought up from the history;
+and every few seconds it is looked at anyway, for a message may be lost without a word.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from redis.asyncio.client import PubSub
+
+from livesale.resources import Deployment
+from livesale.rooms.channel.channel import Channel
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.keys import RoomKeys, room_of_channel
+from livesale.tasks import Tasks, Works, note_fault
+from stock.connection import connect, next_message
+from stock.errors import Unreachable
+
+OPEN_S = 5.0  # a channel that is not up by then: Redis is away
+CHECK_S = 5.0
+LISTEN_AGAIN_S = 1.0  # the longest wait before Redis is listened to again
+IDLE_S = 30.0  # a channel that nobody used for so long goes
+
+CONNECTIONS = 1  # for all rooms of a worker
+
+
+class Channels:
+    """One per worker, inside `running`."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        copy: RoomCopy,
+        frame: Callable[[bytes], bytes],
+        on_round: Callable[[int, float], None],
+        on_ban: Callable[[str], None],
+    ) -> None:
+        self._deployment = deployment
+        self._copy = copy
+        self._frame = frame
+        self._on_round = on_round
+        self._on_ban = on_ban
+        self._channels: dict[str, Channel] = {}
+        self._healing: dict[str, asyncio.Task[None]] = {}
+        self._pubsub: PubSub | None = None
+        self._changing = asyncio.Lock()  # one change of the subscriptions at a time
+        self._wanted = asyncio.Event()
+        self._tasks = Tasks()
+
+    async def open(self, room_id: str) -> Channel:
+        """The channel of a room that exists, up and subscribed. Raises Unreachable."""
+        channel = self._channels.get(room_id)
+        if channel is None:
+            channel = Channel(
+                room_id,
+                self._copy,
+                self._deployment.settings.live,
+                self._frame,
+                self._on_round,
+                self._on_ban,
+            )
+            self._channels[room_id] = channel
+            self._wanted.set()
+            self._tasks.errand("rooms: subscribe", self._match(room_id), about=room_id)
+        if not channel.known:
+            try:
+                async with asyncio.timeout(OPEN_S):
+                    await channel.ready.wait()
+            except TimeoutError:
+                raise Unreachable("the room's events cannot be had now") from None
+        channel.idle_since = asyncio.get_running_loop().time()  # somebody is about to use it
+        return channel
+
+    @property
+    def listeners(self) -> int:
+        return sum(channel.listeners for channel in self._channels.values())
+
+    def release(self) -> None:
+        """Answer those who wait for an event: this worker is about to stop."""
+        for channel in self._channels.values():
+            channel.release()
+
+    def viewers(self) -> dict[str, int]:
+        """How many listen to each room here."""
+        return {room_id: channel.listeners for room_id, channel in self._channels.items()}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listens to Redis until the end of the block."""
+        self._tasks.keep("rooms: listen", self._listen, longest_s=LISTEN_AGAIN_S)
+        self._tasks.repeat("rooms: check", self._check, after_s=CHECK_S)
+        try:
+            yield
+        finally:
+            await self._tasks.close()
+            for channel in self._channels.values():
+                await channel.close()
+
+    async def _match(self, room_id: str) -> None:
+        """Subscribe to a room that has a channel here, leave one that has none. Raises RedisError.
+
+        What is right is looked up when it is this room's turn: a viewer may come in while its
+        channel is being let go.
+        """
+        async with self._changing:
+            if self._pubsub is None:
+                return  # the reader will subscribe to all rooms when it is connected
+            name = RoomKeys.of(room_id).channel_key
+            if room_id in self._channels:
+                await self._pubsub.ssubscribe(name)
+            else:
+                await self._pubsub.sunsubscribe(name)
+
+    async def _listen(self, works: Works) -> None:
+        """Raises RedisError; then all rooms are subscribed to anew."""
+        settings = self._deployment.settings.redis
+        if not self._channels:
+            works()
+            self._wanted.clear()
+            await self._wanted.wait()
+        redis = connect(
+            self._deployment.redis_url,
+            connections=CONNECTIONS,
+            timeout_s=settings.timeout_ms / 1000,
+        )
+        pubsub = redis.pubsub()
+        try:
+            names = [RoomKeys.of(room_id).channel_key for room_id in self._channels]
+            await pubsub.ssubscribe(*names)
+            self._pubsub = pubsub
+            for room_id in self._channels.keys() ^ {room_of_channel(name) for name in names}:
+                await self._match(room_id)
+            while True:
+                message = await next_message(pubsub)
+                works()
+                self._take(message)
+        finally:
+            self._pubsub = None
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await redis.aclose()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """What Redis says of one room. Whatever it is, the other rooms go on."""
+        room_id, kind = room_of_channel(message["channel"]), message["type"]
+        try:
+            channel = self._channels.get(room_id)
+            if channel is None or kind not in ("ssubscribe", "smessage"):
+                return
+            is_whole = kind == "smessage" and channel.feed(message["data"])
+        except Exception as fault:
+            note_fault("rooms: read", fault, about=room_id)
+            is_whole = False
+        if not is_whole:
+            self._heal(room_id)
+
+    def _heal(self, room_id: str) -> None:
+        """Bring a channel up, once at a time."""
+        if room_id not in self._healing:
+            bring_up = partial(self._bring_up, room_id)
+            task = self._tasks.keep("rooms: heal", bring_up, about=room_id, longest_s=1.0)
+            self._healing[room_id] = task
+            task.add_done_callback(lambda _: self._healing.pop(room_id, None))
+
+    async def _bring_up(self, room_id: str, _works: Works) -> None:
+        """Raises StockError, StoreUnavailable or Unknown."""
+        channel = self._channels.get(room_id)
+        if channel is not None:
+            await channel.heal()
+
+    async def _check(self) -> float:
+        """Look at every channel, and let go of those that nobody uses; seconds until the next."""
+        now = asyncio.get_running_loop().time()
+        for room_id, channel in list(self._channels.items()):
+            if channel.idle and now - channel.idle_since > IDLE_S:
+                del self._channels[room_id]
+                self._tasks.errand("rooms: let go", self._let_go(channel), about=room_id)
+            elif channel.known:
+                self._heal(room_id)
+        return CHECK_S
+
+    async def _let_go(self, channel: Channel) -> None:
+        """End a channel that is none of ours any more."""
+        await channel.close()
+        await self._match(channel.room_id)

@@ -1,0 +1,65 @@
+"""The frames every viewer may send: `ping`, and `hello`, which says who it is.
+
+A browser cannot set a header for a socket, and a token in an address ends up in logs: so whoever
+has no `Authorization` header says it in a first frame.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from livesale.parts import Parts
+from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle, Viewer
+from livesale.rooms.channel.messages import Pong, Welcome
+from livesale.rooms.members import Members
+from livesale.rooms.numbers.visits import Visits
+from livesale.rooms.people.bars import Bars
+from livesale.rooms.service import Rooms
+from livesale.tasks.clock import Clock
+from livesale.tokens.errors import IdentityFault
+from livesale.tokens.signing import MAX_TOKEN_LENGTH, Buyer, TokenSigner
+from livesale.validation.refusals import RoomRefused
+
+
+class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
+    """Is anybody there? Answered by `pong` with the time of the server."""
+
+
+class ClientHello(ClientFrame, frozen=True, kw_only=True, tag="hello"):
+    """Who this is: once, and only where no header said it."""
+
+    token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)]
+
+
+def on_ping(parts: Parts, viewer: Viewer, frame: Ping) -> None:
+    viewer.tell(Pong(server_ms=parts[Clock].now_ms(), ref=frame.ref))
+
+
+async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
+    if viewer.greeted or viewer.caller is not None:
+        raise BadFrame("out_of_order", "It is known who this is.", ref=frame.ref)
+    viewer.greeted = True
+    try:
+        caller = parts[TokenSigner].verify(frame.token)
+    except IdentityFault as fault:
+        raise BadFrame(fault.code, str(fault), "unauthenticated", frame.ref) from None
+    room = await parts[Rooms].shown(viewer.room_id)
+    role = await parts[Members].role_of(room, caller)
+    if isinstance(caller, Buyer):  # last: a ban that comes from now on finds who this is
+        await refuse_banned(parts, viewer.room_id, caller.buyer_id, frame.ref)
+    viewer.caller, viewer.role = caller, role
+    buyer_id = caller.buyer_id if isinstance(caller, Buyer) else None
+    if buyer_id is not None:
+        parts[Visits].enter(viewer.room_id, buyer_id)
+    viewer.tell(Welcome(role=viewer.role, buyer_id=buyer_id, ref=frame.ref))
+
+
+async def refuse_banned(parts: Parts, room_id: str, buyer_id: str, ref: str | None) -> None:
+    """Raises BadFrame for a buyer who may not be in the room."""
+    try:
+        await parts[Bars].check(room_id, buyer_id)
+    except RoomRefused as refused:
+        raise BadFrame(refused.code, refused.detail, "banned", ref) from None
+
+
+FRAMES: dict[type[ClientFrame], Handle] = {Ping: on_ping, ClientHello: on_hello}

@@ -1,0 +1,136 @@
+"""GET /v1/rooms/{room_id}/socket: the handshake of a WebSocket."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from wsproto.utilities import generate_accept_token
+
+from livesale.parts import Parts
+from livesale.rooms.channel.channels import Channels
+from livesale.rooms.channel.hub import Hub
+from livesale.rooms.channel.messages import Hello
+from livesale.rooms.channel.socket import Socket
+from livesale.rooms.members import Members
+from livesale.rooms.numbers.visits import Visits
+from livesale.rooms.people.bars import Bars
+from livesale.rooms.routes import ENGINE
+from livesale.rooms.service import Rooms, room_over
+from livesale.rooms.states import OVER
+from livesale.tasks.clock import Clock
+from livesale.tokens.signing import Buyer, TokenSigner
+from livesale.validation.texts import whole
+from livesale.web.endpoint import upgrade_required
+from livesale.web.parsing import read_bearer
+from livesale.web.places import Places
+from livesale.web.problems import Problem
+from livesale.web.protocol import Connection
+from livesale.web.routes import Answer, Call, Route
+
+# What opening a room's channel may be refused for, by whichever way.
+OPENS_CHANNEL = ("unknown_room", "room_over", *ENGINE, "store_unavailable")
+EPOCH_PATTERN = r"^[0-9a-f]{0,16}$"
+MAX_OFFSET = 2**53
+
+After = Annotated[int, Meta(ge=0, le=MAX_OFFSET, description="the last number the client has")]
+Epoch = Annotated[str, whole(EPOCH_PATTERN, description="of that number; empty at first")]
+
+
+class SocketQuery(Struct, frozen=True):
+    epoch: Epoch = ""
+    after: After = 0
+
+
+async def open_socket(parts: Parts, call: Call) -> Answer:
+    assert call.headers is not None  # noqa: S101  the route upgrades
+    accept = accept_of(call.headers)
+    caller = read_bearer(parts[TokenSigner], call.headers)
+    room = await parts[Rooms].shown(call.path["room_id"])
+    if room.state in OVER:
+        raise room_over()
+    role = await parts[Members].role_of(room, caller)
+    channel = await parts[Channels].open(room.room_id)
+    if channel.over:  # it knows before SQL is looked at again
+        raise room_over()
+    query: SocketQuery = call.query or SocketQuery()
+    await channel.catch_up(query.epoch, query.after)
+    if isinstance(caller, Buyer):  # last: a ban that came with the events is known by now
+        await parts[Bars].check(room.room_id, caller.buyer_id)
+    parts[Places].check_socket(call.keys, nameless=caller is None)
+
+    def upgrade(connection: Connection, request_id: str, site: str) -> None:
+        # Nothing may come between the look at the ring and the place in it.
+        ring = channel.ring
+        resumed = query.epoch == ring.epoch and ring.reaches(query.after)
+        place = query.after if resumed else -1
+        client = Socket(parts[Hub], channel, place, caller, role)
+        hello = Hello(
+            room_id=room.room_id,
+            epoch=ring.epoch,
+            offset=ring.last,
+            resumed=resumed,
+            role=role,
+            buyer_id=caller.buyer_id if isinstance(caller, Buyer) else None,
+            ping_ms=round(parts[Hub].ping_s * 1000),
+            server_ms=parts[Clock].now_ms(),
+        )
+        head = (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\nServer: livesale\r\n"
+            f"X-Request-Id: {request_id}\r\n{site}\r\n"
+        )
+        if isinstance(caller, Buyer):
+            parts[Visits].enter(room.room_id, caller.buyer_id)
+        transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
+        client.begin(transport, head.encode(), hello, rest)
+
+    return Answer(101, b"", upgrade=upgrade)
+
+
+def accept_of(headers: Mapping[str, str]) -> str:
+    """The answer to a client's key. Raises Problem for a handshake that is none (RFC 6455, 4.2)."""
+    names = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    asked = headers.get("Upgrade", "").strip().lower()
+    if asked != "websocket" or "upgrade" not in names:
+        raise upgrade_required()
+    if headers.get("Sec-WebSocket-Version", "").strip() != "13":
+        raise upgrade_required()
+    key = headers.get("Sec-WebSocket-Key", "").strip()
+    try:
+        good = len(base64.b64decode(key.encode(), validate=True)) == 16
+    except (binascii.Error, ValueError):
+        good = False
+    if not good:
+        detail = "It is 16 bytes in base64."
+        raise Problem("invalid_parameter", detail, field="Sec-WebSocket-Key", where="header")
+    return generate_accept_token(key.encode()).decode()
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/socket",
+        open_socket,
+        "The events of a room, as a WebSocket",
+        "rooms",
+        {101: bytes},
+        (
+            "upgrade_required",
+            "invalid_parameter",
+            "invalid_token",
+            "expired_token",
+            *OPENS_CHANNEL,
+            "banned",
+        ),
+        query=SocketQuery,
+        upgrades=True,
+        description=(
+            "`/asyncapi.json` says what comes and what may be sent. Send `epoch` and `after` of "
+            "the last event you have: what you missed follows, or a snapshot where that is no "
+            "longer kept. A bearer token is optional: whoever cannot send the header says it in a "
+            "frame `hello`."
+        ),
+    )
+]

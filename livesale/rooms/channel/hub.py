@@ -1,0 +1,82 @@
+"""All sockets of one worker: what they share, how many there are, and how they are sent away."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from livesale.parts import Parts
+from livesale.rooms.channel.channels import Channels
+from livesale.rooms.channel.frames import Frames
+from livesale.rooms.channel.metrics import SOCKETS, SOCKETS_CLOSED
+from livesale.settings import Settings
+from livesale.tasks import Tasks
+from livesale.web.places import Places
+
+STEPS_PER_S = 50  # of a drain
+RETRY_MS = 1_000  # the least over which clients are spread when they come back
+LAST_S = 1.0  # for what sockets asked for last
+PER_SOCKET_MS = 1  # and for each of them, so that a worker meets about a thousand a second
+
+
+class Socket(Protocol):
+    """What the hub knows of a viewer's socket: `livesale.rooms.channel.socket`."""
+
+    def leave(self, why: str, retry_ms: int | None = None) -> None:
+        """Close it, for a reason of livesale.rooms.channel.closes."""
+        ...
+
+    def cut(self) -> None:
+        """End it at once."""
+        ...
+
+
+class Hub:
+    """One per worker."""
+
+    def __init__(self, settings: Settings, frames: Frames, parts: Parts) -> None:
+        self.parts = parts
+        self.live = settings.live
+        self.ping_s = float(settings.live.ping_s)
+        self.frames = frames
+        self.now: Callable[[], float] = asyncio.get_running_loop().time
+        self._places = parts[Places]
+        self.tasks = Tasks()  # what sockets asked for goes on when they are gone
+        self._sockets: dict[Socket, None] = {}
+        SOCKETS.set_function(lambda: len(self._sockets))
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def add(self, socket: Socket) -> None:
+        self._sockets[socket] = None
+
+    def remove(self, socket: Socket) -> None:
+        self._sockets.pop(socket, None)
+        self._places.leave_socket(socket)
+
+    def note_close(self, why: str) -> None:
+        SOCKETS_CLOSED.labels(why).inc()
+
+    async def drain(self, seconds: float) -> None:
+        """Send everybody away within about `seconds`, spread over them and over their return."""
+        self.parts[Channels].release()
+        sockets = list(self._sockets)
+        if not sockets:
+            return
+        spread_ms = RETRY_MS + PER_SOCKET_MS * len(sockets)
+        steps = max(1, int(seconds * STEPS_PER_S))
+        size = -(-len(sockets) // steps)
+        for start in range(0, len(sockets), size):
+            for socket in sockets[start : start + size]:
+                socket.leave("restart", random.randrange(spread_ms))
+            await asyncio.sleep(1 / STEPS_PER_S)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """At the end, cut off those who are left."""
+        yield
+        for socket in list(self._sockets):
+            socket.cut()
+        await self.tasks.close(finish_s=LAST_S)

@@ -1,0 +1,16 @@
+"""Frames that a socket refuses. Codes are stable: clients tell cases apart by them."""
+
+from livesale.web.problems import declare
+
+PROBLEMS = declare(
+    unknown_frame=(
+        422,
+        "Unknown frame type",
+        "Client bug: correct the `type` before you reconnect.",
+    ),
+    out_of_order=(
+        422,
+        "This frame is out of order",
+        "Client bug: send `hello` once, and not after a header with the token.",
+    ),
+)

@@ -1,0 +1,372 @@
+"""One viewer's socket: a protocol on the transport that aiohttp has handed over.
+
+It is small, for there are ten thousand of them: no task, no stream, no queue of its own. What it
+gets are bytes that the room's channel has made once for all; what its client sends, which is
+little, is read by wsproto, made when the first byte comes.
+"""
+
+import asyncio
+import json
+import random
+import socket as sockets
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from msgspec import Struct
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import (
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    Pong,
+    TextMessage,
+)
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from livesale.rooms.channel.channel import Channel
+from livesale.rooms.channel.closes import CLOSES, restart_reason
+from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle
+from livesale.rooms.channel.messages import Failed
+from livesale.rooms.members import RoomRole
+from livesale.tokens.signing import Buyer, Operator
+from livesale.web.places import Places
+from livesale.web.problems import Problem, problem_of
+from livesale.web.protocol import Client
+
+if TYPE_CHECKING:
+    from livesale.rooms.channel.hub import Hub
+
+SEND_BUFFER = 64 * 1024  # in the kernel, and as much here: what a slow client may owe us
+CLOSE_S = 2.0  # for the client's half of the closing
+CLOSE_BYTES = 4 * 1024  # that it may send meanwhile
+REFUSED_S = 0.5  # for a client that was refused to read why; nothing of it is read meanwhile
+SILENT = 3  # times ping_s without a word: it is gone
+
+log = structlog.get_logger(__name__)
+
+_encode = msgspec.json.Encoder().encode
+_framer = Connection(ConnectionType.SERVER)
+_PING = _framer.send(Ping())
+_EMPTY_PONG = b"\x8a\x80"  # and four bytes of mask
+
+
+def frame_of(text: bytes) -> bytes:
+    """The frame of a text: the same for every client, since a server masks nothing."""
+    return _framer.send(TextMessage(data=text.decode()))
+
+
+class Socket(Client):
+    """A listener of a channel, and a viewer to the frames it sends."""
+
+    __slots__ = (
+        "_channel",
+        "_close_bytes",
+        "_closing_s",
+        "_deaf",
+        "_full_s",
+        "_heard_s",
+        "_hub",
+        "_inbound",
+        "_paused_s",
+        "_pinged",
+        "_task",
+        "_text",
+        "_transport",
+        "_waiting",
+        "caller",
+        "greeted",
+        "place",
+        "role",
+        "room_id",
+        "send",
+    )
+
+    def __init__(
+        self,
+        hub: "Hub",
+        channel: Channel,
+        place: int,
+        caller: Buyer | Operator | None,
+        role: RoomRole,
+    ) -> None:
+        self._hub = hub
+        self._channel = channel
+        self.room_id = channel.room_id
+        self.place = place
+        self.caller = caller
+        self.role = role
+        self.greeted = False
+        # The transport's own `write` while it may be given more: nothing stands in between.
+        self.send: Callable[[bytes], object] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._inbound: Connection | None = None
+        self._text = ""  # of a message that is not whole yet
+        self._waiting: deque[tuple[Handle, ClientFrame]] | None = None
+        self._task: asyncio.Task[None] | None = None
+        # Who came together is not asked together.
+        self._heard_s = hub.now() - random.random() * hub.ping_s
+        self._pinged = False
+        self._paused_s = 0.0
+        self._closing_s = 0.0
+        self._close_bytes = CLOSE_BYTES
+        self._deaf = False  # whether nothing is read any more
+        self._full_s = 0.0
+
+    def begin(self, transport: asyncio.Transport, head: bytes, hello: Struct, rest: bytes) -> None:
+        """Take the transport: answer the handshake, greet, and read what came behind it."""
+        self._transport = transport
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
+        transport.set_write_buffer_limits(high=SEND_BUFFER)
+        transport.write(head + frame_of(_encode(hello)))
+        self.send = transport.write
+        self._hub.add(self)
+        self._channel.join(self)
+        if rest:
+            self.data_received(rest)
+
+    # What the channel asks of a listener.
+
+    def is_slow(self, behind: int) -> bool:
+        if not self._paused_s:
+            return False
+        live = self._hub.live
+        return (
+            behind > live.behind_events
+            or (self._hub.now() - self._paused_s) * 1000 > live.behind_ms
+        )
+
+    def leave(self, why: str, retry_ms: int | None = None) -> None:
+        if self._closing_s or self._transport is None:
+            return
+        close = CLOSES[why]
+        self.send = None
+        self._closing_s = self._hub.now()
+        reason = close.reason if retry_ms is None else restart_reason(retry_ms)
+        frame = Connection(ConnectionType.SERVER).send(CloseConnection(close.code, reason))
+        self._transport.write(frame)
+        self._hub.note_close(why)
+        self._channel.part(self)
+        if close.fault:
+            self._stop_reading()
+
+    def is_of(self, buyer_id: str) -> bool:
+        return isinstance(self.caller, Buyer) and self.caller.buyer_id == buyer_id
+
+    # What a handler of frames asks of a viewer.
+
+    def tell(self, message: Struct) -> None:
+        if self.send is not None:
+            self.send(frame_of(_encode(message)))
+
+    # What the transport tells its protocol.
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever comes counts: each frame of any kind, and each piece without an end of one."""
+        self._heard_s = self._hub.now()
+        asked, self._pinged = self._pinged, False
+        if self._inbound is None:
+            if asked and len(data) == 6 and data[:2] == _EMPTY_PONG:
+                return  # the answer to our ping is most of what comes in
+            self._inbound = Connection(ConnectionType.SERVER)
+        if self._closing_s:
+            self._close_bytes -= len(data)
+            if self._close_bytes < 0:
+                self._stop_reading()
+                return
+        before_s = self._full_s
+        try:
+            self._inbound.receive_data(data)
+            for event in self._inbound.events():
+                self._take(event)
+                if self._deaf:
+                    return
+            if self._full_s == before_s and not self._closing_s:
+                self._count()
+        except BadFrame as bad:
+            self._refuse(bad)
+        except (RemoteProtocolError, LocalProtocolError):
+            self.leave("protocol_error")
+
+    def _stop_reading(self) -> None:
+        """Read nothing more, and say that nothing more comes. `look` ends it soon."""
+        if self._transport is not None and not self._deaf:
+            self._deaf = True
+            self._transport.pause_reading()
+            self._transport.write_eof()
+        self._inbound = None
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.send = None
+        self._paused_s = self._hub.now()
+        if self._transport is not None:
+            self._hub.parts[Places].owe(self, self._transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._paused_s = 0.0
+        self._hub.parts[Places].settle(self)
+        if self._transport is not None and not self._closing_s:
+            self.send = self._transport.write
+            self._channel.serve(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._transport = self.send = None
+        self._channel.part(self)
+        self._hub.remove(self)
+        # What it asked for last goes on: a call that is cut off costs a connection to the store.
+
+    def look(self, now: float, _head_s: float) -> None:
+        """Twice a second: ask who is silent, cut off who is gone, slow, or does not close."""
+        if self._transport is None:
+            return
+        if self._closing_s:
+            if now - self._closing_s > (REFUSED_S if self._deaf else CLOSE_S):
+                self._transport.abort()
+            return
+        quiet_s, ping_s = now - self._heard_s, self._hub.ping_s
+        if quiet_s > SILENT * ping_s:
+            self.leave("silent")
+        elif self._paused_s and self.is_slow(0):
+            self.leave("too_slow")
+        elif quiet_s > ping_s and not self._pinged and not self._paused_s:
+            self._pinged = True
+            self._transport.write(_PING)
+
+    def cut(self) -> None:
+        """End it without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def cut_debtor(self) -> None:
+        self._hub.note_close("too_slow")
+        self.cut()
+
+    def give_way(self) -> bool:
+        if self.caller is not None or self._closing_s or self._transport is None:
+            return False
+        self.leave("full")
+        self._transport.close()  # when the frame is out
+        return True
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, CloseConnection):
+            self._answer_close(event)
+        elif self._closing_s:
+            return
+        elif isinstance(event, Pong):
+            self._count()
+        elif isinstance(event, Ping):
+            self._take_ping(event)
+        elif isinstance(event, BytesMessage):
+            self._refuse(BadFrame("invalid_field", "Only text is understood.", "no_binary"))
+        elif isinstance(event, TextMessage):
+            self._take_text(event)
+
+    def _take_ping(self, event: Ping) -> None:
+        self._count()
+        if self.send is not None:
+            self.send(_framer.send(event.response()))
+
+    def _answer_close(self, event: CloseConnection) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        if self._inbound is not None and self._inbound.state is ConnectionState.OPEN:
+            # No close of the client's: wsproto says so that it cannot read on.
+            self.leave(
+                "not_utf8"
+                if event.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
+                else "protocol_error"
+            )
+            return
+        if not self._closing_s:
+            self.send = None
+            self._closing_s = self._hub.now()
+            transport.write(Connection(ConnectionType.SERVER).send(event.response()))
+            self._hub.note_close("client")
+        transport.close()
+
+    def _take_text(self, event: TextMessage) -> None:
+        text = self._text + event.data
+        try:
+            if len(text.encode()) > self._hub.live.max_frame_bytes:
+                detail = f"A frame has at most {self._hub.live.max_frame_bytes} bytes."
+                raise BadFrame("body_too_large", detail, "frame_too_large")
+            if event.frame_finished:
+                self._count()
+            if not event.message_finished:
+                self._text = text
+                return
+            self._text = ""
+            self._handle(*self._hub.frames.read(text))
+        except BadFrame as bad:
+            self._refuse(bad)
+
+    def _count(self) -> None:
+        """One frame more: the generic cell rate algorithm. Raises BadFrame when it is too many."""
+        live, now = self._hub.live, self._hub.now()
+        self._full_s = max(self._full_s, now) + 1 / live.frames_per_s
+        if self._full_s - now > live.frames_burst / live.frames_per_s + 1e-9:
+            raise BadFrame("slow_down", "Too many frames.", "too_many_frames")
+
+    def _handle(self, handle: Handle, frame: ClientFrame) -> None:
+        if self._task is not None:
+            waiting = self._waiting = self._waiting or deque()
+            if len(waiting) >= self._hub.live.frames_burst:
+                raise BadFrame("slow_down", "Too many frames at once.", "too_many_frames")
+            waiting.append((handle, frame))
+            return
+        work = handle(self._hub.parts, self, frame)
+        if work is not None:
+            self._task = self._hub.tasks.errand("socket frames", self._finish(work, frame))
+
+    async def _finish(self, work: Awaitable[None], frame: ClientFrame) -> None:
+        """See a handler to its end, then those of the frames that waited for it."""
+        while True:
+            try:
+                await work
+            except BadFrame as bad:
+                self._refuse(bad)
+            except Exception as fault:  # the last line: whatever it is, the room goes on
+                problem = problem_of(fault)
+                if problem is None:
+                    log.exception("unforeseen fault", frame=frame.__struct_config__.tag)
+                    problem = Problem("internal_error")
+                self._fail(problem, frame.ref)
+            again = self._next()
+            if again is None:
+                self._task = None
+                return
+            work, frame = again
+
+    def _next(self) -> tuple[Awaitable[None], ClientFrame] | None:
+        while self._waiting and not self._closing_s and self._transport is not None:
+            handle, frame = self._waiting.popleft()
+            work = handle(self._hub.parts, self, frame)
+            if work is not None:
+                return work, frame
+        return None
+
+    def _fail(self, problem: Problem, ref: str | None) -> None:
+        document = json.loads(problem.encode())
+        detail = document.get("detail") or document["title"]
+        self.tell(
+            Failed(
+                code=problem.code,
+                detail=detail,
+                ref=ref,
+                until_ms=document.get("until_ms"),
+                retry_after_s=document.get("retry_after_s"),
+            )
+        )
+
+    def _refuse(self, bad: BadFrame) -> None:
+        self._fail(bad, bad.ref)
+        self.leave(bad.why)

@@ -1,0 +1,111 @@
+"""Keeps Redis's copy of a room like SQL, and sends the events that say what changed.
+
+SQL decides, in one transaction that counts the room's version up; then Redis follows. Who crashes
+in between leaves Redis behind: the next change notices it by the version, and so does the keeper,
+and the whole room is copied again. A room that Redis lost is made anew under another epoch.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.store import Drop
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.events import Event, ItemView, RoomReset
+from livesale.rooms.people import store as store_bars
+from livesale.rooms.people.scripts import PeopleScripts, until_text
+from livesale.rooms.people.store import Bar
+from livesale.rooms.scripts import ChangeCode, RoomGateway
+from livesale.rooms.states import OVER, BarKind
+from livesale.rooms.store import Room
+from livesale.rooms.views import news_of_drop, seen_item, view_of_room
+from livesale.validation.refusals import Unknown
+
+MAX_DROPS = 100  # of one room
+TICK_MS = 200  # the least time between two counts of a drop: five a second
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+
+class RoomCopy:
+    """One per process. All raise StoreUnavailable and the faults of stock.errors."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._engine = deployment.engine
+        self._sql = deployment.sql
+        self._keep_ms = deployment.settings.live.keep_s * 1000
+        self.gateway = RoomGateway(deployment.engine, history=deployment.settings.live.history)
+        self.people = PeopleScripts(self.gateway)
+
+    async def publish(
+        self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None
+    ) -> None:
+        """Bring Redis to the room as SQL has it now, and send the event. Repeating is harmless."""
+        code = await self.gateway.change(
+            view_of_room(room), event, items, keep_ms=self._keep_of(room)
+        )
+        if code in (ChangeCode.UNKNOWN_ROOM, ChangeCode.BEHIND):
+            await self.revive(room.room_id)
+
+    async def with_room(
+        self,
+        room_id: str,
+        ask: Callable[[], Awaitable[Answer]],
+        is_lost: Callable[[Answer], bool],
+    ) -> Answer:
+        """What a script answers; where the answer is that Redis lacks the room, the room is copied
+        there and the script asked once more. Raises Unknown."""
+        answer = await ask()
+        if is_lost(answer):
+            await self.revive(room_id)
+            answer = await ask()
+        return answer
+
+    async def revive(self, room_id: str) -> None:
+        """Copy the room from SQL if Redis lacks it or has an older one. Raises Unknown."""
+        async with session(self._sql) as connection:
+            room = await store.find_room(connection, room_id)
+            items = await store.items_of(connection, room_id)
+            bars = await store_bars.bars_of(connection, room_id, now_ms())
+        if room is None:
+            raise Unknown("room")
+        view = view_of_room(room)
+        seen = [shown for item in items if (shown := seen_item(item)) is not None]
+        event = RoomReset(room=view, items=seen)
+        restored = await self.gateway.restore(view, seen, event, keep_ms=self._keep_of(room))
+        await self.people.bring_bars(room_id, room.bars_version, untils_of(bars))
+        if restored:
+            log.info("a room was copied into redis", room_id=room_id, version=room.version)
+            await self.tell_drops(room_id)
+
+    async def tell_drops(self, room_id: str) -> None:
+        """Tell a room what each of its drops has come to."""
+        async with session(self._sql) as connection:
+            drops = await catalogue.drops_of_room(connection, room_id, MAX_DROPS)
+        for drop in drops:
+            await self.tell_drop(room_id, drop)
+
+    async def tell_drop(self, room_id: str, drop: Drop) -> None:
+        news = news_of_drop(drop, await self._engine.snapshot(drop.drop_id))
+        await self.gateway.tell(room_id, news, tick_ms=TICK_MS)
+
+    def _keep_of(self, room: Room) -> int:
+        return self._keep_ms if room.state in OVER else 0
+
+
+def untils_of(bars: Sequence[Bar]) -> dict[str, str]:
+    """Who is barred until when, as Redis keeps it."""
+    found: dict[str, dict[str, int]] = {}
+    for bar in bars:
+        found.setdefault(bar.buyer_id, {})[bar.kind] = bar.until_ms
+    return {
+        buyer_id: until_text(kinds.get(BarKind.MUTE, 0), kinds.get(BarKind.BAN, 0))
+        for buyer_id, kinds in found.items()
+    }

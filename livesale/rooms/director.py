@@ -1,0 +1,301 @@
+"""Tells rooms what becomes of their drops: follows the log of one partition.
+
+Each entry of the log carries the books after it, so the director keeps of every drop only the last
+ones, and tells them: what a drop has come to at once, counts five times a second. It remembers
+nothing that a crash could lose: the room's own keys say what was told, and the script that tells
+compares. So any number of directors may run, and one that starts, or has fallen behind the log,
+looks at its drops and goes on from there. So it does, once a second, while the log has entries of
+a later version: rooms go on, with counts a second old.
+"""
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import Mapping
+
+import structlog
+from msgspec import Struct, structs
+
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.store import Drop
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.ledger.states import DRAFT
+from livesale.ledger.tail import BLOCK_MS, connect_reader
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.copy import TICK_MS, RoomCopy
+from livesale.rooms.scripts import DropNews, TellCode
+from livesale.rooms.states import ON_AIR, OVER, RoomState
+from livesale.rooms.views import news_of_drop
+from livesale.tasks import Tasks, Works, note_fault
+from livesale.tasks.clock_steps import StepWatch
+from stock.entries import STATE_CHANGES, VERSION, is_known, read_books
+from stock.errors import LogCorrupt, LogTooNew, NotSent, OutcomeUnknown, ServerRefuses
+from stock.ids import id_key
+from stock.log import LogReader, RawEntry
+from stock.model import DropState
+
+COUNT = 1_000  # entries in a read
+MAX_DROPS = 10_000  # that are remembered to have no room
+AT_ONCE = 16  # drops that are told, or looked at, side by side
+PAGE = 500  # drops in one question to SQL
+TELL_AGAIN_S = 0.5  # after a fault
+# Faults of the stores and not of one room or drop: they are the same for all.
+FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
+# Between two looks at Redis's clock, and at drops of which the log says what this version does not
+# know.
+LOOK_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+TOLD_ROOMS = (RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED)
+
+
+class Tale(Struct):
+    """What is known of one drop of a room, and when the room is to be told of it."""
+
+    room_id: str
+    news: DropNews
+    due_s: float | None = None  # loop time; None when there is nothing to tell
+    free_s: float = 0.0  # loop time from which another count may be told
+
+
+class Director:
+    """One per partition and process. `run` until told to stop."""
+
+    def __init__(self, deployment: Deployment, partition: int, copy: RoomCopy) -> None:
+        self._deployment = deployment
+        self._partition = partition
+        self._copy = copy
+        self._tales: dict[str, Tale] = {}
+        # (when, drop): all that is to be told, and what has been told since. A room's many quiet
+        # drops cost nothing here.
+        self._due: list[tuple[float, str]] = []
+        self._roomless: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._unsure: set[str] = set()  # drops to be looked at; "" is all of them
+        self._look_s = 0.0  # loop time from which they may be
+        self._clock = StepWatch(deployment.engine)
+        self._clock_s = 0.0  # loop time of the next look at the clock
+
+    async def run(self, stop: asyncio.Event, works: Works) -> None:
+        """Follow and tell until `stop` or a fault. Run again it begins from what is."""
+        timeout_s = self._deployment.settings.redis.timeout_ms / 1000
+        redis = connect_reader(self._deployment.redis_url, timeout_s)
+        reader = LogReader(redis, self._deployment.keyspace.log(self._partition))
+        try:
+            after = (await reader.info()).last_id
+            await self._look_at_all()
+            async with Tasks() as tasks:
+                tasks.keep("rooms: tell", self._keep_telling, about=f"p{self._partition:02d}")
+                await self._read(reader, after, stop, works)
+        finally:
+            await redis.aclose()
+
+    async def _read(self, reader: LogReader, after: str, stop: asyncio.Event, works: Works) -> None:
+        while not stop.is_set():
+            await self._look_at_unsure()
+            await self._follow_clock()
+            entries = await reader.read(after, COUNT, BLOCK_MS)
+            works()
+            if not entries:
+                continue
+            # Only one that reads full pages can have been overtaken by the trimming.
+            if len(entries) == COUNT and id_key((await reader.info()).first_id) > id_key(after):
+                log.warning("the log went on without us", partition=self._partition)
+                await self._look_at_all()
+            await self._take_in(entries)
+            after = entries[-1][0]
+
+    async def _look_at_all(self) -> None:
+        """Take the present of every drop whose room is not over."""
+        async with session(self._deployment.sql) as connection:
+            found = await store.drops_in_rooms(connection, self._partition, TOLD_ROOMS)
+        rooms = dict(found)
+        for start in range(0, len(found), PAGE):
+            async with session(self._deployment.sql) as connection:
+                page = [drop_id for drop_id, _ in found[start : start + PAGE]]
+                drops = await catalogue.find_drops(connection, page)
+            for first in range(0, len(drops), AT_ONCE):
+                some = drops[first : first + AT_ONCE]
+                await asyncio.gather(*(self._begin(drop, rooms[drop.drop_id]) for drop in some))
+
+    async def _look_at(self, drop_id: str, room_id: str) -> None:
+        async with session(self._deployment.sql) as connection:
+            drop = await catalogue.find_drop(connection, drop_id)
+        if drop is not None:
+            await self._begin(drop, room_id)
+
+    async def _begin(self, drop: Drop, room_id: str) -> None:
+        """Take the present of one drop, and tell it."""
+        # A draft is not in Redis: if it is opened meanwhile, the log says so.
+        is_draft = drop.state == DRAFT
+        try:
+            snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
+        except FOR_ALL:
+            raise
+        except Exception as fault:  # of this drop: the others are told
+            note_fault("rooms: tell", fault, about=drop.drop_id)
+            return
+        self._tales[drop.drop_id] = Tale(room_id, news_of_drop(drop, snapshot))
+        self._remind(drop.drop_id, 0.0)
+
+    def _remind(self, drop_id: str, due_s: float) -> None:
+        """Tell a drop at this time, or before if that is due already."""
+        tale = self._tales[drop_id]
+        if tale.due_s is None or due_s < tale.due_s:
+            tale.due_s = due_s
+            heapq.heappush(self._due, (due_s, drop_id))
+        self._wake.set()
+
+    def _take_due(self, now_s: float) -> list[tuple[str, Tale]]:
+        """What is to be told by now, each drop once."""
+        found: dict[str, Tale] = {}
+        while self._due and self._due[0][0] <= now_s:
+            due_s, drop_id = heapq.heappop(self._due)
+            tale = self._tales.get(drop_id)
+            if tale is not None and tale.due_s == due_s:  # else it was told before, or is gone
+                found[drop_id] = tale
+        return list(found.items())
+
+    async def _take_in(self, entries: list[RawEntry]) -> None:
+        await self._meet({fields.get("d", "") for _, fields in entries})
+        for entry_id, fields in entries:
+            drop_id, kind = fields.get("d", ""), fields.get("k")
+            tale = self._tales.get(drop_id)
+            if not is_known(fields):
+                self._doubt(entry_id, fields)
+                continue
+            if tale is None or id_key(entry_id) <= id_key(tale.news.log_id):
+                continue
+            if kind == "open":  # its terms were not known before
+                await self._look_at(drop_id, tale.room_id)
+            else:
+                self._fold(drop_id, tale, entry_id, fields)
+
+    def _doubt(self, entry_id: str, fields: Mapping[str, str]) -> None:
+        """Note what an entry that cannot be read makes unsure: nothing, if it is corrupt."""
+        try:
+            read_books(entry_id, fields)
+        except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
+            log.warning("an entry cannot be told", entry=entry_id, reason=str(why))
+        except LogTooNew as why:
+            if not self._unsure:
+                log.warning("rooms are told by looking, not by the log", reason=str(why))
+            same_version = fields.get("v") == VERSION
+            self._unsure.add(fields.get("d", "") if same_version else "")
+
+    async def _look_at_unsure(self) -> None:
+        clock = asyncio.get_running_loop().time
+        if not self._unsure or clock() < self._look_s:
+            return
+        self._look_s = clock() + LOOK_S
+        unsure, self._unsure = self._unsure, set()
+        if "" in unsure:
+            await self._look_at_all()
+            return
+        for drop_id in unsure & self._tales.keys():
+            await self._look_at(drop_id, self._tales[drop_id].room_id)
+
+    async def _follow_clock(self) -> None:
+        """Tell drops on sale again where Redis's clock has stepped: a room may have been told of an
+        opening that is yet to come, or wait for one that has come."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._clock_s:
+            return
+        self._clock_s = now_s + LOOK_S
+        if not await self._clock.has_stepped():
+            return
+        log.warning("the clock of redis has stepped: rooms hear again", partition=self._partition)
+        for drop_id, tale in self._tales.items():
+            if tale.news.state == DropState.OPEN:
+                self._remind(drop_id, 0.0)
+
+    async def _meet(self, drop_ids: set[str]) -> None:
+        """Find out which of these drops have a room: for good, since it is given before."""
+        strange = drop_ids - self._tales.keys() - self._roomless.keys()
+        if not strange:
+            return
+        async with session(self._deployment.sql) as connection:
+            found = await store.rooms_of_drops(connection, sorted(strange))
+        for drop_id in strange:
+            room_id = found.get(drop_id)
+            if room_id is not None:
+                await self._look_at(drop_id, room_id)
+                continue
+            self._roomless[drop_id] = None
+            if len(self._roomless) > MAX_DROPS:
+                del self._roomless[next(iter(self._roomless))]
+
+    def _fold(self, drop_id: str, tale: Tale, entry_id: str, fields: Mapping[str, str]) -> None:
+        """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
+        try:
+            books = read_books(entry_id, fields)
+        except (LogCorrupt, LogTooNew):
+            self._doubt(entry_id, fields)
+            return
+        before, kind = tale.news, fields.get("k", "")
+        state = STATE_CHANGES.get(kind, before.state)
+        tale.news = structs.replace(
+            before,
+            log_id=entry_id,
+            state=str(state),
+            available=books.available,
+            allotted=books.allotted,
+        )
+        at_once = (
+            kind in STATE_CHANGES
+            or books.allotted != before.allotted
+            or (books.available == 0) != (before.available == 0)
+        )
+        self._remind(drop_id, 0.0 if at_once else tale.free_s)
+
+    async def _keep_telling(self, works: Works) -> None:
+        """Tell what is due, the drops side by side, for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            works()
+            self._wake.clear()
+            due = self._take_due(clock())
+            if due:
+                for start in range(0, len(due), AT_ONCE):
+                    page = due[start : start + AT_ONCE]
+                    await asyncio.gather(*(self._try_to_tell(*pair) for pair in page))
+                continue
+            wait_s = max(0.0, self._due[0][0] - clock()) if self._due else None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+
+    async def _try_to_tell(self, drop_id: str, tale: Tale) -> None:
+        """What is wrong with one drop or its room does not keep the others waiting."""
+        try:
+            await self._tell(drop_id, tale)
+        except Exception as fault:
+            note_fault("rooms: tell", fault, about=drop_id)
+            if self._tales.get(drop_id) is tale:
+                self._remind(drop_id, asyncio.get_running_loop().time() + TELL_AGAIN_S)
+
+    async def _tell(self, drop_id: str, tale: Tale) -> None:
+        clock = asyncio.get_running_loop().time
+        news, tale.due_s = tale.news, None
+        code, wait_ms = await self._copy.gateway.tell(tale.room_id, news, tick_ms=TICK_MS)
+        if code is TellCode.UNKNOWN_ROOM:
+            await self._find_room(drop_id, tale)
+            return
+        if code is TellCode.TOLD:
+            tale.free_s = clock() + TICK_MS / 1000
+        if wait_ms:
+            self._remind(drop_id, clock() + wait_ms / 1000)
+
+    async def _find_room(self, drop_id: str, tale: Tale) -> None:
+        """Redis does not have the room: copy it, unless it is over and was let go."""
+        async with session(self._deployment.sql) as connection:
+            room = await store.find_room(connection, tale.room_id)
+        if room is None or room.state in OVER:
+            self._tales.pop(drop_id, None)
+            self._roomless[drop_id] = None
+            return
+        await self._copy.revive(tale.room_id)
+        self._remind(drop_id, 0.0)

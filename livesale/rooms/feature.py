@@ -1,0 +1,33 @@
+"""What live rooms bring to livesale."""
+
+from livesale.feature import Feature
+from livesale.rooms import on_air_routes, routes, shelf_routes, tables
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import EVENTS
+from livesale.rooms.keeper import RoomKeeper, RoomMetrics
+from livesale.rooms.life import Life
+from livesale.rooms.members import Members
+from livesale.rooms.on_air import OnAir
+from livesale.rooms.problems import PROBLEMS
+from livesale.rooms.service import Rooms, StoredRooms
+from livesale.rooms.shelf import Shelves
+from livesale.sales.drops import Drops, KnownRooms
+
+feature = Feature(
+    name="rooms",
+    routes=(*routes.ROUTES, *shelf_routes.ROUTES, *on_air_routes.ROUTES),
+    problems=PROBLEMS,
+    parts={
+        KnownRooms: lambda _: StoredRooms(),
+        RoomCopy: lambda parts: RoomCopy(parts.deployment),
+        Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy]),
+        Life: lambda parts: Life(parts.deployment, parts[RoomCopy]),
+        Members: lambda parts: Members(parts.deployment, parts[Rooms]),
+        Shelves: lambda parts: Shelves(parts.deployment, parts[RoomCopy]),
+        OnAir: lambda parts: OnAir(parts.deployment, parts[Drops], parts[RoomCopy]),
+    },
+    tables=(tables.rooms, tables.room_items, tables.room_marks, tables.room_members),
+    events=EVENTS,
+    jobs={"rooms": RoomKeeper},
+    metrics=(RoomMetrics,),
+)

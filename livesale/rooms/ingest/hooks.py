@@ -1,0 +1,113 @@
+"""What hooks of media servers have in common: what is done, and how it is answered."""
+
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+
+from livesale.database.errors import StoreUnavailable
+from livesale.errors import LivesaleError
+from livesale.parts import Parts
+from livesale.rooms.ingest.gate import Gate
+from livesale.rooms.ingest.metrics import INGEST_HOOKS
+from livesale.rooms.ingest.service import Ingest
+from livesale.rooms.ingest.streams import MAX_SESSION
+from livesale.rooms.routes import ENGINE
+from livesale.web.problems import Problem, problem_of
+from livesale.web.routes import Answer, Call, Route
+from stock.errors import StockError
+from stock.ids import is_room_id
+
+MAX_NAME = 20  # of what a stream is called, in the log
+
+log = structlog.get_logger(__name__)
+
+PROBLEMS = (
+    "hook_refused",
+    "malformed_hook",
+    "publish_key_invalid",
+    "unknown_room",
+    "room_state",
+    "room_over",
+    "stream_taken",
+    "stream_ended",
+    *ENGINE,
+    "store_unavailable",
+)
+
+
+class Hook(Struct, frozen=True):
+    """What a media server tells. `kind` is publish, update, done or play; or else nothing that
+    concerns us, and welcome. `session` is its name of the stream that is sent, or watched."""
+
+    kind: str
+    room_id: str
+    session: str
+    key: str
+
+
+class Accepted(Struct, frozen=True):
+    """What media servers expect to read: SRS the code, nginx any 2xx."""
+
+    code: int = 0
+
+
+def hook_route(server: str, read: Callable[[bytes], Hook], media_type: str, summary: str) -> Route:
+    """The route for hooks of one kind of media server, whose messages `read` reads."""
+
+    async def take_hook(parts: Parts, call: Call) -> Answer:
+        parts[Gate].check(call.path["hook_secret"], call.source)
+        hook = read(call.raw)
+        try:
+            await _take(parts[Ingest], hook)
+        except LivesaleError as fault:
+            problem = problem_of(fault)
+            answer = problem.code if problem else "internal_error"
+            INGEST_HOOKS.labels(hook.kind, answer).inc()
+            name = hook.room_id[:MAX_NAME]
+            log.info("refused by a hook", hook=hook.kind, room_id=name, why=str(fault))
+            raise
+        INGEST_HOOKS.labels(hook.kind, "accepted").inc()
+        return Answer(200, Accepted())
+
+    take_hook.__name__ = f"take_{server}_hook"
+    return Route(
+        "POST",
+        f"/v1/hooks/{server}/{{hook_secret}}",
+        take_hook,
+        summary,
+        "hooks",
+        {200: Accepted},
+        PROBLEMS,
+        signed=True,
+        media_type=media_type,
+        description="Anything but 200 refuses the stream, ends it, or turns the viewer away.",
+    )
+
+
+async def _take(ingest: Ingest, hook: Hook) -> None:
+    if hook.kind == "other":
+        return
+    if not is_room_id(hook.room_id):
+        raise Problem("unknown_room", "No room's stream has this name.")
+    match hook.kind:
+        case "publish":
+            await ingest.publish(hook.room_id, hook.key, hook.session)
+        case "update":
+            try:
+                await ingest.streams.update(hook.room_id, hook.session)
+            except (StockError, StoreUnavailable) as fault:
+                # A store that is away must not end the shows that are on.
+                log.warning("a stream goes on unseen", reason=type(fault).__name__)
+        case "done":
+            await ingest.streams.done(hook.room_id, hook.session)
+        case "play":
+            await ingest.play(hook.room_id)
+
+
+def session_of(server: str, *parts: str) -> str:
+    """A session's name. Raises Problem("malformed_hook")."""
+    name = "|".join((server, *parts))
+    if not all(parts) or len(name) > MAX_SESSION or not name.isascii() or not name.isprintable():
+        raise Problem("malformed_hook", "It does not name its session.")
+    return name

@@ -1,0 +1,51 @@
+"""/v1/rooms/{room_id}/publish: where the host sends the stream."""
+
+from livesale.parts import Parts
+from livesale.rooms.ingest.service import Ingest, Publishing
+from livesale.rooms.members import Members, RoomRole
+from livesale.rooms.routes import RUN
+from livesale.settings import HOOK_PATTERN
+from livesale.web.routes import Answer, Call, Nothing, PathParameter, Route, declare_path_parameters
+
+
+async def show_publishing(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    return Answer(200, await parts[Ingest].invite(call.path["room_id"]))
+
+
+async def renew_publishing(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    return Answer(200, await parts[Ingest].renew(call.path["room_id"]))
+
+
+declare_path_parameters(
+    hook_secret=PathParameter(HOOK_PATTERN, "hook_refused", "Of the settings"),
+)
+
+ROUTES = [
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/publish",
+        show_publishing,
+        "Where to send the stream, with a new publish key",
+        "rooms",
+        {200: Publishing},
+        ("ingest_off", "room_over", *RUN),
+        auth="member",
+        description="Keys that were given before stay good, each to its end.",
+    ),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/publish",
+        renew_publishing,
+        "End all publish keys of the room, and give a new one",
+        "rooms",
+        {200: Publishing},
+        ("ingest_off", "room_over", *RUN),
+        auth="member",
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+        description="For a key that got into wrong hands: a stream that comes in ends, too.",
+    ),
+]

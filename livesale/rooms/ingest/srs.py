@@ -1,0 +1,56 @@
+"""POST /v1/hooks/srs/{hook_secret}: the hooks of SRS, which sends JSON.
+
+It has no hook that says that a stream goes on; `on_hls`, for each piece of it, says as much. SRS
+heeds the answers to `on_publish` and `on_play` only.
+"""
+
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Struct
+
+from livesale.rooms.ingest.hooks import Hook, hook_route, session_of
+from livesale.web.problems import Problem
+from livesale.web.routes import JSON
+
+MAX_FIELDS = 50
+
+_KINDS = {
+    "on_publish": "publish",
+    "on_hls": "update",
+    "on_unpublish": "done",
+    "on_play": "play",
+}
+
+
+class _Message(Struct, frozen=True):
+    """What is read of a message; `param` are the arguments of the address, from the `?` on."""
+
+    action: str
+    client_id: str | int
+    server_id: str = "-"
+    stream: str = ""
+    param: str = ""
+
+
+_read = msgspec.json.Decoder(_Message).decode
+
+
+def read_message(raw: bytes) -> Hook:
+    """Raises Problem("malformed_hook")."""
+    try:
+        message = _read(raw)
+        found = parse_qs(message.param.removeprefix("?"), max_num_fields=MAX_FIELDS)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Problem("malformed_hook", type(error).__name__) from None
+    kind = _KINDS.get(message.action, "other")
+    if kind == "other":
+        return Hook(kind, "", "", "")
+    session = session_of("srs", message.server_id, str(message.client_id))
+    keys = found.get("key", [""])
+    if len(keys) > 1:
+        raise Problem("malformed_hook", "`key` stands in it more than once.")
+    return Hook(kind, message.stream, session, keys[0])
+
+
+ROUTES = [hook_route("srs", read_message, JSON, "A stream, told by SRS")]

@@ -1,0 +1,211 @@
+"""The stream of a room, as media servers tell of it: who publishes, and what that does to the room.
+
+A stream that begins makes the room live, its end pauses it. Each is a session of the media server,
+named by it; a room has one at a time. Hooks come late, twice and out of order: what is said of a
+session that is not the room's changes nothing, and one that has ended does not begin again. The
+session and the room's state move in one transaction. A session that is not spoken of any more is
+silent: the room pauses, another may take its place, and if it is heard of again it goes on.
+"""
+
+import structlog
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store as rooms_store
+from livesale.rooms.ingest import store
+from livesale.rooms.ingest.publish_keys import PublishKey
+from livesale.rooms.ingest.store import Stream
+from livesale.rooms.life import Life
+from livesale.rooms.service import room_over
+from livesale.rooms.states import OVER, RoomState, Verb
+from livesale.rooms.store import Room
+from livesale.tokens.errors import PublishKeyInvalid
+from livesale.validation.refusals import RoomRefused, Unknown
+from stock.errors import StockError
+
+MAX_SESSION = 160  # characters of its name
+AT_ONCE = 500  # streams that are found silent by one look
+
+# What makes a room live, and what takes it off the air.
+_TO_LIVE = {
+    RoomState.SCHEDULED: Verb.START,
+    RoomState.PAUSED: Verb.RESUME,
+    RoomState.ABNORMAL: Verb.RETURN,
+}
+_FROM_LIVE = {RoomState.LIVE: Verb.PAUSE, RoomState.ABNORMAL: Verb.PAUSE}
+
+log = structlog.get_logger(__name__)
+
+
+class Streams:
+    """All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+
+    def __init__(self, deployment: Deployment, life: Life) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._silence_ms = deployment.settings.ingest.silence_ms
+        self._life = life
+
+    async def publish(self, room_id: str, key: PublishKey, name: str) -> None:
+        """A session begins. Raises PublishKeyInvalid, or RoomRefused: room_over, room_state,
+        stream_taken, stream_ended."""
+        now_ms = await self._engine.now_ms()
+        async with session(self._sql) as connection:
+            room = await rooms_store.find_room(connection, room_id)
+            stream = await store.find_stream(connection, room_id)
+        self._admit(room, stream, key, name, now_ms)
+        await self._life.hear(room_id)  # before it is live: its last heartbeat may be long ago
+        async with session(self._sql, write=True) as connection:
+            room = await rooms_store.lock_room(connection, room_id)
+            stream = await store.find_stream(connection, room_id)
+            room = self._admit(room, stream, key, name, now_ms)
+            if stream.session == name and not stream.silent:
+                return  # told again
+            began = replace(stream, session=name, began_ms=now_ms, seen_ms=now_ms, silent=False)
+            await store.save_stream(connection, began)
+            moved = await self._move(connection, room, _TO_LIVE, now_ms)
+        log.info("a stream began", room_id=room_id, session=name, took_over=stream.session)
+        await self._tell(moved)
+
+    async def update(self, room_id: str, name: str) -> None:
+        """A session goes on: a heartbeat of the host. Raises RoomRefused when it must end."""
+        now_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            room = check_on_air(await rooms_store.find_room(connection, room_id))
+            stream = await store.find_stream(connection, room_id)
+            if stream.session != name:
+                raise _ended()
+            await store.see_stream(connection, room_id, name, now_ms)
+        if stream.silent:
+            await self._revive(room_id, name, now_ms)
+        await self._life.beat(room)
+
+    async def done(self, room_id: str, name: str) -> None:
+        """A session has ended."""
+        now_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            room = await rooms_store.lock_room(connection, room_id)
+            if room is None:
+                raise Unknown("room")
+            stream = await store.find_stream(connection, room_id)
+            if stream.session == name:
+                moved = await self._end(connection, room, stream, now_ms)
+            else:  # its beginning may still be on the way
+                told = replace(stream, last_session=name, last_ms=now_ms)
+                await store.save_stream(connection, told)
+                moved = None
+        await self._tell(moved)
+
+    async def find(self, room_id: str) -> Stream:
+        async with session(self._sql) as connection:
+            return await store.find_stream(connection, room_id)
+
+    async def renew(self, room_id: str) -> Stream:
+        """End all keys of the room, and its stream. Raises RoomRefused (room_over)."""
+        now_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            room = await rooms_store.lock_room(connection, room_id)
+            if room is None:
+                raise Unknown("room")
+            if room.state in OVER:
+                raise room_over()
+            stream = await store.find_stream(connection, room_id)
+            stream = replace(stream, key_number=stream.key_number + 1)
+            moved = await self._end(connection, room, stream, now_ms)
+            stream = await store.find_stream(connection, room_id)
+        await self._tell(moved)
+        return stream
+
+    async def look(self, now_ms: int) -> None:
+        """Pause rooms whose stream is silent at `now_ms`, by Redis's clock."""
+        async with session(self._sql) as connection:
+            unheard = await store.unheard_streams(connection, now_ms - self._silence_ms, AT_ONCE)
+        for found in unheard:
+            async with session(self._sql, write=True) as connection:
+                room = await rooms_store.lock_room(connection, found.room_id)
+                stream = await store.find_stream(connection, found.room_id)
+                if room is None or stream != found:
+                    continue  # it was heard of meanwhile
+                await store.save_stream(connection, replace(stream, silent=True))
+                moved = await self._move(connection, room, _FROM_LIVE, now_ms)
+            log.warning("a stream is silent", room_id=found.room_id, session=found.session)
+            await self._tell(moved)
+
+    def _admit(
+        self, room: Room | None, stream: Stream, key: PublishKey, name: str, now_ms: int
+    ) -> Room:
+        room = check_on_air(room)
+        if key.number != stream.key_number:
+            raise PublishKeyInvalid("a newer key has ended it")
+        if key.expires_ms <= now_ms:
+            raise PublishKeyInvalid("it has ended")
+        if stream.last_session == name and not self._is_silent(stream.last_ms, now_ms):
+            raise _ended()
+        taken = stream.session not in (None, name)
+        if taken and not self._is_silent(stream.seen_ms, now_ms):
+            raise RoomRefused("stream_taken", "Another stream of this room is there.")
+        return room
+
+    def _is_silent(self, seen_ms: int | None, now_ms: int) -> bool:
+        return seen_ms is None or now_ms - seen_ms > self._silence_ms
+
+    async def _revive(self, room_id: str, name: str, now_ms: int) -> None:
+        async with session(self._sql, write=True) as connection:
+            room = await rooms_store.lock_room(connection, room_id)
+            stream = await store.find_stream(connection, room_id)
+            if room is None or stream.session != name or not stream.silent:
+                return
+            await store.save_stream(connection, replace(stream, silent=False, seen_ms=now_ms))
+            moved = await self._move(connection, room, _TO_LIVE, now_ms)
+        await self._tell(moved)
+
+    async def _end(
+        self, connection: AsyncConnection, room: Room, stream: Stream, now_ms: int
+    ) -> Room | None:
+        """Save that the session has ended, if there is one; the room, if that moved it."""
+        if stream.session is None:
+            await store.save_stream(connection, stream)
+            return None
+        over = Stream(
+            stream.room_id, stream.key_number, last_session=stream.session, last_ms=now_ms
+        )
+        await store.save_stream(connection, over)
+        log.info("a stream ended", room_id=stream.room_id, session=stream.session)
+        return await self._move(connection, room, _FROM_LIVE, now_ms)
+
+    async def _move(
+        self,
+        connection: AsyncConnection,
+        room: Room,
+        verbs: dict[RoomState, Verb],
+        now_ms: int,
+    ) -> Room | None:
+        verb = verbs.get(RoomState(room.state))
+        return await self._life.step(connection, room.room_id, verb, now_ms) if verb else None
+
+    async def _tell(self, room: Room | None) -> None:
+        """SQL has decided by now: if viewers cannot be told, the keeper does it in a moment."""
+        if room is None:
+            return
+        try:
+            await self._life.tell(room)
+        except (StockError, StoreUnavailable) as fault:
+            log.warning("a room is told later", room_id=room.room_id, reason=type(fault).__name__)
+
+
+def check_on_air(room: Room | None) -> Room:
+    """The room, if there may be a stream of it."""
+    if room is None:
+        raise Unknown("room")
+    if room.state in OVER:
+        raise room_over()
+    if room.state == RoomState.BANNED:
+        raise RoomRefused("room_state", "The room is banned.")
+    return room
+
+
+def _ended() -> RoomRefused:
+    return RoomRefused("stream_ended", "This stream has ended, or another has taken its place.")

@@ -1,0 +1,114 @@
+"""The life of a room: its states, and the heartbeat that keeps it live.
+
+Whoever moves a room comes through `Life.act`: hosts and operators over HTTP, media servers by their
+hooks, the keeper in time. A step that has been taken already is a replay and changes nothing.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import RoomChanged
+from livesale.rooms.service import room_over
+from livesale.rooms.states import MOVES, OVER, RoomState, Verb
+from livesale.rooms.store import Room
+from livesale.rooms.views import view_of_room
+from livesale.validation.refusals import RoomRefused, Unknown
+
+# By whoever runs the room, and so a sign of the host.
+_HEARD = (Verb.START, Verb.PAUSE, Verb.RESUME, Verb.UNBAN)
+
+log = structlog.get_logger(__name__)
+
+
+class Life:
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._copy = copy
+
+    async def act(self, room_id: str, verb: Verb) -> Room:
+        """Take one step; the room after it.
+
+        Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
+        """
+        if verb in _HEARD:
+            await self._check(room_id, verb)
+            await self.hear(room_id)  # before it is moved: its last heartbeat may be long ago
+        now_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            room = await self.step(connection, room_id, verb, now_ms)
+        await self.tell(room)
+        return room
+
+    async def step(
+        self, connection: AsyncConnection, room_id: str, verb: Verb, now_ms: int
+    ) -> Room:
+        """The part of `act` that is SQL's, in somebody's transaction. Call `tell` behind it."""
+        before, after = MOVES[verb]
+        values: dict[str, Any] = {}
+        if after in OVER:
+            values = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None}
+        elif after == RoomState.ABNORMAL:
+            values = {"was_paused": verb is Verb.MISS_PAUSED}
+        moved = await store.move_room(connection, room_id, before, after, now_ms, **values)
+        if moved and after == RoomState.LIVE:
+            await store.note_start(connection, room_id, now_ms)
+        elif moved and after in OVER:
+            await store.end_marks(connection, room_id, now_ms)
+        room = await store.find_room(connection, room_id)
+        if room is None:
+            raise Unknown("room")
+        if not moved:
+            check_move(room, verb)
+        if moved:
+            log.info("a room moved", room_id=room_id, verb=verb, state=after)
+        return room
+
+    async def _check(self, room_id: str, verb: Verb) -> None:
+        """Refuse a step before it counts as a heartbeat."""
+        async with session(self._sql) as connection:
+            room = await store.find_room(connection, room_id)
+        if room is None:
+            raise Unknown("room")
+        check_move(room, verb)
+
+    async def tell(self, room: Room) -> None:
+        """Tell viewers what the room has come to."""
+        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
+
+    async def beat(self, room: Room) -> Room:
+        """The host is there. A room that was abnormal is again what it was before."""
+        if room.state in OVER:
+            raise room_over()
+        await self.hear(room.room_id)
+        if room.state == RoomState.ABNORMAL:
+            return await self.act(room.room_id, verb_back(room))
+        return room
+
+    async def hear(self, room_id: str) -> None:
+        """Count a heartbeat."""
+        if not await self._copy.gateway.beat(room_id):
+            await self._copy.revive(room_id)  # which counts as a heartbeat
+
+
+def check_move(room: Room, verb: Verb) -> None:
+    """Raises RoomRefused (room_over, room_state) unless the step follows, or was taken already."""
+    before, after = MOVES[verb]
+    if room.state == after or room.state in before:
+        return
+    if room.state in OVER:
+        raise room_over()
+    raise RoomRefused("room_state", f"The room is {room.state}.")
+
+
+def verb_back(room: Room) -> Verb:
+    """What becomes of an abnormal room whose host is heard of again."""
+    return Verb.RETURN_PAUSED if room.was_paused else Verb.RETURN

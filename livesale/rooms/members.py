@@ -1,0 +1,108 @@
+"""Who may do what in a room.
+
+The host is a buyer whom the room names. Assistants are buyers whom the host names: they moderate.
+An operator may do all that a host can, and ban the room.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.action_log.record import begin_record
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.service import Rooms
+from livesale.rooms.store import Room
+from livesale.tasks.ttl_cache import Fresh
+from livesale.tokens.signing import Buyer, Operator, Role
+from livesale.validation.refusals import RoomRefused, Unknown
+
+MEMBERS_S = 1.0  # how old the list of assistants may be
+MAX_ASSISTANTS = 50
+
+ASSISTANT = "assistant"
+
+
+class RoomRole(StrEnum):
+    VIEWER = "viewer"
+    ASSISTANT = ASSISTANT
+    HOST = "host"
+    OPERATOR = "operator"
+
+
+_RANK = {role: rank for rank, role in enumerate(RoomRole)}
+
+
+class Assistants(Struct, frozen=True):
+    assistants: Annotated[list[str], Meta(description="buyer ids")]
+
+
+class Members:
+    """One per process. All raise StoreUnavailable."""
+
+    def __init__(self, deployment: Deployment, rooms: Rooms) -> None:
+        self._sql = deployment.sql
+        self._rooms = rooms
+        self._assistants: Fresh[list[str]] = Fresh(self._load, ttl_s=MEMBERS_S)
+
+    async def role_of(self, room: Room, caller: Buyer | Operator | None) -> RoomRole:
+        """What somebody is in a room. An operator without that role is a viewer."""
+        if isinstance(caller, Operator):
+            return RoomRole.OPERATOR if caller.may(Role.OPERATOR) else RoomRole.VIEWER
+        return await self.role_of_buyer(room, caller.buyer_id) if caller else RoomRole.VIEWER
+
+    async def role_of_buyer(self, room: Room, buyer_id: str) -> RoomRole:
+        if buyer_id == room.host:
+            return RoomRole.HOST
+        if buyer_id in (await self._assistants.get(room.room_id) or ()):
+            return RoomRole.ASSISTANT
+        return RoomRole.VIEWER
+
+    async def admit(self, room_id: str, caller: Buyer | Operator | None, least: RoomRole) -> Room:
+        """The room, for somebody who is at least `least` in it. What changes something is recorded
+        from here on.
+
+        Raises Unknown, or RoomRefused (not_yours).
+        """
+        room = await self._rooms.shown(room_id)
+        if _RANK[await self.role_of(room, caller)] < _RANK[least]:
+            raise RoomRefused("not_yours", f"This is for the room's {least}.")
+        await begin_record()
+        return room
+
+    async def check_below(self, room: Room, caller: Buyer | Operator | None, buyer_id: str) -> None:
+        """Raises RoomRefused (not_yours) unless a buyer is less in the room than the caller."""
+        below = await self.role_of_buyer(room, buyer_id)
+        if _RANK[below] >= _RANK[await self.role_of(room, caller)]:
+            raise RoomRefused(
+                "not_yours", "This is only done to those who have less to say in the room."
+            )
+
+    async def assistants(self, room_id: str) -> Assistants:
+        async with session(self._sql) as connection:
+            return Assistants(await store.members_of(connection, room_id, ASSISTANT))
+
+    async def appoint(self, room_id: str, buyer_id: str) -> Assistants:
+        """Make a buyer an assistant. Raises RoomRefused (too_many_members)."""
+        async with session(self._sql, write=True) as connection:
+            if await store.lock_room(connection, room_id) is None:
+                raise Unknown("room")
+            found = await store.members_of(connection, room_id, ASSISTANT)
+            if buyer_id not in found:
+                if len(found) >= MAX_ASSISTANTS:
+                    detail = f"A room has at most {MAX_ASSISTANTS} assistants: dismiss one first."
+                    raise RoomRefused("too_many_members", detail)
+                await store.add_member(connection, room_id, buyer_id, ASSISTANT, now_ms())
+        return await self.assistants(room_id)
+
+    async def dismiss(self, room_id: str, buyer_id: str) -> Assistants:
+        """A buyer is no assistant any more."""
+        async with session(self._sql, write=True) as connection:
+            await store.remove_member(connection, room_id, buyer_id, ASSISTANT)
+        return await self.assistants(room_id)
+
+    async def _load(self, room_id: str) -> list[str] | None:
+        return (await self.assistants(room_id)).assistants

@@ -1,0 +1,1 @@
+"""The numbers of a room: who watched, what they opened, what was sold."""

@@ -1,0 +1,118 @@
+"""Drops on air: given to a room by an operator, opened with a countdown by its host.
+
+What becomes of a drop then is told to the room by the director, from the log of the stock. Nothing
+is decided here that the engine does not decide: buying is the same call as everywhere.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.catalogue import store as catalogue
+from livesale.catalogue.service import check_window
+from livesale.catalogue.store import Drop
+from livesale.database.session import session
+from livesale.ledger.states import DRAFT
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.copy import MAX_DROPS, RoomCopy
+from livesale.rooms.service import room_over
+from livesale.rooms.states import ON_AIR, OVER
+from livesale.rooms.store import Room
+from livesale.sales.drops import Adjustment, Drops
+from livesale.validation.refusals import DropRefused, RoomRefused, Unknown
+
+MAX_COUNTDOWN_S = 3_600
+
+
+class Countdown(Struct, frozen=True, forbid_unknown_fields=True):
+    countdown_s: Annotated[
+        float, Meta(ge=0, le=MAX_COUNTDOWN_S, description="seconds until it sells", examples=[3])
+    ] = 0
+
+
+class OnAir:
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown,
+    PartitionClosed."""
+
+    def __init__(self, deployment: Deployment, drops: Drops, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._drops = drops
+        self._copy = copy
+
+    async def bind(self, room_id: str, drop_id: str) -> Drop:
+        """Give a draft to a room. Raises RoomRefused (room_over, other_room, shelf_full) or
+        DropRefused (terms_conflict: it has been opened)."""
+        async with session(self._sql, write=True) as connection:
+            room = await store.lock_room(connection, room_id)
+            if room is None:
+                raise Unknown("room")
+            if room.state in OVER:
+                raise room_over()
+            drop = await catalogue.find_drop(connection, drop_id)
+            if drop is None:
+                raise Unknown("drop")
+            if drop.room_id is None:
+                drop = await self._bind(connection, room_id, drop)
+            elif drop.room_id != room_id:
+                raise RoomRefused("other_room", "It belongs to another room.")
+        await self._tell(room, drop)
+        return drop
+
+    async def _bind(self, connection: AsyncConnection, room_id: str, drop: Drop) -> Drop:
+        if len(await catalogue.drops_of_room(connection, room_id, MAX_DROPS)) == MAX_DROPS:
+            detail = f"A room has at most {MAX_DROPS} drops: sell this one in another room."
+            raise RoomRefused("shelf_full", detail)
+        if not await catalogue.bind_drop(connection, drop.drop_id, room_id):
+            raise DropRefused("terms_conflict", "It was opened without a room.")
+        return structs.replace(drop, room_id=room_id)
+
+    async def open(self, room: Room, drop_id: str, countdown_s: float) -> Drop:
+        """Put a drop on sale after a countdown, by Redis's clock. Asked again, it is a replay: the
+        first countdown counts.
+
+        Raises RoomRefused (room_state) while the room is not on air, InvalidField when it would
+        open after its closing, DropRefused (drop_closed, terms_conflict).
+        """
+        drop = await self.find(room, drop_id)
+        if room.state not in ON_AIR:
+            raise RoomRefused("room_state", f"The room is {room.state}.")
+        opens_ms = await self._engine.now_ms() + round(countdown_s * 1000)
+        if drop.state == DRAFT:
+            check_window(opens_ms, drop.closes_ms)
+        return await self._drops.open(drop_id, opens_ms=opens_ms)
+
+    async def pause(self, room: Room, drop_id: str) -> Drop:
+        """Raises DropRefused (not_opened, drop_closed)."""
+        await self.find(room, drop_id)
+        return await self._drops.pause(drop_id)
+
+    async def resume(self, room: Room, drop_id: str) -> Drop:
+        """Raises DropRefused (not_opened, drop_closed)."""
+        await self.find(room, drop_id)
+        return await self._drops.resume(drop_id)
+
+    async def close(self, room: Room, drop_id: str) -> Drop:
+        """Raises DropRefused (not_opened)."""
+        await self.find(room, drop_id)
+        return await self._drops.close(drop_id)
+
+    async def restock(
+        self, room: Room, drop_id: str, units: int, reason: str, adjust_id: str | None
+    ) -> Adjustment:
+        """Add units. Raises what `livesale.sales.drops.Drops.adjust` raises."""
+        await self.find(room, drop_id)
+        return await self._drops.adjust(drop_id, units, reason, adjust_id)
+
+    async def find(self, room: Room, drop_id: str) -> Drop:
+        """A drop of the room."""
+        drop = await self._drops.find(drop_id)
+        if drop.room_id != room.room_id:
+            raise Unknown("drop")
+        return drop
+
+    async def _tell(self, room: Room, drop: Drop) -> None:
+        await self._copy.revive(room.room_id)
+        await self._copy.tell_drop(room.room_id, drop)

@@ -1,0 +1,1 @@
+"""People in a room: comments, likes, presence, mutes and bans."""

@@ -1,0 +1,155 @@
+"""Mutes and bans: SQL decides, Redis copies, and every worker is told by an event.
+
+A mute keeps a buyer from speaking, a ban also from the socket, the events and the likes of a room
+under this name. Both have an end. They are for whoever has a lower role in the room.
+"""
+
+from typing import Annotated
+
+import structlog
+from msgspec import Meta, Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.database.engine import now_ms
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store as store_rooms
+from livesale.rooms.copy import RoomCopy, untils_of
+from livesale.rooms.events import Event, ViewerBarred, ViewerUnbarred
+from livesale.rooms.people import store
+from livesale.rooms.people.scripts import until_text
+from livesale.rooms.people.store import Bar
+from livesale.rooms.scripts import ChangeCode
+from livesale.rooms.service import BuyerId, banned, room_over
+from livesale.rooms.states import OVER, BarKind
+from livesale.rooms.store import Room
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import RoomRefused, Unknown
+from livesale.validation.texts import prose
+
+BARS_S = 1.0  # how old the list may be by which somebody is let in
+MAX_BARRED = 2_000  # buyers of one room: a bar on one of them may be renewed, changed and lifted
+MAX_S = 10 * 365 * 86_400
+
+log = structlog.get_logger(__name__)
+
+
+class NewBar(Struct, frozen=True, forbid_unknown_fields=True):
+    """`reason` is for those who run the room: viewers are not told."""
+
+    buyer_id: BuyerId
+    seconds: Annotated[int, Meta(ge=1, le=MAX_S, description="from now on")]
+    reason: Annotated[str, prose(examples=["Sells something else here"])] | None = None
+
+
+class BarView(Struct, frozen=True):
+    buyer_id: str
+    kind: BarKind
+    until_ms: int
+    reason: str
+    barred_by: str
+    created_ms: int
+
+
+class BarList(Struct, frozen=True):
+    bars: list[BarView]
+
+
+class Bars:
+    """One per process. All raise StoreUnavailable; those that change something also Unknown("room")
+    and the faults of stock.errors: SQL has the change by then, and the keeper brings Redis after
+    it."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._copy = copy
+        self._bans: Fresh[dict[str, int]] = Fresh(
+            self._load_bans, ttl_s=BARS_S, stale_on=(StoreUnavailable,)
+        )
+
+    async def check(self, room_id: str, buyer_id: str) -> None:
+        """Raises RoomRefused (banned). By a list that is at most a second old."""
+        until_ms = (await self._bans.get(room_id) or {}).get(buyer_id, 0)
+        if until_ms > now_ms():
+            raise banned(until_ms)
+
+    async def admit(self, room: Room, buyer_id: str) -> None:
+        """Let somebody take part. Raises RoomRefused (room_over, banned)."""
+        if room.state in OVER:
+            raise room_over()
+        await self.check(room.room_id, buyer_id)
+
+    def look_again(self, room_id: str) -> None:
+        """Somebody was just banned: who was sent away and comes back at once must meet it."""
+        self._bans.forget(room_id)
+
+    async def set(self, room_id: str, kind: BarKind, new: NewBar, by: str) -> BarView:
+        """Mute or ban, in the place of what there was. Raises RoomRefused: room_over, or
+        too_many_members with `until_ms`, when the first bar ends by itself.
+
+        The bound is one of people. It never keeps a bar from being renewed, and a mute from
+        becoming a ban."""
+        made_ms = await self._engine.now_ms()
+        until_ms = made_ms + new.seconds * 1000
+        bar = Bar(room_id, new.buyer_id, kind, until_ms, new.reason or "", by, made_ms)
+        async with session(self._sql, write=True) as connection:
+            room = await store_rooms.lock_room(connection, room_id)
+            if room is None:
+                raise Unknown("room")
+            if room.state in OVER:
+                raise room_over()
+            await store.forget_bars(connection, room_id, made_ms)
+            others, first_ms = await store.count_barred(connection, room_id, besides=new.buyer_id)
+            if others >= MAX_BARRED and not await store.bars_on(connection, room_id, new.buyer_id):
+                detail = f"{others} people are muted or banned here, the most. Lift one first."
+                raise RoomRefused("too_many_members", detail, until_ms=first_ms)
+            await store.put_bar(connection, bar)
+            version = await store.count_up(connection, room_id)
+            until = await self._until(connection, room_id, new.buyer_id)
+        log.info("somebody was barred", room_id=room_id, kind=kind, buyer_id=new.buyer_id, by=by)
+        event = ViewerBarred(buyer_id=new.buyer_id, bar=kind, until_ms=until_ms)
+        await self._publish(room_id, version, new.buyer_id, until, event)
+        return _view(bar)
+
+    async def lift(self, room_id: str, kind: BarKind, buyer_id: str) -> None:
+        """End it ahead of time. What is not there may be lifted as well."""
+        async with session(self._sql, write=True) as connection:
+            if await store_rooms.lock_room(connection, room_id) is None:
+                raise Unknown("room")
+            if not await store.remove_bar(connection, room_id, buyer_id, [kind]):
+                return
+            version = await store.count_up(connection, room_id)
+            until = await self._until(connection, room_id, buyer_id)
+        event = ViewerUnbarred(buyer_id=buyer_id, bar=kind)
+        await self._publish(room_id, version, buyer_id, until, event)
+
+    async def list(self, room_id: str, kind: BarKind) -> BarList:
+        """Those that hold now."""
+        async with session(self._sql) as connection:
+            found = await store.bars_of(connection, room_id, now_ms())
+        return BarList([_view(bar) for bar in found if bar.kind == kind])
+
+    async def _until(self, connection: AsyncConnection, room_id: str, buyer_id: str) -> str:
+        """All that holds on a buyer, as Redis keeps it."""
+        bars = await store.bars_on(connection, room_id, buyer_id)
+        return untils_of(bars).get(buyer_id, until_text(0, 0))
+
+    async def _publish(
+        self, room_id: str, version: int, buyer_id: str, until: str, event: Event
+    ) -> None:
+        code = await self._copy.people.bar(room_id, version, buyer_id, until, event)
+        if code in (ChangeCode.UNKNOWN_ROOM, ChangeCode.BEHIND):
+            await self._copy.revive(room_id)
+
+    async def _load_bans(self, room_id: str) -> dict[str, int] | None:
+        async with session(self._sql) as connection:
+            found = await store.bars_of(connection, room_id, now_ms())
+        return {bar.buyer_id: bar.until_ms for bar in found if bar.kind == BarKind.BAN}
+
+
+def _view(bar: Bar) -> BarView:
+    return BarView(
+        bar.buyer_id, BarKind(bar.kind), bar.until_ms, bar.reason, bar.barred_by, bar.created_ms
+    )

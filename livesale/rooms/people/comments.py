@@ -1,0 +1,129 @@
+"""What people say in a room. SQL is not asked: a comment is gone with the room's keys in Redis."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.resources import Deployment
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import Comment, CommentView, Speaker
+from livesale.rooms.members import RoomRole
+from livesale.rooms.people.metrics import COMMENTS
+from livesale.rooms.people.scripts import Pace, Said, SayCode, UnsayCode
+from livesale.rooms.people.speech import clean
+from livesale.rooms.people.words import BlockedWords, fold
+from livesale.rooms.service import banned, room_over
+from livesale.rooms.states import OVER, RoomState
+from livesale.rooms.store import Room
+from livesale.validation.refusals import InvalidField, RoomRefused, TooOften, Unknown
+from stock.errors import Unreachable
+
+MAX_SENT = 1_000  # characters, before anything is taken out
+
+SentText = Annotated[str, Meta(min_length=1, max_length=MAX_SENT, description="plain text")]
+
+_ALL = Pace(0, 1, 0)  # those who run the room say what they like
+_SPEAKERS: dict[RoomRole, Speaker] = {
+    RoomRole.VIEWER: "viewer",
+    RoomRole.ASSISTANT: "assistant",
+    RoomRole.HOST: "host",
+}
+
+
+class NewComment(Struct, frozen=True, forbid_unknown_fields=True):
+    text: SentText
+
+
+class Comments:
+    """One per process. All raise the faults of stock.errors, StoreUnavailable and Unknown."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy, words: BlockedWords) -> None:
+        self._live = live = deployment.settings.live
+        self._copy = copy
+        self._words = words
+        self._pace = Pace(live.comment_ms, live.comment_burst, 1000 / live.comments_per_s)
+
+    async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView | None:
+        """Say something in a room. None: it was the phrase of the lucky bag, which counts, and too
+        many speak for the others to hear it.
+
+        Raises InvalidField, TooOften, or RoomRefused: room_over, room_state (it is banned), muted,
+        banned, comment_blocked.
+        """
+        try:
+            said = await self._say(room, buyer_id, role, text)
+        except (InvalidField, RoomRefused, TooOften) as refused:
+            COMMENTS.labels(refused.code).inc()
+            raise
+        COMMENTS.labels("said" if said else "counted").inc()
+        return said
+
+    async def _say(
+        self, room: Room, buyer_id: str, role: RoomRole, text: str
+    ) -> CommentView | None:
+        if room.state in OVER:
+            raise room_over()
+        if room.state == RoomState.BANNED:
+            raise RoomRefused("room_state", f"The room is {room.state}.")
+        seen = self._seen(text, "text")
+        if self._words.found_in(seen):
+            raise RoomRefused("comment_blocked", "It has words that are not said here.")
+        pace = self._pace if role == RoomRole.VIEWER else _ALL
+        event = Comment(comment_id=0, buyer_id=buyer_id, role=_SPEAKERS[role], text=seen)
+        said = await self._send(room.room_id, event, pace)
+        if said.code not in (SayCode.SAID, SayCode.COUNTED):
+            raise _refusal(said)
+        return said.comment
+
+    def phrase(self, text: str) -> str:
+        """A phrase that a lucky bag asks viewers for, as they will see it. Raises InvalidField for
+        one that nobody could say."""
+        seen = self._seen(text, "phrase")
+        if not fold(seen)[0]:
+            raise InvalidField("phrase", "It has no letter and no digit to know it by.")
+        if self._words.found_in(seen):
+            raise InvalidField("phrase", "It has words that are not said here.")
+        return seen
+
+    def _seen(self, text: str, field: str) -> str:
+        seen = clean(text)
+        if not seen:
+            raise InvalidField(field, "Nothing of it can be seen.")
+        if len(seen) > self._live.comment_chars:
+            detail = f"A comment has at most {self._live.comment_chars} characters."
+            raise InvalidField(field, detail)
+        return seen
+
+    async def _send(self, room_id: str, event: Comment, pace: Pace) -> Said:
+        scripts, kept, folded = self._copy.people, self._live.comments_kept, fold(event.text)[0]
+        return await self._copy.with_room(
+            room_id,
+            lambda: scripts.say(room_id, event, folded, pace, kept=kept),
+            lambda said: said.code is SayCode.UNKNOWN_ROOM,
+        )
+
+    async def delete(self, room_id: str, comment_id: int, by: str) -> None:
+        """Take a comment back; `by` is who wrote it, empty for those who may take any.
+
+        Raises RoomRefused (not_yours). Repeating is harmless.
+        """
+        code = await self._copy.people.unsay(room_id, comment_id, by)
+        if code in (UnsayCode.UNKNOWN_ROOM, UnsayCode.UNKNOWN_COMMENT):
+            raise Unknown("comment")
+        if code is UnsayCode.NOT_YOURS:
+            raise RoomRefused("not_yours", "It is not yours, or too old for you to take it back.")
+
+
+def _refusal(said: Said) -> Exception:
+    match said.code:
+        case SayCode.MUTED:
+            return RoomRefused("muted", "You may not speak in this room now.", until_ms=said.ms)
+        case SayCode.BANNED:
+            return banned(said.ms)
+        case SayCode.TOO_OFTEN:
+            return TooOften("buyer", said.ms)
+        case SayCode.CROWDED:
+            return TooOften("room", said.ms)
+        case SayCode.OVER:
+            return room_over()
+    return Unreachable("redis does not have the room, although it was copied there")

@@ -1,0 +1,13 @@
+"""What people in rooms do."""
+
+from prometheus_client import Counter
+
+from livesale.telemetry.metrics import REGISTRY
+
+COMMENTS = Counter(
+    "livesale_room_comments_total",
+    "Comments in live rooms: said, counted (for a lucky bag only), or the problem they met",
+    ["answer"],
+    registry=REGISTRY,
+)
+LIKES = Counter("livesale_room_likes_total", "Likes taken in live rooms", registry=REGISTRY)

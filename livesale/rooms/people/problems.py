@@ -1,0 +1,18 @@
+"""What people may not do or say in a room. Codes are stable: clients tell cases apart by them."""
+
+from livesale.web.problems import declare
+
+PROBLEMS = declare(
+    muted=(403, "You are muted in this room", "Wait until `until_ms`."),
+    banned=(
+        403,
+        "You are banned from this room",
+        "Stop until `until_ms`. Watching without a token is possible.",
+    ),
+    unknown_comment=(
+        404,
+        "There is no such comment",
+        "Stop: no comment of the room has this number.",
+    ),
+    comment_blocked=(422, "The comment contains blocked words", "Use other words."),
+)

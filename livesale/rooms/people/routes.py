@@ -1,0 +1,192 @@
+"""/v1/rooms/{room_id}: comments, likes, who is there, and who may not be."""
+
+import time
+from collections.abc import Sequence
+
+from livesale.action_log.record import begin_record
+from livesale.parts import Parts
+from livesale.rooms.events import CommentView, PeopleView
+from livesale.rooms.members import Members, RoomRole
+from livesale.rooms.people.bars import BarList, Bars, BarView, NewBar
+from livesale.rooms.people.comments import Comments, NewComment
+from livesale.rooms.people.limits import LikeLimit
+from livesale.rooms.people.presence import NewLikes, Presence
+from livesale.rooms.routes import ENGINE, RUN
+from livesale.rooms.service import Rooms
+from livesale.rooms.states import BarKind
+from livesale.tokens.signing import Buyer
+from livesale.web.routes import (
+    Answer,
+    Call,
+    Handler,
+    Nothing,
+    PathParameter,
+    Route,
+    declare_path_parameters,
+)
+
+SPEAK = ("unknown_room", "room_over", "banned", "slow_down", *ENGINE, "store_unavailable")
+
+
+async def show_people(parts: Parts, call: Call) -> Answer:
+    room = await parts[Rooms].shown(call.path["room_id"])
+    return Answer(200, await parts[Presence].people(room.room_id))
+
+
+async def say(parts: Parts, call: Call) -> Answer:
+    room = await parts[Rooms].shown(call.path["room_id"])
+    role = await parts[Members].role_of_buyer(room, call.buyer_id)
+    said = await parts[Comments].say(room, call.buyer_id, role, call.body.text)
+    return Answer(201, said) if said else Answer(202, Nothing())
+
+
+async def delete_comment(parts: Parts, call: Call) -> Answer:
+    room = await parts[Rooms].shown(call.path["room_id"])
+    role = await parts[Members].role_of(room, call.caller)
+    by = call.buyer_id if role is RoomRole.VIEWER and isinstance(call.caller, Buyer) else ""
+    if not by:
+        await begin_record()
+    await parts[Comments].delete(room.room_id, int(call.path["comment_id"]), by)
+    return Answer(200, Nothing())
+
+
+async def like(parts: Parts, call: Call) -> Answer:
+    await take_likes(parts, call.path["room_id"], call.buyer_id, call.body.count)
+    return Answer(202, Nothing())
+
+
+async def take_likes(parts: Parts, room_id: str, buyer_id: str, count: int) -> None:
+    """A buyer's taps, by whichever way they came.
+
+    Raises Problem (slow_down), RoomRefused (room_over, banned), Unknown or StoreUnavailable.
+    """
+    await parts[Bars].admit(await parts[Rooms].shown(room_id), buyer_id)
+    parts[LikeLimit].check(buyer_id, count, time.monotonic())
+    parts[Presence].like(room_id, count)
+
+
+def _handlers(kind: BarKind) -> tuple[Handler, Handler, Handler]:
+    async def bar(parts: Parts, call: Call) -> Answer:
+        room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+        await parts[Members].check_below(room, call.caller, call.body.buyer_id)
+        return Answer(200, await parts[Bars].set(room.room_id, kind, call.body, call.name))
+
+    async def lift(parts: Parts, call: Call) -> Answer:
+        room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+        await parts[Members].check_below(room, call.caller, call.path["member_id"])
+        await parts[Bars].lift(room.room_id, kind, call.path["member_id"])
+        return Answer(200, Nothing())
+
+    async def show(parts: Parts, call: Call) -> Answer:
+        await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+        return Answer(200, await parts[Bars].list(call.path["room_id"], kind))
+
+    bar.__name__, lift.__name__, show.__name__ = (
+        f"{kind}_viewer",
+        f"un{kind}_viewer",
+        f"list_{kind}s",
+    )
+    return bar, lift, show
+
+
+def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
+    bar, lift, show = _handlers(kind)
+    path = f"/v1/rooms/{{room_id}}/{kind}s"
+    return (
+        Route(
+            "POST",
+            path,
+            bar,
+            f"{what} for a while",
+            "people",
+            {200: BarView},
+            ("room_over", "too_many_members", *RUN),
+            auth="member",
+            body=NewBar,
+            changes=True,
+            description="In the place of one that holds already. For host, assistants, operators.",
+        ),
+        Route(
+            "GET",
+            path,
+            show,
+            f"Whom this holds for: {what.lower()}",
+            "people",
+            {200: BarList},
+            ("unknown_room", "not_yours", "store_unavailable"),
+            auth="member",
+        ),
+        Route(
+            "DELETE",
+            f"{path}/{{member_id}}",
+            lift,
+            "End it ahead of time",
+            "people",
+            {200: Nothing},
+            ("unknown_member", *RUN),
+            auth="member",
+            changes=True,
+            description="May be repeated, and for somebody whom it does not hold for.",
+        ),
+    )
+
+
+declare_path_parameters(
+    comment_id=PathParameter(r"^[1-9][0-9]{0,14}$", "unknown_comment", "A comment's number"),
+)
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/comments",
+        say,
+        "Say something",
+        "people",
+        {201: CommentView, 202: Nothing},
+        ("room_state", "muted", "comment_blocked", *SPEAK),
+        auth="buyer",
+        body=NewComment,
+        description=(
+            "What comes back is what others see. 202: it was the phrase of the lucky bag, which "
+            "counts, and too many speak for the others to hear it. After `outcome_unknown` it may "
+            "have been said: look at the events before you say it again."
+        ),
+    ),
+    Route(
+        "DELETE",
+        "/v1/rooms/{room_id}/comments/{comment_id}",
+        delete_comment,
+        "Take a comment back",
+        "people",
+        {200: Nothing},
+        ("unknown_comment", *RUN),
+        auth="member",
+        changes=True,
+        description="One's own, or anybody's for those who run the room. May be repeated.",
+    ),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/likes",
+        like,
+        "Like it",
+        "people",
+        {202: Nothing},
+        SPEAK,
+        auth="buyer",
+        body=NewLikes,
+        default_body=NewLikes(),
+        description="Gathered: the event `people` has the sum of all, a moment later.",
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/people",
+        show_people,
+        "How many are here, the most there were, and likes",
+        "people",
+        {200: PeopleView},
+        ("unknown_room", *ENGINE, "store_unavailable"),
+        description="At most a second old.",
+    ),
+    *_bar_routes(BarKind.MUTE, "Keep a buyer from speaking"),
+    *_bar_routes(BarKind.BAN, "Keep a buyer out"),
+]

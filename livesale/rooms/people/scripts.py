@@ -1,0 +1,144 @@
+"""A room's scripts about people: what they say, how many they are, and who is barred."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from livesale.rooms.events import Comment, CommentView, Event, PeopleView, encode
+from livesale.rooms.scripts import ChangeCode, RoomGateway
+
+LEASE_MS = 6_000  # a worker that has not reported for so long is gone, with its viewers
+
+# JSON that nobody can break out of, should a page carry it in itself. These stand in texts only.
+_HARMLESS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+class SayCode(StrEnum):
+    SAID = "SAID"
+    UNKNOWN_ROOM = "UNKNOWN_ROOM"  # or it is not known who is barred in it
+    OVER = "OVER"
+    BANNED = "BANNED"
+    MUTED = "MUTED"
+    TOO_OFTEN = "TOO_OFTEN"
+    CROWDED = "CROWDED"
+    COUNTED = "COUNTED"  # for the lucky bag whose phrase it is; the room is too crowded to hear it
+
+
+class UnsayCode(StrEnum):
+    DELETED = "DELETED"
+    REPLAYED = "REPLAYED"
+    UNKNOWN_ROOM = "UNKNOWN_ROOM"
+    UNKNOWN_COMMENT = "UNKNOWN_COMMENT"
+    NOT_YOURS = "NOT_YOURS"
+
+
+class Said(Struct, frozen=True):
+    """`comment` when SAID; `ms` is until when one is barred, or how long to wait."""
+
+    code: SayCode
+    comment: CommentView | None = None
+    ms: int = 0
+
+
+class Pace(Struct, frozen=True):
+    """How often one may speak, and all together. 0 ms is any number."""
+
+    person_ms: int
+    person_burst: int
+    room_ms: float
+
+
+class Report(Struct, frozen=True):
+    """What a worker counted. The likes of one `turn` are added once, however often it comes."""
+
+    worker: str
+    viewers: int
+    likes: int
+    turn: int
+
+
+NOBODY = Report("", 0, 0, 0)  # of somebody who only looks who is gone
+
+
+class Counted(Struct, frozen=True):
+    """The people of a room; `wait_ms` is when there is more to tell, 0 for nothing; `silence_ms` is
+    for how long its host was not heard of."""
+
+    people: PeopleView
+    wait_ms: int
+    silence_ms: int
+
+
+class PeopleScripts:
+    """All raise the faults of stock.errors."""
+
+    def __init__(self, gateway: RoomGateway) -> None:
+        self._run = gateway.run
+        self._history = gateway.history_size
+
+    async def say(
+        self, room_id: str, comment: Comment, folded: str, pace: Pace, *, kept: int
+    ) -> Said:
+        """Say something; `folded` is it as phrases are compared, and `kept` comments are shown to
+        newcomers."""
+        card = msgspec.to_builtins(comment)
+        for name in ("type", "offset", "at_ms", "comment_id"):
+            del card[name]
+        args: dict[str, str | int] = {
+            "buyer_id": comment.buyer_id,
+            "card": msgspec.json.encode(card).decode()[1:-1].translate(_HARMLESS),
+            "folded": folded,
+            "person_ms": pace.person_ms,
+            "person_burst": pace.person_burst,
+            "room_ms": f"{pace.room_ms:.3f}",
+            "kept": kept,
+            "history": self._history,
+        }
+        reply = await self._run("people/comment", room_id, args)
+        code = SayCode(reply[0])
+        if code is not SayCode.SAID:
+            return Said(code, ms=int(reply[1]) if len(reply) > 1 else 0)
+        said = CommentView(
+            int(reply[1]), int(reply[2]), comment.buyer_id, comment.role, comment.text
+        )
+        return Said(code, said)
+
+    async def unsay(self, room_id: str, comment_id: int, by: str) -> UnsayCode:
+        """Take a comment back; `by` is whose it must be, empty for anybody's."""
+        args: dict[str, str | int] = {"comment_id": comment_id, "by": by}
+        args["history"] = self._history
+        return UnsayCode((await self._run("people/uncomment", room_id, args))[0])
+
+    async def report(self, room_id: str, report: Report, *, tick_ms: int) -> Counted | None:
+        """None where Redis lacks the room."""
+        args: dict[str, str | int] = {
+            name: getattr(report, name) for name in Report.__struct_fields__
+        }
+        args |= {"lease_ms": LEASE_MS, "tick_ms": tick_ms, "history": self._history}
+        reply = await self._run("people/report", room_id, args)
+        if reply[0] != "COUNTED":
+            return None
+        return Counted(PeopleView(*map(int, reply[1:4])), int(reply[4]), int(reply[5]))
+
+    async def bar(
+        self, room_id: str, version: int, buyer_id: str, until: str, event: Event
+    ) -> ChangeCode:
+        """Bring one bar to Redis. `until` is what `until_text` gives."""
+        kind, rest = encode(event)
+        args: dict[str, str | int] = {"bars_version": version, "buyer_id": buyer_id}
+        args |= {"terms": until, "history": self._history, "kind": kind, "rest": rest}
+        return ChangeCode((await self._run("people/bar", room_id, args))[0])
+
+    async def bring_bars(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
+        """Bring all bars to Redis, where its list is older; the room is told of what is new."""
+        pairs: list[Any] = [text for pair in bars.items() for text in pair]
+        args: dict[str, str | int] = {"bars_version": version, "history": self._history}
+        await self._run("people/bars", room_id, args, pairs)
+
+
+def until_text(mute_ms: int, ban_ms: int) -> str:
+    """How Redis keeps until when a buyer is muted and banned; 0 for not."""
+    return f"{mute_ms}|{ban_ms}"

@@ -1,0 +1,91 @@
+"""Who is muted or banned in a room. Queries only; every one takes a connection.
+
+Whoever changes the bars of a room locks the room's row first; `rooms.bars_version` counts them.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.rooms.people.tables import room_bars
+from livesale.rooms.tables import rooms
+
+
+class Bar(Struct, frozen=True):
+    """A row of `room_bars`."""
+
+    room_id: str
+    buyer_id: str
+    kind: str
+    until_ms: int
+    reason: str
+    barred_by: str
+    created_ms: int
+
+
+_BAR = select(*[room_bars.c[name] for name in Bar.__struct_fields__])
+
+
+async def bars_of(connection: AsyncConnection, room_id: str, now_ms: int) -> list[Bar]:
+    """Those that still hold, by name."""
+    query = _BAR.where(room_bars.c.room_id == room_id, room_bars.c.until_ms > now_ms).order_by(
+        room_bars.c.buyer_id, room_bars.c.kind
+    )
+    return [Bar(*row) for row in await connection.execute(query)]
+
+
+async def bars_on(connection: AsyncConnection, room_id: str, buyer_id: str) -> list[Bar]:
+    """Those of one buyer, past ones too."""
+    query = _BAR.where(room_bars.c.room_id == room_id, room_bars.c.buyer_id == buyer_id)
+    return [Bar(*row) for row in await connection.execute(query)]
+
+
+async def count_barred(
+    connection: AsyncConnection, room_id: str, *, besides: str
+) -> tuple[int, int]:
+    """How many other buyers are muted or banned, and when the first of those bars ends (ms)."""
+    people, first_ms = func.count(room_bars.c.buyer_id.distinct()), func.min(room_bars.c.until_ms)
+    query = select(people, func.coalesce(first_ms, 0)).where(
+        room_bars.c.room_id == room_id, room_bars.c.buyer_id != besides
+    )
+    count, ends_ms = (await connection.execute(query)).one()
+    return int(count), int(ends_ms)
+
+
+async def put_bar(connection: AsyncConnection, bar: Bar) -> None:
+    """In the place of the one of the same kind on the same buyer."""
+    await remove_bar(connection, bar.room_id, bar.buyer_id, [bar.kind])
+    await connection.execute(insert(room_bars), structs.asdict(bar))
+
+
+async def remove_bar(
+    connection: AsyncConnection, room_id: str, buyer_id: str, kinds: Sequence[str]
+) -> bool:
+    """Say whether there was one."""
+    statement = delete(room_bars).where(
+        room_bars.c.room_id == room_id,
+        room_bars.c.buyer_id == buyer_id,
+        room_bars.c.kind.in_(kinds),
+    )
+    return (await connection.execute(statement)).rowcount > 0
+
+
+async def forget_bars(connection: AsyncConnection, room_id: str, now_ms: int) -> None:
+    """Remove those that have ended."""
+    statement = delete(room_bars).where(
+        room_bars.c.room_id == room_id, room_bars.c.until_ms <= now_ms
+    )
+    await connection.execute(statement)
+
+
+async def count_up(connection: AsyncConnection, room_id: str) -> int:
+    """The version of the bars of a locked room, after counting it up."""
+    await connection.execute(
+        update(rooms)
+        .where(rooms.c.room_id == room_id)
+        .values(bars_version=rooms.c.bars_version + 1)
+    )
+    query = select(rooms.c.bars_version).where(rooms.c.room_id == room_id)
+    return int((await connection.execute(query)).scalar_one())

@@ -1,0 +1,217 @@
+"""/v1/rooms: rooms, their life, and who helps in them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.parts import Parts
+from livesale.rooms.events import RoomView
+from livesale.rooms.ingest.playback import Screens, ShownPage, ShownRoom
+from livesale.rooms.life import Life
+from livesale.rooms.members import Assistants, Members, RoomRole
+from livesale.rooms.service import NewRoom, RoomEdit, Rooms
+from livesale.rooms.states import RoomState, Verb
+from livesale.rooms.views import view_of_room
+from livesale.validation.texts import whole
+from livesale.web.routes import (
+    Answer,
+    Call,
+    Handler,
+    Nothing,
+    PathParameter,
+    Route,
+    declare_path_parameters,
+)
+from stock.ids import BUYER_ID_PATTERN, DROP_ID_PATTERN, ROOM_ID_PATTERN
+
+# What any call to Redis may come to.
+ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused")
+RUN = ("unknown_room", "not_yours", *ENGINE, "store_unavailable")
+
+
+class RoomsQuery(Struct, frozen=True):
+    state: RoomState = RoomState.LIVE
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+async def create_room(parts: Parts, call: Call) -> Answer:
+    return Answer(201, await parts[Rooms].create(call.body))
+
+
+async def list_rooms(parts: Parts, call: Call) -> Answer:
+    query: RoomsQuery = call.query or RoomsQuery()
+    page = await parts[Rooms].list(query.state, query.after, query.limit)
+    return Answer(200, parts[Screens].show_page(page))
+
+
+async def show_room(parts: Parts, call: Call) -> Answer:
+    room = await parts[Rooms].shown(call.path["room_id"])
+    return Answer(200, parts[Screens].show(view_of_room(room)))
+
+
+async def edit_room(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    return Answer(200, await parts[Rooms].edit(call.path["room_id"], call.body))
+
+
+async def beat(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    room = await parts[Rooms].find(call.path["room_id"])
+    return Answer(200, view_of_room(await parts[Life].beat(room)))
+
+
+def _mover(verb: Verb, least: RoomRole) -> Handler:
+    async def move(parts: Parts, call: Call) -> Answer:
+        await parts[Members].admit(call.path["room_id"], call.caller, least)
+        return Answer(200, view_of_room(await parts[Life].act(call.path["room_id"], verb)))
+
+    move.__name__ = f"{verb}_room"
+    return move
+
+
+async def list_assistants(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+    return Answer(200, await parts[Members].assistants(call.path["room_id"]))
+
+
+async def appoint_assistant(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    path = call.path
+    return Answer(200, await parts[Members].appoint(path["room_id"], path["member_id"]))
+
+
+async def dismiss_assistant(parts: Parts, call: Call) -> Answer:
+    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    path = call.path
+    return Answer(200, await parts[Members].dismiss(path["room_id"], path["member_id"]))
+
+
+def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
+    least = RoomRole.OPERATOR if auth == "operator" else RoomRole.HOST
+    return Route(
+        "POST",
+        f"/v1/rooms/{{room_id}}/{verb}",
+        _mover(verb, least),
+        summary,
+        "rooms",
+        {200: RoomView},
+        ("room_state", "room_over", *RUN),
+        auth=auth,
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+        description="May be repeated: the second time changes nothing and answers the same.",
+    )
+
+
+_ASSISTANT = "/v1/rooms/{room_id}/assistants/{member_id}"
+
+declare_path_parameters(
+    room_id=PathParameter(ROOM_ID_PATTERN, "unknown_room", "A room's id"),
+    item_id=PathParameter(DROP_ID_PATTERN, "unknown_item", "An item's id"),
+    member_id=PathParameter(BUYER_ID_PATTERN, "unknown_member", "A buyer's id"),
+)
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/rooms",
+        create_room,
+        "Create a room for a host",
+        "rooms",
+        {201: RoomView},
+        ("store_unavailable",),
+        auth="operator",
+        body=NewRoom,
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/v1/rooms",
+        list_rooms,
+        "Rooms in a state, live ones by default, the newest first",
+        "rooms",
+        {200: ShownPage},
+        ("store_unavailable",),
+        query=RoomsQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}",
+        show_room,
+        "A room, and where to play it",
+        "rooms",
+        {200: ShownRoom},
+        ("unknown_room", "store_unavailable"),
+        description=(
+            "At most a second old; the events of the room are not. Where it is played never "
+            "changes: events do not say it again."
+        ),
+    ),
+    Route(
+        "PATCH",
+        "/v1/rooms/{room_id}",
+        edit_room,
+        "Change title, time or cover",
+        "rooms",
+        {200: RoomView},
+        ("room_over", *RUN),
+        auth="member",
+        body=RoomEdit,
+        changes=True,
+    ),
+    _step(Verb.START, "Go live"),
+    _step(Verb.PAUSE, "Pause the show"),
+    _step(Verb.RESUME, "Go on after a pause"),
+    _step(Verb.END, "End the room for ever"),
+    _step(Verb.BAN, "Take a room off the air", auth="operator"),
+    _step(Verb.UNBAN, "Let a banned room go on, paused", auth="operator"),
+    Route(
+        "POST",
+        "/v1/rooms/{room_id}/heartbeat",
+        beat,
+        "The host is there: every ten seconds or so",
+        "rooms",
+        {200: RoomView},
+        ("room_state", "room_over", *RUN),
+        auth="member",
+        body=Nothing,
+        default_body=Nothing(),
+        description=(
+            "A room, live or paused, whose host is silent becomes `abnormal`, and ends in the end."
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/assistants",
+        list_assistants,
+        "Who helps the host",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "not_yours", "store_unavailable"),
+        auth="member",
+    ),
+    Route(
+        "PUT",
+        _ASSISTANT,
+        appoint_assistant,
+        "Make a buyer an assistant",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "unknown_member", "not_yours", "too_many_members", "store_unavailable"),
+        auth="member",
+        changes=True,
+    ),
+    Route(
+        "DELETE",
+        _ASSISTANT,
+        dismiss_assistant,
+        "A buyer is no assistant any more",
+        "rooms",
+        {200: Assistants},
+        ("unknown_room", "unknown_member", "not_yours", "store_unavailable"),
+        auth="member",
+        changes=True,
+    ),
+]

@@ -1,0 +1,150 @@
+"""Rooms: made by operators, changed by their hosts, looked at by everybody."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.catalogue.service import EARLIEST_MS, Title
+from livesale.database.engine import now_ms
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.resources import Deployment
+from livesale.rooms import store
+from livesale.rooms.copy import RoomCopy
+from livesale.rooms.events import RoomChanged, RoomView
+from livesale.rooms.states import OVER, RoomState
+from livesale.rooms.store import Room
+from livesale.rooms.views import view_of_room
+from livesale.tasks.ttl_cache import Fresh
+from livesale.validation.refusals import RoomRefused, Unknown
+from livesale.validation.texts import whole
+from stock.ids import BUYER_ID_PATTERN, new_room_id
+from stock.model import MAX_TIME_MS
+
+ROOM_S = 1.0  # how old a room may be that is shown
+MAX_ITEMS = 200  # of one shelf
+
+URL_PATTERN = r"^(https://[!-~]{1,490})?$"
+Url = Annotated[str, whole(URL_PATTERN, description="https, or empty")]
+BuyerId = Annotated[str, whole(BUYER_ID_PATTERN)]
+StartsMs = Annotated[
+    int, Meta(ge=EARLIEST_MS, le=MAX_TIME_MS, description="announced, ms since 1970 UTC")
+]
+
+
+class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
+    """`host` is the buyer who may run the room."""
+
+    title: Title
+    host: BuyerId
+    starts_ms: StartsMs
+    cover_url: Url = ""
+
+
+class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is given is changed."""
+
+    title: Title | None = None
+    starts_ms: StartsMs | None = None
+    cover_url: Url | None = None
+
+
+class RoomPage(Struct, frozen=True):
+    """`next` is where the page behind this one begins; None at the end."""
+
+    rooms: list[RoomView]
+    next: str | None
+
+
+class Rooms:
+    """One per process. All raise StoreUnavailable; those that change something also the faults of
+    stock.errors: SQL has the change by then, and the keeper brings Redis after it."""
+
+    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+        self._sql = deployment.sql
+        self._copy = copy
+        away = (StoreUnavailable,)
+        self._rooms: Fresh[Room] = Fresh(self._load, ttl_s=ROOM_S, stale_on=away)
+        self._pages: Fresh[RoomPage] = Fresh(
+            self._load_page, ttl_s=ROOM_S, max_found=100, stale_on=away
+        )
+
+    async def create(self, new: NewRoom) -> RoomView:
+        room = Room(
+            room_id=new_room_id(),
+            title=new.title,
+            cover_url=new.cover_url,
+            host=new.host,
+            state=RoomState.SCHEDULED,
+            state_ms=(made_ms := now_ms()),
+            starts_ms=new.starts_ms,
+            started_ms=None,
+            ended_ms=None,
+            pinned=None,
+            pinned_ms=None,
+            version=1,
+            created_ms=made_ms,
+        )
+        async with session(self._sql, write=True) as connection:
+            await store.add_room(connection, room)
+        return view_of_room(room)
+
+    async def find(self, room_id: str) -> Room:
+        """The room as SQL has it. Raises Unknown."""
+        return _known(await self._load(room_id))
+
+    async def shown(self, room_id: str) -> Room:
+        """The room, at most a second old. Raises Unknown."""
+        return _known(await self._rooms.get(room_id))
+
+    async def list(self, state: RoomState, before: str, limit: int) -> RoomPage:
+        """Rooms in a state, the newest first; at most a second old."""
+        page = await self._pages.get(f"{state}|{before}|{limit}")
+        return page or RoomPage([], None)
+
+    async def edit(self, room_id: str, edit: RoomEdit) -> RoomView:
+        """Raises Unknown or RoomRefused (room_over)."""
+        given = {name: value for name, value in structs.asdict(edit).items() if value is not None}
+        async with session(self._sql, write=True) as connection:
+            room = _known(await store.lock_room(connection, room_id))
+            if room.state in OVER:
+                raise room_over()
+            if given:
+                room = await store.change_room(connection, room, **given)
+        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
+        return view_of_room(room)
+
+    async def _load(self, room_id: str) -> Room | None:
+        async with session(self._sql) as connection:
+            return await store.find_room(connection, room_id)
+
+    async def _load_page(self, key: str) -> RoomPage | None:
+        state, before, limit = key.split("|")
+        async with session(self._sql) as connection:
+            found = await store.list_rooms(
+                connection, states=[state], before=before, limit=int(limit)
+            )
+        after = found[-1].room_id if len(found) == int(limit) else None
+        return RoomPage([view_of_room(room) for room in found], after)
+
+
+def room_over() -> RoomRefused:
+    return RoomRefused("room_over", "The room is over.")
+
+
+def banned(until_ms: int) -> RoomRefused:
+    return RoomRefused("banned", "You may not be in this room now.", until_ms=until_ms)
+
+
+def _known(room: Room | None) -> Room:
+    if room is None:
+        raise Unknown("room")
+    return room
+
+
+class StoredRooms:
+    """The rooms that drops may belong to: `livesale.sales.drops.KnownRooms`."""
+
+    async def know(self, connection: AsyncConnection, room_id: str) -> bool:
+        return await store.find_room(connection, room_id) is not None

@@ -1,0 +1,205 @@
+"""/v1/admin: what operators do. Every change goes to the audit log with the operator's name."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.catalogue.store import Drop
+from livesale.line.challenges import MAX_DIFFICULTY
+from livesale.parts import Parts
+from livesale.sales.books import DropBooks
+from livesale.sales.drops import Adjustment, Drops, NewDrop
+from livesale.validation.texts import prose, whole
+from livesale.web.problems import ENGINE_PROBLEMS
+from livesale.web.routes import Answer, Call, Handler, Nothing, Route
+from stock.ids import Origin, origin_id
+from stock.model import MAX_UNITS
+
+
+class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
+    delta: Annotated[
+        int,
+        Meta(
+            ge=-MAX_UNITS,
+            le=MAX_UNITS,
+            description="units; negative scraps; not 0",
+            extra_json_schema={"not": {"const": 0}},
+        ),
+    ]
+    reason: Annotated[str, prose(examples=["found"])]
+
+
+class NewChallenge(Struct, frozen=True, forbid_unknown_fields=True):
+    difficulty: Annotated[
+        int,
+        Meta(ge=0, le=MAX_DIFFICULTY, description="tries needed on average; 0 asks for none"),
+    ]
+
+
+class DropsQuery(Struct, frozen=True):
+    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class DropPage(Struct, frozen=True):
+    """`next` goes into `after` for the page behind this one; null at the end."""
+
+    drops: list[Drop]
+    next: str | None
+
+
+async def create_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(201, await parts[Drops].create(call.body))
+
+
+async def list_drops(parts: Parts, call: Call) -> Answer:
+    limit = call.query.limit
+    found = await parts[Drops].list(call.query.after, limit)
+    return Answer(200, DropPage(found, found[-1].drop_id if len(found) == limit else None))
+
+
+async def show_terms(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].find(call.path["drop_id"]))
+
+
+async def open_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].open(call.path["drop_id"]))
+
+
+async def pause_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].pause(call.path["drop_id"]))
+
+
+async def resume_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].resume(call.path["drop_id"]))
+
+
+async def close_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].close(call.path["drop_id"]))
+
+
+async def adjust_drop(parts: Parts, call: Call) -> Answer:
+    drop_id, body = call.path["drop_id"], call.body
+    # Scoped to the operator: two who both say "1" mean two things.
+    adjust_id = call.key and origin_id(drop_id, Origin.OPERATOR, call.operator, call.key)
+    return Answer(200, await parts[Drops].adjust(drop_id, body.delta, body.reason, adjust_id))
+
+
+async def set_challenge(parts: Parts, call: Call) -> Answer:
+    drop_id = call.path["drop_id"]
+    return Answer(200, await parts[Drops].set_challenge(drop_id, call.body.difficulty))
+
+
+async def show_books(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Drops].books(call.path["drop_id"]))
+
+
+def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
+    return Route(
+        "POST",
+        f"/v1/admin/drops/{{drop_id}}/{verb}",
+        handler,
+        summary,
+        "admin",
+        {200: Drop},
+        ("unknown_drop", *problems, *ENGINE_PROBLEMS, "store_unavailable"),
+        auth="operator",
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+        description="May be repeated: the second time changes nothing and answers the same.",
+    )
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/admin/drops",
+        create_drop,
+        "Create a drop",
+        "admin",
+        {201: Drop},
+        ("store_unavailable",),
+        auth="operator",
+        body=NewDrop,
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/drops",
+        list_drops,
+        "All drops, the newest first",
+        "admin",
+        {200: DropPage},
+        ("store_unavailable",),
+        auth="viewer",
+        query=DropsQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/drops/{drop_id}",
+        show_terms,
+        "A drop as it was made, with its state",
+        "admin",
+        {200: Drop},
+        ("unknown_drop", "store_unavailable"),
+        auth="viewer",
+    ),
+    _verb("open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict"),
+    _verb("pause", pause_drop, "Stop new reservations", "not_opened", "drop_closed"),
+    _verb("resume", resume_drop, "Sell again after a pause", "not_opened", "drop_closed"),
+    _verb("close", close_drop, "End the sale for ever", "not_opened", "drop_closed"),
+    Route(
+        "POST",
+        "/v1/admin/drops/{drop_id}/adjust",
+        adjust_drop,
+        "Restock, or scrap what is available",
+        "admin",
+        {200: Adjustment},
+        (
+            "unknown_drop",
+            "not_opened",
+            "drop_closed",
+            "too_few",
+            "too_many",
+            "idempotency_conflict",
+            *ENGINE_PROBLEMS,
+            "store_unavailable",
+        ),
+        auth="operator",
+        body=NewAdjustment,
+        keyed=True,
+        changes=True,
+        description="With an `Idempotency-Key`, a retry does not adjust twice.",
+    ),
+    Route(
+        "POST",
+        "/v1/admin/drops/{drop_id}/challenge",
+        set_challenge,
+        "Ask for a proof of work before a ticket, or no longer",
+        "admin",
+        {200: Drop},
+        ("unknown_drop", "no_tickets", "store_unavailable"),
+        auth="operator",
+        body=NewChallenge,
+        changes=True,
+        description="At any time, also during the sale: every worker knows within a second.",
+    ),
+    Route(
+        "GET",
+        "/v1/admin/drops/{drop_id}/books",
+        show_books,
+        "Both sides of the books, compared",
+        "admin",
+        {200: DropBooks},
+        (
+            *("unknown_drop", "overloaded", "engine_refused"),
+            *("books_broken", "log_too_new", "store_unavailable"),
+        ),
+        auth="viewer",
+        description=(
+            "`ok`: what SQL holds, with the `lag_entries` of the log that it does not hold yet, "
+            "is exactly what Redis has."
+        ),
+    ),
+]

@@ -1,0 +1,24 @@
+"""What reservations count."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from livesale.telemetry.histograms import Tally
+from livesale.telemetry.metrics import BATCH, REGISTRY
+
+RESERVATIONS = Tally(
+    "livesale_reservations_total",
+    "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",
+    ["code"],
+    REGISTRY,
+)
+SOLD_OUT_SHORTCUTS = Counter(
+    "livesale_sold_out_shortcuts_total",
+    "Attempts answered sold out by the worker's own flag, without Redis",
+    registry=REGISTRY,
+)
+BATCH_SIZE = Histogram(
+    "livesale_reserve_batch_size", "Attempts per EVALSHA", buckets=BATCH, registry=REGISTRY
+)
+BATCH_QUEUE = Gauge(
+    "livesale_reserve_queue", "Attempts waiting in front of Redis", registry=REGISTRY
+)

@@ -1,1 +1,0 @@
-"""Alembic migrations; `livesale.store.schema` runs them, `livesale migrate` is the command."""

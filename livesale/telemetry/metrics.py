@@ -1,0 +1,229 @@
+"""Metrics: one registry per process, shown together by whichever API worker is asked.
+
+Every process serves its own samples on a unix socket in the run folder. `exposition()` asks all
+siblings at once, adds the label `process="api-0"` and renders the lot: nothing is summed up
+wrongly, and a process that is gone leaves nothing behind. (prometheus_client's own multiprocess
+mode keeps the files of the dead.)
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from livesale.folders.run import open_run_folder
+from livesale.settings import Settings
+from livesale.tasks import TABLE, TASK_UP, Tasks, Works
+
+__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "sample_own", "serve", "siblings_down"]
+
+REGISTRY = CollectorRegistry(auto_describe=False)
+ProcessCollector(registry=REGISTRY)
+REGISTRY.register(TABLE)
+
+FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+BUILD = Gauge("livesale_build_info", "The version of livesale", ["version"], registry=REGISTRY)
+LOOP_LAG_S = Gauge(
+    "livesale_event_loop_lag_seconds",
+    "How late the event loop woke up: the worst of the last seconds",
+    registry=REGISTRY,
+)
+LOG_REPEATED = Counter(
+    "livesale_log_repeated_total",
+    "Lines of the log that were counted and not printed: too many of one event in a second",
+    ["level"],
+    registry=REGISTRY,
+)
+
+_ANSWER_TIMEOUT_S = 1.0
+_MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_LAG_TICK_S = 0.1
+_LAG_WINDOW_TICKS = 50
+
+
+class Sample(msgspec.Struct, array_like=True, frozen=True):
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Family(msgspec.Struct, array_like=True, frozen=True):
+    name: str
+    documentation: str
+    type: str
+    samples: list[Sample]
+
+
+_decoder = msgspec.msgpack.Decoder(list[Family])
+_place: tuple[Path, str] | None = None  # the run folder and the name of this process
+
+
+@asynccontextmanager
+async def serve(settings: Settings, process: str) -> AsyncIterator[None]:
+    """Serve this process's samples to its siblings and watch its event loop, while open."""
+    global _place
+    BUILD.labels(version("livesale")).set(1)
+    folder = open_run_folder(settings.data_dir).path
+    # The pid is in the name: removing a dead file can never hit the one of a restarted process.
+    path = folder / f"{process}.{os.getpid()}.sock"
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(_answer, path)
+    _place = (folder, process)
+    try:
+        async with Tasks() as tasks:
+            tasks.keep("metrics: loop lag", _watch_loop)
+            yield
+    finally:
+        _place = None
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def exposition() -> bytes:
+    """All families of all living processes of this deployment on this machine, as Prometheus text.
+
+    A sibling that does not answer within a second is left out and shows as
+    `livesale_process_up 0`; one that is dead is forgotten.
+    """
+    if _place is None:
+        return generate_latest(_Merged([("local", sample_own())]))
+    _, process = _place
+    shown = {process: sample_own()} | await _siblings()
+    merged = _Merged(shown.items())
+    merged.add_up({name: 1.0 if families else 0.0 for name, families in shown.items()})
+    return generate_latest(merged)
+
+
+async def siblings_down() -> list[str]:
+    """What does not work in the other processes on this machine: their background tasks that are
+    down, and the processes that do not answer within a second."""
+    down = []
+    for process, families in (await _siblings()).items():
+        if not families:
+            down.append(f"{process} does not answer")
+        down += [
+            f"{process}: {sample.labels['task']}"
+            for family in families
+            if family.name == TASK_UP
+            for sample in family.samples
+            if not sample.value
+        ]
+    return down
+
+
+async def _siblings() -> dict[str, list[Family]]:
+    """The families of the other processes by their names; none for one that does not answer."""
+    if _place is None:
+        return {}
+    folder, process = _place
+    own = f"{process}.{os.getpid()}.sock"
+    paths = sorted(path for path in folder.glob("*.*.sock") if path.name != own)
+    answers = await asyncio.gather(*(_ask(path) for path in paths))
+    found: dict[str, list[Family]] = {}
+    for path, families in zip(paths, answers, strict=True):
+        if families is None:
+            continue
+        name, pid, _ = path.name.rsplit(".", 2)
+        if name == process or name in found:
+            name = f"{name}-{pid}"
+        found[name] = families
+    return found
+
+
+def sample_own() -> list[Family]:
+    """The families of this process."""
+    return [
+        Family(
+            metric.name,
+            metric.documentation,
+            metric.type,
+            [Sample(s.name, s.labels, s.value) for s in metric.samples],
+        )
+        for metric in REGISTRY.collect()
+    ]
+
+
+class _Merged(Collector):
+    """The families of several processes, each sample labelled with its process."""
+
+    def __init__(self, shown: Iterable[tuple[str, list[Family]]]) -> None:
+        self._metrics: dict[str, Metric] = {}
+        for process, families in shown:
+            for family in families:
+                metric = self._metrics.get(family.name)
+                if metric is None:
+                    metric = Metric(family.name, family.documentation, family.type)
+                    self._metrics[family.name] = metric
+                for sample in family.samples:
+                    labels = {**sample.labels, "process": process}
+                    metric.add_sample(sample.name, labels, sample.value)
+
+    def add_up(self, up: dict[str, float]) -> None:
+        metric = Metric("livesale_process_up", "Whether a process answered this scrape", "gauge")
+        for process, value in up.items():
+            metric.add_sample("livesale_process_up", {"process": process}, value)
+        self._metrics[metric.name] = metric
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics.values()
+
+
+async def _answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        writer.write(msgspec.msgpack.encode(sample_own()))
+        await writer.drain()
+    except ConnectionError:
+        pass  # the sibling gave up waiting
+    finally:
+        writer.close()
+
+
+async def _ask(path: Path) -> list[Family] | None:
+    """A sibling's families; none when it does not answer in time; None when it is gone."""
+    try:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                answer = bytearray()
+                while chunk := await reader.read(65_536):
+                    answer += chunk
+                    if len(answer) > _MAX_ANSWER_BYTES:
+                        return []
+                return _decoder.decode(answer)
+            finally:
+                writer.close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        _forget(path)
+        return None
+    except (TimeoutError, OSError, msgspec.DecodeError):
+        return []
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+async def _watch_loop(works: Works) -> None:
+    """Measure how late the loop wakes up, and show the worst of the last window."""
+    worst = 0.0
+    while True:
+        for _ in range(_LAG_WINDOW_TICKS):
+            asked = time.monotonic()
+            await asyncio.sleep(_LAG_TICK_S)
+            late = time.monotonic() - asked - _LAG_TICK_S
+            worst = max(worst, late)
+            LOOP_LAG_S.set(worst)
+            works()
+        worst = 0.0

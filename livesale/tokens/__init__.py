@@ -1,0 +1,1 @@
+"""Tokens: who somebody is, signed. Keys that are renewed."""

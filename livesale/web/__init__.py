@@ -1,0 +1,1 @@
+"""HTTP without any feature: connections, limits, routes, checks, answers, documents."""

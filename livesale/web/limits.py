@@ -1,0 +1,250 @@
+"""Rate limits of one API worker: GCRA, one float a key, bounded memory. And whose request it is."""
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+from livesale.settings import Settings
+from livesale.web.metrics import LIMITED
+from livesale.web.problems import Problem
+
+MAX_KEYS = 100_000
+MAX_HOPS = 20
+WIDE = 8  # times what a /64 of IPv6 may do is what its /48 may: a site is often given all of that
+# Refusals of one address go out at this rate once there are many: the rest wait for their turn.
+REFUSALS_PER_S = 100.0
+REFUSALS_BURST = 100
+REFUSAL_DELAY_S = 5.0  # at most
+# Health and callbacks are never refused: what one address has too many of is answered later.
+UNREFUSED_PER_S = 200.0
+UNREFUSED_BURST = 400
+
+_HERE = "127.0.0.1"  # a unix socket has no peer's name: whoever may open it is on this machine
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RateLimit:
+    """`burst` requests at once, `per_s` in the long run, for each key.
+
+    The generic cell rate algorithm: a key's float is the time at which its bucket is full again.
+    When there are more than `max_keys`, full buckets are forgotten, then the oldest ones.
+    """
+
+    def __init__(self, per_s: float, burst: int, max_keys: int = MAX_KEYS) -> None:
+        self._interval_s = 1 / per_s
+        self._slack_s = burst / per_s
+        self._max_keys = max_keys
+        self._full_at: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def wait_s(self, key: str, now_s: float, cost: int = 1) -> float:
+        """0 when the request may pass, and is counted; else for how long it may not."""
+        known = self._full_at
+        full_at = known.get(key, now_s)
+        if full_at < now_s:
+            full_at = now_s
+        full_at += self._interval_s * cost
+        wait_s = full_at - now_s - self._slack_s
+        if wait_s > 1e-9:  # a burst adds up floats
+            return wait_s
+        known[key] = full_at
+        if len(known) > self._max_keys:
+            self._forget(now_s)
+        return 0.0
+
+    def would_wait_s(self, key: str, now_s: float) -> float:
+        """What `wait_s` would say, without counting."""
+        full_at = self._full_at.get(key)
+        if full_at is None:
+            return 0.0
+        wait_s = full_at + self._interval_s - now_s - self._slack_s
+        return wait_s if wait_s > 1e-9 else 0.0
+
+    def delay_s(self, key: str, now_s: float, most_s: float) -> float:
+        """For how long this has to wait for its turn: the rate is kept by waiting, not refusing.
+
+        Nobody waits longer than `most_s`; who would is not counted.
+        """
+        full_at = max(self._full_at.get(key, now_s), now_s) + self._interval_s
+        delay_s = full_at - now_s - self._slack_s
+        if delay_s > most_s:
+            return most_s
+        self._full_at[key] = full_at
+        if len(self._full_at) > self._max_keys:
+            self._forget(now_s)
+        return delay_s if delay_s > 1e-9 else 0.0
+
+    def _forget(self, now_s: float) -> None:
+        self._full_at = {key: at for key, at in self._full_at.items() if at > now_s}
+        too_many = len(self._full_at) - self._max_keys * 9 // 10
+        if too_many > 0:
+            for key in list(self._full_at)[:too_many]:
+                del self._full_at[key]
+
+
+class Clients:
+    """Tells a client's address behind trusted proxies."""
+
+    def __init__(self, trusted_proxies: Iterable[str]) -> None:
+        self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted_proxies]
+        self.keys = lru_cache(maxsize=8_192)(self._keys)
+
+    def _keys(self, peer: str, forwarded: str) -> tuple[str, ...]:
+        """The client's address, as keys to count it by; none for a trusted peer by itself.
+
+        One for IPv4. Two for IPv6: the /64, which one household or server has, and the /48.
+        `forwarded` is X-Forwarded-For, believed only as far as trusted proxies wrote it: from the
+        right, up to the first address that is not one of them.
+        """
+        client = self._client(peer, forwarded)
+        if client is None:
+            return ()
+        if isinstance(client, ipaddress.IPv6Address):
+            return _network(client, 64), f"{_network(client, 48)}/48"
+        return (str(client),)
+
+    def source(self, peer: str, forwarded: str) -> str:
+        """The address that a request came from: a trusted peer's own, if it speaks for itself."""
+        return str(self._client(peer, forwarded) or _parse(peer) or peer)
+
+    def _client(self, peer: str, forwarded: str) -> Address | None:
+        address = _parse(peer)
+        if address is not None and not self._is_trusted(address):
+            return address
+        client = None
+        for hop in reversed(forwarded.split(",")[-MAX_HOPS:]) if forwarded else ():
+            found = _parse(hop)
+            if found is None:
+                break
+            client = found
+            if not self._is_trusted(found):
+                break
+        return client
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+class Limits:
+    """The limits of the settings. Raises Problem("slow_down") with Retry-After.
+
+    `now_s` is that of `time.monotonic`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        limits = settings.limits
+        self._buyers = RateLimit(limits.buyer_per_s, limits.buyer_burst)
+        self._addresses = RateLimit(limits.address_per_s, limits.address_burst)
+        self._networks = RateLimit(limits.address_per_s * WIDE, limits.address_burst * WIDE)
+        self._refusals = RateLimit(REFUSALS_PER_S, REFUSALS_BURST)
+        self._unrefused = RateLimit(UNREFUSED_PER_S, UNREFUSED_BURST)
+        self._clients = Clients(settings.http.trusted_proxies)
+
+    def keys(self, remote: str | None, forwarded: str | None) -> tuple[str, ...]:
+        """What the address of a request is counted by; `remote` is the peer's."""
+        return self._clients.keys(remote or _HERE, forwarded or "")
+
+    def address_wait_s(self, remote: str | None, forwarded: str | None, now_s: float) -> float:
+        """Count a request for its client's address: 0, or for how long it may not pass."""
+        keys = self._clients.keys(remote or _HERE, forwarded or "")
+        if not keys:
+            return 0.0
+        wait_s = self._addresses.wait_s(keys[0], now_s)
+        if not wait_s and len(keys) > 1:
+            wait_s = self._networks.wait_s(keys[1], now_s)
+        if wait_s:
+            _LIMITED_ADDRESS.inc()
+        return wait_s
+
+    def address_would_wait_s(
+        self, remote: str | None, forwarded: str | None, now_s: float
+    ) -> float:
+        """What `address_wait_s` would say, without counting."""
+        keys = self._clients.keys(remote or _HERE, forwarded or "")
+        if not keys:
+            return 0.0
+        wait_s = self._addresses.would_wait_s(keys[0], now_s)
+        if not wait_s and len(keys) > 1:
+            wait_s = self._networks.would_wait_s(keys[1], now_s)
+        return wait_s
+
+    def count_refusal(self) -> None:
+        """A request was refused by what `address_would_wait_s` said."""
+        _LIMITED_ADDRESS.inc()
+
+    def check_address(self, remote: str | None, forwarded: str | None, now_s: float) -> None:
+        """The same, raising Problem."""
+        wait_s = self.address_wait_s(remote, forwarded, now_s)
+        if wait_s:
+            raise too_many_of_address(wait_s)
+
+    def refusal_delay_s(
+        self, remote: str | None, forwarded: str | None, now_s: float, *, waits: bool = False
+    ) -> float:
+        """For how long the refusal of a request that its address had too many of is held back.
+
+        Nobody who keeps to Retry-After waits. Who goes on asking does, with its connection: so a
+        flood of refusals costs little, whatever the flood is. A proxy's connections are for others
+        as well: they are not all held, unless the client `waits` anyway.
+        """
+        keys = self.keys(remote, forwarded)
+        if not keys:
+            return 0.0
+        delay_s = self._refusals.delay_s(keys[-1], now_s, REFUSAL_DELAY_S)
+        if delay_s == REFUSAL_DELAY_S and not waits and not self.keys(remote, None):
+            return 0.0
+        return delay_s
+
+    def unrefused_delay_s(self, remote: str | None, forwarded: str | None, now_s: float) -> float:
+        """How long a call that is never refused waits: 0 within the rate, at most 5 s beyond it."""
+        keys = self.keys(remote, forwarded)
+        return self._unrefused.delay_s(keys[-1], now_s, REFUSAL_DELAY_S) if keys else 0.0
+
+    def client(self, remote: str | None, forwarded: str | None) -> str:
+        """Whose turn a request takes, as a key: that of its address budget."""
+        return next(iter(self.keys(remote, forwarded)), "")
+
+    def source(self, remote: str | None, forwarded: str | None) -> str:
+        """The address that sent a request, as far as it can be told."""
+        return self._clients.source(remote or _HERE, forwarded or "")
+
+    def check_buyer(self, buyer_id: str, now_s: float) -> None:
+        wait_s = self._buyers.wait_s(buyer_id, now_s)
+        if wait_s:
+            raise too_many_of_buyer(wait_s)
+
+
+_LIMITED_ADDRESS = LIMITED.labels("address")
+
+
+def too_many_of_address(wait_s: float) -> Problem:
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by="address")
+
+
+def too_many_of_buyer(wait_s: float) -> Problem:
+    LIMITED.labels("buyer").inc()
+    return Problem("slow_down", retry_after_s=int(wait_s) + 1, by="buyer")
+
+
+def _parse(text: str) -> Address | None:
+    """An address as peers and proxies write it: with a port or in brackets, too."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _network(address: ipaddress.IPv6Address, bits: int) -> str:
+    host = 128 - bits
+    return str(ipaddress.IPv6Address(int(address) >> host << host))

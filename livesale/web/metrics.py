@@ -1,0 +1,38 @@
+"""What HTTP counts."""
+
+from prometheus_client import Counter, Gauge
+
+from livesale.telemetry.histograms import Spans, Tally
+from livesale.telemetry.metrics import FAST_S, REGISTRY
+
+HTTP_REQUESTS = Tally(
+    "livesale_http_requests_total",
+    "Requests answered, by route template",
+    ["method", "route", "status"],
+    REGISTRY,
+)
+HTTP_SECONDS = Spans(
+    "livesale_http_request_seconds",
+    "From the parsed request to the answer, by route template",
+    "route",
+    FAST_S,
+    REGISTRY,
+)
+HTTP_IN_FLIGHT = Gauge(
+    "livesale_http_requests_in_flight", "Requests being answered", registry=REGISTRY
+)
+HTTP_CONNECTIONS = Gauge("livesale_http_connections", "Open connections", registry=REGISTRY)
+HTTP_CUT = Counter(
+    "livesale_http_cut_total",
+    "Connections cut off: silent, slow_head, head_bytes, stalled, owed, gave_way, or full",
+    ["why"],
+    registry=REGISTRY,
+)
+HTTP_OWED = Gauge(
+    "livesale_http_owed_bytes",
+    "Answers waiting for clients that have not read them",
+    registry=REGISTRY,
+)
+LIMITED = Counter(
+    "livesale_limited_total", "Requests refused by a rate limit", ["by"], registry=REGISTRY
+)

@@ -1,0 +1,1 @@
+"""The HTTP client for WeChat's servers: bounds, answers, the access token."""

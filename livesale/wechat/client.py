@@ -1,0 +1,110 @@
+"""The HTTP client for services outside, such as WeChat's.
+
+Requests of strangers and buyers make the service call others. So each call waits for its turn: all
+calls together are bounded, and an address or buyer that asks much delays only itself.
+"""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from msgspec import Struct
+from yarl import URL
+
+from livesale.tasks.turns import WORKS_FOR, Turns
+from stock.idle import QUIET_S, keep_alive
+
+MAX_TURNS = 8  # at most so many times `at_once` wait; of one key a quarter of that
+
+
+class Bounds(Struct, frozen=True):
+    """Of one process towards one service: requests at once, half of them for one address or buyer,
+    and in a second."""
+
+    at_once: int = 40
+    per_s: float | None = 200.0
+
+
+class NotRunning(Exception):
+    """The client was used before `running` or after it."""
+
+
+class Outgoing:
+    """Requests to one service outside, while `running`."""
+
+    def __init__(self, base_url: str, timeout_s: float, bounds: Bounds, proxy: str = "") -> None:
+        """`timeout_s` bounds a request, and also the wait for its turn; `proxy` is that of the
+        settings."""
+        self._proxy = proxy_for(base_url, proxy)
+        self._bounds = bounds
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._turns = Turns(
+            bounds.at_once,
+            each=max(1, bounds.at_once // 2),
+            max_waiting=MAX_TURNS * bounds.at_once,
+            max_each=max(1, MAX_TURNS // 4 * bounds.at_once),
+            wait_s=timeout_s,
+            per_s=bounds.per_s,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with open_session(at_once=self._bounds.at_once, proxy=self._proxy) as self._session:
+            yield
+        self._session = None
+
+    @asynccontextmanager
+    async def request(
+        self, method: str, url: str | URL, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to one request, which is not redirected.
+
+        Raises Crowded when too many wait (nothing was sent), NotRunning, and what aiohttp raises.
+        """
+        session = self._session
+        if session is None:
+            raise NotRunning
+        async with (
+            self._turns.passing(WORKS_FOR.get().key),
+            session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, **options
+            ) as response,
+        ):
+            yield response
+
+
+def open_session(*, at_once: int = 100, proxy: str | None = None) -> aiohttp.ClientSession:
+    """A client session without cookies that uses at most `at_once` connections; 0 sets no limit.
+
+    A connection that was idle for QUIET_S is replaced: HTTP has no ping, and a request into a
+    connection that died in silence has an unknown outcome. The environment (http_proxy and the
+    like) is not followed: `proxy` is what the settings say, by `proxy_for`.
+    """
+    connector = aiohttp.TCPConnector(
+        keepalive_timeout=QUIET_S, limit=at_once, socket_factory=_make_socket
+    )
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), proxy=proxy
+    )
+
+
+def proxy_for(base_url: str, proxy: str) -> str | None:
+    """The proxy for calls to this address, or None: the setting is empty, or it is loopback."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    return None if here or not proxy else proxy
+
+
+def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    keep_alive(sock)
+    return sock

@@ -1,0 +1,45 @@
+"""A stage with a Redis of its own, which a test may lose."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from livesale.resources import Deployment
+from stock.connection import connect
+from tests.livesale.stage import open_stage
+from tests.servers import Valkey
+
+
+@pytest.fixture
+def mortal_redis() -> Iterator[Valkey]:
+    server = Valkey()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+async def client(mortal_redis: Valkey) -> AsyncIterator[Redis]:
+    redis = connect(mortal_redis.url, connections=16)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture(params=["mariadb_url", "sqlite_url"])
+async def stage(
+    request: pytest.FixtureRequest, client: Redis, mortal_redis: Valkey, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    url = request.getfixturevalue(request.param)
+    async with open_stage(client, mortal_redis.url, url, tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def lite(
+    client: Redis, mortal_redis: Valkey, sqlite_url: str, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """The same on SQLite only."""
+    async with open_stage(client, mortal_redis.url, sqlite_url, tmp_path) as stage:
+        yield stage

@@ -1,0 +1,199 @@
+"""What operators do is in SQL, whatever the log says: before the effect, and with it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import event, select, update
+
+from livesale.action_log.forgetting import forget_actions
+from livesale.action_log.record import Deed, Record
+from livesale.action_log.tables import operator_actions
+from livesale.app import ROUTES, build_app
+from livesale.catalogue.service import Campaigns, NewSku
+from livesale.catalogue.tables import skus
+from livesale.database import engine as database
+from livesale.resources import Deployment
+from stock.ids import least_id
+from tests.livesale.api import FAR_MS, Api
+from tests.livesale.stage import open_stage
+from tests.servers import Valkey
+
+
+@pytest.fixture
+async def stage(
+    redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    flags = {"log__level": "error"}
+    async with open_stage(redis, redis_server.url, sqlite_url, tmp_path, **flags) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def api(stage: Deployment) -> AsyncIterator[Api]:
+    api = Api(build_app(stage), stage)
+    await api.start()
+    yield api
+    await api.stop()
+
+
+async def actions(api: Api, query: str = "") -> list[dict[str, Any]]:
+    reply = await api.get(f"/v1/admin/actions{query}", by=api.viewer)
+    assert reply.status == 200, reply.body
+    return list(reply.body["actions"])
+
+
+async def room(api: Api) -> str:
+    new = {"title": "Tea", "host": "host", "starts_ms": FAR_MS}
+    return str((await api.post("/v1/rooms", new, by=api.boss)).body["room_id"])
+
+
+async def test_what_operators_and_hosts_do_is_told_page_by_page(api: Api) -> None:
+    # given what an operator did, and what was refused
+    drop_id = await api.open_drop()
+    await api.post(
+        f"/v1/admin/drops/{drop_id}/adjust",
+        {"delta": -99, "reason": "lost"},
+        by=api.boss,
+        X_Request_Id="mine",
+    )
+    # and what a host did in the own room, and a stranger tried there
+    room_id = await room(api)
+    ban = {"buyer_id": "ann", "seconds": 60}
+    assert (await api.post(f"/v1/rooms/{room_id}/bans", ban, by=api.buyer("host"))).status == 200
+    assert (await api.post(f"/v1/rooms/{room_id}/bans", ban, by=api.buyer("eve"))).status == 403
+    # when somebody looks
+    found = await actions(api)
+    # then all is there, the newest first, but for the stranger, who did nothing
+    assert [one["action"].rpartition("/")[2] for one in found] == [
+        *("bans", "rooms", "adjust", "open", "drops", "campaigns", "skus")
+    ]
+    host, _, adjust, opened, *_ = found
+    assert (host["actor"], host["object_id"], host["outcome"]) == ("buyer|host", room_id, "done")
+    assert (opened["actor"], opened["outcome"], opened["code"]) == ("operator|boss", "done", "200")
+    assert (adjust["outcome"], adjust["code"]) == ("refused", "too_few")
+    assert (adjust["object_id"], adjust["request_id"]) == (drop_id, "mine")
+    asked = {"drop_id": drop_id, "body": {"delta": -99, "reason": "lost"}}
+    assert msgspec.json.decode(adjust["asked"]) == asked
+    assert all(one["ended_ms"] >= one["at_ms"] for one in found)
+    # and page by page, or of one object or actor
+    first = (await api.get("/v1/admin/actions?limit=3", by=api.viewer)).body
+    rest = await actions(api, f"?after={first['next']}")
+    assert first["actions"] + rest == found
+    assert await actions(api, f"?object_id={drop_id}") == [adjust, opened]
+    assert await actions(api, "?actor=buyer%7Chost") == [host]
+    assert (await api.get("/v1/admin/actions", by=api.buyer())).status == 403
+
+
+async def test_nothing_is_done_that_cannot_be_recorded(api: Api, stage: Deployment) -> None:
+    # given a drop on sale, and a database that takes no more rows of the record
+    drop_id = await api.open_drop()
+    before = await api.books(drop_id)
+    engine = stage.sql.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def refuse(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "INSERT INTO operator_actions" in statement:
+            raise OSError("full")
+
+    # when an operator pauses, closes or adjusts it, or a host acts
+    body = {"delta": 5, "reason": "x"}
+    for verb, asked in (("pause", None), ("close", None), ("adjust", body)):
+        reply = await api.post(f"/v1/admin/drops/{drop_id}/{verb}", asked, by=api.boss)
+        assert reply.code == "store_unavailable", verb
+    event.remove(engine, "before_cursor_execute", refuse)
+    # then nothing was done
+    assert await api.books(drop_id) == before
+    assert (await api.get(f"/v1/drops/{drop_id}")).body["state"] == "open"
+
+
+async def test_an_effect_in_sql_and_its_record_are_one(stage: Deployment) -> None:
+    # given a deed whose record was begun
+    record = Record(stage.sql, Deed("operator|boss", "make", "", {}))
+    await record.begin()
+    makers = Campaigns(stage)
+
+    async def outcomes() -> list[str]:
+        async with database.snapshot(stage.sql) as connection:
+            return list(await connection.scalars(select(operator_actions.c.outcome)))
+
+    # when it has an effect, and its process dies before it is concluded
+    with record.current():
+        await makers.create_sku(NewSku("Tea", 1))
+    # then the record says that there is one
+    assert await outcomes() == ["applied"]
+    # and without a record, or behind one that is gone, there is none
+    orphan = Record(stage.sql, Deed("operator|boss", "make", "", {}))
+    for change in ("never begun", "removed"):
+        if change == "removed":
+            await orphan.begin()
+            async with database.transaction(stage.sql) as connection:
+                await connection.execute(operator_actions.delete())
+        with orphan.current(), pytest.raises(RuntimeError, match="record"):
+            await makers.create_sku(NewSku(change, 1))
+    async with database.snapshot(stage.sql) as connection:
+        assert list(await connection.scalars(select(skus.c.title))) == ["Tea"]
+
+
+async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
+    # given each route that operators change something by
+    room_id = await room(api)
+    names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "member_id": "ann"}
+    names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1"}
+    changing = [route for route in ROUTES if route.changes]
+    # those that change nothing, or only what is the caller's own
+    silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
+    silent |= {"entries", "claim", "reminder", "sessions", "{reservation_id}", "notify", "refund"}
+    for route in ROUTES:
+        own = route.auth == "buyer" or route.path.rpartition("/")[2] in silent or route.signed
+        assert route.changes or own or route.method == "GET" or route.auth is None, route.path
+    # when an operator asks, whatever comes of it
+    for route in changing:
+        path = route.path.format(**names)
+        body = {} if route.body is not None else None
+        await api.ask(route.method, path, body, by=api.boss)
+        reply = await api.ask(route.method, path, SOUND.get(route.path), by=api.boss)
+        # then it is in the record
+        newest = (await actions(api, "?limit=1"))[0]
+        what = f"{route.method} {route.path}"
+        assert newest["action"] == what, f"{what}: {reply.status} {reply.raw!r}"
+
+
+TITLE = {"title": "x"}
+REASON = {"reason": "x"}
+BAR = {"buyer_id": "ann", "seconds": 60}
+SOUND: dict[str, Any] = {
+    "/v1/rooms": TITLE | {"host": "host", "starts_ms": FAR_MS},
+    "/v1/rooms/{room_id}": TITLE,
+    "/v1/rooms/{room_id}/items": {"sku_id": "s1"},
+    "/v1/rooms/{room_id}/items/{item_id}": TITLE,
+    "/v1/rooms/{room_id}/order": {"item_ids": ["i1"]},
+    "/v1/rooms/{room_id}/mutes": BAR,
+    "/v1/rooms/{room_id}/bans": BAR,
+    "/v1/rooms/{room_id}/bags": TITLE | {"places": 1, "countdown_s": 60, "coupon": "x"},
+    "/v1/rooms/{room_id}/drops/{drop_id}/restock": REASON | {"units": 1},
+    "/v1/admin/skus": TITLE | {"price_fen": 1},
+    "/v1/admin/campaigns": TITLE | {"opens_ms": 0, "closes_ms": FAR_MS},
+    "/v1/admin/drops": {"campaign_id": "c", "sku_id": "s", "price_fen": 1, "allotted": 1}
+    | {"buyer_limit": 1, "hold_ms": 1_000},
+    "/v1/admin/drops/{drop_id}/adjust": REASON | {"delta": 1},
+    "/v1/admin/drops/{drop_id}/challenge": {"difficulty": 1},
+    "/v1/admin/orders/{order_id}/refund": REASON,
+}
+
+
+async def test_old_actions_are_forgotten(api: Api, stage: Deployment) -> None:
+    # given two actions, one of them older than the settings keep
+    await room(api)
+    now_ms = await stage.engine.now_ms()
+    old = now_ms - stage.settings.keeper.keep_actions_s * 1000 - 60_000
+    async with database.transaction(stage.sql) as connection:
+        await connection.execute(update(operator_actions).values(action_id=least_id(old)))
+    await room(api)
+    # when it is time
+    assert await forget_actions(stage) == 1
+    # then the other is left
+    assert len(await actions(api)) == 1

@@ -1,0 +1,55 @@
+"""The AsyncAPI document names everything that is sent and read, and nothing else."""
+
+from typing import Any
+
+from livesale.app import EVENTS, FEATURES
+from livesale.feature import frames_of
+from livesale.rooms.channel import asyncapi
+from livesale.rooms.channel.closes import CLOSES
+from livesale.rooms.channel.frames import Frames
+from livesale.rooms.channel.messages import MESSAGES
+from tests.livesale.api import Api
+
+FRAMES = Frames(frames_of(FEATURES))
+DOCUMENT = asyncapi.describe(FRAMES, EVENTS)
+
+
+def test_every_event_message_and_frame_stands_in_it() -> None:
+    messages = DOCUMENT["components"]["messages"]
+    names = {message["name"] for message in messages.values()}
+    kinds = [*EVENTS, *MESSAGES, *FRAMES.kinds.values()]
+    assert names == {str(kind.__struct_config__.tag) for kind in kinds}
+    assert len(messages) == len(kinds)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    def references(part: Any) -> list[str]:
+        if isinstance(part, dict):
+            own = [part["$ref"]] if "$ref" in part else []
+            return own + [ref for inner in part.values() for ref in references(inner)]
+        if isinstance(part, list):
+            return [ref for inner in part for ref in references(inner)]
+        return []
+
+    for reference in references(DOCUMENT):
+        found: Any = DOCUMENT
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+
+
+def test_it_says_why_sockets_are_closed() -> None:
+    codes = DOCUMENT["channels"]["room"]["x-close-codes"]
+    assert [code["code"] for code in codes] == [close.code for close in CLOSES.values()]
+
+
+def test_numbered_events_say_their_number_and_their_time() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for event in EVENTS:
+        fields = schemas[event.__name__]["properties"]
+        assert {"type", "offset", "at_ms"} <= fields.keys()
+
+
+async def test_the_service_serves_it(api: Api) -> None:
+    reply = await api.get("/asyncapi.json")
+    assert (reply.status, reply.body["asyncapi"]) == (200, "3.0.0")
+    assert reply.body == DOCUMENT

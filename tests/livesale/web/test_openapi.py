@@ -1,0 +1,128 @@
+"""The OpenAPI document tells the truth: schemathesis asks the real service by it."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from msgspec.structs import replace
+
+from livesale.app import ROUTES
+from livesale.ledger.writer import Writer
+from livesale.resources import Deployment
+from livesale.web.openapi import problems_of
+from livesale.web.problems import PROBLEMS
+from tests.livesale.api import DOCUMENT, Api
+from tests.livesale.stage import running, until_written
+from tests.livesale.web.conftest import Serve
+
+EXAMPLES = "12"
+
+
+@pytest.fixture
+async def open_house(stage: Deployment, serve: Serve) -> Api:
+    """The API without rate limits."""
+    settings = stage.settings
+    endless = dict.fromkeys(("buyer_per_s", "address_per_s"), 1e6)
+    limits = settings.limits.model_copy(update=endless)
+    return await serve(replace(stage, settings=settings.model_copy(update={"limits": limits})))
+
+
+@pytest.mark.parametrize(
+    ("who", "paths"),
+    [
+        ("buyer", r"^/v1/(?!admin)"),
+        ("operator", r"^/v1/admin"),
+        ("nobody", r"^/($|livez|readyz|docs|openapi|metrics|v1/time|v1/campaigns|v1/sessions)"),
+    ],
+)
+async def test_schemathesis_finds_nothing(
+    open_house: Api, tmp_path: Path, who: str, paths: str
+) -> None:
+    # given: ids that exist among those that it makes up
+    api = open_house
+    drop_id = await api.open_drop(allotted=50, buyer_limit=1_000)
+    made = (await api.get(f"/v1/admin/drops/{drop_id}", by=api.viewer)).body
+    rid = (await api.reserve(drop_id)).body["reservation_id"]
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(
+        f"""
+        [parameters]
+        "path.drop_id" = ["{drop_id}", "nosuch"]
+        "path.campaign_id" = ["{made["campaign_id"]}", "nosuch"]
+        "path.reservation_id" = ["{rid}", "nosuch-0123456789abcdef"]
+        "path.order_id" = ["{rid}", "nosuch-0123456789abcdef"]
+        """
+    )
+    token = {"buyer": api.buyer(), "operator": api.boss, "nobody": ""}[who]
+    command = [
+        *("--config-file", str(config)),
+        *("run", f"{api.url}/openapi.json", "--include-path-regex", paths),
+        *(("--header", f"Authorization: Bearer {token}") if token else ()),
+        *("--max-examples", EXAMPLES, "--workers", "1", "--no-color"),
+        *("--phases", "examples,coverage,fuzzing", "--generation-deterministic"),
+        *("--warnings", "off", "--continue-on-failure"),
+        # A draw of valid fields may still contradict the state of the shop: 409 is an answer.
+        *("--exclude-checks", "positive_data_acceptance"),
+    ]
+    # when
+    async with running(Writer(api.deployment)):
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")),
+            *command,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        await until_written(api.deployment)
+    # then
+    assert process.returncode == 0, output.decode()[-6_000:]
+    # and: whatever it did, the books hold
+    assert (await api.books(drop_id))["ok"] is True
+
+
+async def test_the_document_is_served_as_it_is_made(api: Api) -> None:
+    assert (await api.get("/openapi.json")).body == DOCUMENT
+
+
+def test_routes_and_document_are_the_same_set(api: Api) -> None:
+    served = {
+        (route.method, route.resource.canonical)
+        for route in api.app.router.routes()
+        if isinstance(route, web.AbstractRoute) and route.resource is not None
+    }
+    documented = {
+        (method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item
+    }
+    heads = {("HEAD", path) for method, path in documented if method == "GET"}
+    assert served == documented | heads | {("*", "/{path}")}
+
+
+def test_every_problem_is_documented_somewhere_and_every_code_exists() -> None:
+    named = {code for route in ROUTES for code in problems_of(route)}
+    assert named <= PROBLEMS.keys()
+    everywhere = {"not_found", "method_not_allowed", "internal_error"}
+    in_sockets = {"unknown_frame", "out_of_order"}
+    assert PROBLEMS.keys() - named == everywhere | in_sockets
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [one["operationId"] for item in DOCUMENT["paths"].values() for one in item.values()]
+    assert len(set(names)) == len(names)
+    for path, item in DOCUMENT["paths"].items():
+        for operation in item.values():
+            declared = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+            assert declared == re.findall(r"{(\w+)}", path)
+
+
+def test_money_and_time_say_their_unit() -> None:
+    def names(schema: Any) -> set[str]:
+        return set(schema.get("properties", {}))
+
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field in names(schema):
+            assert not re.search(r"(price|amount|expires|opens|closes|created)$", field), name

@@ -1,0 +1,74 @@
+"""The measure of the house: no import circles, a tidy root, one way in for a feature."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import grimp
+import pytest
+
+from livesale.app import FEATURES
+
+ROOT = Path(__file__).parent.parent
+ROOT_MODULES = 6  # of livesale/, besides its __init__.py
+PACKAGES = ("livesale", "stock", "loadtests")
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """What each module imports of ours, also where only types need it."""
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    return {name: set(graph.find_modules_directly_imported_by(name)) for name in graph.modules}
+
+
+def circles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """The sets of two or more that all reach each other."""
+    reach: dict[str, set[str]] = {}
+    for start in graph:
+        seen: set[str] = set()
+        todo = [start]
+        while todo:
+            for found in graph.get(todo.pop(), ()):
+                if found not in seen:
+                    seen.add(found)
+                    todo.append(found)
+        reach[start] = seen
+    found = {
+        tuple(sorted(b for b in reach[a] if a in reach.get(b, ()))) for a in graph if a in reach[a]
+    }
+    return [list(circle) for circle in sorted(found)]
+
+
+def folded(graph: Mapping[str, set[str]], fold: Callable[[str], str]) -> dict[str, set[str]]:
+    """The same graph between the packages that `fold` names."""
+    found: dict[str, set[str]] = {}
+    for name, imported in graph.items():
+        found.setdefault(fold(name), set()).update(map(fold, imported))
+    return {name: imported - {name} for name, imported in found.items()}
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": ["b"], "b": ["c"], "c": ["b"], "d": ["a"]}) == [["b", "c"]]
+
+
+def test_no_modules_import_each_other(imports: dict[str, set[str]]) -> None:
+    assert len(imports) > 400
+    assert circles(imports) == []
+
+
+def test_no_packages_import_each_other(imports: dict[str, set[str]]) -> None:
+    packages = folded(imports, lambda name: ".".join(name.split(".")[:2]))
+    assert circles(packages) == []
+
+
+def test_few_modules_lie_at_the_root() -> None:
+    loose = [path.name for path in (ROOT / "livesale").glob("*.py") if path.name != "__init__.py"]
+    assert len(loose) <= ROOT_MODULES, loose
+
+
+def test_each_feature_is_a_folder_and_its_parts_lie_in_it() -> None:
+    for feature in FEATURES:
+        for route in feature.routes:
+            home = route.handler.__module__.split(".")
+            assert feature.name in home, f"{route.path} of {feature.name} is in {'.'.join(home)}"
+    names = [feature.name for feature in FEATURES]
+    assert len(set(names)) == len(names)
