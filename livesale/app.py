@@ -123,13 +123,14 @@ def describe(features: Sequence[Feature], frames: Frames) -> Documents:
 
 def _route(app: web.Application, parts: Parts, features: Sequence[Feature]) -> None:
     traffic, routes = parts[Traffic], routes_of(features)
-    lanes = dict(feature.lane for feature in features if feature.lane is not None)
+    lanes = [feature.lane for feature in features if feature.lane is not None]
     for route in routes:
         endpoint = Endpoint(route, parts, traffic)
         handler = make_handler(endpoint)
-        if route in lanes and parts.deployment.settings.http.fast_lane:
-            unlimited = (route.path.encode() for route in routes if not route.limited)
-            app[CONNECT] = lanes[route](endpoint, unlimited).connect
+        for hot, make_lane in lanes if parts.deployment.settings.http.fast_lane else ():
+            if hot is route:
+                unlimited = (other.path.encode() for other in routes if not other.limited)
+                app[CONNECT] = make_lane(endpoint, unlimited).connect
         app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)

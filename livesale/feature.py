@@ -77,3 +77,7 @@ def frames_of(features: Iterable[Feature]) -> dict[type[Any], Callable[..., Any]
 def jobs_of(features: Iterable[Feature]) -> Iterator[tuple[str, MakeJob]]:
     for feature in features:
         yield from feature.jobs.items()
+
+
+def tables_of(features: Iterable[Feature]) -> list[Table]:
+    return [table for feature in features for table in feature.tables]

@@ -1,5 +1,6 @@
 """The measure of the house: no import circles, a tidy root, one way in for a feature."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import grimp
 import pytest
 
 from livesale.app import FEATURES
+from livesale.database.tables import metadata
+from livesale.feature import tables_of
+from stock.scripts import load_features
 
 ROOT = Path(__file__).parent.parent
 ROOT_MODULES = 6  # of livesale/, besides its __init__.py
@@ -56,7 +60,8 @@ def test_no_modules_import_each_other(imports: dict[str, set[str]]) -> None:
 
 
 def test_no_packages_import_each_other(imports: dict[str, set[str]]) -> None:
-    packages = folded(imports, lambda name: ".".join(name.split(".")[:2]))
+    ours = {name: found for name, found in imports.items() if name.startswith("livesale.")}
+    packages = folded(ours, lambda name: ".".join(name.split(".")[:2]))
     assert circles(packages) == []
 
 
@@ -72,3 +77,20 @@ def test_each_feature_is_a_folder_and_its_parts_lie_in_it() -> None:
             assert feature.name in home, f"{route.path} of {feature.name} is in {'.'.join(home)}"
     names = [feature.name for feature in FEATURES]
     assert len(set(names)) == len(names)
+
+
+def test_every_table_is_of_a_feature_or_of_the_ledger() -> None:
+    of_features = {table.name for table in tables_of(FEATURES)}
+    of_the_ledger = {"books", "seals", "stock_ledger", "log_offsets", "quarantine"}
+    assert of_features | of_the_ledger == set(metadata.tables)
+
+
+def test_the_acl_lets_rooms_do_what_their_scripts_do() -> None:
+    text = (ROOT / "config/redis-users.acl").read_text()
+    selector = re.search(r"^user livesale .*\(~ls:\{r\*\}.*? -@all (.*)\)$", text, re.MULTILINE)
+    assert selector
+    sources = "".join(script.source for script in load_features().values())
+    called = set(re.findall(r"redis\.p?call\('(\w+)'", sources)) - {"TIME"}
+    subscribed = {"evalsha", "ssubscribe", "sunsubscribe"}
+    allowed = {word.removeprefix("+") for word in selector[1].split()}
+    assert allowed == subscribed | {name.lower() for name in called}
