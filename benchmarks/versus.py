@@ -105,11 +105,12 @@ def export(revision: str, folder: Path) -> Path:
     return folder / "tree"
 
 
-def compare(
-    old: Tree, new: Tree, seconds: int, rounds: int
-) -> dict[str, list[tuple[Taken, Taken]]]:
+Pairs = dict[str, list[tuple[Taken, Taken]]]  # old and new, by cell
+
+
+def compare(old: Tree, new: Tree, seconds: int, rounds: int) -> Pairs:
     """What both took, by cell; who comes first changes each round."""
-    found: dict[str, list[tuple[Taken, Taken]]] = {name: [] for _, _, name in CELLS}
+    found: Pairs = {name: [] for _, _, name in CELLS}
     for number in range(rounds):
         for worker, verb, name in CELLS:
             first, second = (old, new) if number % 2 == 0 else (new, old)
@@ -119,7 +120,7 @@ def compare(
     return found
 
 
-def sheet(found: dict[str, list[tuple[Taken, Taken]]]) -> Sheet:
+def sheet(found: Pairs) -> Sheet:
     rows: list[Sequence[str]] = []
     for name, pairs in found.items():
         speed = [new.per_s / old.per_s for old, new in pairs]
