@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ").findall
 READ_BYTES = 65_536
+# Connections are opened at 2,000 a second: more at once is a figure of the kernel's queue.
+TOGETHER, PAUSE_S = 100, 0.05
 
 
 class Line:
@@ -73,6 +75,8 @@ class Lines:
         self.all: list[Line] = []
         for number in range(count):
             self.all.append(self._open(number))
+            if number % TOGETHER == TOGETHER - 1:
+                time.sleep(PAUSE_S)
 
     def _open(self, number: int) -> Line:
         line = Line(self._port, self._sources[number % len(self._sources)])

@@ -12,7 +12,7 @@ from livesale.deployment.exposure import resolve
 from livesale.errors import Refused
 from livesale.settings import HttpSettings, Settings
 
-BACKLOG = 4096
+BACKLOG = 65_535  # new connections that wait; the kernel cuts it to net.core.somaxconn
 SO_ATTACH_FILTER = 26
 RECEIVE_BUFFER = 64 * 1024  # in the kernel, of a connection: so much of it is read at once, too
 SEND_BUFFER = 128 * 1024
