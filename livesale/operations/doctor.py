@@ -45,6 +45,7 @@ __all__ = ["Finding", "Verdict", "examine"]
 PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
 LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
 LEAST_FREE_BYTES = 1 << 30
+LEAST_QUEUE = 16_384
 LEAST_FILES = 4_096
 
 
@@ -53,7 +54,13 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
     Where these were never started before, they are tried in a temporary folder: nothing is left.
     """
-    for finding in (_versions(), _environment(settings), _files(), _disk(settings.data_dir)):
+    for finding in (
+        _versions(),
+        _environment(settings),
+        _files(),
+        _queue(),
+        _disk(settings.data_dir),
+    ):
         yield finding
     for finding in (*readiness.exposure(settings), *_dev_exposure(settings)):
         yield finding
@@ -197,6 +204,19 @@ def _files() -> Finding:
         return _good("files", text)
     cure = f"Run `ulimit -n {LEAST_FILES}` or more: each buyer's connection is one."
     return note("files", text, cure)
+
+
+def _queue() -> Finding:
+    """How many new connections the kernel lets wait: a crowd connects within a second."""
+    try:
+        places = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    except (OSError, ValueError):  # not Linux, or a sandbox
+        return _good("queue", "the kernel does not say how many new connections it queues")
+    text = f"the kernel queues {places} new connections for each worker"
+    if places >= LEAST_QUEUE:
+        return _good("queue", text)
+    cure = "Run `sysctl -w net.core.somaxconn=65535`: a client that finds the queue full waits "
+    return note("queue", text, f"{cure}1 s or 3 s.")
 
 
 def _dev_exposure(settings: Settings) -> list[Finding]:
