@@ -78,7 +78,11 @@ _BASE_RUNNING = (Clock, Traffic)
 
 def make_parts(deployment: Deployment, features: Sequence[Feature] = FEATURES) -> Parts:
     """The parts of one process. Called inside the event loop that will use them."""
-    return Parts(deployment, (_BASE, *(feature.parts for feature in features)))
+    derived: Makers = {
+        Frames: lambda _: Frames(frames_of(features)),
+        Documents: lambda parts: describe(features, parts[Frames]),
+    }
+    return Parts(deployment, (_BASE, derived, *(feature.parts for feature in features)))
 
 
 def build_app(
@@ -99,8 +103,6 @@ def build_app(
         parts[Exposition] = Exposition(exposition)
     if gateway is not None:
         parts[PayGateway] = gateway
-    parts[Frames] = Frames(frames_of(features))
-    parts[Documents] = describe(features, parts[Frames])
     app[PARTS] = parts
     app[PLACES] = parts[Places]
     _route(app, parts, features)

@@ -17,6 +17,7 @@ from livesale.rooms.channel.hub import Hub
 from livesale.settings import Settings
 from livesale.tasks import report_unhandled
 from livesale.telemetry import logs, metrics
+from livesale.web.documents import Documents
 from livesale.web.draining import Draining
 from livesale.web.protocol import ApiRunner
 
@@ -40,7 +41,9 @@ async def _serve(settings: Settings, name: str) -> int:
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=name) as deployment:
-        runner = ApiRunner(build_app(deployment), settings.http)
+        app = build_app(deployment)
+        app[PARTS][Documents]  # now: it takes a while, and the first to ask must not hold up others
+        runner = ApiRunner(app, settings.http)
         await runner.setup()
         try:
             sock = listen(settings.http)

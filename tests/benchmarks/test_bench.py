@@ -25,6 +25,7 @@ ENGINE |= {names.batcher(512, where) for where in ("memory", "fsync")}
 
 
 @pytest.mark.timeout(400)  # it pins itself to cores that other tests use
+@pytest.mark.soak
 def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     # When the command runs as CI runs it
     path = tmp_path / "figures.json"

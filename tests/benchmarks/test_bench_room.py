@@ -21,6 +21,7 @@ EACH = {name for key, name in vars(names).items() if key.isupper()} - ONCE
 
 
 @pytest.mark.timeout(400)  # it pins itself to cores that other tests use
+@pytest.mark.soak
 def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     # When the command runs as CI runs it
     path = tmp_path / "figures.json"

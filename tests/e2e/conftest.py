@@ -1,13 +1,22 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import pytest
 
-from tests.e2e.system import Shop, open_shop
+from tests.e2e.system import Shop, System
+
+
+@pytest.fixture(scope="session")
+def system_with_rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose rooms do without a host's heartbeats. What a test kills in it comes back."""
+    system = System(tmp_path_factory.mktemp("rooms"), LIVESALE__LIVE__HEARTBEAT_MS="600000")
+    system.start()
+    yield system
+    assert system.stop() == 0
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    """A system whose rooms do without a host's heartbeats."""
-    async with open_shop(tmp_path, LIVESALE__LIVE__HEARTBEAT_MS="600000") as shop:
-        yield shop
+async def shop(system_with_rooms: System) -> AsyncIterator[Shop]:
+    await system_with_rooms.wait_until_ready()
+    async with aiohttp.ClientSession() as client:
+        yield Shop(system_with_rooms, client)

@@ -35,10 +35,10 @@ def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[System]:
     ("victim", "system"),
     [
         ("api-0", "sqlite"),
-        ("writer", "sqlite"),
         ("redis", "sqlite"),
         ("writer", "mariadb"),
-        ("redis", "mariadb"),
+        pytest.param("writer", "sqlite", marks=pytest.mark.soak),
+        pytest.param("redis", "mariadb", marks=pytest.mark.soak),
     ],
     indirect=["system"],
 )

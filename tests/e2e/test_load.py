@@ -26,6 +26,8 @@ from stock.connection import connect
 from stock.keyspace import Keyspace
 from tests.e2e.system import Shop, System
 
+pytestmark = pytest.mark.xdist_group("load")  # one system for all of them
+
 Done = subprocess.CompletedProcess[str]
 
 SIZES = ("--users", "25", "--duration", "6")

@@ -4,9 +4,13 @@ import asyncio
 import contextlib
 from typing import Any
 
+import pytest
+
 from tests.e2e.system import Buyer, Count, Shop
 from tests.livesale.rooms.viewer import FAULTS, Viewer
 from tests.livesale.stage import until
+
+pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
 
 PEOPLE = 60
 UNITS = 100

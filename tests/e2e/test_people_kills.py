@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.system import FAR_MS, Shop
 from tests.livesale.rooms.viewer import Viewer
 
+pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
+
 VIEWERS = 24
 
 

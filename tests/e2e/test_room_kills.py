@@ -10,6 +10,8 @@ from tests.e2e.system import FAR_MS, Buyer, Count, Shop
 from tests.livesale.rooms.viewer import Viewer
 from tests.livesale.stage import until
 
+pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
+
 VIEWERS = 20
 BUYERS = 120
 UNITS = 100

@@ -16,7 +16,6 @@ from redis.asyncio import Redis
 from sqlalchemy import insert, select
 
 from livesale.database import engine as database
-from livesale.database.schema import migrate
 from livesale.deployment.partitions import check_partitions, claim_partitions
 from livesale.deployment.scripts import ScriptLoader
 from livesale.ledger import rows as ledger
@@ -31,12 +30,14 @@ from stock.ids import drop_of, new_id, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.model import Attempt, DropTerms, ReserveCode
+from tests.livesale.migrated import migrated
 
 PARTITIONS = 2
 PRICE_FEN = 1_990
 
-# For tests of what does not depend on the database: one of the two proves it.
-on_sqlite = pytest.mark.parametrize("stage", ["sqlite_url"], indirect=True)
+# A stage is on SQLite, unless its test is about what the two databases do differently.
+on_both = pytest.mark.parametrize("stage", ["mariadb_url", "sqlite_url"], indirect=True)
+on_mariadb = pytest.mark.parametrize("stage", ["mariadb_url"], indirect=True)
 
 
 @asynccontextmanager
@@ -56,7 +57,7 @@ async def open_stage(
         sql_url, folder, settings.sql.connections, timeout_ms=settings.sql.timeout_ms
     )
     try:
-        await migrate(sql)
+        await migrated(sql_url, folder, sql)
         keyspace = Keyspace(PARTITIONS)
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)

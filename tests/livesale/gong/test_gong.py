@@ -13,9 +13,8 @@ from livesale.feature import jobs_of, tables_of
 from livesale.resources import Deployment
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.gong.feature import feature, metadata
-from tests.livesale.stage import on_sqlite, until
+from tests.livesale.stage import until
 
-pytestmark = on_sqlite
 WITH_GONG = (*FEATURES, feature)
 
 

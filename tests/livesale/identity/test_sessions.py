@@ -12,7 +12,7 @@ from livesale.database.engine import transaction
 from livesale.identity.tables import buyers
 from livesale.resources import Deployment
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 from tests.twins.wechat_login import WeChatLoginTwin
 
 OPENID = "oGZUI0egBJY1zhBYw2KhdUfwVJJE"

@@ -24,7 +24,7 @@ from livesale.resources import Deployment
 from livesale.sales import archive as archiving
 from stock.ids import random_rid
 from tests.livesale.sales.test_archive import archive, at_once, write
-from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_sqlite, open_drop, reserve
+from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, open_drop, reserve
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ async def _take(stage: Deployment, rid: str, payment_id: str) -> str:
     return (await Intake(stage).take(payment)).result
 
 
+@on_both
 async def test_a_finished_drop_is_sealed(stage: Deployment, drop_id: str) -> None:
     # given a drop that was archived, then it is sealed
     assert await _sealed(stage) == [drop_id]
@@ -116,7 +117,6 @@ ROWS: dict[str, tuple[Table, dict[str, str], dict[str, Any] | None, str]] = {
 }
 
 
-@on_sqlite
 async def test_an_altered_row_is_found_by_looking_at_all(stage: Deployment, drop_id: str) -> None:
     for what, (table, which, values, said) in ROWS.items():
         # given a row of a sealed drop that hands have changed
@@ -175,6 +175,7 @@ BESIDE: dict[str, Any] = {
 }
 
 
+@on_both
 async def test_what_does_not_fit_a_seal_is_found_at_once(stage: Deployment, drop_id: str) -> None:
     for what, statement in BESIDE.items():
         # given damage beside a seal
@@ -187,7 +188,6 @@ async def test_what_does_not_fit_a_seal_is_found_at_once(stage: Deployment, drop
                 assert drop_id in seal.detail, what
 
 
-@on_sqlite
 async def test_a_seal_is_the_same_in_every_database(
     mariadb_url: str, tmp_path: Path, stage: Deployment, drop_id: str
 ) -> None:
@@ -205,7 +205,6 @@ async def test_a_seal_is_the_same_in_every_database(
     await other.dispose()
 
 
-@on_sqlite
 async def test_a_seal_that_was_forged_is_held_against_the_rows(
     stage: Deployment, drop_id: str
 ) -> None:
@@ -217,7 +216,6 @@ async def test_a_seal_that_was_forged_is_held_against_the_rows(
         assert "seal" in await _red(stage, full=True)
 
 
-@on_sqlite
 async def test_an_order_that_was_put_in_is_found_by_looking_at_all(
     stage: Deployment, drop_id: str
 ) -> None:
@@ -237,6 +235,7 @@ async def test_an_order_that_was_put_in_is_found_by_looking_at_all(
     assert f"{drop_id}: its orders are 0 held and 3 sold" in checks["I6"].detail
 
 
+@on_both
 async def test_a_refund_goes_its_way(stage: Deployment, drop_id: str) -> None:
     # given a refund of a sealed drop, when the gateway takes it on and it arrives
     async with database.transaction(stage.sql) as connection:
@@ -248,6 +247,7 @@ async def test_a_refund_goes_its_way(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage, full=True) == set()
 
 
+@on_both
 async def test_late_money_breaks_the_seal_and_is_sealed(stage: Deployment, drop_id: str) -> None:
     # given money for a unit of a sealed drop that was given back
     assert await _take(stage, await _rid_of(stage, "cem"), "late") == "stray"
@@ -261,6 +261,7 @@ async def test_late_money_breaks_the_seal_and_is_sealed(stage: Deployment, drop_
     assert await _red(stage, full=True) == set()
 
 
+@on_both
 async def test_a_refund_by_an_operator_breaks_the_seal(stage: Deployment, drop_id: str) -> None:
     # given a sold order of a sealed drop, when an operator gives the money back
     await Refunds(stage).order(await _rid_of(stage, "ann"), "broken on arrival")
@@ -271,7 +272,6 @@ async def test_a_refund_by_an_operator_breaks_the_seal(stage: Deployment, drop_i
     assert await _red(stage, full=True) == set()
 
 
-@on_sqlite
 async def test_money_without_its_refund_is_found_although_the_drop_was_sealed(
     stage: Deployment, drop_id: str
 ) -> None:
@@ -284,7 +284,6 @@ async def test_money_without_its_refund_is_found_although_the_drop_was_sealed(
     assert await _red(stage) == {"I8"}
 
 
-@on_sqlite
 async def test_money_of_orders_that_nobody_knows(stage: Deployment, drop_id: str) -> None:
     # given money for an order of no drop at all, which goes back
     assert await _take(stage, random_rid("0nowhere"), "pay-nobody") == "stray"
@@ -297,7 +296,6 @@ async def test_money_of_orders_that_nobody_knows(stage: Deployment, drop_id: str
 
 
 @pytest.mark.parametrize("change", [{"state": "released"}, None])
-@on_sqlite
 async def test_a_drop_with_wrong_rows_is_not_sealed(
     stage: Deployment, change: dict[str, Any] | None
 ) -> None:
@@ -326,6 +324,7 @@ async def test_a_drop_with_wrong_rows_is_not_sealed(
     assert sum([len(await one._candidates()) for one in archivers]) == 0
 
 
+@on_both
 async def test_money_between_the_look_and_the_seal(
     stage: Deployment, drop_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +347,6 @@ async def test_money_between_the_look_and_the_seal(
     assert await _red(stage, full=True) == set()
 
 
-@on_sqlite
 async def test_a_keeper_that_dies_before_it_seals_is_followed_by_another(
     stage: Deployment, drop_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,7 +369,6 @@ async def test_a_keeper_that_dies_before_it_seals_is_followed_by_another(
     assert sorted(await _sealed(stage)) == sorted([drop_id, other])
 
 
-@on_sqlite
 async def test_of_two_keepers_one_seals(
     stage: Deployment, drop_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,7 +387,6 @@ async def test_of_two_keepers_one_seals(
     assert await _sealed(stage) == []
 
 
-@on_sqlite
 async def test_drops_archived_before_there_were_seals(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,6 +407,7 @@ async def test_drops_archived_before_there_were_seals(
     assert await archiver.archive() == 0
 
 
+@on_both
 async def test_a_log_entry_breaks_the_seal(stage: Deployment) -> None:
     # given a sealed drop that is in Redis again: a replica that missed the archiving
     drop_id = await open_drop(stage)
@@ -436,7 +433,6 @@ async def test_a_log_entry_breaks_the_seal(stage: Deployment) -> None:
     assert await _red(stage, full=True) == set()
 
 
-@on_sqlite
 async def test_a_promotion_takes_the_last_drops_out_once_more(
     stage: Deployment, drop_id: str
 ) -> None:
@@ -455,7 +451,6 @@ async def test_a_promotion_takes_the_last_drops_out_once_more(
     assert await _red(stage, full=True) == set()
 
 
-@on_sqlite
 async def test_nothing_that_is_asked_often_reads_a_whole_table(
     stage: Deployment, drop_id: str
 ) -> None:

@@ -18,7 +18,6 @@ from livesale.web.draining import Draining
 from stock.errors import LogTooNew
 from tests.livesale.later import decode_later, later_version
 from tests.livesale.stage import (
-    on_sqlite,
     open_drop,
     read_sql,
     reserve,
@@ -26,8 +25,6 @@ from tests.livesale.stage import (
     until,
     until_written,
 )
-
-pytestmark = on_sqlite
 
 
 def state_of(writer: Writer, partition: int) -> PartitionState:

@@ -12,7 +12,7 @@ from stock.log import LogReader
 from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     Crowd,
-    on_sqlite,
+    on_both,
     open_drop,
     read_sql,
     reserve,
@@ -26,6 +26,7 @@ from tests.livesale.stage import (
 FOREVER_MS = 3_600_000
 
 
+@on_both
 async def test_sql_becomes_the_fold_of_the_log(stage: Deployment) -> None:
     # given a log with everything that can happen to a drop, and no trimming
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)
@@ -46,7 +47,6 @@ async def test_sql_becomes_the_fold_of_the_log(stage: Deployment) -> None:
     assert states == {"held", "sold", "released", "expired"}
 
 
-@on_sqlite
 async def test_an_entry_is_in_sql_without_a_polling_delay(stage: Deployment) -> None:
     # given a writer that waits for a log that is empty
     drop_id = await open_drop(stage)
@@ -59,6 +59,7 @@ async def test_an_entry_is_in_sql_without_a_polling_delay(stage: Deployment) -> 
     assert [(order[0], order[6]) for order in orders] == [(rid, "held")]
 
 
+@on_both
 async def test_two_writers_have_one_effect(stage: Deployment) -> None:
     # given two writers
     drops = [await open_drop(stage, hold_ms=30) for _ in range(3)]
@@ -80,6 +81,7 @@ async def test_two_writers_have_one_effect(stage: Deployment) -> None:
     assert await ledger_sums(stage) == {row[0]: Books(*row[1:]) for row in rows["books"]}
 
 
+@on_both
 async def test_a_standby_takes_over(stage: Deployment) -> None:
     # given two writers of which one is standing by
     drop_id = await open_drop(stage)
@@ -101,7 +103,6 @@ async def test_a_standby_takes_over(stage: Deployment) -> None:
     assert set(rids) <= orders
 
 
-@on_sqlite
 async def test_the_log_is_trimmed_only_behind_the_offset(stage: Deployment) -> None:
     # given a log of many entries
     drop_id = await open_drop(stage, allotted=1_000)
@@ -128,7 +129,6 @@ async def test_the_log_is_trimmed_only_behind_the_offset(stage: Deployment) -> N
         await until_healthy(writer)
 
 
-@on_sqlite
 async def test_a_process_with_an_old_epoch_writes_nothing(stage: Deployment) -> None:
     # given an entry in the log, and SQL that has moved on to epoch 2
     drop_id = await open_drop(stage)
@@ -152,7 +152,6 @@ async def test_a_process_with_an_old_epoch_writes_nothing(stage: Deployment) -> 
     assert drop_id
 
 
-@on_sqlite
 async def test_a_redis_that_is_older_than_sql_stops_the_partition(stage: Deployment) -> None:
     # given a log that SQL holds
     drop_id = await open_drop(stage)
@@ -180,7 +179,6 @@ async def test_a_redis_that_is_older_than_sql_stops_the_partition(stage: Deploym
     assert other not in {row[0] for row in after["books"]}
 
 
-@on_sqlite
 async def test_a_redis_emptied_under_a_running_writer_is_noticed(stage: Deployment) -> None:
     # given a writer that has written
     await open_drop(stage)

@@ -24,7 +24,6 @@ from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     PARTITIONS,
     Crowd,
-    on_sqlite,
     open_drop,
     open_stage,
     read_sql,
@@ -159,7 +158,6 @@ async def test_a_sql_server_that_hangs(mortal_stage: Deployment, mortal: MariaDB
     await _assert_sql_is_the_log(stage)
 
 
-@on_sqlite
 async def test_redis_killed_under_load(stage: Deployment, redis_server: Valkey) -> None:
     # given a writer at work
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)
@@ -182,7 +180,6 @@ async def test_redis_killed_under_load(stage: Deployment, redis_server: Valkey) 
     await _assert_sql_is_the_log(stage)
 
 
-@on_sqlite
 async def test_stopping_waits_for_nothing(stage: Deployment) -> None:
     # given a writer that waits for an empty log, and one whose Redis is away
     await open_drop(stage)

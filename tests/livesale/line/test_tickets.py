@@ -21,7 +21,7 @@ from livesale.tokens.errors import ChallengeFailed, TicketInvalid
 from livesale.tokens.keyring import Keyring
 from stock.model import Ticket
 from tests.livesale.api import FAR_MS, Api, Reply
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 
 SECRET = b"a secret of at least thirty-two bytes"
 HOUR_MS = 3_600_000

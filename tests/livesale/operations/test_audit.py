@@ -15,7 +15,7 @@ from stock.ids import random_rid
 from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
-    on_sqlite,
+    on_both,
     open_drop,
     reserve,
     running,
@@ -49,6 +49,7 @@ async def _red(stage: Deployment) -> set[str]:
     return {check.invariant for check in checks if not check.ok}
 
 
+@on_both
 async def test_a_healthy_system_is_green(stage: Deployment, drop_id: str) -> None:
     # given a drop with a history, when it is audited, then everything holds
     checks = await audit(stage)
@@ -56,6 +57,7 @@ async def test_a_healthy_system_is_green(stage: Deployment, drop_id: str) -> Non
     assert "20 reservations" in next(c.detail for c in checks if c.invariant == "I4")
 
 
+@on_both
 async def test_it_is_exact_while_everything_moves(stage: Deployment) -> None:
     # given a crowd, a writer and a keeper at work
     drop_ids = [await open_drop(stage, hold_ms=50, allotted=60) for _ in range(3)]
@@ -72,7 +74,6 @@ async def test_it_is_exact_while_everything_moves(stage: Deployment) -> None:
     assert looks > 1
 
 
-@on_sqlite
 async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop_id: str) -> None:
     # given a log that nobody writes into SQL: sales, an end of a hold, another drop
     rids = await reserve(stage, drop_id, ["xia", "yan", "zoe"])
@@ -87,6 +88,7 @@ async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop
     assert "entries behind: is the writer running?" in detail
 
 
+@on_both
 async def test_books_altered_by_hand(stage: Deployment, drop_id: str) -> None:
     # given SQL's books changed so that they still balance
     async with database.transaction(stage.sql) as connection:
@@ -97,6 +99,7 @@ async def test_books_altered_by_hand(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2", "I3"}
 
 
+@on_both
 async def test_books_that_do_not_balance(stage: Deployment, drop_id: str) -> None:
     # given counters in Redis changed by hand
     await stage.redis.hincrby(stage.keyspace.of_drop(drop_id).drop, "available", 1)
@@ -104,7 +107,6 @@ async def test_books_that_do_not_balance(stage: Deployment, drop_id: str) -> Non
     assert "I1" in await _red(stage)
 
 
-@on_sqlite
 async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> None:
     # given counters in Redis changed so that they still balance
     key = stage.keyspace.of_drop(drop_id).drop
@@ -114,6 +116,7 @@ async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> Non
     assert await _red(stage) == {"I3"}
 
 
+@on_both
 async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id: str) -> None:
     keys = stage.keyspace.of_drop(drop_id)
     rid = next(iter(await stage.redis.hkeys(keys.reservations)))
@@ -127,6 +130,7 @@ async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id
     assert buyer in found["I5"].detail
 
 
+@on_both
 async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None:
     # given an acknowledged reservation whose order is gone
     async with database.transaction(stage.sql) as connection:
@@ -139,6 +143,7 @@ async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None
     assert rid in next(check.detail for check in checks if check.invariant == "I4")
 
 
+@on_both
 async def test_an_order_nobody_asked_for(stage: Deployment, drop_id: str) -> None:
     # given a unit sold a second time, to somebody without a reservation, with a payment
     async with database.transaction(stage.sql) as connection:
@@ -162,6 +167,7 @@ def _order(rid: str, drop_id: str) -> dict[str, object]:
     }
 
 
+@on_both
 async def test_a_double_sale(stage: Deployment, drop_id: str) -> None:
     # given a unit sold a second time, paid for like any other
     rid = random_rid(drop_id)
@@ -179,6 +185,7 @@ async def test_a_double_sale(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I6"}
 
 
+@on_both
 async def test_a_ledger_row_altered(stage: Deployment, drop_id: str) -> None:
     # given the opening of the drop with another number in the ledger
     async with database.transaction(stage.sql) as connection:
@@ -189,6 +196,7 @@ async def test_a_ledger_row_altered(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2"}
 
 
+@on_both
 async def test_a_hold_that_ends_twice(stage: Deployment, drop_id: str) -> None:
     # given stock that came back twice from one hold
     async with database.transaction(stage.sql) as connection:
@@ -200,6 +208,7 @@ async def test_a_hold_that_ends_twice(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2", "I7"}
 
 
+@on_both
 async def test_a_missing_payment(stage: Deployment, drop_id: str) -> None:
     # given a sold order whose payment is gone
     async with database.transaction(stage.sql) as connection:
@@ -208,6 +217,7 @@ async def test_a_missing_payment(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I8"}
 
 
+@on_both
 async def test_a_payment_of_another_amount(stage: Deployment, drop_id: str) -> None:
     # given a payment of one fen less
     async with database.transaction(stage.sql) as connection:
@@ -220,6 +230,7 @@ async def test_a_payment_of_another_amount(stage: Deployment, drop_id: str) -> N
     assert await _red(stage) == {"I8"}
 
 
+@on_both
 async def test_a_missing_refund(stage: Deployment, drop_id: str) -> None:
     # given money that must go back, and no refund
     async with database.transaction(stage.sql) as connection:
@@ -228,6 +239,7 @@ async def test_a_missing_refund(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I8"}
 
 
+@on_both
 async def test_a_buyer_over_the_limit(stage: Deployment, drop_id: str) -> None:
     # given a limit that a buyer has passed, in Redis
     await stage.redis.hset(stage.keyspace.of_drop(drop_id).buyers, "buyer-1", "3")
@@ -235,6 +247,7 @@ async def test_a_buyer_over_the_limit(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I5"}
 
 
+@on_both
 async def test_an_early_order(stage: Deployment, drop_id: str) -> None:
     # given a drop that opened later than it was reserved
     async with database.transaction(stage.sql) as connection:
@@ -244,7 +257,6 @@ async def test_an_early_order(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I11"}
 
 
-@on_sqlite
 async def test_an_overdue_hold(stage: Deployment, drop_id: str) -> None:
     # given a hold that should have ended long ago
     due = stage.keyspace.due(stage.keyspace.partition_of(drop_id))
@@ -254,7 +266,6 @@ async def test_an_overdue_hold(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I9"}
 
 
-@on_sqlite
 async def test_an_epoch_that_differs(stage: Deployment, drop_id: str) -> None:
     # given Redis that is of another epoch than SQL
     await stage.redis.set(stage.keyspace.epoch(stage.keyspace.partition_of(drop_id)), 7)
@@ -262,7 +273,6 @@ async def test_an_epoch_that_differs(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I10"}
 
 
-@on_sqlite
 async def test_redis_that_lost_a_drop(stage: Deployment, drop_id: str) -> None:
     # given a drop that is open in SQL and gone from Redis
     keys = stage.keyspace.of_drop(drop_id)
@@ -271,7 +281,6 @@ async def test_redis_that_lost_a_drop(stage: Deployment, drop_id: str) -> None:
     assert "I3" in await _red(stage)
 
 
-@on_sqlite
 async def test_a_check_that_cannot_be_made_does_not_hold(
     stage: Deployment, drop_id: str, redis_server: Valkey
 ) -> None:

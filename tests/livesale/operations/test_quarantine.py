@@ -40,7 +40,7 @@ from tests.livesale.stage import (
     PARTITIONS,
     PRICE_FEN,
     Crowd,
-    on_sqlite,
+    on_both,
     open_drop,
     read_sql,
     reserve,
@@ -88,6 +88,7 @@ async def is_whole(stage: Deployment) -> None:
 FOREVER_MS = 3_600_000  # nothing is trimmed, so that the log can be folded from its start
 
 
+@on_both
 async def test_all_of_it_comes_into_its_place(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +130,6 @@ async def test_all_of_it_comes_into_its_place(
     await is_whole(stage)
 
 
-@on_sqlite
 async def test_a_writer_that_runs_notices_that_books_fit_again(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +153,6 @@ async def test_a_writer_that_runs_notices_that_books_fit_again(
     await is_whole(stage)
 
 
-@on_sqlite
 async def test_an_adjustment_behind_a_lost_entry_is_not_lost(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +190,6 @@ async def _aside(stage: Deployment, place: Place, payload: object, reason: str =
         await connection.execute(insert(quarantine), [row])
 
 
-@on_sqlite
 async def test_what_does_not_fit_is_refused_with_the_reason(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,7 +259,6 @@ async def _set_epoch(stage: Deployment, partition: int, epoch: int) -> None:
         )
 
 
-@on_sqlite
 async def test_a_change_of_state_is_not_replayed_over_a_later_one(
     stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,7 +278,6 @@ async def test_a_change_of_state_is_not_replayed_over_a_later_one(
     assert await broken(stage) == []
 
 
-@on_sqlite
 async def test_hands_are_set_aside_by_hand(stage: Deployment, redis: Redis) -> None:
     # given an entry that a later version may have written, between two of ours
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)
@@ -322,7 +318,6 @@ def test_a_place_is_read_as_it_is_written() -> None:
             parse_place(text)
 
 
-@on_sqlite
 async def test_kill_9_at_any_moment(stage: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     # given many entries that were put aside
     stage = with_writer(stage, trim_every_ms=FOREVER_MS)

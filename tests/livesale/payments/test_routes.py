@@ -13,8 +13,8 @@ from livesale.payments.intake import Intake
 from livesale.resources import Deployment
 from livesale.rooms.bags.entries import payment_id_of
 from tests.livesale.api import Api
+from tests.livesale.conftest import Serve
 from tests.livesale.stage import running, until_written
-from tests.livesale.web.conftest import Serve
 
 
 async def held(api: Api, **terms: Any) -> tuple[str, str]:

@@ -43,7 +43,7 @@ async def twin() -> AsyncIterator[WeChatMessagesTwin]:
     await twin.stop()
 
 
-@pytest.fixture(params=["mariadb_url", "sqlite_url"])
+@pytest.fixture
 async def stage(
     request: pytest.FixtureRequest,
     redis: Redis,
@@ -51,7 +51,7 @@ async def stage(
     tmp_path: Path,
     twin: WeChatMessagesTwin,
 ) -> AsyncIterator[Deployment]:
-    url = request.getfixturevalue(request.param)
+    url = request.getfixturevalue(getattr(request, "param", "sqlite_url"))
     flags = flags_for(await twin.start())
     async with open_stage(redis, redis_server.url, url, tmp_path, **flags) as stage:
         yield stage

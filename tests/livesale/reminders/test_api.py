@@ -14,7 +14,7 @@ from livesale.resources import Deployment
 from livesale.settings import load_settings
 from tests.livesale.api import FAR_MS, Api, outdate
 from tests.livesale.reminders.conftest import DROP_TEMPLATE, ROOM_TEMPLATE, People, flags_for
-from tests.livesale.stage import on_sqlite, running, until_written
+from tests.livesale.stage import running, until_written
 
 
 @pytest.fixture
@@ -99,7 +99,6 @@ async def test_a_buyer_waits_for_so_many_even_at_once(api: Api, people: People) 
     assert len((await api.get("/v1/reminders", by=ann)).body["reminders"]) == 3
 
 
-@on_sqlite
 async def test_a_room_is_waited_for_by_so_many(stage: Deployment, people: People) -> None:
     reminders = stage.settings.reminders.model_copy(update={"max_per_target": 2})
     settings = stage.settings.model_copy(update={"reminders": reminders})
@@ -115,7 +114,6 @@ async def test_a_room_is_waited_for_by_so_many(stage: Deployment, people: People
     assert codes == [200, 200, 409]
 
 
-@on_sqlite
 async def test_where_it_is_off_everything_says_so(stage: Deployment, people: People) -> None:
     # given settings with a template for rooms only, and with none
     ann = await people.come("ann")

@@ -72,11 +72,12 @@ class Show:
 
 @pytest.fixture
 async def stage(
-    redis: Redis, redis_server: Valkey, mariadb_url: str, tmp_path: Path
+    request: pytest.FixtureRequest, redis: Redis, redis_server: Valkey, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
+    url = request.getfixturevalue(getattr(request, "param", "sqlite_url"))
     # People are counted, and not told: other tests know which events they make.
     flags = {"live__heartbeat_ms": 600, "live__abandon_s": 1, "live__people_ms": 60_000}
-    async with open_stage(redis, redis_server.url, mariadb_url, tmp_path, **flags) as stage:
+    async with open_stage(redis, redis_server.url, url, tmp_path, **flags) as stage:
         yield stage
 
 

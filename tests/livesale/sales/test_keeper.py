@@ -9,7 +9,7 @@ from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from livesale.sales import expiry as sweep
 from stock.model import DropState, HoldState
-from tests.livesale.stage import on_sqlite, open_drop, reserve, running, until
+from tests.livesale.stage import open_drop, reserve, running, until
 from tests.servers import Valkey
 
 
@@ -29,7 +29,6 @@ async def _until_held(stage: Deployment, drop_id: str, held: int) -> None:
     await until(reached)
 
 
-@on_sqlite
 class TestKeeper:
     async def test_holds_end_and_the_stock_is_back(self, stage: Deployment) -> None:
         # given holds of two drops, one of which is paid

@@ -15,6 +15,7 @@ from livesale.ledger import tables
 from livesale.orders.service import Orders
 from livesale.resources import Deployment
 from livesale.validation.refusals import Unknown
+from tests.livesale.stage import on_both
 
 
 def order(number: int, buyer_id: str, created_ms: int) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def order(number: int, buyer_id: str, created_ms: int) -> dict[str, Any]:
     }
 
 
+@on_both
 async def test_pages_of_orders_miss_none_and_repeat_none(stage: Deployment) -> None:
     # given: many of the same millisecond, and those of buyers with almost the same name
     mine = [order(number, "ann", number // 7) for number in range(40)]
@@ -50,6 +52,7 @@ async def test_pages_of_orders_miss_none_and_repeat_none(stage: Deployment) -> N
     assert found == [one["order_id"] for one in newest_first]
 
 
+@on_both
 async def test_an_order_is_its_owners_only(stage: Deployment) -> None:
     row = order(1, "ann", 1)
     async with transaction(stage.sql) as connection:
@@ -63,6 +66,7 @@ async def test_an_order_is_its_owners_only(stage: Deployment) -> None:
         await Orders(stage).find(row["order_id"].upper(), "ann")
 
 
+@on_both
 async def test_campaigns_come_by_opening_and_id(stage: Deployment) -> None:
     rows = [Campaign(f"c{number}", "x", number // 2, 100, 0) for number in range(6)]
     over = Campaign("over", "x", 0, 50, 0)
@@ -79,6 +83,7 @@ async def test_campaigns_come_by_opening_and_id(stage: Deployment) -> None:
     assert found == rows
 
 
+@on_both
 async def test_a_buyer_is_remembered_once(stage: Deployment) -> None:
     # given: the same buyer logs in many times at once
     await asyncio.gather(*(remember_buyer(stage.sql, "wx-1", "wechat", "openid") for _ in range(4)))

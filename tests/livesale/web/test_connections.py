@@ -12,7 +12,7 @@ from livesale.resources import Deployment
 from livesale.web import protocol
 from livesale.web.metrics import HTTP_CUT
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 
 HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 Bounded = Callable[..., "asyncio.Future[Api]"]

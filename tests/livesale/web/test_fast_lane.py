@@ -24,8 +24,8 @@ from livesale.web.metrics import HTTP_CUT
 from livesale.web.protocol import CONNECT, PLACES, ApiRunner
 from stock.model import Attempt, BatchOutcome
 from tests.livesale.api import Api
+from tests.livesale.conftest import Serve
 from tests.livesale.stage import until
-from tests.livesale.web.conftest import Serve
 
 pytestmark = pytest.mark.skipif(
     not load_settings().http.fast_lane, reason="the whole suite runs without the fast lane"

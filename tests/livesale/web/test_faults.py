@@ -27,8 +27,8 @@ from stock.errors import (
 )
 from stock.model import Attempt
 from tests.livesale.api import Api
+from tests.livesale.conftest import Serve
 from tests.livesale.stage import until
-from tests.livesale.web.conftest import Serve
 from tests.servers import Valkey
 
 

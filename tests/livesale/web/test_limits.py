@@ -12,7 +12,7 @@ from livesale.sales.fast_lane import FastConnection
 from livesale.settings import load_settings
 from livesale.web.limits import REFUSAL_DELAY_S, REFUSALS_BURST, WIDE, Clients, Limits, RateLimit
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 
 HOUR_S = 3600.0
 

@@ -14,7 +14,7 @@ from livesale.resources import Deployment
 from livesale.telemetry import logs
 from livesale.web import endpoint, traffic
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 from tests.twins.wechat_login import WeChatLoginTwin
 
 OPENID = "oGZUI0egBJY1zhBYw2KhdUfwVJJE"

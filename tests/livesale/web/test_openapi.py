@@ -1,6 +1,7 @@
 """The OpenAPI document tells the truth: schemathesis asks the real service by it."""
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,10 +17,10 @@ from livesale.resources import Deployment
 from livesale.web.openapi import problems_of
 from livesale.web.problems import PROBLEMS
 from tests.livesale.api import DOCUMENT, Api
+from tests.livesale.conftest import Serve
 from tests.livesale.stage import running, until_written
-from tests.livesale.web.conftest import Serve
 
-EXAMPLES = "12"
+EXAMPLES = os.environ.get("SCHEMA_EXAMPLES", "3")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from aiohttp.web import RequestPayloadError
 
 from livesale.resources import Deployment
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 from tests.livesale.web.test_connections import Client, bounded
 
 CLAIM_BYTES = 700_000  # of a connection: two reads of the event loop, and what is kept of others

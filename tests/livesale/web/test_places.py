@@ -10,8 +10,8 @@ from livesale.web import places
 from livesale.web.places import Crowd
 from livesale.web.protocol import PLACES
 from tests.livesale.api import Api
+from tests.livesale.conftest import Serve
 from tests.livesale.stage import until
-from tests.livesale.web.conftest import Serve
 from tests.livesale.web.test_connections import Client, bounded, cut
 
 TIME = b"GET /v1/time HTTP/1.1\r\nHost: a\r\n"

@@ -9,7 +9,7 @@ from livesale.errors import Refused
 from livesale.resources import Deployment
 from livesale.settings import load_settings
 from tests.livesale.api import Api
-from tests.livesale.web.conftest import Serve
+from tests.livesale.conftest import Serve
 
 SHOP = "https://shop.example"
 CACHED = dict.fromkeys(("/docs", "/openapi.json"), "public, max-age=300, must-revalidate")

@@ -27,19 +27,10 @@ async def client(mortal_redis: Valkey) -> AsyncIterator[Redis]:
     await redis.aclose()
 
 
-@pytest.fixture(params=["mariadb_url", "sqlite_url"])
+@pytest.fixture
 async def stage(
     request: pytest.FixtureRequest, client: Redis, mortal_redis: Valkey, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
-    url = request.getfixturevalue(request.param)
+    url = request.getfixturevalue(getattr(request, "param", "sqlite_url"))
     async with open_stage(client, mortal_redis.url, url, tmp_path) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def lite(
-    client: Redis, mortal_redis: Valkey, sqlite_url: str, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    """The same on SQLite only."""
-    async with open_stage(client, mortal_redis.url, sqlite_url, tmp_path) as stage:
         yield stage

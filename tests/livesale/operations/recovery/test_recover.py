@@ -29,10 +29,11 @@ from tests.livesale.operations.recovery.scenes import (
     sell,
     write,
 )
-from tests.livesale.stage import PARTITIONS, PRICE_FEN, open_drop, read_sql, reserve
+from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, open_drop, read_sql, reserve
 from tests.servers import Valkey
 
 
+@on_both
 async def test_an_emptied_redis_comes_back_whole(stage: Deployment) -> None:
     # given a sale that SQL holds, with everything that can happen in one
     crowd = await sell(stage, hold_ms=30, expired_limit=2)
@@ -51,21 +52,21 @@ async def test_an_emptied_redis_comes_back_whole(stage: Deployment) -> None:
     assert await broken(stage) == []
 
 
-async def test_it_remembers_openings_and_adjustments(lite: Deployment) -> None:
+async def test_it_remembers_openings_and_adjustments(stage: Deployment) -> None:
     # given a drop that was restocked
-    drop_id = await open_drop(lite)
+    drop_id = await open_drop(stage)
     key = new_id()
-    await lite.engine.adjust_drop(drop_id, key, 7, "a box")
-    await write(lite)
-    await lite.redis.flushall()
-    await recover(lite)
-    await adopt(lite)
+    await stage.engine.adjust_drop(drop_id, key, 7, "a box")
+    await write(stage)
+    await stage.redis.flushall()
+    await recover(stage)
+    await adopt(stage)
     # when it is done again, then it is a replay
-    assert await lite.engine.adjust_drop(drop_id, key, 7, "a box") == (AdjustCode.REPLAYED, 107)
-    assert (await lite.engine.adjust_drop(drop_id, key, 8, "x"))[0] is AdjustCode.CONFLICT
-    snapshot = await lite.engine.snapshot(drop_id)
+    assert await stage.engine.adjust_drop(drop_id, key, 7, "a box") == (AdjustCode.REPLAYED, 107)
+    assert (await stage.engine.adjust_drop(drop_id, key, 8, "x"))[0] is AdjustCode.CONFLICT
+    snapshot = await stage.engine.snapshot(drop_id)
     assert snapshot
-    opened = await lite.engine.open_drop(
+    opened = await stage.engine.open_drop(
         drop_id, type(snapshot.terms)(*[*_values(snapshot.terms)[:5], 100, 0])
     )
     assert opened is OpenCode.REPLAYED
@@ -75,6 +76,7 @@ def _values(terms: object) -> list[int]:
     return [getattr(terms, name) for name in terms.__struct_fields__]  # type: ignore[attr-defined]
 
 
+@on_both
 async def test_what_is_left_of_the_log_is_kept(stage: Deployment) -> None:
     # given SQL that is behind, and a Redis that lost nothing but its epochs
     crowd = await sell(stage)
@@ -91,37 +93,37 @@ async def test_what_is_left_of_the_log_is_kept(stage: Deployment) -> None:
     assert await broken(stage) == []
 
 
-async def test_a_dry_run_changes_nothing(lite: Deployment) -> None:
-    await sell(lite)
-    await write(lite)
-    await lite.redis.delete(lite.keyspace.epoch(0))
-    before = await dump(lite, whole=True), await read_sql(lite)
-    async with open_for_recovery(lite.settings) as own:
+async def test_a_dry_run_changes_nothing(stage: Deployment) -> None:
+    await sell(stage)
+    await write(stage)
+    await stage.redis.delete(stage.keyspace.epoch(0))
+    before = await dump(stage, whole=True), await read_sql(stage)
+    async with open_for_recovery(stage.settings) as own:
         found = [await diagnose(own, partition) for partition in range(PARTITIONS)]
     assert [each.healthy for each in found] == [False, True]
     assert found[0].drops >= 1
     assert found[0].continuous
-    assert (await dump(lite, whole=True), await read_sql(lite)) == before
+    assert (await dump(stage, whole=True), await read_sql(stage)) == before
 
 
-async def test_a_healthy_partition_is_refused(lite: Deployment) -> None:
-    await sell(lite, 50)
-    before = await dump(lite, whole=True)
-    async with open_for_recovery(lite.settings) as own:
+async def test_a_healthy_partition_is_refused(stage: Deployment) -> None:
+    await sell(stage, 50)
+    before = await dump(stage, whole=True)
+    async with open_for_recovery(stage.settings) as own:
         with pytest.raises(Refused, match="healthy"):
             await repair(own, await diagnose(own, 0))
-    assert await dump(lite, whole=True) == before
+    assert await dump(stage, whole=True) == before
 
 
-async def test_an_older_database_is_refused(lite: Deployment) -> None:
+async def test_an_older_database_is_refused(stage: Deployment) -> None:
     # given a database from before entries that Redis has trimmed
-    await sell(lite, 50)
-    await write(lite)
-    async with database.transaction(lite.sql) as connection:
+    await sell(stage, 50)
+    await write(stage)
+    async with database.transaction(stage.sql) as connection:
         await connection.execute(update(tables.log_offsets).values(offset="1-0", entries=0))
     for partition in range(PARTITIONS):
-        await lite.redis.xtrim(lite.keyspace.log(partition), maxlen=0, approximate=False)
-    async with open_for_recovery(lite.settings) as own:
+        await stage.redis.xtrim(stage.keyspace.log(partition), maxlen=0, approximate=False)
+    async with open_for_recovery(stage.settings) as own:
         found = await diagnose(own, 0)
         assert "older than Redis" in found.problem
         with pytest.raises(Refused, match="Name the database"):
@@ -147,13 +149,13 @@ async def test_of_two_at_once_one_wins(stage: Deployment) -> None:
     assert await dump(stage) == before
 
 
-async def test_one_that_overtakes_stops_the_other(lite: Deployment) -> None:
+async def test_one_that_overtakes_stops_the_other(stage: Deployment) -> None:
     # given a recovery that stands still in the middle of its rebuilding
-    await sell(lite)
-    await write(lite)
-    before = await dump(lite)
-    await lite.redis.flushall()
-    async with open_for_recovery(lite.settings) as own:
+    await sell(stage)
+    await write(stage)
+    before = await dump(stage)
+    await stage.redis.flushall()
+    async with open_for_recovery(stage.settings) as own:
         found = await diagnose(own, 0)
         overtaken = False
 
@@ -161,7 +163,7 @@ async def test_one_that_overtakes_stops_the_other(lite: Deployment) -> None:
             nonlocal overtaken
             if progress.orders and not overtaken:
                 overtaken = True
-                asyncio.get_running_loop().create_task(recover(lite))
+                asyncio.get_running_loop().create_task(recover(stage))
 
         original = own.redis.execute_command
 
@@ -174,21 +176,21 @@ async def test_one_that_overtakes_stops_the_other(lite: Deployment) -> None:
         with pytest.raises(Refused, match="another"):
             await repair(own, found, overtake)
     for _ in range(200):
-        async with open_for_recovery(lite.settings) as own:
+        async with open_for_recovery(stage.settings) as own:
             if (await diagnose(own, 0)).healthy and (await diagnose(own, 1)).healthy:
                 break
-    assert await dump(lite) == before
+    assert await dump(stage) == before
 
 
 @pytest.mark.parametrize("step", range(0, 14, 2))
-async def test_torn_in_the_middle_it_ends_the_same(lite: Deployment, step: int) -> None:
+async def test_torn_in_the_middle_it_ends_the_same(stage: Deployment, step: int) -> None:
     # given a lost Redis with a tail that SQL does not hold
-    crowd = await sell(lite)
-    await write(lite)
+    crowd = await sell(stage)
+    await write(stage)
     await crowd.act(40)
-    before = await dump(lite)
+    before = await dump(stage)
     for partition in range(PARTITIONS):
-        await lite.redis.delete(lite.keyspace.epoch(partition))
+        await stage.redis.delete(stage.keyspace.epoch(partition))
     calls = 0
 
     def tear(_progress: Progress) -> None:
@@ -198,18 +200,18 @@ async def test_torn_in_the_middle_it_ends_the_same(lite: Deployment, step: int) 
             raise KeyboardInterrupt
 
     # when a recovery is torn at some step and begun again
-    async with open_for_recovery(lite.settings) as own:
+    async with open_for_recovery(stage.settings) as own:
         try:
             await repair(own, await diagnose(own, 0), tear)
             torn = False
         except KeyboardInterrupt:
             torn = True
         assert (await diagnose(own, 0)).healthy is not torn
-    await recover(lite)
+    await recover(stage)
     # then the end is the same
-    assert await dump(lite) == before
-    await adopt(lite)
-    assert await broken(lite) == []
+    assert await dump(stage) == before
+    await adopt(stage)
+    assert await broken(stage) == []
 
 
 async def test_kill_9_in_the_middle(stage: Deployment) -> None:
@@ -240,6 +242,7 @@ async def test_kill_9_in_the_middle(stage: Deployment) -> None:
     assert await broken(stage) == []
 
 
+@on_both
 async def test_an_older_copy_loses_nothing_that_sql_has(
     stage: Deployment, mortal_redis: Valkey, tmp_path: Path
 ) -> None:
@@ -261,6 +264,7 @@ async def test_an_older_copy_loses_nothing_that_sql_has(
     assert await broken(stage) == []
 
 
+@on_both
 async def test_what_a_wrong_copy_sold_is_never_sold_twice(
     stage: Deployment, mortal_redis: Valkey, tmp_path: Path
 ) -> None:
@@ -303,87 +307,87 @@ async def test_what_a_wrong_copy_sold_is_never_sold_twice(
     assert await broken(stage) == []
 
 
-async def test_many_orders_are_restored_in_pieces(lite: Deployment) -> None:
+async def test_many_orders_are_restored_in_pieces(stage: Deployment) -> None:
     # given more orders than go into one call, of more buyers
-    drop_id = await open_drop(lite, allotted=3_000, buyer_limit=2)
+    drop_id = await open_drop(stage, allotted=3_000, buyer_limit=2)
     for start in range(0, 2_500, 250):
-        await reserve(lite, drop_id, [f"b{number // 2}" for number in range(start, start + 250)])
-    await write(lite)
-    before = await dump(lite)
-    await lite.redis.flushall()
-    await recover(lite)
-    assert await dump(lite) == before
-    await adopt(lite)
+        await reserve(stage, drop_id, [f"b{number // 2}" for number in range(start, start + 250)])
+    await write(stage)
+    before = await dump(stage)
+    await stage.redis.flushall()
+    await recover(stage)
+    assert await dump(stage) == before
+    await adopt(stage)
     # and the limit of a buyer is remembered
-    batch = await lite.engine.reserve(drop_id, [Attempt(f"{drop_id}-{'x' * 16}", "b0")])
+    batch = await stage.engine.reserve(drop_id, [Attempt(f"{drop_id}-{'x' * 16}", "b0")])
     assert batch.outcomes[0].code is ReserveCode.OVER_LIMIT
 
 
-async def test_books_that_contradict_their_orders_are_not_restored(lite: Deployment) -> None:
+async def test_books_that_contradict_their_orders_are_not_restored(stage: Deployment) -> None:
     # given SQL whose books were changed by hand
-    await reserve(lite, await open_drop(lite), ["ann"])
-    await write(lite)
-    async with database.transaction(lite.sql) as connection:
+    await reserve(stage, await open_drop(stage), ["ann"])
+    await write(stage)
+    async with database.transaction(stage.sql) as connection:
         books = tables.books
         await connection.execute(
             update(books).values(held=books.c.held + 1, available=books.c.available - 1)
         )
-    await lite.redis.flushall()
+    await stage.redis.flushall()
     # when it is recovered, then it is said, and nothing can be sold
     with pytest.raises(Exception, match="its orders add up to"):
-        await recover(lite)
-    async with open_for_recovery(lite.settings) as own:
+        await recover(stage)
+    async with open_for_recovery(stage.settings) as own:
         assert [(await diagnose(own, n)).healthy for n in range(PARTITIONS)].count(True) <= 1
 
 
-async def test_a_drop_may_have_been_adjusted_without_end(lite: Deployment) -> None:
+async def test_a_drop_may_have_been_adjusted_without_end(stage: Deployment) -> None:
     # given a drop that was restocked more often than one call of a script takes pairs
-    drop_id = await open_drop(lite)
+    drop_id = await open_drop(stage)
     keys = [new_id() for _ in range(2 * PAIRS + 1)]
-    await asyncio.gather(*(lite.engine.adjust_drop(drop_id, key, 1, "a box") for key in keys))
-    await write(lite)
-    before = await dump(lite)
+    await asyncio.gather(*(stage.engine.adjust_drop(drop_id, key, 1, "a box") for key in keys))
+    await write(stage)
+    before = await dump(stage)
     # when Redis is lost, also by a release that gave up behind its clearing, and recovered
-    await lite.redis.flushall()
-    partition = lite.keyspace.partition_of(drop_id)
-    await lite.redis.set(lite.keyspace.epoch(partition), recovering(2))
-    await recover(lite)
+    await stage.redis.flushall()
+    partition = stage.keyspace.partition_of(drop_id)
+    await stage.redis.set(stage.keyspace.epoch(partition), recovering(2))
+    await recover(stage)
     # then it has all of them
-    assert await dump(lite) == before
-    await adopt(lite)
-    assert (await lite.engine.adjust_drop(drop_id, keys[-1], 1, "a box"))[0] is AdjustCode.REPLAYED
-    assert await broken(lite) == []
+    assert await dump(stage) == before
+    await adopt(stage)
+    assert (await stage.engine.adjust_drop(drop_id, keys[-1], 1, "a box"))[0] is AdjustCode.REPLAYED
+    assert await broken(stage) == []
 
 
 @pytest.mark.parametrize("counter", ["held", "available"])
-async def test_nothing_is_cleared_that_cannot_be_rebuilt(lite: Deployment, counter: str) -> None:
+async def test_nothing_is_cleared_that_cannot_be_rebuilt(stage: Deployment, counter: str) -> None:
     # given SQL whose books are not what its orders add up to, or do not balance
-    crowd = await sell(lite)
-    await write(lite)
+    crowd = await sell(stage)
+    await write(stage)
     drop_id = crowd.drop_ids[0]
-    partition = lite.keyspace.partition_of(drop_id)
-    await lite.redis.delete(lite.keyspace.epoch(partition))
-    before = await dump(lite)
+    partition = stage.keyspace.partition_of(drop_id)
+    await stage.redis.delete(stage.keyspace.epoch(partition))
+    before = await dump(stage)
     books, moved = tables.books, {counter: 1, "allotted": int(counter == "held")}
     changes = {name: books.c[name] + delta for name, delta in moved.items()}
-    async with database.transaction(lite.sql) as connection:
+    async with database.transaction(stage.sql) as connection:
         await connection.execute(update(books).where(books.c.drop_id == drop_id).values(**changes))
-    async with open_for_recovery(lite.settings) as own:
+    async with open_for_recovery(stage.settings) as own:
         # when it is looked at, then the look says that it cannot be done, and it is not begun
         found = await diagnose(own, partition)
         assert drop_id in found.problem
         assert found.cure
         with pytest.raises(Refused, match=drop_id):
             await repair(own, found)
-        assert await lite.redis.get(lite.keyspace.epoch(partition)) is None
+        assert await stage.redis.get(stage.keyspace.epoch(partition)) is None
         # and when it is found behind the look only, then nothing is cleared
         unaware = structs.replace(found, cure="")
         with pytest.raises(Refused, match="cannot be rebuilt"):
             await repair(own, unaware)
-    assert await dump(lite) == before
+    assert await dump(stage) == before
     # and when SQL is right again, then the next recovery ends it
     changes = {name: books.c[name] - delta for name, delta in moved.items()}
-    async with database.transaction(lite.sql) as connection:
+    async with database.transaction(stage.sql) as connection:
         await connection.execute(update(books).where(books.c.drop_id == drop_id).values(**changes))
-    await recover(lite)
-    assert await dump(lite) == before
+    await recover(stage)
+    assert await dump(stage) == before

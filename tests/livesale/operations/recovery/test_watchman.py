@@ -31,9 +31,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def watched(lite: Deployment) -> AsyncIterator[Deployment]:
-    async with Watchman(lite).watching():
-        yield lite
+async def watched(stage: Deployment) -> AsyncIterator[Deployment]:
+    async with Watchman(stage).watching():
+        yield stage
 
 
 def closed_gauge(partition: int) -> float | None:
