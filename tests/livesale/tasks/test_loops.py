@@ -73,7 +73,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "writer": (PartitionWriter, "run"),
 }
 # These only run others of the list.
-RUNNERS = {"keeper", "rooms", "reminders"}
+RUNNERS = {"keeper", "rooms", "bags", "reminders"}
 COUNTING = "metrics: shortcuts"
 INNER = {"rooms: tell", "rooms: heal"}  # begin only when the loops that begin them work
 
