@@ -4,6 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from livesale.app import FEATURES
+from livesale.feature import jobs_of
+
 HOUSE = Path(__file__).parents[3]
 HELPER = HOUSE / "livesale/tasks"
 
@@ -39,12 +42,20 @@ def name_of(call: ast.Call) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def is_a_job(call: ast.Call) -> bool:
+    """Whether it keeps what the features bring: livesale.processes.roles."""
+    return "_run_job" in ast.unparse(call)
+
+
+JOBS = {name for name, _ in jobs_of(FEATURES)}  # of the keeper: each runs others of its own
+
+
 def loops() -> set[str]:
     """The names of all tasks that are kept running."""
-    return {
+    return JOBS | {
         name_of(call) or "?"
         for _, tree in sources()
         if uses_the_helper(tree)
         for call, verb in calls(tree)
-        if verb in ("keep", "repeat")
+        if verb in ("keep", "repeat") and not is_a_job(call)
     }

@@ -42,7 +42,7 @@ from stock.errors import Unreachable
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.operations.test_health import readyz
 from tests.livesale.stage import open_stage, running
-from tests.livesale.tasks.names import HOUSE, loops
+from tests.livesale.tasks.names import HOUSE, JOBS, loops
 from tests.servers import Valkey
 
 # The name of each loop, and the function that is its step or its body.
@@ -72,8 +72,6 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "watchman": (Watchman, "_watch"),
     "writer": (PartitionWriter, "run"),
 }
-# These only run others of the list.
-RUNNERS = {"keeper", "rooms", "bags", "reminders"}
 COUNTING = "metrics: shortcuts"
 INNER = {"rooms: tell", "rooms: heal"}  # begin only when the loops that begin them work
 
@@ -136,7 +134,7 @@ class Born:
 
 
 def test_no_loop_is_left_out() -> None:
-    assert loops() == BROKEN.keys() | RUNNERS | {COUNTING}
+    assert loops() == BROKEN.keys() | JOBS | {COUNTING}
 
 
 def test_the_run_book_says_of_each_loop_what_its_faults_mean() -> None:
@@ -160,14 +158,14 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
     monkeypatch.setattr(livesale.payments.keeper, "FORGET_EVERY_S", 0.05)
     monkeypatch.setattr(livesale.rooms.channel.channels, "CHECK_S", 0.05)
     monkeypatch.setattr("livesale.reminders.sender.BUSY_FIRST_S", 0.05)
-    monkeypatch.setattr(livesale.processes.roles, "make_messenger", lambda _: Quiet())
+    monkeypatch.setattr("livesale.reminders.feature.make_messenger", lambda _: Quiet())
     faults, later = Faults(monkeypatch), Faults(monkeypatch)
     inner = {BROKEN[name] for name in INNER}
     for owner, name in set(BROKEN.values()) - inner:
         faults.break_(owner, name)
     for owner, name in inner:
         later.break_(owner, name)
-    monkeypatch.setattr(livesale.telemetry.metrics, "SOLD_OUT_SHORTCUTS", Counter(faults))
+    monkeypatch.setattr("livesale.sales.queue.SOLD_OUT_SHORTCUTS", Counter(faults))
     loader = {"redis__loader_url": redis_server.url}
     async with AsyncExitStack() as parts:
         parts.enter_context(capture_logs())  # two dozen tracebacks
@@ -176,7 +174,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
         )
         api = await parts.enter_async_context(whole_service(stage, tmp_path, monkeypatch))
         parts.callback(faults.mended.set)  # first of all, whatever happens
-        first = loops() - RUNNERS - INNER
+        first = loops() - JOBS - INNER
         errand("test", open_a_room(api), awaited=True)
 
         # then each of them is named, and the service is ready all the same
