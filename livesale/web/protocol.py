@@ -27,6 +27,7 @@ from livesale.web.traffic import new_request_id, request_id_of
 MAX_HEAD_BYTES = 32 * 1024  # of all lines together, while they trickle in
 MAX_HEADERS = 100
 HEAD_END = b"\r\n\r\n"
+LENGTH = b"\r\nContent-Length: "
 STALL_S = 60.0  # longer than any handler may take: a client that does not read its answer
 WATCH_S = 0.5
 MAX_AHEAD = 64 * 1024  # of requests behind the one that is answered, before nothing more is read
@@ -141,7 +142,11 @@ class Connection(RequestHandler):
         return transport, rest
 
     def data_received(self, data: bytes) -> None:
-        if self._holds & BROKEN or (self._spare and not self._is_served(data)):
+        if not (self._holds or self._seen or self._spare) and self._payload_parser is None:
+            if _is_one_request(data):  # most that come are: they need no second look
+                self._parse(data)
+                return
+        elif self._holds & BROKEN or (self._spare and not self._is_served(data)):
             return
         # One head at a time: where a bad request follows, aiohttp forgets the good ones that it
         # found in the same bytes, and answers only the bad one.
@@ -160,7 +165,7 @@ class Connection(RequestHandler):
         super().data_received(data)
         if self._messages and type(self._messages[-1][0]) is _ErrInfo:
             self._break_off(self._messages[-1][0])
-        waiter = self._waiter
+        waiter = self._idle
         if waiter is None or waiter.done():
             self._head_began, self._head_bytes = 0.0, 0
             self._ahead += len(data)
@@ -319,6 +324,16 @@ class Connection(RequestHandler):
         reply = Reply(answer, request_id_of(request.headers))
         reply.force_close()
         return reply
+
+
+def _is_one_request(data: bytes) -> bool:
+    """Whether these bytes are one head with all of its body, and nothing behind it."""
+    end = data.find(HEAD_END) + len(HEAD_END)
+    if end == len(data):
+        return True
+    at = data.find(LENGTH, 0, end) + len(LENGTH)
+    length = data[at : data.find(b"\r", at)] if at >= len(LENGTH) else b""
+    return length.isdigit() and len(length) < 8 and end + int(length) == len(data)
 
 
 class Client(asyncio.Protocol):
