@@ -1,12 +1,18 @@
-"""`python -m scripts.write_tables`: writes the tables of docs/ that are made from the code."""
+"""`python -m scripts.write_tables`: writes what is made from the code: tables of docs/, SQL."""
 
 import re
 from pathlib import Path
 
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
 import livesale.app  # noqa: F401  declares every problem
+from livesale.database.tables import metadata
 from livesale.web.problems import PROBLEMS
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+SQLITE_HEAD = ROOT / "livesale/database/head.sqlite.sql"
 
 
 def problems() -> list[list[str]]:
@@ -30,5 +36,18 @@ def put(page: str, heading: str, rows: list[list[str]]) -> None:
     path.write_text(f"{before}## {heading}" + "\n".join(lines))
 
 
+def sqlite_head() -> str:
+    """The DDL of every table, as SQLite takes it: `livesale.database.schema` reads it."""
+    dialect = create_engine("sqlite://").dialect
+    statements = []
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    lines = "\n".join(f"{statement};" for statement in statements).splitlines()
+    return "\n".join(line.replace("\t", "    ").rstrip() for line in lines) + "\n"
+
+
 if __name__ == "__main__":
     put("api.md", "Problems", problems())
+    SQLITE_HEAD.write_text(sqlite_head())

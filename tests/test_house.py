@@ -10,6 +10,7 @@ import pytest
 from livesale.app import FEATURES
 from livesale.database.tables import metadata
 from livesale.feature import tables_of
+from scripts import write_tables
 from stock.scripts import load_features
 
 ROOT = Path(__file__).parent.parent
@@ -94,3 +95,8 @@ def test_the_acl_lets_rooms_do_what_their_scripts_do() -> None:
     subscribed = {"evalsha", "ssubscribe", "sunsubscribe"}
     allowed = {word.removeprefix("+") for word in selector[1].split()}
     assert allowed == subscribed | {name.lower() for name in called}
+
+
+def test_what_is_made_from_the_code_is_up_to_date() -> None:
+    """`python -m scripts.write_tables` writes it."""
+    assert write_tables.SQLITE_HEAD.read_text() == write_tables.sqlite_head()

@@ -7,6 +7,7 @@ them from `livesale.database.tables` at once; a test holds the two ways against 
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from typing import Any
 
 from msgspec import Struct
@@ -24,7 +25,6 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.database.errors import SchemaTooNew
-from livesale.database.tables import metadata
 
 HEAD = "0014_seals"  # the last of the migrations
 
@@ -123,7 +123,8 @@ def _upgrade(connection: Connection) -> str:
         if _revision(connection) == HEAD:  # written when its last table stood
             return HEAD
         if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
-            metadata.create_all(connection)
+            for statement in _head_of_sqlite():
+                connection.exec_driver_sql(statement)
             _revisions.create(connection)
             connection.execute(_revisions.insert().values(version_num=HEAD))
         else:
@@ -131,6 +132,12 @@ def _upgrade(connection: Connection) -> str:
         # Within the lock: no DDL commits the last revision, and who is next must see it.
         connection.commit()
     return HEAD
+
+
+def _head_of_sqlite() -> list[str]:
+    """What all migrations together make of an empty SQLite: `scripts.write_tables` writes it."""
+    text = (files("livesale.database") / "head.sqlite.sql").read_text(encoding="utf-8")
+    return [statement for part in text.split(";\n") if (statement := part.strip())]
 
 
 def _progress(connection: Connection) -> Progress:

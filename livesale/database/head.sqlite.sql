@@ -1,0 +1,344 @@
+CREATE TABLE bag_entries (
+    bag_id VARCHAR(15) NOT NULL,
+    position INTEGER NOT NULL,
+    entry_id VARCHAR(20) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    PRIMARY KEY (bag_id, position)
+);
+CREATE UNIQUE INDEX bag_entries_by_buyer ON bag_entries (bag_id, buyer_id);
+CREATE TABLE bag_prizes (
+    bag_id VARCHAR(15) NOT NULL,
+    place INTEGER NOT NULL,
+    entry_id VARCHAR(20) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    rid VARCHAR(32),
+    code VARCHAR(40),
+    claim_by_ms BIGINT,
+    claimed_ms BIGINT,
+    reason VARCHAR(16),
+    PRIMARY KEY (bag_id, place)
+);
+CREATE UNIQUE INDEX bag_prizes_by_buyer ON bag_prizes (bag_id, buyer_id);
+CREATE TABLE bags (
+    bag_id VARCHAR(15) NOT NULL,
+    room_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    drop_id VARCHAR(15),
+    coupon VARCHAR(200),
+    places INTEGER NOT NULL,
+    stay_ms BIGINT NOT NULL,
+    phrase VARCHAR(200),
+    claim_ms BIGINT NOT NULL,
+    draws_ms BIGINT NOT NULL,
+    seed VARCHAR(64) NOT NULL,
+    salt VARCHAR(64) NOT NULL,
+    commitment VARCHAR(64) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    list_hash VARCHAR(64),
+    entries INTEGER,
+    drawn_ms BIGINT,
+    reason VARCHAR(16),
+    PRIMARY KEY (bag_id)
+);
+CREATE INDEX bags_by_room ON bags (room_id, bag_id);
+CREATE INDEX bags_by_state ON bags (state, draws_ms);
+CREATE TABLE books (
+    drop_id VARCHAR(15) NOT NULL,
+    allotted BIGINT NOT NULL,
+    available BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    sold BIGINT NOT NULL,
+    burned BIGINT NOT NULL,
+    sealed_ms BIGINT,
+    seal_claim VARCHAR(24) DEFAULT '' NOT NULL,
+    PRIMARY KEY (drop_id)
+);
+CREATE INDEX books_by_seal ON books (sealed_ms);
+CREATE TABLE buyers (
+    buyer_id VARCHAR(40) NOT NULL,
+    provider VARCHAR(12) NOT NULL,
+    subject VARCHAR(128) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (buyer_id)
+);
+CREATE TABLE campaigns (
+    campaign_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    opens_ms BIGINT NOT NULL,
+    closes_ms BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (campaign_id)
+);
+CREATE INDEX campaigns_by_end ON campaigns (closes_ms);
+CREATE INDEX campaigns_by_time ON campaigns (opens_ms, campaign_id);
+CREATE TABLE drops (
+    drop_id VARCHAR(15) NOT NULL,
+    campaign_id VARCHAR(15) NOT NULL,
+    sku_id VARCHAR(15) NOT NULL,
+    partition SMALLINT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    price_fen BIGINT NOT NULL,
+    allotted BIGINT NOT NULL,
+    buyer_limit INTEGER NOT NULL,
+    hold_ms BIGINT NOT NULL,
+    expired_limit INTEGER NOT NULL,
+    opens_ms BIGINT NOT NULL,
+    closes_ms BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    ticket_required BOOLEAN DEFAULT 0 NOT NULL,
+    challenge INTEGER DEFAULT '0' NOT NULL,
+    archived_ms BIGINT,
+    room_id VARCHAR(15),
+    PRIMARY KEY (drop_id)
+);
+CREATE INDEX drops_by_archive ON drops (archived_ms, state);
+CREATE INDEX drops_by_campaign ON drops (campaign_id, drop_id);
+CREATE INDEX drops_by_room ON drops (room_id, drop_id);
+CREATE TABLE log_offsets (
+    partition SMALLINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    "offset" VARCHAR(40) NOT NULL,
+    entries BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (partition)
+);
+CREATE TABLE operator_actions (
+    action_id VARCHAR(15) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    actor VARCHAR(80) NOT NULL,
+    action VARCHAR(80) NOT NULL,
+    object_id VARCHAR(80) NOT NULL,
+    asked TEXT NOT NULL,
+    request_id VARCHAR(64) NOT NULL,
+    outcome VARCHAR(16) NOT NULL,
+    code VARCHAR(40) NOT NULL,
+    ended_ms BIGINT,
+    PRIMARY KEY (action_id)
+);
+CREATE INDEX operator_actions_by_actor ON operator_actions (actor, action_id);
+CREATE INDEX operator_actions_by_object ON operator_actions (object_id, action_id);
+CREATE TABLE orders (
+    order_id VARCHAR(32) NOT NULL,
+    drop_id VARCHAR(15) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    quantity INTEGER NOT NULL,
+    price_fen BIGINT NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    expires_ms BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX orders_by_buyer ON orders (buyer_id, created_ms, order_id);
+CREATE TABLE payments (
+    payment_id VARCHAR(64) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    result VARCHAR(12) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (payment_id)
+);
+CREATE INDEX payments_by_order ON payments (order_id);
+CREATE TABLE prepays (
+    order_id VARCHAR(32) NOT NULL,
+    gateway VARCHAR(12) NOT NULL,
+    prepay_id VARCHAR(64) NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    expires_ms BIGINT NOT NULL,
+    next_ms BIGINT NOT NULL,
+    tries INTEGER NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX prepays_by_next ON prepays (state, next_ms);
+CREATE TABLE quarantine (
+    partition SMALLINT NOT NULL,
+    log_id VARCHAR(40) NOT NULL,
+    reason VARCHAR(500) NOT NULL,
+    payload TEXT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    state VARCHAR(12) DEFAULT 'aside' NOT NULL,
+    changed_ms BIGINT DEFAULT '0' NOT NULL,
+    note VARCHAR(200) DEFAULT '' NOT NULL,
+    PRIMARY KEY (partition, log_id)
+);
+CREATE TABLE refunds (
+    refund_no VARCHAR(64) NOT NULL,
+    payment_id VARCHAR(64) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    reason VARCHAR(16) DEFAULT '' NOT NULL,
+    note VARCHAR(200) DEFAULT '' NOT NULL,
+    gateway_no VARCHAR(64) DEFAULT '' NOT NULL,
+    tries INTEGER DEFAULT '0' NOT NULL,
+    next_ms BIGINT DEFAULT '0' NOT NULL,
+    last_error VARCHAR(300) DEFAULT '' NOT NULL,
+    updated_ms BIGINT DEFAULT '0' NOT NULL,
+    PRIMARY KEY (refund_no),
+    UNIQUE (payment_id)
+);
+CREATE INDEX refunds_by_next ON refunds (state, next_ms);
+CREATE INDEX refunds_by_order ON refunds (order_id);
+CREATE INDEX refunds_by_reason ON refunds (reason);
+CREATE INDEX refunds_by_state ON refunds (state, created_ms, refund_no);
+CREATE INDEX refunds_by_time ON refunds (created_ms, refund_no);
+CREATE TABLE reminders (
+    kind VARCHAR(12) NOT NULL,
+    target_id VARCHAR(15) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    begins_ms BIGINT NOT NULL,
+    claim VARCHAR(24) NOT NULL,
+    tries INTEGER NOT NULL,
+    next_ms BIGINT NOT NULL,
+    detail VARCHAR(100) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (kind, target_id, buyer_id)
+);
+CREATE INDEX reminders_by_buyer ON reminders (buyer_id, state);
+CREATE INDEX reminders_by_change ON reminders (state, updated_ms);
+CREATE INDEX reminders_by_state ON reminders (state, kind, target_id, buyer_id);
+CREATE TABLE room_bars (
+    room_id VARCHAR(15) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    until_ms BIGINT NOT NULL,
+    reason VARCHAR(200) NOT NULL,
+    barred_by VARCHAR(80) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (room_id, buyer_id, kind)
+);
+CREATE TABLE room_items (
+    room_id VARCHAR(15) NOT NULL,
+    item_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    image_url VARCHAR(500) NOT NULL,
+    price_fen BIGINT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    position INTEGER NOT NULL,
+    sku_id VARCHAR(15),
+    drop_id VARCHAR(15),
+    PRIMARY KEY (room_id, item_id)
+);
+CREATE TABLE room_marks (
+    room_id VARCHAR(15) NOT NULL,
+    mark_id VARCHAR(15) NOT NULL,
+    item_id VARCHAR(15) NOT NULL,
+    began_ms BIGINT NOT NULL,
+    ended_ms BIGINT,
+    PRIMARY KEY (room_id, mark_id)
+);
+CREATE TABLE room_members (
+    room_id VARCHAR(15) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    role VARCHAR(12) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (room_id, buyer_id, role)
+);
+CREATE TABLE room_minutes (
+    room_id VARCHAR(15) NOT NULL,
+    name VARCHAR(24) NOT NULL,
+    minute_ms BIGINT NOT NULL,
+    value BIGINT NOT NULL,
+    PRIMARY KEY (room_id, name, minute_ms)
+);
+CREATE TABLE room_records (
+    room_id VARCHAR(15) NOT NULL,
+    closed BOOLEAN NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (room_id)
+);
+CREATE INDEX room_records_by_closed ON room_records (closed, room_id);
+CREATE TABLE room_streams (
+    room_id VARCHAR(15) NOT NULL,
+    key_number BIGINT NOT NULL,
+    session VARCHAR(160),
+    began_ms BIGINT,
+    seen_ms BIGINT,
+    silent BOOLEAN NOT NULL,
+    last_session VARCHAR(160),
+    last_ms BIGINT,
+    PRIMARY KEY (room_id)
+);
+CREATE INDEX room_streams_by_seen ON room_streams (silent, seen_ms);
+CREATE TABLE room_tallies (
+    room_id VARCHAR(15) NOT NULL,
+    born VARCHAR(16) NOT NULL,
+    name VARCHAR(24) NOT NULL,
+    value BIGINT NOT NULL,
+    PRIMARY KEY (room_id, born, name)
+);
+CREATE TABLE rooms (
+    room_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    cover_url VARCHAR(500) NOT NULL,
+    host VARCHAR(40) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    state_ms BIGINT NOT NULL,
+    starts_ms BIGINT NOT NULL,
+    started_ms BIGINT,
+    ended_ms BIGINT,
+    pinned VARCHAR(15),
+    pinned_ms BIGINT,
+    version BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    bars_version BIGINT DEFAULT '0' NOT NULL,
+    was_paused BOOLEAN DEFAULT 0 NOT NULL,
+    PRIMARY KEY (room_id)
+);
+CREATE INDEX rooms_by_state ON rooms (state, room_id);
+CREATE TABLE seals (
+    drop_id VARCHAR(15) NOT NULL,
+    sealed_ms BIGINT NOT NULL,
+    form SMALLINT NOT NULL,
+    allotted BIGINT NOT NULL,
+    available BIGINT NOT NULL,
+    sold BIGINT NOT NULL,
+    burned BIGINT NOT NULL,
+    orders BIGINT NOT NULL,
+    movements BIGINT NOT NULL,
+    payments BIGINT NOT NULL,
+    refunds BIGINT NOT NULL,
+    ordered_fen BIGINT NOT NULL,
+    paid_fen BIGINT NOT NULL,
+    back_fen BIGINT NOT NULL,
+    terms_hash VARCHAR(32) NOT NULL,
+    orders_hash VARCHAR(32) NOT NULL,
+    movements_hash VARCHAR(32) NOT NULL,
+    payments_hash VARCHAR(32) NOT NULL,
+    refunds_hash VARCHAR(32) NOT NULL,
+    PRIMARY KEY (drop_id)
+);
+CREATE TABLE skus (
+    sku_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    price_fen BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (sku_id)
+);
+CREATE TABLE stock_ledger (
+    partition SMALLINT NOT NULL,
+    log_ms BIGINT NOT NULL,
+    log_seq BIGINT NOT NULL,
+    "row" SMALLINT NOT NULL,
+    drop_id VARCHAR(15) NOT NULL,
+    order_id VARCHAR(32),
+    kind VARCHAR(12) NOT NULL,
+    available BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    sold BIGINT NOT NULL,
+    burned BIGINT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    note VARCHAR(300),
+    adjust_id VARCHAR(64),
+    PRIMARY KEY (partition, log_ms, log_seq, "row")
+);
+CREATE INDEX stock_ledger_by_drop ON stock_ledger (drop_id);
