@@ -26,7 +26,7 @@ class Restorer:
     def __init__(self, redis: "Redis", keyspace: Keyspace) -> None:
         self._redis = redis
         self._keyspace = keyspace
-        self._scripts = {verb: load(verb) for verb in _VERBS}
+        self._scripts = {verb: load(f"stock/{verb}") for verb in _VERBS}
 
     async def fence(self, partition: int, held: str | None, token: str) -> None:
         """Put something in the place of the epoch that no engine has: nothing can be sold.

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from livesale.app import build_app
 from livesale.resources import Deployment
+from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.service import NewRoom, Rooms
@@ -110,9 +111,9 @@ async def on_air(show: Show) -> Show:
 
 @pytest.fixture
 async def keeper(stage: Deployment) -> AsyncIterator[RoomKeeper]:
-    """Rooms are kept: drops are told, hosts are missed."""
+    """Rooms are kept: drops are told, hosts are missed, bags are drawn."""
     keeper = RoomKeeper(stage)
-    async with running(keeper):
+    async with running(keeper), running(BagKeeper(stage)):
         yield keeper
 
 
