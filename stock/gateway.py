@@ -178,10 +178,10 @@ class RedisEngine:
         return AdjustCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     async def pause_drop(self, drop_id: str) -> StateCode:
-        return StateCode((await self._call("pause_drop", drop_id, {}))[0])
+        return StateCode((await self._call("switch_drop", drop_id, {"verb": "pause"}))[0])
 
     async def resume_drop(self, drop_id: str) -> StateCode:
-        return StateCode((await self._call("resume_drop", drop_id, {}))[0])
+        return StateCode((await self._call("switch_drop", drop_id, {"verb": "resume"}))[0])
 
     async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
         condition = "due" if only_when_due else "always"

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from msgspec import Struct
 
 from livesale.errors import LivesaleError
+from livesale.tasks.rates import RateLimit
 
 
 class Client(Struct, frozen=True):
@@ -49,12 +50,12 @@ class Turns:
     ) -> None:
         self._at_once, self._each = at_once, each
         self._max_waiting, self._max_each = max_waiting, max_each
-        self._wait_s, self._per_s = wait_s, per_s
+        self._wait_s = wait_s
+        self._rate = RateLimit(per_s, max(1, round(per_s))) if per_s is not None else None
         self._inside: dict[str, int] = {}
         self._all_inside = 0
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn is first
         self._all_waiting = 0
-        self._spent_until_s = 0.0  # loop time until which the rate is used up, but for the burst
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -105,16 +106,15 @@ class Turns:
         return has_place and self._rate_wait_s() <= 0
 
     def _rate_wait_s(self) -> float:
-        if self._per_s is None:
+        if self._rate is None:
             return 0.0
-        return self._spent_until_s - asyncio.get_running_loop().time() - 1.0
+        return self._rate.would_wait_s("", asyncio.get_running_loop().time())
 
     def _count_in(self, key: str) -> None:
         self._all_inside += 1
         self._inside[key] = self._inside.get(key, 0) + 1
-        if self._per_s is not None:
-            now_s = asyncio.get_running_loop().time()
-            self._spent_until_s = max(self._spent_until_s, now_s) + 1 / self._per_s
+        if self._rate is not None:
+            self._rate.wait_s("", asyncio.get_running_loop().time())
 
     def _let_in(self) -> None:
         entered = True

@@ -41,10 +41,7 @@ def codes_in(*files: str) -> set[str]:
         (OpenCode, ["open_drop.lua"]),
         (AdjustCode, ["adjust_drop.lua"]),
         (ArchiveCode, ["archive_drop.lua"]),
-        (
-            StateCode,
-            ["pause_drop.lua", "resume_drop.lua", "close_drop.lua", "includes/change_state.lua"],
-        ),
+        (StateCode, ["switch_drop.lua", "close_drop.lua", "includes/change_state.lua"]),
     ],
 )
 def test_lua_answers_exactly_the_codes_that_python_knows(codes, files) -> None:

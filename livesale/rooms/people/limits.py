@@ -4,7 +4,8 @@ from math import ceil
 
 from livesale.rooms.people.presence import MAX_TAPS
 from livesale.settings import Settings
-from livesale.web.limits import RateLimit, too_many_of_buyer
+from livesale.tasks.rates import RateLimit
+from livesale.web.limits import too_many_of_buyer
 
 
 class LikeLimit:

@@ -10,7 +10,8 @@ from livesale.app import build_app
 from livesale.resources import Deployment
 from livesale.sales.fast_lane import FastConnection
 from livesale.settings import load_settings
-from livesale.web.limits import REFUSAL_DELAY_S, REFUSALS_BURST, WIDE, Clients, Limits, RateLimit
+from livesale.tasks.rates import RateLimit
+from livesale.web.limits import REFUSAL_DELAY_S, REFUSALS_BURST, WIDE, Clients, Limits
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
 
