@@ -35,13 +35,13 @@ def codes_in(*files: str) -> set[str]:
 @pytest.mark.parametrize(
     ("codes", "files"),
     [
-        (ReserveCode, ["reserve.lua"]),
-        (ConfirmCode, ["confirm.lua"]),
-        (ReleaseCode, ["release.lua"]),
-        (OpenCode, ["open_drop.lua"]),
-        (AdjustCode, ["adjust_drop.lua"]),
-        (ArchiveCode, ["archive_drop.lua"]),
-        (StateCode, ["switch_drop.lua", "close_drop.lua", "includes/change_state.lua"]),
+        (ReserveCode, ["stock/reserve.lua"]),
+        (ConfirmCode, ["stock/confirm.lua"]),
+        (ReleaseCode, ["stock/release.lua"]),
+        (OpenCode, ["stock/open_drop.lua"]),
+        (AdjustCode, ["stock/adjust_drop.lua"]),
+        (ArchiveCode, ["stock/archive_drop.lua"]),
+        (StateCode, ["stock/switch_drop.lua", "stock/close_drop.lua", "includes/change_state.lua"]),
     ],
 )
 def test_lua_answers_exactly_the_codes_that_python_knows(codes, files) -> None:
