@@ -10,6 +10,10 @@ from loadtests.history import Watched
 ANSWERS = {"commented", "error", "welcome", "pong"}
 
 
+class HeardDrop(Struct):
+    drop_id: str
+
+
 class Heard(Struct):
     """What a viewer reads of a message; the rest is for the screen."""
 
@@ -18,7 +22,7 @@ class Heard(Struct):
     at_ms: int = 0
     epoch: str = ""
     resumed: bool = False
-    drop_id: str = ""
+    drop: HeardDrop | None = None
     code: str = ""
 
 

@@ -41,7 +41,7 @@ class ViewerUser(Customer):
 
         def tell(heard: Heard) -> None:
             self._report_way(heard)
-            drop = drops.get(heard.drop_id)
+            drop = drops.get(heard.drop.drop_id) if heard.drop is not None else None
             if heard.type == "drop.open" and drop is not None:
                 self._buying.spawn(self._buy, buyer, drop)
 

@@ -1,18 +1,18 @@
-"""Every numbered event of a room, as types. No I/O.
+"""The numbered events of a room and its shelf, as types. No I/O.
 
 On the wire an event is one JSON object: `offset` first, then `type` and `at_ms`, which the script
-that sends it puts there, then what stands here. The AsyncAPI document is made from these types; a
-part of the room that sends events of its own adds its types to `EVENTS`.
-"""
+that sends it puts there, then its subject, an object under the noun of the type: the part before
+the dot. So `drop.open` has a `drop`, and `stock` a `stock`. Beside it stand at most `items` (the
+whole shelf) and `version` (of the room, where the shelf changes).
 
-from typing import Literal
+The AsyncAPI document is made from these types. Other features of rooms have an `events.py` of their
+own, and list the types in `Feature.events`.
+"""
 
 import msgspec
 from msgspec import Struct
 
-from livesale.rooms.states import BagPhase, BarKind, DropPhase, ItemState, RoomState
-
-Speaker = Literal["viewer", "assistant", "host"]
+from livesale.rooms.states import DropPhase, ItemState, RoomState
 
 
 class RoomView(Struct, frozen=True):
@@ -62,51 +62,6 @@ class DropView(Struct, frozen=True):
     closes_ms: int
 
 
-class PeopleView(Struct, frozen=True):
-    """Who is in the room: open sockets now, the most there were, and likes of all time."""
-
-    online: int
-    peak: int
-    likes: int
-
-
-class CommentView(Struct, frozen=True):
-    """What somebody said: plain text of one line, for a client to show as text and nothing else."""
-
-    comment_id: int
-    at_ms: int
-    buyer_id: str
-    role: Speaker
-    text: str
-
-
-class BagPrize(Struct, frozen=True):
-    """A unit of a drop at no price, or a coupon: one of the two."""
-
-    drop_id: str | None
-    coupon: str | None
-
-
-class BagView(Struct, frozen=True, omit_defaults=True):
-    """A lucky bag. `commitment` is the SHA-256 of the seed of its draw; what is behind it comes
-    with the draw. `winners` are entry ids, the first winner first."""
-
-    bag_id: str
-    title: str
-    state: BagPhase
-    prize: BagPrize
-    places: int  # how many win
-    stay_ms: int  # for how long one must have been asking before one is in
-    draws_ms: int
-    commitment: str
-    phrase: str | None = None  # that one must have said in a comment, since the bag was opened
-    seed: str | None = None
-    list_hash: str | None = None
-    entries: int | None = None
-    winners: list[str] | None = None
-    reason: str | None = None  # why it is void
-
-
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """`offset` is 1 for the first event of an epoch and rises by one; `at_ms` is Redis's clock."""
 
@@ -134,48 +89,59 @@ class ItemChanged(Event, frozen=True, kw_only=True, tag="item.changed"):
     version: int
 
 
+class ItemRef(Struct, frozen=True):
+    item_id: str
+
+
+class PinnedItem(Struct, frozen=True):
+    item_id: str
+    pinned_ms: int
+
+
+class ShelfOrder(Struct, frozen=True):
+    """The positions of the items, all of them, by item id."""
+
+    positions: dict[str, int]
+
+
+class StockView(Struct, frozen=True):
+    """What is left of a drop."""
+
+    drop_id: str
+    remaining: int
+    allotted: int
+
+
 class ItemRemoved(Event, frozen=True, kw_only=True, tag="item.removed"):
     """An item is not to be seen any more. If it was pinned, nothing is now."""
 
-    item_id: str
+    item: ItemRef
     version: int
 
 
 class ShelfOrdered(Event, frozen=True, kw_only=True, tag="shelf.ordered"):
-    """The positions of the items, all of them."""
+    """The shelf has another order."""
 
-    positions: dict[str, int]
+    shelf: ShelfOrder
     version: int
 
 
 class ItemPinned(Event, frozen=True, kw_only=True, tag="item.pinned"):
     """This item is being explained; the one before it no longer is."""
 
-    item_id: str
-    pinned_ms: int
+    item: PinnedItem
     version: int
 
 
 class ItemUnpinned(Event, frozen=True, kw_only=True, tag="item.unpinned"):
-    item_id: str
+    """No item is being explained any more."""
+
+    item: ItemRef
     version: int
 
 
 class _DropEvent(Event, frozen=True, kw_only=True):
-    """The members of DropView, behind those of Event: a struct cannot have two bases."""
-
-    drop_id: str
-    title: str
-    sku_id: str
-    price_fen: int
-    buyer_limit: int
-    hold_ms: int
-    ticket_required: bool
-    phase: DropPhase
-    remaining: int
-    allotted: int
-    opens_ms: int
-    closes_ms: int
+    drop: DropView
 
 
 class DropPrepared(_DropEvent, frozen=True, kw_only=True, tag="drop.prepared"):
@@ -193,9 +159,7 @@ class DropOpen(_DropEvent, frozen=True, kw_only=True, tag="drop.open"):
 class Stock(Event, frozen=True, kw_only=True, tag="stock"):
     """What is left. At most five a second for a drop; the last value is always sent."""
 
-    drop_id: str
-    remaining: int
-    allotted: int
+    stock: StockView
 
 
 class DropSoldOut(_DropEvent, frozen=True, kw_only=True, tag="drop.sold_out"):
@@ -218,62 +182,6 @@ class DropClosed(_DropEvent, frozen=True, kw_only=True, tag="drop.closed"):
     """The sale is over."""
 
 
-class People(Event, frozen=True, kw_only=True, tag="people"):
-    """Viewers, peak and likes as they are now; at most one in `live.people_ms`."""
-
-    online: int
-    peak: int
-    likes: int
-
-
-class Comment(Event, frozen=True, kw_only=True, tag="comment"):
-    """Somebody said something: plain text of one line, to be shown as text and nothing else."""
-
-    comment_id: int
-    buyer_id: str
-    role: Speaker
-    text: str
-
-
-class CommentDeleted(Event, frozen=True, kw_only=True, tag="comment.deleted"):
-    """A comment was taken back: it is not to be shown any more."""
-
-    comment_id: int
-
-
-class ViewerBarred(Event, frozen=True, kw_only=True, tag="viewer.barred"):
-    """A buyer may not speak (mute), or not be here (ban), until `until_ms`."""
-
-    buyer_id: str
-    bar: BarKind
-    until_ms: int
-
-
-class ViewerUnbarred(Event, frozen=True, kw_only=True, tag="viewer.unbarred"):
-    """A buyer may speak again, or come in again, ahead of time."""
-
-    buyer_id: str
-    bar: BarKind
-
-
-class BagOpened(Event, frozen=True, kw_only=True, tag="bag.opened"):
-    """A lucky bag takes entries until its `draws_ms`. Keep its `commitment` to check the draw."""
-
-    bag: BagView
-
-
-class BagDrawn(Event, frozen=True, kw_only=True, tag="bag.drawn"):
-    """The draw, with all that it follows from but the list itself."""
-
-    bag: BagView
-
-
-class BagVoid(Event, frozen=True, kw_only=True, tag="bag.void"):
-    """The bag could not be drawn: nobody wins."""
-
-    bag: BagView
-
-
 EVENTS: list[type[Event]] = [
     RoomChanged,
     RoomReset,
@@ -291,14 +199,6 @@ EVENTS: list[type[Event]] = [
     DropPaused,
     DropResumed,
     DropClosed,
-    People,
-    Comment,
-    CommentDeleted,
-    ViewerBarred,
-    ViewerUnbarred,
-    BagOpened,
-    BagDrawn,
-    BagVoid,
 ]
 
 # What may wait a moment for the next of its kind when a worker is busy sending.

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from livesale.rooms.events import DropView, Event, ItemView, PeopleView, RoomView, encode
+from livesale.rooms.events import DropView, Event, ItemView, RoomView, encode
 from livesale.rooms.keys import RoomKeys
+from livesale.rooms.people.events import PeopleView
 from stock.gateway import RedisEngine
 from stock.scripts import Script, load_features
 
@@ -155,6 +156,7 @@ class RoomGateway:
             msgspec.Raw(doc.encode()),
             [msgspec.Raw(msgspec.json.encode(item)) for item in items],
             [msgspec.Raw(text.encode()) for name, text in sorted(told) if _TOLD not in name],
+            # The release before this one kept them without their first brace.
             msgspec.Raw(f"{{{people[1:]}".encode() if people else NOBODY),
             [msgspec.Raw(text.encode()) for text in comments],
             msgspec.Raw(bag.encode() or b"null"),

@@ -21,10 +21,13 @@ from livesale.rooms.events import (
     Event,
     ItemChanged,
     ItemPinned,
+    ItemRef,
     ItemRemoved,
     ItemUnpinned,
     ItemView,
+    PinnedItem,
     RoomChanged,
+    ShelfOrder,
     ShelfOrdered,
 )
 from livesale.rooms.service import MAX_ITEMS, Url, room_over
@@ -201,7 +204,7 @@ class Shelves:
             room = await store.change_room(connection, room)
         seen = {item.item_id: view for item in ordered if (view := seen_item(item)) is not None}
         positions = {item_id: view.position for item_id, view in seen.items()}
-        event = ShelfOrdered(positions=positions, version=room.version)
+        event = ShelfOrdered(shelf=ShelfOrder(positions), version=room.version)
         await self._publish(room, event, dict(seen))
         return _shelf(room, ordered, hidden=True)
 
@@ -222,7 +225,7 @@ class Shelves:
                 room = await store.change_room(connection, room, pinned=item_id, pinned_ms=now_ms)
             items = await store.items_of(connection, room_id)
         pinned_ms = room.pinned_ms or now_ms
-        event = ItemPinned(item_id=item_id, pinned_ms=pinned_ms, version=room.version)
+        event = ItemPinned(item=PinnedItem(item_id, pinned_ms), version=room.version)
         await self._publish(room, event)
         return _shelf(room, items, hidden=True)
 
@@ -237,7 +240,7 @@ class Shelves:
             items = await store.items_of(connection, room_id)
         event: Event = RoomChanged(room=view_of_room(room))
         if was is not None:
-            event = ItemUnpinned(item_id=was, version=room.version)
+            event = ItemUnpinned(item=ItemRef(was), version=room.version)
         await self._publish(room, event)
         return _shelf(room, items, hidden=True)
 
@@ -287,7 +290,7 @@ def _known(found: V | None) -> V:
 def _event_of(room: Room, item: Item) -> Event:
     view = seen_item(item)
     if view is None:
-        return ItemRemoved(item_id=item.item_id, version=room.version)
+        return ItemRemoved(item=ItemRef(item.item_id), version=room.version)
     return ItemChanged(item=view, version=room.version)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from livesale.catalogue.store import Drop
 from livesale.ledger.states import DRAFT, OPENING
+from livesale.rooms.bags.events import BagPrize, BagView
 from livesale.rooms.bags.store import Bag, BagState
-from livesale.rooms.events import BagPrize, BagView, DropView, ItemView, RoomView
+from livesale.rooms.events import DropView, ItemView, RoomView
 from livesale.rooms.scripts import DropNews, card_of
 from livesale.rooms.states import LIVE_STATUS, BagPhase, DropPhase, ItemState, RoomState
 from livesale.rooms.store import Item, Room

@@ -62,12 +62,12 @@ redis.call('HSET', room_key, 'bars_version', bars_version)
 for _, buyer_id in ipairs(known and people or {}) do
   local was, is = untils(before[buyer_id]), untils(after[buyer_id])
   for _, bar in ipairs({'mute', 'ban'}) do
-    local who = ',"buyer_id":"' .. buyer_id .. '","bar":"' .. bar .. '"'
+    local who = ',"viewer":{"buyer_id":"' .. buyer_id .. '","bar":"' .. bar .. '"'
     if is[bar] > now and is[bar] ~= was[bar] then
       room_log(room_key, events_key, channel_key, room, now, history, 'viewer.barred',
-        who .. string.format(',"until_ms":%.0f}', is[bar]))
+        who .. string.format(',"until_ms":%.0f}}', is[bar]))
     elseif is[bar] == 0 and was[bar] > now then
-      room_log(room_key, events_key, channel_key, room, now, history, 'viewer.unbarred', who .. '}')
+      room_log(room_key, events_key, channel_key, room, now, history, 'viewer.unbarred', who .. '}}')
     end
   end
 end

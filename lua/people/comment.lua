@@ -95,8 +95,9 @@ if comment_id == 0 then
 end
 redis.call('HSET', room_key, 'comments', string.format('%.0f', comment_id),
   'crowded_ms', string.format('%.3f', room_full_ms))
-local numbered = string.format('"comment_id":%.0f,', comment_id) .. card .. '}'
+local comment = string.format('{"comment_id":%.0f,"at_ms":%.0f,', comment_id, now) .. card .. '}'
 redis.call('XADD', comments_key, 'MAXLEN', kept, string.format('%.0f-0', comment_id), 'by', buyer_id,
-  'c', string.format('{"at_ms":%.0f,', now) .. numbered)
-room_log(room_key, events_key, channel_key, room, now, history, 'comment', ',' .. numbered)
+  'c', comment)
+room_log(room_key, events_key, channel_key, room, now, history, 'comment',
+  ',"comment":' .. comment .. '}')
 return {'SAID', comment_id, now}

@@ -69,8 +69,8 @@ if rise == 0 and online > peak then
   rise, rise_ms = online, now
 end
 
-local people = string.format(',"online":%.0f,"peak":%.0f,"likes":%.0f}', online, peak, all_likes)
-local news = people ~= (row[5] or ',"online":0,"peak":0,"likes":0}') and not over
+local people = string.format('{"online":%.0f,"peak":%.0f,"likes":%.0f}', online, peak, all_likes)
+local news = people ~= (row[5] or '{"online":0,"peak":0,"likes":0}') and not over
 local told_ms, beat_ms = tonumber(row[6]) or 0, tonumber(row[7]) or now
 if told_ms > now then
   told_ms = 0 -- while this clock was ahead
@@ -95,6 +95,7 @@ if worker ~= '' then
 end
 if news and wait_ms == 0 then
   redis.call('HSET', room_key, 'told_people', people, 'told_ms', string.format('%.0f', now))
-  room_log(room_key, events_key, channel_key, room, now, history, 'people', people)
+  room_log(room_key, events_key, channel_key, room, now, history, 'people',
+    ',"people":' .. people .. '}')
 end
 return {'COUNTED', online, peak, all_likes, wait_ms, now - beat_ms}

@@ -45,5 +45,5 @@ end
 redis.call('XDEL', comments_key, id)
 redis.call('ZREMRANGEBYSCORE', said_key, comment_id, comment_id)
 room_log(room_key, events_key, channel_key, room, now, history, 'comment.deleted',
-  string.format(',"comment_id":%.0f}', comment_id))
+  string.format(',"comment":{"comment_id":%.0f}}', comment_id))
 return {'DELETED'}

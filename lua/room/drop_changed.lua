@@ -74,7 +74,7 @@ end
 
 local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_ms":%.0f,"closes_ms":%.0f}',
   phase, available, allotted, opens_ms, closes_ms)
-local whole = card .. counts
+local drop = '{' .. card .. counts
 local kinds = {}
 local has_opened = opening_told == '1' and phase ~= 'opening' -- where this clock was ahead
 if not told then -- the room was made again: what was told before is in its former epoch
@@ -101,13 +101,14 @@ else
   end
 end
 
-redis.call('HSET', drops_key, drop_id, '{' .. whole, 'told:' .. drop_id,
+redis.call('HSET', drops_key, drop_id, drop, 'told:' .. drop_id,
   string.format('%s|%s|%.0f|%d|%d|%.0f|%d', log_id, phase, now, available, allotted, opens_ms,
     has_opened and 1 or 0))
 for i = 1, #kinds do
-  local rest = ',' .. whole
+  local rest = ',"drop":' .. drop .. '}'
   if kinds[i] == 'stock' then
-    rest = string.format(',"drop_id":"%s","remaining":%d,"allotted":%d}', drop_id, available, allotted)
+    rest = string.format(',"stock":{"drop_id":"%s","remaining":%d,"allotted":%d}}',
+      drop_id, available, allotted)
   end
   room_log(room_key, events_key, channel_key, room, now, history, kinds[i], rest)
 end

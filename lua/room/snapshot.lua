@@ -9,9 +9,8 @@
 --       5 bag_key           hash
 -- ARGV  none
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OK', epoch, offset, version, now_ms, doc, shelf, drops, people,
---          comments, bag}; shelf and drops are lists of field and value, people are members of JSON
---          from their comma to the last brace, or nothing; comments are JSON, the oldest first; bag
---          is JSON, or nothing
+--          comments, bag}; shelf and drops are lists of field and value, people and bag are
+--          JSON, or nothing; comments are JSON, the oldest first
 -- LOGS     nothing
 
 --!include now

@@ -61,7 +61,7 @@ def test_too_few_open_files_are_one_clear_line(
 
 def test_a_viewer_reads_what_the_service_frames() -> None:
     # Given frames of every length that there is, two of them and a half in one piece
-    small = b'{"offset":7,"type":"stock","at_ms":5,"drop_id":"d"}'
+    small = b'{"offset":7,"type":"stock","at_ms":5,"stock":{"drop_id":"d"}}'
     large = b'{"offset":8,"type":"room.changed","at_ms":6,"title":"%s"}' % (b"x" * 70_000)
     hello = b'{"type":"hello","epoch":"e","offset":8,"resumed":false,"role":"viewer"}'
     whole = frame_of(small) + frame_of(large) + frame_of(hello) + b"\x89\x00\x88\x02\x11\x38"

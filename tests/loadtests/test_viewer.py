@@ -92,7 +92,7 @@ def event(offset: int, kind: str = "stock", **members: Any) -> dict[str, Any]:
 def test_who_comes_back_names_the_place_and_goes_on_from_there() -> None:
     # given a connection that breaks, and one that the service ends with advice
     room = Room(
-        ([hello(), snapshot(3), event(4), event(5, "drop.open", drop_id="d")], Gone()),
+        ([hello(), snapshot(3), event(4), event(5, "drop.open", drop={"drop_id": "d"})], Gone()),
         ([hello(resumed=True), event(6)], Gone(1012, "restart", 7.0)),
         ([hello("f"), snapshot(1, "f"), event(2)], Gone(4410, "room_over")),
     )
@@ -106,7 +106,7 @@ def test_who_comes_back_names_the_place_and_goes_on_from_there() -> None:
     # and the waits were those of the page: a moment, then what the service said
     waits = [seconds for seconds in room.time.slept if seconds > 0.001]
     assert 0 < waits[0] < 1 and waits[1:] == [7.0]
-    assert [told.drop_id for told in room.told if told.type == "drop.open"] == ["d"]
+    assert [told.drop.drop_id for told in room.told if told.drop is not None] == ["d"]
     assert all(wire.is_cut for wire in room.wires)
 
 

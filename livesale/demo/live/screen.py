@@ -32,6 +32,7 @@ class Screen:
             "room.reset": self._room,
             "item.pinned": self._pin,
             "people": self._people,
+            "stock": self._stock,
             "comment": self._comment,
             "bag.opened": self._bag,
             "bag.drawn": self._bag,
@@ -46,10 +47,10 @@ class Screen:
             return
         self._place = news.offset
         event = msgspec.json.decode(raw)
-        if news.drop_id == self._drop_id:
-            self._drop(news.type, event)
-        elif news.type in self._draw:
+        if news.type in self._draw:
             self._draw[news.type](event)
+        elif news.drop is not None and news.drop.drop_id == self._drop_id:
+            self._drop(news.type, event["drop"], event["at_ms"])
 
     def _room(self, event: dict[str, Any]) -> None:
         if event["room"]["state"] != self._scene.state:
@@ -57,23 +58,27 @@ class Screen:
             self._scene.note(f"the room is {self._scene.state}")
 
     def _pin(self, event: dict[str, Any]) -> None:
-        self._scene.pinned = self._titles.get(event["item_id"], "")
+        self._scene.pinned = self._titles.get(event["item"]["item_id"], "")
         self._scene.note(f"the host explains: {self._scene.pinned}")
 
     def _people(self, event: dict[str, Any]) -> None:
-        scene = self._scene
-        scene.online, scene.peak, scene.likes = event["online"], event["peak"], event["likes"]
+        people, scene = event["people"], self._scene
+        scene.online, scene.peak, scene.likes = people["online"], people["peak"], people["likes"]
 
     def _comment(self, event: dict[str, Any]) -> None:
-        self._scene.comments.append((event["buyer_id"], event["text"]))
+        comment = event["comment"]
+        self._scene.comments.append((comment["buyer_id"], comment["text"]))
 
-    def _drop(self, kind: str, event: dict[str, Any]) -> None:
+    def _stock(self, event: dict[str, Any]) -> None:
+        stock, scene = event["stock"], self._scene
+        if stock["drop_id"] == self._drop_id:
+            scene.remaining, scene.allotted = stock["remaining"], stock["allotted"]
+
+    def _drop(self, kind: str, drop: dict[str, Any], at_ms: int) -> None:
         scene = self._scene
-        scene.remaining, scene.allotted = event["remaining"], event["allotted"]
-        if kind == "stock":
-            return
-        scene.drop, scene.drop_phase = event["title"], event["phase"]
-        scene.opens_in_s = (event["opens_ms"] - event["at_ms"]) / 1000
+        scene.remaining, scene.allotted = drop["remaining"], drop["allotted"]
+        scene.drop, scene.drop_phase = drop["title"], drop["phase"]
+        scene.opens_in_s = (drop["opens_ms"] - at_ms) / 1000
         if kind in _NOTES:
             scene.note(_NOTES[kind])
 

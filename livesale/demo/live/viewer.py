@@ -141,7 +141,7 @@ class LiveViewer:
         if not numbered:
             return
         self.stage.told(news, raw)
-        if news.drop_id == self.stage.drop_id:
+        if news.drop is not None and news.drop.drop_id == self.stage.drop_id:
             if news.type == "drop.open":
                 if self._opened:
                     self.stage.odd(f"{self.name} was told twice that the drop is open")

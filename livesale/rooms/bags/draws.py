@@ -15,11 +15,11 @@ from livesale.draws import lots as draw
 from livesale.ledger.orders import find_any_order
 from livesale.resources import Deployment
 from livesale.rooms.bags import store
+from livesale.rooms.bags.events import BagDrawn, BagVoid
 from livesale.rooms.bags.lists import BagLists
 from livesale.rooms.bags.scripts import BagGateway, CloseBagCode, OpenBagCode, TellBagCode
 from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState, Settled
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import BagDrawn, BagVoid
 from livesale.rooms.people.words import fold
 from livesale.rooms.views import view_of_bag
 from livesale.sales.drops import Drops

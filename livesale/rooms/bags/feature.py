@@ -4,6 +4,7 @@ from livesale.feature import Feature
 from livesale.rooms.bags import routes, tables
 from livesale.rooms.bags.draws import Draws
 from livesale.rooms.bags.entries import BagEntries
+from livesale.rooms.bags.events import EVENTS
 from livesale.rooms.bags.keeper import BagKeeper, BagMetrics
 from livesale.rooms.bags.problems import PROBLEMS
 from livesale.rooms.bags.service import Bags
@@ -27,6 +28,7 @@ feature = Feature(
         ),
     },
     tables=(tables.bags, tables.bag_entries, tables.bag_prizes),
+    events=EVENTS,
     jobs={"bags": BagKeeper},
     metrics=(BagMetrics,),
 )

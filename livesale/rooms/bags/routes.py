@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 from livesale.parts import Parts
 from livesale.rooms.bags.entries import BagEntries, BagEntry, OwnEntry, OwnPrize
+from livesale.rooms.bags.events import BagView
 from livesale.rooms.bags.service import BagPage, BagRecord, Bags, NewBag
-from livesale.rooms.events import BagView
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.routes import ENGINE, RUN
 from livesale.rooms.service import Rooms

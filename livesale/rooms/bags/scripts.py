@@ -6,7 +6,8 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from livesale.rooms.events import BagDrawn, BagOpened, BagView, BagVoid, encode
+from livesale.rooms.bags.events import BagDrawn, BagOpened, BagView, BagVoid
+from livesale.rooms.events import encode
 from livesale.rooms.scripts import RoomGateway
 
 PAGE = 5_000  # entrants read at once

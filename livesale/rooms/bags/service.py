@@ -20,8 +20,8 @@ from livesale.ledger.states import DRAFT
 from livesale.resources import Deployment
 from livesale.rooms.bags import store
 from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.events import BagView
 from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState
-from livesale.rooms.events import BagView
 from livesale.rooms.on_air import OnAir
 from livesale.rooms.people.comments import Comments
 from livesale.rooms.states import ON_AIR

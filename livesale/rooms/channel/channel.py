@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from livesale.rooms.channel.ring import Ring, Sent
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import PATIENT, RoomChanged, RoomView, ViewerBarred, kind_of
+from livesale.rooms.events import PATIENT, RoomChanged, RoomView, kind_of
+from livesale.rooms.people.events import ViewerBarred
 from livesale.rooms.scripts import History, RoomImage
 from livesale.rooms.states import OVER, BarKind
 from livesale.settings import LiveSettings
@@ -78,14 +79,18 @@ class _State(Struct):
     state: str
 
 
+class _Barred(Struct):
+    buyer_id: str
+    bar: str
+
+
 class _Head(Struct):
     """What is read of an event on its way: the rest is not looked at."""
 
     offset: int
     type: str
     room: _State | None = None
-    buyer_id: str = ""
-    bar: str = ""
+    viewer: _Barred | None = None
 
 
 _BARRED = kind_of(ViewerBarred)
@@ -260,8 +265,9 @@ class Channel:
         sent = Sent(head.offset, text, self._frame(text), head.type in PATIENT)
         ring.append(sent)
         self._over = self._over or (head.room is not None and head.room.state in OVER)
-        if head.bar == BarKind.BAN and head.type == _BARRED:
-            self._send_away(head.buyer_id)
+        viewer = head.viewer
+        if viewer is not None and viewer.bar == BarKind.BAN and head.type == _BARRED:
+            self._send_away(viewer.buyer_id)
         self._wake_all(urgent=not sent.patient)
 
     def _send_away(self, buyer_id: str) -> None:

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from livesale.parts import Parts
+from livesale.rooms.bags.events import BagView
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.handshake import OPENS_CHANNEL, After, Epoch
 from livesale.rooms.channel.hub import Hub
-from livesale.rooms.events import BagView, CommentView, DropView, ItemView, PeopleView, RoomView
+from livesale.rooms.events import DropView, ItemView, RoomView
+from livesale.rooms.people.events import CommentView, PeopleView
 from livesale.rooms.service import Rooms, room_over
 from livesale.rooms.states import OVER
 from livesale.web.routes import Answer, Call, Route

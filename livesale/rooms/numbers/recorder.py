@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from livesale.database.session import session
 from livesale.resources import Deployment
-from livesale.rooms.events import PeopleView
 from livesale.rooms.numbers import store
 from livesale.rooms.numbers.scripts import ONLINE, PEAK, NumbersGateway, Tally
 from livesale.rooms.numbers.store import MINUTE_MS
+from livesale.rooms.people.events import PeopleView
 from livesale.rooms.states import ON_AIR, OVER
 from livesale.rooms.store import Room
 

@@ -16,8 +16,14 @@ from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.rooms import store as store_rooms
 from livesale.rooms.copy import RoomCopy, untils_of
-from livesale.rooms.events import Event, ViewerBarred, ViewerUnbarred
+from livesale.rooms.events import Event
 from livesale.rooms.people import store
+from livesale.rooms.people.events import (
+    BarredViewer,
+    UnbarredViewer,
+    ViewerBarred,
+    ViewerUnbarred,
+)
 from livesale.rooms.people.scripts import until_text
 from livesale.rooms.people.store import Bar
 from livesale.rooms.scripts import ChangeCode
@@ -109,7 +115,7 @@ class Bars:
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, new.buyer_id)
         log.info("somebody was barred", room_id=room_id, kind=kind, buyer_id=new.buyer_id, by=by)
-        event = ViewerBarred(buyer_id=new.buyer_id, bar=kind, until_ms=until_ms)
+        event = ViewerBarred(viewer=BarredViewer(new.buyer_id, kind, until_ms))
         await self._publish(room_id, version, new.buyer_id, until, event)
         return _view(bar)
 
@@ -122,7 +128,7 @@ class Bars:
                 return
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
-        event = ViewerUnbarred(buyer_id=buyer_id, bar=kind)
+        event = ViewerUnbarred(viewer=UnbarredViewer(buyer_id, kind))
         await self._publish(room_id, version, buyer_id, until, event)
 
     async def list(self, room_id: str, kind: BarKind) -> BarList:

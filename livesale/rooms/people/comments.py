@@ -6,10 +6,10 @@ from msgspec import Meta, Struct
 
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import Comment, CommentView, Speaker
 from livesale.rooms.members import RoomRole
+from livesale.rooms.people.events import CommentView, Speaker
 from livesale.rooms.people.metrics import COMMENTS
-from livesale.rooms.people.scripts import Pace, Said, SayCode, UnsayCode
+from livesale.rooms.people.scripts import Pace, Said, SayCode, UnsayCode, Words
 from livesale.rooms.people.speech import clean
 from livesale.rooms.people.words import BlockedWords, fold
 from livesale.rooms.service import banned, room_over
@@ -69,8 +69,8 @@ class Comments:
         if self._words.found_in(seen):
             raise RoomRefused("comment_blocked", "It has words that are not said here.")
         pace = self._pace if role == RoomRole.VIEWER else _ALL
-        event = Comment(comment_id=0, buyer_id=buyer_id, role=_SPEAKERS[role], text=seen)
-        said = await self._send(room.room_id, event, pace)
+        words = Words(buyer_id, _SPEAKERS[role], seen)
+        said = await self._send(room.room_id, buyer_id, words, pace)
         if said.code not in (SayCode.SAID, SayCode.COUNTED):
             raise _refusal(said)
         return said.comment
@@ -94,11 +94,11 @@ class Comments:
             raise InvalidField(field, detail)
         return seen
 
-    async def _send(self, room_id: str, event: Comment, pace: Pace) -> Said:
-        scripts, kept, folded = self._copy.people, self._live.comments_kept, fold(event.text)[0]
+    async def _send(self, room_id: str, buyer_id: str, words: Words, pace: Pace) -> Said:
+        scripts, kept, folded = self._copy.people, self._live.comments_kept, fold(words.text)[0]
         return await self._copy.with_room(
             room_id,
-            lambda: scripts.say(room_id, event, folded, pace, kept=kept),
+            lambda: scripts.say(room_id, buyer_id, words, folded, pace, kept=kept),
             lambda said: said.code is SayCode.UNKNOWN_ROOM,
         )
 

@@ -6,6 +6,7 @@ from livesale.rooms.copy import RoomCopy
 from livesale.rooms.people import routes, tables
 from livesale.rooms.people.bars import Bars
 from livesale.rooms.people.comments import Comments
+from livesale.rooms.people.events import EVENTS
 from livesale.rooms.people.frames import FRAMES
 from livesale.rooms.people.limits import LikeLimit
 from livesale.rooms.people.presence import Presence
@@ -28,5 +29,6 @@ feature = Feature(
     },
     running=(Presence,),
     tables=(tables.room_bars,),
+    events=EVENTS,
     frames=FRAMES,
 )

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from livesale.errors import LivesaleError
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import PeopleView
+from livesale.rooms.people.events import PeopleView
 from livesale.rooms.people.metrics import LIKES
 from livesale.rooms.people.scripts import NOBODY, Report
 from livesale.tasks import Tasks

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from livesale.action_log.record import begin_record
 from livesale.parts import Parts
-from livesale.rooms.events import CommentView, PeopleView
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.people.bars import BarList, Bars, BarView, NewBar
 from livesale.rooms.people.comments import Comments, NewComment
+from livesale.rooms.people.events import CommentView, PeopleView
 from livesale.rooms.people.limits import LikeLimit
 from livesale.rooms.people.presence import NewLikes, Presence
 from livesale.rooms.routes import ENGINE, RUN

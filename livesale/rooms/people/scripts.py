@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from livesale.rooms.events import Comment, CommentView, Event, PeopleView, encode
+from livesale.rooms.events import Event, encode
+from livesale.rooms.people.events import CommentView, PeopleView, Speaker
 from livesale.rooms.scripts import ChangeCode, RoomGateway
 
 LEASE_MS = 6_000  # a worker that has not reported for so long is gone, with its viewers
@@ -33,6 +34,14 @@ class UnsayCode(StrEnum):
     UNKNOWN_ROOM = "UNKNOWN_ROOM"
     UNKNOWN_COMMENT = "UNKNOWN_COMMENT"
     NOT_YOURS = "NOT_YOURS"
+
+
+class Words(Struct, frozen=True):
+    """What of a comment is known before Redis gives it a number and a time."""
+
+    buyer_id: str
+    role: Speaker
+    text: str
 
 
 class Said(Struct, frozen=True):
@@ -80,16 +89,13 @@ class PeopleScripts:
         self._history = gateway.history_size
 
     async def say(
-        self, room_id: str, comment: Comment, folded: str, pace: Pace, *, kept: int
+        self, room_id: str, buyer_id: str, words: Words, folded: str, pace: Pace, *, kept: int
     ) -> Said:
-        """Say something; `folded` is it as phrases are compared, and `kept` comments are shown to
-        newcomers."""
-        card = msgspec.to_builtins(comment)
-        for name in ("type", "offset", "at_ms", "comment_id"):
-            del card[name]
+        """Say something; `folded` is the text as phrases are compared, and `kept` comments are
+        shown to newcomers."""
         args: dict[str, str | int] = {
-            "buyer_id": comment.buyer_id,
-            "card": msgspec.json.encode(card).decode()[1:-1].translate(_HARMLESS),
+            "buyer_id": buyer_id,
+            "card": msgspec.json.encode(words).decode()[1:-1].translate(_HARMLESS),
             "folded": folded,
             "person_ms": pace.person_ms,
             "person_burst": pace.person_burst,
@@ -101,9 +107,7 @@ class PeopleScripts:
         code = SayCode(reply[0])
         if code is not SayCode.SAID:
             return Said(code, ms=int(reply[1]) if len(reply) > 1 else 0)
-        said = CommentView(
-            int(reply[1]), int(reply[2]), comment.buyer_id, comment.role, comment.text
-        )
+        said = CommentView(int(reply[1]), int(reply[2]), words.buyer_id, words.role, words.text)
         return Said(code, said)
 
     async def unsay(self, room_id: str, comment_id: int, by: str) -> UnsayCode:

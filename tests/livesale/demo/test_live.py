@@ -95,13 +95,13 @@ def test_the_screen_is_what_the_room_says_whoever_hears_it_first() -> None:
     scene = LiveScene(LiveOptions())
     screen = Screen(scene, "d1", {"i1": "Sneaker"})
     for _ in range(2):  # two viewers
-        hear(screen, 1, "item.pinned", item_id="i1")
-        members = {"drop_id": "d1", "title": "Sneaker", "remaining": 9, "allotted": 9}
-        hear(screen, 2, "drop.opening", phase="opening", opens_ms=4_000, **members)
-        hear(screen, 3, "stock", drop_id="d1", remaining=4, allotted=9)
-        hear(screen, 4, "stock", drop_id="another", remaining=0, allotted=1)
-        hear(screen, 5, "people", online=2, peak=3, likes=7)
-        hear(screen, 6, "comment", buyer_id="ann", text="hi")
+        hear(screen, 1, "item.pinned", item={"item_id": "i1"})
+        drop = {"drop_id": "d1", "title": "Sneaker", "remaining": 9, "allotted": 9}
+        hear(screen, 2, "drop.opening", drop=drop | {"phase": "opening", "opens_ms": 4_000})
+        hear(screen, 3, "stock", stock={"drop_id": "d1", "remaining": 4, "allotted": 9})
+        hear(screen, 4, "stock", stock={"drop_id": "another", "remaining": 0, "allotted": 1})
+        hear(screen, 5, "people", people={"online": 2, "peak": 3, "likes": 7})
+        hear(screen, 6, "comment", comment={"buyer_id": "ann", "text": "hi"})
     assert (scene.pinned, scene.drop, scene.drop_phase) == ("Sneaker", "Sneaker", "opening")
     assert (scene.remaining, scene.allotted, scene.opens_in_s) == (4, 9, 3.0)
     assert (scene.online, scene.peak, scene.likes, scene.events_told) == (2, 3, 7, 12)

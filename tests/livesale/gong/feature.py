@@ -31,10 +31,14 @@ gongs = SqlTable(
 PROBLEMS = declare(gong_tired=(409, "The gong needs a rest", "Stop."))
 
 
+class Gonging(Struct, frozen=True):
+    times: int
+
+
 class GongStruck(Event, frozen=True, kw_only=True, tag="gong.struck"):
     """Somebody struck the gong."""
 
-    times: int
+    gong: Gonging
 
 
 class Strokes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +62,7 @@ class Gong:
             raise SalesFault("gong_tired", f"At most {MOST} times.")
         async with session(self._sql, write=True) as connection:
             await connection.execute(insert(gongs), [{"room_id": room_id}])
-        event = GongStruck(times=times)
+        event = GongStruck(gong=Gonging(times))
         await self._copy.with_room(
             room_id, lambda: self._copy.gateway.append(room_id, event), lambda place: place is None
         )

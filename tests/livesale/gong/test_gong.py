@@ -67,7 +67,7 @@ async def test_a_feature_works_by_being_in_the_list(api: Api, stage: Deployment)
 async def next_gong(viewer: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     while (message := await viewer.receive_json(timeout=10))["type"] != "gong.struck":
         pass
-    return dict(message)
+    return dict(message["gong"])
 
 
 def path_of(path: str) -> str:

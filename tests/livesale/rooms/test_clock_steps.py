@@ -3,10 +3,18 @@
 import pytest
 from redis.asyncio import Redis
 
+from livesale.rooms.bags.events import BagPrize, BagView
 from livesale.rooms.bags.scripts import BagGateway, EnterCode, OpenBagCode
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import BagPrize, BagView, Comment
-from livesale.rooms.people.scripts import LEASE_MS, Counted, Pace, PeopleScripts, Report, SayCode
+from livesale.rooms.people.scripts import (
+    LEASE_MS,
+    Counted,
+    Pace,
+    PeopleScripts,
+    Report,
+    SayCode,
+    Words,
+)
 from livesale.rooms.scripts import TellCode
 from stock.scripts import load_features
 from tests.livesale.rooms.test_gateway import NEWS
@@ -35,8 +43,8 @@ class Room:
 
     async def say(self, buyer_id: str) -> SayCode:
         pace = Pace(person_ms=2_000, person_burst=1, room_ms=1_000.0)
-        comment = Comment(comment_id=0, buyer_id=buyer_id, role="viewer", text="hi")
-        return (await self.people.say(self.room_id, comment, "", pace, kept=10)).code
+        words = Words(buyer_id, "viewer", "hi")
+        return (await self.people.say(self.room_id, buyer_id, words, "", pace, kept=10)).code
 
     async def count(self, worker: str, viewers: int) -> Counted:
         found = await self.people.report(self.room_id, Report(worker, viewers, 0, 1), tick_ms=1_000)

@@ -9,13 +9,18 @@ from redis.asyncio import Redis
 
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import ItemUnpinned, RoomChanged, RoomView, Stock
+from livesale.rooms.events import ItemRef, ItemUnpinned, RoomChanged, RoomView, Stock, StockView
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.scripts import ChangeCode, DropNews, RoomGateway, TellCode
 from livesale.rooms.service import Rooms
 from livesale.rooms.views import view_of_room
+from tests.livesale.rooms.viewer import subject_of
 
 NEWS = DropNews("d1", "5-0", "open", 10, 10, 1, 9_999_999_999_999, '"drop_id":"d1","title":"Tea"')
+
+
+def stock(remaining: int) -> Stock:
+    return Stock(stock=StockView("d", remaining, 500))
 
 
 @pytest.fixture
@@ -43,8 +48,8 @@ async def test_events_are_numbered_kept_and_sent_in_one_step(
     await pubsub.ssubscribe(RoomKeys.of(room_id).channel_key)
     assert (await pubsub.get_message(timeout=5))["type"] == "ssubscribe"
     # when two events are appended
-    first = await gateway.append(room_id, Stock(drop_id="d", remaining=2, allotted=3))
-    second = await gateway.append(room_id, ItemUnpinned(item_id="i", version=7))
+    first = await gateway.append(room_id, stock(2))
+    second = await gateway.append(room_id, ItemUnpinned(item=ItemRef("i"), version=7))
     # then both have the next numbers of one epoch, in the history as on the channel
     assert first is not None and second is not None
     assert (first[0], first[1], second[1]) == (second[0], 2, 3)
@@ -59,7 +64,7 @@ async def test_events_are_numbered_kept_and_sent_in_one_step(
 async def test_the_history_is_bounded(gateway: RoomGateway, room_id: str, redis: Redis) -> None:
     short = RoomGateway(gateway._engine, history=100)
     for number in range(400):
-        await short.append(room_id, Stock(drop_id="d", remaining=number, allotted=500))
+        await short.append(room_id, stock(number))
     found = await gateway.history(room_id, 0, 1_000)
     assert found is not None
     assert 100 <= len(found.texts) < 300
@@ -67,7 +72,7 @@ async def test_the_history_is_bounded(gateway: RoomGateway, room_id: str, redis:
 
 
 async def test_a_room_that_redis_does_not_have(gateway: RoomGateway) -> None:
-    assert await gateway.append("rx", Stock(drop_id="d", remaining=1, allotted=1)) is None
+    assert await gateway.append("rx", stock(1)) is None
     assert await gateway.history("rx", 0, 10) is None
     assert await gateway.image("rx") is None
     assert not await gateway.beat("rx")
@@ -113,7 +118,7 @@ async def test_a_lost_room_is_made_again_under_another_epoch(
 async def test_a_new_epoch_is_begun_once(gateway: RoomGateway, room_id: str) -> None:
     found = await gateway.history(room_id, 0, 10)
     assert found is not None
-    event = Stock(drop_id="d", remaining=1, allotted=1)
+    event = stock(1)
     await asyncio.gather(*(gateway.renew(room_id, found.epoch, event) for _ in range(5)))
     after = await gateway.history(room_id, 0, 10)
     assert after is not None
@@ -157,7 +162,7 @@ async def test_what_a_drop_comes_to_is_told_by_its_name(gateway: RoomGateway, ro
         "drop.resumed",
         "drop.closed",
     ]
-    assert [event["remaining"] for event in events] == [10, 10, 10, 4, 0, 2, 2, 2, 2]
+    assert [subject_of(event)["remaining"] for event in events] == [10, 10, 10, 4, 0, 2, 2, 2, 2]
     image = await gateway.image(room_id)
     assert image is not None
     assert [msgspec.json.decode(drop)["phase"] for drop in image.drops] == ["closed"]

@@ -115,7 +115,7 @@ async def test_the_shelf_is_filled_ordered_and_explained(show: Show) -> None:
     assert seen["pinned"] is None
     assert seen["version"] == removed["version"]
     assert ids[2] not in str([m for m in viewer.messages if m["type"] != "item.removed"])
-    pins = [m["item_id"] for m in viewer.messages if m["type"] == "item.pinned"]
+    pins = [m["item"]["item_id"] for m in viewer.messages if m["type"] == "item.pinned"]
     assert pins == ids[:2]
     assert viewer.faults == []
     # and the recording can be cut
@@ -277,7 +277,7 @@ async def test_a_restock_from_the_room_is_done_once(show: Show, keeper: RoomKeep
     body = {"units": 3, "reason": "one more box"}
     for _ in range(2):
         await show.act(f"drops/{drop_id}/restock", body, Idempotency_Key="k")
-    back = await viewer.until("drop.returned")
+    back = (await viewer.until("drop.returned"))["drop"]
     assert (back["remaining"], back["allotted"]) == (3, 5)
 
 
@@ -291,9 +291,9 @@ async def test_a_room_goes_on_while_a_later_version_sells(show: Show, keeper: Ro
     later = later_version(show.api.deployment)
     # when they sell, then viewers are told what came of it
     await reserve(later, drop_id, ["ann", "bob"])
-    assert (await viewer.until("drop.sold_out"))["drop_id"] == drop_id
+    assert (await viewer.until("drop.sold_out"))["drop"]["drop_id"] == drop_id
     await later.engine.adjust_drop(drop_id, new_id(), 3, "one more box")
-    assert (await viewer.until("drop.returned"))["remaining"] == 3
+    assert (await viewer.until("drop.returned"))["drop"]["remaining"] == 3
 
 
 async def test_a_drop_may_be_made_for_a_room_and_its_claims_know_it(show: Show) -> None:

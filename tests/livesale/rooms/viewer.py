@@ -78,11 +78,12 @@ class Viewer:
         await self._socket.send_str(text)
 
     async def until(self, kind: str, seconds: float = 10.0, **members: Any) -> dict[str, Any]:
-        """The first message of a type, with these members; waits for it."""
+        """The first message of a type, with these members or with a subject that has them."""
 
         def found() -> dict[str, Any] | None:
             for message in self.messages:
-                if message["type"] == kind and members.items() <= message.items():
+                has = message | subject_of(message)
+                if message["type"] == kind and members.items() <= has.items():
                     return message
             return None
 
@@ -136,9 +137,12 @@ class Viewer:
     def _show(self, message: dict[str, Any]) -> None:
         if "room" in message:
             self.room = message["room"]
-        if message["type"].startswith("drop."):
-            names = message.keys() - {"offset", "type", "at_ms"}
-            self.drops[message["drop_id"]] = {name: message[name] for name in names}
-        elif message["type"] == "stock":
-            drop = self.drops.setdefault(message["drop_id"], {})
-            drop |= {"remaining": message["remaining"], "allotted": message["allotted"]}
+        for seen in (message.get("drop"), message.get("stock")):
+            if seen is not None:
+                self.drops.setdefault(seen["drop_id"], {}).update(seen)
+
+
+def subject_of(message: dict[str, Any]) -> dict[str, Any]:
+    """What an event is about: the object under the noun of its type."""
+    found = message.get(message["type"].partition(".")[0])
+    return found if isinstance(found, dict) else {}

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import fields as fields_of
+
 from livesale.app import EVENTS, FEATURES
 from livesale.feature import frames_of
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.closes import CLOSES
 from livesale.rooms.channel.frames import Frames
 from livesale.rooms.channel.messages import MESSAGES
+from livesale.rooms.events import kind_of
 from tests.livesale.api import Api
 
 FRAMES = Frames(frames_of(FEATURES))
@@ -47,6 +51,14 @@ def test_numbered_events_say_their_number_and_their_time() -> None:
     for event in EVENTS:
         fields = schemas[event.__name__]["properties"]
         assert {"type", "offset", "at_ms"} <= fields.keys()
+
+
+def test_an_event_has_its_subject_under_the_noun_of_its_type() -> None:
+    for event in EVENTS:
+        fields = {field.name: field.type for field in fields_of(event)}
+        noun = kind_of(event).partition(".")[0]
+        assert issubclass(fields[noun], Struct), event
+        assert fields.keys() - {"offset", "at_ms", noun} <= {"items", "version"}, event
 
 
 async def test_the_service_serves_it(api: Api) -> None:

@@ -17,7 +17,7 @@ from livesale.rooms.channel.channels import IDLE_S, Channels
 from livesale.rooms.channel.hub import Hub
 from livesale.rooms.channel.ring import Ring, Sent
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import Stock
+from livesale.rooms.events import Stock, StockView
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.scripts import History, RoomGateway
 from livesale.tasks import TABLE
@@ -47,7 +47,7 @@ def test_a_ring_holds_the_last_events_in_order() -> None:
 
 async def tick(gateway: RoomGateway, room_id: str, count: int, first: int = 0) -> None:
     for number in range(first, first + count):
-        await gateway.append(room_id, Stock(drop_id="d", remaining=number, allotted=10_000))
+        await gateway.append(room_id, Stock(stock=StockView("d", number, 10_000)))
 
 
 async def reached(viewer: Any, offset: int) -> None:
@@ -259,7 +259,7 @@ async def test_a_viewer_who_does_not_read_is_cut_off(
         filler = "x" * 20_000
 
         async def alone() -> bool:
-            await gateway.append(show.room_id, Stock(drop_id=filler, remaining=1, allotted=1))
+            await gateway.append(show.room_id, Stock(stock=StockView(filler, 1, 1)))
             return len(hub) == 1
 
         await until(alone)

@@ -274,10 +274,10 @@ async def test_a_drop_is_sold_on_air(show: Show, keeper: RoomKeeper) -> None:
         await show.act(f"drops/{drop_id}/{verb}")
     await viewer.until("drop.closed", drop_id=drop_id)
     # then all of it was told, once, and in order
-    assert opening["opens_ms"] == opened["opens_ms"]
+    assert opening["drop"]["opens_ms"] == opened["opens_ms"]
     assert (early.status, early.body["opens_ms"]) == (425, opened["opens_ms"])
     assert began["at_ms"] >= opened["opens_ms"]
-    assert back["remaining"] == 3
+    assert back["drop"]["remaining"] == 3
     kinds = [kind for kind in viewer.kinds() if kind.startswith("drop.")]
     names = "prepared opening open sold_out returned paused resumed closed"
     assert kinds == [f"drop.{name}" for name in names.split()]

@@ -15,7 +15,6 @@ from livesale.ledger import tables
 from livesale.ledger.writer import Writer
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.events import PeopleView
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.life import Life
 from livesale.rooms.numbers.recorder import EVERY_MS, LAST_MS, Recorder
@@ -23,6 +22,7 @@ from livesale.rooms.numbers.scripts import ENTERED, MAX_NOTED, NumbersGateway
 from livesale.rooms.numbers.stats import RoomNumbers, Stats
 from livesale.rooms.numbers.store import MINUTE_MS
 from livesale.rooms.numbers.visits import MAX_PENDING, Visits
+from livesale.rooms.people.events import PeopleView
 from livesale.rooms.service import NewRoom, Rooms
 from livesale.rooms.states import Verb
 from livesale.rooms.store import Item, add_item
