@@ -85,7 +85,8 @@ def _parts() -> Iterator[tuple[str, Callable[[], object]]]:
 
     def answer() -> bytes:
         request_id = new_request_id()
-        return render(conclude(call, held), request_id, version=HttpVersion11, keep_alive=True)
+        answer = conclude(call, held, lambda: claim.expires_ms, lambda _: None)
+        return render(answer, request_id, version=HttpVersion11, keep_alive=True)
 
     yield names.PART_HEAD, lambda: hot_head(request, 0, len(request))
     yield (

@@ -60,9 +60,9 @@ class Tickets:
         if not self._clock.known:
             raise Unreachable("the clock of Redis is not known here yet")
         shown = await self._showcase.drop(drop_id)
-        if shown.state in _REFUSED:
-            raise NotSelling(_REFUSED[shown.state], shown.opens_ms)
         now_ms = self._clock.now_ms()
+        if shown.state in _REFUSED:
+            raise NotSelling(_REFUSED[shown.state], shown.opens_ms, now_ms)
         serial = now_ms * 1000 + secrets.randbelow(1000)
         drop = await self._showcase.terms(drop_id)
         if drop is not None and not drop.price_fen:

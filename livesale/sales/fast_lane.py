@@ -21,9 +21,10 @@ from typing import Any
 from aiohttp import HttpVersion11
 from msgspec import Struct
 
-from livesale.sales.reservations import UNSETTLED, Reservations
+from livesale.sales.reservations import Reservations
 from livesale.sales.routes import conclude, count_fault, read_ticket
 from livesale.tasks import errand
+from livesale.tasks.clock import Clock
 from livesale.tokens.signing import TokenSigner
 from livesale.web.draining import Draining
 from livesale.web.endpoint import Endpoint
@@ -91,7 +92,9 @@ class FastLane:
         self.site = parts[Site]
         self.draining = parts[Draining]
         self.limits, self.signer = parts[Limits], parts[TokenSigner]
+        self.now_ms = parts[Clock].now_ms
         self.reservations = parts[Reservations]
+        self.room_of = self.reservations.known_room
         self.max_head_bytes = parts.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
         self.unlimited = frozenset(unlimited)
@@ -369,14 +372,18 @@ class FastConnection(Connection):
 
     def hear(self, turn: Turn, outcome: Outcome) -> None:
         """What came of a call. Never raises: others of its batch wait to be told theirs."""
+        lane, drop_id = self._lane, turn.call.path["drop_id"]
         try:
-            if outcome.code in UNSETTLED and turn.settling is None and turn.attempt is not None:
-                settle = self._lane.reservations.settle
-                work = settle(turn.call.path["drop_id"], turn.attempt, outcome)
+            if (
+                turn.settling is None
+                and turn.attempt is not None
+                and lane.reservations.is_unsettled(drop_id, outcome)
+            ):
+                work = lane.reservations.settle(drop_id, turn.attempt, outcome)
                 turn.settling = errand("settle a call", work, awaited=True)
                 turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
             else:
-                self._send(turn, conclude(turn.call, outcome))
+                self._send(turn, conclude(turn.call, outcome, lane.now_ms, lane.room_of))
         except Exception as fault:
             self.refuse_call(turn, fault)
 

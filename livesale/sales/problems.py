@@ -55,6 +55,6 @@ PROBLEMS = declare(
     not_open=(
         425,
         "The sale has not opened yet",
-        "Come back at `opens_ms`, by the clock of `/v1/time`.",
+        "Come back at `opens_ms`. It is `server_ms` now, by the clock of `/v1/time`.",
     ),
 )

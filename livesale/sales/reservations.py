@@ -3,7 +3,9 @@
 import asyncio
 from typing import Protocol
 
-from livesale.catalogue.store import Drop, find_drop
+from msgspec import UNSET, UnsetType
+
+from livesale.catalogue.store import find_drop
 from livesale.catalogue.view import Showcase
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
@@ -28,6 +30,10 @@ from stock.model import (
 
 ROOM_S = 3_600.0  # how long the room of a drop is remembered
 ROOM_WAIT_S = 1.0
+HELD_WAIT_S = 0.25  # that a buyer waits for it, who holds a unit already
+AGAIN_S = 5.0  # how long it is not asked for after SQL did not answer
+
+RoomId = str | UnsetType | None  # None: the drop has no room. UNSET: that is not known here
 
 UNSETTLED = frozenset({ReserveCode.UNKNOWN_DROP, ReserveCode.FENCED})
 
@@ -48,7 +54,9 @@ class Reservations:
         self._sql = deployment.sql
         self._till = till
         self._showcase = showcase
-        self._drops = Fresh(self._load_drop, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
+        self._loop = asyncio.get_running_loop()
+        self._rooms = Fresh(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
+        self._ask_again_s = 0.0  # loop time before which no buyer waits for a room
 
     def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
         """What can be said without trying: SOLD_OUT, or nothing."""
@@ -65,24 +73,32 @@ class Reservations:
     ) -> Attempt:
         """Try for `quantity` units; `key` makes a retry the same attempt. What is tried.
 
-        The caller is told what came of it. Whoever is told one of UNSETTLED asks `settle`.
+        The caller is told what came of it, and asks `settle` if it `is_unsettled`.
         """
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
         attempt = Attempt(rid, buyer_id, quantity, ticket)
         self._till.enter(drop_id, attempt, caller, keyed=key is not None)
         return attempt
 
+    def is_unsettled(self, drop_id: str, outcome: Outcome) -> bool:
+        """Whether SQL is asked before the buyer is answered."""
+        if outcome.reservation is None:
+            return outcome.code in UNSETTLED
+        return self._rooms.peek(drop_id) is None and self._loop.time() >= self._ask_again_s
+
     async def settle(self, drop_id: str, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """The outcome as the buyer is told it.
+        """The outcome as the buyer is told it. The room of its drop is known then, if SQL answers.
 
         UNKNOWN_DROP only for a drop that nobody made: one that is not opened yet is NOT_OPEN.
         Raises PartitionClosed; and StoreUnavailable when Redis does not know the drop and SQL is
         away.
         """
-        if outcome.code is ReserveCode.UNKNOWN_DROP:
-            return await self._what_sql_knows(drop_id, attempt)
         if outcome.code is ReserveCode.FENCED:
             raise PartitionClosed
+        if outcome.code is ReserveCode.UNKNOWN_DROP:
+            outcome = await self._what_sql_knows(drop_id, attempt)
+        if outcome.reservation is not None:
+            await self._learn_room(drop_id)
         return outcome
 
     async def find(self, rid: str, buyer_id: str) -> Reservation:
@@ -102,15 +118,18 @@ class Reservations:
             return found
         return as_reservation(await self._order(rid))
 
-    async def room_of(self, drop_id: str) -> str | None:
-        """The live room that a drop is sold in: for good, once it is sold at all.
+    def known_room(self, drop_id: str) -> RoomId:
+        """The live room that a drop is sold in: for good, once it is sold at all."""
+        room_id = self._rooms.peek(drop_id)
+        return UNSET if room_id is None else room_id or None
 
-        Raises StoreUnavailable, or TimeoutError when SQL does not answer: a look at a reservation
-        does not wait for it.
-        """
-        async with asyncio.timeout(ROOM_WAIT_S):
-            drop = await self._drops.get(drop_id)
-        return drop.room_id if drop else None
+    async def room_of(self, drop_id: str) -> RoomId:
+        """The same, from SQL if need be. A look at a reservation does not wait long for it."""
+        try:
+            async with asyncio.timeout(ROOM_WAIT_S):
+                return await self._rooms.get(drop_id) or None
+        except (StoreUnavailable, TimeoutError):
+            return UNSET
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -131,9 +150,19 @@ class Reservations:
             raise PartitionClosed  # SQL has a hold that Redis lost
         return found
 
-    async def _load_drop(self, drop_id: str) -> Drop | None:
+    async def _learn_room(self, drop_id: str) -> None:
+        """Once for each drop. While SQL is away, one buyer in AGAIN_S waits for it."""
+        try:
+            async with asyncio.timeout(HELD_WAIT_S):
+                await self._rooms.get(drop_id)
+        except (StoreUnavailable, TimeoutError):
+            self._ask_again_s = self._loop.time() + AGAIN_S
+
+    async def _load_room(self, drop_id: str) -> str:
+        """Empty for none."""
         async with session(self._sql) as connection:
-            return await find_drop(connection, drop_id)
+            drop = await find_drop(connection, drop_id)
+        return (drop.room_id if drop else None) or ""
 
     async def _order(self, rid: str) -> Order:
         async with session(self._sql) as connection:

@@ -1,17 +1,18 @@
 """POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct
 
-from livesale.database.errors import StoreUnavailable
 from livesale.line.signing import TICKET_PATTERN
 from livesale.line.tickets import Tickets
 from livesale.parts import Parts
 from livesale.sales.metrics import RESERVATIONS
-from livesale.sales.reservations import UNSETTLED, Reservations
+from livesale.sales.reservations import Reservations, RoomId
+from livesale.tasks.clock import Clock
 from livesale.web.problems import CONTENT_TYPE, ENGINE_PROBLEMS, Problem
 from livesale.web.routes import Answer, Call, Route
 from stock.errors import StockError
@@ -31,7 +32,9 @@ class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class Reserved(Struct, frozen=True, gc=False):
-    """A reservation as its attempt is answered. `remaining` is of the moment of the answer."""
+    """A reservation as its attempt is answered. `remaining` is of the moment of the answer;
+    `server_ms` too, by the clock of `/v1/time`: count down from it to `expires_ms`. `room_id` is
+    as in ShownReservation."""
 
     reservation_id: str
     order_id: str
@@ -41,6 +44,8 @@ class Reserved(Struct, frozen=True, gc=False):
     amount_fen: int
     expires_ms: int
     remaining: int
+    server_ms: int
+    room_id: RoomId = UNSET
 
 
 class ShownReservation(Struct, frozen=True, gc=False):
@@ -55,7 +60,8 @@ class ShownReservation(Struct, frozen=True, gc=False):
     price_fen: int
     amount_fen: int
     expires_ms: int
-    room_id: str | UnsetType | None = UNSET
+    server_ms: int
+    room_id: RoomId = UNSET
 
 
 _REFUSALS = {
@@ -86,12 +92,12 @@ async def reserve(parts: Parts, call: Call) -> Answer:
                 drop_id, call.buyer_id, call.body.quantity, call.key, ticket, told
             )
             outcome = await told
-            if outcome.code in UNSETTLED:
+            if reservations.is_unsettled(drop_id, outcome):
                 outcome = await reservations.settle(drop_id, attempt, outcome)
     except StockError as fault:
         count_fault(fault)
         raise
-    return conclude(call, outcome)
+    return conclude(call, outcome, parts[Clock].now_ms, reservations.known_room)
 
 
 def read_ticket(parts: Parts, call: Call) -> Ticket | None:
@@ -104,23 +110,30 @@ def count_fault(fault: StockError) -> None:
     _answers[type(fault).__name__] += 1
 
 
-def conclude(call: Call, outcome: Outcome) -> Answer:
+def conclude(
+    call: Call, outcome: Outcome, now_ms: Callable[[], int], room_of: Callable[[str], RoomId]
+) -> Answer:
     """Count what came of an attempt, and say it."""
     _answers[outcome.code] += 1
     claim = outcome.reservation
     if claim is None:
-        return _refusal(_REFUSALS[outcome.code], outcome.remaining, outcome.opens_ms)
+        if outcome.code is ReserveCode.NOT_OPEN:
+            return _not_open(outcome.opens_ms, now_ms())
+        return _refusal(_REFUSALS[outcome.code], outcome.remaining)
+    drop_id = call.path["drop_id"]
     return Answer(
         201 if outcome.code is ReserveCode.HELD else 200,
         Reserved(
             claim.rid,
             claim.rid,
-            call.path["drop_id"],
+            drop_id,
             claim.state,
             claim.quantity,
             claim.amount_fen,
             claim.expires_ms,
             outcome.remaining,
+            now_ms(),
+            room_of(drop_id),
         ),
         rid=claim.rid if outcome.code is ReserveCode.HELD else None,
     )
@@ -137,23 +150,27 @@ async def release(parts: Parts, call: Call) -> Answer:
 
 
 @lru_cache(maxsize=1_024)
-def _refusal(code: str, remaining: int, opens_ms: int) -> Answer:
+def _refusal(code: str, remaining: int) -> Answer:
     # An answer and no exception, made once: after the rush, this is what nearly everybody gets.
-    if code == "sold_out":
-        problem = Problem(code, remaining=remaining)
-    elif code == "not_open":
-        problem = Problem(code, opens_ms=opens_ms)
-    else:
-        problem = Problem(code)
+    problem = Problem(code, remaining=remaining) if code == "sold_out" else Problem(code)
     return Answer(problem.status, problem.encode(), CONTENT_TYPE)
+
+
+def _not_open(opens_ms: int, server_ms: int) -> Answer:
+    # Before the opening nearly everybody gets this one. Only the time is written anew.
+    status, document = _not_open_without_time(opens_ms)
+    return Answer(status, b'%s,"server_ms":%d}' % (document, server_ms), CONTENT_TYPE)
+
+
+@lru_cache(maxsize=64)
+def _not_open_without_time(opens_ms: int) -> tuple[int, bytes]:
+    problem = Problem("not_open", opens_ms=opens_ms)
+    return problem.status, problem.encode().removesuffix(b"}")
 
 
 async def _shown(parts: Parts, found: Reservation) -> ShownReservation:
     drop_id = drop_of(found.rid)
-    try:
-        room_id: str | UnsetType | None = await parts[Reservations].room_of(drop_id)
-    except (StoreUnavailable, TimeoutError):
-        room_id = UNSET
+    room_id = await parts[Reservations].room_of(drop_id)
     return ShownReservation(
         found.rid,
         found.rid,
@@ -163,6 +180,7 @@ async def _shown(parts: Parts, found: Reservation) -> ShownReservation:
         found.price_fen,
         found.amount_fen,
         found.expires_ms,
+        parts[Clock].now_ms(),
         room_id,
     )
 

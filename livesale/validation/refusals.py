@@ -88,8 +88,9 @@ class AlreadySold(SalesFault):
 class NotSelling(SalesFault):
     """Codes: not_open, paused, closed."""
 
-    def __init__(self, code: str, opens_ms: int) -> None:
-        members = {"opens_ms": opens_ms} if code == "not_open" else {}
+    def __init__(self, code: str, opens_ms: int, server_ms: int) -> None:
+        is_early = code == "not_open"
+        members = {"opens_ms": opens_ms, "server_ms": server_ms} if is_early else {}
         super().__init__(code, "", **members)
 
 

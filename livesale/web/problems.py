@@ -190,6 +190,7 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     field: str | None = None
     where: str | None = None
     opens_ms: int | None = None
+    server_ms: int | None = None
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
@@ -227,10 +228,13 @@ class Problem(LivesaleError):
         return PROBLEMS[self.code].status
 
     def encode(self) -> bytes:
-        if self.challenge is not None:  # always another: not to be remembered
-            document = _document(self.code, self.detail, tuple(self.members.items()))
-            return msgspec.json.encode(document | {"challenge": self.challenge})
-        return _encode(self.code, self.detail, tuple(self.members.items()))
+        members = tuple(self.members.items())
+        if self.challenge is None and "server_ms" not in self.members:
+            return _encode(self.code, self.detail, members)
+        document = _document(self.code, self.detail, members)  # always another: not remembered
+        if self.challenge is not None:
+            document["challenge"] = self.challenge
+        return msgspec.json.encode(document)
 
 
 def problem_of(fault: Exception) -> Problem | None:

@@ -151,6 +151,11 @@ class Api:
         return dict(reply.body)
 
 
+def timeless(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the time at which it was given."""
+    return {name: value for name, value in body.items() if name != "server_ms"}
+
+
 def outdate(memory: Fresh[Any]) -> None:
     """As if all that is remembered had been looked up long ago."""
     memory._found = {key: (0.0, value) for key, (_, value) in memory._found.items()}

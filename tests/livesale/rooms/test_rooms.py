@@ -302,6 +302,11 @@ async def test_a_drop_may_be_made_for_a_room_and_its_claims_know_it(show: Show) 
     made = await api.create_drop(room_id=show.room_id)
     await show.act(f"drops/{made['drop_id']}/open")
     held = await api.reserve(made["drop_id"])
+    other_lane = await api.post(
+        f"/v1/drops/{made['drop_id']}/reservations", by=api.buyer("bob"), Connection="close"
+    )
+    for reply in (held, other_lane):
+        assert (reply.status, reply.body["room_id"]) == (201, show.room_id)
     path = f"/v1/reservations/{held.body['reservation_id']}"
     for known in (await api.get(path, by=api.buyer()), await api.delete(path, by=api.buyer())):
         assert known.body["room_id"] == show.room_id
