@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Table
 
@@ -63,7 +63,14 @@ class Feature(Struct, frozen=True, kw_only=True):
 
 
 def routes_of(features: Iterable[Feature]) -> list[Route]:
-    return [route for feature in features for route in feature.routes]
+    """Every route; behind each PATCH, the same as a POST: WeChat's `wx.request` has no PATCH."""
+    found: list[Route] = []
+    for feature in features:
+        for route in feature.routes:
+            found.append(route)
+            if route.method == "PATCH":
+                found.append(structs.replace(route, method="POST", alias_of="PATCH"))
+    return found
 
 
 def events_of(features: Iterable[Feature]) -> list[type[Any]]:

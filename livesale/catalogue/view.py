@@ -96,17 +96,17 @@ class Showcase:
         return await self._drops.get(drop_id)
 
     async def drop(self, drop_id: str) -> ShownDrop:
-        """Raises Unknown("drop")."""
+        """Raises Unknown("unknown_drop")."""
         drop = await self._drops.get(drop_id)
         if drop is None:
-            raise Unknown("drop")
+            raise Unknown("unknown_drop")
         return await self._shown(drop)
 
     async def campaign(self, campaign_id: str) -> CampaignWithDrops:
-        """Raises Unknown("campaign")."""
+        """Raises Unknown("unknown_campaign")."""
         found = await self._campaigns.get(campaign_id)
         if found is None:
-            raise Unknown("campaign")
+            raise Unknown("unknown_campaign")
         campaign, drops = found
         shown = await asyncio.gather(*map(self._shown, drops))
         return CampaignWithDrops(

@@ -53,7 +53,7 @@ class Tickets:
     async def issue(self, drop_id: str, buyer_id: str, solution: str | None) -> IssuedTicket:
         """A ticket for one reservation. A drop that asks for none gives one too.
 
-        Raises Unknown("drop"), NotSelling (not_open, paused, closed), DropRefused (prize_only),
+        Raises Unknown, NotSelling (not_open, paused, closed), DropRefused (prize_only),
         ChallengeRequired with a new challenge where one is asked for and `solution` solves none,
         PartitionClosed, StoreUnavailable, Unreachable.
         """

@@ -27,11 +27,11 @@ class Orders:
         self._sql = deployment.sql
 
     async def find(self, order_id: str, buyer_id: str) -> Order:
-        """Raises Unknown("order"), also for the order of somebody else."""
+        """Raises Unknown("unknown_order"), also for the order of somebody else."""
         async with session(self._sql) as connection:
             order = await find_order(connection, order_id, buyer_id)
         if order is None:
-            raise Unknown("order")
+            raise Unknown("unknown_order")
         return order
 
     async def money(self, order_ids: Sequence[str]) -> Money:
@@ -59,9 +59,9 @@ class Orders:
     async def page_of_drop(
         self, drop_id: str, *, after: str, limit: int
     ) -> tuple[list[Order], str | None]:
-        """Everybody's, by their ids; and the id to go on behind. Raises Unknown("drop")."""
+        """Everybody's, by their ids; and the id to go on behind. Raises Unknown("unknown_drop")."""
         async with session(self._sql) as connection:
             if await find_drop(connection, drop_id) is None:
-                raise Unknown("drop")
+                raise Unknown("unknown_drop")
             found = await list_orders_of_drop(connection, drop_id, after=after, limit=limit)
         return found, found[-1].order_id if len(found) == limit else None

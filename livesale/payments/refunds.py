@@ -39,13 +39,13 @@ class Refunds:
     async def order(self, order_id: str, note: str, amount_fen: int | None = None) -> Refund:
         """Send the money of a sold order back; the keeper does it.
 
-        Raises Unknown("order"), or RefundRefused (not_paid, already_refunded, partial_refund).
+        Raises Unknown, or RefundRefused (not_paid, already_refunded, partial_refund).
         """
         async with session(self._sql) as connection:
             order = await find_any_order(connection, order_id)
             paid = await refunds.sale_of(connection, order_id)
         if order is None:
-            raise Unknown("order")
+            raise Unknown("unknown_order")
         if paid is None:
             raise RefundRefused("not_paid", f"It is {order.state}: no payment bought its goods.")
         if not paid.amount_fen:

@@ -3,7 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from livesale.parts import Parts
-from livesale.reminders.service import ReminderKind, Reminders, ReminderView, WaitingReminders
+from livesale.reminders.service import (
+    UNKNOWN,
+    ReminderKind,
+    Reminders,
+    ReminderView,
+    WaitingReminders,
+)
 from livesale.web.routes import Answer, Call, Handler, Route
 
 Use = Callable[[Reminders, str, str, str], Awaitable[ReminderView]]
@@ -29,7 +35,7 @@ def _handler(name: str, kind: ReminderKind, use: Use) -> Handler:
 
 def _routes(kind: ReminderKind, when: str) -> list[Route]:
     path = f"/v1/{kind}s/{{{kind}_id}}/reminder"
-    always = ("reminders_off", f"unknown_{kind}", "store_unavailable")
+    always = ("reminders_off", UNKNOWN[kind], "store_unavailable")
     return [
         Route(
             "PUT",

@@ -26,6 +26,9 @@ class ReminderKind(StrEnum):
     DROP = DROP
 
 
+UNKNOWN = {ReminderKind.ROOM: "unknown_room", ReminderKind.DROP: "unknown_drop"}
+
+
 class ReminderState(StrEnum):
     NONE = "none"
     WAITING = store.WAITING
@@ -175,5 +178,5 @@ def _stands(found: Reminder, target: Target) -> bool:
 async def _find_target(connection: AsyncConnection, kind: str, target_id: str) -> Target:
     target = await store.find_target(connection, kind, target_id)
     if target is None:
-        raise Unknown(kind)
+        raise Unknown(UNKNOWN[ReminderKind(kind)])
     return target

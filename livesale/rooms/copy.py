@@ -75,7 +75,7 @@ class RoomCopy:
             items = await store.items_of(connection, room_id)
             bars = await store_bars.bars_of(connection, room_id, now_ms())
         if room is None:
-            raise Unknown("room")
+            raise Unknown("unknown_room")
         view = view_of_room(room)
         seen = [shown for item in items if (shown := seen_item(item)) is not None]
         event = RoomReset(room=view, items=seen)

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class Life:
-    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
         self._sql = deployment.sql
@@ -65,7 +65,7 @@ class Life:
             await store.end_marks(connection, room_id, now_ms)
         room = await store.find_room(connection, room_id)
         if room is None:
-            raise Unknown("room")
+            raise Unknown("unknown_room")
         if not moved:
             check_move(room, verb)
         if moved:
@@ -77,7 +77,7 @@ class Life:
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
         if room is None:
-            raise Unknown("room")
+            raise Unknown("unknown_room")
         check_move(room, verb)
 
     async def tell(self, room: Room) -> None:

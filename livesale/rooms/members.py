@@ -89,7 +89,7 @@ class Members:
         """Make a buyer an assistant. Raises RoomRefused (too_many_members)."""
         async with session(self._sql, write=True) as connection:
             if await store.lock_room(connection, room_id) is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             found = await store.members_of(connection, room_id, ASSISTANT)
             if buyer_id not in found:
                 if len(found) >= MAX_ASSISTANTS:

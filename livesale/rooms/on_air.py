@@ -48,12 +48,12 @@ class OnAir:
         async with session(self._sql, write=True) as connection:
             room = await store.lock_room(connection, room_id)
             if room is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             if room.state in OVER:
                 raise room_over()
             drop = await catalogue.find_drop(connection, drop_id)
             if drop is None:
-                raise Unknown("drop")
+                raise Unknown("unknown_drop")
             if drop.room_id is None:
                 drop = await self._bind(connection, room_id, drop)
             elif drop.room_id != room_id:
@@ -110,7 +110,7 @@ class OnAir:
         """A drop of the room."""
         drop = await self._drops.find(drop_id)
         if drop.room_id != room.room_id:
-            raise Unknown("drop")
+            raise Unknown("unknown_drop")
         return drop
 
     async def _tell(self, room: Room, drop: Drop) -> None:

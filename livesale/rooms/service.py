@@ -139,7 +139,7 @@ def banned(until_ms: int) -> RoomRefused:
 
 def _known(room: Room | None) -> Room:
     if room is None:
-        raise Unknown("room")
+        raise Unknown("unknown_room")
     return room
 
 

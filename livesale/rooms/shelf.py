@@ -101,7 +101,7 @@ class MarkPage(Struct, frozen=True):
 
 
 class Shelves:
-    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("room");
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown;
     those that change something RoomRefused (room_over, version_conflict)."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
@@ -160,7 +160,7 @@ class Shelves:
         return view_of_item(item)
 
     async def edit(self, room_id: str, item_id: str, edit: ItemEdit) -> ItemView:
-        """Raises Unknown("item"). An item that is hidden is no longer pinned."""
+        """Raises Unknown("unknown_item"). An item that is hidden is no longer pinned."""
         given = {
             name: value
             for name, value in structs.asdict(edit).items()
@@ -177,7 +177,7 @@ class Shelves:
         return view_of_item(item)
 
     async def remove(self, room_id: str, item_id: str) -> None:
-        """Take an item off the shelf. Raises Unknown("item")."""
+        """Take an item off the shelf. Raises Unknown("unknown_item")."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, None)
@@ -209,7 +209,7 @@ class Shelves:
         return _shelf(room, ordered, hidden=True)
 
     async def pin(self, room_id: str, item_id: str) -> Shelf:
-        """Begin to explain an item; the one before it ends. Raises Unknown("item") or RoomRefused
+        """Begin to explain an item; the one before it ends. Raises Unknown or RoomRefused
         (item_hidden)."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
@@ -283,7 +283,7 @@ class Shelves:
 
 def _known(found: V | None) -> V:
     if found is None:
-        raise Unknown("room")
+        raise Unknown("unknown_room")
     return found
 
 
@@ -308,7 +308,7 @@ async def _open_room(connection: AsyncConnection, room_id: str, expected: int | 
     """The room, locked, if it can still be changed."""
     room = await store.lock_room(connection, room_id)
     if room is None:
-        raise Unknown("room")
+        raise Unknown("unknown_room")
     if room.state in OVER:
         raise room_over()
     if expected is not None and room.version != expected:
@@ -319,7 +319,7 @@ async def _open_room(connection: AsyncConnection, room_id: str, expected: int | 
 async def _item(connection: AsyncConnection, room_id: str, item_id: str) -> Item:
     item = await store.find_item(connection, room_id, item_id)
     if item is None:
-        raise Unknown("item")
+        raise Unknown("unknown_item")
     return item
 
 

@@ -116,7 +116,7 @@ class NoRooms:
 class Drops:
     """Use cases of operators.
 
-    All raise StoreUnavailable, the faults of stock.errors, Unknown("drop") and PartitionClosed.
+    All raise StoreUnavailable, the faults of stock.errors, Unknown and PartitionClosed.
     """
 
     def __init__(self, deployment: Deployment, rooms: KnownRooms | None = None) -> None:
@@ -189,7 +189,7 @@ class Drops:
         async with session(self._sql) as connection:
             drop = await catalogue.find_drop(connection, drop_id)
         if drop is None:
-            raise Unknown("drop")
+            raise Unknown("unknown_drop")
         return drop
 
     async def list(self, before: str = "", limit: int = 50) -> list[Drop]:

@@ -105,7 +105,7 @@ class Reservations:
         """The buyer's reservation, from Redis as long as it has it. Raises Unknown."""
         found = await self.find_any(rid)
         if found.buyer_id != buyer_id:
-            raise Unknown("reservation")
+            raise Unknown("unknown_reservation")
         return found
 
     async def find_any(self, rid: str) -> Reservation:
@@ -168,7 +168,7 @@ class Reservations:
         async with session(self._sql) as connection:
             order = await find_any_order(connection, rid)
         if order is None:
-            raise Unknown("reservation")
+            raise Unknown("unknown_reservation")
         return order
 
     async def _what_sql_knows(self, drop_id: str, attempt: Attempt) -> Outcome:

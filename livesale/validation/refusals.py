@@ -33,10 +33,11 @@ class SalesFault(LivesaleError):
 
 
 class Unknown(SalesFault):
-    """`what` is drop, campaign, sku, reservation, order, room, item, comment or bag."""
+    """Codes: unknown_drop, unknown_campaign, unknown_reservation, unknown_order, unknown_room,
+    unknown_item, unknown_comment, unknown_member, unknown_bag."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"unknown_{what}", f"There is no such {what}.")
+    def __init__(self, code: str) -> None:
+        super().__init__(code, f"There is no such {code.removeprefix('unknown_')}.")
 
 
 class InvalidField(SalesFault):

@@ -5,7 +5,7 @@ from html import escape
 from importlib.metadata import version
 from typing import Any
 
-from livesale.web.openapi import problems_of
+from livesale.web.openapi import about_of, problems_of
 from livesale.web.problems import PROBLEMS
 from livesale.web.routes import Route
 
@@ -79,7 +79,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> str:
     parts = [
         f"<details><summary><b>{route.method}</b> <code>{escape(route.path)}</code> ",
         f"<span>{escape(route.summary)}</span>{who}</summary>",
-        f"<p>{_prose(route.description)}</p>" if route.description else "",
+        f"<p>{_prose(about_of(route))}</p>",
     ]
     if route.keyed:
         parts.append("<p>Header <code>Idempotency-Key</code>: optional, up to 64 characters.</p>")

@@ -48,6 +48,14 @@ def problems_of(route: Route) -> list[str]:
     return sorted(set(codes), key=lambda code: (PROBLEMS[code].status, code))
 
 
+def about_of(route: Route) -> str:
+    """What is said of a route besides its summary."""
+    if not route.alias_of:
+        return route.description
+    same = f"The same as {route.alias_of}, for clients that cannot send it."
+    return f"{same} {route.description}".rstrip()
+
+
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
     """The document."""
     types: list[Any] = [ProblemDocument]
@@ -76,15 +84,16 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
+    name, about = route.handler.__name__, about_of(route)
     operation: dict[str, Any] = {
-        "operationId": route.handler.__name__,
+        "operationId": f"{name}_by_{route.method.lower()}" if route.alias_of else name,
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": list(_parameters(route)),
         "responses": _responses(route, refs),
     }
-    if route.description:
-        operation["description"] = route.description
+    if about:
+        operation["description"] = about
     if route.auth:
         kinds = {"buyer": ["buyer"], "member": ["buyer", "operator"]}.get(route.auth, ["operator"])
         operation["security"] = [{kind: []} for kind in kinds]

@@ -105,6 +105,7 @@ class Route(Struct, frozen=True):
     reads_headers: bool = False
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
+    alias_of: str = ""  # the method that it is another way to send: see `livesale.feature`
 
     @property
     def for_strangers(self) -> bool:

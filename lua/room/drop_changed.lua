@@ -36,6 +36,8 @@ local opens_ms, closes_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
 local card, tick_ms, history = ARGV[8], tonumber(ARGV[9]), ARGV[10]
 
 local PHASES = {draft = 'prepared', paused = 'paused', closed = 'closed'}
+local EVENTS = {prepared = 'drop.prepared', opening = 'drop.opening', sold_out = 'drop.sold_out',
+  paused = 'drop.paused', closed = 'drop.closed'}
 
 local function is_older(one, other)
   local ms, seq = string.match(one, '^(%d+)-(%d+)$')
@@ -97,7 +99,7 @@ else
     kinds[1] = 'drop.resumed'
   end
   if phase ~= 'open' then
-    kinds[#kinds + 1] = 'drop.' .. phase
+    kinds[#kinds + 1] = EVENTS[phase]
   end
 end
 

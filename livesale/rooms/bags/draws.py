@@ -213,7 +213,7 @@ class Draws:
         async with session(self._sql) as connection:
             bag = await store.find_bag(connection, bag_id)
         if bag is None:
-            raise Unknown("bag")
+            raise Unknown("unknown_bag")
         return bag
 
 

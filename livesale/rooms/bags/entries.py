@@ -64,7 +64,7 @@ class OwnEntry(Struct, frozen=True):
 
 
 class BagEntries:
-    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("bag")."""
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown."""
 
     def __init__(
         self,

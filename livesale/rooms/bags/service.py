@@ -134,7 +134,7 @@ class Bags:
     async def create(self, room: Room, new: NewBag) -> BagView:
         """Open a bag: the drop of its prizes is opened with it.
 
-        Raises RoomRefused (room_state, bag_running), InvalidField, Unknown("drop"), DropRefused
+        Raises RoomRefused (room_state, bag_running), InvalidField, Unknown, DropRefused
         (drop_closed, terms_conflict) or PartitionClosed: then nothing has changed. After a fault of
         the stores the bag may stand: the keeper opens it then.
         """
@@ -193,11 +193,11 @@ class Bags:
             raise InvalidField("places", f"Only {available} units are left.")
 
     async def find(self, room_id: str, bag_id: str) -> Bag:
-        """Raises Unknown("bag")."""
+        """Raises Unknown("unknown_bag")."""
         async with session(self._sql) as connection:
             bag = await store.find_bag(connection, bag_id)
         if bag is None or bag.room_id != room_id:
-            raise Unknown("bag")
+            raise Unknown("unknown_bag")
         return bag
 
     async def list(self, room_id: str, before: str, limit: int) -> bytes:
@@ -214,10 +214,10 @@ class Bags:
         return msgspec.json.encode(BagPage(views, after))
 
     async def record(self, room_id: str, bag_id: str) -> Published:
-        """A BagRecord, at most a second old. Raises Unknown("bag")."""
+        """A BagRecord, at most a second old. Raises Unknown("unknown_bag")."""
         record = await self._records.get(f"{room_id}|{bag_id}")
         if record is None:
-            raise Unknown("bag")
+            raise Unknown("unknown_bag")
         return record
 
     async def _load_record(self, key: str) -> Published | None:

@@ -27,7 +27,7 @@ class Publishing(Struct, frozen=True):
 
 
 class Ingest:
-    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown."""
 
     def __init__(
         self, deployment: Deployment, keys: PublishKeys, streams: Streams, rooms: Rooms

@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class Streams:
-    """All raise StoreUnavailable, the faults of stock.errors, Unknown("room")."""
+    """All raise StoreUnavailable, the faults of stock.errors, Unknown("unknown_room")."""
 
     def __init__(self, deployment: Deployment, life: Life) -> None:
         self._sql = deployment.sql
@@ -89,7 +89,7 @@ class Streams:
         async with session(self._sql, write=True) as connection:
             room = await rooms_store.lock_room(connection, room_id)
             if room is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             stream = await store.find_stream(connection, room_id)
             if stream.session == name:
                 moved = await self._end(connection, room, stream, now_ms)
@@ -109,7 +109,7 @@ class Streams:
         async with session(self._sql, write=True) as connection:
             room = await rooms_store.lock_room(connection, room_id)
             if room is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             if room.state in OVER:
                 raise room_over()
             stream = await store.find_stream(connection, room_id)
@@ -199,7 +199,7 @@ class Streams:
 def check_on_air(room: Room | None) -> Room:
     """The room, if there may be a stream of it."""
     if room is None:
-        raise Unknown("room")
+        raise Unknown("unknown_room")
     if room.state in OVER:
         raise room_over()
     if room.state == RoomState.BANNED:

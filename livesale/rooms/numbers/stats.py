@@ -118,7 +118,7 @@ class _Whole(Struct, frozen=True):
 
 
 class Stats:
-    """One per process. All raise Unknown("room") and StoreUnavailable."""
+    """One per process. All raise Unknown("unknown_room") and StoreUnavailable."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
@@ -152,7 +152,7 @@ class Stats:
         )
 
     async def of_item(self, room_id: str, item_id: str, after_ms: int, limit: int) -> ItemMinutes:
-        """One item by minute. Raises Unknown("item"), too, for one that never was opened or is not
+        """One item by minute. Raises Unknown, too, for one that never was opened or is not
         on the shelf."""
         whole = await self._whole(room_id)
         for item in _items(whole, _sales_by_drop(whole)):
@@ -161,12 +161,12 @@ class Stats:
                 name = name_of_item(item_id)
                 minutes, following = _minutes(whole, name, drops, after_ms, limit)
                 return ItemMinutes(item, minutes, following)
-        raise Unknown("item")
+        raise Unknown("unknown_item")
 
     async def _whole(self, room_id: str) -> _Whole:
         found = await self._rooms.get(room_id)
         if found is None:
-            raise Unknown("room")
+            raise Unknown("unknown_room")
         return found
 
     async def _load(self, room_id: str) -> _Whole | None:

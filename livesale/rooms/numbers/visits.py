@@ -53,9 +53,9 @@ class Visits:
         self._note(room_id, ENTERED, buyer_id)
 
     async def open(self, room_id: str, item_id: str, buyer_id: str) -> None:
-        """A buyer looks at an item of a room. Raises Unknown("item") or StoreUnavailable."""
+        """A buyer looks at an item of a room. Raises Unknown or StoreUnavailable."""
         if not await self._items.get(f"{room_id}|{item_id}"):
-            raise Unknown("item")
+            raise Unknown("unknown_item")
         self._note(room_id, OPENED, buyer_id)
         self._note(room_id, name_of_item(item_id), buyer_id)
 

@@ -63,7 +63,7 @@ class BarList(Struct, frozen=True):
 
 
 class Bars:
-    """One per process. All raise StoreUnavailable; those that change something also Unknown("room")
+    """One per process. All raise StoreUnavailable; those that change something also Unknown
     and the faults of stock.errors: SQL has the change by then, and the keeper brings Redis after
     it."""
 
@@ -103,7 +103,7 @@ class Bars:
         async with session(self._sql, write=True) as connection:
             room = await store_rooms.lock_room(connection, room_id)
             if room is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             if room.state in OVER:
                 raise room_over()
             await store.forget_bars(connection, room_id, made_ms)
@@ -123,7 +123,7 @@ class Bars:
         """End it ahead of time. What is not there may be lifted as well."""
         async with session(self._sql, write=True) as connection:
             if await store_rooms.lock_room(connection, room_id) is None:
-                raise Unknown("room")
+                raise Unknown("unknown_room")
             if not await store.remove_bar(connection, room_id, buyer_id, [kind]):
                 return
             version = await store.count_up(connection, room_id)

@@ -109,7 +109,7 @@ class Comments:
         """
         code = await self._copy.people.unsay(room_id, comment_id, by)
         if code in (UnsayCode.UNKNOWN_ROOM, UnsayCode.UNKNOWN_COMMENT):
-            raise Unknown("comment")
+            raise Unknown("unknown_comment")
         if code is UnsayCode.NOT_YOURS:
             raise RoomRefused("not_yours", "It is not yours, or too old for you to take it back.")
 

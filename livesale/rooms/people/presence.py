@@ -82,7 +82,7 @@ class Presence:
         and StoreUnavailable."""
         found = await self._people.get(room_id)
         if found is None:
-            raise Unknown("room")
+            raise Unknown("unknown_room")
         return found
 
     @asynccontextmanager

@@ -83,6 +83,9 @@ async def test_a_room_is_found_listed_and_edited(show: Show) -> None:
     assert [room["room_id"] for room in listed.body["rooms"]] == [show.room_id]
     edited = await api.ask("PATCH", show.path, {"title": "Later"}, by=show.host)
     assert (edited.body["title"], edited.body["version"]) == ("Later", 3)
+    # also by a client that has no PATCH
+    posted = await api.post(show.path, {"title": "Earlier"}, by=show.host)
+    assert (posted.status, posted.body["title"], posted.body["version"]) == (200, "Earlier", 4)
     assert (await api.get("/v1/rooms/rnosuch")).code == "unknown_room"
     await show.act("end")
     refused = await api.ask("PATCH", show.path, {"title": "Too late"}, by=show.host)

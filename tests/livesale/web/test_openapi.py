@@ -103,6 +103,16 @@ def test_routes_and_document_are_the_same_set(api: Api) -> None:
     assert served == documented | heads | {("*", "/{path}")}
 
 
+def test_what_is_a_patch_is_a_post_too() -> None:
+    patched = {path: item for path, item in DOCUMENT["paths"].items() if "patch" in item}
+    assert patched
+    for item in patched.values():
+        patch, post = item["patch"], item["post"]
+        assert post["operationId"] == f"{patch['operationId']}_by_post"
+        assert post["description"].startswith("The same as PATCH")
+        assert post["requestBody"] == patch["requestBody"]
+
+
 def test_every_problem_is_documented_somewhere_and_every_code_exists() -> None:
     named = {code for route in ROUTES for code in problems_of(route)}
     assert named <= PROBLEMS.keys()
