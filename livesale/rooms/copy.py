@@ -20,10 +20,12 @@ from livesale.rooms.events import Event, ItemView, RoomReset
 from livesale.rooms.people import store as store_bars
 from livesale.rooms.people.scripts import PeopleScripts, until_text
 from livesale.rooms.people.store import Bar
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.scripts import ChangeCode, RoomGateway
 from livesale.rooms.states import OVER, BarKind
 from livesale.rooms.store import Room
 from livesale.rooms.views import news_of_drop, seen_item, view_of_room
+from livesale.tokens.keyring import Keyring
 from livesale.validation.refusals import Unknown
 
 MAX_DROPS = 100  # of one room
@@ -42,7 +44,8 @@ class RoomCopy:
         self._sql = deployment.sql
         self._keep_ms = deployment.settings.live.keep_s * 1000
         self.gateway = RoomGateway(deployment.engine, history=deployment.settings.live.history)
-        self.people = PeopleScripts(self.gateway)
+        self.person_ids = PersonIds(Keyring.from_settings(deployment.settings))
+        self.people = PeopleScripts(self.gateway, self.person_ids)
 
     async def publish(
         self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None

@@ -8,6 +8,7 @@ from livesale.rooms.keeper import RoomKeeper, RoomMetrics
 from livesale.rooms.life import Life
 from livesale.rooms.members import Members
 from livesale.rooms.on_air import OnAir
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.problems import PROBLEMS
 from livesale.rooms.service import Rooms, StoredRooms
 from livesale.rooms.shelf import Shelves
@@ -20,6 +21,7 @@ feature = Feature(
     parts={
         KnownRooms: lambda _: StoredRooms(),
         RoomCopy: lambda parts: RoomCopy(parts.deployment),
+        PersonIds: lambda parts: parts[RoomCopy].person_ids,
         Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy]),
         Life: lambda parts: Life(parts.deployment, parts[RoomCopy]),
         Members: lambda parts: Members(parts.deployment, parts[Rooms]),

@@ -37,7 +37,7 @@ _RANK = {role: rank for rank, role in enumerate(RoomRole)}
 
 
 class Assistants(Struct, frozen=True):
-    assistants: Annotated[list[str], Meta(description="buyer ids")]
+    assistants: Annotated[list[str], Meta(description="person ids")]
 
 
 class Members:
@@ -81,11 +81,12 @@ class Members:
                 "not_yours", "This is only done to those who have less to say in the room."
             )
 
-    async def assistants(self, room_id: str) -> Assistants:
+    async def assistants(self, room_id: str) -> list[str]:
+        """Their buyer ids."""
         async with session(self._sql) as connection:
-            return Assistants(await store.members_of(connection, room_id, ASSISTANT))
+            return await store.members_of(connection, room_id, ASSISTANT)
 
-    async def appoint(self, room_id: str, buyer_id: str) -> Assistants:
+    async def appoint(self, room_id: str, buyer_id: str) -> list[str]:
         """Make a buyer an assistant. Raises RoomRefused (too_many_members)."""
         async with session(self._sql, write=True) as connection:
             if await store.lock_room(connection, room_id) is None:
@@ -98,11 +99,11 @@ class Members:
                 await store.add_member(connection, room_id, buyer_id, ASSISTANT, now_ms())
         return await self.assistants(room_id)
 
-    async def dismiss(self, room_id: str, buyer_id: str) -> Assistants:
+    async def dismiss(self, room_id: str, buyer_id: str) -> list[str]:
         """A buyer is no assistant any more."""
         async with session(self._sql, write=True) as connection:
             await store.remove_member(connection, room_id, buyer_id, ASSISTANT)
         return await self.assistants(room_id)
 
     async def _load(self, room_id: str) -> list[str] | None:
-        return (await self.assistants(room_id)).assistants
+        return await self.assistants(room_id)

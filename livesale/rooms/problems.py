@@ -10,7 +10,11 @@ PROBLEMS = declare(
     ),
     unknown_room=(404, "There is no such room", "Correct the id."),
     unknown_item=(404, "There is no such item on the shelf", "Read the shelf again."),
-    unknown_member=(404, "Malformed buyer id", "Correct the id: it is malformed."),
+    unknown_member=(
+        404,
+        "There is no such person in this room",
+        "Take the `person_id` from an event of this room.",
+    ),
     room_state=(
         409,
         "The state of the room does not allow this",

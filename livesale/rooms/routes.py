@@ -9,8 +9,10 @@ from livesale.rooms.events import RoomView
 from livesale.rooms.ingest.playback import Screens, ShownPage, ShownRoom
 from livesale.rooms.life import Life
 from livesale.rooms.members import Assistants, Members, RoomRole
+from livesale.rooms.person_ids import PERSON_ID_PATTERN, PersonIds
 from livesale.rooms.service import NewRoom, RoomEdit, Rooms
 from livesale.rooms.states import RoomState, Verb
+from livesale.rooms.store import Room
 from livesale.rooms.views import view_of_room
 from livesale.validation.texts import whole
 from livesale.web.routes import (
@@ -22,7 +24,7 @@ from livesale.web.routes import (
     Route,
     declare_path_parameters,
 )
-from stock.ids import BUYER_ID_PATTERN, DROP_ID_PATTERN, ROOM_ID_PATTERN
+from stock.ids import DROP_ID_PATTERN, ROOM_ID_PATTERN
 
 # What any call to Redis may come to.
 ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused")
@@ -71,20 +73,25 @@ def _mover(verb: Verb, least: RoomRole) -> Handler:
 
 
 async def list_assistants(parts: Parts, call: Call) -> Answer:
-    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-    return Answer(200, await parts[Members].assistants(call.path["room_id"]))
+    room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
+    return _assistants(parts, room, await parts[Members].assistants(room.room_id))
 
 
 async def appoint_assistant(parts: Parts, call: Call) -> Answer:
-    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
-    path = call.path
-    return Answer(200, await parts[Members].appoint(path["room_id"], path["member_id"]))
+    room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
+    return _assistants(parts, room, await parts[Members].appoint(room.room_id, buyer_id))
 
 
 async def dismiss_assistant(parts: Parts, call: Call) -> Answer:
-    await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
-    path = call.path
-    return Answer(200, await parts[Members].dismiss(path["room_id"], path["member_id"]))
+    room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
+    buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
+    return _assistants(parts, room, await parts[Members].dismiss(room.room_id, buyer_id))
+
+
+def _assistants(parts: Parts, room: Room, buyers: list[str]) -> Answer:
+    person_ids = [parts[PersonIds].of(room.room_id, buyer_id) for buyer_id in buyers]
+    return Answer(200, Assistants(person_ids))
 
 
 def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
@@ -105,12 +112,12 @@ def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
     )
 
 
-_ASSISTANT = "/v1/rooms/{room_id}/assistants/{member_id}"
+_ASSISTANT = "/v1/rooms/{room_id}/assistants/{person_id}"
 
 declare_path_parameters(
     room_id=PathParameter(ROOM_ID_PATTERN, "unknown_room", "A room's id"),
     item_id=PathParameter(DROP_ID_PATTERN, "unknown_item", "An item's id"),
-    member_id=PathParameter(BUYER_ID_PATTERN, "unknown_member", "A buyer's id"),
+    person_id=PathParameter(PERSON_ID_PATTERN, "unknown_member", "A person's id in this room"),
 )
 
 ROUTES = [
@@ -196,7 +203,7 @@ ROUTES = [
         "PUT",
         _ASSISTANT,
         appoint_assistant,
-        "Make a buyer an assistant",
+        "Make a person an assistant",
         "rooms",
         {200: Assistants},
         ("unknown_room", "unknown_member", "not_yours", "too_many_members", "store_unavailable"),
@@ -207,7 +214,7 @@ ROUTES = [
         "DELETE",
         _ASSISTANT,
         dismiss_assistant,
-        "A buyer is no assistant any more",
+        "A person is no assistant any more",
         "rooms",
         {200: Assistants},
         ("unknown_room", "unknown_member", "not_yours", "store_unavailable"),

@@ -29,6 +29,13 @@ class Keyring:
         """43 characters of base64url."""
         return _mac(self._secrets[self.key_id], text, *bound)
 
+    def derived(self, purpose: str) -> list[bytes]:
+        """Keys of 64 bytes for another purpose, one from each of ours; first that of the one that
+        signs."""
+        secrets = [self._secrets[self.key_id]]
+        secrets += [secret for name, secret in self._secrets.items() if name != self.key_id]
+        return [hmac.digest(secret, purpose.encode(), "sha512") for secret in secrets]
+
     def knows(self, key_id: str) -> bool:
         return key_id in self._secrets
 

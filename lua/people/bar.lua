@@ -7,10 +7,11 @@
 --       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 bars_version      of the room's bars in SQL after this one
 --       2 buyer_id          who
---       3 terms             muted until | banned until, ms; 0 for not
---       4 history           how many events are kept, about, ≥ 1
---       5 kind              type of the event
---       6 rest              its other members as JSON, from the comma to the last brace
+--       3 person_id         the same person, as the room knows it
+--       4 terms             muted until | banned until, ms; 0 for not
+--       5 history           how many events are kept, about, ≥ 1
+--       6 kind              type of the event
+--       7 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'BEHIND'} | {'REPLAYED', epoch, offset} | {'CHANGED', epoch, offset}
 -- LOGS     the event; when CHANGED
 
@@ -19,8 +20,8 @@
 --!include room_log
 
 local room_key, events_key, bars_key, channel_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local bars_version, buyer_id, terms = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local history, kind, rest = ARGV[4], ARGV[5], ARGV[6]
+local bars_version, buyer_id, person_id = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local terms, history, kind, rest = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
 local room = read_room(room_key)
 if not room then
@@ -39,9 +40,9 @@ local now = now_ms()
 
 redis.call('HSET', room_key, 'bars_version', bars_version)
 if terms == '0|0' then
-  redis.call('HDEL', bars_key, buyer_id)
+  redis.call('HDEL', bars_key, buyer_id, '#' .. buyer_id)
 else
-  redis.call('HSET', bars_key, buyer_id, terms)
+  redis.call('HSET', bars_key, buyer_id, terms, '#' .. buyer_id, person_id)
 end
 if keep_ms > 0 then
   redis.call('PEXPIRE', bars_key, keep_ms)

@@ -7,12 +7,14 @@
 --       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 bars_version      of the room's bars in SQL
 --       2 history           how many events are kept, about, ≥ 1
---       3 bars...           pairs: buyer_id, and muted until | banned until, ms; 0 for not
+--       3 bars...           triples: buyer_id, person_id, and muted until | banned until, ms; 0 for
+--                           not
 -- RETURNS  {'UNKNOWN_ROOM'} | {'EXISTS'} | {'SYNCED'}
 -- LOGS     viewer.barred and viewer.unbarred for what the older list had otherwise; when SYNCED
 --
 -- Who brings the list before `bar` brings its one change tells that change in its place. Where there
--- was no list, nothing is told: the room itself was missing, and begins again.
+-- was no list, nothing is told: the room itself was missing, and begins again. Of one whom the list
+-- had from a release that kept no person_id (the field #buyer_id), the end is not told.
 
 --!include now
 --!include room
@@ -37,23 +39,27 @@ local function untils(terms)
   local mute_ms, ban_ms = string.match(terms or '', '^(%d+)|(%d+)$')
   return {mute = tonumber(mute_ms) or 0, ban = tonumber(ban_ms) or 0}
 end
-local before, people = {}, {}
+local before, after, people, person_ids = {}, {}, {}, {}
 local older = redis.call('HGETALL', bars_key)
 for i = 1, #older, 2 do
-  before[older[i]] = older[i + 1]
-  people[#people + 1] = older[i]
+  local named = string.match(older[i], '^#(.+)$')
+  if named then
+    person_ids[named] = older[i + 1]
+  else
+    before[older[i]] = older[i + 1]
+    people[#people + 1] = older[i]
+  end
 end
-local after = {}
-for i = 3, #ARGV, 2 do
-  after[ARGV[i]] = ARGV[i + 1]
+for i = 3, #ARGV, 3 do
+  after[ARGV[i]], person_ids[ARGV[i]] = ARGV[i + 2], ARGV[i + 1]
   if not before[ARGV[i]] then
     people[#people + 1] = ARGV[i]
   end
 end
 
 redis.call('UNLINK', bars_key)
-for i = 3, #ARGV, 2 do
-  redis.call('HSET', bars_key, ARGV[i], ARGV[i + 1])
+for i = 3, #ARGV, 3 do
+  redis.call('HSET', bars_key, ARGV[i], ARGV[i + 2], '#' .. ARGV[i], ARGV[i + 1])
 end
 if keep_ms > 0 then
   redis.call('PEXPIRE', bars_key, keep_ms)
@@ -62,11 +68,12 @@ redis.call('HSET', room_key, 'bars_version', bars_version)
 for _, buyer_id in ipairs(known and people or {}) do
   local was, is = untils(before[buyer_id]), untils(after[buyer_id])
   for _, bar in ipairs({'mute', 'ban'}) do
-    local who = ',"viewer":{"buyer_id":"' .. buyer_id .. '","bar":"' .. bar .. '"'
+    local who = ',"viewer":{"person_id":"' .. (person_ids[buyer_id] or '') ..
+      '","bar":"' .. bar .. '"'
     if is[bar] > now and is[bar] ~= was[bar] then
       room_log(room_key, events_key, channel_key, room, now, history, 'viewer.barred',
         who .. string.format(',"until_ms":%.0f}}', is[bar]))
-    elseif is[bar] == 0 and was[bar] > now then
+    elseif is[bar] == 0 and was[bar] > now and person_ids[buyer_id] then
       room_log(room_key, events_key, channel_key, room, now, history, 'viewer.unbarred', who .. '}}')
     end
   end

@@ -9,7 +9,7 @@
 --       6 bag_key           hash
 --       7 said_key          zset
 --       8 channel_key       channel of sharded pub/sub
--- ARGV  1 buyer_id          who says it
+-- ARGV  1 buyer_id          who says it; the card has the person_id
 --       2 card              the comment without its number and time, members of JSON, no braces
 --       3 folded            its text as phrases are compared
 --       4 person_ms         one comment of a person in so long on average, 0 for any number

@@ -67,7 +67,7 @@ class Screen:
 
     def _comment(self, event: dict[str, Any]) -> None:
         comment = event["comment"]
-        self._scene.comments.append((comment["buyer_id"], comment["text"]))
+        self._scene.comments.append((comment["person_id"], comment["text"]))
 
     def _stock(self, event: dict[str, Any]) -> None:
         stock, scene = event["stock"], self._scene

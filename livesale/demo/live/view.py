@@ -132,7 +132,7 @@ def _told(scene: LiveScene) -> Text:
 def _comments(scene: LiveScene, width: int) -> Text:
     lines = []
     for name, text in scene.comments:
-        shown = set_cell_size(f"{name.partition('-')[2]:>4}", 5)
+        shown = set_cell_size(f"{name[-4:]:>4}", 5)
         lines.append(Text.assemble((f"{shown} ", "cyan"), set_cell_size(text, width - 8).rstrip()))
     lines += [Text()] * (COMMENTS - len(lines))
     return Text("\n", no_wrap=True).join(lines)

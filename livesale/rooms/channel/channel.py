@@ -26,6 +26,7 @@ from livesale.rooms.scripts import History, RoomImage
 from livesale.rooms.states import OVER, BarKind
 from livesale.settings import LiveSettings
 from livesale.tasks import Tasks, Works, note_fault
+from livesale.validation.refusals import Unknown
 from stock.errors import Unreachable
 
 SLICE = 100  # listeners served before the loop may do something else
@@ -80,7 +81,7 @@ class _State(Struct):
 
 
 class _Barred(Struct):
-    buyer_id: str
+    person_id: str
     bar: str
 
 
@@ -267,11 +268,16 @@ class Channel:
         self._over = self._over or (head.room is not None and head.room.state in OVER)
         viewer = head.viewer
         if viewer is not None and viewer.bar == BarKind.BAN and head.type == _BARRED:
-            self._send_away(viewer.buyer_id)
+            self._send_away(viewer.person_id)
         self._wake_all(urgent=not sent.patient)
 
-    def _send_away(self, buyer_id: str) -> None:
+    def _send_away(self, person_id: str) -> None:
         self._on_ban(self.room_id)
+        try:
+            buyer_id = self._copy.person_ids.buyer_of(self.room_id, person_id)
+        except Unknown:
+            log.warning("this worker lacks the key of a person's id", room_id=self.room_id)
+            return
         for listener in [one for one in self._listeners if one.is_of(buyer_id)]:
             listener.leave("banned")
 

@@ -14,10 +14,11 @@ from livesale.rooms.channel.messages import Pong, Welcome
 from livesale.rooms.members import Members
 from livesale.rooms.numbers.visits import Visits
 from livesale.rooms.people.bars import Bars
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.service import Rooms
 from livesale.tasks.clock import Clock
 from livesale.tokens.errors import IdentityFault
-from livesale.tokens.signing import MAX_TOKEN_LENGTH, Buyer, TokenSigner
+from livesale.tokens.signing import MAX_TOKEN_LENGTH, Buyer, Operator, TokenSigner
 from livesale.validation.refusals import RoomRefused
 
 
@@ -48,10 +49,15 @@ async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
     if isinstance(caller, Buyer):  # last: a ban that comes from now on finds who this is
         await refuse_banned(parts, viewer.room_id, caller.buyer_id, frame.ref)
     viewer.caller, viewer.role = caller, role
-    buyer_id = caller.buyer_id if isinstance(caller, Buyer) else None
-    if buyer_id is not None:
-        parts[Visits].enter(viewer.room_id, buyer_id)
-    viewer.tell(Welcome(role=viewer.role, buyer_id=buyer_id, ref=frame.ref))
+    if isinstance(caller, Buyer):
+        parts[Visits].enter(viewer.room_id, caller.buyer_id)
+    person_id = person_id_of(parts, viewer.room_id, caller)
+    viewer.tell(Welcome(role=viewer.role, person_id=person_id, ref=frame.ref))
+
+
+def person_id_of(parts: Parts, room_id: str, caller: Buyer | Operator | None) -> str | None:
+    """By which id a viewer finds itself in the room's events."""
+    return parts[PersonIds].of(room_id, caller.buyer_id) if isinstance(caller, Buyer) else None
 
 
 async def refuse_banned(parts: Parts, room_id: str, buyer_id: str, ref: str | None) -> None:

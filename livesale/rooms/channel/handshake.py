@@ -10,6 +10,7 @@ from wsproto.utilities import generate_accept_token
 
 from livesale.parts import Parts
 from livesale.rooms.channel.channels import Channels
+from livesale.rooms.channel.greetings import person_id_of
 from livesale.rooms.channel.hub import Hub
 from livesale.rooms.channel.messages import Hello
 from livesale.rooms.channel.socket import Socket
@@ -72,7 +73,7 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
             offset=ring.last,
             resumed=resumed,
             role=role,
-            buyer_id=caller.buyer_id if isinstance(caller, Buyer) else None,
+            person_id=person_id_of(parts, room.room_id, caller),
             ping_ms=round(parts[Hub].ping_s * 1000),
             server_ms=parts[Clock].now_ms(),
         )

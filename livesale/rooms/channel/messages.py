@@ -18,7 +18,7 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     offset: int  # the last event there is
     resumed: bool
     role: RoomRole
-    buyer_id: str | None
+    person_id: str | None  # of the viewer in this room; None without a buyer's token
     ping_ms: int  # a client that hears nothing for three times as long is cut off
     server_ms: int
 
@@ -27,7 +27,7 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
     """The answer to a client's `hello`: who it is in this room."""
 
     role: RoomRole
-    buyer_id: str | None
+    person_id: str | None  # of the viewer in this room; None without a buyer's token
     ref: str | None = None
 
 

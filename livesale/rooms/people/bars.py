@@ -26,17 +26,20 @@ from livesale.rooms.people.events import (
 )
 from livesale.rooms.people.scripts import until_text
 from livesale.rooms.people.store import Bar
+from livesale.rooms.person_ids import PERSON_ID_PATTERN
 from livesale.rooms.scripts import ChangeCode
-from livesale.rooms.service import BuyerId, banned, room_over
+from livesale.rooms.service import banned, room_over
 from livesale.rooms.states import OVER, BarKind
 from livesale.rooms.store import Room
 from livesale.tasks.ttl_cache import Fresh
 from livesale.validation.refusals import RoomRefused, Unknown
-from livesale.validation.texts import prose
+from livesale.validation.texts import prose, whole
 
 BARS_S = 1.0  # how old the list may be by which somebody is let in
 MAX_BARRED = 2_000  # buyers of one room: a bar on one of them may be renewed, changed and lifted
 MAX_S = 10 * 365 * 86_400
+
+PersonId = Annotated[str, whole(PERSON_ID_PATTERN, description="of this room")]
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +47,24 @@ log = structlog.get_logger(__name__)
 class NewBar(Struct, frozen=True, forbid_unknown_fields=True):
     """`reason` is for those who run the room: viewers are not told."""
 
-    buyer_id: BuyerId
+    person_id: PersonId
     seconds: Annotated[int, Meta(ge=1, le=MAX_S, description="from now on")]
     reason: Annotated[str, prose(examples=["Sells something else here"])] | None = None
 
 
+class BarredBy(Struct, frozen=True):
+    """One of the two: the host or an assistant by the id in this room, or an operator by name."""
+
+    person_id: str | None = None
+    operator: str | None = None
+
+
 class BarView(Struct, frozen=True):
-    buyer_id: str
+    person_id: str
     kind: BarKind
     until_ms: int
     reason: str
-    barred_by: str
+    barred_by: BarredBy
     created_ms: int
 
 
@@ -71,6 +81,7 @@ class Bars:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._copy = copy
+        self._person_ids = copy.person_ids
         self._bans: Fresh[dict[str, int]] = Fresh(
             self._load_bans, ttl_s=BARS_S, stale_on=(StoreUnavailable,)
         )
@@ -91,15 +102,17 @@ class Bars:
         """Somebody was just banned: who was sent away and comes back at once must meet it."""
         self._bans.forget(room_id)
 
-    async def set(self, room_id: str, kind: BarKind, new: NewBar, by: str) -> BarView:
-        """Mute or ban, in the place of what there was. Raises RoomRefused: room_over, or
+    async def set(
+        self, room_id: str, kind: BarKind, buyer_id: str, new: NewBar, by: str
+    ) -> BarView:
+        """Mute or ban a buyer, in the place of what there was. Raises RoomRefused: room_over, or
         too_many_members with `until_ms`, when the first bar ends by itself.
 
         The bound is one of people. It never keeps a bar from being renewed, and a mute from
         becoming a ban."""
         made_ms = await self._engine.now_ms()
         until_ms = made_ms + new.seconds * 1000
-        bar = Bar(room_id, new.buyer_id, kind, until_ms, new.reason or "", by, made_ms)
+        bar = Bar(room_id, buyer_id, kind, until_ms, new.reason or "", by, made_ms)
         async with session(self._sql, write=True) as connection:
             room = await store_rooms.lock_room(connection, room_id)
             if room is None:
@@ -107,17 +120,18 @@ class Bars:
             if room.state in OVER:
                 raise room_over()
             await store.forget_bars(connection, room_id, made_ms)
-            others, first_ms = await store.count_barred(connection, room_id, besides=new.buyer_id)
-            if others >= MAX_BARRED and not await store.bars_on(connection, room_id, new.buyer_id):
+            others, first_ms = await store.count_barred(connection, room_id, besides=buyer_id)
+            if others >= MAX_BARRED and not await store.bars_on(connection, room_id, buyer_id):
                 detail = f"{others} people are muted or banned here, the most. Lift one first."
                 raise RoomRefused("too_many_members", detail, until_ms=first_ms)
             await store.put_bar(connection, bar)
             version = await store.count_up(connection, room_id)
-            until = await self._until(connection, room_id, new.buyer_id)
-        log.info("somebody was barred", room_id=room_id, kind=kind, buyer_id=new.buyer_id, by=by)
-        event = ViewerBarred(viewer=BarredViewer(new.buyer_id, kind, until_ms))
-        await self._publish(room_id, version, new.buyer_id, until, event)
-        return _view(bar)
+            until = await self._until(connection, room_id, buyer_id)
+        log.info("somebody was barred", room_id=room_id, kind=kind, buyer_id=buyer_id, by=by)
+        person_id = self._person_ids.of(room_id, buyer_id)
+        event = ViewerBarred(viewer=BarredViewer(person_id, kind, until_ms))
+        await self._publish(room_id, version, buyer_id, until, event)
+        return self._view(bar)
 
     async def lift(self, room_id: str, kind: BarKind, buyer_id: str) -> None:
         """End it ahead of time. What is not there may be lifted as well."""
@@ -128,14 +142,15 @@ class Bars:
                 return
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
-        event = ViewerUnbarred(viewer=UnbarredViewer(buyer_id, kind))
+        person_id = self._person_ids.of(room_id, buyer_id)
+        event = ViewerUnbarred(viewer=UnbarredViewer(person_id, kind))
         await self._publish(room_id, version, buyer_id, until, event)
 
     async def list(self, room_id: str, kind: BarKind) -> BarList:
         """Those that hold now."""
         async with session(self._sql) as connection:
             found = await store.bars_of(connection, room_id, now_ms())
-        return BarList([_view(bar) for bar in found if bar.kind == kind])
+        return BarList([self._view(bar) for bar in found if bar.kind == kind])
 
     async def _until(self, connection: AsyncConnection, room_id: str, buyer_id: str) -> str:
         """All that holds on a buyer, as Redis keeps it."""
@@ -154,8 +169,16 @@ class Bars:
             found = await store.bars_of(connection, room_id, now_ms())
         return {bar.buyer_id: bar.until_ms for bar in found if bar.kind == BarKind.BAN}
 
-
-def _view(bar: Bar) -> BarView:
-    return BarView(
-        bar.buyer_id, BarKind(bar.kind), bar.until_ms, bar.reason, bar.barred_by, bar.created_ms
-    )
+    def _view(self, bar: Bar) -> BarView:
+        kind, _, name = bar.barred_by.partition("|")  # as `livesale.web.routes.Call.name` has it
+        by = BarredBy(operator=name)
+        if kind == "buyer":
+            by = BarredBy(person_id=self._person_ids.of(bar.room_id, name))
+        return BarView(
+            person_id=self._person_ids.of(bar.room_id, bar.buyer_id),
+            kind=BarKind(bar.kind),
+            until_ms=bar.until_ms,
+            reason=bar.reason,
+            barred_by=by,
+            created_ms=bar.created_ms,
+        )

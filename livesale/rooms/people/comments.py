@@ -69,7 +69,8 @@ class Comments:
         if self._words.found_in(seen):
             raise RoomRefused("comment_blocked", "It has words that are not said here.")
         pace = self._pace if role == RoomRole.VIEWER else _ALL
-        words = Words(buyer_id, _SPEAKERS[role], seen)
+        person_id = self._copy.person_ids.of(room.room_id, buyer_id)
+        words = Words(person_id, _SPEAKERS[role], seen)
         said = await self._send(room.room_id, buyer_id, words, pace)
         if said.code not in (SayCode.SAID, SayCode.COUNTED):
             raise _refusal(said)

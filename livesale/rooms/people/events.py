@@ -1,4 +1,7 @@
-"""The numbered events of people in a room, as types. No I/O."""
+"""The numbered events of people in a room, as types. No I/O.
+
+`person_id` is of this room alone: `livesale.rooms.person_ids`.
+"""
 
 from typing import Literal
 
@@ -23,7 +26,7 @@ class CommentView(Struct, frozen=True):
 
     comment_id: int
     at_ms: int
-    buyer_id: str
+    person_id: str
     role: Speaker
     text: str
 
@@ -35,13 +38,13 @@ class CommentRef(Struct, frozen=True):
 class BarredViewer(Struct, frozen=True):
     """Who may not speak (mute), or not be here (ban), until `until_ms`."""
 
-    buyer_id: str
+    person_id: str
     bar: BarKind
     until_ms: int
 
 
 class UnbarredViewer(Struct, frozen=True):
-    buyer_id: str
+    person_id: str
     bar: BarKind
 
 

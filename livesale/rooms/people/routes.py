@@ -3,6 +3,8 @@
 import time
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from livesale.action_log.record import begin_record
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
@@ -11,10 +13,12 @@ from livesale.rooms.people.comments import Comments, NewComment
 from livesale.rooms.people.events import CommentView, PeopleView
 from livesale.rooms.people.limits import LikeLimit
 from livesale.rooms.people.presence import NewLikes, Presence
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.routes import ENGINE, RUN
 from livesale.rooms.service import Rooms
 from livesale.rooms.states import BarKind
 from livesale.tokens.signing import Buyer
+from livesale.validation.refusals import Unknown
 from livesale.web.routes import (
     Answer,
     Call,
@@ -24,13 +28,33 @@ from livesale.web.routes import (
     Route,
     declare_path_parameters,
 )
+from stock.ids import is_buyer_id
 
 SPEAK = ("unknown_room", "room_over", "banned", "slow_down", *ENGINE, "store_unavailable")
+
+
+class RoomPerson(Struct, frozen=True):
+    person_id: str
+    buyer_id: str
+    role: RoomRole
 
 
 async def show_people(parts: Parts, call: Call) -> Answer:
     room = await parts[Rooms].shown(call.path["room_id"])
     return Answer(200, await parts[Presence].people(room.room_id))
+
+
+async def show_person(parts: Parts, call: Call) -> Answer:
+    room, known_id = await parts[Rooms].shown(call.path["room_id"]), call.path["known_id"]
+    person_ids = parts[PersonIds]
+    try:
+        buyer_id = person_ids.buyer_of(room.room_id, known_id)
+    except Unknown:
+        if not is_buyer_id(known_id):
+            raise
+        buyer_id = known_id
+    role = await parts[Members].role_of_buyer(room, buyer_id)
+    return Answer(200, RoomPerson(person_ids.of(room.room_id, buyer_id), buyer_id, role))
 
 
 async def say(parts: Parts, call: Call) -> Answer:
@@ -68,13 +92,16 @@ async def take_likes(parts: Parts, room_id: str, buyer_id: str, count: int) -> N
 def _handlers(kind: BarKind) -> tuple[Handler, Handler, Handler]:
     async def bar(parts: Parts, call: Call) -> Answer:
         room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-        await parts[Members].check_below(room, call.caller, call.body.buyer_id)
-        return Answer(200, await parts[Bars].set(room.room_id, kind, call.body, call.name))
+        buyer_id = parts[PersonIds].buyer_of(room.room_id, call.body.person_id)
+        await parts[Members].check_below(room, call.caller, buyer_id)
+        found = await parts[Bars].set(room.room_id, kind, buyer_id, call.body, call.name)
+        return Answer(200, found)
 
     async def lift(parts: Parts, call: Call) -> Answer:
         room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-        await parts[Members].check_below(room, call.caller, call.path["member_id"])
-        await parts[Bars].lift(room.room_id, kind, call.path["member_id"])
+        buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
+        await parts[Members].check_below(room, call.caller, buyer_id)
+        await parts[Bars].lift(room.room_id, kind, buyer_id)
         return Answer(200, Nothing())
 
     async def show(parts: Parts, call: Call) -> Answer:
@@ -100,7 +127,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             f"{what} for a while",
             "people",
             {200: BarView},
-            ("room_over", "too_many_members", *RUN),
+            ("unknown_member", "room_over", "too_many_members", *RUN),
             auth="member",
             body=NewBar,
             changes=True,
@@ -118,7 +145,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
         ),
         Route(
             "DELETE",
-            f"{path}/{{member_id}}",
+            f"{path}/{{person_id}}",
             lift,
             "End it ahead of time",
             "people",
@@ -133,6 +160,9 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
 
 declare_path_parameters(
     comment_id=PathParameter(r"^[1-9][0-9]{0,14}$", "unknown_comment", "A comment's number"),
+    known_id=PathParameter(
+        r"^[A-Za-z0-9_-]{1,75}$", "unknown_member", "A person's id in this room, or a buyer's id"
+    ),
 )
 
 ROUTES = [
@@ -186,6 +216,20 @@ ROUTES = [
         {200: PeopleView},
         ("unknown_room", *ENGINE, "store_unavailable"),
         description="At most a second old.",
+    ),
+    Route(
+        "GET",
+        "/v1/rooms/{room_id}/people/{known_id}",
+        show_person,
+        "Which buyer a person of this room is, and the other way round",
+        "people",
+        {200: RoomPerson},
+        ("unknown_room", "unknown_member", "store_unavailable"),
+        auth="viewer",
+        description=(
+            "What is no person's id in this room is taken as a buyer's. Whether there is such a "
+            "buyer is not checked."
+        ),
     ),
     *_bar_routes(BarKind.MUTE, "Keep a buyer from speaking"),
     *_bar_routes(BarKind.BAN, "Keep a buyer out"),

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from livesale.rooms.events import Event, encode
 from livesale.rooms.people.events import CommentView, PeopleView, Speaker
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.scripts import ChangeCode, RoomGateway
 
 LEASE_MS = 6_000  # a worker that has not reported for so long is gone, with its viewers
@@ -39,7 +40,7 @@ class UnsayCode(StrEnum):
 class Words(Struct, frozen=True):
     """What of a comment is known before Redis gives it a number and a time."""
 
-    buyer_id: str
+    person_id: str
     role: Speaker
     text: str
 
@@ -84,8 +85,9 @@ class Counted(Struct, frozen=True):
 class PeopleScripts:
     """All raise the faults of stock.errors."""
 
-    def __init__(self, gateway: RoomGateway) -> None:
+    def __init__(self, gateway: RoomGateway, person_ids: PersonIds) -> None:
         self._run = gateway.run
+        self._person_ids = person_ids
         self._history = gateway.history_size
 
     async def say(
@@ -107,7 +109,7 @@ class PeopleScripts:
         code = SayCode(reply[0])
         if code is not SayCode.SAID:
             return Said(code, ms=int(reply[1]) if len(reply) > 1 else 0)
-        said = CommentView(int(reply[1]), int(reply[2]), words.buyer_id, words.role, words.text)
+        said = CommentView(int(reply[1]), int(reply[2]), words.person_id, words.role, words.text)
         return Said(code, said)
 
     async def unsay(self, room_id: str, comment_id: int, by: str) -> UnsayCode:
@@ -133,14 +135,17 @@ class PeopleScripts:
         """Bring one bar to Redis. `until` is what `until_text` gives."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {"bars_version": version, "buyer_id": buyer_id}
-        args |= {"terms": until, "history": self._history, "kind": kind, "rest": rest}
+        args |= {"person_id": self._person_ids.of(room_id, buyer_id), "terms": until}
+        args |= {"history": self._history, "kind": kind, "rest": rest}
         return ChangeCode((await self._run("people/bar", room_id, args))[0])
 
     async def bring_bars(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
         """Bring all bars to Redis, where its list is older; the room is told of what is new."""
-        pairs: list[Any] = [text for pair in bars.items() for text in pair]
+        rows: list[Any] = []
+        for buyer_id, until in bars.items():
+            rows += (buyer_id, self._person_ids.of(room_id, buyer_id), until)
         args: dict[str, str | int] = {"bars_version": version, "history": self._history}
-        await self._run("people/bars", room_id, args, pairs)
+        await self._run("people/bars", room_id, args, rows)
 
 
 def until_text(mute_ms: int, ban_ms: int) -> str:

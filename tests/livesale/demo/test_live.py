@@ -101,7 +101,7 @@ def test_the_screen_is_what_the_room_says_whoever_hears_it_first() -> None:
         hear(screen, 3, "stock", stock={"drop_id": "d1", "remaining": 4, "allotted": 9})
         hear(screen, 4, "stock", stock={"drop_id": "another", "remaining": 0, "allotted": 1})
         hear(screen, 5, "people", people={"online": 2, "peak": 3, "likes": 7})
-        hear(screen, 6, "comment", comment={"buyer_id": "ann", "text": "hi"})
+        hear(screen, 6, "comment", comment={"person_id": "ann", "text": "hi"})
     assert (scene.pinned, scene.drop, scene.drop_phase) == ("Sneaker", "Sneaker", "opening")
     assert (scene.remaining, scene.allotted, scene.opens_in_s) == (4, 9, 3.0)
     assert (scene.online, scene.peak, scene.likes, scene.events_told) == (2, 3, 7, 12)

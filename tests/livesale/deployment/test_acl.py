@@ -148,7 +148,7 @@ async def show_everything(api: Api) -> None:
         said = await show.act("comments", {"text": "hello"}, by=ann)
         taken = await api.delete(f"{show.path}/comments/{said['comment_id']}", by=ann)
         assert taken.status == 200, taken.body
-        await show.act("mutes", {"buyer_id": "ann", "seconds": 60})
+        await show.act("mutes", {"person_id": show.person("ann"), "seconds": 60})
         await api.post(f"{show.path}/likes", by=ann)
         await viewer.until("people", likes=1)
         bag = await show.act("bags", {"title": "b", "places": 1, "countdown_s": 1, "coupon": "c"})

@@ -12,11 +12,12 @@ from sqlalchemy import event, select, update
 from livesale.action_log.forgetting import forget_actions
 from livesale.action_log.record import Deed, Record
 from livesale.action_log.tables import operator_actions
-from livesale.app import ROUTES, build_app
+from livesale.app import PARTS, ROUTES, build_app
 from livesale.catalogue.service import Campaigns, NewSku
 from livesale.catalogue.tables import skus
 from livesale.database import engine as database
 from livesale.resources import Deployment
+from livesale.rooms.person_ids import PersonIds
 from stock.ids import least_id
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.stage import open_stage
@@ -62,7 +63,7 @@ async def test_what_operators_and_hosts_do_is_told_page_by_page(api: Api) -> Non
     )
     # and what a host did in the own room, and a stranger tried there
     room_id = await room(api)
-    ban = {"buyer_id": "ann", "seconds": 60}
+    ban = {"person_id": api.app[PARTS][PersonIds].of(room_id, "ann"), "seconds": 60}
     assert (await api.post(f"/v1/rooms/{room_id}/bans", ban, by=api.buyer("host"))).status == 200
     assert (await api.post(f"/v1/rooms/{room_id}/bans", ban, by=api.buyer("eve"))).status == 403
     # when somebody looks
@@ -141,7 +142,7 @@ async def test_an_effect_in_sql_and_its_record_are_one(stage: Deployment) -> Non
 async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     # given each route that operators change something by
     room_id = await room(api)
-    names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "member_id": "ann"}
+    names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "person_id": "x" * 30}
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
@@ -164,7 +165,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
 
 TITLE = {"title": "x"}
 REASON = {"reason": "x"}
-BAR = {"buyer_id": "ann", "seconds": 60}
+BAR = {"person_id": "x" * 30, "seconds": 60}
 SOUND: dict[str, Any] = {
     "/v1/rooms": TITLE | {"host": "host", "starts_ms": FAR_MS},
     "/v1/rooms/{room_id}": TITLE,

@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from livesale.app import build_app
+from livesale.app import PARTS, build_app
 from livesale.resources import Deployment
 from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.keeper import RoomKeeper
+from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.service import NewRoom, Rooms
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.rooms.viewer import Viewer
@@ -37,6 +38,10 @@ class Show:
     @property
     def host(self) -> str:
         return self.api.buyer("host")
+
+    def person(self, buyer_id: str) -> str:
+        """The id by which this room knows a buyer."""
+        return self.api.app[PARTS][PersonIds].of(self.room_id, buyer_id)
 
     async def act(self, verb: str, body: Any = None, **options: Any) -> Any:
         """A POST under the room, by its host; the answer's body."""

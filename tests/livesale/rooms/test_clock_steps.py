@@ -34,7 +34,7 @@ class Room:
 
     def __init__(self, copy: RoomCopy, redis: Redis, room_id: str) -> None:
         self.gateway = BagGateway(copy.gateway._engine, history=100, scripts=CLOCKED)
-        self.people = PeopleScripts(self.gateway)
+        self.people = PeopleScripts(self.gateway, copy.person_ids)
         self.room_id = room_id
         self._redis = redis
 

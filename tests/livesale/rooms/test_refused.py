@@ -148,7 +148,7 @@ async def an_edit_of_an_older_version(show: Show) -> tuple[str, str, Any]:
 
 async def a_ban_in_a_room_that_is_over(show: Show) -> tuple[str, str, Any]:
     await show.act("end")
-    return "POST", f"{show.path}/bans", {"buyer_id": "ann", "seconds": 60}
+    return "POST", f"{show.path}/bans", {"person_id": show.person("ann"), "seconds": 60}
 
 
 async def a_refund_of_what_was_not_paid(show: Show) -> tuple[str, str, Any]:

@@ -65,14 +65,14 @@ async def test_hosts_and_operators_run_a_room_and_nobody_else(show: Show) -> Non
 
 
 async def test_assistants_fill_the_shelf_and_do_not_run_the_room(show: Show) -> None:
-    api, ann = show.api, show.api.buyer("ann")
-    assert (await show.put("assistants/ann", by=show.host))["assistants"] == ["ann"]
+    api, ann, person_id = show.api, show.api.buyer("ann"), show.person("ann")
+    assert (await show.put(f"assistants/{person_id}", by=show.host))["assistants"] == [person_id]
     sku = await api.post("/v1/admin/skus", {"title": "Tea", "price_fen": 100}, by=api.boss)
     new = {"sku_id": sku.body["sku_id"]}
     assert (await api.post(f"{show.path}/items", new, by=ann)).status == 201
     assert (await api.post(f"{show.path}/start", by=ann)).code == "not_yours"
     assert (await api.post(f"{show.path}/items", new, by=api.buyer("bob"))).code == "not_yours"
-    gone = await api.delete(f"{show.path}/assistants/ann", by=show.host)
+    gone = await api.delete(f"{show.path}/assistants/{person_id}", by=show.host)
     assert gone.body["assistants"] == []
 
 

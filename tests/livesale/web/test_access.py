@@ -18,7 +18,8 @@ NAMES = {
     "order_id": "nosuch-0123456789abcdef",
     "room_id": "rnosuch",
     "item_id": "nosuch",
-    "member_id": "nosuch",
+    "person_id": "nosuch-nosuch-nosuch-nosuch",
+    "known_id": "nosuch",
     "comment_id": "1",
     "bag_id": "nosuch",
 }

@@ -26,6 +26,7 @@ GOOD_DROP = {
     "hold_ms": 1,
 }
 GOOD_SKU = {"title": "x", "price_fen": 1}
+PERSON_ID = "x" * 30
 GOOD_CAMPAIGN = {"title": "x", "opens_ms": 0, "closes_ms": FAR_MS}
 GOOD_ADJUSTMENT = {"delta": 1, "reason": "x"}
 NEVER_FIT: list[Any] = [None, "", "1", 1.5, [], {}, True]
@@ -85,9 +86,9 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"count": [*NEVER_FIT, 0, -1, 21]},
     ),
     "/v1/rooms/rnosuch/mutes": (
-        {"buyer_id": "ann", "seconds": 60, "reason": "x"},
+        {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
         {
-            "buyer_id": [None, 1, "", "a b", "x" * 41, "a\n"],
+            "person_id": [None, 1, "", "ann", "a b" * 10, "x" * 76, f"{PERSON_ID}\n"],
             "seconds": [*NEVER_FIT, 0, -1, 10**9],
             "reason": [1, "", "x" * 201, "a\nb", *UNSEEN],
         },
@@ -103,8 +104,8 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 }
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
-    "/v1/rooms/{room_id}/mutes": {"buyer_id": "ann", "seconds": 60, "reason": "x"},
-    "/v1/rooms/{room_id}/bans": {"buyer_id": "ann", "seconds": 60, "reason": "x"},
+    "/v1/rooms/{room_id}/mutes": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
+    "/v1/rooms/{room_id}/bans": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
     "/v1/rooms/{room_id}/bags": {
         **{"title": "x", "places": 1, "countdown_s": 60},

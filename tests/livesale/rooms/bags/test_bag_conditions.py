@@ -86,7 +86,7 @@ async def test_a_phrase_that_was_refused_does_not_count(on_air: Show, redis: Red
     # given somebody who is muted, somebody banned, and somebody who has said all that one may
     show = on_air
     for name, bar in (("ann", "mutes"), ("bob", "bans")):
-        await show.act(bar, {"buyer_id": name, "seconds": 600})
+        await show.act(bar, {"person_id": show.person(name), "seconds": 600})
     for _ in range(3):
         await uncrowd(show, redis)
         assert (await say(show, "cat", "hello")).status == 201
@@ -192,7 +192,7 @@ async def test_a_phrase_that_nobody_could_say_is_refused(on_air: Show, phrase: s
 async def test_who_runs_the_room_does_not_enter(on_air: Show) -> None:
     show = on_air
     bag_id = await open_bag(show, phrase=None)
-    await show.put("assistants/maid", by=show.host)
+    await show.put(f"assistants/{show.person('maid')}", by=show.host)
     outdate(show.api.app[PARTS][Members]._assistants)
     for name in ("host", "maid"):
         assert (await enter(show, bag_id, name)).code == "own_bag"

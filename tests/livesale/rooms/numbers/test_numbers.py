@@ -379,7 +379,7 @@ class TestOverHttp:
         assert (await show.api.post(path, by=show.api.buyer())).code == "room_over"
 
     async def test_they_are_for_the_host_and_operators(self, show: Show) -> None:
-        await show.put("assistants/helper", by=show.host)
+        await show.put(f"assistants/{show.person('helper')}", by=show.host)
         for path in (f"{show.path}/stats", f"{show.path}/items/nosuch/stats"):
             for token in (show.api.buyer("ann"), show.api.buyer("helper")):
                 reply = await show.api.get(path, by=token)
