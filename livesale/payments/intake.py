@@ -5,6 +5,7 @@ in SQL if SQL is there, and otherwise found out by the keeper.
 """
 
 import asyncio
+from enum import StrEnum
 
 import structlog
 from msgspec import Struct
@@ -31,10 +32,27 @@ MARK_S = 1.0  # SQL may take so long to note what stands anyway
 log = structlog.get_logger(__name__)
 
 
-class Receipt(Struct, frozen=True):
-    """`result`: sold, late_sold, replayed, refund_due, or stray (refunded: nobody knows it)."""
+class PaymentResult(StrEnum):
+    """What has become of a payment."""
 
-    result: str
+    SOLD = "sold"
+    LATE_SOLD = "late_sold"  # the hold had ended, and the units were still there
+    REPLAYED = "replayed"
+    REFUND_DUE = "refund_due"
+    STRAY = "stray"  # nobody knows the reservation: it is refunded
+    FAILED = "failed"  # of the simulated bank: no money came
+
+
+_RESULTS = {
+    ConfirmCode.SOLD: PaymentResult.SOLD,
+    ConfirmCode.LATE_SOLD: PaymentResult.LATE_SOLD,
+    ConfirmCode.REPLAYED: PaymentResult.REPLAYED,
+    ConfirmCode.REFUND_DUE: PaymentResult.REFUND_DUE,
+}
+
+
+class Receipt(Struct, frozen=True):
+    result: PaymentResult
 
 
 class Intake:
@@ -62,9 +80,10 @@ class Intake:
             raise FencedOff(payment.order_id)
         if outcome.code is ConfirmCode.MISMATCH:
             raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
-        result = outcome.code.value.lower()
         if outcome.code is ConfirmCode.UNKNOWN:
             result = await self._take_stray(payment)
+        else:
+            result = _RESULTS[outcome.code]
         PAYMENTS.labels(result).inc()
         log.info(
             "a payment was taken in",
@@ -84,11 +103,11 @@ class Intake:
         if reservation is not None and reservation.buyer_id != payment.buyer_id:
             raise CallbackRefused("payer")
 
-    async def _take_stray(self, payment: Payment) -> str:
+    async def _take_stray(self, payment: Payment) -> PaymentResult:
         """Redis, which is not fenced off, has no such reservation: the money goes back."""
         async with session(self._sql) as connection:
             if await refunds.find_payment(connection, payment.payment_id):
-                return "replayed"
+                return PaymentResult.REPLAYED
             order = await find_any_order(connection, payment.order_id)
         reason = refunds.UNKNOWN_ORDER if order is None else _why_back(order, payment)
         paid = Paid(payment.payment_id, payment.order_id, payment.amount_fen, refunds.STRAY)
@@ -99,14 +118,14 @@ class Intake:
                 number = refund_no_of(payment.payment_id)
                 await refunds.add_refund(connection, paid, number, reason, "", at_ms)
         except IntegrityError:
-            return "replayed"  # the same callback came twice at once
+            return PaymentResult.REPLAYED  # the same callback came twice at once
         log.error(
             "money for a reservation that nobody knows goes back",
             order_id=payment.order_id,
             payment_id=payment.payment_id,
             amount_fen=payment.amount_fen,
         )
-        return refunds.STRAY
+        return PaymentResult.STRAY
 
     async def _mark_paid(self, order_id: str) -> None:
         try:

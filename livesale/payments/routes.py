@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from livesale.parts import Parts
 from livesale.payments.errors import AmountMismatch
 from livesale.payments.gateway import PayGateway, Payment, RequestPayment
-from livesale.payments.intake import Intake
+from livesale.payments.intake import Intake, PaymentResult
 from livesale.payments.simulated import SimulatedGateway
 from livesale.payments.start import Payments
 from livesale.sales.reservations import Reservations
@@ -45,9 +45,7 @@ class SimulatedResult(Struct, frozen=True):
     reservation_id: str
     order_id: str
     transaction_id: str | None
-    result: Annotated[
-        str, Meta(description="sold, late_sold, replayed, refund_due, stray (unknown), failed")
-    ]
+    result: PaymentResult
 
 
 async def start_payment(parts: Parts, call: Call) -> Answer:
@@ -76,7 +74,7 @@ async def simulate_payment(parts: Parts, call: Call) -> Answer:
         raise InvalidField("transaction_id", detail)
     reservation = await parts[Reservations].find_any(rid)
     if word.outcome == "failed":
-        return Answer(200, SimulatedResult(rid, rid, word.transaction_id, "failed"))
+        return Answer(200, SimulatedResult(rid, rid, word.transaction_id, PaymentResult.FAILED))
     amount_fen = reservation.amount_fen if word.amount_fen is None else word.amount_fen
     if amount_fen != reservation.amount_fen:  # before the bank remembers the transaction
         raise AmountMismatch(f"{amount_fen} fen for {rid}")

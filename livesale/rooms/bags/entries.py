@@ -12,7 +12,7 @@ from livesale.resources import Deployment
 from livesale.rooms.bags import store
 from livesale.rooms.bags.draws import Draws
 from livesale.rooms.bags.scripts import EnterCode, Entered
-from livesale.rooms.bags.service import Bags, state_of
+from livesale.rooms.bags.service import Bags, ShownPrize, state_of
 from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.members import RoomRole
@@ -46,7 +46,7 @@ class OwnPrize(Struct, frozen=True):
     """`state` as in the record. `order_id` is that of a unit, `code` that of a claimed coupon."""
 
     place: int
-    state: str
+    state: ShownPrize
     drop_id: str | None
     coupon: str | None
     order_id: str | None

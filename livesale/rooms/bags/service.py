@@ -6,6 +6,7 @@ coupon. Nobody else can get at a drop at price 0: it asks for a ticket, and none
 
 import asyncio
 import gzip
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -42,11 +43,22 @@ MAX_PACKED = 20
 PACKED_FROM = 4_096  # bytes from which a record is compressed
 LIST_S = 0.2  # how old a list of bags may be
 
-_PRIZE_STATES = {
-    HoldState.HELD: "held",
-    HoldState.SOLD: "claimed",
-    HoldState.EXPIRED: "returned",
-    HoldState.RELEASED: "returned",
+
+class ShownPrize(StrEnum):
+    """What has become of a prize."""
+
+    PENDING = "pending"
+    HELD = "held"  # for the winner, who may claim it
+    CLAIMED = "claimed"
+    RETURNED = "returned"  # not claimed in time, or given back
+    LOST = "lost"  # it could not be given: `reason`
+
+
+_OF_UNITS = {
+    HoldState.HELD: ShownPrize.HELD,
+    HoldState.SOLD: ShownPrize.CLAIMED,
+    HoldState.EXPIRED: ShownPrize.RETURNED,
+    HoldState.RELEASED: ShownPrize.RETURNED,
 }
 
 
@@ -73,12 +85,11 @@ class NewBag(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WonPrize(Struct, frozen=True):
-    """`state` is pending, held, claimed, returned (not claimed in time, or given back) or lost
-    (it could not be given: `reason`)."""
+    """`reason` is why it is lost."""
 
     place: int
     entry_id: str
-    state: str
+    state: ShownPrize
     reason: str | None = None
 
 
@@ -265,12 +276,14 @@ class Bags:
         return msgspec.json.encode(members)
 
 
-def state_of(prize: Prize, order_state: str | None) -> str:
+def state_of(prize: Prize, order_state: str | None) -> ShownPrize:
     """What has become of a prize: of a unit, what its order says. One without is on its way."""
-    if prize.state != PrizeState.GIVEN:
-        return prize.state
+    if prize.state == PrizeState.PENDING:
+        return ShownPrize.PENDING
+    if prize.state == PrizeState.LOST:
+        return ShownPrize.LOST
     if prize.rid is not None:
-        return _PRIZE_STATES[HoldState(order_state or HoldState.HELD)]
+        return _OF_UNITS[HoldState(order_state or HoldState.HELD)]
     if prize.claimed_ms is not None:
-        return "claimed"
-    return "held" if now_ms() < (prize.claim_by_ms or 0) else "returned"
+        return ShownPrize.CLAIMED
+    return ShownPrize.HELD if now_ms() < (prize.claim_by_ms or 0) else ShownPrize.RETURNED
