@@ -361,7 +361,7 @@ class RedisEngine:
         if connection.server_id == self.server_id:
             return connection
         await self._pool.release(connection)
-        raise Unreachable("the server changed again while it was looked at")
+        raise Unreachable("the server changed again while it was checked")
 
     async def _converse(
         self, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any

@@ -88,7 +88,9 @@ class Record:
                 async with session(self._sql, write=True) as connection:
                     await store.conclude(connection, self._id, outcome, code, now_ms())
         except StoreUnavailable as fault:
-            log.warning("the end of an action is not recorded", id=self._id, reason=str(fault))
+            log.warning(
+                "the end of an action could not be recorded", id=self._id, reason=str(fault)
+            )
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -75,7 +75,7 @@ def campaign_of(new: NewCampaign) -> Campaign:
 def check_opens(opens_ms: int) -> None:
     """Raises InvalidField for a time in seconds: such a sale would begin at once, years early."""
     if 0 < opens_ms < EARLIEST_MS:
-        detail = f"It is in milliseconds since 1970 UTC, at least {EARLIEST_MS}, or 0 for at once."
+        detail = f"Give milliseconds since 1970 UTC, at least {EARLIEST_MS}, or 0 for at once."
         raise InvalidField("opens_ms", detail)
 
 

@@ -11,7 +11,7 @@ app = typer.Typer(
     name="livesale",
     cls=Commands,
     add_completion=False,
-    help="Sells scarce goods to a crowd, and never twice.",
+    help="Sells scarce goods to a crowd, each unit once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +35,7 @@ def livesale(
         ),
     ] = False,
 ) -> None:
-    """Sells scarce goods to a crowd, and never twice."""
+    """Sells scarce goods to a crowd, each unit once."""
 
 
 app.command()(run.demo)

@@ -23,14 +23,14 @@ def check(
         FileBinaryRead,
         Argument(
             metavar="FILE",
-            help="What GET /v1/rooms/ROOM_ID/bags/BAG_ID answered after the draw; - for stdin",
+            help="The answer of GET /v1/rooms/ROOM_ID/bags/BAG_ID after the draw; - for stdin",
         ),
     ],
     commitment: Annotated[
-        str | None, Option(metavar="HEX", help="The one that was shown before the draw")
+        str | None, Option(metavar="HEX", help="The commitment that was shown before the draw")
     ] = None,
     entry: Annotated[
-        str | None, Option(metavar="ENTRY_ID", help="An entry that must stand in the list")
+        str | None, Option(metavar="ENTRY_ID", help="An entry that must be in the list")
     ] = None,
 ) -> None:
     """Replay a draw. Needs no service, no network, and no trust in who drew.

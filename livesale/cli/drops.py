@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from livesale.sales.drops import Drops
 
 group = typer.Typer(
-    no_args_is_help=True, help="Create, open, pause, resume, close, adjust drops; see their books."
+    no_args_is_help=True,
+    help="Create, open, pause, resume, close and adjust drops; show their books.",
 )
 
 group.command()(create)
 
 DropId = Annotated[
-    str, Argument(metavar="DROP_ID", help="Its id, as `livesale drop list` shows it")
+    str, Argument(metavar="DROP_ID", help="The drop's id; `livesale drop list` shows it")
 ]
 
 
@@ -85,7 +86,7 @@ def adjust(
         Option(min=-MAX_UNITS, max=MAX_UNITS, help="Units to add; below 0 to scrap (--delta=-5)"),
     ],
     reason: Annotated[str, Option(help="Goes into the ledger")],
-    key: Annotated[str | None, Option(help="Repeating it with this key changes nothing")] = None,
+    key: Annotated[str | None, Option(help="The same key adjusts only once")] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
@@ -93,7 +94,7 @@ def adjust(
 ) -> None:
     """Restock a drop, or scrap what is available of it."""
     if delta == 0:
-        raise typer.BadParameter("An adjustment by 0 changes nothing.", param_hint="--delta")
+        raise typer.BadParameter("The delta must not be 0.", param_hint="--delta")
 
     async def run(deployment: "Deployment") -> Any:
         from livesale.sales.drops import Drops
@@ -116,7 +117,10 @@ def adjust(
 def challenge(
     drop_id: DropId,
     difficulty: Annotated[
-        int, Option(min=0, max=1_000_000, help="Tries a buyer needs on average; 0 asks for none")
+        int,
+        Option(
+            min=0, max=1_000_000, help="Average number of attempts for a buyer; 0: no challenge"
+        ),
     ],
     redis: RedisUrl = None,
     sql: SqlUrl = None,

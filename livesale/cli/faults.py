@@ -65,7 +65,7 @@ def _explain(fault: BaseException) -> int:
         return FAILED
     text = "".join(traceback.format_exception(fault))
     print(hide_password(text), file=sys.stderr, end="")
-    say("this is a fault of livesale.", "Keep the traceback above and report it.")
+    say("this is a bug in livesale.", "Keep the traceback above and report it.")
     return CRASHED
 
 

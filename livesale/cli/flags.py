@@ -13,13 +13,14 @@ SqlUrl = Annotated[
     str | None, Option("--sql", metavar="URL", help="embedded, mysql://, mariadb:// or sqlite:///")
 ]
 DataDir = Annotated[
-    Path | None, Option("--data-dir", metavar="DIR", help="Where embedded stores keep their files")
+    Path | None, Option("--data-dir", metavar="DIR", help="Folder of the embedded stores")
 ]
 Host = Annotated[str | None, Option("--host", help="Address to listen on")]
 ExposeDev = Annotated[
     bool,
     Option(
-        "--expose-dev", help="In dev, let other machines in: they can be anybody and pay nothing"
+        "--expose-dev",
+        help="In dev, let other machines in: they can act as anybody and pay without money",
     ),
 ]
 Port = Annotated[int | None, Option("--port", min=0, max=65_535, help="Port; 0 picks a free one")]

@@ -21,7 +21,7 @@ def audit(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
     settle: Annotated[
-        float, Option(min=0, help="Seconds that the writer gets to catch up with the log")
+        float, Option(min=0, help="Seconds to wait until SQL has the whole log")
     ] = 10.0,
     full: Annotated[
         bool, Option("--full", help="Read the rows of sealed drops, too: minutes, not seconds")
@@ -46,7 +46,7 @@ def audit(
     else:
         print_checks(checks)
         if not drops:
-            typer.echo("There is no drop yet: nothing could have been broken.")
+            typer.echo("There is no drop yet: there was nothing to check.")
     if not all(check.ok for check in checks):
         raise typer.Exit(BROKEN)
 
@@ -91,9 +91,11 @@ def actions(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
     limit: Annotated[int, Option(min=1, max=10_000, help="How many")] = 50,
-    actor: Annotated[str, Option(help="Only of operator|NAME, buyer|ID or cli|USER@MACHINE")] = "",
+    actor: Annotated[
+        str, Option(help="Only actions of operator|NAME, buyer|ID or cli|USER@MACHINE")
+    ] = "",
     object_id: Annotated[
-        str, Option("--object", metavar="ID", help="Only what was done to it")
+        str, Option("--object", metavar="ID", help="Only actions on this object")
     ] = "",
     as_json: Json = False,
 ) -> None:

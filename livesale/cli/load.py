@@ -17,37 +17,44 @@ WEEK_S = 7 * 24 * 3_600
 
 
 def load(
-    scenario: Annotated[str | None, Argument(help="Which one; without, they are listed")] = None,
+    scenario: Annotated[str | None, Argument(help="The scenario; without it, list them")] = None,
     listed: Annotated[bool, Option("--list", help="List the scenarios")] = False,
     host: Annotated[
         str, Option("--host", metavar="URL", help="The service")
     ] = "http://127.0.0.1:8080",
     up: Annotated[
-        bool, Option("--up", help="Bring a system up for it, with limits that fit, and end it")
+        bool,
+        Option(
+            "--up", help="Start a system for the test, with suitable limits, and stop it afterwards"
+        ),
     ] = False,
-    users: Annotated[int | None, Option(min=1, max=MAX_USERS, help="At most so many")] = None,
+    users: Annotated[
+        int | None, Option(min=1, max=MAX_USERS, help="Largest number of users")
+    ] = None,
     duration: Annotated[
-        int | None, Option(min=5, max=WEEK_S, metavar="S", help="Seconds it lasts")
+        int | None, Option(min=5, max=WEEK_S, metavar="S", help="Duration in seconds")
     ] = None,
     processes: Annotated[
-        int | None, Option(min=1, max=64, help="Processes that play the crowd; 2 by default")
+        int | None, Option(min=1, max=64, help="Processes of the crowd; default 2")
     ] = None,
     report: Annotated[
-        Path | None, Option(metavar="FOLDER", help="Where the reports go; by default a new one")
+        Path | None, Option(metavar="FOLDER", help="Folder of the reports; default: a new one")
     ] = None,
     tokens: Annotated[
-        Path | None, Option(metavar="FILE", help="Buyers' tokens, where nobody can log in by name")
+        Path | None, Option(metavar="FILE", help="Buyers' tokens, if login by name is off")
     ] = None,
     budget: Annotated[
         float | None,
-        Option(min=0, max=100, metavar="PERCENT", help="Answers that may be 5xx or missing"),
+        Option(min=0, max=100, metavar="PERCENT", help="Allowed share of 5xx and missing answers"),
     ] = None,
     settle: Annotated[
-        float, Option(min=0, max=3_600, help="Seconds SQL gets to catch up in, afterwards")
+        float, Option(min=0, max=3_600, help="Seconds to wait until SQL has the whole log")
     ] = 30.0,
     own: Annotated[
         list[str] | None,
-        Option("--i-own-this-host", metavar="HOST", help="Needed for a host that is not loopback"),
+        Option(
+            "--i-own-this-host", metavar="HOST", help="Required for a host that is not loopback"
+        ),
     ] = None,
     workers: Annotated[int, Option(min=1, max=64, help="API workers of --up")] = 2,
     redis: RedisUrl = None,
@@ -67,7 +74,7 @@ def load(
         return
     if scenario not in SCENARIOS:
         names = ", ".join(SCENARIOS)
-        say(f"there is no scenario {scenario!r}.", f"There are {names}.")
+        say(f"there is no scenario {scenario!r}.", f"The scenarios are {names}.")
         raise typer.Exit(REFUSED)
 
     from livesale.cli.load_play import play_and_judge
@@ -111,7 +118,7 @@ def load(
         say(str(problem))
         raise typer.Exit(REFUSED) from None
     except (TargetAway, LoadFailed) as problem:
-        say(str(problem), "" if up else "`livesale load … --up` brings a system up.")
+        say(str(problem), "" if up else "`livesale load … --up` starts a system.")
         raise typer.Exit(FAILED) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         say("interrupted; nothing is left running.")

@@ -68,7 +68,7 @@ async def play_and_judge(
 async def _judged(play: Play, budget: float | None, settle_s: float, progress: Progress) -> Result:
     progress.say("starting Locust")
     await run_locust(play, progress.show, die_with_parent())
-    progress.say("waiting for SQL, and judging")
+    progress.say("waiting for SQL, and checking")
 
     def judge() -> Result:
         with PlainLine(play.target) as line:

@@ -28,7 +28,7 @@ _FLAGS = {
 
 
 def create(
-    title: Annotated[str, Option(help="What is sold; the campaign is called the same")],
+    title: Annotated[str, Option(help="Title of the SKU and of the campaign")],
     price_fen: Annotated[
         int, Option(min=1, max=MAX_PRICE_FEN, help="Price of one unit in fen: 9900 is ¥99")
     ],
@@ -37,14 +37,14 @@ def create(
     hold_s: Annotated[
         float, Option(min=0.001, max=MAX_HOLD_MS / 1000, help="Seconds a buyer has to pay")
     ] = 900.0,
-    opens: Annotated[str | None, Option(metavar="TIME", help="ISO 8601; now by default")] = None,
+    opens: Annotated[str | None, Option(metavar="TIME", help="ISO 8601; default: now")] = None,
     lasts_s: Annotated[
         float, Option(min=0.001, max=MAX_LASTS_S, help="Seconds from the opening to the close")
     ] = 3600.0,
-    campaign: Annotated[str | None, Option(metavar="ID", help="A campaign that exists")] = None,
-    sku: Annotated[str | None, Option(metavar="ID", help="A SKU that exists")] = None,
+    campaign: Annotated[str | None, Option(metavar="ID", help="An existing campaign")] = None,
+    sku: Annotated[str | None, Option(metavar="ID", help="An existing SKU")] = None,
     tickets: Annotated[bool, Option("--tickets", help="Sell by purchase tickets")] = False,
-    open_now: Annotated[bool, Option("--open", help="Open it too")] = False,
+    open_now: Annotated[bool, Option("--open", help="Open the drop, too")] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,

@@ -19,9 +19,11 @@ SHOWN = 1_000  # entries that are listed
 LONGEST_NOTE = 200
 
 Entry = Annotated[str, Argument(metavar="ENTRY", help="PARTITION:ID, such as 0:1790000-0")]
-Note = Annotated[str, Option("--note", help="Why: it is kept with the entry")]
+Note = Annotated[str, Option("--note", help="The reason; it is stored with the entry")]
 
-group = typer.Typer(no_args_is_help=True, help="Look at entries of the log that were put aside.")
+group = typer.Typer(
+    no_args_is_help=True, help="Show log entries in quarantine, and replay or dismiss them."
+)
 
 
 @group.callback()
@@ -31,7 +33,7 @@ def quarantine() -> None:
 
 @group.command("list")
 def list_entries(
-    every: Annotated[bool, Option("--all", help="Also what was replayed or dismissed")] = False,
+    every: Annotated[bool, Option("--all", help="Also replayed and dismissed entries")] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
@@ -87,9 +89,9 @@ def replay(
     entries: Annotated[
         list[str] | None, Argument(metavar="[ENTRY]...", help="PARTITION:ID, such as 0:1790000-0")
     ] = None,
-    every: Annotated[bool, Option("--all", help="All that are aside")] = False,
+    every: Annotated[bool, Option("--all", help="All entries in quarantine")] = False,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would fit, and change nothing")
+        bool, Option("--dry-run", help="Show what would fit, and change nothing")
     ] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -106,7 +108,7 @@ def replay(
 
     places = [_place(text) for text in entries or []]
     if bool(places) == every:
-        raise typer.BadParameter("Name entries, or say --all.")
+        raise typer.BadParameter("Name entries, or give --all.")
 
     async def run(deployment: "Deployment") -> "list[Outcome]":
         from livesale.operations.quarantine import all_aside, replay
@@ -149,7 +151,7 @@ def add(
     Only for entries that somebody wrote by hand: a newer writer takes one of a later version.
     """
     _decide("put_aside", entry, note, redis, sql, data_dir)
-    typer.echo(f"{entry} is aside: the writer goes on behind it.")
+    typer.echo(f"{entry} is in quarantine: the writer continues after it.")
 
 
 def _decide(

@@ -21,7 +21,7 @@ _COLOUR = {"replayed": "green", "fits": "green", "already": "yellow", "refused":
 
 
 def print_entries(found: "Sequence[Aside]") -> None:
-    table = make_table("entry", "state", "kind", "drop", "why it was put aside")
+    table = make_table("entry", "state", "kind", "drop", "reason")
     for each in found:
         fields = _fields(each)
         words = [Text(ascii(fields.get(name, ""))[1:-1]) for name in ("k", "d")]
@@ -35,7 +35,7 @@ def print_entry(found: "Aside") -> None:
         table.add_row(Text(ascii(name)[1:-1]), Text(ascii(value)[1:-1]))
     lines = [
         f"{found.partition}:{found.log_id} is {found.state}",
-        f"put aside at {found.created_ms} ms: {found.reason}",
+        f"put into quarantine at {found.created_ms} ms: {found.reason}",
     ]
     if found.changed_ms:
         lines.append(f"{found.state} at {found.changed_ms} ms: {found.note}".rstrip(": "))
@@ -49,7 +49,7 @@ def print_outcomes(outcomes: "Sequence[Outcome]", *, dry_run: bool) -> None:
         table.add_row(each.entry, mark, Text(each.kind), Text(each.drop_id), Text(each.reason))
     counts = Counter(str(each.result) for each in outcomes)
     total = ", ".join(f"{count:,} {result}" for result, count in counts.items()) or "nothing aside"
-    after = "Nothing was changed." if dry_run else "`livesale audit` checks the whole."
+    after = "Nothing was changed." if dry_run else "`livesale audit` checks everything."
     print_out(table, Text(f"{total}. {after}", "bold"))
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def recover(
-    yes: Annotated[bool, Option("--yes", help="Do it. Without, nothing is changed")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do it. Without --yes nothing changes")] = False,
     partition: Annotated[
-        int | None, Option(min=0, max=99, help="Only this one; by default all that need it")
+        int | None, Option(min=0, max=99, help="Only this partition; default: all that need it")
     ] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -87,5 +87,5 @@ def _numbers(settings: "Settings", partition: int | None) -> list[int]:
     if partition is None:
         return list(range(number))
     if partition >= number:
-        raise typer.BadParameter(f"There are partitions 0 to {number - 1}.")
+        raise typer.BadParameter(f"The partitions are 0 to {number - 1}.")
     return [partition]

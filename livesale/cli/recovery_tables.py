@@ -40,7 +40,7 @@ def _would_do(found: "Diagnosis") -> str:
         lines.append(f"take {left} into SQL")
     elif found.left_entries:
         lines.append(
-            f"put {left} aside, which were sold on a wrong copy; what fits stands, the rest is "
+            f"quarantine {left} from a wrong copy: what fits is kept, the rest is "
             "released or refunded"
         )
     lines.append(

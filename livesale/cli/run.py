@@ -10,19 +10,20 @@ from livesale.cli.flags import DataDir, ExposeDev, Host, Json, Port, RedisUrl, S
 
 
 def demo(
-    live: Annotated[bool, Option("--live", help="A show in a live room instead")] = False,
+    live: Annotated[bool, Option("--live", help="Play a show in a live room instead")] = False,
     buyers: Annotated[int, Option(min=1, max=1_000_000, help="Buyers in the crowd")] = 20_000,
     viewers: Annotated[int, Option(min=10, max=2_000, help="Viewers of the show")] = 300,
     stock: Annotated[
-        int | None, Option(min=1, max=1_000_000, help="Units on sale; 1,000, of the show 100")
+        int | None,
+        Option(min=1, max=1_000_000, help="Units on sale; default 1,000, with --live 100"),
     ] = None,
     seconds: Annotated[int, Option(min=1, max=3_600, help="How long buyers keep coming")] = 20,
     workers: Annotated[
-        int | None, Option(min=1, max=64, help="API worker processes; 4, of the show 2")
+        int | None, Option(min=1, max=64, help="API worker processes; default 4, with --live 2")
     ] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
-    seed: Annotated[int | None, Option(help="Plays the same crowd again")] = None,
+    seed: Annotated[int | None, Option(help="Repeat the crowd of this seed")] = None,
     as_json: Json = False,
 ) -> None:
     """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""

@@ -38,7 +38,7 @@ def token(
     buyers: Annotated[
         int | None, Option(min=1, max=MAX_TOKENS, help="This many buyers, one token a line")
     ] = None,
-    prefix: Annotated[str, Option(help="With --buyers: what their ids begin with")] = "buyer-",
+    prefix: Annotated[str, Option(help="With --buyers: the prefix of their ids")] = "buyer-",
     operator: Annotated[str | None, Option(metavar="NAME", help="A token for an operator")] = None,
     role: Annotated[list[str] | None, Option(help="With --operator: viewer or operator")] = None,
 ) -> None:

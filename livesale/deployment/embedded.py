@@ -106,7 +106,7 @@ class EmbeddedRedis:
             if time.monotonic() > deadline:
                 raise Refused(
                     "LIVESALE__DATA_DIR",
-                    f"another process owns the Redis in {self.folder}, and it does not answer",
+                    f"another process owns the Redis in {self.folder} and does not answer",
                     "Stop that process, or use another data folder.",
                 )
             await asyncio.sleep(0.02)

@@ -36,7 +36,7 @@ def open_doors(settings: Settings) -> list[str]:
     if settings.auth.dev_login:
         found.append("anybody can log in as any buyer")
     if settings.payments.gateway == "simulated":
-        found.append("anybody can pay with nothing")
+        found.append("anybody can pay without money")
     return found
 
 

@@ -25,7 +25,7 @@ FIRST_EPOCH = 1
 PARTITIONS = "LIVESALE__STOCK__PARTITIONS"
 REDIS_URL = "LIVESALE__REDIS__URL"
 SQL_URL = "LIVESALE__SQL__URL"
-RECOVER = "Run `livesale recover`, which rebuilds Redis from SQL; until then nothing is sold."
+RECOVER = "Run `livesale recover`: it rebuilds Redis from SQL. Until then nothing is sold."
 RECOVER_AGAIN = "Wait for `livesale recover` to end; if it died, run it again."
 RECOVERING = "recovering-"
 DIFFERS = "differs-"
@@ -81,7 +81,7 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
         raise Refused(
             PARTITIONS,
             f"this deployment has {len(rows)} partitions, not {keyspace.partitions}",
-            f"Set it to {len(rows)}: the number is fixed for ever.",
+            f"Set it to {len(rows)}: the number cannot change.",
         )
     epochs = {}
     for partition in range(keyspace.partitions):
@@ -137,7 +137,7 @@ async def _claim(redis: Redis, key: str, epoch: int) -> str:
     try:
         await redis.set(key, epoch, nx=True)
     except OutOfMemoryError as error:
-        cure = "Raise its maxmemory: a new deployment has to write there."
+        cure = "Raise its maxmemory: a new deployment must write there."
         raise Refused(REDIS_URL, f"Redis is full: {error}", cure) from None
     return str(await redis.get(key) or "")
 
@@ -178,7 +178,7 @@ def _compare(
         problem = f"after a failover the books of {name} in Redis differ from those of SQL"
         return Refused(REDIS_URL, problem, RECOVER)
     if not text.isdecimal() or int(text) == 0:
-        problem = f"Redis has lost {name}, of which SQL holds the log up to {offset}"
+        problem = f"Redis has lost {name}: SQL has its log up to {offset}"
         return Refused(REDIS_URL, problem, RECOVER)
     held = int(text)
     if held > epoch:

@@ -37,7 +37,9 @@ async def check_server(redis: Redis) -> str:
         raise unreachable_redis(error) from None
     version = str(about["redis_version"])
     if _numbers(version) < OLDEST_REDIS:
-        raise Refused(REDIS_URL, f"Redis {version} is too old", "Use Redis 7.0 or Valkey 7.2 on.")
+        raise Refused(
+            REDIS_URL, f"Redis {version} is too old", "Use Redis 7.0, Valkey 7.2 or newer."
+        )
     if about["role"] != "master":
         raise Refused(REDIS_URL, "this Redis is a replica", "Name its primary.")
     return f"Valkey {about['valkey_version']}" if "valkey_version" in about else f"Redis {version}"
@@ -49,7 +51,7 @@ async def check_eviction(redis: Redis) -> None:
     if policy != "noeviction":
         raise Refused(
             REDIS_URL,
-            f"maxmemory-policy is {policy}, which may throw stock away",
+            f"maxmemory-policy is {policy}, which may delete stock",
             "Run CONFIG SET maxmemory-policy noeviction there, and put it into its redis.conf.",
         )
 
@@ -66,8 +68,8 @@ async def check_durability(redis: Redis, durability: str) -> None:
         if found["appendonly"] != "yes":
             raise Refused(
                 DURABILITY,
-                "replicated is asked for, but Redis runs with appendonly no: a primary that comes "
-                "back empty would empty its replicas",
+                "the setting is replicated, but Redis runs with appendonly no: a primary that "
+                "comes back empty would empty its replicas",
                 "Run CONFIG SET appendonly yes there, and put it into its redis.conf.",
             )
         return
@@ -75,7 +77,7 @@ async def check_durability(redis: Redis, durability: str) -> None:
         stands = f"appendonly {found['appendonly']}, appendfsync {found['appendfsync']}"
         raise Refused(
             DURABILITY,
-            f"fsync is asked for, but Redis runs with {stands}: a crash would lose answers given",
+            f"the setting is fsync, but Redis runs with {stands}: a crash would lose reservations",
             "Run CONFIG SET appendonly yes and CONFIG SET appendfsync always there, and put them "
             "into its redis.conf.",
         )
@@ -114,7 +116,7 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
         raise unreachable_sql(error) from None
     oldest = OLDEST_MARIADB if "MariaDB" in version else OLDEST_MYSQL
     if _numbers(version) < oldest:
-        raise Refused(SQL_URL, f"{version} is too old", "Use MySQL 8 or MariaDB 10.6 on.")
+        raise Refused(SQL_URL, f"{version} is too old", "Use MySQL 8, MariaDB 10.6 or newer.")
     if durability != "none" and int(flush) != 1:
         raise Refused(
             SQL_URL,
@@ -163,7 +165,7 @@ def _cure(said: str, option: str) -> str:
         )
     if "Access denied" in said:
         return (
-            "Correct user, password and rights. A fresh MariaDB has an anonymous user that comes "
+            "Correct user, password and rights. A new MariaDB has an anonymous user that comes "
             "before ours on its own machine: DROP USER ''@localhost there."
         )
     return "Start it, or correct this."

@@ -117,8 +117,10 @@ class Watchman:
             promotion = Promotion(self._deployment, self._redis)
             looks = [await promotion.settle(look, self._known[look.partition]) for look in looks]
         if self._seen != {server_id}:
-            raise Unreachable("the server changed again while it was looked at")
-        _log.warning("met another Redis server", server_id=server_id, before=self._engine.server_id)
+            raise Unreachable("the server changed again while it was checked")
+        _log.warning(
+            "connected to another Redis server", server_id=server_id, before=self._engine.server_id
+        )
         self._engine.server_id = server_id
         for look in looks:
             self._take(look)

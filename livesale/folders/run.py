@@ -43,7 +43,7 @@ def open_run_folder(data_dir: Path) -> Reach:
         fd = _held[folder] = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     short = Path(f"/proc/self/fd/{fd}")
     if not short.exists():
-        problem = f"{folder} is longer than the path of a socket may be, and /proc is not there"
+        problem = f"{folder} is too long for the path of a socket, and there is no /proc"
         raise Refused(DATA_DIR, problem, "Name a data folder with a shorter path.")
     return Reach(short, fd)
 

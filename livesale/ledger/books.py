@@ -40,7 +40,7 @@ async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
         sums |= await ledger_sums(connection, some)
     held = {view.drop_id: view.sql_books for view in instant.drops.values() if view.sql_books}
     broken = [
-        f"{view.drop_id} has books and is no drop"
+        f"{view.drop_id} has books but is not a drop"
         for view in instant.drops.values()
         if not view.sql_state
     ]

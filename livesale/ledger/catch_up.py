@@ -48,7 +48,7 @@ async def wait_until_caught_up(deployment: Deployment, timeout_s: float) -> dict
         try:
             behind = await partitions_behind(deployment)
         except (RedisError, SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("cannot tell how far SQL is", problem=str(error))
+            log.warning("cannot see how far SQL is", problem=str(error))
         if all(behind.values()) or time.monotonic() > deadline:
             return behind
         await asyncio.sleep(POLL_S)

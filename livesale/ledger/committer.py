@@ -63,7 +63,7 @@ class Committer:
             if not is_content(fault):
                 raise
             _logger.warning(
-                "a batch was refused, writing it entry by entry",
+                "SQL refused a batch: writing it entry by entry",
                 partition=self.partition,
                 first=batch[0].id,
                 entries=len(batch),
@@ -108,14 +108,14 @@ class Committer:
         if drift == Books():
             del self._drift[entry.drop_id]
             _logger.info(
-                "SQL's books are those of the log again",
+                "the books in SQL match the log again",
                 partition=self.partition,
                 drop_id=entry.drop_id,
             )
             return
         self._metrics.drifts.inc()
         _logger.error(
-            "SQL's books are off from the log's: an earlier entry is missing from SQL",
+            "the books in SQL differ from the log: an earlier entry is missing in SQL",
             partition=self.partition,
             drop_id=entry.drop_id,
             log_id=entry.id,

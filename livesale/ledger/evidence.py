@@ -43,7 +43,7 @@ async def _doubts_about_claims(
 ) -> list[str]:
     packed = await redis.hmget(keys.reservations, [row.rid for row in rows])
     return [
-        f"{row.rid} is {_shown(text)} in Redis, which the entry does not lead to"
+        f"{row.rid} is {_shown(text)} in Redis, which does not follow from the entry"
         for row, text in zip(rows, packed, strict=True)
         if not _agrees(row, str(text or ""))
     ]

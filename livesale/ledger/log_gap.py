@@ -26,4 +26,4 @@ async def find_gap(redis: "Redis", log: LogReader, position: Position) -> str:
         return f"entries before {info.first_id} have been removed, SQL holds none"
     if await redis.xrange(log.key, position.offset, position.offset):
         return ""
-    return f"the log does not hold {position.offset}, where SQL stands"
+    return f"the log does not have {position.offset}, the offset of SQL"

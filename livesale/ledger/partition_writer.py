@@ -209,7 +209,7 @@ class PartitionWriter:
         offset has not moved.
         """
         self._enter(PartitionState.STANDBY)
-        _logger.info("another writer has this partition, standing by", partition=self.partition)
+        _logger.info("another writer has this partition: standing by", partition=self.partition)
         waiting_at: str | None = None
         while not await wait_for(stop, self._settings.standby_ms / 1000):
             try:
@@ -227,7 +227,7 @@ class PartitionWriter:
             waiting = id_key(info.last_id) > id_key(position.offset)
             if waiting and waiting_at == position.offset:
                 _logger.info(
-                    "taking over from a writer that stands still", partition=self.partition
+                    "taking over from a writer that makes no progress", partition=self.partition
                 )
                 return
             waiting_at = position.offset if waiting else None

@@ -102,7 +102,7 @@ async def strange_orders(connection: AsyncConnection) -> list[str]:
         .limit(SHOWN)
     )
     return [
-        f"{order_id} is no order of a drop: it names {drop_id}"
+        f"{order_id} is not an order of a drop: it names {drop_id}"
         for order_id, drop_id in await connection.execute(query)
     ]
 

@@ -58,12 +58,12 @@ class Challenges:
         try:
             payload = Payload.from_base64(solution)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ChallengeFailed("This is not a solution.") from None
+            raise ChallengeFailed("This is not a solution of a challenge.") from None
         if not any(self._holds(payload, *keys) for keys in self._keys):
-            raise ChallengeFailed("This does not solve a challenge of ours, or it came too late.")
+            raise ChallengeFailed("The solution is wrong, or came too late.")
         data = payload.challenge.parameters.data or {}
         if (data.get("drop"), data.get("buyer")) != (drop_id, buyer_id):
-            raise ChallengeFailed("This solves a challenge of another buyer or drop.")
+            raise ChallengeFailed("The solution is for another buyer or drop.")
         serial = int(data["serial"])
         if serial // 1000 + self._lifetime_ms <= now_ms:
             raise ChallengeFailed("The challenge has expired.")

@@ -6,7 +6,7 @@ from livesale.telemetry.metrics import REGISTRY
 
 TICKETS = Counter(
     "livesale_tickets_total",
-    "Purchase tickets given (issued), or a challenge in their place (challenge)",
+    "Issued purchase tickets (issued), or challenges instead of one (challenge)",
     ["answer"],
     registry=REGISTRY,
 )

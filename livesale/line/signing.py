@@ -42,7 +42,7 @@ class TicketSigner:
         """
         found = _read(text)
         if found is None or not self._keys.knows(found[2]):
-            raise TicketInvalid("not a ticket of ours")
+            raise TicketInvalid("not a ticket of this service")
         if not self._keys.holds(found[6], found[2], found[1], drop_id, buyer_id):
             raise TicketInvalid("not for this buyer and this drop, or altered")
         if int(found[3]) != epoch:

@@ -68,7 +68,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     async with AsyncExitStack() as stack:
         if is_blank(settings):
-            text = f"{blank(settings)}: what follows was tried in a temporary folder"
+            text = f"{blank(settings)}: the checks below used a temporary folder"
             yield Finding("data", Verdict.NOTE, text, CURE)
             trial = TemporaryDirectory(prefix="livesale-doctor-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(trial))
@@ -108,12 +108,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
     asked = settings.redis.durability
-    yield await _try("eviction", lambda: check_eviction(redis), "never throws stock away")
+    yield await _try("eviction", lambda: check_eviction(redis), "never deletes stock")
     if asked == "none":
-        text = "not asked for: a crash loses reservations that were acknowledged"
+        text = "off: a crash loses acknowledged reservations"
         yield note("durability", text, "Set LIVESALE__REDIS__DURABILITY to fsync.")
     else:
-        text = "every answer is on disk before it is given"
+        text = "every answer is on disk before it is sent"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
     yield await _clock(redis)
     yield await readiness.rights(redis, settings)
@@ -144,9 +144,9 @@ async def _tables(settings: Settings, sql: AsyncEngine) -> Finding:
 async def _writing(sql: AsyncEngine) -> Finding:
     refusal = await find_refusal(sql)
     if not refusal:
-        return _good("writing", "the database takes writes")
+        return _good("writing", "the database accepts writes")
     cure = "Name the primary, or let it write: read_only, the user's rights, the file's mode."
-    return problem("writing", f"the database answers, and refuses writes: {refusal}", cure)
+    return problem("writing", f"the database answers, but refuses writes: {refusal}", cure)
 
 
 async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Finding:
@@ -159,7 +159,7 @@ async def _partitions(settings: Settings, redis: Redis, sql: AsyncEngine) -> Fin
     except Refused as refusal:
         return _problem("partitions", refusal)
     found = ", ".join(f"p{number:02d} epoch {epoch}" for number, epoch in epochs.items())
-    return _good("partitions", f"Redis and SQL belong together: {found}")
+    return _good("partitions", f"Redis and SQL match: {found}")
 
 
 async def _try(topic: str, check: Callable[[], Awaitable[None]], text: str) -> Finding:
@@ -186,7 +186,7 @@ def _environment(settings: Settings) -> Finding:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
         text += f", embedded {_server_in(said.stdout)}"
     if settings.env == "dev":
-        cure = "Set LIVESALE__ENV to prod where strangers can reach it."
+        cure = "Set LIVESALE__ENV to prod if strangers can reach it."
         return note("settings", f"{text}; the secret is public", cure)
     return _good("settings", text)
 
@@ -240,8 +240,8 @@ def _privacy(settings: Settings) -> list[Finding]:
     if not looked_at or not found:
         return [_good("privacy", f"{each}: ours alone") for each in looked_at[:1]]
     names = ", ".join(str(path) for path in found)
-    cure = "Start livesale, which tightens what is its own; else chmod it to 0700, files to 0600."
-    return [note("privacy", f"other users of this machine may look into {names}", cure)]
+    cure = "Start livesale: it corrects its own files. Otherwise chmod it to 0700, files to 0600."
+    return [note("privacy", f"other users of this machine can read {names}", cure)]
 
 
 def _disk(data_dir: Path) -> Finding:

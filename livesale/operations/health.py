@@ -144,7 +144,7 @@ class Health:
     async def _check_scripts(self) -> Check:
         """Asked, and not loaded: who may call this is no reason to write. The watchman loads."""
         if await self._loader.missing():
-            return Check(False, "Redis forgot them, and they are not loaded again yet")
+            return Check(False, "Redis forgot them, and no process has loaded them again yet")
         return Check(True)
 
     async def _check_epochs(self) -> tuple[Check, bool]:
@@ -168,7 +168,7 @@ class Health:
             async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
                 rows = (await connection.execute(query)).all()
         except (StoreUnavailable, TimeoutError) as error:
-            return Check(False, f"away ({str(error) or 'no answer'}); sales go on"), {}
+            return Check(False, f"away ({str(error) or 'no answer'}); sales continue"), {}
         writing = await self._writing.get("")
         assert writing is not None  # noqa: S101  it always finds something to say
         return writing, {partition: (offset, count) for partition, offset, count in rows}
@@ -183,7 +183,7 @@ class Health:
                 refusal = await find_refusal(self._deployment.sql)
         except (SQLAlchemyError, OSError, TimeoutError):
             return Check(True)  # it just answered: that it takes its time is the writer's to tell
-        return Check(not refusal, refusal and f"refuses writes ({refusal}); sales go on")
+        return Check(not refusal, refusal and f"refuses writes ({refusal}); sales continue")
 
     async def _check_writer(
         self, offsets: dict[int, tuple[str, int]]
@@ -206,9 +206,9 @@ class Health:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))
         if too_new:
-            return Check(False, f"stopped at {too_new}; start a newer writer; sales go on"), lag
+            return Check(False, f"stopped at {too_new}; start a newer writer; sales continue"), lag
         if oldest_ms > BEHIND_MS:
-            return Check(False, f"{oldest_ms // 1000} s behind the log; sales go on"), lag
+            return Check(False, f"{oldest_ms // 1000} s behind the log; sales continue"), lag
         return Check(True), lag
 
 
@@ -236,7 +236,7 @@ ROUTES = [
         "GET",
         "/livez",
         show_alive,
-        "Whether the event loop turns",
+        "Whether the event loop runs",
         "operations",
         {200: Alive},
         limited=False,

@@ -55,12 +55,14 @@ async def sql_connections(settings: Settings, sql: AsyncEngine) -> Finding:
                 )
             )
     except DBAPIError as error:
-        return note("sql connections", f"the database does not say: {error.orig}", "Look by hand.")
+        return note(
+            "sql connections", f"the database does not say: {error.orig}", "Check it by hand."
+        )
     others = max(0, connected - int(ours or 0))
     given = int(most) - others
     limits = f"max_connections is {most}"
     if others:
-        limits += f", {others} of them are others'"
+        limits += f", {others} of them are used by others"
     if int(of_user):
         given = min(given, int(of_user))
         limits += f", and this user has {of_user}"
@@ -76,7 +78,7 @@ async def redis_connections(settings: Settings, redis: Redis) -> Finding:
     try:
         most = int((await redis.info("clients"))["maxclients"])
     except (RedisError, KeyError) as error:
-        return note("redis connections", f"Redis does not say: {error}", "Look by hand.")
+        return note("redis connections", f"Redis does not say: {error}", "Check it by hand.")
     cure = (
         "Raise maxclients there (and the limit of open files), or lower "
         "LIVESALE__REDIS__CONNECTIONS. Each machine needs its own."

@@ -52,7 +52,7 @@ async def rights(redis: Redis, settings: Settings) -> Finding:
         allowed.append(command[0])
     if not allowed:
         return good("rights", "Redis refuses this user what the service does not need")
-    text = f"this user of Redis may also {', '.join(allowed)}: whoever gets its address may, too"
+    text = f"this user of Redis may also {', '.join(allowed)}: a thief of its URL may, too"
     cure = "Give the service the user of config/redis-users.acl; see docs/threats.md."
     return note("rights", text, cure)
 
@@ -69,7 +69,7 @@ async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
     text = f"SQL is {behind:,} entries behind the log"
     if behind <= LARGEST_LAG:
         return good("lag", text)
-    cure = "Start `livesale writer`, or look at what keeps it; wait until it has caught up."
+    cure = "Start `livesale writer`, or find out what delays it; wait until it has caught up."
     return note("lag", text, cure)
 
 
@@ -84,15 +84,15 @@ async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Fi
         now = await too_new(redis, keyspace, offsets)
         found = {number: why for number, why in now.items() if not look or why == found.get(number)}
         if not found:
-            return good("log", "this version can read what comes next in it")
+            return good("log", "this version can read the next entries")
         if not look:
             await asyncio.sleep(WRITER_S)  # a writer that knows it may just have it in hand
     text = "; ".join(
         f"the writer of p{number:02d} stopped at {why}" for number, why in found.items()
     )
     cure = (
-        "Start a writer of the version that wrote it: it goes on by itself. An entry that hands "
-        "wrote is put aside by `livesale quarantine add`."
+        "Start a writer of the version that wrote it: it continues by itself. If somebody wrote "
+        "the entry by hand, use `livesale quarantine add`."
     )
     return problem("log", text, cure)
 
@@ -107,7 +107,7 @@ async def leftovers(sql: AsyncEngine) -> list[Finding]:
     found = []
     if owed:
         text = f"{owed:,} refunds are due"
-        found.append(note("refunds", text, "Look why they are not sent before there are more."))
+        found.append(note("refunds", text, "Find out why they are not sent."))
     else:
         found.append(good("refunds", "none is due"))
     if aside:
@@ -141,10 +141,10 @@ async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
     )
     if not most or needed * 2 <= free:
         return good("memory", text)
-    cure = "Raise maxmemory, or archive old drops: a full Redis refuses, and the sale stands still."
+    cure = "Raise maxmemory, or archive old drops: a full Redis refuses writes, and the sale stops."
     if needed <= free:
         # Attempts that SQL has not taken yet, buffers and a rewrite of the AOF want room as well.
-        return note("memory", f"{text}: little beside them", cure)
+        return note("memory", f"{text}: little is left for the rest", cure)
     return problem("memory", text, cure)
 
 
@@ -174,19 +174,21 @@ def exposure(settings: Settings) -> list[Finding]:
     ):
         if not _is_private(url):
             host = ", ".join(hosts_of(url)) if "redis" in topic else urlsplit(url).hostname
-            text = f"{host} is spoken to in clear: passwords and orders can be read"
+            text = (
+                f"the connection to {host} is not encrypted: others can read passwords and orders"
+            )
             cure = f"Use TLS: {option}. Or a network that is yours alone."
             found.append(note(topic, text, cure))
     if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
         host = settings.http.host
         text = f"listens on {host} for plain HTTP, and trusts no proxy but this machine's"
         cure = (
-            "Put a proxy with TLS in front and name it in LIVESALE__HTTP__TRUSTED_PROXIES: else "
-            "tokens travel in clear, or all buyers count as one address."
+            "Put a proxy with TLS in front and name it in LIVESALE__HTTP__TRUSTED_PROXIES: "
+            "otherwise tokens are not encrypted, or all buyers count as one address."
         )
         found.append(note("way in", text, cure))
     if not found:
-        found.append(good("way in", "nothing is spoken in clear beyond this machine"))
+        found.append(good("way in", "all traffic beyond this machine is encrypted"))
     return found
 
 

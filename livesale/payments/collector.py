@@ -92,7 +92,7 @@ class Collector:
                     found += await prepays.open_among(connection, page)
         except (StoreUnavailable, TimeoutError) as fault:
             self._rest_until_ms = now_ms + SQL_REST_MS
-            log.warning("SQL is away: holds expire unasked", reason=str(fault))
+            log.warning("SQL is away: holds expire without asking the gateway", reason=str(fault))
         return found[: MAX_CASES - len(self._cases)]
 
     def _is_pending(self, rid: str, now_ms: int) -> bool:
@@ -104,7 +104,7 @@ class Collector:
         if not case.task.done():
             case.task.cancel()
             self._metrics.unsettled.inc()
-            log.warning("the gateway does not say whether it is paid: it expires", order_id=rid)
+            log.warning("the gateway did not say whether a hold is paid: it expires", order_id=rid)
         del self._cases[rid]
         return False
 

@@ -86,7 +86,7 @@ class Intake:
             result = _RESULTS[outcome.code]
         PAYMENTS.labels(result).inc()
         log.info(
-            "a payment was taken in",
+            "a payment was accepted",
             order_id=payment.order_id,
             payment_id=payment.payment_id,
             amount_fen=payment.amount_fen,
@@ -120,7 +120,7 @@ class Intake:
         except IntegrityError:
             return PaymentResult.REPLAYED  # the same callback came twice at once
         log.error(
-            "money for a reservation that nobody knows goes back",
+            "money for an unknown reservation goes back",
             order_id=payment.order_id,
             payment_id=payment.payment_id,
             amount_fen=payment.amount_fen,
@@ -136,7 +136,7 @@ class Intake:
                     async with session(self._sql, write=True) as connection:
                         await prepays.end_prepay(connection, order_id, prepays.PAID, now_ms())
         except (StoreUnavailable, TimeoutError):
-            log.warning("SQL is away: the keeper will find this prepay paid", order_id=order_id)
+            log.warning("SQL is away: the keeper will find this payment later", order_id=order_id)
 
 
 def _why_back(order: Order, payment: Payment) -> str:

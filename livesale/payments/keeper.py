@@ -116,7 +116,7 @@ class Keeper:
         except FencedOff as fence:
             reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
             if self._failing.get(partition) != reason:
-                _log.critical("nothing is swept here", partition=partition, reason=reason)
+                _log.critical("a partition is not swept", partition=partition, reason=reason)
             self._fail(partition, reason)
             raise
         except Exception as fault:

@@ -6,19 +6,19 @@ from livesale.telemetry.metrics import REGISTRY
 
 PAYMENTS = Counter(
     "livesale_payments_total",
-    "Payments taken in: sold, late_sold, replayed, refund_due, or stray (of an unknown order)",
+    "Accepted payments: sold, late_sold, replayed, refund_due, or stray (of an unknown order)",
     ["result"],
     registry=REGISTRY,
 )
 CALLBACKS_REFUSED = Counter(
     "livesale_callbacks_refused_total",
-    "Callbacks of the payment gateway that were refused, by the first reason found",
+    "Refused callbacks of the payment gateway, by the first reason found",
     ["reason"],
     registry=REGISTRY,
 )
 GATEWAY_FAULTS = Counter(
     "livesale_gateway_faults_total",
-    "Questions to the payment gateway that got no answer, or none that can be trusted",
+    "Requests to the payment gateway without an answer that can be verified",
     ["fault"],
     registry=REGISTRY,
 )

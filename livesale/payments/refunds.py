@@ -47,11 +47,13 @@ class Refunds:
         if order is None:
             raise Unknown("unknown_order")
         if paid is None:
-            raise RefundRefused("not_paid", f"It is {order.state}: no payment bought its goods.")
+            raise RefundRefused(
+                "not_paid", f"The order is {order.state}: there is no payment to refund."
+            )
         if not paid.amount_fen:
-            raise RefundRefused("not_paid", "It is a prize: nothing was paid for it.")
+            raise RefundRefused("not_paid", "The order is a prize: nothing was paid for it.")
         if amount_fen is not None and amount_fen != paid.amount_fen:
-            detail = f"Only the whole {paid.amount_fen} fen can go back."
+            detail = f"Only the whole amount of {paid.amount_fen} fen can be refunded."
             raise RefundRefused("partial_refund", detail)
         number = refund_no_of(paid.payment_id)
         try:

@@ -70,7 +70,7 @@ async def simulate_payment(parts: Parts, call: Call) -> Answer:
     if not isinstance(bank, SimulatedGateway):
         raise Problem("gateway_off")
     if word.transaction_id is not None and not is_outside_payment_id(word.transaction_id):
-        detail = f"Ids that begin with {PRIZE_PAYMENT} are given by the service only."
+        detail = f"Ids that begin with {PRIZE_PAYMENT} are reserved for the service."
         raise InvalidField("transaction_id", detail)
     reservation = await parts[Reservations].find_any(rid)
     if word.outcome == "failed":

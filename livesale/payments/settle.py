@@ -30,7 +30,7 @@ class Settler:
         if trade.state is TradeState.UNPAID:
             trade = await self._close(order_id)
         if trade.payment is not None:
-            log.warning("found a payment that no callback told of", order_id=order_id)
+            log.warning("found a payment whose callback was lost", order_id=order_id)
             await self._intake.take(trade.payment)
             return TradeState.PAID
         async with session(self._sql, write=True) as connection:

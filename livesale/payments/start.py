@@ -53,7 +53,9 @@ class Payments:
         reservation = await self._reservations.find(rid, buyer_id)
         self._check_held(reservation)
         if not reservation.amount_fen:
-            raise PaymentRefused("nothing_to_pay", "It is a prize of a lucky bag: claim it there.")
+            raise PaymentRefused(
+                "nothing_to_pay", "This is a prize of a lucky bag: claim it there."
+            )
         payer = await self._payer(buyer_id)
         prepay = await self._note(reservation)
         fresh = prepay.prepay_id and self._now_ms() - prepay.updated_ms < PREPAY_LIFE_MS
@@ -73,7 +75,7 @@ class Payments:
             return ""
         subject = await find_subject(self._sql, buyer_id, login)
         if subject is None:
-            raise PaymentRefused("payer_unknown", f"Log in through {login} to pay by it.")
+            raise PaymentRefused("payer_unknown", f"Log in with {login} before paying with it.")
         return subject
 
     async def _note(self, reservation: Reservation) -> Prepay:

@@ -58,7 +58,7 @@ async def stop_in_order(supervisor: Supervisor, deployment: Deployment) -> None:
         left = await wait_until_caught_up(deployment, CATCH_UP_S)
         if left:
             log.warning(
-                "stopping with a log that SQL does not hold yet",
+                "stopping before SQL has the whole log",
                 partitions=list(left),
                 reasons=[reason for reason in left.values() if reason],
             )

@@ -71,7 +71,9 @@ class Supervisor:
                     await self._wait_until_up(child, unless)
         except TimeoutError:
             self.kill()
-            raise StartFailed(f"not all processes were up in {START_TIMEOUT_S:.0f} s") from None
+            raise StartFailed(
+                f"some processes were not up within {START_TIMEOUT_S:.0f} s"
+            ) from None
         except BaseException:
             self.kill()
             raise
@@ -154,7 +156,9 @@ class Supervisor:
             process.send(signal.SIGKILL)
             await process.wait()
         if process.returncode not in (0, -STOP):
-            log.warning("process stopped badly", child=child.name, exit_code=process.returncode)
+            log.warning(
+                "process stopped with an error", child=child.name, exit_code=process.returncode
+            )
         await self._forget(child)
 
     async def _forget(self, child: Child) -> None:

@@ -51,7 +51,7 @@ class ReminderMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = Counter(
             "livesale_reminders_total",
-            "Reminders that are over: sent, failed (by the person), unsure, missed or cancelled",
+            "Finished reminders: sent, failed (by the person), unsure, missed or cancelled",
             ["state"],
             registry=registry,
         )
@@ -60,7 +60,7 @@ class ReminderMetrics:
         )
         self.faults = Counter(
             "livesale_reminder_faults_total",
-            "Messages or steps that came to nothing and are tried again: busy, wrong (settings), "
+            "Messages or steps that failed and are retried: busy, wrong (settings), "
             "away (WeChat or its token), or fault",
             ["why"],
             registry=registry,
@@ -149,7 +149,7 @@ class ReminderSender:
             unsure = await store.give_up(connection, now_ms - self._lease_ms, now_ms)
         if unsure:
             self._metrics.ended.labels(store.UNSURE).inc(unsure)
-            log.error("a keeper ended while it sent reminders", unsure=unsure)
+            log.error("a keeper was killed while it sent reminders", unsure=unsure)
         keep_ms = self._settings.keep_s * 1000
         async with session(self._sql, write=True) as connection:
             await store.forget(connection, now_ms - keep_ms, FORGOTTEN)
@@ -271,7 +271,7 @@ class ReminderSender:
         self._metrics.faults.labels("wrong").inc()
         self._put_off[key] = now_ms + LONGEST_MS
         log.error(
-            "WeChat refuses a reminder as the settings make it",
+            "WeChat refuses a reminder: correct the settings",
             kind=target.kind,
             target_id=target.target_id,
             reason=delivery.detail,

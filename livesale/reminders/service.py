@@ -92,7 +92,7 @@ class Reminders:
         now_ms = self._now_ms()
         async with session(self._sql, write=True) as connection:
             if not await store.lock_buyer(connection, buyer_id):
-                raise ReminderRefused("not_reachable", "Log in through WeChat to be reminded.")
+                raise ReminderRefused("not_reachable", "Log in with WeChat to get reminders.")
             target = await _find_target(connection, kind, target_id)
             _check_to_come(target, now_ms)
             found = await store.find_reminder(connection, kind, target_id, buyer_id)
@@ -137,7 +137,7 @@ class Reminders:
 
     def _check_on(self, *kinds: str) -> None:
         if not any(self._templates[kind] for kind in kinds):
-            raise ReminderRefused("reminders_off", "There is no template for it in the settings.")
+            raise ReminderRefused("reminders_off", "The settings have no template for it.")
 
     def _view(self, target: Target, found: Reminder | None) -> ReminderView:
         return ReminderView(
@@ -163,9 +163,9 @@ def _check_to_come(target: Target, now_ms: int) -> None:
             raise RoomRefused("room_state", f"The room is {target.state}.")
         return
     if target.state == DropState.CLOSED or (target.closes_ms or 0) <= now_ms:
-        raise DropRefused("drop_closed", "It is closed for ever.")
+        raise DropRefused("drop_closed", "The drop is closed.")
     if has_begun(target, now_ms):
-        raise DropRefused("already_open", "It has opened already.")
+        raise DropRefused("already_open", "The drop has already opened.")
 
 
 def _stands(found: Reminder, target: Target) -> bool:

@@ -85,7 +85,7 @@ class RoomCopy:
         restored = await self.gateway.restore(view, seen, event, keep_ms=self._keep_of(room))
         await self.people.bring_bars(room_id, room.bars_version, untils_of(bars))
         if restored:
-            log.info("a room was copied into redis", room_id=room_id, version=room.version)
+            log.info("a room was copied into Redis", room_id=room_id, version=room.version)
             await self.tell_drops(room_id)
 
     async def tell_drops(self, room_id: str) -> None:

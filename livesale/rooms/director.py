@@ -103,7 +103,7 @@ class Director:
                 continue
             # Only one that reads full pages can have been overtaken by the trimming.
             if len(entries) == COUNT and id_key((await reader.info()).first_id) > id_key(after):
-                log.warning("the log went on without us", partition=self._partition)
+                log.warning("the log was trimmed before it was read", partition=self._partition)
                 await self._look_at_all()
             await self._take_in(entries)
             after = entries[-1][0]
@@ -179,10 +179,10 @@ class Director:
         try:
             read_books(entry_id, fields)
         except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
-            log.warning("an entry cannot be told", entry=entry_id, reason=str(why))
+            log.warning("a log entry could not be sent to rooms", entry=entry_id, reason=str(why))
         except LogTooNew as why:
             if not self._unsure:
-                log.warning("rooms are told by looking, not by the log", reason=str(why))
+                log.warning("rooms poll their drops instead of reading the log", reason=str(why))
             same_version = fields.get("v") == VERSION
             self._unsure.add(fields.get("d", "") if same_version else "")
 
@@ -207,7 +207,7 @@ class Director:
         self._clock_s = now_s + LOOK_S
         if not await self._clock.has_stepped():
             return
-        log.warning("the clock of redis has stepped: rooms hear again", partition=self._partition)
+        log.warning("the clock of Redis stepped: informing rooms again", partition=self._partition)
         for drop_id, tale in self._tales.items():
             if tale.news.state == DropState.OPEN:
                 self._remind(drop_id, 0.0)

@@ -56,7 +56,7 @@ class RoomMetrics:
         )
         self.faults = Counter(
             "livesale_rooms_watch_faults_total",
-            "Looks at the rooms that failed",
+            "Failed checks of the rooms",
             registry=registry,
         )
 
@@ -203,7 +203,12 @@ class RoomKeeper:
         if verb is None or (await self._clock.look()).doubted:  # it may have jumped since
             return
         silence_ms = counted.silence_ms
-        log.info("a room is moved in time", room_id=room.room_id, verb=verb, silence_ms=silence_ms)
+        log.info(
+            "a room changed its state by time",
+            room_id=room.room_id,
+            verb=verb,
+            silence_ms=silence_ms,
+        )
         try:
             await self._life.act(room.room_id, verb)
         except RoomRefused:

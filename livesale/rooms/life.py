@@ -69,7 +69,7 @@ class Life:
         if not moved:
             check_move(room, verb)
         if moved:
-            log.info("a room moved", room_id=room_id, verb=verb, state=after)
+            log.info("a room changed its state", room_id=room_id, verb=verb, state=after)
         return room
 
     async def _check(self, room_id: str, verb: Verb) -> None:

@@ -69,7 +69,7 @@ class Members:
         """
         room = await self._rooms.shown(room_id)
         if _RANK[await self.role_of(room, caller)] < _RANK[least]:
-            raise RoomRefused("not_yours", f"This is for the room's {least}.")
+            raise RoomRefused("not_yours", f"You must be the room's {least}.")
         await begin_record()
         return room
 
@@ -77,9 +77,7 @@ class Members:
         """Raises RoomRefused (not_yours) unless a buyer is less in the room than the caller."""
         below = await self.role_of_buyer(room, buyer_id)
         if _RANK[below] >= _RANK[await self.role_of(room, caller)]:
-            raise RoomRefused(
-                "not_yours", "This is only done to those who have less to say in the room."
-            )
+            raise RoomRefused("not_yours", "You can only moderate users below your role.")
 
     async def assistants(self, room_id: str) -> list[str]:
         """Their buyer ids."""

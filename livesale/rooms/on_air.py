@@ -57,7 +57,7 @@ class OnAir:
             if drop.room_id is None:
                 drop = await self._bind(connection, room_id, drop)
             elif drop.room_id != room_id:
-                raise RoomRefused("other_room", "It belongs to another room.")
+                raise RoomRefused("other_room", "The drop belongs to another room.")
         await self._tell(room, drop)
         return drop
 
@@ -66,7 +66,7 @@ class OnAir:
             detail = f"A room has at most {MAX_DROPS} drops: sell this one in another room."
             raise RoomRefused("shelf_full", detail)
         if not await catalogue.bind_drop(connection, drop.drop_id, room_id):
-            raise DropRefused("terms_conflict", "It was opened without a room.")
+            raise DropRefused("terms_conflict", "The drop was opened without a room.")
         return structs.replace(drop, room_id=room_id)
 
     async def open(self, room: Room, drop_id: str, countdown_s: float) -> Drop:

@@ -130,11 +130,11 @@ class Rooms:
 
 
 def room_over() -> RoomRefused:
-    return RoomRefused("room_over", "The room is over.")
+    return RoomRefused("room_over", "The room has ended.")
 
 
 def banned(until_ms: int) -> RoomRefused:
-    return RoomRefused("banned", "You may not be in this room now.", until_ms=until_ms)
+    return RoomRefused("banned", "You cannot enter this room now.", until_ms=until_ms)
 
 
 def _known(room: Room | None) -> Room:

@@ -134,14 +134,14 @@ class Shelves:
     async def add(self, room_id: str, new: NewItem) -> ItemView:
         """Put an item at the end. Raises InvalidField or RoomRefused (shelf_full)."""
         if (new.sku_id is None) == (new.drop_id is None):
-            raise InvalidField("sku_id", "Either a SKU or a drop is needed.")
+            raise InvalidField("sku_id", "Give either a SKU or a drop.")
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, None)
             named = await _named(connection, room_id, new)
             count, last = await store.count_items(connection, room_id)
             if count >= MAX_ITEMS:
                 raise RoomRefused(
-                    "shelf_full", f"A shelf has at most {MAX_ITEMS} items: take one off first."
+                    "shelf_full", f"A shelf has at most {MAX_ITEMS} items: remove one first."
                 )
             item = Item(
                 room_id=room_id,
@@ -193,7 +193,7 @@ class Shelves:
             room = await _open_room(connection, room_id, order.version)
             items = {item.item_id: item for item in await store.items_of(connection, room_id)}
             if sorted(order.item_ids) != sorted(items):
-                raise InvalidField("item_ids", "It must name each item of the shelf once.")
+                raise InvalidField("item_ids", "Name each item of the shelf exactly once.")
             ordered = [
                 structs.replace(items[item_id], position=position)
                 for position, item_id in enumerate(order.item_ids, 1)
@@ -216,7 +216,7 @@ class Shelves:
             room = await _open_room(connection, room_id, None)
             item = await _item(connection, room_id, item_id)
             if item.state == ItemState.HIDDEN:
-                raise RoomRefused("item_hidden", "Viewers do not see it.")
+                raise RoomRefused("item_hidden", "The item is hidden from viewers.")
             replayed = room.pinned == item_id
             if not replayed:
                 await store.end_marks(connection, room_id, now_ms)
@@ -312,7 +312,7 @@ async def _open_room(connection: AsyncConnection, room_id: str, expected: int | 
     if room.state in OVER:
         raise room_over()
     if expected is not None and room.version != expected:
-        raise RoomRefused("version_conflict", f"The room has version {room.version} by now.")
+        raise RoomRefused("version_conflict", f"The shelf now has version {room.version}.")
     return room
 
 

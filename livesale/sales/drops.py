@@ -140,7 +140,7 @@ class Drops:
         check_opens(new.opens_ms or 0)
         shortest_ms = self._deployment.settings.stock.min_hold_ms
         if new.hold_ms < shortest_ms:
-            raise InvalidField("hold_ms", f"It is in milliseconds, here at least {shortest_ms}.")
+            raise InvalidField("hold_ms", f"Give milliseconds, at least {shortest_ms}.")
         sku = sku_of(new_sku) if new_sku else None
         campaign = campaign_of(new_campaign) if new_campaign else None
         async with session(self._sql) as connection:
@@ -148,7 +148,7 @@ class Drops:
             sku = sku or await catalogue.find_sku(connection, new.sku_id)
             room_is_known = not new.room_id or await self._rooms.know(connection, new.room_id)
         if not new.price_fen and not new.ticket_required:
-            raise InvalidField("price_fen", "0 is for prizes, which need `ticket_required`.")
+            raise InvalidField("price_fen", "0 is only for prizes: they need `ticket_required`.")
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:
@@ -216,7 +216,7 @@ class Drops:
         if code is OpenCode.FENCED:
             raise PartitionClosed
         if code not in _OPENED:
-            raise DropRefused("terms_conflict", "It is open already, with other terms.")
+            raise DropRefused("terms_conflict", "The drop is already open with other terms.")
         return structs.replace(drop, state=DropState.OPEN)
 
     async def check_opening(self, drop_id: str) -> tuple[Drop, Snapshot | None]:
@@ -231,7 +231,9 @@ class Drops:
         if drop.state == DropState.CLOSED:
             raise _closed()
         if drop.state == DRAFT and snapshot is not None:
-            raise DropRefused("terms_conflict", "Redis has a drop of this id, and SQL a draft.")
+            raise DropRefused(
+                "terms_conflict", "Redis already has this drop, but SQL has only a draft."
+            )
         # The writer has seen it open. To open it in Redis once more could only do harm: a Redis
         # that does not know it is one that has lost it, and would sell it all again.
         is_lost = drop.state not in (DRAFT, OPENING) and snapshot is None
@@ -269,9 +271,9 @@ class Drops:
             case AdjustCode.ADJUSTED | AdjustCode.REPLAYED:
                 return Adjustment(drop_id, delta, available, code is AdjustCode.REPLAYED)
             case AdjustCode.CONFLICT:
-                raise KeyConflict("This key has adjusted the drop by another delta.")
+                raise KeyConflict("This key was used for another delta.")
             case AdjustCode.TOO_FEW:
-                detail = f"Only {available} units are available to be scrapped."
+                detail = f"Only {available} units can be scrapped."
                 raise DropRefused("too_few", detail, available=available)
             case AdjustCode.TOO_MANY:
                 raise DropRefused("too_many", f"A drop has at most {MAX_UNITS} units.")
@@ -289,7 +291,9 @@ class Drops:
         """
         drop = await self.find(drop_id)
         if not drop.ticket_required:
-            raise DropRefused("no_tickets", "It sells without tickets: nobody would be asked.")
+            raise DropRefused(
+                "no_tickets", "The drop sells without tickets, so it cannot have a challenge."
+            )
         async with session(self._sql, write=True) as connection:
             await catalogue.set_challenge(connection, drop_id, difficulty)
         return structs.replace(drop, challenge=difficulty)
@@ -312,14 +316,16 @@ class Drops:
         """What it means that Redis does not know a drop."""
         drop = await self.find(drop_id)
         if drop.state in (DRAFT, OPENING):
-            return DropRefused("not_opened", "It was never opened.")
+            return DropRefused("not_opened", "The drop was never opened.")
         if drop.state == DropState.CLOSED:
             return _closed()
         # SQL may have learned only after Redis was asked that somebody else opened it.
         if await self._engine.snapshot(drop_id) is not None:
-            return DropRefused("not_opened", "It was not open yet; now it is.")
+            return DropRefused(
+                "not_opened", "The drop was not open yet; now it is. Repeat the call."
+            )
         return PartitionClosed()
 
 
 def _closed() -> DropRefused:
-    return DropRefused("drop_closed", "It is closed for ever.")
+    return DropRefused("drop_closed", "The drop is closed.")

@@ -137,5 +137,5 @@ class Sweeper:
 
     def _pass_by(self, members: list[str], drop_id: str, reason: str) -> None:
         """One drop that refuses must not keep the others from their turn."""
-        _log.error("a drop refuses to be swept", drop_id=drop_id, reason=reason)
+        _log.error("a drop cannot be swept", drop_id=drop_id, reason=reason)
         self._refused.update(members[: MAX_PASSED_BY - len(self._refused)])

@@ -13,12 +13,10 @@ RESERVATIONS = Tally(
 )
 SOLD_OUT_SHORTCUTS = Counter(
     "livesale_sold_out_shortcuts_total",
-    "Attempts answered sold out by the worker's own flag, without Redis",
+    "Attempts that the worker's flag answered with sold out, without Redis",
     registry=REGISTRY,
 )
 BATCH_SIZE = Histogram(
     "livesale_reserve_batch_size", "Attempts per EVALSHA", buckets=BATCH, registry=REGISTRY
 )
-BATCH_QUEUE = Gauge(
-    "livesale_reserve_queue", "Attempts waiting in front of Redis", registry=REGISTRY
-)
+BATCH_QUEUE = Gauge("livesale_reserve_queue", "Attempts waiting for Redis", registry=REGISTRY)

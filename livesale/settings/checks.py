@@ -85,12 +85,12 @@ def check_promises(settings: Settings) -> None:
     for key_id, secret in auth.old_keys.items():
         name = f"{PREFIX}AUTH__OLD_KEYS__{key_id}"
         if not is_key_id(key_id):
-            cure = "A key id is 1 to 16 of A-Z a-z 0-9, as it stands in the tokens."
-            raise Refused(name, f"{key_id!r} is no key id", cure)
+            cure = "Use 1 to 16 of A-Z a-z 0-9, as in the tokens."
+            raise Refused(name, f"{key_id!r} is not a key id", cure)
         secrets[name] = secret
     for name, secret in secrets.items():
         if not secret.get_secret_value().strip():
-            raise Refused(name, "it is empty: anybody could sign", NEW_SECRET)
+            raise Refused(name, "it is empty: anybody could sign tokens", NEW_SECRET)
     if auth.key_id in auth.old_keys:
         raise Refused(
             f"{PREFIX}AUTH__KEY_ID",
@@ -101,7 +101,7 @@ def check_promises(settings: Settings) -> None:
     if redis.durability == "replicated" and redis.wait_ms >= redis.timeout_ms:
         raise Refused(
             f"{PREFIX}REDIS__WAIT_MS",
-            f"{redis.wait_ms} ms is no less than the {redis.timeout_ms} ms a reply may take",
+            f"{redis.wait_ms} ms is not below the {redis.timeout_ms} ms that a reply may take",
             f"Set it lower, or {PREFIX}REDIS__TIMEOUT_MS higher.",
         )
     hooks = {
@@ -111,7 +111,7 @@ def check_promises(settings: Settings) -> None:
     }
     for name, secret in hooks.items():
         if not is_hook_secret(secret.get_secret_value()):
-            problem = "it stands in a path: 16 to 128 of A-Z a-z 0-9 _ - are needed"
+            problem = "it is part of a path: use 16 to 128 of A-Z a-z 0-9 _ -"
             raise Refused(name, problem, NEW_SECRET)
     if settings.payments.gateway == "wechat":
         load_keys(settings)
@@ -125,11 +125,11 @@ def check_promises(settings: Settings) -> None:
         _check_secret(name, secret, where)
         if name != f"{PREFIX}AUTH__SECRET" and secret == auth.secret:
             cure = "Remove it, or make a new secret for the new key."
-            raise Refused(name, "it is the secret that is in use, so nothing was rotated", cure)
+            raise Refused(name, "it is the present secret, so nothing was rotated", cure)
     if auth.dev_login:
         raise Refused(
             f"{PREFIX}AUTH__DEV_LOGIN",
-            f"it lets anybody be any buyer, which is refused {where}",
+            f"it lets anybody log in as any buyer, which is refused {where}",
             "Set it to false.",
         )
     if settings.redis.durability == "none":
@@ -141,7 +141,7 @@ def check_promises(settings: Settings) -> None:
     if settings.payments.gateway == "simulated" and not settings.payments.allow_simulated:
         raise Refused(
             f"{PREFIX}PAYMENTS__GATEWAY",
-            f"the simulated gateway lets anybody pay with nothing, which is refused {where}",
+            f"the simulated gateway lets anybody pay without money, which is refused {where}",
             f"Set it to wechat; or {PREFIX}PAYMENTS__ALLOW_SIMULATED to true, for a rehearsal.",
         )
 
@@ -156,7 +156,7 @@ def _check_reminders(settings: Settings) -> None:
         if not getattr(settings.reminders, f"{kind}_texts"):
             raise Refused(
                 f"{PREFIX}REMINDERS__{kind.upper()}_TEXTS",
-                "the template has fields, and nothing says what stands in them",
+                "the texts of the template's fields are missing",
                 'Name them all, such as {"thing1": "{title}", "time2": "{time}"}.',
             )
     for name in ("appid", "secret"):
@@ -164,7 +164,7 @@ def _check_reminders(settings: Settings) -> None:
         if on and not (value if isinstance(value, str) else value.get_secret_value()):
             raise Refused(
                 f"{PREFIX}WECHAT__{name.upper()}",
-                "it is not set, and reminders are messages of that mini-program",
+                "it is not set, and reminders need that mini-program",
                 f"Set it, or empty {PREFIX}REMINDERS__ROOM_TEMPLATE_ID and "
                 f"{PREFIX}REMINDERS__DROP_TEMPLATE_ID.",
             )

@@ -31,7 +31,7 @@ def check_texts(texts: Mapping[str, str]) -> None:
         found = _FIELD.fullmatch(name)
         if found is None:
             kinds = "thing, time, date, phrase or character_string"
-            raise ValueError(f"{name!r} is no field: {kinds} and a number")
+            raise ValueError(f"{name!r} is not a field: use {kinds} and a number")
         kind, places = found[1], _PLACE.findall(text)
         for place in places:
             if kind not in PLACES.get(place, ()):

@@ -39,7 +39,7 @@ YEAR_S = 365 * 24 * HOUR_S
 def _networks(texts: list[str]) -> list[str]:
     for text in texts:
         if ip_network(text, strict=False).prefixlen == 0:  # raises ValueError
-            raise ValueError(f"{text} is everybody: whoever asks could name any address")
+            raise ValueError(f"{text} is every address: then any client could name any address")
     return texts
 
 
@@ -65,21 +65,21 @@ def _address(url: str) -> str:
 def _origins(texts: list[str]) -> list[str]:
     for text in texts:
         if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
-            raise ValueError(f"{text!r} is no origin; write it like https://shop.example")
+            raise ValueError(f"{text!r} is not an origin; write it like https://shop.example")
     return texts
 
 
 def _proxy(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if url and re.fullmatch(r"https?://[^\s/?#]+/?", url) is None:
-        raise ValueError("it is no proxy; write it like http://user:password@proxy.example:3128")
+        raise ValueError("it is not a proxy; write it like http://user:password@proxy.example:3128")
     _address(url)
     return secret
 
 
 def _template(url: str) -> str:
     if url and "{room_id}" not in url:
-        raise ValueError("it has no {room_id}: all rooms would play the same")
+        raise ValueError("it has no {room_id}: all rooms would play the same stream")
     return _address(url)
 
 

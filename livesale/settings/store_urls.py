@@ -53,7 +53,7 @@ def check_redis_url(url: str) -> str:
     number = path.partition("/")[2] if scheme.startswith("sentinel") else path
     for text in (options.get("db", ""), "" if scheme == "unix" else number):
         if text and not (text.isascii() and text.isdigit()):
-            raise ValueError(f"the number of a Redis database is needed, not {text!r}")
+            raise ValueError(f"give the number of a Redis database, not {text!r}")
     _check_files(options, *_FILES_REDIS)
     return url
 
@@ -69,7 +69,7 @@ def check_sql_url(url: str) -> str:
     if options.get("charset", "utf8mb4") != "utf8mb4":
         raise ValueError("charset is always utf8mb4")
     if options.get("ssl", "true") != "true":
-        raise ValueError("ssl can only be true; leave it out to speak in clear")
+        raise ValueError("ssl can only be true; leave it out for an unencrypted connection")
     if "unix_socket" in options and wants_tls(options):
         raise ValueError("unix_socket stays on this machine: leave out the options of ssl")
     _check_files(options, *_FILES_SQL)
@@ -127,7 +127,9 @@ def make_context(ca: str | None, cert: str | None = None, key: str | None = None
             path = cert
             context.load_cert_chain(cert, key, password="")  # else OpenSSL asks at the terminal
     except ssl.SSLError as error:
-        raise OSError(f"{path}: no PEM file with what is needed ({error.reason})") from None
+        raise OSError(
+            f"{path}: not a PEM file with the required content ({error.reason})"
+        ) from None
     except OSError as error:
         raise OSError(f"{path}: {error.strerror}") from None
     return context

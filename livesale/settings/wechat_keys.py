@@ -52,13 +52,13 @@ def load_keys(settings: "Settings") -> WeChatPayKeys:
     if settings.wechat.appid and settings.wechat.appid != wechatpay.appid:
         raise Refused(
             f"{SECTION}APPID",
-            "it is not LIVESALE__WECHAT__APPID: a buyer's openid is of one app only",
+            "it is not LIVESALE__WECHAT__APPID: a buyer's openid belongs to one app only",
             "Set both to the mini-program's.",
         )
     if settings.env != "dev" and not wechatpay.notify_url.startswith("https://"):
         raise Refused(
             f"{SECTION}NOTIFY_URL",
-            "WeChat calls back by https only",
+            "WeChat calls back over https only",
             "Use https://<this service>/v1/payments/wechat/notify.",
         )
     files = {wechatpay.public_key_id: ("PUBLIC_KEY_FILE", wechatpay.public_key_file)}
@@ -84,7 +84,7 @@ def _api_v3_keys(settings: "Settings") -> Iterator[bytes]:
             continue
         if len(key) != API_V3_KEY_BYTES:
             problem = f"it has {API_V3_KEY_BYTES} bytes, not {len(key)}"
-            raise Refused(f"{SECTION}{name}", problem, "Copy it whole from the merchant platform.")
+            raise Refused(f"{SECTION}{name}", problem, "Copy all of it from the merchant platform.")
         yield key
 
 
@@ -131,4 +131,4 @@ def _read(name: str, path: str) -> bytes:
 
 
 def _malformed(name: str, what: str) -> Refused:
-    return Refused(f"{SECTION}{name}", f"the file is not PEM of {what}", "Fetch it once more.")
+    return Refused(f"{SECTION}{name}", f"the file is not PEM of {what}", "Download it again.")

@@ -63,7 +63,7 @@ class Clock:
         try:
             await self.read()
         except StockError as fault:
-            log.warning("no time from redis yet: showing this machine's", fault=str(fault))
+            log.warning("no time from Redis yet: using this machine's clock", fault=str(fault))
         async with Tasks() as tasks:
             tasks.repeat("clock", self._follow, after_s=EVERY_S, longest_s=EVERY_S)
             yield

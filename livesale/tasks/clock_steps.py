@@ -95,11 +95,11 @@ class ClockWatch:
         else:
             now_s = time.monotonic()
             if self._doubted_s is None:
-                _log.warning("the clock of redis jumped ahead: not believed yet", ms=int(ahead_ms))
+                _log.warning("the clock of Redis jumped ahead: not accepted yet", ms=int(ahead_ms))
                 self._doubted_s = now_s
             if now_s - self._doubted_s < BELIEVED_AFTER_S:
                 return Look(found.now_ms, doubted=True)
-            _log.warning("the clock of redis stays ahead: believed", ms=int(ahead_ms))
+            _log.warning("the clock of Redis stays ahead: accepted", ms=int(ahead_ms))
             self._doubted_s = None
         self._believed = found.closer(believed)
         return Look(found.now_ms, doubted=False)

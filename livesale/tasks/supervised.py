@@ -201,7 +201,7 @@ def report_unhandled(loop: asyncio.AbstractEventLoop) -> None:
     def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault = context.get("exception")
         if fault is None:
-            _log.warning("the event loop complains", what=context.get("message"))
+            _log.warning("the event loop reported an error", what=context.get("message"))
         else:
             note_fault("unhandled", fault, context.get("message"))
 

@@ -37,12 +37,12 @@ BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 BUILD = Gauge("livesale_build_info", "The version of livesale", ["version"], registry=REGISTRY)
 LOOP_LAG_S = Gauge(
     "livesale_event_loop_lag_seconds",
-    "How late the event loop woke up: the worst of the last seconds",
+    "The longest delay of the event loop in the last seconds",
     registry=REGISTRY,
 )
 LOG_REPEATED = Counter(
     "livesale_log_repeated_total",
-    "Lines of the log that were counted and not printed: too many of one event in a second",
+    "Log lines that were counted and not printed: too many of one event in a second",
     ["level"],
     registry=REGISTRY,
 )

@@ -9,13 +9,13 @@ class WriterMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.lag = Gauge(
             "livesale_writer_lag_entries",
-            "Log entries that SQL does not hold yet",
+            "Log entries that SQL does not have yet",
             ["partition"],
             registry=registry,
         )
         self.state = Gauge(
             "livesale_writer_state",
-            "1 for the state that the writer of a partition is in",
+            "1 for the present state of a partition's writer",
             ["partition", "state"],
             registry=registry,
         )
@@ -25,29 +25,29 @@ class WriterMetrics:
         self.rows = Counter("livesale_writer_rows_total", "Rows written to SQL", registry=registry)
         self.commit_s = Histogram(
             "livesale_writer_commit_seconds",
-            "One transaction of the writer, from its begin to its commit",
+            "Duration of one transaction of the writer",
             buckets=_SECONDS,
             registry=registry,
         )
         self.sql_up = Gauge(
             "livesale_writer_sql_up",
-            "0 from a fault of SQL to the next transaction that worked",
+            "0 after a fault of SQL, until a transaction succeeds",
             registry=registry,
         )
         self.faults = Counter(
             "livesale_writer_faults_total",
-            "Faults that the writer backed off from",
+            "Faults after which the writer waits and retries",
             ["of"],  # sql, redis, or writer for one it did not expect
             registry=registry,
         )
         self.quarantined = Counter(
             "livesale_writer_quarantined_total",
-            "Log entries put aside with the reason",
+            "Log entries that were put into quarantine",
             registry=registry,
         )
         self.drifts = Counter(
             "livesale_writer_books_drifts_total",
-            "Times the log's books of a drop were found off from SQL's",
+            "Times that the books of a drop in SQL differed from the log",
             registry=registry,
         )
 
@@ -62,24 +62,24 @@ class KeeperMetrics:
         )
         self.archived = Counter(
             "livesale_keeper_archived_total",
-            "Finished drops taken out of Redis and sealed, or sealed again",
+            "Finished drops that were removed from Redis and sealed, or sealed again",
             registry=registry,
         )
         self.late_ms = Gauge(
             "livesale_keeper_late_ms",
-            "How long the oldest member of the due list has been due when a sweep found it",
+            "How late the oldest due member was when a sweep found it",
             ["partition"],
             registry=registry,
         )
         self.up = Gauge(
             "livesale_keeper_up",
-            "Whether the last sweep of a partition worked",
+            "1 if the last sweep of a partition succeeded",
             ["partition"],
             registry=registry,
         )
         self.sweep_s = Histogram(
             "livesale_keeper_sweep_seconds",
-            "One sweep of a partition",
+            "Duration of one sweep of a partition",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -93,27 +93,27 @@ class KeeperMetrics:
         )
         self.refunds_waiting = Gauge(
             "livesale_refunds_waiting",
-            "Refunds that the payment gateway has not taken on yet",
+            "Refunds that the payment gateway has not accepted yet",
             registry=registry,
         )
         self.refund_oldest_s = Gauge(
             "livesale_refund_oldest_seconds",
-            "Since when the oldest of them is due",
+            "Age of the oldest waiting refund",
             registry=registry,
         )
         self.refunds_failed = Gauge(
             "livesale_refunds_failed",
-            "Refunds that the payment gateway gave up: somebody must look",
+            "Refunds that the payment gateway could not pay: a person must act",
             registry=registry,
         )
         self.refund_faults = Counter(
             "livesale_refund_faults_total",
-            "Tries to send a refund that came to nothing",
+            "Failed attempts to send a refund",
             registry=registry,
         )
         self.passed_by = Gauge(
             "livesale_keeper_passed_by",
-            "Members of a due list that a sweep passes by: their drop refuses, see the log",
+            "Due members that a sweep skips because their drop refuses: see the log",
             ["partition"],
             registry=registry,
         )

@@ -124,14 +124,14 @@ class TokenSigner:
         Raises TokenInvalid (malformed, unknown key, wrong mac) or TokenExpired.
         """
         if len(token) > MAX_TOKEN_LENGTH:
-            raise TokenInvalid("not a token of ours")
+            raise TokenInvalid("not a token of this service")
         form = _buyers(token)
         if form is not None:
             signed, key_id, name, expires, mac = form.groups()
             return self.buyer_of(signed.encode(), key_id, name, int(expires), mac.encode())
         form = _operators(token)
         if form is None:
-            raise TokenInvalid("not a token of ours")
+            raise TokenInvalid("not a token of this service")
         signed, key_id, name, roles, expires, mac = form.groups()
         self._prove(signed.encode(), key_id, int(expires), mac.encode())
         try:
@@ -152,7 +152,7 @@ class TokenSigner:
     def _prove(self, signed: bytes, key_id: str, expires_ms: int, mac: bytes) -> None:
         mac_of = self._macs.get(key_id)
         if mac_of is None:
-            raise TokenInvalid("not a token of ours")
+            raise TokenInvalid("not a token of this service")
         if not hmac.compare_digest(mac, mac_of(signed)):
             raise TokenInvalid("the signature does not hold")
         if expires_ms <= self._now_ms():

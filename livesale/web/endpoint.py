@@ -116,7 +116,7 @@ class Endpoint:
         if raw:
             return read_body(self._decoder, raw)
         if self.route.default_body is None:
-            raise Problem("malformed_json", "A body is needed.")
+            raise Problem("malformed_json", "A body is required.")
         return self.route.default_body
 
     async def act(self, call: Call, request_id: str) -> Answer:
@@ -151,7 +151,7 @@ class Endpoint:
         problem = problem_of(fault)
         if problem is None:
             log.error(
-                "unforeseen fault", route=self.route.path, request_id=request_id, exc_info=fault
+                "unexpected error", route=self.route.path, request_id=request_id, exc_info=fault
             )
             problem = Problem("internal_error")
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
@@ -283,7 +283,7 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
         raise Problem("request_timeout", headers={"Connection": "close"}) from None
     except (web.RequestPayloadError, ValueError, ConnectionError) as error:
         error.__traceback__ = None  # the body keeps the fault, and this would keep the body
-        log.debug("torn body", fault=type(error).__name__)
+        log.debug("incomplete body", fault=type(error).__name__)
         raise Problem("malformed_body", type(error).__name__) from None
 
 

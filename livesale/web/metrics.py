@@ -30,7 +30,7 @@ HTTP_CUT = Counter(
 )
 HTTP_OWED = Gauge(
     "livesale_http_owed_bytes",
-    "Answers waiting for clients that have not read them",
+    "Bytes of answers that clients have not read yet",
     registry=REGISTRY,
 )
 LIMITED = Counter(

@@ -33,10 +33,10 @@ def read_body(decoder: "msgspec.json.Decoder[Any]", raw: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        detail = str(error) if isinstance(error, msgspec.DecodeError) else "It is not UTF-8."
+        detail = str(error) if isinstance(error, msgspec.DecodeError) else "The body is not UTF-8."
         raise Problem("malformed_json", detail) from None
     except RecursionError:
-        raise Problem("malformed_json", "It is nested too deep.") from None
+        raise Problem("malformed_json", "The JSON is nested too deeply.") from None
 
 
 def check_content_type(headers: Headers) -> None:
@@ -82,7 +82,7 @@ def read_key(headers: Headers) -> str | None:
     """The Idempotency-Key, if there is one. Raises Problem."""
     key = headers.get("Idempotency-Key")
     if key is not None and not is_idempotency_key(key):
-        detail = "It is given once, and has 1 to 64 visible ASCII characters."
+        detail = "Give it once, with 1 to 64 visible ASCII characters."
         raise _parameter("Idempotency-Key", "header", detail)
     return key
 
@@ -94,15 +94,15 @@ def read_caller(signer: TokenSigner, auth: str, headers: Headers) -> Buyer | Ope
         raise Problem("unauthenticated")
     if auth == "buyer":
         if not isinstance(caller, Buyer):
-            raise Problem("forbidden", "This is for buyers.")
+            raise Problem("forbidden", "Use a buyer's token.")
     elif auth == "member" and isinstance(caller, Buyer):
         return caller
     elif not isinstance(caller, Operator):
-        raise Problem("forbidden", "This is for operators.")
+        raise Problem("forbidden", "Use an operator's token.")
     else:
         role = Role.OPERATOR if auth == "member" else Role(auth)
         if not caller.may(role):
-            raise Problem("forbidden", f"The role {role} is needed.")
+            raise Problem("forbidden", f"The operator needs the role {role}.")
     return caller
 
 

@@ -245,7 +245,7 @@ def problem_of(fault: Exception) -> Problem | None:
         case TooOften():
             return Problem(fault.code, None, None, **fault.members)
         case Crowded():
-            return Problem("slow_down", "Too many wait already.")
+            return Problem("slow_down", "Too many requests are waiting.")
         case SalesFault():
             problem = Problem(fault.code, fault.detail)
             problem.members.update(fault.members)

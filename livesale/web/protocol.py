@@ -319,7 +319,7 @@ class Connection(RequestHandler):
             problem = Problem("malformed_request")
         else:
             problem = Problem("internal_error")
-            log.error("unforeseen fault", status=status, exc_info=exc)
+            log.error("unexpected error", status=status, exc_info=exc)
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE)
         reply = Reply(answer, request_id_of(request.headers))
         reply.force_close()

@@ -79,7 +79,7 @@ async def _compare(deployment: Deployment, reader: "Redis", full: bool) -> list[
             return await _checks(deployment, reader, connection, instant)
     if too_new is not None:
         raise CannotCheck(f"{too_new}: audit with the version that writes it")
-    raise CannotCheck(f"the log behind SQL was trimmed {SNAPSHOTS} times while it was read")
+    raise CannotCheck(f"the log was trimmed {SNAPSHOTS} times while it was read")
 
 
 async def _checks(

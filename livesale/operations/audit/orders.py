@@ -70,7 +70,7 @@ async def report_quarantine(connection: AsyncConnection) -> Check:
     query = select(quarantine.c.log_id, quarantine.c.reason).where(aside)
     query = query.order_by(newest).limit(1)
     log_id, reason = (await connection.execute(query)).one()
-    return Check(*QUARANTINE, True, f"{count}, to be looked at; the newest is {log_id}: {reason}")
+    return Check(*QUARANTINE, True, f"{count} to check; the newest is {log_id}: {reason}")
 
 
 async def _all(

@@ -163,7 +163,7 @@ async def _recheck(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
             try:
                 broken |= await _compare(deployment, reader, rids[start : start + PAGE])
             except LogTrimmed:
-                broken |= dict.fromkeys(rids[start : start + PAGE], "the log moved on too fast")
+                broken |= dict.fromkeys(rids[start : start + PAGE], "the log changed too fast")
             except LogTooNew as end:
                 broken |= dict.fromkeys(rids[start : start + PAGE], f"cannot be told: {end}")
         rids = list(broken)

@@ -11,7 +11,7 @@ from livesale.ledger.tables import books, drops, seals
 from livesale.printing.wording import counted
 from stock.model import DropState
 
-SEAL = ("seal", "finished drops are as they were when they were sealed")
+SEAL = ("seal", "finished drops have not changed since they were sealed")
 
 _AT_ONCE = 100  # drops whose rows are read by one query
 

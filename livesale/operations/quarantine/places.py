@@ -37,5 +37,5 @@ def parse_place(text: str) -> Place:
     """Raises ValueError for what names no entry."""
     match = _FORM(text)
     if not match:
-        raise ValueError(f"{text!r} is no entry: name one as PARTITION:ID, such as 0:1790000-0")
+        raise ValueError(f"{text!r} is not an entry: write PARTITION:ID, such as 0:1790000-0")
     return place_of(int(match[1]), match[2])

@@ -59,4 +59,4 @@ async def dismiss(deployment: Deployment, place: Place, note: str) -> None:
         row = None if done else await quarantine.find(connection, place.partition, place.log_id)
     if not done:
         state = row.state.value if row else "not in quarantine"
-        raise UnknownEntry(f"{place} is {state}, not aside")
+        raise UnknownEntry(f"{place} is {state}, not in quarantine")

@@ -124,7 +124,7 @@ async def _replay(deployment: Deployment, place: Place, within: AsyncConnection 
     except Unfit as why:
         return changed(outcome, reason=str(why))
     except _Already:
-        return changed(outcome, result=Result.ALREADY, reason="another has replayed it meanwhile")
+        return changed(outcome, result=Result.ALREADY, reason="another command has replayed it")
     except Exception as fault:
         if not is_content(fault):
             raise
@@ -140,11 +140,11 @@ def _read(row: Aside) -> LogEntry:
     if row.state is QuarantineState.DISMISSED:
         raise Unfit(f"it was dismissed: {row.note}")
     if row.state is QuarantineState.FITTED or row.reason.startswith(FITTED_IN):
-        raise Unfit("recovery has done again what of it fitted")
+        raise Unfit("a recovery has already repeated the parts that fit")
     try:
         fields = json.loads(row.payload)
     except ValueError:
-        raise Unfit("only a part of it was kept, for its length") from None
+        raise Unfit("it was too long, so only a part of it was stored") from None
     try:
         return decode(row.log_id, fields)
     except LogTooNew as why:
@@ -173,7 +173,9 @@ async def _apply(
         found = position.epoch if position else "none"
         raise Unfit(f"the epoch in SQL is {found}, this process has {epoch}: run it again")
     if id_key(place.log_id) > id_key(position.offset):
-        raise Unfit(f"SQL holds the log up to {position.offset} only: the writer will reach it")
+        raise Unfit(
+            f"SQL has the log only up to {position.offset}: the writer will reach the entry"
+        )
     at_ms = now_ms()
     state = QuarantineState.REPLAYED
     if not await quarantine.settle(connection, place.partition, place.log_id, state, at_ms):
@@ -182,7 +184,7 @@ async def _apply(
         if isinstance(row, Adjusted) and await ledger.is_adjusted(
             connection, entry.drop_id, row.adjust_id
         ):
-            raise Unfit(f"SQL has the adjustment {row.adjust_id} already")
+            raise Unfit(f"SQL already has the adjustment {row.adjust_id}")
     if _is_change(entry):
         await _check_states(deployment, connection, place, entry)
     books = await ledger.read_books(connection, entry.drop_id)
@@ -202,11 +204,11 @@ async def _check_states(
         if state in STATES_BEFORE[change.kind]:
             state = STATE_CHANGES[change.kind].value
         elif change is entry:
-            raise Unfit(f"the drop is {first} in SQL, which {entry.kind} does not follow")
+            raise Unfit(f"the drop is {first} in SQL, and {entry.kind} cannot follow that")
     snapshot_ = await deployment.engine.snapshot(entry.drop_id)
     there = snapshot_.state.value if snapshot_ else "not there"
     if state != there:
-        raise Unfit(f"it would leave the drop {state} in SQL, and it is {there} in Redis")
+        raise Unfit(f"the drop would be {state} in SQL, but it is {there} in Redis")
 
 
 async def _changes_behind(

@@ -100,7 +100,7 @@ def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, s
     if refusal.setting == SQL_URL:
         return refusal.problem, refusal.cure
     if too_new:
-        return f"{refusal.problem}, and what is left of the log is of another version: {too_new}", (
+        return f"{refusal.problem}, and the rest of the log is from another version: {too_new}", (
             NEWER
         )
     if misfit:
@@ -130,6 +130,6 @@ def _unknown(gap: str, place: Position) -> str:
     if not gap:
         return ""  # the log goes on from where SQL stands
     return (
-        f"what was acknowledged after {place.offset} and had not reached SQL; "
-        "a drop that is still `opening` has to be opened again"
+        f"reservations acknowledged after {place.offset} that had not reached SQL; "
+        "a drop that is still `opening` must be opened again"
     )

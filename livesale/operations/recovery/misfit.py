@@ -12,7 +12,7 @@ from stock.ids import START
 from stock.model import HoldState
 
 SHOWN = 3  # drops that are named
-CURE = "Correct it in SQL, or restore a backup, then run this again; Redis is left as it is."
+CURE = "Correct it in SQL, or restore a backup, then run this again; Redis is not changed."
 
 _STATES = tuple(state.value for state in HoldState)
 

@@ -73,7 +73,7 @@ async def repair(
     try:
         return await _repair(deployment, found, tell)
     except LogTooNew as end:  # behind the look: nothing has been cleared
-        problem = f"what is left of the log of p{partition:02d} is of another version: {end}"
+        problem = f"the rest of the log of p{partition:02d} is from another version: {end}"
         raise Refused(REDIS_URL, problem, NEWER) from None
     except (FencedOff, Halted) as taken:
         raise Refused(REDIS_URL, f"{_TAKEN.format(partition)}: {taken}", _WAIT) from None
@@ -97,7 +97,7 @@ async def _repair(
         misfit = place and await find_misfit(connection, partition, place)
     if misfit:
         raise Refused(SQL_URL, f"p{partition:02d} cannot be rebuilt: {misfit}", CURE)
-    tell(Progress(partition, "clear what is left in Redis"))
+    tell(Progress(partition, "clear Redis"))
     await restorer.clear(partition, token)
 
     def note(done: Rebuilt) -> None:
@@ -107,12 +107,12 @@ async def _repair(
     async with transaction(deployment.sql, write=False) as connection:
         place = await position(connection, partition)
     if place is None or place.epoch != epoch:
-        raise FencedOff("SQL has another epoch by now")
+        raise FencedOff("SQL now has another epoch")
     tell(Progress(partition, "open", done.drops, done.orders))
     if place.offset != START:
         await restorer.restore_log(partition, token, place.offset, place.entries)
     if not await restorer.raise_epoch(partition, token, epoch):
-        raise FencedOff("Redis has another epoch by now")
+        raise FencedOff("Redis now has another epoch")
     return Repaired(partition, epoch, taken, fitted, done.drops, done.orders)
 
 
@@ -125,4 +125,4 @@ async def _raise_in_sql(deployment: Deployment, partition: int, epoch: int) -> N
             .values(epoch=epoch + 1, updated_ms=now_ms())
         )
     if done.rowcount != 1:
-        raise FencedOff("SQL has another epoch by now")
+        raise FencedOff("SQL now has another epoch")

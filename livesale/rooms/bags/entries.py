@@ -95,22 +95,24 @@ class BagEntries:
         if room.state == RoomState.BANNED:
             raise RoomRefused("room_state", "The room is banned.")
         if role is not RoomRole.VIEWER:
-            raise RoomRefused("own_bag", f"The {role} does not enter.")
+            raise RoomRefused("own_bag", f"The {role} of the room cannot enter.")
         known = await self._terms.get(f"{room.room_id}|{bag_id}")
         bag = known or await self._bags.find(room.room_id, bag_id)  # made a moment ago, perhaps
         entered = await self._try(room.room_id, bag_id, buyer_id)
         match entered.code:
             case EnterCode.CLOSED | EnterCode.UNKNOWN_BAG:
-                raise RoomRefused("bag_closed", "Its time is over.")
+                raise RoomRefused("bag_closed", "The countdown has ended.")
             case EnterCode.FULL:
-                raise RoomRefused("bag_full", f"It takes at most {MAX_ENTRIES} entries.")
+                raise RoomRefused("bag_full", f"A lucky bag has at most {MAX_ENTRIES} entries.")
             case EnterCode.BANNED:
                 raise banned(entered.number)
             case EnterCode.UNSAID:
-                raise RoomRefused("phrase_missing", f"Say this in a comment first: {bag.phrase}")
+                raise RoomRefused(
+                    "phrase_missing", f"Post a comment with this phrase first: {bag.phrase}"
+                )
             case EnterCode.WAIT:
                 seconds = -(-entered.number // 1000)
-                detail = f"Stay {entered.number} ms longer; ask every few seconds."
+                detail = f"Stay {entered.number} ms longer. Repeat this call every few seconds."
                 raise RoomRefused("stay_longer", detail, retry_after_s=min(seconds, 5))
             case EnterCode.UNKNOWN_ROOM:
                 raise Unreachable("the room is not in Redis yet")
@@ -146,11 +148,11 @@ class BagEntries:
         async with session(self._sql) as connection:
             prize = await store.prize_of(connection, bag_id, buyer_id)
         if prize is None:
-            raise RoomRefused("no_prize", "This entry has not won.")
+            raise RoomRefused("no_prize", "This entry did not win.")
         if prize.state == PrizeState.PENDING:
-            raise RoomRefused("not_drawn", "It is drawn, and the prize is on its way.")
+            raise RoomRefused("not_drawn", "You won; the prize is not ready yet.")
         if prize.state == PrizeState.LOST:
-            raise RoomRefused("prize_gone", f"It could not be given: {prize.reason}.")
+            raise RoomRefused("prize_gone", f"The prize could not be given: {prize.reason}.")
         if prize.rid is not None:
             await self._claim_unit(prize.rid)
         else:
@@ -167,7 +169,7 @@ class BagEntries:
                 return
             if outcome.code is not ConfirmCode.REFUND_DUE:
                 raise PartitionClosed  # SQL has a hold that Redis lost, or it is fenced off
-        raise RoomRefused("prize_gone", "It was not claimed in time, or given back.")
+        raise RoomRefused("prize_gone", "The prize was not claimed in time, or was returned.")
 
     async def _claim_coupon(self, prize: Prize) -> Prize:
         at_ms = await self._engine.now_ms()
@@ -175,7 +177,7 @@ class BagEntries:
             await store.claim_coupon(connection, prize, at_ms)
             after = await store.prize_of(connection, prize.bag_id, prize.buyer_id)
         if after is None or after.claimed_ms is None:
-            raise RoomRefused("prize_gone", "It was not claimed in time.")
+            raise RoomRefused("prize_gone", "The prize was not claimed in time.")
         return after
 
     async def _show(self, bag: Bag, prize: Prize) -> OwnPrize:
@@ -193,9 +195,9 @@ class BagEntries:
     async def _drawn(self, room_id: str, bag_id: str) -> Bag:
         bag = await self._bags.find(room_id, bag_id)
         if bag.state == BagState.VOID:
-            raise RoomRefused("bag_closed", f"It could not be drawn: {bag.reason}.")
+            raise RoomRefused("bag_closed", f"The bag could not be drawn: {bag.reason}.")
         if bag.state not in store.DRAWN:
-            raise RoomRefused("not_drawn", "It is not drawn yet.")
+            raise RoomRefused("not_drawn", "The bag is not drawn yet.")
         return bag
 
     async def _load(self, key: str) -> Bag | None:

@@ -27,13 +27,13 @@ class BagMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.bags = Gauge(
             "livesale_bags",
-            "Lucky bags that are not over, by state: drawn is one whose prizes are being given",
+            "Lucky bags that are not over, by state; drawn: the prizes are being given",
             ["state"],
             registry=registry,
         )
         self.faults = Counter(
             "livesale_bag_faults_total",
-            "Steps of lucky bags that failed and are tried again",
+            "Steps of lucky bags that failed and are retried",
             registry=registry,
         )
 

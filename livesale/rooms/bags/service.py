@@ -150,9 +150,9 @@ class Bags:
         the stores the bag may stand: the keeper opens it then.
         """
         if (new.drop_id is None) == (new.coupon is None):
-            raise InvalidField("drop_id", "Either a drop or a coupon is needed.")
+            raise InvalidField("drop_id", "Give either a drop or a coupon.")
         if new.stay_s >= new.countdown_s:
-            raise InvalidField("stay_s", "Nobody could stay that long before the draw.")
+            raise InvalidField("stay_s", "It is longer than the countdown: nobody could enter.")
         phrase = self._comments.phrase(new.phrase) if new.phrase is not None else None
         at_ms = await self._engine.now_ms()
         draws_ms = at_ms + round(new.countdown_s * 1000)
@@ -181,7 +181,9 @@ class Bags:
             if locked is None or locked.state not in ON_AIR:
                 raise RoomRefused("room_state", f"The room is {(locked or room).state}.")
             if await store.running_bag(connection, room.room_id) is not None:
-                raise RoomRefused("bag_running", "One lucky bag at a time: wait for its draw.")
+                raise RoomRefused(
+                    "bag_running", "The room already has a lucky bag: wait for its draw."
+                )
             # All is checked by now. The bag opens its drop: in SQL here, in Redis `Draws.open`.
             if new.drop_id is not None:
                 await catalogue.schedule_drop(connection, new.drop_id, at_ms)
@@ -191,17 +193,17 @@ class Bags:
     async def _check_drop(self, room: Room, drop_id: str, places: int, draws_ms: int) -> None:
         drop = await self._on_air.find(room, drop_id)
         if drop.price_fen:
-            raise InvalidField("drop_id", "Its price is not 0: it is for sale.")
+            raise InvalidField("drop_id", "The price of a prize must be 0.")
         if drop.closes_ms <= draws_ms:
             raise InvalidField("countdown_s", "The drop closes before the draw.")
         if drop.state != DRAFT and drop.opens_ms > draws_ms:
             raise InvalidField("countdown_s", "The drop opens after the draw.")
         drop, snapshot = await self._drops.check_opening(drop_id)
         if snapshot is not None and snapshot.state is not DropState.OPEN:
-            raise InvalidField("drop_id", "It is not open.")
+            raise InvalidField("drop_id", "The drop is not open.")
         available = snapshot.available if snapshot is not None else drop.allotted
         if available < places:
-            raise InvalidField("places", f"Only {available} units are left.")
+            raise InvalidField("places", f"The drop has only {available} units left.")
 
     async def find(self, room_id: str, bag_id: str) -> Bag:
         """Raises Unknown("unknown_bag")."""

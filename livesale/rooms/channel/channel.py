@@ -137,7 +137,7 @@ class Channel:
     def ring(self) -> Ring:
         """Raises Unreachable until the history was read once."""
         if self._ring is None:
-            raise Unreachable("the room's events are not here yet")
+            raise Unreachable("this worker does not have the room's events yet")
         return self._ring
 
     @property
@@ -195,7 +195,7 @@ class Channel:
         if ring is None or ring is not self._ring:
             self._begin(history, found)
         elif history.epoch != ring.epoch:
-            log.info("the room has a new epoch", room_id=self.room_id)
+            log.info("a room has a new epoch", room_id=self.room_id)
             self._begin(History(history.epoch, 0, []), [])
             return False
         elif not self._continues(ring, history, found, last):
@@ -230,7 +230,7 @@ class Channel:
 
     async def _begin_anew(self, epoch: str) -> None:
         """Numbers we have sent mean something else in Redis by now: end their epoch."""
-        log.warning("redis has lost events of a room", room_id=self.room_id)
+        log.warning("Redis lost events of a room", room_id=self.room_id)
         image = await self._copy.gateway.image(self.room_id)
         if image is not None:
             room = msgspec.json.decode(image.room, type=RoomView)
@@ -337,11 +337,11 @@ class Channel:
     async def _take_snapshot(self, now: float) -> tuple[float, int, bytes]:
         image = await self._copy.gateway.image(self.room_id)
         if image is None:
-            raise Unreachable("redis does not have the room any more")
+            raise Unreachable("Redis no longer has the room")
         while image.epoch != self.ring.epoch or image.offset > self.ring.last:
             await self._heal()  # it knows of events that have not come here yet
         if image.offset < self.ring.first:
-            raise Unreachable("the room goes on faster than it can be looked at")
+            raise Unreachable("the room changes faster than it can be read")
         return now + SNAPSHOT_S, image.offset, _message(image)
 
     def join(self, listener: Listener) -> None:

@@ -72,7 +72,7 @@ class Channels:
                 async with asyncio.timeout(OPEN_S):
                     await channel.ready.wait()
             except TimeoutError:
-                raise Unreachable("the room's events cannot be had now") from None
+                raise Unreachable("the room's events are not available now") from None
         channel.idle_since = asyncio.get_running_loop().time()  # somebody is about to use it
         return channel
 

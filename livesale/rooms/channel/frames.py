@@ -92,7 +92,7 @@ class Frames:
         ref = head.ref if isinstance(head.ref, str) and len(head.ref) <= 64 else None
         decoder = self._decoders.get(head.type)
         if decoder is None:
-            raise BadFrame("unknown_frame", f"No frame is a {head.type[:40]!r}.", ref=ref)
+            raise BadFrame("unknown_frame", f"Unknown frame type: {head.type[:40]!r}.", ref=ref)
         try:
             return self._handlers[head.type], decoder.decode(text)
         except msgspec.ValidationError as error:

@@ -38,7 +38,7 @@ def on_ping(parts: Parts, viewer: Viewer, frame: Ping) -> None:
 
 async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
     if viewer.greeted or viewer.caller is not None:
-        raise BadFrame("out_of_order", "It is known who this is.", ref=frame.ref)
+        raise BadFrame("out_of_order", "You have already said who you are.", ref=frame.ref)
     viewer.greeted = True
     try:
         caller = parts[TokenSigner].verify(frame.token)

@@ -13,7 +13,7 @@ SOCKETS_CLOSED = Counter(
 )
 ROOM_ROUND_S = Histogram(
     "livesale_room_round_seconds",
-    "One round of sending to all sockets of a room",
+    "Duration of one round of sending to all sockets of a room",
     buckets=FAST_S,
     registry=REGISTRY,
 )

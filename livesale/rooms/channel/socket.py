@@ -337,7 +337,7 @@ class Socket(Client):
             except Exception as fault:  # the last line: whatever it is, the room goes on
                 problem = problem_of(fault)
                 if problem is None:
-                    log.exception("unforeseen fault", frame=frame.__struct_config__.tag)
+                    log.exception("unexpected error", frame=frame.__struct_config__.tag)
                     problem = Problem("internal_error")
                 self._fail(problem, frame.ref)
             again = self._next()

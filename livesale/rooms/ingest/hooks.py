@@ -65,7 +65,7 @@ def hook_route(server: str, read: Callable[[bytes], Hook], media_type: str, summ
             answer = problem.code if problem else "internal_error"
             INGEST_HOOKS.labels(hook.kind, answer).inc()
             name = hook.room_id[:MAX_NAME]
-            log.info("refused by a hook", hook=hook.kind, room_id=name, why=str(fault))
+            log.info("a hook refused a stream", hook=hook.kind, room_id=name, why=str(fault))
             raise
         INGEST_HOOKS.labels(hook.kind, "accepted").inc()
         return Answer(200, Accepted())
@@ -89,7 +89,7 @@ async def _take(ingest: Ingest, hook: Hook) -> None:
     if hook.kind == "other":
         return
     if not is_room_id(hook.room_id):
-        raise Problem("unknown_room", "No room's stream has this name.")
+        raise Problem("unknown_room", "The stream name is not that of a room.")
     match hook.kind:
         case "publish":
             await ingest.publish(hook.room_id, hook.key, hook.session)
@@ -98,7 +98,9 @@ async def _take(ingest: Ingest, hook: Hook) -> None:
                 await ingest.streams.update(hook.room_id, hook.session)
             except (StockError, StoreUnavailable) as fault:
                 # A store that is away must not end the shows that are on.
-                log.warning("a stream goes on unseen", reason=type(fault).__name__)
+                log.warning(
+                    "a stream continues while livesale cannot check it", reason=type(fault).__name__
+                )
         case "done":
             await ingest.streams.done(hook.room_id, hook.session)
         case "play":
@@ -109,5 +111,5 @@ def session_of(server: str, *parts: str) -> str:
     """A session's name. Raises Problem("malformed_hook")."""
     name = "|".join((server, *parts))
     if not all(parts) or len(name) > MAX_SESSION or not name.isascii() or not name.isprintable():
-        raise Problem("malformed_hook", "It does not name its session.")
+        raise Problem("malformed_hook", "The session is missing.")
     return name

@@ -32,11 +32,11 @@ def read_form(raw: bytes) -> Hook:
     counts = Counter(name for name, _ in fields)
     for name in _ONCE:
         if counts[name] > 1:
-            raise Problem("malformed_hook", f"`{name}` stands in it more than once.")
+            raise Problem("malformed_hook", f"`{name}` is given more than once.")
     found = dict(fields)
     call = found.get("call", "")
     if not call:
-        raise Problem("malformed_hook", "It does not say what it tells.")
+        raise Problem("malformed_hook", "The name of the event is missing.")
     kind = _KINDS.get(call, "other")
     if kind == "other":
         return Hook(kind, "", "", "")

@@ -42,7 +42,7 @@ class PublishKeys:
         """
         found = _read(text)
         if found is None or not self._keys.knows(found[2]):
-            raise PublishKeyInvalid("not a publish key of ours")
+            raise PublishKeyInvalid("not a publish key of this service")
         if not self._keys.holds(found[5], found[2], found[1], room_id):
             raise PublishKeyInvalid("not for this room, or altered")
         return PublishKey(int(found[3]), int(found[4]))

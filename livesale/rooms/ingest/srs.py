@@ -49,7 +49,7 @@ def read_message(raw: bytes) -> Hook:
     session = session_of("srs", message.server_id, str(message.client_id))
     keys = found.get("key", [""])
     if len(keys) > 1:
-        raise Problem("malformed_hook", "`key` stands in it more than once.")
+        raise Problem("malformed_hook", "`key` is given more than once.")
     return Hook(kind, message.stream, session, keys[0])
 
 

@@ -146,7 +146,7 @@ class Streams:
             raise _ended()
         taken = stream.session not in (None, name)
         if taken and not self._is_silent(stream.seen_ms, now_ms):
-            raise RoomRefused("stream_taken", "Another stream of this room is there.")
+            raise RoomRefused("stream_taken", "Another stream of this room is active.")
         return room
 
     def _is_silent(self, seen_ms: int | None, now_ms: int) -> bool:
@@ -193,7 +193,9 @@ class Streams:
         try:
             await self._life.tell(room)
         except (StockError, StoreUnavailable) as fault:
-            log.warning("a room is told later", room_id=room.room_id, reason=type(fault).__name__)
+            log.warning(
+                "a room will be informed later", room_id=room.room_id, reason=type(fault).__name__
+            )
 
 
 def check_on_air(room: Room | None) -> Room:
@@ -208,4 +210,4 @@ def check_on_air(room: Room | None) -> Room:
 
 
 def _ended() -> RoomRefused:
-    return RoomRefused("stream_ended", "This stream has ended, or another has taken its place.")
+    return RoomRefused("stream_ended", "This stream has ended, or another has replaced it.")

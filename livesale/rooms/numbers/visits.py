@@ -86,7 +86,7 @@ class Visits:
             except Unknown:
                 told = True  # of a room that does not exist there is nothing to tell
             except (StockError, LivesaleError) as fault:
-                log.debug("visits wait", room_id=room_id, reason=str(fault))
+                log.debug("visits are kept for later", room_id=room_id, reason=str(fault))
             finally:  # also when the worker stops in the middle of it
                 if not told:
                     for buyer_id in found:

@@ -122,12 +122,14 @@ class Bars:
             await store.forget_bars(connection, room_id, made_ms)
             others, first_ms = await store.count_barred(connection, room_id, besides=buyer_id)
             if others >= MAX_BARRED and not await store.bars_on(connection, room_id, buyer_id):
-                detail = f"{others} people are muted or banned here, the most. Lift one first."
+                detail = f"{others} people are muted or banned here, the maximum. Lift one first."
                 raise RoomRefused("too_many_members", detail, until_ms=first_ms)
             await store.put_bar(connection, bar)
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
-        log.info("somebody was barred", room_id=room_id, kind=kind, buyer_id=buyer_id, by=by)
+        log.info(
+            "somebody was muted or banned", room_id=room_id, kind=kind, buyer_id=buyer_id, by=by
+        )
         person_id = self._person_ids.of(room_id, buyer_id)
         event = ViewerBarred(viewer=BarredViewer(person_id, kind, until_ms))
         await self._publish(room_id, version, buyer_id, until, event)

@@ -67,7 +67,7 @@ class Comments:
             raise RoomRefused("room_state", f"The room is {room.state}.")
         seen = self._seen(text, "text")
         if self._words.found_in(seen):
-            raise RoomRefused("comment_blocked", "It has words that are not said here.")
+            raise RoomRefused("comment_blocked", "It contains blocked words.")
         pace = self._pace if role == RoomRole.VIEWER else _ALL
         person_id = self._copy.person_ids.of(room.room_id, buyer_id)
         words = Words(person_id, _SPEAKERS[role], seen)
@@ -81,15 +81,15 @@ class Comments:
         one that nobody could say."""
         seen = self._seen(text, "phrase")
         if not fold(seen)[0]:
-            raise InvalidField("phrase", "It has no letter and no digit to know it by.")
+            raise InvalidField("phrase", "The phrase needs at least one letter or digit.")
         if self._words.found_in(seen):
-            raise InvalidField("phrase", "It has words that are not said here.")
+            raise InvalidField("phrase", "It contains blocked words.")
         return seen
 
     def _seen(self, text: str, field: str) -> str:
         seen = clean(text)
         if not seen:
-            raise InvalidField(field, "Nothing of it can be seen.")
+            raise InvalidField(field, "The text has no visible characters.")
         if len(seen) > self._live.comment_chars:
             detail = f"A comment has at most {self._live.comment_chars} characters."
             raise InvalidField(field, detail)
@@ -112,13 +112,13 @@ class Comments:
         if code in (UnsayCode.UNKNOWN_ROOM, UnsayCode.UNKNOWN_COMMENT):
             raise Unknown("unknown_comment")
         if code is UnsayCode.NOT_YOURS:
-            raise RoomRefused("not_yours", "It is not yours, or too old for you to take it back.")
+            raise RoomRefused("not_yours", "It is not your comment, or too old to delete.")
 
 
 def _refusal(said: Said) -> Exception:
     match said.code:
         case SayCode.MUTED:
-            return RoomRefused("muted", "You may not speak in this room now.", until_ms=said.ms)
+            return RoomRefused("muted", "You cannot comment in this room now.", until_ms=said.ms)
         case SayCode.BANNED:
             return banned(said.ms)
         case SayCode.TOO_OFTEN:

@@ -54,9 +54,9 @@ async def on_opened(parts: Parts, viewer: Viewer, frame: OpenedFrame) -> None:
 def _buyer_of(parts: Parts, viewer: Viewer, frame: ClientFrame) -> str:
     """Raises Problem, or BadFrame: a socket may stay open for longer than its token is good."""
     if viewer.caller is None:
-        raise Problem("unauthenticated", "Say `hello` with a token first.")
+        raise Problem("unauthenticated", "Send `hello` with a token first.")
     if not isinstance(viewer.caller, Buyer):
-        raise Problem("forbidden", "This is for buyers.")
+        raise Problem("forbidden", "Use a buyer's token.")
     try:
         parts[TokenSigner].check_time(viewer.caller)
     except TokenExpired as fault:

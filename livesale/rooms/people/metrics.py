@@ -6,8 +6,8 @@ from livesale.telemetry.metrics import REGISTRY
 
 COMMENTS = Counter(
     "livesale_room_comments_total",
-    "Comments in live rooms: said, counted (for a lucky bag only), or the problem they met",
+    "Comments in live rooms: said, counted (for a lucky bag only), or the problem's code",
     ["answer"],
     registry=REGISTRY,
 )
-LIKES = Counter("livesale_room_likes_total", "Likes taken in live rooms", registry=REGISTRY)
+LIKES = Counter("livesale_room_likes_total", "Likes accepted in live rooms", registry=REGISTRY)

@@ -133,7 +133,7 @@ class Presence:
         except Unknown:
             count.sent = None
         except (StockError, LivesaleError) as fault:
-            log.debug("the people of a room wait", room_id=room_id, reason=str(fault))
+            log.debug("the counts of a room are kept for later", room_id=room_id, reason=str(fault))
         finally:
             count.due_s = clock() + wait_s
             count.busy = False
@@ -144,7 +144,7 @@ class Presence:
             async with asyncio.timeout(LAST_S):
                 await asyncio.gather(*(self._leave(*pair) for pair in self._counts.items()))
         except TimeoutError:
-            log.info("the last counts of rooms were not taken: they end with their lease")
+            log.info("the last counts of rooms were not saved: they end with their lease")
 
     async def _leave(self, room_id: str, count: _Count) -> None:
         if count.sent is not None:  # its outcome is not known: it is not to be mixed with another

@@ -19,7 +19,7 @@ def test_dev_is_not_shown_to_other_machines(host: str) -> None:
     with pytest.raises(Refused) as caught:
         check_exposure(load_settings(http__host=host))
     assert caught.value.setting == "LIVESALE__HTTP__HOST"
-    for door in ("sign an operator's token", "log in as any buyer", "pay with nothing"):
+    for door in ("sign an operator's token", "log in as any buyer", "pay without money"):
         assert door in caught.value.problem
     assert len(check_exposure(load_settings(http__host=host, http__expose_dev=True))) == 3
 
@@ -31,7 +31,7 @@ def test_dev_is_for_this_machine(host: str) -> None:
 
 def test_one_open_door_is_enough() -> None:
     safe = {"http__host": "0.0.0.0", "auth__secret": SECRET, "auth__dev_login": False}
-    with pytest.raises(Refused, match="pay with nothing"):
+    with pytest.raises(Refused, match="pay without money"):
         check_exposure(load_settings(**safe))
 
 

@@ -107,7 +107,7 @@ async def test_sql_that_hangs_is_said_to_give_no_answer(
 ) -> None:
     monkeypatch.setattr("livesale.operations.health.TIMEOUT_S", 0.0)
     found, _ = await api.app[PARTS][Health]._check_sql()
-    assert found.detail == "away (no answer); sales go on"
+    assert found.detail == "away (no answer); sales continue"
 
 
 async def test_a_background_task_that_fails_is_named(

@@ -172,7 +172,7 @@ async def test_an_adjustment_behind_a_lost_entry_is_not_lost(
     # then the true one is taken, and the copy is put aside, and stays there
     assert await all_aside(stage) == [*lost, parse_place(f"{lost[0].partition}:{copied}")]
     refused = (await replay(stage, await all_aside(stage)))[1]
-    assert (refused.result, "SQL has the adjustment" in refused.reason) == ("refused", True)
+    assert (refused.result, "SQL already has the adjustment" in refused.reason) == ("refused", True)
     fold = await fold_of(stage, without={copied})
     assert await found(stage) == expected(fold)
     assert await broken(stage) == []
@@ -221,12 +221,12 @@ async def test_what_does_not_fit_is_refused_with_the_reason(
     reasons = {
         place(1): "no version can have written it",
         place(2): "replay it with the version that wrote it",
-        place(3): "only a part of it was kept",
-        place(4): "recovery has done again what of it fitted",
+        place(3): "only a part of it was stored",
+        place(4): "a recovery has already repeated the parts that fit",
         place(5): "Redis does not confirm it",
         place(6): "field 'p'",
         place(7): "it was dismissed: a copy",
-        place(10**15): "the writer will reach it",
+        place(10**15): "the writer will reach the entry",
     }
     before = await read_sql(stage)
     for each, reason in reasons.items():
@@ -314,7 +314,7 @@ async def test_hands_are_set_aside_by_hand(stage: Deployment, redis: Redis) -> N
 def test_a_place_is_read_as_it_is_written() -> None:
     assert str(parse_place("p3:17-20")) == "3:17-20"
     for text in ("17-20", "3:17", "3:17-", ":1-1", "x:1-1", "3:1-1 "):
-        with pytest.raises(ValueError, match="is no entry"):
+        with pytest.raises(ValueError, match="is not an entry"):
             parse_place(text)
 
 

@@ -99,7 +99,7 @@ async def test_the_sum_is_said_though_nothing_else_happens(
     monkeypatch.setattr(repeats, "WINDOW_S", 0.05)
     log = structlog.get_logger()
     for _ in range(LINES + 3):
-        log.error("unforeseen fault")
+        log.error("unexpected error")
     async with asyncio.timeout(20):
         while len(lines(out)) == LINES:  # noqa: ASYNC110  a timer of the log's own
             await asyncio.sleep(0.01)
