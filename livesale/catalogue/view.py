@@ -16,7 +16,7 @@ from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.resources import Deployment
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.model import DropState, Snapshot
@@ -86,10 +86,10 @@ class Showcase:
         self._engine = deployment.engine
         self._now_ms = now_ms
         away = (StoreUnavailable,)
-        self._drops = Fresh(self._load_drop, ttl_s=CATALOGUE_S, stale_on=away)
-        self._campaigns = Fresh(self._load_campaign, ttl_s=CATALOGUE_S, stale_on=away)
-        self._pages = Fresh(self._load_page, ttl_s=CATALOGUE_S, max_found=100, stale_on=away)
-        self._live: Fresh[Snapshot] = Fresh(self._load_live, ttl_s=LIVE_S)
+        self._drops = TtlCache(self._load_drop, ttl_s=CATALOGUE_S, stale_on=away)
+        self._campaigns = TtlCache(self._load_campaign, ttl_s=CATALOGUE_S, stale_on=away)
+        self._pages = TtlCache(self._load_page, ttl_s=CATALOGUE_S, max_found=100, stale_on=away)
+        self._live: TtlCache[Snapshot] = TtlCache(self._load_live, ttl_s=LIVE_S)
 
     async def terms(self, drop_id: str) -> Drop | None:
         """The drop as SQL has it, at most a second old; None when there is none."""

@@ -24,7 +24,7 @@ from livesale.operations.readiness import why_no_writes
 from livesale.parts import Parts
 from livesale.resources import Deployment
 from livesale.tasks import TABLE
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.telemetry import metrics
 from livesale.web.draining import Draining
 from livesale.web.routes import Answer, Call, Route
@@ -92,9 +92,9 @@ class Health:
         self._redis = deployment.redis
         self._draining = draining
         self._loader = ScriptLoader(deployment.settings, deployment.redis)
-        self._stores = Fresh(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
-        self._writing = Fresh(self._ask_writing, ttl_s=REMEMBER_WRITING_S, max_found=1)
-        self._siblings = Fresh(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
+        self._stores = TtlCache(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
+        self._writing = TtlCache(self._ask_writing, ttl_s=REMEMBER_WRITING_S, max_found=1)
+        self._siblings = TtlCache(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
 
     async def ready(self) -> Ready:
         stores, siblings = await asyncio.gather(self._stores.get(""), self._siblings.get(""))

@@ -14,7 +14,7 @@ from livesale.reminders.timing import Timing, has_begun
 from livesale.resources import Deployment
 from livesale.rooms.service import room_over
 from livesale.rooms.states import OVER, RoomState
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import DropRefused, ReminderRefused, RoomRefused, Unknown
 from stock.model import DropState
 
@@ -74,7 +74,7 @@ class Reminders:
         self._settings = deployment.settings.reminders
         self._timing = Timing(self._settings)
         self._now_ms = now_ms
-        self._counts: Fresh[int] = Fresh(self._count, ttl_s=COUNT_S)
+        self._counts: TtlCache[int] = TtlCache(self._count, ttl_s=COUNT_S)
         self._templates = {
             ROOM: self._settings.room_template_id,
             DROP: self._settings.drop_template_id,

@@ -16,7 +16,7 @@ from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.service import Rooms
 from livesale.rooms.store import Room
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.tokens.signing import Buyer, Operator, Role
 from livesale.validation.refusals import RoomRefused, Unknown
 
@@ -46,7 +46,7 @@ class Members:
     def __init__(self, deployment: Deployment, rooms: Rooms) -> None:
         self._sql = deployment.sql
         self._rooms = rooms
-        self._assistants: Fresh[list[str]] = Fresh(self._load, ttl_s=MEMBERS_S)
+        self._assistants: TtlCache[list[str]] = TtlCache(self._load, ttl_s=MEMBERS_S)
 
     async def role_of(self, room: Room, caller: Buyer | Operator | None) -> RoomRole:
         """What somebody is in a room. An operator without that role is a viewer."""

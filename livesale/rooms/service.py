@@ -16,7 +16,7 @@ from livesale.rooms.events import RoomChanged, RoomView
 from livesale.rooms.states import OVER, RoomState
 from livesale.rooms.store import Room
 from livesale.rooms.views import view_of_room
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import RoomRefused, Unknown
 from livesale.validation.texts import whole
 from stock.ids import BUYER_ID_PATTERN, new_room_id
@@ -65,8 +65,8 @@ class Rooms:
         self._sql = deployment.sql
         self._copy = copy
         away = (StoreUnavailable,)
-        self._rooms: Fresh[Room] = Fresh(self._load, ttl_s=ROOM_S, stale_on=away)
-        self._pages: Fresh[RoomPage] = Fresh(
+        self._rooms: TtlCache[Room] = TtlCache(self._load, ttl_s=ROOM_S, stale_on=away)
+        self._pages: TtlCache[RoomPage] = TtlCache(
             self._load_page, ttl_s=ROOM_S, max_found=100, stale_on=away
         )
 

@@ -35,7 +35,7 @@ from livesale.rooms.states import OVER, ItemState
 from livesale.rooms.store import Item, Mark, Room
 from livesale.rooms.views import seen_item, view_of_item, view_of_room
 from livesale.sales.drops import Id
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import InvalidField, RoomRefused, Unknown
 from stock.ids import new_id
 
@@ -109,8 +109,8 @@ class Shelves:
         self._engine = deployment.engine
         self._copy = copy
         away = (StoreUnavailable,)
-        self._seen: Fresh[Shelf] = Fresh(self._load_seen, ttl_s=LIST_S, stale_on=away)
-        self._marks: Fresh[MarkPage] = Fresh(
+        self._seen: TtlCache[Shelf] = TtlCache(self._load_seen, ttl_s=LIST_S, stale_on=away)
+        self._marks: TtlCache[MarkPage] = TtlCache(
             self._load_marks, ttl_s=LIST_S, max_found=100, stale_on=away
         )
 

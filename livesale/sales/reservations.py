@@ -12,7 +12,7 @@ from livesale.database.session import session
 from livesale.ledger.orders import Order, find_any_order
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.resources import Deployment
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import AlreadySold, PartitionClosed, Unknown
 from stock.batcher import Caller
 from stock.errors import OutcomeUnknown, Unreachable
@@ -55,7 +55,7 @@ class Reservations:
         self._till = till
         self._showcase = showcase
         self._loop = asyncio.get_running_loop()
-        self._rooms = Fresh(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
+        self._rooms = TtlCache(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
         self._ask_again_s = 0.0  # loop time before which no buyer waits for a room
 
     def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:

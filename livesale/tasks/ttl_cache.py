@@ -10,7 +10,7 @@ from livesale.tasks.turns import WORKS_FOR
 V = TypeVar("V")
 
 
-class Fresh(Generic[V]):
+class TtlCache(Generic[V]):
     """Gives what `load(key)` gave at most `ttl_s` ago, by when it was asked. One load a key at a
     time: the others wait for it.
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from livesale.app import PARTS, ROUTES
 from livesale.resources import Deployment
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.tokens.signing import TokenSigner
 from livesale.web import openapi
 from livesale.web.problems import PROBLEMS
@@ -156,7 +156,7 @@ def timeless(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "server_ms"}
 
 
-def outdate(memory: Fresh[Any]) -> None:
+def outdate(memory: TtlCache[Any]) -> None:
     """As if all that is remembered had been looked up long ago."""
     memory._found = {key: (0.0, value) for key, (_, value) in memory._found.items()}
     memory._missing.clear()

@@ -20,7 +20,7 @@ from livesale.rooms.service import banned, room_over
 from livesale.rooms.states import OVER, RoomState
 from livesale.rooms.store import Room
 from livesale.sales.reservations import Reservations
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import PartitionClosed, RoomRefused
 from stock.errors import Unreachable
 from stock.ids import PRIZE_PAYMENT
@@ -80,7 +80,7 @@ class BagEntries:
         self._gateway = draws.gateway
         self._copy = copy
         self._reservations = reservations
-        self._terms: Fresh[Bag] = Fresh(self._load, ttl_s=TERMS_S)
+        self._terms: TtlCache[Bag] = TtlCache(self._load, ttl_s=TERMS_S)
 
     async def enter(
         self, room: Room, bag_id: str, buyer_id: str, role: RoomRole

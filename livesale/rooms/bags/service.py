@@ -29,7 +29,7 @@ from livesale.rooms.states import ON_AIR
 from livesale.rooms.store import Room, lock_room
 from livesale.rooms.views import view_of_bag
 from livesale.sales.drops import Drops, Id
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import InvalidField, RoomRefused, Unknown
 from livesale.validation.texts import prose
 from stock.ids import new_id
@@ -133,12 +133,14 @@ class Bags:
         self._drops = drops
         self._draws = draws
         self._comments = comments
-        self._records: Fresh[Published] = Fresh(self._load_record, ttl_s=RECORD_S, max_found=20)
-        self._entry_lists: Fresh[msgspec.Raw] = Fresh(
+        self._records: TtlCache[Published] = TtlCache(
+            self._load_record, ttl_s=RECORD_S, max_found=20
+        )
+        self._entry_lists: TtlCache[msgspec.Raw] = TtlCache(
             self._load_entries, ttl_s=LIST_KEPT_S, max_found=20
         )
         self._packed: dict[str, Published] = {}  # the last of each, to compress nothing twice
-        self._lists: Fresh[bytes] = Fresh(
+        self._lists: TtlCache[bytes] = TtlCache(
             self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
         )
 

@@ -22,7 +22,7 @@ from livesale.rooms.numbers.scripts import ENTERED, ITEM, LIKES, ONLINE, OPENED,
 from livesale.rooms.numbers.store import Buyers, SoldMinute
 from livesale.rooms.states import OVER, RoomState
 from livesale.rooms.store import Item
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from stock.model import DropState
 
@@ -122,7 +122,7 @@ class Stats:
 
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
-        self._rooms: Fresh[_Whole] = Fresh(self._load, ttl_s=STATS_S, max_found=MAX_ROOMS)
+        self._rooms: TtlCache[_Whole] = TtlCache(self._load, ttl_s=STATS_S, max_found=MAX_ROOMS)
 
     async def of_room(self, room_id: str, after_ms: int, limit: int) -> RoomNumbers:
         """All numbers, with up to `limit` minutes behind `after_ms`; at most 5 s old."""

@@ -21,7 +21,7 @@ from livesale.rooms.copy import RoomCopy
 from livesale.rooms.numbers.scripts import ENTERED, MAX_NOTED, OPENED, NumbersGateway, name_of_item
 from livesale.rooms.states import ItemState
 from livesale.tasks import Tasks
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from livesale.validation.texts import whole
 from stock.errors import StockError
@@ -44,7 +44,7 @@ class Visits:
         self._sql = deployment.sql
         self._copy = copy
         self._gateway = NumbersGateway(deployment.engine, history=deployment.settings.live.history)
-        self._items: Fresh[bool] = Fresh(self._is_seen, ttl_s=ITEM_S)
+        self._items: TtlCache[bool] = TtlCache(self._is_seen, ttl_s=ITEM_S)
         self._pending: dict[tuple[str, str], dict[str, None]] = {}  # (room, thing) → buyers
         self._size = 0
 

@@ -31,7 +31,7 @@ from livesale.rooms.scripts import ChangeCode
 from livesale.rooms.service import banned, room_over
 from livesale.rooms.states import OVER, BarKind
 from livesale.rooms.store import Room
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import RoomRefused, Unknown
 from livesale.validation.texts import prose, whole
 
@@ -82,7 +82,7 @@ class Bars:
         self._engine = deployment.engine
         self._copy = copy
         self._person_ids = copy.person_ids
-        self._bans: Fresh[dict[str, int]] = Fresh(
+        self._bans: TtlCache[dict[str, int]] = TtlCache(
             self._load_bans, ttl_s=BARS_S, stale_on=(StoreUnavailable,)
         )
 

@@ -21,7 +21,7 @@ from livesale.rooms.people.events import PeopleView
 from livesale.rooms.people.metrics import LIKES
 from livesale.rooms.people.scripts import NOBODY, Report
 from livesale.tasks import Tasks
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from stock.errors import StockError
 
@@ -70,7 +70,7 @@ class Presence:
         self._worker = secrets.token_hex(6)
         self._counts: dict[str, _Count] = {}
         self._tasks = Tasks()
-        self._people: Fresh[PeopleView] = Fresh(self._look, ttl_s=PEOPLE_S)
+        self._people: TtlCache[PeopleView] = TtlCache(self._look, ttl_s=PEOPLE_S)
 
     def like(self, room_id: str, count: int) -> None:
         """Likes of a room that exists."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from livesale.tasks.ttl_cache import Fresh
+from livesale.tasks.ttl_cache import TtlCache
 
 
 class Source:
@@ -32,7 +32,7 @@ async def source() -> Source:
 
 async def test_within_its_time_it_is_not_looked_up_again(source: Source) -> None:
     source.values["a"] = 1
-    fresh = Fresh(source.load, ttl_s=60)
+    fresh = TtlCache(source.load, ttl_s=60)
     assert [await fresh.get("a") for _ in range(3)] == [1, 1, 1]
     assert [await fresh.get("none") for _ in range(3)] == [None, None, None]
     assert source.asked == ["a", "none"]
@@ -40,7 +40,7 @@ async def test_within_its_time_it_is_not_looked_up_again(source: Source) -> None
 
 async def test_after_its_time_it_is(source: Source) -> None:
     source.values["a"] = 1
-    fresh = Fresh(source.load, ttl_s=0)
+    fresh = TtlCache(source.load, ttl_s=0)
     await fresh.get("a")
     source.values["a"] = 2
     assert await fresh.get("a") == 2
@@ -52,7 +52,7 @@ async def test_a_crowd_looks_once_and_one_that_leaves_takes_nothing_along(source
     # given
     source.values["a"] = 1
     source.gate.clear()
-    fresh = Fresh(source.load, ttl_s=60)
+    fresh = TtlCache(source.load, ttl_s=60)
     crowd = [asyncio.create_task(fresh.get("a")) for _ in range(20)]
     while not source.asked:  # noqa: ASYNC110  a turn of the loop, not a wait
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_what_is_forgotten_while_it_is_looked_up_is_looked_up_again() -> N
         await gate.wait()
         return value
 
-    fresh = Fresh(load, ttl_s=60)
+    fresh = TtlCache(load, ttl_s=60)
     waiting = asyncio.create_task(fresh.get("a"))
     while not seen:  # noqa: ASYNC110  a turn of the loop, not a wait
         await asyncio.sleep(0)
@@ -91,7 +91,7 @@ async def test_what_is_forgotten_while_it_is_looked_up_is_looked_up_again() -> N
 
 async def test_memory_is_bounded_and_made_up_keys_push_nothing_out(source: Source) -> None:
     source.values = {f"k{number}": number for number in range(5)}
-    fresh = Fresh(source.load, ttl_s=60, max_found=5)
+    fresh = TtlCache(source.load, ttl_s=60, max_found=5)
     for key in source.values:
         await fresh.get(key)
     for number in range(100):
@@ -106,7 +106,10 @@ async def test_memory_is_bounded_and_made_up_keys_push_nothing_out(source: Sourc
 async def test_a_fault_is_the_last_value_only_where_that_was_asked_for(source: Source) -> None:
     # given
     source.values["a"] = 1
-    kind, stale = Fresh(source.load, ttl_s=0), Fresh(source.load, ttl_s=0, stale_on=(OSError,))
+    kind, stale = (
+        TtlCache(source.load, ttl_s=0),
+        TtlCache(source.load, ttl_s=0, stale_on=(OSError,)),
+    )
     assert [await kind.get("a"), await stale.get("a")] == [1, 1]
     # when
     source.fault = OSError("away")
