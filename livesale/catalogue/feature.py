@@ -3,7 +3,7 @@
 from livesale.catalogue import admin_routes, routes, tables
 from livesale.catalogue.problems import PROBLEMS
 from livesale.catalogue.service import Campaigns
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.tasks.clock import Clock
 
@@ -13,7 +13,7 @@ feature = Feature(
     problems=PROBLEMS,
     parts={
         Campaigns: lambda parts: Campaigns(parts.deployment),
-        Showcase: lambda parts: Showcase(parts.deployment, parts[Clock].now_ms),
+        CatalogueView: lambda parts: CatalogueView(parts.deployment, parts[Clock].now_ms),
     },
     tables=(tables.skus, tables.campaigns),
 )

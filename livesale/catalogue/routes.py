@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from livesale.catalogue.view import CampaignPage, CampaignWithDrops, Showcase
+from livesale.catalogue.view import CampaignPage, CampaignWithDrops, CatalogueView
 from livesale.parts import Parts
 from livesale.validation.texts import whole
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
@@ -19,11 +19,11 @@ class CampaignsQuery(Struct, frozen=True):
 
 
 async def list_campaigns(parts: Parts, call: Call) -> Answer:
-    return Answer(200, await parts[Showcase].campaigns(call.query.after, call.query.limit))
+    return Answer(200, await parts[CatalogueView].campaigns(call.query.after, call.query.limit))
 
 
 async def show_campaign(parts: Parts, call: Call) -> Answer:
-    return Answer(200, await parts[Showcase].campaign(call.path["campaign_id"]))
+    return Answer(200, await parts[CatalogueView].campaign(call.path["campaign_id"]))
 
 
 declare_path_parameters(

@@ -75,7 +75,7 @@ class CampaignWithDrops(Struct, frozen=True):
     server_ms: int
 
 
-class Showcase:
+class CatalogueView:
     """One per process. All raise StoreUnavailable; drops also Unreachable.
 
     What SQL said last is still shown while SQL is away.

@@ -1,6 +1,6 @@
 """What purchase tickets bring to livesale."""
 
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.line import routes
 from livesale.line.challenges import Challenges
@@ -17,7 +17,7 @@ feature = Feature(
     parts={
         Tickets: lambda parts: Tickets(
             parts.deployment,
-            parts[Showcase],
+            parts[CatalogueView],
             parts[Clock],
             TicketSigner(parts[Keyring]),
             Challenges.from_settings(parts.deployment.settings),

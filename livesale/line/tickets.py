@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from livesale.catalogue.view import Showcase, ShownState
+from livesale.catalogue.view import CatalogueView, ShownState
 from livesale.line.challenges import Challenges
 from livesale.line.signing import TicketSigner
 from livesale.resources import Deployment
@@ -37,7 +37,7 @@ class Tickets:
     def __init__(
         self,
         deployment: Deployment,
-        showcase: Showcase,
+        view: CatalogueView,
         clock: Clock,
         signer: TicketSigner,
         challenges: Challenges,
@@ -45,7 +45,7 @@ class Tickets:
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
         self._lifetime_ms = deployment.settings.tickets.lifetime_s * 1000
-        self._showcase = showcase
+        self._view = view
         self._clock = clock
         self._signer = signer
         self._challenges = challenges
@@ -59,12 +59,12 @@ class Tickets:
         """
         if not self._clock.known:
             raise Unreachable("the clock of Redis is not known here yet")
-        shown = await self._showcase.drop(drop_id)
+        shown = await self._view.drop(drop_id)
         now_ms = self._clock.now_ms()
         if shown.state in _REFUSED:
             raise NotSelling(_REFUSED[shown.state], shown.opens_ms, now_ms)
         serial = now_ms * 1000 + secrets.randbelow(1000)
-        drop = await self._showcase.terms(drop_id)
+        drop = await self._view.terms(drop_id)
         if drop is not None and not drop.price_fen:
             raise DropRefused("prize_only", "The drop is a prize of a lucky bag.")
         if drop is not None and drop.challenge:

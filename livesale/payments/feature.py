@@ -1,6 +1,6 @@
 """What payments and refunds bring to livesale."""
 
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.ledger import tables as ledger
 from livesale.payments import refund_routes, routes, tables, wechat_routes
@@ -25,7 +25,7 @@ feature = Feature(
             parts.deployment,
             parts[PayGateway],
             parts[Reservations],
-            parts[Showcase],
+            parts[CatalogueView],
             parts[Clock].now_ms,
         ),
         Intake: lambda parts: Intake(parts.deployment),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.database.session import session
 from livesale.identity.store import find_subject
 from livesale.payments import prepays
@@ -35,14 +35,14 @@ class Payments:
         deployment: Deployment,
         gateway: PayGateway,
         reservations: Reservations,
-        showcase: Showcase,
+        view: CatalogueView,
         now_ms: Callable[[], int],
     ) -> None:
         self._sql = deployment.sql
         self._grace_ms = deployment.settings.payments.grace_ms
         self._gateway = gateway
         self._reservations = reservations
-        self._showcase = showcase
+        self._view = view
         self._now_ms = now_ms
 
     async def start(self, rid: str, buyer_id: str) -> StartedPayment:
@@ -110,7 +110,7 @@ class Payments:
             return await prepays.find_prepay(connection, rid)
 
     async def _announce(self, reservation: Reservation, payer: str) -> str:
-        drop = await self._showcase.terms(drop_of(reservation.rid))
+        drop = await self._view.terms(drop_of(reservation.rid))
         order = PaymentOrder(
             order_id=reservation.rid,
             amount_fen=reservation.amount_fen,

@@ -1,13 +1,13 @@
 """GET /v1/drops/{drop_id}"""
 
-from livesale.catalogue.view import Showcase, ShownDrop
+from livesale.catalogue.view import CatalogueView, ShownDrop
 from livesale.parts import Parts
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 from stock.ids import DROP_ID_PATTERN, RID_PATTERN
 
 
 async def show_drop(parts: Parts, call: Call) -> Answer:
-    return Answer(200, await parts[Showcase].drop(call.path["drop_id"]))
+    return Answer(200, await parts[CatalogueView].drop(call.path["drop_id"]))
 
 
 declare_path_parameters(

@@ -1,6 +1,6 @@
 """What drops and reservations bring to livesale."""
 
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.ledger import tables
 from livesale.sales import admin_routes, drop_routes, routes
@@ -17,7 +17,7 @@ feature = Feature(
     parts={
         ReservationQueue: lambda parts: ReservationQueue(parts.deployment),
         Reservations: lambda parts: Reservations(
-            parts.deployment, parts[ReservationQueue].till, parts[Showcase]
+            parts.deployment, parts[ReservationQueue].till, parts[CatalogueView]
         ),
         Drops: lambda parts: Drops(parts.deployment, parts[KnownRooms]),
     },

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import UNSET, UnsetType
 
 from livesale.catalogue.store import find_drop
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_any_order
@@ -49,11 +49,11 @@ class Till(Protocol):
 class Reservations:
     """One per process. All raise the faults of stock.errors."""
 
-    def __init__(self, deployment: Deployment, till: Till, showcase: Showcase) -> None:
+    def __init__(self, deployment: Deployment, till: Till, view: CatalogueView) -> None:
         self._engine = deployment.engine
         self._sql = deployment.sql
         self._till = till
-        self._showcase = showcase
+        self._view = view
         self._loop = asyncio.get_running_loop()
         self._rooms = TtlCache(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
         self._ask_again_s = 0.0  # loop time before which no buyer waits for a room
@@ -173,7 +173,7 @@ class Reservations:
 
     async def _what_sql_knows(self, drop_id: str, attempt: Attempt) -> Outcome:
         """The answer for a drop that Redis does not know."""
-        drop = await self._showcase.terms(drop_id)
+        drop = await self._view.terms(drop_id)
         if drop is None:
             return Outcome(ReserveCode.UNKNOWN_DROP)
         if drop.state in (DRAFT, OPENING):

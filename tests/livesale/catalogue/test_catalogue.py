@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from livesale.app import PARTS
-from livesale.catalogue.view import Showcase
+from livesale.catalogue.view import CatalogueView
 from livesale.ledger.writer import Writer
 from tests.livesale.api import FAR_MS, Api, outdate
 from tests.livesale.stage import running, until, until_written
@@ -16,7 +16,7 @@ from tests.livesale.stage import running, until, until_written
 async def shown(api: Api, drop_id: str) -> dict[str, object]:
     """The drop as it is now, past the caches."""
     parts = api.app[PARTS]
-    for cache in (parts[Showcase]._drops, parts[Showcase]._live):
+    for cache in (parts[CatalogueView]._drops, parts[CatalogueView]._live):
         outdate(cache)
     reply = await api.get(f"/v1/drops/{drop_id}")
     assert reply.status == 200
@@ -116,7 +116,7 @@ async def test_a_crowd_that_looks_costs_one_look(
         return await snapshot(drop_id)
 
     monkeypatch.setattr(api.deployment.engine, "snapshot", counted)
-    monkeypatch.setattr(api.app[PARTS][Showcase]._live, "_ttl_s", 60.0)
+    monkeypatch.setattr(api.app[PARTS][CatalogueView]._live, "_ttl_s", 60.0)
     # when
     replies = await asyncio.gather(*(api.get(f"/v1/drops/{drop_id}") for _ in range(50)))
     # then
@@ -175,7 +175,10 @@ async def test_the_catalogue_is_shown_while_sql_is_away(api: Api) -> None:
     drop_id = await api.open_drop()
     await shown(api, drop_id)
     parts = api.app[PARTS]
-    parts[Showcase]._drops._found[drop_id] = (0.0, parts[Showcase]._drops._found[drop_id][1])
+    parts[CatalogueView]._drops._found[drop_id] = (
+        0.0,
+        parts[CatalogueView]._drops._found[drop_id][1],
+    )
     # when
     await break_sql(api)
     # then: seen still; and what was never seen is a clear refusal
