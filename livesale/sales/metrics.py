@@ -2,10 +2,10 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from livesale.telemetry.histograms import Tally
+from livesale.telemetry.histograms import Counters
 from livesale.telemetry.metrics import BATCH, REGISTRY
 
-RESERVATIONS = Tally(
+RESERVATIONS = Counters(
     "livesale_reservations_total",
     "Answers to attempts to reserve: codes of stock.model.ReserveCode, or the name of a fault",
     ["code"],

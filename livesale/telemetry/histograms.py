@@ -1,4 +1,4 @@
-"""Counters and histograms for where every microsecond counts: plain numbers, shown when asked.
+"""Counters and histograms for code where every microsecond counts: plain numbers.
 
 A Counter of prometheus_client takes a lock for each step, a Histogram two and a search in Python.
 These belong to one event loop and need none. What they show is the same.
@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Tally(Collector):
-    """How often what was seen, by the values of its labels.
+class Counters(Collector):
+    """Counters, by the values of their labels.
 
-    Kept in rows: `row` gives the counts by the last label, to be counted up by whoever holds it.
+    `row` gives the counts by the last label: the caller increments them directly.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Tally(Collector):
         return CounterMetricFamily(self._name, self._documentation, labels=self._labelnames)
 
 
-class Spans(Collector):
-    """How long something took, in buckets, by the value of its one label."""
+class Histograms(Collector):
+    """Histograms of durations, by the value of their one label."""
 
     def __init__(
         self,
@@ -58,14 +58,14 @@ class Spans(Collector):
     ) -> None:
         self._name, self._documentation, self._labelnames = name, documentation, (label,)
         self._bounds = tuple(bounds)
-        self._spans: dict[str, Span] = {}
+        self._buckets: dict[str, Buckets] = {}
         registry.register(self)
 
-    def of(self, value: str) -> "Span":
+    def of(self, value: str) -> "Buckets":
         """The one with this label."""
-        if value not in self._spans:
-            self._spans[value] = Span(self._bounds)
-        return self._spans[value]
+        if value not in self._buckets:
+            self._buckets[value] = Buckets(self._bounds)
+        return self._buckets[value]
 
     def describe(self) -> Iterable[Metric]:
         yield self._family()
@@ -73,20 +73,20 @@ class Spans(Collector):
     def collect(self) -> Iterable[Metric]:
         family = self._family()
         names = [*map(floatToGoString, self._bounds), "+Inf"]
-        for value, span in self._spans.items():
+        for value, found in self._buckets.items():
             total, buckets = 0, []
-            for name, count in zip(names, span.counts, strict=True):
+            for name, count in zip(names, found.counts, strict=True):
                 total += count
                 buckets.append((name, total))
-            family.add_metric([value], buckets, span.sum_s)
+            family.add_metric([value], buckets, found.sum_s)
         yield family
 
     def _family(self) -> HistogramMetricFamily:
         return HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
 
 
-class Span:
-    """One line of `Spans`."""
+class Buckets:
+    """The histogram of one label."""
 
     __slots__ = ("_bounds", "counts", "sum_s")
 

@@ -2,16 +2,16 @@
 
 from prometheus_client import Counter, Gauge
 
-from livesale.telemetry.histograms import Spans, Tally
+from livesale.telemetry.histograms import Counters, Histograms
 from livesale.telemetry.metrics import FAST_S, REGISTRY
 
-HTTP_REQUESTS = Tally(
+HTTP_REQUESTS = Counters(
     "livesale_http_requests_total",
     "Requests answered, by route template",
     ["method", "route", "status"],
     REGISTRY,
 )
-HTTP_SECONDS = Spans(
+HTTP_SECONDS = Histograms(
     "livesale_http_request_seconds",
     "From the parsed request to the answer, by route template",
     "route",

@@ -11,7 +11,7 @@ from msgspec import Struct
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.rooms.numbers import store
-from livesale.rooms.numbers.scripts import ONLINE, PEAK, NumbersGateway, Tally
+from livesale.rooms.numbers.scripts import ONLINE, PEAK, NumbersGateway, RoomTotals
 from livesale.rooms.numbers.store import MINUTE_MS
 from livesale.rooms.people.events import PeopleView
 from livesale.rooms.states import ON_AIR, OVER
@@ -25,7 +25,7 @@ ROOMS = 100  # closed in one look
 class _Known(Struct, frozen=True):
     """What SQL has of a room from us: the last tally, all sums, the most viewers of a minute."""
 
-    tally: Tally | None = None
+    tally: RoomTotals | None = None
     sums: dict[str, int] | None = None
     online: Mapping[int, int] = {}
 
@@ -69,7 +69,7 @@ class Recorder:
             self._known.pop(room_id, None)
 
     async def _write(
-        self, room_id: str, minute_ms: int, online: int, tally: Tally | None, now_ms: int
+        self, room_id: str, minute_ms: int, online: int, tally: RoomTotals | None, now_ms: int
     ) -> None:
         """Write what SQL does not have from us; nothing, when it has it all."""
         known = self._known.get(room_id, _Known())

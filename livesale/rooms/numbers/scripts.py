@@ -20,7 +20,7 @@ def name_of_item(item_id: str) -> str:
     return f"{ITEM}{item_id}"
 
 
-class Tally(Struct, frozen=True):
+class RoomTotals(Struct, frozen=True):
     """All that was counted since `born`."""
 
     born: str
@@ -36,7 +36,7 @@ class NumbersGateway(RoomGateway):
         args: dict[str, str | int] = {"name": name, "born": new_epoch(), "keep_ms": KEEP_MS}
         return str((await self.run("numbers/note", room_id, args, people, keys))[0]) == "NOTED"
 
-    async def tally(self, room_id: str) -> Tally | None:
+    async def tally(self, room_id: str) -> RoomTotals | None:
         """None when Redis does not have the room."""
         args: dict[str, str | int] = {"born": new_epoch(), "keep_ms": KEEP_MS}
         reply = await self.run("numbers/tally", room_id, args)
@@ -44,4 +44,4 @@ class NumbersGateway(RoomGateway):
             return None
         _, born, peak, likes, counts = reply
         values = {name: int(count) for name, count in zip(counts[::2], counts[1::2], strict=True)}
-        return Tally(born, values | {PEAK: int(peak), LIKES: int(likes)})
+        return RoomTotals(born, values | {PEAK: int(peak), LIKES: int(likes)})

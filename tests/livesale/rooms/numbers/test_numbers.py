@@ -16,7 +16,7 @@ from livesale.ledger.writer import Writer
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.keeper import RoomKeeper
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.numbers.recorder import EVERY_MS, LAST_MS, Recorder
 from livesale.rooms.numbers.scripts import ENTERED, MAX_NOTED, NumbersGateway
 from livesale.rooms.numbers.stats import RoomNumbers, Stats
@@ -61,7 +61,7 @@ class Hall:
         await self.act(Verb.START)
 
     async def act(self, verb: Verb) -> None:
-        await Life(self.stage, self.copy).act(self.room_id, verb)
+        await RoomLifecycle(self.stage, self.copy).act(self.room_id, verb)
 
     async def come(self, *names: str) -> None:
         assert await self.gateway.note(self.room_id, ENTERED, names)
