@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 TOLD_ROOMS = (RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED)
 
 
-class Tale(Struct):
+class DropProgress(Struct):
     """What is known of one drop of a room, and when the room is to be told of it."""
 
     room_id: str
@@ -68,7 +68,7 @@ class Director:
         self._deployment = deployment
         self._partition = partition
         self._copy = copy
-        self._tales: dict[str, Tale] = {}
+        self._progress: dict[str, DropProgress] = {}
         # (when, drop): all that is to be told, and what has been told since. A room's many quiet
         # drops cost nothing here.
         self._due: list[tuple[float, str]] = []
@@ -138,41 +138,43 @@ class Director:
         except Exception as fault:  # of this drop: the others are told
             note_fault("rooms: tell", fault, about=drop.drop_id)
             return
-        self._tales[drop.drop_id] = Tale(room_id, news_of_drop(drop, snapshot))
+        self._progress[drop.drop_id] = DropProgress(room_id, news_of_drop(drop, snapshot))
         self._remind(drop.drop_id, 0.0)
 
     def _remind(self, drop_id: str, due_s: float) -> None:
         """Tell a drop at this time, or before if that is due already."""
-        tale = self._tales[drop_id]
-        if tale.due_s is None or due_s < tale.due_s:
-            tale.due_s = due_s
+        progress = self._progress[drop_id]
+        if progress.due_s is None or due_s < progress.due_s:
+            progress.due_s = due_s
             heapq.heappush(self._due, (due_s, drop_id))
         self._wake.set()
 
-    def _take_due(self, now_s: float) -> list[tuple[str, Tale]]:
+    def _take_due(self, now_s: float) -> list[tuple[str, DropProgress]]:
         """What is to be told by now, each drop once."""
-        found: dict[str, Tale] = {}
+        found: dict[str, DropProgress] = {}
         while self._due and self._due[0][0] <= now_s:
             due_s, drop_id = heapq.heappop(self._due)
-            tale = self._tales.get(drop_id)
-            if tale is not None and tale.due_s == due_s:  # else it was told before, or is gone
-                found[drop_id] = tale
+            progress = self._progress.get(drop_id)
+            if (
+                progress is not None and progress.due_s == due_s
+            ):  # else it was told before, or is gone
+                found[drop_id] = progress
         return list(found.items())
 
     async def _take_in(self, entries: list[RawEntry]) -> None:
         await self._meet({fields.get("d", "") for _, fields in entries})
         for entry_id, fields in entries:
             drop_id, kind = fields.get("d", ""), fields.get("k")
-            tale = self._tales.get(drop_id)
+            progress = self._progress.get(drop_id)
             if not is_known(fields):
                 self._doubt(entry_id, fields)
                 continue
-            if tale is None or id_key(entry_id) <= id_key(tale.news.log_id):
+            if progress is None or id_key(entry_id) <= id_key(progress.news.log_id):
                 continue
             if kind == "open":  # its terms were not known before
-                await self._look_at(drop_id, tale.room_id)
+                await self._look_at(drop_id, progress.room_id)
             else:
-                self._fold(drop_id, tale, entry_id, fields)
+                self._fold(drop_id, progress, entry_id, fields)
 
     def _doubt(self, entry_id: str, fields: Mapping[str, str]) -> None:
         """Note what an entry that cannot be read makes unsure: nothing, if it is corrupt."""
@@ -195,8 +197,8 @@ class Director:
         if "" in unsure:
             await self._look_at_all()
             return
-        for drop_id in unsure & self._tales.keys():
-            await self._look_at(drop_id, self._tales[drop_id].room_id)
+        for drop_id in unsure & self._progress.keys():
+            await self._look_at(drop_id, self._progress[drop_id].room_id)
 
     async def _follow_clock(self) -> None:
         """Tell drops on sale again where Redis's clock has stepped: a room may have been told of an
@@ -208,13 +210,13 @@ class Director:
         if not await self._clock.has_stepped():
             return
         log.warning("the clock of Redis stepped: informing rooms again", partition=self._partition)
-        for drop_id, tale in self._tales.items():
-            if tale.news.state == DropState.OPEN:
+        for drop_id, progress in self._progress.items():
+            if progress.news.state == DropState.OPEN:
                 self._remind(drop_id, 0.0)
 
     async def _meet(self, drop_ids: set[str]) -> None:
         """Find out which of these drops have a room: for good, since it is given before."""
-        strange = drop_ids - self._tales.keys() - self._roomless.keys()
+        strange = drop_ids - self._progress.keys() - self._roomless.keys()
         if not strange:
             return
         async with session(self._deployment.sql) as connection:
@@ -228,16 +230,18 @@ class Director:
             if len(self._roomless) > MAX_DROPS:
                 del self._roomless[next(iter(self._roomless))]
 
-    def _fold(self, drop_id: str, tale: Tale, entry_id: str, fields: Mapping[str, str]) -> None:
+    def _fold(
+        self, drop_id: str, progress: DropProgress, entry_id: str, fields: Mapping[str, str]
+    ) -> None:
         """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
         try:
             books = read_books(entry_id, fields)
         except (LogCorrupt, LogTooNew):
             self._doubt(entry_id, fields)
             return
-        before, kind = tale.news, fields.get("k", "")
+        before, kind = progress.news, fields.get("k", "")
         state = STATE_CHANGES.get(kind, before.state)
-        tale.news = structs.replace(
+        progress.news = structs.replace(
             before,
             log_id=entry_id,
             state=str(state),
@@ -249,7 +253,7 @@ class Director:
             or books.allotted != before.allotted
             or (books.available == 0) != (before.available == 0)
         )
-        self._remind(drop_id, 0.0 if at_once else tale.free_s)
+        self._remind(drop_id, 0.0 if at_once else progress.free_s)
 
     async def _keep_telling(self, works: Works) -> None:
         """Tell what is due, the drops side by side, for ever."""
@@ -268,34 +272,34 @@ class Director:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
 
-    async def _try_to_tell(self, drop_id: str, tale: Tale) -> None:
+    async def _try_to_tell(self, drop_id: str, progress: DropProgress) -> None:
         """What is wrong with one drop or its room does not keep the others waiting."""
         try:
-            await self._tell(drop_id, tale)
+            await self._tell(drop_id, progress)
         except Exception as fault:
             note_fault("rooms: tell", fault, about=drop_id)
-            if self._tales.get(drop_id) is tale:
+            if self._progress.get(drop_id) is progress:
                 self._remind(drop_id, asyncio.get_running_loop().time() + TELL_AGAIN_S)
 
-    async def _tell(self, drop_id: str, tale: Tale) -> None:
+    async def _tell(self, drop_id: str, progress: DropProgress) -> None:
         clock = asyncio.get_running_loop().time
-        news, tale.due_s = tale.news, None
-        code, wait_ms = await self._copy.gateway.tell(tale.room_id, news, tick_ms=TICK_MS)
+        news, progress.due_s = progress.news, None
+        code, wait_ms = await self._copy.gateway.tell(progress.room_id, news, tick_ms=TICK_MS)
         if code is TellCode.UNKNOWN_ROOM:
-            await self._find_room(drop_id, tale)
+            await self._find_room(drop_id, progress)
             return
         if code is TellCode.TOLD:
-            tale.free_s = clock() + TICK_MS / 1000
+            progress.free_s = clock() + TICK_MS / 1000
         if wait_ms:
             self._remind(drop_id, clock() + wait_ms / 1000)
 
-    async def _find_room(self, drop_id: str, tale: Tale) -> None:
+    async def _find_room(self, drop_id: str, progress: DropProgress) -> None:
         """Redis does not have the room: copy it, unless it is over and was let go."""
         async with session(self._deployment.sql) as connection:
-            room = await store.find_room(connection, tale.room_id)
+            room = await store.find_room(connection, progress.room_id)
         if room is None or room.state in OVER:
-            self._tales.pop(drop_id, None)
+            self._progress.pop(drop_id, None)
             self._roomless[drop_id] = None
             return
-        await self._copy.revive(tale.room_id)
+        await self._copy.revive(progress.room_id)
         self._remind(drop_id, 0.0)

@@ -17,7 +17,7 @@ from livesale.rooms.bags import store
 from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.bags.store import Bag, BagState
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.director import Director, Tale
+from livesale.rooms.director import Director, DropProgress
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.scripts import DropNews
@@ -133,17 +133,17 @@ async def test_a_director_looks_only_at_drops_that_have_news(
     # given drops of a room, of which nothing is to be told
     director = Director(stage, 0, copy)
     news = DropNews("d", "0-0", "open", 1, 1, 0, FAR_MS, "")
-    director._tales = {f"d{number}": Tale("r1", news) for number in range(3)}
+    director._progress = {f"d{number}": DropProgress("r1", news) for number in range(3)}
     assert director._take_due(1.0) == []
     # when two have news, one of them twice, and one of them is let go
     director._remind("d1", 5.0)
     director._remind("d1", 3.0)
     director._remind("d1", 4.0)
     director._remind("d2", 2.0)
-    del director._tales["d2"]
+    del director._progress["d2"]
     # then the other is told once, at its earliest time
     assert director._take_due(2.9) == []
-    [(drop_id, tale)] = director._take_due(3.0)
+    [(drop_id, progress)] = director._take_due(3.0)
     assert drop_id == "d1"
-    tale.due_s = None
+    progress.due_s = None
     assert director._take_due(9.0) == []
