@@ -20,7 +20,7 @@ from livesale.rooms.bags import store
 from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.bags.service import Bags, NewBag
 from livesale.rooms.keys import RoomKeys
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.service import NewRoom, Rooms
 from livesale.rooms.states import Verb
 from livesale.settings import load_settings
@@ -44,7 +44,7 @@ async def measure(deployment: Deployment, entries: int, countdown_s: float) -> N
     rooms, bags = parts[Rooms], parts[Bags]
     new = NewRoom(title="Benchmark", host="host", starts_ms=4_000_000_000_000)
     room_id = (await rooms.create(new)).room_id
-    await parts[Life].act(room_id, Verb.START)
+    await parts[RoomLifecycle].act(room_id, Verb.START)
     terms = NewBag(title="Luck", places=200, countdown_s=countdown_s, coupon="20 off")
     bag = await bags.create(await rooms.find(room_id), terms)
     stop = asyncio.Event()

@@ -5,7 +5,7 @@ from livesale.rooms import on_air_routes, routes, shelf_routes, tables
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.events import EVENTS
 from livesale.rooms.keeper import RoomKeeper, RoomMetrics
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.members import Members
 from livesale.rooms.on_air import OnAir
 from livesale.rooms.person_ids import PersonIds
@@ -23,7 +23,7 @@ feature = Feature(
         RoomCopy: lambda parts: RoomCopy(parts.deployment),
         PersonIds: lambda parts: parts[RoomCopy].person_ids,
         Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy]),
-        Life: lambda parts: Life(parts.deployment, parts[RoomCopy]),
+        RoomLifecycle: lambda parts: RoomLifecycle(parts.deployment, parts[RoomCopy]),
         Members: lambda parts: Members(parts.deployment, parts[Rooms]),
         Shelves: lambda parts: Shelves(parts.deployment, parts[RoomCopy]),
         OnAir: lambda parts: OnAir(parts.deployment, parts[Drops], parts[RoomCopy]),

@@ -23,7 +23,7 @@ from livesale.rooms.copy import RoomCopy
 from livesale.rooms.director import FOR_ALL, TOLD_ROOMS, Director
 from livesale.rooms.ingest.streams import Streams
 from livesale.rooms.keys import RoomKeys
-from livesale.rooms.life import Life, verb_back
+from livesale.rooms.lifecycle import RoomLifecycle, verb_back
 from livesale.rooms.numbers.recorder import Recorder
 from livesale.rooms.people.scripts import NOBODY, Counted
 from livesale.rooms.states import ON_AIR, RoomState, Verb
@@ -69,8 +69,8 @@ class RoomKeeper:
         self._live = deployment.settings.live
         self._clock = ClockWatch(deployment.engine)
         self._copy = RoomCopy(deployment)
-        self._life = Life(deployment, self._copy)
-        self._streams = Streams(deployment, self._life)
+        self._lifecycle = RoomLifecycle(deployment, self._copy)
+        self._streams = Streams(deployment, self._lifecycle)
         self._recorder = Recorder(deployment)
         registry = registry or CollectorRegistry()
         self._metrics = RoomMetrics(registry)
@@ -210,7 +210,7 @@ class RoomKeeper:
             silence_ms=silence_ms,
         )
         try:
-            await self._life.act(room.room_id, verb)
+            await self._lifecycle.act(room.room_id, verb)
         except RoomRefused:
             return  # its host, or another keeper, was quicker
 

@@ -1,7 +1,7 @@
-"""The life of a room: its states, and the heartbeat that keeps it live.
+"""The lifecycle of a room: its states, and the heartbeat that keeps it live.
 
-Whoever moves a room comes through `Life.act`: hosts and operators over HTTP, media servers by their
-hooks, the keeper in time. A step that has been taken already is a replay and changes nothing.
+Every change of a room's state is a call of `RoomLifecycle.act`: by hosts and operators over HTTP,
+by the hooks of media servers, and by the keeper in time. Repeating a step changes nothing.
 """
 
 from typing import Any
@@ -20,13 +20,13 @@ from livesale.rooms.store import Room
 from livesale.rooms.views import view_of_room
 from livesale.validation.refusals import RoomRefused, Unknown
 
-# By whoever runs the room, and so a sign of the host.
+# Steps of people who run the room: they count as a heartbeat.
 _HEARD = (Verb.START, Verb.PAUSE, Verb.RESUME, Verb.UNBAN)
 
 log = structlog.get_logger(__name__)
 
 
-class Life:
+class RoomLifecycle:
     """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
@@ -37,7 +37,7 @@ class Life:
     async def act(self, room_id: str, verb: Verb) -> Room:
         """Take one step; the room after it.
 
-        Raises RoomRefused: room_over, or room_state when this step does not follow on what is.
+        Raises RoomRefused: room_over, or room_state if the present state does not allow it.
         """
         if verb in _HEARD:
             await self._check(room_id, verb)
@@ -51,7 +51,7 @@ class Life:
     async def step(
         self, connection: AsyncConnection, room_id: str, verb: Verb, now_ms: int
     ) -> Room:
-        """The part of `act` that is SQL's, in somebody's transaction. Call `tell` behind it."""
+        """The SQL part of `act`, in the caller's transaction. Call `tell` after it."""
         before, after = MOVES[verb]
         values: dict[str, Any] = {}
         if after in OVER:
@@ -81,11 +81,11 @@ class Life:
         check_move(room, verb)
 
     async def tell(self, room: Room) -> None:
-        """Tell viewers what the room has come to."""
+        """Send viewers the new state of the room."""
         await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
 
     async def beat(self, room: Room) -> Room:
-        """The host is there. A room that was abnormal is again what it was before."""
+        """A heartbeat of the host. It returns an abnormal room to its former state."""
         if room.state in OVER:
             raise room_over()
         await self.hear(room.room_id)
@@ -100,7 +100,7 @@ class Life:
 
 
 def check_move(room: Room, verb: Verb) -> None:
-    """Raises RoomRefused (room_over, room_state) unless the step follows, or was taken already."""
+    """Raises RoomRefused (room_over, room_state) unless the step is allowed, or was done before."""
     before, after = MOVES[verb]
     if room.state == after or room.state in before:
         return
@@ -110,5 +110,5 @@ def check_move(room: Room, verb: Verb) -> None:
 
 
 def verb_back(room: Room) -> Verb:
-    """What becomes of an abnormal room whose host is heard of again."""
+    """The step of an abnormal room whose host is back."""
     return Verb.RETURN_PAUSED if room.was_paused else Verb.RETURN

@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 from livesale.parts import Parts
 from livesale.rooms.events import RoomView
-from livesale.rooms.ingest.playback import Screens, ShownPage, ShownRoom
-from livesale.rooms.life import Life
+from livesale.rooms.ingest.playback import PlaybackUrls, ShownPage, ShownRoom
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.members import Assistants, Members, RoomRole
 from livesale.rooms.person_ids import PERSON_ID_PATTERN, PersonIds
 from livesale.rooms.service import NewRoom, RoomEdit, Rooms
@@ -44,12 +44,12 @@ async def create_room(parts: Parts, call: Call) -> Answer:
 async def list_rooms(parts: Parts, call: Call) -> Answer:
     query: RoomsQuery = call.query or RoomsQuery()
     page = await parts[Rooms].list(query.state, query.after, query.limit)
-    return Answer(200, parts[Screens].show_page(page))
+    return Answer(200, parts[PlaybackUrls].show_page(page))
 
 
 async def show_room(parts: Parts, call: Call) -> Answer:
     room = await parts[Rooms].shown(call.path["room_id"])
-    return Answer(200, parts[Screens].show(view_of_room(room)))
+    return Answer(200, parts[PlaybackUrls].show(view_of_room(room)))
 
 
 async def edit_room(parts: Parts, call: Call) -> Answer:
@@ -60,13 +60,13 @@ async def edit_room(parts: Parts, call: Call) -> Answer:
 async def beat(parts: Parts, call: Call) -> Answer:
     await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
     room = await parts[Rooms].find(call.path["room_id"])
-    return Answer(200, view_of_room(await parts[Life].beat(room)))
+    return Answer(200, view_of_room(await parts[RoomLifecycle].beat(room)))
 
 
 def _mover(verb: Verb, least: RoomRole) -> Handler:
     async def move(parts: Parts, call: Call) -> Answer:
         await parts[Members].admit(call.path["room_id"], call.caller, least)
-        return Answer(200, view_of_room(await parts[Life].act(call.path["room_id"], verb)))
+        return Answer(200, view_of_room(await parts[RoomLifecycle].act(call.path["room_id"], verb)))
 
     move.__name__ = f"{verb}_room"
     return move

@@ -33,7 +33,7 @@ class ShownPage(Struct, frozen=True):
     next: str | None
 
 
-class Screens:
+class PlaybackUrls:
     """Shows rooms with their addresses."""
 
     def __init__(self, settings: IngestSettings) -> None:

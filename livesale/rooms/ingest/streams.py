@@ -18,7 +18,7 @@ from livesale.rooms import store as rooms_store
 from livesale.rooms.ingest import store
 from livesale.rooms.ingest.publish_keys import PublishKey
 from livesale.rooms.ingest.store import Stream
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.service import room_over
 from livesale.rooms.states import OVER, RoomState, Verb
 from livesale.rooms.store import Room
@@ -43,11 +43,11 @@ log = structlog.get_logger(__name__)
 class Streams:
     """All raise StoreUnavailable, the faults of stock.errors, Unknown("unknown_room")."""
 
-    def __init__(self, deployment: Deployment, life: Life) -> None:
+    def __init__(self, deployment: Deployment, lifecycle: RoomLifecycle) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._silence_ms = deployment.settings.ingest.silence_ms
-        self._life = life
+        self._lifecycle = lifecycle
 
     async def publish(self, room_id: str, key: PublishKey, name: str) -> None:
         """A session begins. Raises PublishKeyInvalid, or RoomRefused: room_over, room_state,
@@ -57,7 +57,7 @@ class Streams:
             room = await rooms_store.find_room(connection, room_id)
             stream = await store.find_stream(connection, room_id)
         self._admit(room, stream, key, name, now_ms)
-        await self._life.hear(room_id)  # before it is live: its last heartbeat may be long ago
+        await self._lifecycle.hear(room_id)  # before it is live: its last heartbeat may be long ago
         async with session(self._sql, write=True) as connection:
             room = await rooms_store.lock_room(connection, room_id)
             stream = await store.find_stream(connection, room_id)
@@ -81,7 +81,7 @@ class Streams:
             await store.see_stream(connection, room_id, name, now_ms)
         if stream.silent:
             await self._revive(room_id, name, now_ms)
-        await self._life.beat(room)
+        await self._lifecycle.beat(room)
 
     async def done(self, room_id: str, name: str) -> None:
         """A session has ended."""
@@ -184,14 +184,14 @@ class Streams:
         now_ms: int,
     ) -> Room | None:
         verb = verbs.get(RoomState(room.state))
-        return await self._life.step(connection, room.room_id, verb, now_ms) if verb else None
+        return await self._lifecycle.step(connection, room.room_id, verb, now_ms) if verb else None
 
     async def _tell(self, room: Room | None) -> None:
         """SQL has decided by now: if viewers cannot be told, the keeper does it in a moment."""
         if room is None:
             return
         try:
-            await self._life.tell(room)
+            await self._lifecycle.tell(room)
         except (StockError, StoreUnavailable) as fault:
             log.warning(
                 "a room will be informed later", room_id=room.room_id, reason=type(fault).__name__

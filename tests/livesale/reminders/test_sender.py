@@ -18,7 +18,7 @@ from livesale.reminders.tables import reminders
 from livesale.reminders.wechat import WeChatMessages
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.service import NewRoom, RoomEdit, Rooms
 from livesale.rooms.states import Verb
 from livesale.rooms.tables import rooms
@@ -39,7 +39,7 @@ class Scene:
         self.stage = stage
         copy = RoomCopy(stage)
         self.rooms = Rooms(stage, copy)
-        self.life = Life(stage, copy)
+        self.life = RoomLifecycle(stage, copy)
         self.drops = Drops(stage)
         self.now_ms = 0
         self.asks = Reminders(stage, lambda: self.now_ms)

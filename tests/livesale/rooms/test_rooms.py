@@ -12,7 +12,7 @@ from livesale.rooms.channel.closes import CLOSES
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.keys import RoomKeys
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.people.scripts import NOBODY
 from livesale.rooms.states import LIVE_STATUS, MOVES, RoomState, Verb
 from livesale.validation.refusals import RoomRefused
@@ -39,12 +39,12 @@ async def test_a_step_leads_from_its_states_and_from_no_other(
     before, after = MOVES[verb]
     # when the step is taken, then it leads on, is a replay, or is refused
     if state in before or state == after:
-        room = await Life(stage, copy).act(show.room_id, verb)
+        room = await RoomLifecycle(stage, copy).act(show.room_id, verb)
         assert room.state == after
         assert room.version == (3 if state in before else 2)
     else:
         with pytest.raises(RoomRefused) as refused:
-            await Life(stage, copy).act(show.room_id, verb)
+            await RoomLifecycle(stage, copy).act(show.room_id, verb)
         over = state in (RoomState.ENDED, RoomState.EXPIRED)
         assert refused.value.code == ("room_over" if over else "room_state")
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from livesale.app import PARTS, build_app
 from livesale.resources import Deployment
 from livesale.rooms.keeper import RoomKeeper
-from livesale.rooms.life import Life
+from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.service import Rooms
 from livesale.rooms.states import Verb
 from tests.livesale.api import FAR_MS, Api
@@ -50,7 +50,7 @@ class Room:
         assert reply.status == 200, reply.body
 
     async def act_as_keeper(self, verb: str) -> None:
-        await self.api.app[PARTS][Life].act(self.room_id, Verb(verb))
+        await self.api.app[PARTS][RoomLifecycle].act(self.room_id, Verb(verb))
 
 
 async def make_room(api: Api) -> Room:
