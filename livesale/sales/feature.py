@@ -17,7 +17,7 @@ feature = Feature(
     parts={
         ReservationQueue: lambda parts: ReservationQueue(parts.deployment),
         Reservations: lambda parts: Reservations(
-            parts.deployment, parts[ReservationQueue].till, parts[CatalogueView]
+            parts.deployment, parts[ReservationQueue].attempts, parts[CatalogueView]
         ),
         Drops: lambda parts: Drops(parts.deployment, parts[KnownRooms]),
     },

@@ -1,4 +1,4 @@
-"""Reservations on their way to Redis: in batches, with a memory of what is sold out."""
+"""The queue of reservations to Redis: in batches, behind the sold-out flag."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,19 +14,21 @@ COUNT_EVERY_S = 1.0
 
 
 class ReservationQueue:
-    """One per worker. `till` takes reservations; while `running`, the metrics show what it does."""
+    """One per worker. `attempts` takes reservations; while `running`, the metrics show them."""
 
     def __init__(self, deployment: Deployment) -> None:
         stock = deployment.settings.stock
         self.batcher = Batcher(
             deployment.engine, max_queue=stock.max_queue, deadline_s=stock.deadline_ms / 1000
         )
-        self.till = SoldOut(self.batcher, deployment.engine.buyers, sold_out_ms=stock.sold_out_ms)
+        self.attempts = SoldOut(
+            self.batcher, deployment.engine.buyers, sold_out_ms=stock.sold_out_ms
+        )
         self._counted = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end, let the batcher finish: aiohttp has ended the handlers by then."""
+        """At the end, wait for the batcher: aiohttp has ended the handlers by then."""
         self.batcher.listeners.append(_note_batch)
         BATCH_QUEUE.set_function(lambda: self.batcher.queued)
         try:
@@ -42,8 +44,8 @@ class ReservationQueue:
         return COUNT_EVERY_S
 
     def _count(self) -> None:
-        SOLD_OUT_SHORTCUTS.inc(self.till.answered - self._counted)
-        self._counted = self.till.answered
+        SOLD_OUT_SHORTCUTS.inc(self.attempts.answered - self._counted)
+        self._counted = self.attempts.answered
 
 
 def _note_batch(_drop_id: str, _sent_at: float, answer: BatchOutcome) -> None:

@@ -38,7 +38,7 @@ RoomId = str | UnsetType | None  # None: the drop has no room. UNSET: that is no
 UNSETTLED = frozenset({ReserveCode.UNKNOWN_DROP, ReserveCode.FENCED})
 
 
-class Till(Protocol):
+class AttemptQueue(Protocol):
     """Where attempts go: `stock.soldout.SoldOut` in front of a `stock.batcher.Batcher`."""
 
     def known(self, drop_id: str, buyer_id: str, *, keyed: bool) -> Outcome | None: ...
@@ -49,10 +49,10 @@ class Till(Protocol):
 class Reservations:
     """One per process. All raise the faults of stock.errors."""
 
-    def __init__(self, deployment: Deployment, till: Till, view: CatalogueView) -> None:
+    def __init__(self, deployment: Deployment, queue: AttemptQueue, view: CatalogueView) -> None:
         self._engine = deployment.engine
         self._sql = deployment.sql
-        self._till = till
+        self._queue = queue
         self._view = view
         self._loop = asyncio.get_running_loop()
         self._rooms = TtlCache(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
@@ -60,7 +60,7 @@ class Reservations:
 
     def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
         """What can be said without trying: SOLD_OUT, or nothing."""
-        return self._till.known(drop_id, buyer_id, keyed=key is not None)
+        return self._queue.known(drop_id, buyer_id, keyed=key is not None)
 
     def enter(
         self,
@@ -77,7 +77,7 @@ class Reservations:
         """
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
         attempt = Attempt(rid, buyer_id, quantity, ticket)
-        self._till.enter(drop_id, attempt, caller, keyed=key is not None)
+        self._queue.enter(drop_id, attempt, caller, keyed=key is not None)
         return attempt
 
     def is_unsettled(self, drop_id: str, outcome: Outcome) -> bool:

@@ -19,7 +19,7 @@ _RESULTS = {name: name.upper() for name in ("sold", "late_sold", "replayed", "re
 _REFUSALS = {"amount_mismatch": "MISMATCH", "unknown_reservation": "UNKNOWN"}
 
 
-class Till(Protocol):
+class PaymentIntake(Protocol):
     """How a payment reaches the service."""
 
     async def tell(self, payment: Payment) -> str:
@@ -27,7 +27,7 @@ class Till(Protocol):
         ...
 
 
-class EngineTill:
+class EngineIntake:
     """Straight to the engine, as a gateway's verified callback does."""
 
     def __init__(self, engine: RedisEngine) -> None:
@@ -54,7 +54,7 @@ class EngineTill:
                 self._engine.epochs[partition] = int(str(epoch or 0))
 
 
-class HttpTill:
+class HttpIntake:
     """Through the simulated bank of the service, whose word has the effect of a callback."""
 
     def __init__(self, shop: Shop) -> None:
@@ -72,20 +72,20 @@ class HttpTill:
         return _REFUSALS.get(told.code, "")
 
 
-async def find_till(shop: Shop, engine: RedisEngine) -> Till:
+async def find_intake(shop: Shop, engine: RedisEngine) -> PaymentIntake:
     """Over HTTP where the service takes payments, else straight to its engine."""
     while True:
         told = await shop.ask("GET", "/openapi.json", "")
         if told.code == "ok":
-            return HttpTill(shop) if PAY in told.body["paths"] else EngineTill(engine)
+            return HttpIntake(shop) if PAY in told.body["paths"] else EngineIntake(engine)
         await asyncio.sleep(0.1)
 
 
 class Bank:
     """Writes every payment into the history, with what became of it."""
 
-    def __init__(self, till: Till, history: History) -> None:
-        self.till = till
+    def __init__(self, intake: PaymentIntake, history: History) -> None:
+        self.intake = intake
         self._history = history
         self.waiting = 0  # payments that the service has not answered yet
         self._taken = 0
@@ -106,7 +106,7 @@ class Bank:
     async def _insist(self, payment: Payment) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not payment.result and time.monotonic() < deadline:
-            result = await self.till.tell(payment)
+            result = await self.intake.tell(payment)
             if result:
                 payment.result, payment.answered_ms = result, _now_ms()
                 break
@@ -114,7 +114,7 @@ class Bank:
 
     async def repeat(self, payment: Payment) -> None:
         """Say once more what was said. What was answered first stands."""
-        result = await self.till.tell(payment)
+        result = await self.intake.tell(payment)
         first = payment.result
         same = {"SOLD": "REPLAYED", "LATE_SOLD": "REPLAYED"}.get(first, first)
         if first and result not in ("", same):

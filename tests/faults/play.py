@@ -14,7 +14,7 @@ from loadtests.checks import Finding, shorten
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from tests.faults import checker
-from tests.faults.bank import Bank, EngineTill, find_till
+from tests.faults.bank import Bank, EngineIntake, find_intake
 from tests.faults.ending import clear_quarantine, read_outcome
 from tests.faults.faults import Fault, Missed
 from tests.faults.history import Outcome
@@ -96,13 +96,13 @@ class Play:
         self._bank_redis = redis
         self._engine = RedisEngine(redis, system.keyspace, dict.fromkeys(range(PARTITIONS), 1))
         self.shop = Shop(system.livesale.port, TokenSigner.from_settings(load_settings()))
-        self.bank = Bank(EngineTill(self._engine), self.world.history)
+        self.bank = Bank(EngineIntake(self._engine), self.world.history)
         self.operators = Operators(self.shop, self.world.history, seed)
         self.load = Load(self.shop, self.operators, self.bank, self.world, seed)
 
     async def run(self, rounds: Sequence[Round]) -> Result:
         """All rounds, then the verdict."""
-        self.bank.till = await find_till(self.shop, self._engine)
+        self.bank.intake = await find_intake(self.shop, self._engine)
         operating = asyncio.create_task(self.operators.work())
         buying = asyncio.create_task(self.load.work())
         try:

@@ -2,7 +2,7 @@
 
 from livesale.feature import Feature
 from livesale.rooms.ingest import nginx, routes, srs, tables
-from livesale.rooms.ingest.gate import Gate
+from livesale.rooms.ingest.hook_guard import HookGuard
 from livesale.rooms.ingest.playback import PlaybackUrls
 from livesale.rooms.ingest.problems import PROBLEMS
 from livesale.rooms.ingest.publish_keys import PublishKeys
@@ -21,7 +21,7 @@ feature = Feature(
         Ingest: lambda parts: Ingest(
             parts.deployment, PublishKeys(parts[Keyring]), parts[Streams], parts[Rooms]
         ),
-        Gate: lambda parts: Gate(parts.deployment.settings.ingest),
+        HookGuard: lambda parts: HookGuard(parts.deployment.settings.ingest),
         PlaybackUrls: lambda parts: PlaybackUrls(parts.deployment.settings.ingest),
     },
     tables=(tables.room_streams,),

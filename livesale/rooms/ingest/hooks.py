@@ -8,7 +8,7 @@ from msgspec import Struct
 from livesale.database.errors import StoreUnavailable
 from livesale.errors import LivesaleError
 from livesale.parts import Parts
-from livesale.rooms.ingest.gate import Gate
+from livesale.rooms.ingest.hook_guard import HookGuard
 from livesale.rooms.ingest.metrics import INGEST_HOOKS
 from livesale.rooms.ingest.service import Ingest
 from livesale.rooms.ingest.streams import MAX_SESSION
@@ -56,7 +56,7 @@ def hook_route(server: str, read: Callable[[bytes], Hook], media_type: str, summ
     """The route for hooks of one kind of media server, whose messages `read` reads."""
 
     async def take_hook(parts: Parts, call: Call) -> Answer:
-        parts[Gate].check(call.path["hook_secret"], call.source)
+        parts[HookGuard].check(call.path["hook_secret"], call.source)
         hook = read(call.raw)
         try:
             await _take(parts[Ingest], hook)

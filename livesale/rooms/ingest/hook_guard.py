@@ -1,7 +1,7 @@
-"""Who may call the hooks for media servers.
+"""Which callers may use the hooks for media servers.
 
-They cannot sign what they send. So a secret stands in the path of their hooks, and they are heard
-from the addresses of the settings only. Both are checked before the body is looked at.
+Media servers cannot sign what they send. So a hook needs the secret in its path and an address of
+the settings. Both are checked before the body is read.
 """
 
 import hmac
@@ -16,8 +16,8 @@ from livesale.web.problems import Problem
 log = structlog.get_logger(__name__)
 
 
-class Gate:
-    """Tells hooks of our media servers from others."""
+class HookGuard:
+    """Accepts the hooks of our media servers only."""
 
     def __init__(self, settings: IngestSettings) -> None:
         known = (settings.hook_secret, settings.old_hook_secret)
@@ -26,7 +26,7 @@ class Gate:
 
     def check(self, secret: str, source: str) -> None:
         """Raises Problem("hook_refused"), which does not say which of the two was wrong."""
-        # No short cut: how long it takes tells nothing of the secrets.
+        # All secrets are compared, so the time says nothing about them.
         is_secret = sum(hmac.compare_digest(secret, known) for known in self._secrets)
         address = ip_address(source)
         if not is_secret or not any(address in network for network in self._networks):
