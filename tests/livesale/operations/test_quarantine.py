@@ -273,7 +273,7 @@ async def test_a_change_of_state_is_not_replayed_over_a_later_one(
     # when they are replayed, then neither is done: the drop is paused on both sides
     outcomes = await replay(stage, await all_aside(stage))
     assert [outcome.result for outcome in outcomes] == [Result.REFUSED] * 2
-    assert "which pause does not follow" in outcomes[0].reason
+    assert "pause cannot follow that" in outcomes[0].reason
     assert "it would leave the drop open in SQL, and it is paused in Redis" in outcomes[1].reason
     assert await broken(stage) == []
 

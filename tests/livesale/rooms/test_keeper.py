@@ -67,7 +67,7 @@ async def test_where_redis_is_away_the_watch_says_so_at_once(
 
 
 async def test_drawn_bags_that_get_nowhere_keep_no_other_waiting(
-    on_air: Show, stage: Deployment, copy: RoomCopy, monkeypatch: pytest.MonkeyPatch
+    on_air: Show, stage: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given three drawn bags, and looks that see one of them at a time
     terms = {"title": "Luck", "places": 1, "countdown_s": 60, "coupon": "20 off"}
@@ -79,7 +79,7 @@ async def test_drawn_bags_that_get_nowhere_keep_no_other_waiting(
         for copied in ("b1", "b2"):
             await store.add_bag(connection, structs.replace(bag, bag_id=copied, state="drawn"))
     monkeypatch.setattr(bag_keeper, "PAGE", 1)
-    keeper = BagKeeper(stage, copy)
+    keeper = BagKeeper(stage)
     seen: list[str] = []
 
     async def stuck(bag: Bag) -> None:

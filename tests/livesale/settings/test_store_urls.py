@@ -20,7 +20,7 @@ from tests.certificates import Authority
         ("redis__url", "rediss://h?ssl_check_hostname=false", "always compared"),
         ("redis__url", "rediss://h?ssl_ca_cert=/ca.pem", "did you mean ssl_ca_certs?"),
         ("redis__url", "rediss://h?ssl_ca_certs=/no/such.pem", "/no/such.pem: No such file"),
-        ("redis__url", "redis://h/shop", "number of a Redis database is needed, not 'shop'"),
+        ("redis__url", "redis://h/shop", "give the number of a Redis database, not 'shop'"),
         ("redis__url", "redis://h?db=-1", "number of a Redis database"),
         ("redis__url", "redis://h?db=1&db=2", "db is given twice"),
         ("redis__url", "unix:///s?socket_timeout=3", "set TIMEOUT_MS"),
@@ -122,5 +122,5 @@ def test_files_of_tls_are_looked_at_before_the_start(tmp_path: Path) -> None:
         (f"ssl_ca_certs={authority.ca}&ssl_certfile={nothing}", nothing),
         (f"ssl_certfile={cert}&ssl_keyfile={other_key}", cert),
     ):
-        with pytest.raises(Refused, match=f"{named}: no PEM file"):
+        with pytest.raises(Refused, match=f"{named}: not a PEM file"):
             load_settings(redis__url=f"rediss://h?{options}")

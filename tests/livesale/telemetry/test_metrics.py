@@ -19,7 +19,7 @@ SIBLING = """
 import asyncio, sys
 from pathlib import Path
 from prometheus_client import Counter
-from livesale import metrics
+from livesale.telemetry import metrics
 from livesale.settings import load_settings
 
 async def main():
