@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
+import livesale.deployment.metrics  # noqa: F401  its metric is in the table
 from livesale.app import EVENTS, FEATURES
 from livesale.cli.app import app
 from livesale.rooms.channel.closes import CLOSES
