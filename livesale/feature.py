@@ -1,7 +1,7 @@
-"""The one door: what a feature is made of. `livesale.app` goes through the list of them.
+"""The door: what a feature brings. `livesale.app` goes through the list of features.
 
-A feature is a folder with a `feature.py` that says what it brings. All else is derived: routes and
-the documents of the API, the events and frames of rooms, the keeper's jobs, the parts of a worker.
+A feature is a folder with a `feature.py`. Everything else is derived from it: routes and documents
+of the API, events and frames of rooms, the keeper's jobs, the parts of a worker.
 """
 
 import asyncio

@@ -1,14 +1,14 @@
-"""Connections that die while nobody uses them, in every pool of the service.
+"""Connections that die while they are idle, in every pool of the service.
 
 A server, a proxy or a NAT may end an idle connection in three ways:
 
 - It closes or resets it. The client's kernel knows, so looking at the socket is enough.
-- It forgets it: later packets vanish, and the client's kernel believes in the connection. TCP
+- It forgets it: later packets vanish, and the client's kernel still believes in the connection. TCP
   keepalive makes the kernel ask the other side, and keeps a NAT from forgetting. But a proxy that
   forgets may still answer keepalive, so before use after `QUIET_S` the other side must answer a
-  ping within `PING_S`. HTTP has no ping: there, connections that were quiet are replaced.
+  ping within `PING_S`. HTTP has no ping: there, quiet connections are replaced.
 
-A connection that was used a moment ago is not asked: the hot path pays for nothing.
+A connection that was used a moment ago is not checked: the hot path pays nothing.
 """
 
 import socket

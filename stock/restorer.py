@@ -1,7 +1,7 @@
-"""Writes a partition anew: what `livesale recover` and a promotion do to Redis, step by step.
+"""Rebuilds a partition: the steps of `livesale recover` and of a promotion in Redis.
 
-Not part of the engine: nothing here sells. Each step compares what stands in the place of the epoch
-first, so of two who restore the same partition the one that came first is stopped.
+Not part of the engine: nothing here sells. Each step first compares the marker in place of the
+epoch. So if two processes restore the same partition, only the newer one continues.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Removes the record of what operators did, when it is older than the settings keep it."""
+"""Deletes rows of operators' actions that are older than the settings keep them."""
 
 from livesale.action_log.store import forget
 from livesale.database.engine import now_ms

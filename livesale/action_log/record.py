@@ -1,8 +1,8 @@
-"""The record of what operators do, and hosts in their rooms: each of their effects has a row.
+"""The record of what operators do, and hosts in their rooms: each effect has a row.
 
 A row is committed before the work begins; if that fails, the work does not begin. The first
-transaction with an effect in SQL also notes in the row that there is one. So a process that dies
-leaves a row `begun` or `applied`, and never an effect without a row.
+transaction with an effect in SQL also marks the row. So a process that dies leaves a row `begun`
+or `applied`, and never an effect without a row.
 """
 
 from collections.abc import Iterator, Mapping

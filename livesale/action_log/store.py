@@ -1,8 +1,8 @@
-"""What operators did, and hosts in their rooms. Queries only; every one takes a connection.
+"""What operators did, and hosts in their rooms. Queries only; each takes a connection.
 
-A row is written before anything is done (begun). The first transaction of SQL that has an effect
-notes it in the row (applied), and the end is noted once: done, refused, or failed, which may have
-had an effect. Nothing else changes a row, and only age removes one.
+A row is written before anything is done (begun). The first SQL transaction with an effect marks it
+(applied). The end is written once: done, refused, or failed, which may have had an effect. Nothing
+else changes a row, and only age removes one.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What operators put up: SKUs and campaigns."""
+"""What operators create: SKUs and campaigns."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 """What buyers see: campaigns and drops, what is left, and the state in a buyer's words.
 
-A crowd looks at the same few drops. So each process asks SQL for the catalogue at most once a
-second, and Redis for what is left at most every 200 ms, however many look.
+A crowd looks at the same few drops. So each process reads the catalogue from SQL at most once a
+second, and the stock from Redis at most every 200 ms, for any number of readers.
 """
 
 import asyncio

@@ -2,10 +2,10 @@
 
 Every session is READ COMMITTED: the writer changes rows by primary key or by a condition whose row
 count it checks, so it needs no gap locks, and those of REPEATABLE READ would make two partitions
-wait for each other. Who must see one instant, as the audit does, opens a `snapshot`.
+wait for each other. Code that must see one instant, such as the audit, opens a `snapshot`.
 SQLite runs in WAL mode with synchronous=FULL: a commit is on disk, and readers never wait.
-A connection that died while it was idle is replaced when it is taken from the pool: see
-`stock.idle`. SQLAlchemy's own ping has no bound, and waits for ever where packets vanish.
+The pool replaces a connection that died while it was idle before use: see `stock.idle`.
+SQLAlchemy's own ping has no time limit, and never returns if packets vanish.
 """
 
 import asyncio

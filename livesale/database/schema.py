@@ -1,8 +1,8 @@
 """The schema of a database: brings it up to date with the migrations inside this package.
 
-Alembic is imported only where there is something to migrate: it takes as long as half of
-SQLAlchemy, and nearly every process finds its tables as they should be. An empty SQLite file gets
-them from `livesale.database.tables` at once; a test holds the two ways against each other.
+Alembic is imported only if there is something to migrate: the import takes half as long as that of
+SQLAlchemy, and nearly every process finds its tables up to date. An empty SQLite file gets its
+tables directly from `livesale.database.tables`; a test compares the two ways.
 """
 
 from collections.abc import Iterator

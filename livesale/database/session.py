@@ -1,4 +1,4 @@
-"""A transaction whose driver faults are one fault of ours."""
+"""A transaction that turns every fault of the driver into one fault of ours."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,8 +1,8 @@
-"""TLS to MySQL and MariaDB: asked for means that it is spoken.
+"""TLS to MySQL and MariaDB: if it is asked for, it is used.
 
-aiomysql speaks in clear to a server that offers no TLS, also when it was given a context. Whoever
-sits between could take that offer away and read everything. Here the connection ends before it
-sends a user name.
+aiomysql talks unencrypted to a server that offers no TLS, even if it has an SSL context. An
+attacker in between could remove that offer and read everything. Here the connection ends before
+it sends a user name.
 """
 
 from typing import Any

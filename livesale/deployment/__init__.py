@@ -1,1 +1,1 @@
-"""Opening the stores and holding them against each other: before use, and all the time."""
+"""Opens the stores and compares them with each other: before use, and all the time."""

@@ -1,9 +1,9 @@
-"""The embedded Redis: a private, durable Valkey under the data folder, gone with its parent.
+"""The embedded Redis: a private, durable Valkey in the data folder, which ends with its parent.
 
-The first process of a data folder owns the server, the others use its socket; when the owner goes,
-one of them takes over. Who owns it is a lock on a file that the server inherits, so that a second
-server on the same files is impossible while the first one lives, orphaned or not. Locks and sockets
-left behind by a `kill -9` mean nothing.
+The first process of a data folder owns the server, the others use its socket; when the owner ends,
+one of them takes over. The owner holds a lock on a file that the server inherits, so a second
+server on the same files is impossible while the first one lives, orphaned or not. Locks and
+sockets that a `kill -9` leaves behind have no effect.
 """
 
 import asyncio

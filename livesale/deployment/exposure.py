@@ -1,4 +1,4 @@
-"""Keeps the conveniences of dev on this machine: strangers must not reach them."""
+"""Keeps the shortcuts of dev on this machine: strangers must not reach them."""
 
 import socket
 from ipaddress import IPv6Address, ip_address

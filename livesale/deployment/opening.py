@@ -1,4 +1,4 @@
-"""The parts that all roles share, opened in order and held against each other before use."""
+"""The parts that all roles share: opens them in order, and compares the stores before use."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,6 +1,6 @@
-"""Whether Redis and SQL belong together: their partitions, epochs and places in the log.
+"""Whether Redis and SQL match: their partitions, epochs and positions in the log.
 
-SQL fixes the number of partitions by its rows in `log_offsets`. Redis that is empty, older than
+SQL fixes the number of partitions by its rows in `log_offsets`. A Redis that is empty, older than
 SQL, or of another epoch must not sell: its counters are wrong.
 """
 

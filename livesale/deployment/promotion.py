@@ -1,15 +1,15 @@
-"""A replica that became the primary: its books must be SQL's, and its epoch a new one.
+"""A replica that became the primary: its books must match SQL, and it gets a new epoch.
 
-The new epoch in SQL fences the writer of the old primary, which may live on behind a broken link
-with a log that nobody will ever have. Redis gets it first: until SQL follows nothing can be sold.
-Whichever process dies in between, the next one that looks finishes it.
+The new epoch in SQL fences the writer of the old primary, which may still run behind a broken link
+with a log that nobody will ever have. Redis gets the epoch first: until SQL follows nothing can be
+sold. If a process dies in between, the next one finishes the step.
 
-Where the books differ, a word takes the place of the epoch in Redis. So the partition stays closed
-for every process and at every later look, until it has been recovered.
+If the books differ, a marker replaces the epoch in Redis. So the partition stays closed for every
+process, now and later, until it is recovered.
 
 Only drops that are not sealed are compared: the others have left Redis. A replica may have missed
-that of the last ones, so those that were sealed a short time ago are unsealed, and the keeper takes
-them out of the new primary and seals them again.
+the last removals, so recently sealed drops are unsealed; the keeper removes them from the new
+primary and seals them again.
 """
 
 from typing import TYPE_CHECKING

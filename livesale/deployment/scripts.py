@@ -1,10 +1,10 @@
-"""Who may teach Redis our scripts, where the service's own user may not.
+"""Which process may load our scripts into Redis, if the service's own user may not.
 
-An ACL cannot tell one script from another: who may run EVAL or SCRIPT LOAD may run any. So with
-`LIVESALE__REDIS__LOADER_URL` a user of its own loads them, over a connection of its own, and only
-the keeper needs that address: it faces no stranger. The others run what is there by EVALSHA. Redis
-forgets its scripts when it restarts; the keeper sees it within a sweep, and until then an attempt
-is answered 503 `overloaded`: nothing was sent.
+An ACL cannot distinguish scripts: a user that may run EVAL or SCRIPT LOAD may load any script. So
+with `LIVESALE__REDIS__LOADER_URL` a separate user loads them, over its own connection, and only
+the keeper needs that URL: it talks to no stranger. The others run loaded scripts by EVALSHA. Redis
+forgets its scripts when it restarts; the keeper notices within a sweep, and until then an attempt
+gets 503 `overloaded`: nothing was sent.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a process asks of its stores before it works with them. Each check raises Refused."""
+"""What a process checks in its stores before it works with them. Each check raises Refused."""
 
 from redis.asyncio import Redis
 from redis.exceptions import (

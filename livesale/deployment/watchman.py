@@ -1,13 +1,13 @@
-"""Watches whether Redis is still the one that SQL belongs to, in every process of every role.
+"""Checks in every process of every role that Redis still matches SQL.
 
-Another server than the one this process knew (restarted, swapped for an older copy, promoted) is
-met before the first script runs on it: the engine asks `approve`, which holds it against SQL. And
-once a second it is looked at whether each partition still has its epoch, so that a Redis that was
-emptied is noticed by those who do not write, too. Scripts that Redis forgot are loaded then.
+The engine calls `approve` before the first script runs on an unknown server (restarted, replaced by
+an older copy, promoted); `approve` compares the server with SQL. Once a second the watchman checks
+that each partition still has its epoch, so processes that do not write notice an emptied Redis,
+too. It also loads scripts that Redis forgot.
 
-A partition that does not belong to SQL is closed in this process: its epoch becomes 0, which every
-script answers with FENCED. It is looked at again and again, so one that has been recovered opens
-by itself, under its new epoch.
+A partition that does not match SQL is closed in this process: its epoch becomes 0, and every script
+answers FENCED. The watchman keeps checking it, so a recovered partition opens by itself, under its
+new epoch.
 """
 
 import asyncio

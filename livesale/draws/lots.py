@@ -1,13 +1,13 @@
-"""The draw of a lucky bag: who wins follows from what is published, and anybody can follow it.
+"""The draw of a lucky bag: the winners follow from published data, so anybody can check them.
 
 Before the first entry the bag shows its commitment, the SHA-256 of a secret seed. After the last
-one the seed and the list are published. Each entry's lot in the draw is
+entry it publishes the seed and the list. The lot of each entry is
 
     HMAC-SHA256(key = seed, message = list hash + ":" + entry id)
 
-and the lowest win. The seed was fixed before anybody entered, so it was not chosen for the list;
-the list's hash is part of every message, so whoever knows the seed cannot tell who wins until the
-list is whole. No I/O.
+and the lowest lots win. The seed was fixed before anybody entered, so it was not chosen for the
+list. Every message contains the hash of the list, so even a person who knows the seed cannot
+predict the winners before the list is complete. No I/O.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Whether embedded stores have anything in them: who only looks must not make them."""
+"""Whether embedded stores have any data: commands that only read must not create them."""
 
 from pathlib import Path
 

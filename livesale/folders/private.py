@@ -1,7 +1,8 @@
-"""Folders and files that only the user of the service may enter: the books are in them.
+"""Folders and files that only the user of the service may open: they hold the books.
 
-A folder that livesale makes is 0700, a database 0600. One that exists and is more open is tightened
-where it is certainly ours, else refused: a folder that others write to is no place for books.
+livesale creates folders with 0700 and databases with 0600. If an existing one is more open,
+livesale corrects it if it is certainly ours, and refuses it otherwise: a folder that others can
+write to is no place for books.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Where the unix sockets of a deployment are: the folder `run` in its data folder.
+"""The folder of a deployment's unix sockets: `run` in its data folder.
 
 Only its owner can enter it. All processes meet there, whatever name of the data folder and whatever
-temp dir each was given: nothing lies in a folder that users share. A unix socket's path has at most
-107 bytes, and data folders are sometimes deep: a process for which the path is too long holds the
+temporary folder each was given: nothing is in a shared folder. The path of a unix socket has at
+most 107 bytes, and data folders can be deep: a process for which the path is too long holds the
 folder open and reaches it through /proc/self/fd.
 """
 

@@ -1,7 +1,7 @@
-"""Logging in: a provider turns a one-time code into who it is. WeChat, and `dev` for development.
+"""Logging in: a provider turns a one-time code into a user. WeChat, and `dev` for development.
 
-A buyer id is a hash where the provider's own name for a user (WeChat's openid) is personal: that
-name is kept in the buyers table for payments, and appears in no id, token or log.
+A buyer id is a hash if the provider's name for a user (WeChat's openid) is personal: that name is
+stored in the buyers table for payments, and appears in no id, token or log.
 """
 
 import base64

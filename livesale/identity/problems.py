@@ -1,4 +1,4 @@
-"""Why nobody is logged in. Codes are stable: clients tell cases apart by them."""
+"""Why a login fails. Codes are stable: clients tell cases apart by them."""
 
 from livesale.web.problems import declare
 

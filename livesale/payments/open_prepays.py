@@ -1,8 +1,8 @@
-"""Settles prepays that are still open after their hold is over, however long the gateway was away.
+"""Settles prepays that are still open after their hold ended, however long the gateway was away.
 
 The sweep asks once and briefly; this asks until there is an answer. It also finds what the sweep
-never saw: holds that were given back, that expired while SQL was away, or just before their prepay
-was noted. So no order stays payable for ever, and no payment unknown.
+never saw: holds that were released, that expired while SQL was away, or just before their prepay
+was stored. So no order stays payable permanently, and no payment stays unknown.
 """
 
 import asyncio

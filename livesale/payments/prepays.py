@@ -1,7 +1,7 @@
 """Prepays: what was announced to a payment gateway, and whether it can still be paid.
 
-The row is there before the gateway is asked, so whatever a buyer may pay is known. Its state is
-open, then once and for ever paid or closed; `next_ms` is when the keeper settles it at the latest.
+The row is written before the gateway is asked, so everything that a buyer may pay is known. Its
+state is open, then finally paid or closed; `next_ms` is when the keeper settles it at the latest.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Why nothing is paid or refunded. Codes are stable: clients tell cases apart by them."""
+"""Why a payment or refund is refused. Codes are stable: clients tell cases apart by them."""
 
 from livesale.payments.errors import (
     AmountMismatch,

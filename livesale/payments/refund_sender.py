@@ -1,9 +1,9 @@
-"""Sends refunds until the gateway has taken them on, then asks until the money is back.
+"""Sends refunds until the gateway accepts them, then asks until the money is back.
 
-Those that failed are asked for every six hours: somebody may have acted on them at the gateway.
+It asks about failed refunds every six hours: somebody may have handled them at the gateway.
 
-A refund keeps its number through all tries, so the gateway does it once. It is put off before it
-is sent: a keeper that dies in between, or a second one, cannot make a storm of it.
+A refund keeps its number through all attempts, so the gateway pays it once. Its next attempt is
+scheduled before it is sent: a keeper that dies in between, or a second one, cannot cause a storm.
 """
 
 import asyncio

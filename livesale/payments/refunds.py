@@ -1,7 +1,7 @@
-"""Operators and money on its way back: look at refunds, and order one.
+"""Refunds by operators: list them, and order one.
 
-A refund is of the whole payment. It moves no stock: the order stays sold in the books, for goods
-that were shipped are not on the shelf; who has them back restocks the drop.
+A refund is of the whole payment. It moves no stock: the order stays sold in the books, because
+shipped goods are not on the shelf. An operator restocks the drop when they are back.
 """
 
 from sqlalchemy.exc import IntegrityError

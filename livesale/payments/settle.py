@@ -1,4 +1,4 @@
-"""Finds out at the gateway what has become of an announced order, and ends it either way."""
+"""Asks the gateway about an announced order, and settles it as paid or closed."""
 
 import structlog
 

@@ -1,8 +1,8 @@
-"""A gateway for development and load tests: whoever asks is the bank.
+"""A gateway for development and load tests: the caller is the bank.
 
-`POST /v1/payments/simulated/{reservation_id}` pays and tells in one step, so to a later question
-there is nothing left to say but "unpaid". All it keeps is which order a transaction has paid for: a
-bank never gives two payments one id.
+`POST /v1/payments/simulated/{reservation_id}` pays and reports in one step, so a later question can
+only be answered "unpaid". It stores only which order a transaction paid for: a bank never gives two
+payments one id.
 """
 
 from collections.abc import AsyncIterator

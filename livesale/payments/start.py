@@ -1,4 +1,4 @@
-"""A buyer pays: the reservation is announced to the gateway, and the client told how to go on."""
+"""A buyer pays: announces the reservation to the gateway, and tells the client how to go on."""
 
 from collections.abc import Callable
 

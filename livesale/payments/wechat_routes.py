@@ -1,7 +1,7 @@
-"""POST /v1/payments/wechat/notify and …/notify/refund: what WeChat Pay tells us.
+"""POST /v1/payments/wechat/notify and …/notify/refund: the callbacks of WeChat Pay.
 
-It takes no answer within 5 s, and anything but 2xx, for "tell me again": 15 s later, then more and
-more seldom for a day. So 200 only after the effect is durable, and never a guess.
+If WeChat gets no answer within 5 s, or no 2xx, it repeats the call: after 15 s, then less and less
+often, for a day. So the answer is 200 only after the effect is durable, and never a guess.
 """
 
 import asyncio

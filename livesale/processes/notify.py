@@ -1,4 +1,4 @@
-"""Tells systemd how far a service is, for units of `Type=notify`. Elsewhere nothing happens."""
+"""Tells systemd the state of a service, for units of `Type=notify`. Elsewhere it does nothing."""
 
 import contextlib
 import os

@@ -1,8 +1,8 @@
 """What SIGTERM, SIGINT and SIGHUP do to a service, and to a command that somebody waits for.
 
-systemd sends SIGTERM to every process of a service, a terminal sends SIGINT and SIGHUP to every
-process of its foreground group. But processes stop in an order, and the supervisor knows it. So its
-children ignore these three signals, and stop at `STOP`, which only the supervisor sends.
+systemd sends SIGTERM to every process of a service; a terminal sends SIGINT and SIGHUP to every
+process of its foreground group. But processes must stop in an order that the supervisor knows. So
+its children ignore these three signals, and stop at `STOP`, which only the supervisor sends.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Why nobody is reminded. Codes are stable: clients tell cases apart by them."""
+"""Why a reminder is refused. Codes are stable: clients tell cases apart by them."""
 
 from livesale.web.problems import declare
 

@@ -1,4 +1,4 @@
-"""/v1/…/reminder and /v1/reminders: to be told before a room begins or a drop opens."""
+"""/v1/…/reminder and /v1/reminders: get a message before a room begins or a drop opens."""
 
 from collections.abc import Awaitable, Callable
 

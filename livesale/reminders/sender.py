@@ -1,8 +1,9 @@
-"""Sends what people asked to be reminded of, each once, in time: part of the keeper's process.
+"""Sends reminders, each once, in time: part of the keeper's process.
 
-A page of reminders is claimed in SQL before its first message goes out, and settled behind its
-last. Nobody sends what another has claimed, so any number of keepers may run. Of a keeper that dies
-in between nobody knows how far it came: what it had claimed is `unsure` for good, never sent again.
+A keeper claims a page of reminders in SQL before their first message goes out, and settles it after
+the last one. No keeper sends what another has claimed, so any number may run. If a keeper dies in
+between, nobody knows how far it came: its claimed reminders become `unsure` and are never sent
+again.
 """
 
 import asyncio

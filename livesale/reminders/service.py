@@ -1,4 +1,4 @@
-"""A buyer asks to be reminded of a room or a drop, looks, and takes it back."""
+"""A buyer asks for a reminder of a room or a drop, reads its state, and cancels it."""
 
 from collections.abc import Callable
 from enum import StrEnum

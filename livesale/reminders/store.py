@@ -1,7 +1,7 @@
-"""Reminders: who wants to be told of what, and whether it was done. Queries only.
+"""Reminders: who wants a message about what, and what became of it. Queries only.
 
 state: waiting → sending (a keeper has claimed it) → sent, failed, unsure, or waiting again; missed
-and cancelled without a try. Who moves one says in the WHERE what it must be.
+and cancelled without an attempt. Every change names the state that it expects in its WHERE.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who wants to be told of what."""
+"""Reminders: who wants a message about what."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String
 

@@ -1,8 +1,8 @@
-"""When a message about a room or a drop goes out, and when never any more. No I/O.
+"""When a message about a room or a drop goes out, and when it is too late. No I/O.
 
-From `ahead_s` before the beginning on, while it is still to come or has only just begun; at once
-when a room goes live early, or a drop is opened with a short countdown. What is not sure to begin
-waits: a room that is banned or paused, a drop that nobody has opened or that is paused.
+It goes out from `ahead_s` before the beginning until a short time after it; at once if a room goes
+live early, or a drop is opened with a short countdown. If it is not certain that something begins,
+the message waits: for a room that is banned or paused, for a drop that is not opened or paused.
 """
 
 from enum import Enum

@@ -1,8 +1,8 @@
-"""Keeps Redis's copy of a room like SQL, and sends the events that say what changed.
+"""Keeps Redis's copy of a room in step with SQL, and sends the events that say what changed.
 
-SQL decides, in one transaction that counts the room's version up; then Redis follows. Who crashes
-in between leaves Redis behind: the next change notices it by the version, and so does the keeper,
-and the whole room is copied again. A room that Redis lost is made anew under another epoch.
+SQL decides, in one transaction that increments the room's version; then Redis follows. After a
+crash in between, Redis is behind: the next change, or the keeper, notices it by the version and
+copies the whole room again. A room that Redis lost is rebuilt under another epoch.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,9 +1,9 @@
-"""The steps that migrations are made of. Each can be repeated after a cut at any statement.
+"""The steps of migrations. Each can be repeated after an interruption at any statement.
 
 MySQL commits every DDL statement by itself. A migration that is killed, or that lacks a right,
-leaves its first steps behind and the old revision. So each step looks first: what is there as it
-should be is left alone, what is missing is made, and what is there but differs is an error that
-names the difference. A test refuses a migration that changes the schema in any other way.
+leaves its first steps and the old revision behind. So each step looks first: it keeps what is
+right, creates what is missing, and raises an error that names the difference if something differs.
+A test refuses a migration that changes the schema in any other way.
 
 `moves` of data must be repeatable by their own condition, such as `WHERE new_column IS NULL`.
 A later step of the same migration must not undo an earlier one.

@@ -1,4 +1,4 @@
-"""Questions to WeChat Pay's server: signed by us, and its answers verified before they are read."""
+"""Requests to WeChat Pay: signed by us; answers are verified before they are read."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""Callbacks of WeChat Pay: the signature over the body as it came, then decrypted, then compared.
+"""Callbacks of WeChat Pay: verify the signature over the unchanged body, decrypt, then compare.
 
 https://pay.weixin.qq.com/doc/v3/merchant/4012791902. A callback may come late, twice, or never.
 """

@@ -1,4 +1,4 @@
-"""What WeChat Pay says about payments and refunds: read strictly, every field that counts compared.
+"""What WeChat Pay says about payments and refunds: read strictly, every important field compared.
 
 Transactions come in callbacks (encrypted) and in answers to queries, in the same form:
 https://pay.weixin.qq.com/doc/v3/merchant/4012791902; refunds: 4012791906.

@@ -1,1 +1,1 @@
-"""Lucky bags: opened by a host, entered by viewers, drawn in time, checked by anybody."""
+"""Lucky bags: a host opens them, viewers enter, the keeper draws, anybody can check the draw."""

@@ -1,4 +1,4 @@
-"""Draws lucky bags when it is time: a part of the keeper's process. Any number of them may run."""
+"""Draws lucky bags in time: part of the keeper's process. Any number of keepers may run."""
 
 import asyncio
 

@@ -1,1 +1,1 @@
-"""What viewers of a room hear: numbered events, sockets, and the frames they may send."""
+"""What viewers of a room get: numbered events, sockets, and the frames they may send."""

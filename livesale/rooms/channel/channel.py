@@ -1,13 +1,13 @@
-"""One room's channel in one worker: what came, in order, to everybody who listens.
+"""One room's channel in one worker: sends its events, in order, to every listener.
 
-The channel is subscribed to before the history is read, so nothing falls in between; the two meet
-by number. A number that is missing is fetched from the history. When Redis turns out to have
-another epoch, or no longer what was sent, everybody begins again with a snapshot: never is there a
-gap that a client does not know of.
+The channel subscribes before it reads the history, so nothing falls in between; it joins the two by
+number. It fetches a missing number from the history. If Redis has another epoch, or no longer has
+what was sent, every listener starts again with a snapshot: there is never a gap that a client does
+not know of.
 
-Listeners share one ring. Each has only its place in it, so a thousand slow ones cost no memory
-here, and one who falls out of the ring, or behind its bounds, is cut off. Sending goes round all
-listeners in slices: between two of them the worker does its other work.
+Listeners share one ring. Each has only a place in it, so a thousand slow ones cost no memory here.
+A listener that falls out of the ring, or behind its bounds, is cut off. Sending goes round all
+listeners in slices: between two slices the worker does its other work.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""All channels of one worker: made when somebody asks, gone when nobody has for a while.
+"""All channels of one worker: made when somebody asks, removed when nobody has asked for a while.
 
-One connection of sharded pub/sub carries them all, one subscription a room. Whenever a subscription
-begins, the first time or after the connection was lost, the channel is brought up from the history;
-and every few seconds it is looked at anyway, for a message may be lost without a word.
+One connection of sharded pub/sub carries them all, with one subscription a room. Whenever a
+subscription begins, the first time or after the connection was lost, the channel catches up from
+the history. It also checks every few seconds, because a message may be lost silently.
 """
 
 import asyncio

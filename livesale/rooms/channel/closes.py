@@ -1,4 +1,4 @@
-"""Why a socket is closed: the one table of close codes. Names and codes are for ever."""
+"""Why a socket is closed: the one table of close codes. Names and codes never change."""
 
 import msgspec
 from msgspec import Struct

@@ -1,8 +1,8 @@
 """What a client may send through a socket: a registry of frames, which parts of the room extend.
 
 A frame is one JSON object with a `type`. Its handler gets the viewer and the frame, and may be
-async: then the viewer's next frames wait for it. What it raises becomes an `error` message, as it
-would become a problem over HTTP; the room goes on.
+async: then the viewer's next frames wait for it. An exception becomes an `error` message, as it
+would become a problem over HTTP; the room is not affected.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

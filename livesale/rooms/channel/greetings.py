@@ -1,7 +1,7 @@
-"""The frames every viewer may send: `ping`, and `hello`, which says who it is.
+"""The frames that every viewer may send: `ping`, and `hello` with a token.
 
-A browser cannot set a header for a socket, and a token in an address ends up in logs: so whoever
-has no `Authorization` header says it in a first frame.
+A browser cannot set a header for a socket, and a token in an address ends up in logs. So a client
+without an `Authorization` header sends the token in its first frame.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""All sockets of one worker: what they share, how many there are, and how they are sent away."""
+"""All sockets of one worker: what they share, how many there are, and how they are closed."""
 
 import asyncio
 import random

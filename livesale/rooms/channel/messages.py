@@ -1,4 +1,4 @@
-"""What a socket tells its own viewer: messages without a number. The events are numbered."""
+"""What a socket says to its own viewer: messages without a number. Events have numbers."""
 
 from msgspec import Struct
 

@@ -1,7 +1,7 @@
-"""The last events of a room, as one worker has them: encoded once, shared by all its clients.
+"""The last events of a room in one worker: encoded once, shared by all its clients.
 
-No I/O. The ring holds consecutive numbers of one epoch, bounded in count and in bytes; what falls
-out of it is too old for a client to be brought up by events.
+No I/O. The ring holds consecutive numbers of one epoch, bounded in count and in bytes. An event
+that falls out of it is too old: clients behind it need a snapshot.
 """
 
 from collections import deque

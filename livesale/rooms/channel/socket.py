@@ -1,8 +1,8 @@
 """One viewer's socket: a protocol on the transport that aiohttp has handed over.
 
-It is small, for there are ten thousand of them: no task, no stream, no queue of its own. What it
-gets are bytes that the room's channel has made once for all; what its client sends, which is
-little, is read by wsproto, made when the first byte comes.
+It is small, because there are ten thousand of them: no task, no stream, no queue of its own. It
+sends bytes that the room's channel has encoded once for all. wsproto reads what the client sends,
+which is little; it is made when the first byte comes.
 """
 
 import asyncio
