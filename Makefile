@@ -22,7 +22,7 @@ test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
 	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 4 --dist loadgroup $(ARGS)
 
-test-fast: .venv/.dev ## Run the tests that need no whole system, in less than a minute
+test-fast: .venv/.dev ## Run the tests that need no server, in less than a minute
 	@scripts/set_up_servers.sh
 	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 4 --dist loadgroup -m "not soak and not slow" $(ARGS)
 

@@ -12,6 +12,21 @@ from stock.keyspace import Keyspace
 from tests.servers import MariaDB, Valkey
 
 PARTITIONS = 2
+SERVERS = {"redis_server", "mariadb_server", "mortal_redis"}
+# What starts processes or servers of its own.
+SYSTEMS = (
+    *("e2e", "faults", "abuse", "benchmarks", "test_idle.py"),
+    *(f"livesale/{name}" for name in ("cli", "database", "demo", "deployment", "processes")),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `slow` what needs a server: `make test-fast` leaves it out."""
+    here = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(here).as_posix()
+        if path.startswith(SYSTEMS) or SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
