@@ -15,7 +15,7 @@ from sqlalchemy import Table
 
 from livesale.parts import Makers
 from livesale.resources import Deployment
-from livesale.web.problems import ProblemKind
+from livesale.web.problems import CORE_PROBLEMS, ProblemKind
 from livesale.web.routes import Route
 
 T = TypeVar("T")
@@ -88,3 +88,11 @@ def jobs_of(features: Iterable[Feature]) -> Iterator[tuple[str, MakeJob]]:
 
 def tables_of(features: Iterable[Feature]) -> list[Table]:
     return [table for feature in features for table in feature.tables]
+
+
+def problems_of(features: Iterable[Feature]) -> dict[str, ProblemKind]:
+    """Every kind of problem that there is: those of any request, and those of the features."""
+    found = dict(CORE_PROBLEMS)
+    for feature in features:
+        found.update(feature.problems)
+    return found

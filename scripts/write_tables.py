@@ -6,20 +6,25 @@ from pathlib import Path
 from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-import livesale.app  # noqa: F401  declares every problem
+from livesale.app import FEATURES
 from livesale.database.tables import metadata
-from livesale.web.problems import PROBLEMS
+from livesale.feature import problems_of
+from livesale.web.problems import ProblemKind
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SQLITE_HEAD = ROOT / "livesale/database/head.sqlite.sql"
 
 
+def _place(kind: ProblemKind) -> tuple[int, str]:
+    return kind.status, kind.code
+
+
 def problems() -> list[list[str]]:
     """The rows of docs/api.md: every problem, by status and code."""
     return [
         [f"`{kind.code}`", str(kind.status), str(kind.retry_after_s or ""), kind.advice]
-        for kind in sorted(PROBLEMS.values(), key=lambda kind: (kind.status, kind.code))
+        for kind in sorted(problems_of(FEATURES).values(), key=_place)
     ]
 
 

@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
-from livesale.app import ROUTES
+from livesale.app import FEATURES, ROUTES
+from livesale.feature import problems_of as all_problems
 from livesale.ledger.writer import Writer
 from livesale.resources import Deployment
 from livesale.web.openapi import problems_of
-from livesale.web.problems import PROBLEMS
 from tests.livesale.api import DOCUMENT, Api
 from tests.livesale.conftest import Serve
 from tests.livesale.stage import running, until_written
@@ -114,11 +114,12 @@ def test_what_is_a_patch_is_a_post_too() -> None:
 
 
 def test_every_problem_is_documented_somewhere_and_every_code_exists() -> None:
+    known = all_problems(FEATURES)
     named = {code for route in ROUTES for code in problems_of(route)}
-    assert named <= PROBLEMS.keys()
+    assert named <= known.keys()
     everywhere = {"not_found", "method_not_allowed", "internal_error"}
     in_sockets = {"unknown_frame", "out_of_order"}
-    assert PROBLEMS.keys() - named == everywhere | in_sockets
+    assert known.keys() - named == everywhere | in_sockets
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -14,7 +14,7 @@ from livesale.tasks.turns import WORKS_FOR, Client, Crowded
 from livesale.wechat.client import Bounds
 
 # What speaks HTTP to somebody else than this service.
-DOORS = {"outgoing.py"}
+DOORS = {"client.py"}
 
 
 class Outside:
