@@ -23,6 +23,7 @@ from livesale.operations.finding import Verdict
 from livesale.operations.recovery import diagnose, open_for_recovery, repair
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
+from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.keeper import RoomKeeper
 from livesale.sales.archive import Archiver
 from livesale.settings import Settings, config_folder, load_settings
@@ -174,6 +175,7 @@ async def test_the_whole_service_runs_under_its_user(
         running(Writer(deployment)),
         running(Keeper(keeper_side)),
         running(RoomKeeper(keeper_side)),
+        running(BagKeeper(keeper_side)),
     ):
         api = Api(build_app(deployment), deployment)
         await api.start()

@@ -80,7 +80,7 @@ async def test_the_draw_writes_only_the_end_of_a_list_that_was_copied(
 ) -> None:
     # given a list that was copied as it came, but for its end
     names = [f"b{number}" for number in range(9)]
-    keeper = BagKeeper(stage, copy)
+    keeper = BagKeeper(stage)
     await enter(redis, bag, names[:6])
     await keeper.look()
     assert await written(stage, bag) == entries(bag, names[:6])

@@ -471,7 +471,7 @@ async def test_a_bag_that_its_worker_left_half_open_is_opened_by_the_keeper(
         await store.move_bag(connection, bag["bag_id"], BagState.OPEN, BagState.PREPARING)
     # when a keeper looks
     registry = CollectorRegistry()
-    keeper = BagKeeper(stage, copy, registry)
+    keeper = BagKeeper(stage, registry)
     rest_s = await keeper.look()
     # then it takes entries
     assert (await bag_in_sql(stage, bag["bag_id"])).state == BagState.OPEN
