@@ -274,7 +274,7 @@ async def test_a_change_of_state_is_not_replayed_over_a_later_one(
     outcomes = await replay(stage, await all_aside(stage))
     assert [outcome.result for outcome in outcomes] == [Result.REFUSED] * 2
     assert "pause cannot follow that" in outcomes[0].reason
-    assert "it would leave the drop open in SQL, and it is paused in Redis" in outcomes[1].reason
+    assert "the drop would be open in SQL, but it is paused in Redis" in outcomes[1].reason
     assert await broken(stage) == []
 
 
