@@ -74,7 +74,7 @@ def close(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """End a sale for ever. Holds may still be paid."""
+    """End a sale. Holds may still be paid."""
     _change("close", drop_id, lambda drops: drops.close(drop_id), redis, sql, data_dir, as_json)
 
 

@@ -66,7 +66,7 @@ def show(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show one entry whole: its fields, why it was put aside, what became of it."""
+    """Show one entry: its fields, why it is in quarantine, and what happened to it."""
     from livesale.cli.quarantine_tables import print_entry
     from livesale.cli.tables import print_json
 

@@ -1,4 +1,4 @@
-"""Commands that run until they are told to stop: the demo, the service, its roles."""
+"""Commands that run until they are stopped: the demo, the service, its roles."""
 
 import sys
 from typing import Annotated

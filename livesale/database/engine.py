@@ -247,7 +247,7 @@ def _watch_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry) -> 
 def _check_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
     """See that the server answers, on a connection that was used before.
 
-    Raises InvalidatePoolError: the pool then replaces all that it has, and goes on.
+    Raises InvalidatePoolError: the pool then replaces all its connections.
     """
     if record.info.pop(_FRESH, False):
         return

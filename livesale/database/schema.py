@@ -90,7 +90,7 @@ class Progress(Struct, frozen=True):
         if self.done:
             return (
                 f"a migration was cut: the tables are {at}, and {counted}",
-                "Run `livesale migrate` again: it goes on from there.",
+                "Run `livesale migrate` again: it continues from there.",
             )
         if self.revision is None:
             return "this database has no tables of livesale", "Run `livesale migrate`."

@@ -83,7 +83,7 @@ class Promotion:
         return await look_at(parts.redis, parts.sql, parts.keyspace, partition)
 
     async def _difference(self, partition: int) -> str:
-        """How the books in Redis are not those of SQL with the log behind it, or nothing."""
+        """How the books in Redis differ from SQL with the rest of the log, or nothing."""
         # Imported late: the audit knows deployments, and a deployment is being put together here.
         from livesale.ledger.books import check_balance, check_sides
         from livesale.ledger.instant import take_instant

@@ -54,7 +54,7 @@ class Watchman:
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
         self._seen: set[str] = set()
-        # Connections of its own: whoever waits for an approval may hold all the others.
+        # Its own connections: calls that wait for an approval may hold all the others.
         self._redis = connect(
             deployment.redis_url,
             connections=CONNECTIONS,

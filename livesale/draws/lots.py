@@ -65,7 +65,7 @@ def commitment_of(seed: str) -> str:
 
 
 def entry_id_of(salt: str, buyer_id: str) -> str:
-    """What stands for a buyer in the list: the same each time, and nobody else can tell whose."""
+    """The id of a buyer in the list: always the same, and nobody else can see whose it is."""
     digest = hmac.digest(bytes.fromhex(salt), buyer_id.encode(), "sha256")
     return digest.hex()[:ENTRY_ID_LENGTH]
 
@@ -105,7 +105,7 @@ def find_faults(record: Published) -> list[str]:
     if (found := list_hash_of(entries)) != bag.list_hash:
         faults.append(f"the list's hash is not that of the list, which is {found}")
     if len(set(entries)) != len(entries):
-        faults.append("an entry stands in the list twice")
+        faults.append("an entry is in the list twice")
     winners = winners_of(bag.seed, entries, bag.places)
     if winners != bag.winners:
         faults.append(f"the winners are not those of the draw: {', '.join(winners) or 'nobody'}")

@@ -148,7 +148,7 @@ def wechat_buyer_id(appid: str, openid: str) -> str:
 
 
 def _digest(*parts: Any) -> str:
-    """24 characters that stand for the parts, and from which nobody gets back to them."""
+    """24 characters for the parts, which cannot be reversed."""
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=18, person=b"livesale buyer").digest()
     return base64.urlsafe_b64encode(digest).decode()

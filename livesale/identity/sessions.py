@@ -34,7 +34,7 @@ class Sessions:
         if login is None:
             raise ProviderOff(f"login by {provider} is not switched on here")
         identity = await login.identify(code)
-        # Before the token: whoever can buy can be paid back.
+        # Before the token: everybody who can buy can get money back.
         await remember_buyer(self._sql, identity.buyer_id, identity.provider, identity.subject)
         expires_ms = self._signer.buyer_expiry_ms()
         token = self._signer.buyer(identity.buyer_id, expires_ms)

@@ -16,7 +16,7 @@ from stock.log import LogReader
 
 I1 = ("I1", "books balance: allotted = available + held + sold + burned, all ≥ 0")
 I2 = ("I2", "the ledger adds up to the books")
-I3 = ("I3", "Redis = SQL ⊕ the log behind it")
+I3 = ("I3", "Redis = SQL ⊕ the rest of the log")
 I10 = ("I10", "one epoch, and SQL is not ahead of the log")
 
 

@@ -20,7 +20,7 @@ from stock.records import unpack_reservation
 
 
 async def find_doubt(redis: "Redis", keyspace: Keyspace, entry: LogEntry) -> str:
-    """What of `entry` does not stand in Redis, or nothing.
+    """What of `entry` is not in Redis, or nothing.
 
     A copy of a true entry is borne out as well: SQL must refuse its rows. Of a pause and the like
     nothing is known but the state it led to; it is in doubt when the drop has another by now.

@@ -1,4 +1,4 @@
-"""SQL and Redis at comparable instants: SQL ⊕ the log behind its offset is Redis (I3).
+"""SQL and Redis at comparable instants: SQL ⊕ the log after its offset is Redis (I3).
 
 The SQL snapshot is opened first and kept open; its offset says which entries are missing from it.
 Each drop is then read from Redis in one atomic step that also says where the log was. The entries
@@ -85,7 +85,7 @@ class Instant(Struct):
 
     @property
     def some(self) -> Some:
-        """Whose rows a check looks at: None for every row there is."""
+        """Whose rows a check reads: None for all rows."""
         return None if self.full else list(self.drops)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether a log goes on from where SQL stands. Redis that is older than SQL must not be written."""
+"""Whether a log continues from SQL's offset. A Redis older than SQL must not be written."""
 
 from redis.asyncio import Redis
 
@@ -8,7 +8,7 @@ from stock.log import LogReader
 
 
 async def find_gap(redis: "Redis", log: LogReader, position: Position) -> str:
-    """Why the log does not go on from the offset, or nothing.
+    """Why the log does not continue from the offset, or nothing.
 
     The writer trims up to the offset and leaves its entry there: in a log that is older than
     SQL, or of another Redis, that entry is missing, even when new ones have come since.

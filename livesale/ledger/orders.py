@@ -67,6 +67,6 @@ async def list_orders_of_drop(
 
 
 async def find_any_order(connection: AsyncConnection, order_id: str) -> Order | None:
-    """The order, whoever's it is: for money and for operators."""
+    """The order of any buyer: for money and for operators."""
     row = (await connection.execute(_ORDER.where(orders.c.order_id == order_id))).first()
     return Order(*row) if row else None

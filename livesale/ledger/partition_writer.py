@@ -129,7 +129,7 @@ class PartitionWriter:
                 await self._measure(idle=not batch)
         except (Halted, Overtaken):
             raise
-        # Whatever it was, the offset in SQL says where to go on: it is tried again.
+        # After any fault the offset in SQL says where to continue: it is tried again.
         except Exception as fault:
             self._report(fault)
             raise
@@ -138,7 +138,7 @@ class PartitionWriter:
                 await tail.close()
 
     async def _resume(self) -> Position:
-        """Where SQL stands, if the log goes on from there with what we know. Raises Halted."""
+        """SQL's offset, if the log continues from there with what we know. Raises Halted."""
         self._servers.clear()
         await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()

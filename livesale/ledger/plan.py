@@ -120,7 +120,7 @@ def make_plan(
 
 
 def refund_no_of(payment_id: str) -> str:
-    """The number of the one refund of a payment: the same whoever derives it, 33 characters."""
+    """The number of the one refund of a payment: always the same, 33 characters."""
     return "r" + hashlib.blake2b(payment_id.encode(), digest_size=16).hexdigest()
 
 

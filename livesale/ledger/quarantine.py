@@ -1,4 +1,4 @@
-"""The entries of the log that were put aside, and what became of each.
+"""Log entries in quarantine, and what happened to each.
 
 A row leaves `aside` once: by a conditional UPDATE whose row count is checked, in the transaction
 that has the effect.

@@ -1,4 +1,4 @@
-"""What becomes of a refund: one table of its states and of what the gateway says. No I/O.
+"""The states of a refund: one table of states and answers of the gateway. No I/O.
 
 due → sent (asked, no answer yet) → accepted (the gateway has taken it on) → refunded, or failed,
 which somebody must look at. The gateway's later word wins. Callbacks have no order: they are sent
@@ -10,7 +10,7 @@ DUE, SENT, ACCEPTED, REFUNDED, FAILED = "due", "sent", "accepted", "refunded", "
 STATES = (DUE, SENT, ACCEPTED, REFUNDED, FAILED)
 ANSWERS = (ACCEPTED, REFUNDED, FAILED)  # livesale.payments.gateway.RefundState
 
-WAITING = (DUE, SENT)  # not taken on by the gateway yet
+WAITING = (DUE, SENT)  # not accepted by the gateway yet
 UNDER_WAY = (DUE, SENT, ACCEPTED)
 # Whose next step comes: somebody may act on a failed one at the gateway, and no callback is sure.
 WATCHED = (*UNDER_WAY, FAILED)

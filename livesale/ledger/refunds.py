@@ -59,7 +59,7 @@ class Paid(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """What the gateway has not taken on yet: how many, and since when the oldest is due."""
+    """Refunds that the gateway has not accepted: how many, and since when the oldest is due."""
 
     count: int
     oldest_ms: int
@@ -217,7 +217,7 @@ async def sale_of(connection: AsyncConnection, order_id: str) -> Paid | None:
 
 
 async def count_waiting(connection: AsyncConnection) -> Waiting:
-    """What the gateway has not taken on yet."""
+    """Refunds that the gateway has not accepted yet."""
     query = select(func.count(), func.min(refunds.c.created_ms)).where(refunds.c.state.in_(WAITING))
     count, oldest_ms = (await connection.execute(query)).one()
     return Waiting(count, oldest_ms or 0)

@@ -16,7 +16,7 @@ MAX_ENTRIES = 500_000
 
 
 class LogTrimmed(LivesaleError):
-    """The writer went on and trimmed what was to be read: look again from where SQL is now."""
+    """The writer trimmed the log meanwhile: read again from SQL's present offset."""
 
 
 class TailTooLong(LivesaleError):

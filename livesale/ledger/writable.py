@@ -13,7 +13,7 @@ _NOTHING = update(log_offsets).where(log_offsets.c["partition"] == -1).values(en
 
 
 async def find_refusal(engine: AsyncEngine) -> str:
-    """Why the database takes no write; empty when it takes one.
+    """Why the database accepts no write; empty when it accepts one.
 
     Raises DBAPIError, OSError or TimeoutError where it does not answer at all. A database that is
     only busy (SQLite has one writer at a time) takes writes.

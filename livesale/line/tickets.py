@@ -32,7 +32,7 @@ class IssuedTicket(Struct, frozen=True):
 
 
 class Tickets:
-    """One per process. Keeps nothing: what makes a ticket good once stands in Redis."""
+    """One per process. Stores nothing: Redis knows which tickets were used."""
 
     def __init__(
         self,

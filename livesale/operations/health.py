@@ -58,7 +58,7 @@ class WriterLag(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """`degraded` is ready: sales go on, but somebody should look."""
+    """`degraded` is ready: sales continue, but somebody should look."""
 
     status: Literal["ready", "degraded", "not_ready"]
     redis: Check

@@ -1,1 +1,1 @@
-"""Money: the gateways, what they say and ask, and what becomes of a payment."""
+"""Money: gateways, payments and refunds."""

@@ -109,13 +109,13 @@ class Collector:
         return False
 
     async def _ask(self, order_id: str) -> None:
-        """Until the gateway has said what has become of it; whoever waits for this may cancel."""
+        """Wait until the gateway has said the result; the caller may cancel."""
         while True:
             async with self._at_once:
                 try:
                     await self._settler.settle(order_id)
                     return
-                # What else comes is a fault of the program; it must not hold the hold for ever.
+                # Any other exception is a bug; it must not keep the hold alive.
                 except (PaymentFault, StockError, StoreUnavailable) as fault:
                     log.info("not settled yet", order_id=order_id, reason=str(fault))
             await asyncio.sleep(RETRY_S)

@@ -107,7 +107,7 @@ class RefundNews(Struct, frozen=True):
 
 
 class PayGateway(Protocol):
-    """`name` stands in the settings and in SQL; `login` is whose name of a buyer it needs."""
+    """`name` is the name in the settings and in SQL; `login` is the login that it needs."""
 
     name: ClassVar[str]
     login: ClassVar[str | None]

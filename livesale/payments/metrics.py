@@ -1,4 +1,4 @@
-"""What becomes of money."""
+"""Metrics of payments and of the gateway."""
 
 from prometheus_client import Counter
 

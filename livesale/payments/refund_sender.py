@@ -25,7 +25,7 @@ PAGE = 50
 AT_ONCE = 4  # WeChat allows 150 a second, but only 6 that fail
 FIRST_MS = 2_000
 LONGEST_MS = 600_000
-ASK_FIRST_MS = 30_000  # after it was taken on: balances are back at once, cards take days
+ASK_FIRST_MS = 30_000  # after it was accepted: balances are back at once, cards take days
 ASK_LONGEST_MS = 6 * 3_600_000
 
 log = structlog.get_logger(__name__)

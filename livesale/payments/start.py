@@ -1,4 +1,4 @@
-"""A buyer pays: announces the reservation to the gateway, and tells the client how to go on."""
+"""A buyer pays: announces the reservation to the gateway, and tells the client how to continue."""
 
 from collections.abc import Callable
 

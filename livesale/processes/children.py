@@ -134,7 +134,7 @@ class Nursery:
                     for line in lines:
                         self._hear(json.loads(line))
         except Exception:
-            # Which children live is not known any more. So all end, and are started anew.
+            # It is unknown which children live. So all end, and are started again.
             if self._server is not None:
                 self._server.kill()
             self._end_all()

@@ -73,7 +73,7 @@ def refuse_handshakes(sock: socket.socket) -> None:
     """Let no new connection begin on a listening socket; those begun can still be accepted.
 
     Closing a listening socket resets every connection that waits in its queue, requests and all.
-    So the kernel is told to drop the SYNs first, then the queue is accepted, then it is closed. A
+    So the kernel drops the SYNs first, then the queue is accepted, then it is closed. A
     client that came in between tries again by itself and meets another worker or a refusal.
 
     A kernel or a sandbox may forbid the filter. Then the queue is cut to one place: the kernel

@@ -113,7 +113,7 @@ class Supervisor:
         return self._folder / f"{name}.{process.pid}.sock"
 
     async def _keep(self, child: Child, works: Works) -> None:
-        """Restart `child` whenever it ends, until it is told to leave."""
+        """Restart `child` whenever it ends, until it is dismissed."""
         backoff_s = FIRST_BACKOFF_S
         while True:
             assert child.process is not None  # noqa: S101  started by start()

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, String
 
 from livesale.database.tables import BuyerId, Id, State, Table, metadata
 
-# Who wants to be told before a room begins or a drop opens, and whether it was done.
+# Who wants a message before a room begins or a drop opens, and whether it was sent.
 reminders = Table(
     "reminders",
     metadata,

@@ -44,7 +44,7 @@ class Timing:
             return Verdict.MISSED
         if state is RoomState.SCHEDULED:
             if now_ms > target.begins_ms + self._late_ms:
-                return Verdict.NOT_YET  # its host is late: it is told when it goes live
+                return Verdict.NOT_YET  # its host is late: the message goes out when it goes live
             return Verdict.DUE if now_ms >= self.remind_ms(target) else Verdict.NOT_YET
         return Verdict.DUE if state is RoomState.LIVE else Verdict.NOT_YET
 

@@ -67,7 +67,7 @@ class WeChatMessages:
             raise MessengerAway(str(why)) from None
 
     async def send(self, message: Message) -> Delivery:
-        """A token that WeChat refuses is fetched anew, once: nothing was sent by then."""
+        """If WeChat refuses the token, fetch another, once: nothing was sent by then."""
         try:
             token = await self._token.get(self._outgoing)
             answer = await self._ask(token, message)

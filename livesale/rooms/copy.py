@@ -89,7 +89,7 @@ class RoomCopy:
             await self.tell_drops(room_id)
 
     async def tell_drops(self, room_id: str) -> None:
-        """Tell a room what each of its drops has come to."""
+        """Send a room the state of each of its drops."""
         async with session(self._sql) as connection:
             drops = await catalogue.drops_of_room(connection, room_id, MAX_DROPS)
         for drop in drops:

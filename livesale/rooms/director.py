@@ -53,7 +53,7 @@ TOLD_ROOMS = (RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED)
 
 
 class DropProgress(Struct):
-    """What is known of one drop of a room, and when the room is to be told of it."""
+    """What is known of one drop of a room, and when the room gets it."""
 
     room_id: str
     news: DropNews
@@ -135,14 +135,14 @@ class Director:
             snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
         except FOR_ALL:
             raise
-        except Exception as fault:  # of this drop: the others are told
+        except Exception as fault:  # of this drop: the others are sent
             note_fault("rooms: tell", fault, about=drop.drop_id)
             return
         self._progress[drop.drop_id] = DropProgress(room_id, news_of_drop(drop, snapshot))
         self._remind(drop.drop_id, 0.0)
 
     def _remind(self, drop_id: str, due_s: float) -> None:
-        """Tell a drop at this time, or before if that is due already."""
+        """Send the state of a drop at this time, or earlier if that is due already."""
         progress = self._progress[drop_id]
         if progress.due_s is None or due_s < progress.due_s:
             progress.due_s = due_s
@@ -150,7 +150,7 @@ class Director:
         self._wake.set()
 
     def _take_due(self, now_s: float) -> list[tuple[str, DropProgress]]:
-        """What is to be told by now, each drop once."""
+        """The drops that are due by now, each once."""
         found: dict[str, DropProgress] = {}
         while self._due and self._due[0][0] <= now_s:
             due_s, drop_id = heapq.heappop(self._due)
@@ -233,7 +233,7 @@ class Director:
     def _fold(
         self, drop_id: str, progress: DropProgress, entry_id: str, fields: Mapping[str, str]
     ) -> None:
-        """Note what an entry leaves of a drop. What it has come to is told at once, counts wait."""
+        """Note a drop's state after an entry. Changes of state are sent at once, counts wait."""
         try:
             books = read_books(entry_id, fields)
         except (LogCorrupt, LogTooNew):
@@ -256,7 +256,7 @@ class Director:
         self._remind(drop_id, 0.0 if at_once else progress.free_s)
 
     async def _keep_telling(self, works: Works) -> None:
-        """Tell what is due, the drops side by side, for ever."""
+        """Send what is due, several drops at a time, without end."""
         clock = asyncio.get_running_loop().time
         while True:
             works()

@@ -113,7 +113,7 @@ ROUTES = [
     ),
     _step("pause", "Stop new reservations"),
     _step("resume", "Sell again after a pause"),
-    _step("close", "End the sale for ever"),
+    _step("close", "End the sale"),
     Route(
         "POST",
         f"{_DROP}/restock",

@@ -5,7 +5,7 @@ from livesale.web.problems import declare
 PROBLEMS = declare(
     not_yours=(
         403,
-        "Only those who run the room may do this",
+        "Only people who run the room may do this",
         "Call it as the host of the room, as an assistant if that is enough, or as an operator.",
     ),
     unknown_room=(404, "There is no such room", "Correct the id."),

@@ -171,9 +171,9 @@ ROUTES = [
     _step(Verb.START, "Go live"),
     _step(Verb.PAUSE, "Pause the show"),
     _step(Verb.RESUME, "Go on after a pause"),
-    _step(Verb.END, "End the room for ever"),
+    _step(Verb.END, "End the room"),
     _step(Verb.BAN, "Take a room off the air", auth="operator"),
-    _step(Verb.UNBAN, "Let a banned room go on, paused", auth="operator"),
+    _step(Verb.UNBAN, "Lift the ban of a room: it is paused", auth="operator"),
     Route(
         "POST",
         "/v1/rooms/{room_id}/heartbeat",

@@ -34,7 +34,7 @@ class ChangeCode(StrEnum):
 class TellCode(StrEnum):
     TOLD = "TOLD"
     SAME = "SAME"
-    OLD = "OLD"  # the room was told of a later entry
+    OLD = "OLD"  # the room already got a later entry
     LATER = "LATER"  # too soon for another count
     UNKNOWN_ROOM = "UNKNOWN_ROOM"
 

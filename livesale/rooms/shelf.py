@@ -324,7 +324,7 @@ async def _item(connection: AsyncConnection, room_id: str, item_id: str) -> Item
 
 
 async def _named(connection: AsyncConnection, room_id: str, new: NewItem) -> Drop | Sku:
-    """The drop or the SKU that an item stands for."""
+    """The drop or the SKU of an item."""
     if new.drop_id is not None:
         drop = await catalogue.find_drop(connection, new.drop_id)
         if drop is None or drop.room_id != room_id:

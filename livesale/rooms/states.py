@@ -14,7 +14,7 @@ class RoomState(StrEnum):
     SCHEDULED = "scheduled"
     LIVE = "live"
     PAUSED = "paused"
-    ABNORMAL = "abnormal"  # the host was not heard of for a while; it may come back
+    ABNORMAL = "abnormal"  # the host was silent for a while; it may come back
     BANNED = "banned"  # by an operator, who may lift it
     ENDED = "ended"
     EXPIRED = "expired"  # it was never begun
@@ -46,7 +46,7 @@ class Verb(StrEnum):
     MISS = "miss"  # the keeper: no heartbeat
     MISS_PAUSED = "miss_paused"  # the same, in a pause
     RETURN = "return"  # the host's heartbeat is back
-    RETURN_PAUSED = "return_paused"  # the same, and the pause goes on
+    RETURN_PAUSED = "return_paused"  # the same, and the room stays paused
     EXPIRE = "expire"  # the keeper: never begun
 
 

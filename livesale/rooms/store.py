@@ -184,7 +184,7 @@ async def add_item(connection: AsyncConnection, item: Item) -> None:
 
 
 async def change_item(connection: AsyncConnection, item: Item) -> None:
-    """Write an item anew."""
+    """Update an item."""
     await connection.execute(
         update(room_items)
         .where(room_items.c.room_id == item.room_id, room_items.c.item_id == item.item_id)

@@ -51,7 +51,7 @@ def seen_item(item: Item) -> ItemView | None:
 
 
 def news_of_drop(drop: Drop, snapshot: Snapshot | None) -> DropNews:
-    """What there is to tell of a drop now; `snapshot` is None when Redis does not know it."""
+    """The present state of a drop; `snapshot` is None when Redis does not know it."""
     if snapshot is None:
         state = "draft" if drop.state in (DRAFT, OPENING) else DropState.PAUSED.value
         if drop.state == DropState.CLOSED:

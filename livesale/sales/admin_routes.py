@@ -148,7 +148,7 @@ ROUTES = [
     _verb("open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict"),
     _verb("pause", pause_drop, "Stop new reservations", "not_opened", "drop_closed"),
     _verb("resume", resume_drop, "Sell again after a pause", "not_opened", "drop_closed"),
-    _verb("close", close_drop, "End the sale for ever", "not_opened", "drop_closed"),
+    _verb("close", close_drop, "End the sale", "not_opened", "drop_closed"),
     Route(
         "POST",
         "/v1/admin/drops/{drop_id}/adjust",

@@ -1,4 +1,4 @@
-"""Both sides of a drop's books, compared exactly while the sale goes on (I3)."""
+"""Both sides of a drop's books, compared exactly during the sale (I3)."""
 
 from collections.abc import Mapping
 

@@ -250,7 +250,7 @@ class Drops:
         return await self._change(drop_id, self._engine.resume_drop(drop_id), DropState.OPEN)
 
     async def close(self, drop_id: str) -> Drop:
-        """End the sale for ever; holds may still be paid. Raises DropRefused (not_opened)."""
+        """End the sale; holds may still be paid. Raises DropRefused (not_opened)."""
         return await self._change(drop_id, self._engine.close_drop(drop_id), DropState.CLOSED)
 
     async def adjust(

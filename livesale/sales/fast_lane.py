@@ -170,7 +170,7 @@ class FastConnection(Connection):
             return
         plain = plain_head(data, at, at + self._lane.max_head_bytes)
         if self._late and (plain is None or plain.stop > len(data)):
-            self._join()  # it may go on in what came later
+            self._join()  # it may continue in later bytes
             self._take()
             return
         if plain is not None:
@@ -205,7 +205,7 @@ class FastConnection(Connection):
         self._late = bytearray()
 
     def _end_turn(self) -> None:
-        """The request was answered: go on with what is unread, in the next tick, or wait."""
+        """The request was answered: continue with unread bytes in the next tick, or wait."""
         if self._at < len(self._unread) or self._late:
             self._loop.call_soon(self._go_on)
         else:

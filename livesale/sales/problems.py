@@ -5,7 +5,7 @@ from livesale.web.problems import declare
 PROBLEMS = declare(
     over_limit=(
         403,
-        "This buyer already has all that one buyer may have",
+        "This buyer has reached the limit of this drop",
         "Stop. If a hold of this buyer ends unpaid, the buyer may reserve again.",
     ),
     barred=(
@@ -22,7 +22,7 @@ PROBLEMS = declare(
     unknown_reservation=(
         404,
         "There is no such reservation",
-        "Correct the id. A reservation of somebody else is unknown too.",
+        "Correct the id. Another buyer's reservation is unknown, too.",
     ),
     sold_out=(
         409,

@@ -56,7 +56,7 @@ _FAULTS: list[tuple[type[Exception], str]] = list(_CORE_FAULTS)
 def declare(**kinds: tuple[int, str, str] | tuple[int, str, str, int]) -> Mapping[str, ProblemKind]:
     """Kinds of problems by their codes. Raises ValueError for a code that is taken.
 
-    Codes are for ever: clients tell cases apart by them. Texts may change.
+    Codes never change: clients tell cases apart by them. Texts may change.
     """
     found = {code: ProblemKind(code, *rest) for code, rest in kinds.items()}
     for code, kind in found.items():
@@ -172,7 +172,7 @@ CORE_PROBLEMS = declare(
     store_unavailable=(
         503,
         "The database is unavailable",
-        "SQL is unavailable. Reservations go on. Repeat later what needs SQL.",
+        "SQL is unavailable. Reservations continue. Repeat later what needs SQL.",
         2,
     ),
 )

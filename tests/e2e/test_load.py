@@ -202,7 +202,7 @@ def test_books_that_somebody_alters_are_found(system: System, tmp_path: Path) ->
     assert found >= {
         "no acknowledged order is lost",
         "the books of all other drops agree",
-        "Redis = SQL ⊕ the log behind it",
+        "Redis = SQL ⊕ the rest of the log",
     }
     assert altered in out
 

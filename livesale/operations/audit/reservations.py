@@ -165,7 +165,7 @@ async def _recheck(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
             except LogTrimmed:
                 broken |= dict.fromkeys(rids[start : start + PAGE], "the log changed too fast")
             except LogTooNew as end:
-                broken |= dict.fromkeys(rids[start : start + PAGE], f"cannot be told: {end}")
+                broken |= dict.fromkeys(rids[start : start + PAGE], f"cannot be compared: {end}")
         rids = list(broken)
     return list(broken.values())
 

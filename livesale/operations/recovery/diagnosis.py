@@ -128,7 +128,7 @@ async def _left(reader: LogReader, offset: str) -> tuple[tuple[int, int, int], s
 
 def _unknown(gap: str, place: Position) -> str:
     if not gap:
-        return ""  # the log goes on from where SQL stands
+        return ""  # the log continues from SQL's offset
     return (
         f"reservations acknowledged after {place.offset} that had not reached SQL; "
         "a drop that is still `opening` must be opened again"

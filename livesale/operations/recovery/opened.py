@@ -1,4 +1,4 @@
-"""A deployment that is opened although its stores do not belong together: to mend that."""
+"""Opens a deployment although its stores do not match, to repair it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

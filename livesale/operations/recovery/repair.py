@@ -38,7 +38,7 @@ _WAIT = "Wait for it to end; if it died, run this again."
 
 
 class Progress(Struct):
-    """What is being done to which partition, for whoever watches."""
+    """What is being done to which partition, for the display."""
 
     partition: int
     step: str

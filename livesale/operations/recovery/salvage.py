@@ -41,7 +41,7 @@ async def salvage(deployment: Deployment, partition: int) -> tuple[int, int]:
 
 
 async def _fit_in(deployment: Deployment, partition: int, log: LogReader) -> int:
-    """All of it in one transaction: half of it could not be told from a log that goes on."""
+    """All in one transaction: half of it would look like a log that continues."""
     at_ms = now_ms()
     async with transaction(deployment.sql) as connection:
         place = await ledger.position(connection, partition, lock=True)

@@ -126,7 +126,7 @@ class Draws:
         return await self._find(bag.bag_id)
 
     async def _settle(self, bag: Bag) -> None:
-        """Give the prizes and tell the room who has won."""
+        """Give the prizes, then send the room the winners."""
         async with session(self._sql) as connection:
             prizes = await store.prizes_of(connection, bag.bag_id)
         pending = [prize for prize in prizes if prize.state == PrizeState.PENDING]
@@ -201,7 +201,7 @@ class Draws:
         return await self._move(bag, BagState.VOID, reason=reason)
 
     async def _move(self, bag: Bag, after: BagState, **values: str) -> Bag:
-        """Change the state from what it was seen to be; the bag as it is then, whoever moved it."""
+        """Change the state if it is still the one that was seen; the bag as it is then."""
         async with session(self._sql, write=True) as connection:
             before = BagState(bag.state)
             moved = await store.move_bag(connection, bag.bag_id, before, after, **values)
@@ -218,5 +218,5 @@ class Draws:
 
 
 def prize_rid(drop_id: str, bag_id: str, buyer_id: str) -> str:
-    """The reservation of a prize: no key that a buyer sends can stand for it."""
+    """The reservation id of a prize: no key of a buyer can produce it."""
     return origin_id(drop_id, Origin.PRIZE, bag_id, buyer_id)

@@ -34,7 +34,7 @@ _SOLD = (ConfirmCode.SOLD, ConfirmCode.REPLAYED, ConfirmCode.LATE_SOLD)
 
 
 class BagEntry(Struct, frozen=True):
-    """`entry_id` stands for this viewer in the list that is published; `position` is in it."""
+    """`entry_id` is this viewer's id in the published list; `position` is its place there."""
 
     bag_id: str
     entry_id: str

@@ -5,8 +5,8 @@ from livesale.web.problems import declare
 PROBLEMS = declare(
     own_bag=(
         403,
-        "Those who run the room cannot enter its lucky bags",
-        "Stop: those who run the room cannot enter.",
+        "People who run the room cannot enter its lucky bags",
+        "Stop: people who run the room cannot enter.",
     ),
     unknown_bag=(404, "There is no such lucky bag", "Correct the id."),
     no_prize=(404, "This entry did not win", "Stop: another entry has won."),

@@ -1,4 +1,4 @@
-"""The scripts of a lucky bag: opened, entered, closed, and told what became of it."""
+"""The scripts of a lucky bag: open, enter, close, and send its result."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
@@ -123,7 +123,7 @@ class BagGateway(RoomGateway):
     async def tell_bag(
         self, room_id: str, bag: BagView, event: BagDrawn | BagVoid, *, keep_ms: int
     ) -> TellBagCode:
-        """Tell the room that a bag is drawn, or void; and show it to those who come."""
+        """Send the room that a bag is drawn or void, and show it to newcomers."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {
             "bag_id": bag.bag_id,

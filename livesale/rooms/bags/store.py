@@ -31,7 +31,7 @@ class PrizeState(StrEnum):
 
 
 class Bag(Struct, frozen=True):
-    """A row of `bags`. `seed` is secret until it is drawn, `salt` for ever."""
+    """A row of `bags`. `seed` is secret until the draw, `salt` always."""
 
     bag_id: str
     room_id: str

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, String
 
 from livesale.database.tables import BuyerId, Id, Rid, State, Table, metadata
 
-# Lucky bags. The seed is secret until the draw, the salt for ever.
+# Lucky bags. The seed is secret until the draw, the salt always.
 bags = Table(
     "bags",
     metadata,

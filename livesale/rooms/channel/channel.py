@@ -54,7 +54,7 @@ class Listener(Protocol):
         ...
 
     def is_of(self, buyer_id: str) -> bool:
-        """Whether a buyer is behind it."""
+        """Whether it is a buyer's."""
         ...
 
     def leave(self, why: str) -> None:

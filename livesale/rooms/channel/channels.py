@@ -117,7 +117,7 @@ class Channels:
                 await self._pubsub.sunsubscribe(name)
 
     async def _listen(self, works: Works) -> None:
-        """Raises RedisError; then all rooms are subscribed to anew."""
+        """Raises RedisError; then all rooms are subscribed to again."""
         settings = self._deployment.settings.redis
         if not self._channels:
             works()
@@ -145,7 +145,7 @@ class Channels:
             await redis.aclose()
 
     def _take(self, message: dict[str, Any]) -> None:
-        """What Redis says of one room. Whatever it is, the other rooms go on."""
+        """A message of Redis about one room. A fault in it does not affect other rooms."""
         room_id, kind = room_of_channel(message["channel"]), message["type"]
         try:
             channel = self._channels.get(room_id)

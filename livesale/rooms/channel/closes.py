@@ -15,34 +15,36 @@ class Close(Struct, frozen=True):
 
 
 CLOSES: dict[str, Close] = {
-    "protocol_error": Close(1002, "protocol_error", "Correct the client.", fault=True),
-    "no_binary": Close(1003, "no_binary", "Send text.", fault=True),
-    "not_utf8": Close(1007, "not_utf8", "Correct the client.", fault=True),
-    "frame_too_large": Close(1009, "frame_too_large", "Send less at once.", fault=True),
+    "protocol_error": Close(
+        1002, "protocol_error", "Client bug: fix before you reconnect.", fault=True
+    ),
+    "no_binary": Close(1003, "no_binary", "Send text frames.", fault=True),
+    "not_utf8": Close(1007, "not_utf8", "Client bug: fix before you reconnect.", fault=True),
+    "frame_too_large": Close(1009, "frame_too_large", "Send smaller frames.", fault=True),
     "restart": Close(
-        1012, "restart", "Come back after `retry_ms`, which is in the reason, with your place."
+        1012, "restart", "Reconnect with your place after `retry_ms`, which is in the reason."
     ),
     "bad_frame": Close(
         4400,
         "bad_frame",
-        "Correct the client: the `error` message before it says what was wrong.",
+        "Client bug: the `error` message before it says what was wrong.",
         fault=True,
     ),
     "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
-    "banned": Close(4403, "banned", "Stop: you may not be in this room now."),
+    "banned": Close(4403, "banned", "Stop: you are banned from this room."),
     "too_slow": Close(
-        4408, "too_slow", "Come back with your place, on a better connection if there is one."
+        4408, "too_slow", "Reconnect with your place, on a better connection if there is one."
     ),
-    "silent": Close(4409, "silent", "Come back with your place: nothing was heard of you."),
-    "room_over": Close(4410, "room_over", "Stop: the room is over."),
+    "silent": Close(4409, "silent", "Reconnect with your place: you were silent for too long."),
+    "room_over": Close(4410, "room_over", "Stop: the room has ended."),
     "full": Close(
         4413,
         "full",
-        "Come back later, or with a token: when the worker is full, viewers without a token are "
+        "Reconnect later, or with a token: when the worker is full, viewers without a token are "
         "closed first.",
     ),
     "too_many_frames": Close(
-        4429, "too_many_frames", "Come back later, and send less often.", fault=True
+        4429, "too_many_frames", "Reconnect later, and send less often.", fault=True
     ),
 }
 

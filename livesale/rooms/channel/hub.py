@@ -42,7 +42,7 @@ class Hub:
         self.frames = frames
         self.now: Callable[[], float] = asyncio.get_running_loop().time
         self._places = parts[Places]
-        self.tasks = Tasks()  # what sockets asked for goes on when they are gone
+        self.tasks = Tasks()  # calls of sockets continue when the sockets are gone
         self._sockets: dict[Socket, None] = {}
         SOCKETS.set_function(lambda: len(self._sockets))
 

@@ -41,7 +41,7 @@ class SnapshotView(Struct, frozen=True, tag_field="type", tag="snapshot"):
 
 
 class EventPage(Struct, frozen=True):
-    """Ask again with `epoch` and `after`. A `snapshot` stands for all that was before."""
+    """Ask again with `epoch` and `after`. A `snapshot` replaces all earlier events."""
 
     epoch: str
     after: int

@@ -117,7 +117,7 @@ class Socket(Client):
         self._full_s = 0.0
 
     def begin(self, transport: asyncio.Transport, head: bytes, hello: Struct, rest: bytes) -> None:
-        """Take the transport: answer the handshake, greet, and read what came behind it."""
+        """Take the transport: answer the handshake, greet, and read the bytes after it."""
         self._transport = transport
         raw = transport.get_extra_info("socket")
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
@@ -220,7 +220,7 @@ class Socket(Client):
         self._transport = self.send = None
         self._channel.part(self)
         self._hub.remove(self)
-        # What it asked for last goes on: a call that is cut off costs a connection to the store.
+        # Its last call continues: a cancelled call costs a connection to the store.
 
     def look(self, now: float, _head_s: float) -> None:
         """Twice a second: ask who is silent, cut off who is gone, slow, or does not close."""
@@ -334,7 +334,7 @@ class Socket(Client):
                 await work
             except BadFrame as bad:
                 self._refuse(bad)
-            except Exception as fault:  # the last line: whatever it is, the room goes on
+            except Exception as fault:  # a bug: it must not affect the room
                 problem = problem_of(fault)
                 if problem is None:
                     log.exception("unexpected error", frame=frame.__struct_config__.tag)

@@ -8,13 +8,13 @@ from livesale.rooms.events import RoomView
 from livesale.rooms.service import RoomPage
 from livesale.settings import IngestSettings
 
-ROOM = "{room_id}"  # stands for the room in a template
+ROOM = "{room_id}"  # the place of the room id in a template
 
 Address = Annotated[str | None, Meta(description="null where the settings have no template")]
 
 
 class PlayAddresses(Struct, frozen=True):
-    """They are the room's for ever; something comes from them while it is live."""
+    """They never change; the video is there while the room is live."""
 
     hls: Address
     flv: Address

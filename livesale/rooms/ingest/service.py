@@ -21,9 +21,11 @@ class Publishing(Struct, frozen=True):
     url: str
     server: str
     stream_key: Annotated[str, Meta(description="secret: who has it may send the room's stream")]
-    expires_ms: Annotated[int, Meta(description="no stream begins with it later; one goes on")]
+    expires_ms: Annotated[
+        int, Meta(description="no stream begins with it later; a running one continues")
+    ]
     on_air_ms: Annotated[int | None, Meta(description="since when a stream comes in; null: none")]
-    silent: Annotated[bool, Meta(description="nothing has been heard of it for a while")]
+    silent: Annotated[bool, Meta(description="no hook of it has arrived for a while")]
 
 
 class Ingest:

@@ -71,7 +71,7 @@ class Streams:
         await self._tell(moved)
 
     async def update(self, room_id: str, name: str) -> None:
-        """A session goes on: a heartbeat of the host. Raises RoomRefused when it must end."""
+        """A session continues: a heartbeat of the host. Raises RoomRefused when it must end."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = check_on_air(await rooms_store.find_room(connection, room_id))
@@ -187,7 +187,7 @@ class Streams:
         return await self._lifecycle.step(connection, room.room_id, verb, now_ms) if verb else None
 
     async def _tell(self, room: Room | None) -> None:
-        """SQL has decided by now: if viewers cannot be told, the keeper does it in a moment."""
+        """SQL has decided: if viewers cannot be informed now, the keeper does it in a moment."""
         if room is None:
             return
         try:

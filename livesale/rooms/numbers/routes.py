@@ -41,7 +41,7 @@ async def open_item(parts: Parts, call: Call) -> Answer:
 
 
 async def take_opened(parts: Parts, room_id: str, item_id: str, buyer_id: str) -> None:
-    """A buyer looks at an item, by whichever way that is told.
+    """A buyer looks at an item, reported by frame or call.
 
     Raises RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """

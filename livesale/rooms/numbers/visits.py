@@ -30,7 +30,7 @@ from stock.ids import DROP_ID_PATTERN
 FLUSH_S = 1.0
 LAST_S = 1.0  # for the last of a worker that stops
 ITEM_S = 1.0  # how old it may be that viewers see an item
-MAX_PENDING = 100_000  # people and things that wait to be told; more are not counted
+MAX_PENDING = 100_000  # people and things that wait to be sent; more are not counted
 
 ItemId = Annotated[str, whole(DROP_ID_PATTERN, description="of the shelf")]
 
@@ -61,7 +61,7 @@ class Visits:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Tells Redis until the end of the block, and what is left behind it."""
+        """Reports to Redis until the end of the block, and the rest after it."""
         try:
             async with Tasks() as tasks:
                 tasks.repeat("rooms: visits", self._keep_telling, after_s=FLUSH_S)

@@ -1,4 +1,4 @@
-"""What becomes of a text that a viewer sends, before others see it. No I/O.
+"""How a viewer's text is cleaned before others see it. No I/O.
 
 One line of plain text is what comes out. Nothing in it is invisible, turns the writing direction,
 or grows out of its line; whatever a client shows beside it stays where it is.
