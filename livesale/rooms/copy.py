@@ -17,9 +17,9 @@ from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.events import Event, ItemView, RoomReset
-from livesale.rooms.people import store as store_bars
+from livesale.rooms.people import store as people_store
 from livesale.rooms.people.scripts import PeopleScripts, until_text
-from livesale.rooms.people.store import Bar
+from livesale.rooms.people.store import Restriction
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.scripts import ChangeCode, RoomGateway
 from livesale.rooms.states import OVER, BarKind
@@ -76,14 +76,14 @@ class RoomCopy:
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
             items = await store.items_of(connection, room_id)
-            bars = await store_bars.bars_of(connection, room_id, now_ms())
+            bars = await people_store.restrictions_of(connection, room_id, now_ms())
         if room is None:
             raise Unknown("unknown_room")
         view = view_of_room(room)
         seen = [shown for item in items if (shown := seen_item(item)) is not None]
         event = RoomReset(room=view, items=seen)
         restored = await self.gateway.restore(view, seen, event, keep_ms=self._keep_of(room))
-        await self.people.bring_bars(room_id, room.bars_version, untils_of(bars))
+        await self.people.bring_restrictions(room_id, room.bars_version, untils_of(bars))
         if restored:
             log.info("a room was copied into Redis", room_id=room_id, version=room.version)
             await self.tell_drops(room_id)
@@ -103,8 +103,8 @@ class RoomCopy:
         return self._keep_ms if room.state in OVER else 0
 
 
-def untils_of(bars: Sequence[Bar]) -> dict[str, str]:
-    """Who is barred until when, as Redis keeps it."""
+def untils_of(bars: Sequence[Restriction]) -> dict[str, str]:
+    """Until when each person is muted or banned, in the form of Redis."""
     found: dict[str, dict[str, int]] = {}
     for bar in bars:
         found.setdefault(bar.buyer_id, {})[bar.kind] = bar.until_ms

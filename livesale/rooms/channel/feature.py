@@ -10,7 +10,7 @@ from livesale.rooms.channel.metrics import ROOM_ROUND_S
 from livesale.rooms.channel.problems import PROBLEMS
 from livesale.rooms.channel.socket import frame_of
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.people.bars import Bars
+from livesale.rooms.people.restrictions import Restrictions
 
 
 def _note_round(_listeners: int, seconds: float) -> None:
@@ -23,7 +23,7 @@ feature = Feature(
     problems=PROBLEMS,
     parts={
         Channels: lambda parts: Channels(
-            parts.deployment, parts[RoomCopy], frame_of, _note_round, parts[Bars].look_again
+            parts.deployment, parts[RoomCopy], frame_of, _note_round, parts[Restrictions].look_again
         ),
         Hub: lambda parts: Hub(parts.deployment.settings, parts[Frames], parts),
     },

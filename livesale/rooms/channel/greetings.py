@@ -13,7 +13,7 @@ from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle, Viewer
 from livesale.rooms.channel.messages import Pong, Welcome
 from livesale.rooms.members import Members
 from livesale.rooms.numbers.visits import Visits
-from livesale.rooms.people.bars import Bars
+from livesale.rooms.people.restrictions import Restrictions
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.service import Rooms
 from livesale.tasks.clock import Clock
@@ -63,7 +63,7 @@ def person_id_of(parts: Parts, room_id: str, caller: Buyer | Operator | None) ->
 async def refuse_banned(parts: Parts, room_id: str, buyer_id: str, ref: str | None) -> None:
     """Raises BadFrame for a buyer who may not be in the room."""
     try:
-        await parts[Bars].check(room_id, buyer_id)
+        await parts[Restrictions].check(room_id, buyer_id)
     except RoomRefused as refused:
         raise BadFrame(refused.code, refused.detail, "banned", ref) from None
 

@@ -16,7 +16,7 @@ from livesale.rooms.channel.messages import Hello
 from livesale.rooms.channel.socket import Socket
 from livesale.rooms.members import Members
 from livesale.rooms.numbers.visits import Visits
-from livesale.rooms.people.bars import Bars
+from livesale.rooms.people.restrictions import Restrictions
 from livesale.rooms.routes import ENGINE
 from livesale.rooms.service import Rooms, room_over
 from livesale.rooms.states import OVER
@@ -58,7 +58,7 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
     query: SocketQuery = call.query or SocketQuery()
     await channel.catch_up(query.epoch, query.after)
     if isinstance(caller, Buyer):  # last: a ban that came with the events is known by now
-        await parts[Bars].check(room.room_id, caller.buyer_id)
+        await parts[Restrictions].check(room.room_id, caller.buyer_id)
     parts[Places].check_socket(call.keys, nameless=caller is None)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:

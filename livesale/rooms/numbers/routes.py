@@ -8,7 +8,7 @@ from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.numbers.stats import ItemMinutes, RoomNumbers, Stats
 from livesale.rooms.numbers.visits import Visits
-from livesale.rooms.people.bars import Bars
+from livesale.rooms.people.restrictions import Restrictions
 from livesale.rooms.service import Rooms
 from livesale.web.routes import Answer, Call, Nothing, Route
 from stock.model import MAX_TIME_MS
@@ -45,7 +45,7 @@ async def take_opened(parts: Parts, room_id: str, item_id: str, buyer_id: str) -
 
     Raises RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
-    await parts[Bars].admit(await parts[Rooms].shown(room_id), buyer_id)
+    await parts[Restrictions].admit(await parts[Rooms].shown(room_id), buyer_id)
     await parts[Visits].open(room_id, item_id, buyer_id)
 
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 from livesale.action_log.record import begin_record
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
-from livesale.rooms.people.bars import BarList, Bars, BarView, NewBar
 from livesale.rooms.people.comments import Comments, NewComment
 from livesale.rooms.people.events import CommentView, PeopleView
 from livesale.rooms.people.limits import LikeLimit
 from livesale.rooms.people.presence import NewLikes, Presence
+from livesale.rooms.people.restrictions import BarList, BarView, NewBar, Restrictions
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.routes import ENGINE, RUN
 from livesale.rooms.service import Rooms
@@ -84,7 +84,7 @@ async def take_likes(parts: Parts, room_id: str, buyer_id: str, count: int) -> N
 
     Raises Problem (slow_down), RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
-    await parts[Bars].admit(await parts[Rooms].shown(room_id), buyer_id)
+    await parts[Restrictions].admit(await parts[Rooms].shown(room_id), buyer_id)
     parts[LikeLimit].check(buyer_id, count, time.monotonic())
     parts[Presence].like(room_id, count)
 
@@ -94,19 +94,19 @@ def _handlers(kind: BarKind) -> tuple[Handler, Handler, Handler]:
         room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
         buyer_id = parts[PersonIds].buyer_of(room.room_id, call.body.person_id)
         await parts[Members].check_below(room, call.caller, buyer_id)
-        found = await parts[Bars].set(room.room_id, kind, buyer_id, call.body, call.name)
+        found = await parts[Restrictions].set(room.room_id, kind, buyer_id, call.body, call.name)
         return Answer(200, found)
 
     async def lift(parts: Parts, call: Call) -> Answer:
         room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
         buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
         await parts[Members].check_below(room, call.caller, buyer_id)
-        await parts[Bars].lift(room.room_id, kind, buyer_id)
+        await parts[Restrictions].lift(room.room_id, kind, buyer_id)
         return Answer(200, Nothing())
 
     async def show(parts: Parts, call: Call) -> Answer:
         await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-        return Answer(200, await parts[Bars].list(call.path["room_id"], kind))
+        return Answer(200, await parts[Restrictions].list(call.path["room_id"], kind))
 
     bar.__name__, lift.__name__, show.__name__ = (
         f"{kind}_viewer",

@@ -139,7 +139,7 @@ class PeopleScripts:
         args |= {"history": self._history, "kind": kind, "rest": rest}
         return ChangeCode((await self._run("people/bar", room_id, args))[0])
 
-    async def bring_bars(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
+    async def bring_restrictions(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
         """Bring all bars to Redis, where its list is older; the room is told of what is new."""
         rows: list[Any] = []
         for buyer_id, until in bars.items():

@@ -1,6 +1,6 @@
 """Who is muted or banned in a room. Queries only; every one takes a connection.
 
-Whoever changes the bars of a room locks the room's row first; `rooms.bars_version` counts them.
+Every change of a room's mutes and bans locks the room's row first, and counts `rooms.bars_version`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from livesale.rooms.people.tables import room_bars
 from livesale.rooms.tables import rooms
 
 
-class Bar(Struct, frozen=True):
+class Restriction(Struct, frozen=True):
     """A row of `room_bars`."""
 
     room_id: str
@@ -25,27 +25,31 @@ class Bar(Struct, frozen=True):
     created_ms: int
 
 
-_BAR = select(*[room_bars.c[name] for name in Bar.__struct_fields__])
+_RESTRICTION = select(*[room_bars.c[name] for name in Restriction.__struct_fields__])
 
 
-async def bars_of(connection: AsyncConnection, room_id: str, now_ms: int) -> list[Bar]:
+async def restrictions_of(
+    connection: AsyncConnection, room_id: str, now_ms: int
+) -> list[Restriction]:
     """Those that still hold, by name."""
-    query = _BAR.where(room_bars.c.room_id == room_id, room_bars.c.until_ms > now_ms).order_by(
-        room_bars.c.buyer_id, room_bars.c.kind
-    )
-    return [Bar(*row) for row in await connection.execute(query)]
+    query = _RESTRICTION.where(
+        room_bars.c.room_id == room_id, room_bars.c.until_ms > now_ms
+    ).order_by(room_bars.c.buyer_id, room_bars.c.kind)
+    return [Restriction(*row) for row in await connection.execute(query)]
 
 
-async def bars_on(connection: AsyncConnection, room_id: str, buyer_id: str) -> list[Bar]:
+async def restrictions_on(
+    connection: AsyncConnection, room_id: str, buyer_id: str
+) -> list[Restriction]:
     """Those of one buyer, past ones too."""
-    query = _BAR.where(room_bars.c.room_id == room_id, room_bars.c.buyer_id == buyer_id)
-    return [Bar(*row) for row in await connection.execute(query)]
+    query = _RESTRICTION.where(room_bars.c.room_id == room_id, room_bars.c.buyer_id == buyer_id)
+    return [Restriction(*row) for row in await connection.execute(query)]
 
 
-async def count_barred(
+async def count_restricted(
     connection: AsyncConnection, room_id: str, *, besides: str
 ) -> tuple[int, int]:
-    """How many other buyers are muted or banned, and when the first of those bars ends (ms)."""
+    """How many other buyers are muted or banned, and when the first mute or ban ends (ms)."""
     people, first_ms = func.count(room_bars.c.buyer_id.distinct()), func.min(room_bars.c.until_ms)
     query = select(people, func.coalesce(first_ms, 0)).where(
         room_bars.c.room_id == room_id, room_bars.c.buyer_id != besides
@@ -54,13 +58,13 @@ async def count_barred(
     return int(count), int(ends_ms)
 
 
-async def put_bar(connection: AsyncConnection, bar: Bar) -> None:
+async def put_restriction(connection: AsyncConnection, bar: Restriction) -> None:
     """In the place of the one of the same kind on the same buyer."""
-    await remove_bar(connection, bar.room_id, bar.buyer_id, [bar.kind])
+    await remove_restriction(connection, bar.room_id, bar.buyer_id, [bar.kind])
     await connection.execute(insert(room_bars), structs.asdict(bar))
 
 
-async def remove_bar(
+async def remove_restriction(
     connection: AsyncConnection, room_id: str, buyer_id: str, kinds: Sequence[str]
 ) -> bool:
     """Say whether there was one."""
@@ -72,7 +76,7 @@ async def remove_bar(
     return (await connection.execute(statement)).rowcount > 0
 
 
-async def forget_bars(connection: AsyncConnection, room_id: str, now_ms: int) -> None:
+async def forget_restrictions(connection: AsyncConnection, room_id: str, now_ms: int) -> None:
     """Remove those that have ended."""
     statement = delete(room_bars).where(
         room_bars.c.room_id == room_id, room_bars.c.until_ms <= now_ms
@@ -81,7 +85,7 @@ async def forget_bars(connection: AsyncConnection, room_id: str, now_ms: int) ->
 
 
 async def count_up(connection: AsyncConnection, room_id: str) -> int:
-    """The version of the bars of a locked room, after counting it up."""
+    """The version of the mutes and bans of a locked room, after incrementing it."""
     await connection.execute(
         update(rooms)
         .where(rooms.c.room_id == room_id)

@@ -14,7 +14,7 @@ from livesale.resources import Deployment
 from livesale.rooms import tables as rooms_tables
 from livesale.rooms.copy import MAX_DROPS
 from livesale.rooms.people import tables as people_tables
-from livesale.rooms.people.bars import MAX_BARRED
+from livesale.rooms.people.restrictions import MAX_RESTRICTED
 from stock.ids import new_id
 from tests.livesale.api import Reply
 from tests.livesale.rooms.conftest import Show
@@ -46,7 +46,9 @@ async def test_a_room_full_of_bars_renews_and_lifts_them(show: Show) -> None:
     # given as many muted and banned people as a room may have
     now_ms = await show.api.deployment.engine.now_ms()
     row = {"room_id": show.room_id, "reason": "", "barred_by": "x", "created_ms": 0}
-    people = [{**row, "buyer_id": f"b-{number}", "kind": "mute"} for number in range(MAX_BARRED)]
+    people = [
+        {**row, "buyer_id": f"b-{number}", "kind": "mute"} for number in range(MAX_RESTRICTED)
+    ]
     rows = [{**one, "until_ms": now_ms + SOON_MS} for one in people]
     await fill(show, people_tables.room_bars, rows)
     # then one more is refused, and the refusal says when the first bar ends

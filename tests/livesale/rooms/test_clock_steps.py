@@ -55,7 +55,7 @@ class Room:
 @pytest.fixture
 async def room(copy: RoomCopy, redis: Redis, room_id: str) -> Room:
     room = Room(copy, redis, room_id)
-    await room.people.bring_bars(room_id, 1, {})
+    await room.people.bring_restrictions(room_id, 1, {})
     await room.at(NOON)
     return room
 

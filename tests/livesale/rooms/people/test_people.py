@@ -159,7 +159,7 @@ async def test_who_is_muted_does_not_speak_until_it_ends(
     assert lifted.status == 200
     await say(show, "ann", "thanks")
     past = {"bob": f"{await show.api.deployment.engine.now_ms() - 1}|0"}
-    await copy.people.bring_bars(show.room_id, 99, past)
+    await copy.people.bring_restrictions(show.room_id, 99, past)
     await say(show, "bob", "hello")
 
 

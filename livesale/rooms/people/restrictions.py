@@ -1,7 +1,7 @@
-"""Mutes and bans: SQL decides, Redis copies, and every worker is told by an event.
+"""Mutes and bans: SQL decides, Redis copies, and an event informs every worker.
 
-A mute keeps a buyer from speaking, a ban also from the socket, the events and the likes of a room
-under this name. Both have an end. They are for whoever has a lower role in the room.
+A mute keeps a buyer from commenting; a ban also from the socket, the events and the likes of a room
+under this name. Both have an end. One can only restrict people below one's own role.
 """
 
 from typing import Annotated
@@ -25,7 +25,7 @@ from livesale.rooms.people.events import (
     ViewerUnbarred,
 )
 from livesale.rooms.people.scripts import until_text
-from livesale.rooms.people.store import Bar
+from livesale.rooms.people.store import Restriction
 from livesale.rooms.person_ids import PERSON_ID_PATTERN
 from livesale.rooms.scripts import ChangeCode
 from livesale.rooms.service import banned, room_over
@@ -35,8 +35,8 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import RoomRefused, Unknown
 from livesale.validation.texts import prose, whole
 
-BARS_S = 1.0  # how old the list may be by which somebody is let in
-MAX_BARRED = 2_000  # buyers of one room: a bar on one of them may be renewed, changed and lifted
+BARS_S = 1.0  # the oldest list by which somebody may enter
+MAX_RESTRICTED = 2_000  # buyers of one room; those on the list can still be renewed and lifted
 MAX_S = 10 * 365 * 86_400
 
 PersonId = Annotated[str, whole(PERSON_ID_PATTERN, description="of this room")]
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class NewBar(Struct, frozen=True, forbid_unknown_fields=True):
-    """`reason` is for those who run the room: viewers are not told."""
+    """`reason` is for people who run the room: viewers do not see it."""
 
     person_id: PersonId
     seconds: Annotated[int, Meta(ge=1, le=MAX_S, description="from now on")]
@@ -72,7 +72,7 @@ class BarList(Struct, frozen=True):
     bars: list[BarView]
 
 
-class Bars:
+class Restrictions:
     """One per process. All raise StoreUnavailable; those that change something also Unknown
     and the faults of stock.errors: SQL has the change by then, and the keeper brings Redis after
     it."""
@@ -112,19 +112,21 @@ class Bars:
         becoming a ban."""
         made_ms = await self._engine.now_ms()
         until_ms = made_ms + new.seconds * 1000
-        bar = Bar(room_id, buyer_id, kind, until_ms, new.reason or "", by, made_ms)
+        bar = Restriction(room_id, buyer_id, kind, until_ms, new.reason or "", by, made_ms)
         async with session(self._sql, write=True) as connection:
             room = await store_rooms.lock_room(connection, room_id)
             if room is None:
                 raise Unknown("unknown_room")
             if room.state in OVER:
                 raise room_over()
-            await store.forget_bars(connection, room_id, made_ms)
-            others, first_ms = await store.count_barred(connection, room_id, besides=buyer_id)
-            if others >= MAX_BARRED and not await store.bars_on(connection, room_id, buyer_id):
+            await store.forget_restrictions(connection, room_id, made_ms)
+            others, first_ms = await store.count_restricted(connection, room_id, besides=buyer_id)
+            if others >= MAX_RESTRICTED and not await store.restrictions_on(
+                connection, room_id, buyer_id
+            ):
                 detail = f"{others} people are muted or banned here, the maximum. Lift one first."
                 raise RoomRefused("too_many_members", detail, until_ms=first_ms)
-            await store.put_bar(connection, bar)
+            await store.put_restriction(connection, bar)
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
         log.info(
@@ -140,7 +142,7 @@ class Bars:
         async with session(self._sql, write=True) as connection:
             if await store_rooms.lock_room(connection, room_id) is None:
                 raise Unknown("unknown_room")
-            if not await store.remove_bar(connection, room_id, buyer_id, [kind]):
+            if not await store.remove_restriction(connection, room_id, buyer_id, [kind]):
                 return
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
@@ -151,12 +153,12 @@ class Bars:
     async def list(self, room_id: str, kind: BarKind) -> BarList:
         """Those that hold now."""
         async with session(self._sql) as connection:
-            found = await store.bars_of(connection, room_id, now_ms())
+            found = await store.restrictions_of(connection, room_id, now_ms())
         return BarList([self._view(bar) for bar in found if bar.kind == kind])
 
     async def _until(self, connection: AsyncConnection, room_id: str, buyer_id: str) -> str:
         """All that holds on a buyer, as Redis keeps it."""
-        bars = await store.bars_on(connection, room_id, buyer_id)
+        bars = await store.restrictions_on(connection, room_id, buyer_id)
         return untils_of(bars).get(buyer_id, until_text(0, 0))
 
     async def _publish(
@@ -168,10 +170,10 @@ class Bars:
 
     async def _load_bans(self, room_id: str) -> dict[str, int] | None:
         async with session(self._sql) as connection:
-            found = await store.bars_of(connection, room_id, now_ms())
+            found = await store.restrictions_of(connection, room_id, now_ms())
         return {bar.buyer_id: bar.until_ms for bar in found if bar.kind == BarKind.BAN}
 
-    def _view(self, bar: Bar) -> BarView:
+    def _view(self, bar: Restriction) -> BarView:
         kind, _, name = bar.barred_by.partition("|")  # as `livesale.web.routes.Call.name` has it
         by = BarredBy(operator=name)
         if kind == "buyer":
