@@ -94,7 +94,7 @@ class FastLane:
         self.limits, self.signer = parts[Limits], parts[TokenSigner]
         self.now_ms = parts[Clock].now_ms
         self.reservations = parts[Reservations]
-        self.room_of = self.reservations.known_room
+        self.rooms = self.reservations.rooms
         self.max_head_bytes = parts.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
         self.unlimited = frozenset(unlimited)
@@ -383,7 +383,7 @@ class FastConnection(Connection):
                 turn.settling = errand("settle a call", work, awaited=True)
                 turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
             else:
-                self._send(turn, conclude(turn.call, outcome, lane.now_ms, lane.room_of))
+                self._send(turn, conclude(turn.call, outcome, lane.now_ms, lane.rooms))
         except Exception as fault:
             self.refuse_call(turn, fault)
 

@@ -28,7 +28,8 @@ from stock.model import (
     Ticket,
 )
 
-ROOM_S = 3_600.0  # how long the room of a drop is remembered
+MAX_ROOMS = 10_000  # drops whose room is remembered
+ROOM_S = 1.0  # within which one look at SQL does for all
 ROOM_WAIT_S = 1.0
 HELD_WAIT_S = 0.25  # that a buyer waits for it, who holds a unit already
 AGAIN_S = 5.0  # how long it is not asked for after SQL did not answer
@@ -47,7 +48,10 @@ class AttemptQueue(Protocol):
 
 
 class Reservations:
-    """One per process. All raise the faults of stock.errors."""
+    """One per process. All raise the faults of stock.errors.
+
+    `rooms` has the live room of each drop that was sold here: for good, once it is sold at all.
+    """
 
     def __init__(self, deployment: Deployment, queue: AttemptQueue, view: CatalogueView) -> None:
         self._engine = deployment.engine
@@ -55,7 +59,8 @@ class Reservations:
         self._queue = queue
         self._view = view
         self._loop = asyncio.get_running_loop()
-        self._rooms = TtlCache(self._load_room, ttl_s=ROOM_S, stale_on=(StoreUnavailable,))
+        self.rooms: dict[str, str | None] = {}
+        self._looks = TtlCache(self._look_up_room, ttl_s=ROOM_S)
         self._ask_again_s = 0.0  # loop time before which no buyer waits for a room
 
     def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
@@ -84,7 +89,7 @@ class Reservations:
         """Whether SQL is asked before the buyer is answered."""
         if outcome.reservation is None:
             return outcome.code in UNSETTLED
-        return self._rooms.peek(drop_id) is None and self._loop.time() >= self._ask_again_s
+        return drop_id not in self.rooms and self._loop.time() >= self._ask_again_s
 
     async def settle(self, drop_id: str, attempt: Attempt, outcome: Outcome) -> Outcome:
         """The outcome as the buyer is told it. The room of its drop is known then, if SQL answers.
@@ -118,18 +123,15 @@ class Reservations:
             return found
         return as_reservation(await self._order(rid))
 
-    def known_room(self, drop_id: str) -> RoomId:
-        """The live room that a drop is sold in: for good, once it is sold at all."""
-        room_id = self._rooms.peek(drop_id)
-        return UNSET if room_id is None else room_id or None
-
     async def room_of(self, drop_id: str) -> RoomId:
-        """The same, from SQL if need be. A look at a reservation does not wait long for it."""
+        """The live room of a drop, from SQL if need be. A look at a reservation does not wait long
+        for it."""
         try:
             async with asyncio.timeout(ROOM_WAIT_S):
-                return await self._rooms.get(drop_id) or None
+                await self._ask_for_room(drop_id)
         except (StoreUnavailable, TimeoutError):
-            return UNSET
+            pass
+        return self.rooms.get(drop_id, UNSET)
 
     async def release(self, rid: str, buyer_id: str) -> Reservation:
         """Give a hold back; one that has ended without a sale stays as it is.
@@ -154,15 +156,21 @@ class Reservations:
         """Once for each drop. While SQL is away, one buyer in AGAIN_S waits for it."""
         try:
             async with asyncio.timeout(HELD_WAIT_S):
-                await self._rooms.get(drop_id)
+                await self._ask_for_room(drop_id)
         except (StoreUnavailable, TimeoutError):
             self._ask_again_s = self._loop.time() + AGAIN_S
 
-    async def _load_room(self, drop_id: str) -> str:
-        """Empty for none."""
+    async def _ask_for_room(self, drop_id: str) -> None:
+        if drop_id not in self.rooms:
+            await self._looks.get(drop_id)
+
+    async def _look_up_room(self, drop_id: str) -> bool:
         async with session(self._sql) as connection:
             drop = await find_drop(connection, drop_id)
-        return (drop.room_id if drop else None) or ""
+        self.rooms[drop_id] = drop.room_id if drop else None
+        if len(self.rooms) > MAX_ROOMS:
+            del self.rooms[next(iter(self.rooms))]
+        return True
 
     async def _order(self, rid: str) -> Order:
         async with session(self._sql) as connection:

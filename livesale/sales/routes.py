@@ -1,7 +1,7 @@
 """POST /v1/drops/{drop_id}/reservations, GET and DELETE /v1/reservations/{reservation_id}"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated
 
@@ -97,7 +97,7 @@ async def reserve(parts: Parts, call: Call) -> Answer:
     except StockError as fault:
         count_fault(fault)
         raise
-    return conclude(call, outcome, parts[Clock].now_ms, reservations.known_room)
+    return conclude(call, outcome, parts[Clock].now_ms, reservations.rooms)
 
 
 def read_ticket(parts: Parts, call: Call) -> Ticket | None:
@@ -111,7 +111,7 @@ def count_fault(fault: StockError) -> None:
 
 
 def conclude(
-    call: Call, outcome: Outcome, now_ms: Callable[[], int], room_of: Callable[[str], RoomId]
+    call: Call, outcome: Outcome, now_ms: Callable[[], int], rooms: Mapping[str, str | None]
 ) -> Answer:
     """Count what came of an attempt, and say it."""
     _answers[outcome.code] += 1
@@ -133,7 +133,7 @@ def conclude(
             claim.expires_ms,
             outcome.remaining,
             now_ms(),
-            room_of(drop_id),
+            rooms.get(drop_id, UNSET),
         ),
         rid=claim.rid if outcome.code is ReserveCode.HELD else None,
     )

@@ -53,11 +53,6 @@ class TtlCache(Generic[V]):
         # Shielded: one caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
-    def peek(self, key: str) -> V | None:
-        """The last value that was found, however old. Loads nothing."""
-        known = self._found.get(key)
-        return None if known is None else known[1]
-
     def forget(self, key: str) -> None:
         """Load it anew when it is asked for again; what is being loaded, too."""
         self._outdated.update(place for place in self._loads if place[0] == key)
