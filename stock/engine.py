@@ -16,6 +16,8 @@ from stock.model import (
     BatchOutcome,
     ConfirmOutcome,
     DropTerms,
+    Grant,
+    GrantOutcome,
     OpenCode,
     ReleaseOutcome,
     Reservation,
@@ -37,6 +39,15 @@ class Engine(Protocol):
 
     async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
         """End a hold by a verified payment, or learn that the money must go back."""
+        ...
+
+    async def grant(self, drop_id: str, source: str, grants: Sequence[Grant]) -> list[GrantOutcome]:
+        """Give units away, 1 to 256 grants in their order: each is sold at price 0, once per rid.
+
+        `source` says what they are given for; the log and the ledger keep it. The units come from
+        stock, or from a hold at price 0 that has the rid. A pause, the times of the drop and the
+        buyer's limit count as for a reservation; tickets and expired holds do not.
+        """
         ...
 
     async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:

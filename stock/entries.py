@@ -2,7 +2,8 @@
 
 An entry is what one script call changed, appended in the same atomic step. Its fields in Redis:
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
-r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms.
+r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms, a
+`grant` adds s source.
 
 What a later version may write, and what no version can:
 
@@ -59,6 +60,19 @@ class Confirmed(Struct, frozen=True, gc=False):
     amount_fen: int
 
 
+class Granted(Struct, frozen=True, gc=False):
+    """Units that were given without money: from stock (`before` is None) or from a hold."""
+
+    rid: str
+    buyer_id: str
+    quantity: int
+    before: HoldState | None
+    source: str
+
+    def reservation(self, at_ms: int) -> Reservation:
+        return Reservation(self.rid, HoldState.SOLD, self.buyer_id, self.quantity, 0, at_ms)
+
+
 class Ended(Struct, frozen=True, gc=False):
     """A hold that was released or expired, by the kind of the entry."""
 
@@ -73,7 +87,8 @@ class Adjusted(Struct, frozen=True, gc=False):
     reason: str
 
 
-Row = Opened | Reserved | Confirmed | Ended | Adjusted
+Claiming = Reserved | Confirmed | Granted | Ended  # rows about one reservation
+Row = Opened | Claiming | Adjusted
 
 
 class LogEntry(Struct, frozen=True):
@@ -99,6 +114,7 @@ COLUMNS = {  # of a row, at most, by the entry's kind
     "open": 8,
     "reserve": 3,
     "confirm": 7,
+    "grant": 4,
     "release": 3,
     "expire": 3,
     "adjust": 3,
@@ -108,8 +124,8 @@ COLUMNS = {  # of a row, at most, by the entry's kind
 }
 KINDS = COLUMNS.keys()
 _NAMES = ("v", "k", "e", "d", "t", "b", "r")
-_FIELDS = len(_NAMES)
-_RESERVE_FIELDS = _FIELDS + 2
+_EXTRA = {"reserve": ("p", "x"), "grant": ("s",)}  # fields besides, by the entry's kind
+_GRANTED_FROM = {"-": None, "h": HoldState.HELD}
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch  # a kind, or the name of a field
@@ -122,6 +138,11 @@ _TEXT = re.compile(r"[ -~]*").fullmatch  # what scripts write is printable ASCII
 def drop_state_after(entry: LogEntry) -> DropState | None:
     """The state an entry moves its drop to, if it moves it."""
     return STATE_CHANGES.get(entry.kind)
+
+
+def begins(row: Row) -> bool:
+    """Whether a row makes a reservation that was not there before."""
+    return isinstance(row, Reserved) or (isinstance(row, Granted) and row.before is None)
 
 
 def movements(entry: LogEntry) -> list[Movement]:
@@ -137,6 +158,10 @@ def movements(entry: LogEntry) -> list[Movement]:
                 moved.append(Movement("confirm", rid, held=-n, sold=n))
             case Confirmed(rid=rid, quantity=n, code=ConfirmCode.LATE_SOLD):
                 moved.append(Movement("late_confirm", rid, available=-n, sold=n))
+            case Granted(rid=rid, quantity=n, before=None):
+                moved.append(Movement("grant", rid, available=-n, sold=n))
+            case Granted(rid=rid, quantity=n):
+                moved.append(Movement("grant", rid, held=-n, sold=n))
             case Opened(terms=terms):
                 moved.append(Movement("open", available=terms.allotted))
             case Adjusted(delta=delta) if delta > 0:
@@ -195,10 +220,10 @@ def _decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
         books=_books(fields["b"]),
         rows=tuple(_rows(fields)),
     )
-    if len(fields) != (_RESERVE_FIELDS if entry.kind == "reserve" else _FIELDS):
+    if len(fields) != len(_NAMES) + len(_EXTRA.get(entry.kind, ())):
         raise ValueError(f"a {entry.kind} with the fields {', '.join(map(repr, fields))}")
     for row in entry.rows:
-        if isinstance(row, Reserved | Confirmed | Ended):
+        if isinstance(row, Claiming):
             _check_claim(drop_id, row)
     return entry
 
@@ -239,7 +264,7 @@ def _later(entry_id: str, fields: Mapping[str, str]) -> str:
     known: dict[str, str] = {}
     strange: list[str] = []
     for name, value in fields.items():
-        if name in _NAMES or (kind == "reserve" and name in ("p", "x")):
+        if name in _NAMES or name in _EXTRA.get(kind, ()):
             known[name] = value
         elif _WORD(name) and _TEXT(value):
             strange.append(f"field {name!r}")
@@ -279,6 +304,9 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
         if code not in _LOGGED_CONFIRMS and _CODE(code):
             strange.append(f"code {code!r}")
             row[4] = ConfirmCode.SOLD
+    if kind == "grant" and len(row) == most and row[3] not in _GRANTED_FROM and _LETTER(row[3]):
+        strange.append(f"state {row[3]!r}")
+        row[3] = "-"
     return row
 
 
@@ -292,6 +320,9 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
         found = [Ended(rid, buyer_id, int(n)) for rid, buyer_id, n in rows]
     elif kind == "confirm":
         found = [_confirmed(row) for row in rows]
+    elif kind == "grant":
+        source = unquote(fields["s"])
+        found = [Granted(a, b, int(n), _GRANTED_FROM[was], source) for a, b, n, was in rows]
     elif kind == "open":
         found = [Opened(_terms([int(column) for column in row])) for row in rows]
     elif kind == "adjust":
@@ -332,7 +363,7 @@ def _confirmed(row: list[str]) -> Confirmed:
     return confirmed
 
 
-def _check_claim(drop_id: str, row: Reserved | Confirmed | Ended) -> None:
+def _check_claim(drop_id: str, row: Claiming) -> None:
     if not is_rid(row.rid) or drop_of(row.rid) != drop_id:
         raise ValueError(f"not a reservation of {drop_id}: {row.rid!r}")
     if not is_buyer_id(row.buyer_id) or row.quantity < 1:

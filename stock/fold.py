@@ -7,6 +7,7 @@ from stock.entries import (
     ENDED_AS,
     Confirmed,
     Ended,
+    Granted,
     LogEntry,
     Reserved,
     drop_state_after,
@@ -47,6 +48,9 @@ class Fold:
                 case Confirmed(rid=rid):
                     before = changed.get(rid) or self.reservations[rid]
                     changed[rid] = _confirmed(entry, row, before)
+                case Granted(rid=rid):
+                    known = changed.get(rid) or self.reservations.get(rid)
+                    changed[rid] = _granted(entry, row, known)
         self.reservations.update(changed)
         self.books[entry.drop_id] = books
         state = drop_state_after(entry)
@@ -58,6 +62,13 @@ def _ended(entry: LogEntry, before: Reservation) -> Reservation:
     if before.state is not HoldState.HELD:
         raise ValueError(f"{entry.id}: {before.rid} ends twice, it was {before.state}")
     return replace(before, state=ENDED_AS[entry.kind])
+
+
+def _granted(entry: LogEntry, row: Granted, before: Reservation | None) -> Reservation:
+    state = before.state if before else None
+    if state is not row.before:
+        raise ValueError(f"{entry.id}: {row.rid} was {state}, not {row.before}")
+    return replace(before, state=HoldState.SOLD) if before else row.reservation(entry.at_ms)
 
 
 def _confirmed(entry: LogEntry, row: Confirmed, before: Reservation) -> Reservation:

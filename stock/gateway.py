@@ -56,6 +56,9 @@ from stock.model import (
     ConfirmOutcome,
     DropState,
     DropTerms,
+    Grant,
+    GrantCode,
+    GrantOutcome,
     HoldState,
     OpenCode,
     Outcome,
@@ -65,6 +68,7 @@ from stock.model import (
     ReserveCode,
     Snapshot,
     StateCode,
+    check_grants,
 )
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_engine
@@ -147,6 +151,21 @@ class RedisEngine:
             {"rid": rid, "payment_id": payment_id, "amount_fen": amount_fen},
         )
         return ConfirmOutcome(ConfirmCode(reply[0]), _record_in(rid, reply))
+
+    async def grant(self, drop_id: str, source: str, grants: Sequence[Grant]) -> list[GrantOutcome]:
+        check_grants(source, grants)
+        rest: list[str | int] = []
+        for grant in grants:
+            rest += (grant.rid, grant.buyer_id, grant.quantity)
+        reply = await self._call("grant", drop_id, {"source": quote(source)}, rest)
+        if reply[0] != "OK":
+            return [GrantOutcome(GrantCode(reply[0]))] * len(grants)
+        outcomes: list[GrantOutcome] = []
+        for grant, text in zip(grants, reply[1:], strict=True):
+            code, _, packed = text.partition("|")
+            record = unpack_reservation(grant.rid, packed) if packed else None
+            outcomes.append(GrantOutcome(GrantCode(code), record))
+        return outcomes
 
     async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
         reply = await self._call("release", drop_of(rid), {"rid": rid, "buyer_id": buyer_id})

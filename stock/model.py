@@ -5,6 +5,7 @@ Every code is spelled as the Lua scripts spell it; `tests/stock/test_model.py` c
 Money is an integer of fen, time an integer of milliseconds since 1970 UTC by Redis's clock.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from stock.books import Books
 MAX_BATCH = 256
 MAX_BEHIND = 1_000  # log entries that archiving looks at
 MAX_QUANTITY = 1_000
+MAX_SOURCE = 64  # characters that say what a grant is for
 MAX_UNITS = 100_000_000
 MAX_PRICE_FEN = 10_000_000_000
 MAX_HOLD_MS = 7 * 24 * 3_600_000
@@ -72,6 +74,20 @@ class ReleaseCode(StrEnum):
     REPLAYED = "REPLAYED"  # the hold had already ended without a sale
     ALREADY_SOLD = "ALREADY_SOLD"
     UNKNOWN = "UNKNOWN"  # no such reservation of this buyer
+    FENCED = "FENCED"
+
+
+class GrantCode(StrEnum):
+    GRANTED = "GRANTED"
+    REPLAYED = "REPLAYED"  # the rid was granted before, or its reservation has ended otherwise
+    SOLD_OUT = "SOLD_OUT"
+    OVER_LIMIT = "OVER_LIMIT"
+    NOT_OPEN = "NOT_OPEN"
+    CLOSED = "CLOSED"
+    PAUSED = "PAUSED"
+    CONFLICT = "CONFLICT"  # the rid is taken by another payload, or by a hold that is to be paid
+    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
+    UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 
 
@@ -166,6 +182,25 @@ class Attempt(Struct, frozen=True, gc=False):
     ticket: Ticket | None = None
 
 
+class Grant(Struct, frozen=True, gc=False):
+    """Units for a named buyer, without money.
+
+    The rid follows from what they are given for (`stock.ids.origin_id`): so they are given once.
+    """
+
+    rid: str
+    buyer_id: str
+    quantity: int = 1
+
+
+def check_grants(source: str, grants: Sequence[Grant]) -> None:
+    """Raises ValueError for what no engine takes."""
+    if not 1 <= len(grants) <= MAX_BATCH:
+        raise ValueError(f"a batch has 1 to {MAX_BATCH} grants, not {len(grants)}")
+    if not 1 <= len(source) <= MAX_SOURCE:
+        raise ValueError(f"a source has 1 to {MAX_SOURCE} characters, not {len(source)}")
+
+
 class Reservation(Struct, frozen=True, gc=False):
     """The record of one claim, as Redis holds it."""
 
@@ -175,7 +210,7 @@ class Reservation(Struct, frozen=True, gc=False):
     quantity: int
     price_fen: int
     expires_ms: int
-    paid_by: str = ""  # the payment that bought the goods
+    paid_by: str = ""  # the payment that bought the goods; sold without one is granted
     refunds: tuple[str, ...] = ()  # payments whose money must go back
 
     @property
@@ -207,6 +242,13 @@ class BatchOutcome(Struct, frozen=True, gc=False):
 
 class ConfirmOutcome(Struct, frozen=True, gc=False):
     code: ConfirmCode
+    reservation: Reservation | None = None
+
+
+class GrantOutcome(Struct, frozen=True, gc=False):
+    """`reservation` is there for GRANTED and REPLAYED."""
+
+    code: GrantCode
     reservation: Reservation | None = None
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from msgspec.structs import replace
 
 from stock.books import Books
-from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Opened, Reserved, Row
+from stock.entries import Adjusted, Confirmed, Ended, Granted, LogEntry, Opened, Reserved, Row
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of, id_key
 from stock.keyspace import Keyspace
@@ -27,6 +27,9 @@ from stock.model import (
     ConfirmOutcome,
     DropState,
     DropTerms,
+    Grant,
+    GrantCode,
+    GrantOutcome,
     HoldState,
     OpenCode,
     Outcome,
@@ -37,6 +40,7 @@ from stock.model import (
     Snapshot,
     StateCode,
     Ticket,
+    check_grants,
 )
 
 TICKET_AHEAD_MS = 5_000
@@ -77,6 +81,14 @@ class _Drop:
         b = self.books
         parts = (b.available + available, b.held + held, b.sold + sold, b.burned + burned)
         self.books = Books(sum(parts), *parts)
+
+    def refusal(self, now: int) -> ReserveCode | None:
+        """Why nobody gets anything now."""
+        if self.state is DropState.CLOSED or now >= self.terms.closes_ms:
+            return ReserveCode.CLOSED
+        if now < self.terms.opens_ms:
+            return ReserveCode.NOT_OPEN
+        return ReserveCode.PAUSED if self.state is DropState.PAUSED else None
 
 
 class TwinEngine:
@@ -142,12 +154,9 @@ class TwinEngine:
             same = (known.buyer_id, known.quantity) == (buyer_id, quantity)
             return (ReserveCode.REPLAYED, known) if same else (ReserveCode.CONFLICT, None)
         terms, units = drop.terms, drop.units.get(buyer_id, 0)
-        if drop.state is DropState.CLOSED or now >= terms.closes_ms:
-            return ReserveCode.CLOSED, None
-        if now < terms.opens_ms:
-            return ReserveCode.NOT_OPEN, None
-        if drop.state is DropState.PAUSED:
-            return ReserveCode.PAUSED, None
+        refused = drop.refusal(now)
+        if refused is not None:
+            return refused, None
         if units + quantity > terms.buyer_limit:
             return ReserveCode.OVER_LIMIT, None
         if 0 < terms.expired_limit <= drop.expired.get(buyer_id, 0):
@@ -208,6 +217,52 @@ class TwinEngine:
             drop.move(available=-quantity, sold=quantity)
             return ConfirmCode.LATE_SOLD
         return ConfirmCode.REFUND_DUE
+
+    async def grant(self, drop_id: str, source: str, grants: Sequence[Grant]) -> list[GrantOutcome]:
+        check_grants(source, grants)
+        drop = self._drops.get(drop_id)
+        if self._fenced(drop_id) or drop is None:
+            code = GrantCode.FENCED if self._fenced(drop_id) else GrantCode.UNKNOWN_DROP
+            return [GrantOutcome(code)] * len(grants)
+        now, outcomes, rows = self.clock(), [], []
+        for one in grants:
+            known = drop.reservations.get(one.rid)
+            code, claim = self._grant(drop, one, known, now)
+            outcomes.append(GrantOutcome(code, claim))
+            if code is GrantCode.GRANTED:
+                before = known.state if known else None
+                rows.append(Granted(one.rid, one.buyer_id, one.quantity, before, source))
+                self._due[self.keyspace.partition_of(drop_id)].pop(one.rid, None)
+        if rows:
+            self._append("grant", drop_id, *rows, at_ms=now)
+        return outcomes
+
+    def _grant(
+        self, drop: _Drop, one: Grant, known: Reservation | None, now: int
+    ) -> tuple[GrantCode, Reservation | None]:
+        rid, buyer_id, quantity = one.rid, one.buyer_id, one.quantity
+        if known is not None:
+            if (known.buyer_id, known.quantity) != (buyer_id, quantity):
+                return GrantCode.CONFLICT, None
+            if known.state is not HoldState.HELD:
+                return GrantCode.REPLAYED, known
+            if known.price_fen:
+                return GrantCode.CONFLICT, None
+            drop.move(held=-quantity, sold=quantity)
+            claim = replace(known, state=HoldState.SOLD)
+        else:
+            refused, units = drop.refusal(now), drop.units.get(buyer_id, 0)
+            if refused is not None:
+                return GrantCode(refused.value), None
+            if units + quantity > drop.terms.buyer_limit:
+                return GrantCode.OVER_LIMIT, None
+            if quantity > drop.books.available:
+                return GrantCode.SOLD_OUT, None
+            drop.units[buyer_id] = units + quantity
+            drop.move(available=-quantity, sold=quantity)
+            claim = Reservation(rid, HoldState.SOLD, buyer_id, quantity, 0, now)
+        drop.reservations[rid] = claim
+        return GrantCode.GRANTED, claim
 
     async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
         drop_id = drop_of(rid)
@@ -378,9 +433,9 @@ class TwinEngine:
             if isinstance(row, Opened)
         )
 
-    def _append(self, kind: str, drop_id: str, *rows: Row) -> None:
+    def _append(self, kind: str, drop_id: str, *rows: Row, at_ms: int | None = None) -> None:
         partition = self.keyspace.partition_of(drop_id)
-        log, now = self.log[partition], self.clock()
+        log, now = self.log[partition], self.clock() if at_ms is None else at_ms
         last_ms = id_key(log[-1].id)[0] if log else 0  # ids rise, also when the clock steps back
         log.append(
             LogEntry(

@@ -7,8 +7,10 @@ from redis.asyncio import Redis
 from stock.entries import (
     STATE_CHANGES,
     Adjusted,
+    Claiming,
     Confirmed,
     Ended,
+    Granted,
     LogEntry,
     Opened,
     Reserved,
@@ -31,7 +33,7 @@ async def find_doubt(redis: "Redis", keyspace: Keyspace, entry: LogEntry) -> str
     if after is not None and not entry.rows:
         state = await _field(redis, keys, "state")
         return "" if state == after else f"the drop is {state} in Redis"
-    claims = [row for row in entry.rows if isinstance(row, Reserved | Ended | Confirmed)]
+    claims = [row for row in entry.rows if isinstance(row, Claiming)]
     doubts = await _doubts_about_claims(redis, keys, claims) if claims else []
     for row in entry.rows:
         doubts += await _doubts_about_drop(redis, keys, row)
@@ -39,7 +41,7 @@ async def find_doubt(redis: "Redis", keyspace: Keyspace, entry: LogEntry) -> str
 
 
 async def _doubts_about_claims(
-    redis: "Redis", keys: DropKeys, rows: Sequence[Reserved | Ended | Confirmed]
+    redis: "Redis", keys: DropKeys, rows: Sequence[Claiming]
 ) -> list[str]:
     packed = await redis.hmget(keys.reservations, [row.rid for row in rows])
     return [
@@ -84,7 +86,7 @@ def _terms_text(terms: DropTerms) -> str:
     return "|".join(map(str, [*numbers, 1] if terms.ticket_required else numbers))
 
 
-def _agrees(row: Reserved | Ended | Confirmed, text: str) -> bool:
+def _agrees(row: Claiming, text: str) -> bool:
     try:
         record = unpack_reservation(row.rid, text)
     except (ValueError, KeyError):
@@ -96,5 +98,7 @@ def _agrees(row: Reserved | Ended | Confirmed, text: str) -> bool:
             return (row.price_fen, row.expires_ms) == (record.price_fen, record.expires_ms)
         case Ended():
             return record.state is not HoldState.HELD
+        case Granted():
+            return record.state is HoldState.SOLD and not record.amount_fen
         case Confirmed():
             return row.payment_id == record.paid_by or row.payment_id in record.refunds

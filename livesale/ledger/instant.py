@@ -24,8 +24,10 @@ from stock.entries import (
     ENDED_AS,
     Confirmed,
     Ended,
+    Granted,
     LogEntry,
     Reserved,
+    begins,
     drop_state_after,
     movements,
 )
@@ -71,7 +73,10 @@ class Behind(Struct):
                     self.states[row.rid] = HoldState.HELD
                 case Ended():
                     self.states[row.rid] = ENDED_AS[entry.kind]
-                case Confirmed(code=ConfirmCode.SOLD | ConfirmCode.LATE_SOLD):
+                case Granted(before=None):
+                    self.reserved[row.rid] = row.reservation(entry.at_ms)
+                    self.states[row.rid] = HoldState.SOLD
+                case Granted() | Confirmed(code=ConfirmCode.SOLD | ConfirmCode.LATE_SOLD):
                     self.states[row.rid] = HoldState.SOLD
 
 
@@ -178,4 +183,4 @@ def _add_entry(view: DropView, entry: LogEntry) -> None:
     state = drop_state_after(entry)
     if state is not None:
         view.state_after = state.value
-    view.reserved += sum(isinstance(row, Reserved) for row in entry.rows)
+    view.reserved += sum(map(begins, entry.rows))

@@ -21,13 +21,14 @@ from stock.entries import (
     Adjusted,
     Confirmed,
     Ended,
+    Granted,
     LogEntry,
     Reserved,
     drop_state_after,
     movements,
 )
 from stock.ids import id_key
-from stock.model import ConfirmCode, DropState, HoldState
+from stock.model import ConfirmCode, DropState, HoldState, Reservation
 
 MAX_NOTE = 300
 
@@ -111,7 +112,11 @@ def make_plan(
         for row in entry.rows:
             match row:
                 case Reserved():
-                    _add_order(plan, entry, row)
+                    _add_order(plan, entry, row.reservation())
+                case Granted(before=None):
+                    _add_order(plan, entry, row.reservation(entry.at_ms))
+                case Granted():
+                    _move(plan, entry, row.rid, HoldState.HELD, HoldState.SOLD)
                 case Ended():
                     _move(plan, entry, row.rid, HoldState.HELD, ENDED_AS[entry.kind])
                 case Confirmed():
@@ -181,7 +186,8 @@ def _add_state(plan: Plan, entry: LogEntry) -> None:
 def _add_ledger(plan: Plan, partition: int, entry: LogEntry) -> None:
     log_ms, log_seq = id_key(entry.id)
     first = entry.rows[0] if entry.rows else None
-    note = first.reason[:MAX_NOTE] if isinstance(first, Adjusted) else None
+    note = first.source if isinstance(first, Granted) else None
+    note = first.reason[:MAX_NOTE] if isinstance(first, Adjusted) else note
     adjust_id = first.adjust_id if isinstance(first, Adjusted) else None
     for number, movement in enumerate(movements(entry)):
         plan.ledger.append(
@@ -204,18 +210,18 @@ def _add_ledger(plan: Plan, partition: int, entry: LogEntry) -> None:
         )
 
 
-def _add_order(plan: Plan, entry: LogEntry, row: Reserved) -> None:
-    if row.rid in plan.orders or row.rid in plan.moves:
-        raise Contradiction(f"{entry.id}: {row.rid} is reserved twice")
-    plan.orders[row.rid] = {
-        "order_id": row.rid,
+def _add_order(plan: Plan, entry: LogEntry, new: Reservation) -> None:
+    if new.rid in plan.orders or new.rid in plan.moves:
+        raise Contradiction(f"{entry.id}: {new.rid} is reserved twice")
+    plan.orders[new.rid] = {
+        "order_id": new.rid,
         "drop_id": entry.drop_id,
-        "buyer_id": row.buyer_id,
-        "quantity": row.quantity,
-        "price_fen": row.price_fen,
-        "amount_fen": row.quantity * row.price_fen,
-        "state": HoldState.HELD.value,
-        "expires_ms": row.expires_ms,
+        "buyer_id": new.buyer_id,
+        "quantity": new.quantity,
+        "price_fen": new.price_fen,
+        "amount_fen": new.amount_fen,
+        "state": new.state.value,
+        "expires_ms": new.expires_ms,
         "created_ms": entry.at_ms,
         "updated_ms": entry.at_ms,
     }

@@ -20,7 +20,7 @@ from stock.model import ConfirmCode, HoldState
 SHOWN = 6  # one more than the audit prints, so that it knows of more
 
 _BACK = (ConfirmCode.REFUND_DUE.lower(), STRAY)
-_ENDS = ("release", "expire", "confirm")
+_ENDS = ("release", "expire", "confirm", "grant")
 
 
 class OrderSums(Struct):
@@ -129,10 +129,11 @@ async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
 async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
     """I7: per order, the ledger has one reservation, at most one ending, and the right rest."""
     moved, order = stock_ledger.c, orders.c
+    begins = or_(moved.kind == "reserve", and_(moved.kind == "grant", moved.held == 0))
     per_order = (
         select(
             moved.order_id,
-            func.sum(case((moved.kind == "reserve", 1), else_=0)).label("begun"),
+            func.sum(case((begins, 1), else_=0)).label("begun"),
             func.sum(case((moved.kind.in_(_ENDS), 1), else_=0)).label("ended"),
             func.sum(moved.available).label("available"),
             func.sum(moved.held).label("held"),
@@ -180,8 +181,12 @@ async def early_orders(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
-    """I8: sold ⇔ paid in full, and what must go back has its refund."""
+    """I8: sold ⇔ paid in full, or granted for nothing; what must go back has its refund."""
     order, payment, refund = orders.c, payments.c, refunds.c
+    moved = stock_ledger.c
+    granted = select(moved.order_id).where(
+        among(moved.drop_id, some), moved.kind == "grant", moved.order_id.is_not(None)
+    )
     sale = and_(payment.order_id == order.order_id, payment.result.in_(SALES))
     mine = of_some(payment.order_id, some)
     unpaid = (
@@ -191,7 +196,11 @@ async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
             of_some(order.order_id, some),
             order.state == HoldState.SOLD,
             payment.payment_id.is_(None),
+            or_(order.amount_fen != 0, order.order_id.not_in(granted)),
         )
+    )
+    paid_for = select(payment.order_id).where(
+        mine, payment.result.in_(SALES), payment.order_id.in_(granted)
     )
     wrong = (
         select(payment.payment_id)
@@ -222,7 +231,8 @@ async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
         )
     )
     queries: list[tuple[Select[tuple[str]], str]] = [
-        (unpaid, "{} is sold without a payment"),
+        (unpaid, "{} is sold without a payment or a grant"),
+        (paid_for, "{} was granted and paid for"),
         (wrong, "payment {} has no sold order of its amount"),
         (twice, "{} was paid for twice"),
         (unreturned, "payment {} must go back and has no refund of its amount"),

@@ -26,10 +26,10 @@ from livesale.processes.roles import Worker
 from livesale.resources import Deployment
 from livesale.settings import load_settings
 from stock.gateway import RedisEngine
-from stock.ids import drop_of, new_id, random_rid
+from stock.ids import Origin, drop_of, new_id, origin_id, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
-from stock.model import Attempt, DropTerms, ReserveCode
+from stock.model import Attempt, DropTerms, Grant, GrantCode, ReserveCode
 from tests.livesale.migrated import migrated
 
 PARTITIONS = 2
@@ -114,21 +114,27 @@ async def reserve(stage: Deployment, drop_id: str, buyers: Sequence[str]) -> lis
 
 
 class Crowd:
-    """Buyers who reserve, pay, pay late or twice, give back and let expire."""
+    """Buyers who reserve, pay, pay late or twice, give back and let expire, and are given some."""
 
-    def __init__(self, stage: Deployment, drop_ids: Sequence[str], seed: int = 1) -> None:
+    def __init__(
+        self, stage: Deployment, drop_ids: Sequence[str], seed: int = 1, *, grants: bool = True
+    ) -> None:
         self.stage = stage
         self.drop_ids = drop_ids
         self.random = random.Random(seed)
         self.claims: list[tuple[str, str, int]] = []  # rid, buyer, quantity; whatever became of it
         self.payments = 0
+        self.grants = grants
 
     async def act(self, steps: int) -> None:
         """Take `steps` steps, each one call of a script."""
         for _ in range(steps):
             verb = self.random.choices(
-                (self._reserve, self._pay, self._release, self._expire, self._adjust),
-                (5, 8, 3, 1, 1),
+                (
+                    *(self._reserve, self._pay, self._release, self._expire, self._adjust),
+                    self._grant,
+                ),
+                (5, 8, 3, 1, 1, 1 if self.grants else 0),
             )[0]
             await verb()
 
@@ -146,6 +152,18 @@ class Crowd:
         for attempt, outcome in zip(attempts, batch.outcomes, strict=True):
             if outcome.code is ReserveCode.HELD:
                 self.claims.append((attempt.rid, attempt.buyer_id, attempt.quantity))
+
+    async def _grant(self) -> None:
+        """Some of these wins are told twice, as a keeper that died would."""
+        drop_id = self.random.choice(self.drop_ids)
+        source = f"bag {self.random.randrange(20)}"
+        buyers = [f"buyer-{self.random.randrange(40)}" for _ in range(3)]
+        grants = [Grant(origin_id(drop_id, Origin.PRIZE, source, buyer), buyer) for buyer in buyers]
+        for grant, outcome in zip(
+            grants, await self.stage.engine.grant(drop_id, source, grants), strict=True
+        ):
+            if outcome.code is GrantCode.GRANTED:
+                self.claims.append((grant.rid, grant.buyer_id, grant.quantity))
 
     async def _pay(self) -> None:
         if self.claims:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from stock.books import Books
-from stock.entries import Adjusted
+from stock.entries import Adjusted, Granted
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import random_rid
 from stock.model import (
@@ -18,9 +18,12 @@ from stock.model import (
     Attempt,
     ConfirmCode,
     DropState,
+    Grant,
+    GrantCode,
     HoldState,
     OpenCode,
     ReleaseCode,
+    Reservation,
     ReserveCode,
     StateCode,
     Ticket,
@@ -88,6 +91,7 @@ async def test_an_unknown_drop_is_said_to_be_unknown_by_every_verb(world: World)
 
     assert await codes(world, attempt("a"), attempt("b")) == ["UNKNOWN_DROP"] * 2
     assert (await world.engine.confirm(rid, "pay1", 9_900)).code is ConfirmCode.UNKNOWN
+    assert await grants(world, grant("a"), grant("b")) == ["UNKNOWN_DROP"] * 2
     assert (await world.engine.release(rid, "ann")).code is ReleaseCode.UNKNOWN
     assert await world.engine.expire(DROP, [rid]) == 0
     assert (await world.engine.adjust_drop(DROP, "a", 1, "x"))[0] is AdjustCode.UNKNOWN_DROP
@@ -448,6 +452,149 @@ async def test_money_for_an_unknown_reservation_changes_nothing(world: World) ->
     assert await world.state(DROP) == before
 
 
+# Granting
+
+
+def grant(name: str, buyer: str = "ann", quantity: int = 1) -> Grant:
+    return Grant(attempt(name).rid, buyer, quantity)
+
+
+async def grants(world: World, *wanted: Grant) -> list[str]:
+    return [outcome.code for outcome in await world.engine.grant(DROP, "bag 1", wanted)]
+
+
+async def given_to(world: World, name: str, buyer: str = "bob", quantity: int = 1) -> str:
+    one = grant(name, buyer, quantity)
+    assert await grants(world, one) == ["GRANTED"]
+    return one.rid
+
+
+@pytest.mark.parametrize("price_fen", [0, 9_900])
+async def test_a_grant_is_sold_for_nothing_once(world: World, price_fen: int) -> None:
+    await world.engine.open_drop(DROP, terms(price_fen=price_fen, ticket_required=True))
+
+    [first] = await world.engine.grant(DROP, "bag 1", [grant("a", "ann", 2)])
+    await world.later(10)
+    after = await world.state(DROP)
+    [again] = await world.engine.grant(DROP, "bag 1", [grant("a", "ann", 2)])
+
+    assert (first.code, again.code) == (GrantCode.GRANTED, GrantCode.REPLAYED)
+    claim = Reservation(grant("a").rid, HoldState.SOLD, "ann", 2, 0, NOON)
+    assert first.reservation == again.reservation == claim
+    assert await world.state(DROP) == after
+    assert after[0] and (after[0].available, after[0].held, after[0].sold) == (8, 0, 2)
+    assert [row for entry in await world.entries() for row in entry.rows[-1:]][1:] == [
+        Granted(claim.rid, "ann", 2, None, "bag 1")
+    ]
+    assert await world.engine.due(world.keyspace.partition_of(DROP), 10) == []
+    assert (await world.engine.release(claim.rid, "ann")).code is ReleaseCode.ALREADY_SOLD
+
+
+async def test_grants_are_answered_in_order_and_leave_one_entry(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(allotted=5))
+    rid = await hold(world, "h", "dan")
+
+    got = await grants(
+        world,
+        grant("a", "ann", 2),
+        grant("a", "ann", 2),
+        grant("a", "ann", 1),  # the same rid, another payload
+        grant("a", "bob", 2),
+        grant("b", "ann", 2),  # 2 + 2 > 3
+        grant("c", "bob", 3),  # 2 left
+        grant("d", "bob", 1),
+        grant("e", "cat", 1),
+        grant("f", "cat", 1),
+        grant("h", "dan", 1),  # a hold that is to be paid
+    )
+
+    assert got == [
+        *("GRANTED", "REPLAYED", "CONFLICT", "CONFLICT", "OVER_LIMIT", "SOLD_OUT"),
+        *("GRANTED", "GRANTED", "SOLD_OUT", "CONFLICT"),
+    ]
+    snapshot, claims, entries = await world.state(DROP)
+    assert snapshot and (snapshot.available, snapshot.held, snapshot.sold) == (0, 1, 4)
+    assert claims[rid].state is HoldState.HELD
+    assert (len(claims), entries) == (4, 3)
+    assert await grants(world, grant("g", "eve")) == ["SOLD_OUT"]
+    assert (await world.state(DROP))[2] == 3
+    for wrong in ([], [grant("a")] * 257):
+        with pytest.raises(ValueError, match="1 to 256 grants"):
+            await world.engine.grant(DROP, "bag 1", wrong)
+    for source in ("", "x" * 65):
+        with pytest.raises(ValueError, match="1 to 64 characters"):
+            await world.engine.grant(DROP, source, [grant("a")])
+
+
+async def test_a_grant_counts_for_the_buyers_limit(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(buyer_limit=2))
+    await given_to(world, "a", "ann", 2)
+    await hold(world, "b", "bob", 2)
+
+    assert await codes(world, attempt("c", "ann")) == ["OVER_LIMIT"]
+    assert await grants(world, grant("d", "bob")) == ["OVER_LIMIT"]
+
+
+async def test_a_grant_keeps_to_the_times_and_the_pause_of_a_drop(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(opens_ms=NOON + 10, closes_ms=NOON + 20))
+
+    assert await grants(world, grant("a")) == ["NOT_OPEN"]
+    await world.at(NOON + 10)
+    rid = await given_to(world, "a")
+    await world.engine.pause_drop(DROP)
+    assert await grants(world, grant("b"), grant("a", "bob")) == ["PAUSED", "REPLAYED"]
+    await world.engine.resume_drop(DROP)
+    await world.at(NOON + 20)
+    assert await grants(world, grant("b"), grant("a", "bob")) == ["CLOSED", "REPLAYED"]
+    await world.engine.close_drop(DROP)
+    assert await grants(world, grant("b"), grant("a", "bob")) == ["CLOSED", "REPLAYED"]
+    _, claims, _ = await world.state(DROP)
+    assert list(claims) == [rid]
+
+
+async def test_expired_holds_and_tickets_do_not_keep_a_grant_away(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(expired_limit=1, ticket_required=True))
+    await world.engine.reserve(DROP, [ticketed("a", ticket(1))])
+    await end(world, attempt("a").rid, "expire")
+    assert await codes(world, ticketed("b", ticket(2))) == ["BARRED"]
+
+    assert await grants(world, grant("c", "ann")) == ["GRANTED"]
+    assert await codes(world, ticketed("d", ticket(2))) == ["BARRED"]  # both are remembered
+
+
+async def test_a_hold_at_price_0_is_granted_by_its_rid(world: World) -> None:
+    """Whatever the drop has come to: a hold goes on through a pause and a closing."""
+    await world.engine.open_drop(DROP, terms(price_fen=0, allotted=1))
+    rid = await hold(world, "a", "ann")
+    await world.engine.close_drop(DROP)
+
+    [outcome] = await world.engine.grant(DROP, "bag 1", [grant("a", "ann")])
+
+    assert outcome.code is GrantCode.GRANTED
+    snapshot, claims, _ = await world.state(DROP)
+    assert snapshot and (snapshot.available, snapshot.held, snapshot.sold) == (0, 0, 1)
+    assert claims[rid] == outcome.reservation
+    assert claims[rid].state is HoldState.SOLD
+    assert claims[rid].expires_ms == NOON + 60_000
+    rows = (await world.entries())[-1].rows
+    assert rows == (Granted(rid, "ann", 1, HoldState.HELD, "bag 1"),)
+    await world.later(10**6)
+    assert await world.engine.due(world.keyspace.partition_of(DROP), 10) == []
+
+
+async def test_a_hold_that_has_ended_is_not_granted(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(price_fen=0))
+    rid = await hold(world, "a", "ann")
+    await end(world, rid, "release")
+    before = await world.state(DROP)
+
+    [outcome] = await world.engine.grant(DROP, "bag 1", [grant("a", "ann")])
+
+    assert outcome.code is GrantCode.REPLAYED
+    assert outcome.reservation and outcome.reservation.state is HoldState.RELEASED
+    assert await world.state(DROP) == before
+
+
 # Giving back
 
 
@@ -624,6 +771,7 @@ async def test_an_old_epoch_changes_nothing(world: World) -> None:
 
     assert await codes(world, attempt("b"), attempt("a")) == ["FENCED"] * 2
     assert (await world.engine.confirm(rid, "pay1", 9_900)).code is ConfirmCode.FENCED
+    assert await grants(world, grant("b"), grant("c")) == ["FENCED"] * 2
     assert (await world.engine.release(rid, "ann")).code is ReleaseCode.FENCED
     with pytest.raises(FencedOff):
         await world.engine.expire(DROP, [rid])

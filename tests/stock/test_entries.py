@@ -7,6 +7,7 @@ import pytest
 from stock.books import Books, Movement
 from stock.entries import (
     Confirmed,
+    Granted,
     Opened,
     Reserved,
     decode,
@@ -16,7 +17,7 @@ from stock.entries import (
 )
 from stock.errors import LogCorrupt, LogTooNew
 from stock.fold import Fold
-from stock.model import ConfirmCode, DropTerms, HoldState
+from stock.model import ConfirmCode, DropTerms, HoldState, Reservation
 from stock.records import pack_reservation, unpack_reservation
 
 RID = "shoes-aaaaaaaaaaaaaaaa"
@@ -30,6 +31,7 @@ RESERVE = {
     "r": f"{RID}|ann|2",
 }
 CONFIRM = RESERVE | {"k": "confirm", "r": f"{RID}|ann|2|h|SOLD|pay1|19800"}
+GRANT = RESERVE | {"k": "grant", "b": "10|8|0|2|0", "r": f"{RID}|ann|2|-", "s": "bag%201"}
 OPEN = RESERVE | {"k": "open", "b": "10|10|0|0|0", "r": "0|9|1|3|9900|10|2"}
 RESERVE |= {"p": "9900", "x": "1790000060000"}
 
@@ -49,6 +51,19 @@ def test_a_confirm_entry_reads_as_its_row() -> None:
         Confirmed(RID, "ann", 2, HoldState.HELD, ConfirmCode.SOLD, "pay1", 19800),
     )
     assert movements(entry) == [Movement("confirm", RID, held=-2, sold=2)]
+
+
+@pytest.mark.parametrize(
+    ("letter", "before", "moved"),
+    [("-", None, {"available": -2}), ("h", HoldState.HELD, {"held": -2})],
+)
+def test_a_grant_reads_as_its_rows(
+    letter: str, before: HoldState | None, moved: dict[str, int]
+) -> None:
+    entry = decode("5-0", GRANT | {"r": f"{RID}|ann|2|{letter}"})
+
+    assert entry.rows == (Granted(RID, "ann", 2, before, "bag 1"),)
+    assert movements(entry) == [Movement("grant", RID, sold=2, **moved)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +122,10 @@ def test_an_opening_reads_as_the_terms(columns: str, terms: DropTerms | None) ->
         (RESERVE, {"k": "open"}, "invalid literal"),
         (RESERVE, {"k": "adjust", "r": "a|b"}, "not enough values"),
         (CONFIRM, {"r": f"{RID}|ann|2|h|SOLD|pay 1|19800"}, "not a confirm"),
+        (GRANT, {"s": None}, "no 's'"),
+        (GRANT, {"r": f"{RID}|ann|0|-"}, "no buyer with a quantity"),
+        (GRANT, {"r": f"{RID}|ann|2|?"}, "'\\?'"),
+        (GRANT, {"r": f"{RID}|ann|2"}, "not enough values"),
     ],
 )
 def test_what_no_script_would_write_is_corrupt(
@@ -138,6 +157,9 @@ def test_what_no_script_would_write_is_corrupt(
         (CONFIRM, {"r": f"{RID}|ann|2|h|GIVEN|pay1|19800"}, "code 'GIVEN'"),
         (CONFIRM, {"r": f"{RID}|ann|2|h|MISMATCH|pay1|19800"}, "code 'MISMATCH'"),
         (CONFIRM, {"r": f"{RID}|ann|2|q|SOLD|pay1|19800"}, "state 'q'"),
+        (GRANT, {"r": f"{RID}|ann|2|e"}, "state 'e'"),
+        (GRANT, {"r": f"{RID}|ann|2|-|why"}, "5 columns"),
+        (GRANT, {"p": "0"}, "field 'p'"),
         (CONFIRM, {"r": f"{RID}|ann|2|q|GIVEN|pay1|19800|cny"}, "8 columns, state 'q', code"),
     ],
 )
@@ -171,6 +193,23 @@ def test_the_fold_refuses_what_does_not_follow() -> None:
         fold.apply(decode("7-0", unknown))
     assert fold.books == {"shoes": Books(10, 8, 0, 2, 0)}
     assert fold.reservations[RID].state is HoldState.SOLD
+
+
+def test_the_fold_grants_once() -> None:
+    fold = Fold()
+    fold.apply(decode("1-0", OPEN))
+    fold.apply(decode("2-0", RESERVE))
+
+    with pytest.raises(ValueError, match="was held, not None"):
+        fold.apply(decode("3-0", GRANT | {"b": "10|6|2|2|0"}))
+    fold.apply(decode("4-0", GRANT | {"r": f"{RID}|ann|2|h"}))
+    with pytest.raises(ValueError, match="was sold, not None"):
+        fold.apply(decode("5-0", GRANT | {"b": "10|6|0|4|0"}))
+    other = "shoes-bbbbbbbbbbbbbbbb"
+    fold.apply(decode("6-0", GRANT | {"b": "10|7|0|3|0", "r": f"{other}|bob|1|-"}))
+    assert fold.reservations[RID].state is HoldState.SOLD
+    given = Reservation(other, HoldState.SOLD, "bob", 1, 0, 1790000000000)
+    assert fold.reservations[other] == given
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from stock.gateway import RedisEngine
 from stock.ids import START, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
-from stock.model import Attempt, ConfirmCode, DropTerms, ReserveCode
+from stock.model import Attempt, ConfirmCode, DropTerms, Grant, ReserveCode
 from tests.servers import Valkey
 
 DROP = "shoes"
@@ -134,6 +134,7 @@ async def test_broken_books_stop_every_verb_before_it_writes(
     for call in (
         engine.reserve(DROP, [attempt("bob")]),
         engine.confirm(held.rid, "pay1", 100),
+        engine.grant(DROP, "bag 1", [Grant(held.rid, "ann")]),
         engine.release(held.rid, "ann"),
         engine.expire(DROP, [held.rid]),
         engine.adjust_drop(DROP, "a", 1, "x"),
@@ -168,6 +169,9 @@ async def test_an_unreadable_record_stops_its_own_attempt_only(
 
     answer = await engine.reserve(DROP, [held, attempt("bob")])
     assert [outcome.code for outcome in answer.outcomes] == ["UNREADABLE", "HELD"]
+    grants = [Grant(held.rid, "ann"), Grant(random_rid(DROP), "cat")]
+    given = await engine.grant(DROP, "bag 1", grants)
+    assert [outcome.code for outcome in given] == ["UNREADABLE", "GRANTED"]
 
 
 @pytest.mark.parametrize("forged", ["", "x", "-1", "1|x", "0"])

@@ -1,8 +1,8 @@
 """A Hypothesis state machine drives the real scripts and the twin side by side.
 
-Random batches, payments, endings, adjustments, state changes, clock steps (back as well), epochs
-and SIGKILLs of the server in between; after every step both must have answered the same, and at
-the end the log, folded, must be what both hold.
+Random batches, payments, grants, endings, adjustments, state changes, clock steps (back as well),
+epochs and SIGKILLs of the server in between; after every step both must have answered the same, and
+at the end the log, folded, must be what both hold.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from stock.model import (
     BatchOutcome,
     DropState,
     DropTerms,
+    Grant,
     HoldState,
     Reservation,
     Ticket,
@@ -72,6 +73,7 @@ openings = st.builds(
     allotted=st.sampled_from([30, 30, 12, 7, 3, 0]),
     buyer_limit=st.sampled_from([2, 2, 3, 8]),
     expired_limit=st.sampled_from([1, 1, 2, 0]),
+    price_fen=st.sampled_from([9_900, 9_900, 0]),
     ticket_required=st.sampled_from([False, False, True]),
 )
 
@@ -153,6 +155,16 @@ class EngineMachine(RuleBasedStateMachine):
         self.payments += not again
         payment, amount = f"pay{self.payments}", claim.amount_fen + off
         self.both(lambda engine: engine.confirm(claim.rid, payment, amount))
+
+    @rule(drop=drops, wanted=attempts, numbers=st.lists(picks, max_size=4))
+    def grant(
+        self, drop: str, wanted: list[tuple[str, str, int, Ticket | None]], numbers: list[int]
+    ) -> None:
+        """Some that are new or were answered before, and some claims of the drop as they are."""
+        batch = [Grant(f"{drop}-{name.upper() * 16}", buyer, n) for name, buyer, n, _ in wanted]
+        claims = map(self.pick, numbers)
+        batch += [Grant(c.rid, c.buyer_id, c.quantity) for c in claims if drop_of(c.rid) == drop]
+        self.both(lambda engine: engine.grant(drop, "bag; 1|", batch))
 
     @rule(number=picks, buyer=st.sampled_from([None, None, None, "ann"]))
     def release(self, number: int, buyer: str | None) -> None:

@@ -9,6 +9,7 @@ from stock.model import (
     ArchiveCode,
     ConfirmCode,
     DropTerms,
+    GrantCode,
     OpenCode,
     ReleaseCode,
     ReserveCode,
@@ -37,6 +38,7 @@ def codes_in(*files: str) -> set[str]:
     [
         (ReserveCode, ["stock/reserve.lua"]),
         (ConfirmCode, ["stock/confirm.lua"]),
+        (GrantCode, ["stock/grant.lua"]),
         (ReleaseCode, ["stock/release.lua"]),
         (OpenCode, ["stock/open_drop.lua"]),
         (AdjustCode, ["stock/adjust_drop.lua"]),

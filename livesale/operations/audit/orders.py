@@ -16,7 +16,7 @@ from livesale.printing.wording import counted
 
 I5 = ("I5", "one effect per reservation, no buyer over the limit")
 I7 = ("I7", "a hold ends once, and its stock comes back once")
-I8 = ("I8", "sold ⇔ paid in full; money that must go back has a refund")
+I8 = ("I8", "sold ⇔ paid in full, or granted; money that must go back has a refund")
 I11 = ("I11", "no reservation before the opening")
 QUARANTINE = ("log", "entries put into quarantine")
 

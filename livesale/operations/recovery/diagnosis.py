@@ -13,7 +13,7 @@ from livesale.ledger.tables import books, drops, orders
 from livesale.ledger.tail import read_item
 from livesale.operations.recovery.misfit import CURE, find_misfit
 from livesale.resources import Deployment
-from stock.entries import Confirmed, Reserved
+from stock.entries import Confirmed, begins
 from stock.errors import LogTooNew
 from stock.log import LogReader
 
@@ -119,7 +119,7 @@ async def _left(reader: LogReader, offset: str) -> tuple[tuple[int, int, int], s
             except LogTooNew as end:
                 entry, too_new = None, too_new or str(end)
             rows = entry.rows if entry else ()
-            reservations += sum(isinstance(row, Reserved) for row in rows)
+            reservations += sum(map(begins, rows))
             payments += sum(isinstance(row, Confirmed) for row in rows)
         entries += len(page)
         offset = page[-1][0]

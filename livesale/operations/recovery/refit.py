@@ -2,9 +2,9 @@
 
 Each entry is done again by the rules of the scripts, on the books that SQL has. A reservation that
 fits stands; one that does not is written as reserved and released at once, so its buyer finds it
-and no unit is sold twice. A payment buys what it can, else it is due back. What SQL has already, an
-adjustment that scraps more than there is, or a change of state that means nothing now is left out;
-the entry as it was lies in quarantine.
+and no unit is sold twice. So is a grant. A payment buys what it can, else it is due back. What SQL
+has already, an adjustment that scraps more than there is, or a change of state that means nothing
+now is left out; the entry as it was lies in quarantine.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.ledger.rows import read_books
 from livesale.ledger.tables import drops, orders, payments, stock_ledger
 from stock.books import Books
-from stock.entries import Adjusted, Confirmed, Ended, LogEntry, Reserved, Row, movements
+from stock.entries import (
+    Adjusted,
+    Confirmed,
+    Ended,
+    Granted,
+    LogEntry,
+    Reserved,
+    Row,
+    begins,
+    movements,
+)
 from stock.model import ConfirmCode, HoldState
 
 _AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
@@ -57,6 +67,8 @@ class Refit:
         match entry.kind:
             case "reserve":
                 made = await self._reserve(drop, entry)
+            case "grant":
+                made = await self._grant(drop, entry)
             case "release" | "expire":
                 made = [(entry.kind, await self._end(drop, entry))]
             case "confirm":
@@ -82,28 +94,49 @@ class Refit:
         return [replace(entry, id=_id(entry, 0), books=drop.books)]
 
     async def _reserve(self, drop: _Drop, entry: LogEntry) -> list[tuple[str, list[Row]]]:
+        rows = [row for row in entry.rows if isinstance(row, Reserved)]
+        fitting, others = await self._divide(drop, entry, rows, HoldState.HELD)
+        return [("reserve", fitting), *_returned(others)]
+
+    async def _grant(self, drop: _Drop, entry: LogEntry) -> list[tuple[str, list[Row]]]:
+        rows = [row for row in entry.rows if isinstance(row, Granted)]
+        begun = [row for row in rows if begins(row)]
+        fitting, others = await self._divide(drop, entry, begun, HoldState.SOLD)
+        for row in rows:
+            claim = None if begins(row) else await self._claim(row.rid)
+            if claim and claim.state is HoldState.HELD:
+                claim.state = HoldState.SOLD
+                fitting.append(row)
+        return [("grant", fitting), *_returned(others)]
+
+    async def _divide(
+        self,
+        drop: _Drop,
+        entry: LogEntry,
+        rows: Sequence[Reserved] | Sequence[Granted],
+        after: HoldState,
+    ) -> tuple[list[Row], list[Reserved]]:
+        """Of rows that SQL does not have: those that fit, which become `after`; and the others,
+        as what is reserved."""
         fitting: list[Row] = []
-        others: list[Row] = []
+        others: list[Reserved] = []
         left = drop.books.available if drop.books else 0
-        for row in entry.rows:
-            if not isinstance(row, Reserved) or await self._claim(row.rid):
+        for row in rows:
+            if await self._claim(row.rid):
                 continue
             units = await self._units(drop, entry.drop_id, row.buyer_id)
             fits = row.quantity <= left and units + row.quantity <= drop.buyer_limit
-            state = HoldState.HELD if fits else HoldState.RELEASED
+            state = after if fits else HoldState.RELEASED
             self._claims[row.rid] = _Claim(state, row.buyer_id, row.quantity)
             if fits:
                 left -= row.quantity
                 drop.units[row.buyer_id] = units + row.quantity
                 fitting.append(row)
-            else:
+            elif isinstance(row, Reserved):
                 others.append(row)
-        ended: list[Row] = [
-            Ended(row.rid, row.buyer_id, row.quantity)
-            for row in others
-            if isinstance(row, Reserved)
-        ]
-        return [("reserve", fitting), ("reserve", others), ("release", ended)]
+            else:
+                others.append(Reserved(row.rid, row.buyer_id, row.quantity, 0, entry.at_ms))
+        return fitting, others
 
     async def _end(self, drop: _Drop, entry: LogEntry) -> list[Row]:
         kept: list[Row] = []
@@ -205,6 +238,12 @@ class Refit:
     async def _paid(self, payment_id: str) -> bool:
         query = select(func.count()).where(payments.c.payment_id == payment_id)
         return bool(await self._connection.scalar(query))
+
+
+def _returned(rows: Sequence[Reserved]) -> list[tuple[str, list[Row]]]:
+    """Reserved and released at once."""
+    ended = [Ended(row.rid, row.buyer_id, row.quantity) for row in rows]
+    return [("reserve", [*rows]), ("release", [*ended])]
 
 
 def _id(entry: LogEntry, number: int) -> str:

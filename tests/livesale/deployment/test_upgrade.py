@@ -20,6 +20,8 @@ from livesale.operations.quarantine import Result, all_aside
 from livesale.operations.quarantine import replay as replay_entries
 from livesale.resources import Deployment
 from stock.gateway import RedisEngine
+from stock.ids import random_rid
+from stock.model import Grant
 from stock.scripts import load, load_engine
 from tests.livesale.comparison import expected, fold_of, found
 from tests.livesale.later import decode_later, later_version
@@ -105,7 +107,7 @@ async def test_both_orders_and_the_takeover(
         async with open_stage(redis, redis_server.url, sqlite_url, tmp_path, **flags) as stage:
             # then it writes on: what its own API sells, and what this one's does
             drop_ids = [await open_drop(previous.api(stage)), await open_drop(stage)]
-            crowd = Crowd(stage, drop_ids)
+            crowd = Crowd(stage, drop_ids, grants=False)
             await _sell(crowd, previous.api(stage), stage)
             await until_written(stage)
             assert await all_aside(stage) == []
@@ -114,6 +116,11 @@ async def test_both_orders_and_the_takeover(
             (rid,) = await reserve(later, drop_ids[0], ["late"])
             await until_written(stage)
             (lost,) = await all_aside(stage)
+            # (so it does a grant, which that release did not have)
+            given = Grant(random_rid(drop_ids[0]), "winner")
+            await stage.engine.grant(drop_ids[0], "bag 1", [given])
+            await until_written(stage)
+            _, gift = await all_aside(stage)
             # when a writer of this release comes, then it stands by
             writer = Writer(stage)
             async with running(writer):
@@ -121,12 +128,14 @@ async def test_both_orders_and_the_takeover(
                 # and when the old one is gone, then it takes over, whichever API sells
                 old_writer.kill()
                 await old_writer.wait()
+                crowd.grants = True
                 await _sell(crowd, previous.api(stage), stage)
                 await until_written(stage)
                 # and what was put aside is put in its place by a release that knows it
                 monkeypatch.setattr("livesale.operations.quarantine.replays.decode", decode_later)
-                (outcome,) = await replay_entries(stage, [lost])
-                assert (outcome.result, outcome.kind) == (Result.REPLAYED, "reserve")
+                outcomes = await replay_entries(stage, [lost, gift])
+                assert [outcome.result for outcome in outcomes] == [Result.REPLAYED] * 2
+                assert [outcome.kind for outcome in outcomes] == ["reserve", "grant"]
                 await stage.engine.confirm(rid, "pay-late", PRICE_FEN)
                 await until_written(stage)
             assert await all_aside(stage) == []

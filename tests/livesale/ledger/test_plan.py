@@ -16,12 +16,12 @@ from livesale.ledger.plan import (
     refund_no_of,
 )
 from stock.books import Books
-from stock.entries import Confirmed, Ended, LogEntry, Opened, Reserved
+from stock.entries import Confirmed, Ended, Granted, LogEntry, Opened, Reserved
 from stock.model import ConfirmCode, DropTerms, HoldState
 
 DROP = "0drop"
 TERMS = DropTerms(0, 9_000, 100, 5, 10, 10)
-A, B = f"{DROP}-aaaaaaaaaaaaaaaa", f"{DROP}-AAAAAAAAAAAAAAAA"
+A, B, C = (f"{DROP}-{letter * 16}" for letter in "aAc")
 
 
 def _reserved(number: int, books: Books, *rids: str) -> LogEntry:
@@ -40,6 +40,11 @@ def _paid(
     return LogEntry(f"{number}-0", "confirm", 1, DROP, number, books, (row,))
 
 
+def _granted(number: int, books: Books, rid: str, before: HoldState | None) -> LogEntry:
+    row = Granted(rid, "bob", 1, before, "bag 1")
+    return LogEntry(f"{number}-0", "grant", 1, DROP, number, books, (row,))
+
+
 OPENED = LogEntry("1-0", "open", 1, DROP, 1, Books(10, 10, 0, 0, 0), (Opened(TERMS),))
 HISTORY = [
     OPENED,
@@ -48,7 +53,8 @@ HISTORY = [
     _paid(4, Books(10, 9, 0, 1, 0), B, HoldState.HELD, ConfirmCode.SOLD, "p1"),
     _paid(5, Books(10, 8, 0, 2, 0), A, HoldState.EXPIRED, ConfirmCode.LATE_SOLD, "p2"),
     _paid(6, Books(10, 8, 0, 2, 0), B, HoldState.SOLD, ConfirmCode.REFUND_DUE, "p3"),
-    LogEntry("7-0", "close", 1, DROP, 7, Books(10, 8, 0, 2, 0)),
+    _granted(7, Books(10, 7, 0, 3, 0), C, None),
+    LogEntry("8-0", "close", 1, DROP, 8, Books(10, 7, 0, 3, 0)),
 ]
 
 
@@ -93,18 +99,36 @@ def test_a_batch_is_folded_before_it_is_written() -> None:
     assert {rid: (row["state"], row["updated_ms"]) for rid, row in plan.orders.items()} == {
         A: ("sold", 5),
         B: ("sold", 6),
+        C: ("sold", 7),
     }
     assert plan.moves == {}
-    assert plan.books == {DROP: BooksStep(None, Books(10, 8, 0, 2, 0))}
+    assert plan.books == {DROP: BooksStep(None, Books(10, 7, 0, 3, 0))}
     assert plan.states == {DROP: StateStep(("draft", "opening"), "closed")}
     assert [row["kind"] for row in plan.ledger] == [
-        *("open", "reserve", "reserve", "expire", "confirm", "late_confirm")
+        *("open", "reserve", "reserve", "expire", "confirm", "late_confirm", "grant")
     ]
     assert [row["result"] for row in plan.payments] == ["sold", "late_sold", "refund_due"]
     assert [(row["refund_no"], row["state"]) for row in plan.refunds] == [
         (refund_no_of("p3"), "due")
     ]
-    assert plan.rows == 2 + 6 + 1 + 1 + 3 + 1
+    assert plan.rows == 3 + 7 + 1 + 1 + 3 + 1
+
+
+def test_a_grant_is_an_order_without_a_payment() -> None:
+    # given a grant from stock, and one of a hold, when they are planned
+    left, given = Books(10, 9, 0, 1, 0), Books(10, 9, 1, 0, 0)
+    plan = make_plan(3, [OPENED, _granted(2, left, C, None)])
+    # then the unit is sold for nothing, and the ledger says what it was given for
+    order = plan.orders[C]
+    assert (order["state"], order["price_fen"], order["amount_fen"]) == ("sold", 0, 0)
+    assert (order["created_ms"], order["expires_ms"]) == (2, 2)
+    row = plan.ledger[-1]
+    assert (row["kind"], row["available"], row["sold"], row["note"]) == ("grant", -1, 1, "bag 1")
+    assert plan.payments == []
+    plan = make_plan(3, [_granted(3, Books(10, 9, 0, 1, 0), A, HoldState.HELD)])
+    assert plan.moves == {A: Move("held", "sold", 3)}
+    assert plan.books == {DROP: BooksStep(given, left)}
+    assert (plan.ledger[0]["held"], plan.ledger[0]["sold"]) == (-1, 1)
 
 
 def test_what_stood_before_the_batch_is_a_condition() -> None:
@@ -147,7 +171,9 @@ def test_known_drift_shifts_the_books() -> None:
         [HISTORY[2], _ended(4, "release", Books(10, 10, 0, 0, 0), A)],
         [_paid(4, Books(10, 9, 0, 1, 0), B, HoldState.EXPIRED, ConfirmCode.SOLD, "p1")],
         [_paid(4, Books(10, 9, 0, 1, 0), B, HoldState.HELD, ConfirmCode.LATE_SOLD, "p1")],
-        [HISTORY[6], LogEntry("8-0", "pause", 1, DROP, 8, Books(10, 8, 0, 2, 0))],
+        [HISTORY[7], LogEntry("9-0", "pause", 1, DROP, 9, Books(10, 7, 0, 3, 0))],
+        [HISTORY[1], _granted(3, Books(10, 7, 2, 1, 0), A, None)],
+        [HISTORY[6], _granted(8, Books(10, 7, -1, 4, 0), C, HoldState.HELD)],
     ],
     ids=[
         "opened twice",
@@ -157,6 +183,8 @@ def test_known_drift_shifts_the_books() -> None:
         "sold what was not held",
         "sold late what was held",
         "paused after it closed",
+        "granted what was reserved",
+        "granted a hold that was granted",
     ],
 )
 def test_contradictions_are_refused(entries: list[LogEntry]) -> None:

@@ -12,6 +12,7 @@ from livesale.operations.audit import audit
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from stock.ids import random_rid
+from stock.model import Grant
 from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
@@ -37,10 +38,16 @@ async def drop_id(stage: Deployment) -> str:
     for number, rid in enumerate(rids[6:10], 6):
         await stage.engine.release(rid, f"buyer-{number}")
     await stage.engine.confirm(rids[6], "pay-late", PRICE_FEN)
+    await stage.engine.grant(drop_id, "bag 1", [Grant(gift_of(drop_id), "buyer-30")])
     await stage.engine.adjust_drop(drop_id, "a1", -3, "broken in the box")
     async with running(Writer(stage)):
         await until_written(stage)
     return drop_id
+
+
+def gift_of(drop_id: str) -> str:
+    """The order that was granted."""
+    return f"{drop_id}-{'g' * 16}"
 
 
 async def _red(stage: Deployment) -> set[str]:
@@ -54,7 +61,7 @@ async def test_a_healthy_system_is_green(stage: Deployment, drop_id: str) -> Non
     # given a drop with a history, when it is audited, then everything holds
     checks = await audit(stage)
     assert [(check.invariant, check.ok) for check in checks] == [(name, True) for name in ALL]
-    assert "20 reservations" in next(c.detail for c in checks if c.invariant == "I4")
+    assert "21 reservations" in next(c.detail for c in checks if c.invariant == "I4")
 
 
 @on_both
@@ -80,6 +87,8 @@ async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop
     await stage.engine.confirm(rids[0], "pay-x", PRICE_FEN)
     await stage.engine.release(rids[1], "yan")
     await open_drop(stage)
+    grants = [Grant(random_rid(drop_id), "ann"), Grant(gift_of(drop_id), "buyer-30")]
+    await stage.engine.grant(drop_id, "bag 2", grants)
     await stage.engine.pause_drop(drop_id)
     # when it is audited, then only liveness is broken, and it says what to look for
     checks = await audit(stage, settle_s=0.0)
@@ -215,6 +224,46 @@ async def test_a_missing_payment(stage: Deployment, drop_id: str) -> None:
         await connection.execute(delete(payments).where(payments.c.payment_id == "pay-3"))
     # when audited, then it is sold without money
     assert await _red(stage) == {"I8"}
+
+
+@on_both
+async def test_a_grant_that_is_not_in_the_ledger(stage: Deployment, drop_id: str) -> None:
+    # given a sold order that cost nothing and that nobody granted
+    free = _order(random_rid(drop_id), drop_id) | {"price_fen": 0, "amount_fen": 0}
+    async with database.transaction(stage.sql) as connection:
+        await connection.execute(insert(orders), [free])
+    # when audited, then it is sold without money, and no reservation
+    assert await _red(stage) == {"I6", "I8"}
+
+
+async def test_a_grant_with_a_price(stage: Deployment, drop_id: str) -> None:
+    # given a granted order that was to be paid
+    async with database.transaction(stage.sql) as connection:
+        mine = orders.c.order_id == gift_of(drop_id)
+        await connection.execute(update(orders).where(mine).values(amount_fen=PRICE_FEN))
+    # when audited, then it is sold without money, and Redis says otherwise
+    assert await _red(stage) == {"I4", "I8"}
+
+
+@on_both
+async def test_a_grant_that_was_paid_for(stage: Deployment, drop_id: str) -> None:
+    # given a payment for what was given
+    payment = {"payment_id": "pay-gift", "order_id": gift_of(drop_id), "amount_fen": 0}
+    async with database.transaction(stage.sql) as connection:
+        row = payment | {"result": "sold", "created_ms": 1}
+        await connection.execute(insert(payments), [row])
+    # when audited, then the two contradict each other
+    assert await _red(stage) == {"I8"}
+
+
+async def test_a_grant_that_happened_twice(stage: Deployment, drop_id: str) -> None:
+    # given a grant that is in the ledger twice
+    async with database.transaction(stage.sql) as connection:
+        granted = stock_ledger.c.kind == "grant"
+        row = (await connection.execute(select(stock_ledger).where(granted))).mappings().one()
+        await connection.execute(insert(stock_ledger), [{**row, "log_seq": 999_999}])
+    # when audited, then that order is named, and the ledger is off the books
+    assert await _red(stage) == {"I2", "I7"}
 
 
 @on_both

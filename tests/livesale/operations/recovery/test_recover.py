@@ -17,8 +17,8 @@ from livesale.errors import Refused
 from livesale.ledger import tables
 from livesale.operations.recovery import Progress, diagnose, open_for_recovery, repair
 from livesale.resources import Deployment
-from stock.ids import new_id
-from stock.model import AdjustCode, Attempt, HoldState, OpenCode, ReserveCode
+from stock.ids import new_id, random_rid
+from stock.model import AdjustCode, Attempt, Grant, HoldState, OpenCode, ReserveCode
 from stock.restorer import PAIRS
 from tests.livesale.operations.recovery.scenes import (
     Copies,
@@ -304,6 +304,56 @@ async def test_what_a_wrong_copy_sold_is_never_sold_twice(
         assert [row[0] for row in due] == ["pay-fay"]
         aside = await connection.execute(select(tables.quarantine.c.reason))
         assert len(aside.all()) == 4
+    assert await broken(stage) == []
+
+
+async def test_what_a_wrong_copy_gave_is_never_given_twice(
+    stage: Deployment, mortal_redis: Valkey, tmp_path: Path
+) -> None:
+    # given a copy on which 2 of 3 units are left, and the right Redis on which ann was given one
+    drop_id = await open_drop(stage, allotted=3, price_fen=0)
+    held, twice, late = (Grant(random_rid(drop_id), name) for name in ("bob", "ann", "cat"))
+    await stage.engine.reserve(drop_id, [Attempt(held.rid, held.buyer_id)])
+    await write(stage)
+    copies = Copies(mortal_redis, tmp_path)
+    copies.take()
+    await stage.engine.grant(drop_id, "bag 1", [twice])
+    await write(stage)
+    # when the copy gives the same again, and one more, and what bob holds
+    await copies.put_back(stage.redis)
+    wrong = await stage.engine.grant(drop_id, "bag 1", [held, twice, late])
+    assert [outcome.code for outcome in wrong] == ["GRANTED"] * 3
+    await recover(stage)
+    await adopt(stage)
+    # then each is given once
+    for each in (held, twice, late):
+        claim = await stage.engine.reservation(each.rid)
+        assert claim and claim.state is HoldState.SOLD
+    snapshot = await stage.engine.snapshot(drop_id)
+    assert snapshot and (snapshot.available, snapshot.sold) == (0, 3)
+    assert await broken(stage) == []
+
+
+async def test_a_grant_that_does_not_fit_any_more_is_released(
+    stage: Deployment, mortal_redis: Valkey, tmp_path: Path
+) -> None:
+    # given a copy on which one unit is left, which ann has been given since
+    drop_id = await open_drop(stage, allotted=1, price_fen=0)
+    ann, bob = Grant(random_rid(drop_id), "ann"), Grant(random_rid(drop_id), "bob")
+    await write(stage)
+    copies = Copies(mortal_redis, tmp_path)
+    copies.take()
+    await stage.engine.grant(drop_id, "bag 1", [ann])
+    await write(stage)
+    # when the copy gives it to bob
+    await copies.put_back(stage.redis)
+    await stage.engine.grant(drop_id, "bag 2", [bob])
+    await recover(stage)
+    await adopt(stage)
+    # then ann has it, and bob's order says that he has not
+    for each, state in ((ann, HoldState.SOLD), (bob, HoldState.RELEASED)):
+        claim = await stage.engine.reservation(each.rid)
+        assert claim and (claim.state, claim.amount_fen) == (state, 0)
     assert await broken(stage) == []
 
 

@@ -27,6 +27,8 @@ from livesale.rooms.service import NewRoom, Rooms
 from livesale.rooms.states import Verb
 from livesale.rooms.store import Item, add_item
 from stock.errors import StockError
+from stock.ids import random_rid
+from stock.model import Grant
 from tests.livesale.api import FAR_MS, outdate
 from tests.livesale.rooms.conftest import Show
 from tests.livesale.stage import Crowd, open_drop, open_stage, running, until, until_written
@@ -87,7 +89,7 @@ class TestWhatWasSold:
 
     @pytest.fixture
     async def drop_ids(self, hall: Hall) -> list[str]:
-        """Two drops of the room, one of no room, and a prize of the room, sold to the crowd."""
+        """Two drops of the room and one of no room, sold to the crowd; and prizes of the room."""
         stage = hall.stage
         drop_ids = [await open_drop(stage) for _ in range(3)]
         prizes = await open_drop(stage, price_fen=0)
@@ -95,9 +97,11 @@ class TestWhatWasSold:
             mine = tables.drops.c.drop_id.in_([*drop_ids[:2], prizes])
             await connection.execute(update(tables.drops).where(mine).values(room_id=hall.room_id))
             await add_item(connection, _shelf_item(hall.room_id, drop_ids[0]))
-        crowd = Crowd(stage, [*drop_ids, prizes], seed=7)
+        crowd = Crowd(stage, drop_ids, seed=7, grants=False)
         async with running(Writer(stage)):
             await crowd.act(400)
+            grants = [Grant(random_rid(prizes), name) for name in ("buyer-1", "zoe")]
+            await stage.engine.grant(prizes, "bag 1", grants)
             await until_written(stage)
         await _spread(stage)
         return drop_ids
