@@ -28,15 +28,11 @@ RID_PATTERN = r"^[0-9a-z]{1,15}-[A-Za-z0-9_-]{16}$"
 PAYMENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,64}$"
 
-# A payment of 0 fen that claims a prize. No payment from outside has an id that begins so.
-PRIZE_PAYMENT = "prize-"
-
 is_drop_id = re.compile(DROP_ID_PATTERN).fullmatch
 is_room_id = re.compile(ROOM_ID_PATTERN).fullmatch
 is_buyer_id = re.compile(BUYER_ID_PATTERN).fullmatch
 is_rid = re.compile(RID_PATTERN).fullmatch
 is_payment_id = re.compile(PAYMENT_ID_PATTERN).fullmatch
-is_outside_payment_id = re.compile(rf"(?!{PRIZE_PAYMENT})[A-Za-z0-9_-]{{1,64}}").fullmatch
 is_idempotency_key = re.compile(IDEMPOTENCY_KEY_PATTERN).fullmatch
 
 

@@ -185,15 +185,13 @@ class TwinEngine:
         claim = drop.reservations.get(rid) if drop else None
         if drop is None or claim is None:
             return ConfirmOutcome(ConfirmCode.UNKNOWN)
-        if amount_fen != claim.amount_fen:
+        if not claim.price_fen or amount_fen != claim.amount_fen:
             return ConfirmOutcome(ConfirmCode.MISMATCH, claim)
         if payment_id == claim.paid_by:
             return ConfirmOutcome(ConfirmCode.REPLAYED, claim)
         if payment_id in claim.refunds:
             return ConfirmOutcome(ConfirmCode.REFUND_DUE, claim)
         code = self._settle(drop, claim)
-        if code is ConfirmCode.REFUND_DUE and not amount_fen:
-            return ConfirmOutcome(code, claim)
         if code is ConfirmCode.REFUND_DUE:
             after = replace(claim, refunds=(*claim.refunds, payment_id))
         else:

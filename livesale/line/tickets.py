@@ -66,7 +66,7 @@ class Tickets:
         serial = now_ms * 1000 + secrets.randbelow(1000)
         drop = await self._view.terms(drop_id)
         if drop is not None and not drop.price_fen:
-            raise DropRefused("prize_only", "The drop is a prize of a lucky bag.")
+            raise DropRefused("prize_only", "Its price is 0: its units are granted.")
         if drop is not None and drop.challenge:
             serial = self._solved(drop_id, buyer_id, solution, serial, drop.challenge, now_ms)
         ticket = Ticket(serial, now_ms + self._lifetime_ms)

@@ -24,7 +24,6 @@ from livesale.payments.gateway import Payment
 from livesale.payments.metrics import PAYMENTS
 from livesale.resources import Deployment
 from stock.errors import FencedOff, OutcomeUnknown, Unreachable
-from stock.ids import is_outside_payment_id
 from stock.model import ConfirmCode, HoldState
 
 MARK_S = 1.0  # SQL may take so long to note what stands anyway
@@ -65,12 +64,9 @@ class Intake:
     async def take(self, payment: Payment) -> Receipt:
         """Confirm the sale, or see that the money goes back.
 
-        Raises CallbackRefused (another buyer's, or an id that only we give), AmountMismatch,
-        StoreUnavailable, and the faults of stock.errors; the same payment may be taken in again
-        after each.
+        Raises CallbackRefused (another buyer's), AmountMismatch, StoreUnavailable, and the faults
+        of stock.errors; the same payment may be taken in again after each.
         """
-        if not is_outside_payment_id(payment.payment_id):
-            raise CallbackRefused("transaction_id")
         if payment.buyer_id:
             await self._check_buyer(payment)
         outcome = await self._engine.confirm(

@@ -52,8 +52,8 @@ PROBLEMS = declare(
     ),
     nothing_to_pay=(
         409,
-        "A prize is claimed, not paid for",
-        "Claim it with `…/bags/{bag_id}/claim`.",
+        "The order costs nothing",
+        "Nothing to do: it was granted, as a prize is.",
     ),
     payment_unavailable=(
         503,

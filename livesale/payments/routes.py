@@ -11,11 +11,11 @@ from livesale.payments.intake import Intake, PaymentResult
 from livesale.payments.simulated import SimulatedGateway
 from livesale.payments.start import Payments
 from livesale.sales.reservations import Reservations
-from livesale.validation.refusals import InvalidField, PaymentRefused
+from livesale.validation.refusals import PaymentRefused
 from livesale.validation.texts import whole
 from livesale.web.problems import ENGINE_PROBLEMS, Problem
 from livesale.web.routes import Answer, Call, Nothing, Route
-from stock.ids import PAYMENT_ID_PATTERN, PRIZE_PAYMENT, is_outside_payment_id
+from stock.ids import PAYMENT_ID_PATTERN
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
 
@@ -69,9 +69,6 @@ async def simulate_payment(parts: Parts, call: Call) -> Answer:
     bank, rid, word = parts[PayGateway], call.path["reservation_id"], call.body
     if not isinstance(bank, SimulatedGateway):
         raise Problem("gateway_off")
-    if word.transaction_id is not None and not is_outside_payment_id(word.transaction_id):
-        detail = f"Ids that begin with {PRIZE_PAYMENT} are reserved for the service."
-        raise InvalidField("transaction_id", detail)
     reservation = await parts[Reservations].find_any(rid)
     if word.outcome == "failed":
         return Answer(200, SimulatedResult(rid, rid, word.transaction_id, PaymentResult.FAILED))

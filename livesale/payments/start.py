@@ -51,11 +51,9 @@ class Payments:
         Raises Unknown, AlreadySold, PaymentRefused, StoreUnavailable, GatewayFault.
         """
         reservation = await self._reservations.find(rid, buyer_id)
-        self._check_held(reservation)
         if not reservation.amount_fen:
-            raise PaymentRefused(
-                "nothing_to_pay", "This is a prize of a lucky bag: claim it there."
-            )
+            raise PaymentRefused("nothing_to_pay", "It was granted, not sold.")
+        self._check_held(reservation)
         payer = await self._payer(buyer_id)
         prepay = await self._note(reservation)
         fresh = prepay.prepay_id and self._now_ms() - prepay.updated_ms < PREPAY_LIFE_MS

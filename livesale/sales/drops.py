@@ -62,7 +62,7 @@ class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=MAX_PRICE_FEN,
-            description="fen; 0 for prizes of lucky bags, which need `ticket_required`",
+            description="fen; 0 for prizes: units are granted, and nobody can buy one",
             examples=[9_900],
         ),
     ]
@@ -147,8 +147,6 @@ class Drops:
             campaign = campaign or await catalogue.find_campaign(connection, new.campaign_id)
             sku = sku or await catalogue.find_sku(connection, new.sku_id)
             room_is_known = not new.room_id or await self._rooms.know(connection, new.room_id)
-        if not new.price_fen and not new.ticket_required:
-            raise InvalidField("price_fen", "0 is only for prizes: they need `ticket_required`.")
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
         if sku is None:
@@ -173,7 +171,8 @@ class Drops:
             opens_ms=opens_ms,
             closes_ms=closes_ms,
             created_ms=now_ms(),
-            ticket_required=new.ticket_required,
+            # At price 0 no ticket is given, so nobody can reserve.
+            ticket_required=new.ticket_required or not new.price_fen,
             room_id=new.room_id,
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)

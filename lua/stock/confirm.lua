@@ -11,11 +11,11 @@
 --       2 drop_id           text
 --       3 rid               text
 --       4 payment_id        text, the gateway's transaction
---       5 amount_fen        fen, must equal quantity × price
+--       5 amount_fen        fen, must equal quantity × price, and be more than 0
 -- RETURNS  {'FENCED'} | {'UNKNOWN'} | {code, record}, code one of
 --          SOLD | REPLAYED | LATE_SOLD | REFUND_DUE | MISMATCH
 -- LOGS     confirm, row `rid|buyer_id|quantity|state before|code|payment_id|amount_fen`;
---          for SOLD, LATE_SOLD and the first REFUND_DUE of a payment of more than 0 fen
+--          for SOLD, LATE_SOLD and the first REFUND_DUE of a payment
 
 --!include now
 --!include books
@@ -43,8 +43,8 @@ redis.call('ZCARD', due_key)
 check_log(log_key)
 
 local record = unpack_record(packed, rid)
-if tonumber(amount_fen) ~= record.quantity * record.price_fen then
-  return {'MISMATCH', packed}
+if record.price_fen == 0 or tonumber(amount_fen) ~= record.quantity * record.price_fen then
+  return {'MISMATCH', packed} -- what costs nothing is granted, not paid
 elseif record.paid == payment_id then
   return {'REPLAYED', packed}
 elseif string.find(',' .. record.refunds .. ',', ',' .. payment_id .. ',', 1, true) then
@@ -64,9 +64,6 @@ elseif before ~= 's' and drop.available >= quantity and units + quantity <= drop
   units = units + quantity
 else
   code = 'REFUND_DUE'
-  if record.price_fen == 0 then
-    return {code, packed} -- a prize: nothing was paid, so nothing has to go back
-  end
 end
 
 if code == 'REFUND_DUE' then

@@ -1,14 +1,11 @@
 import pytest
 
 from stock.ids import (
-    PRIZE_PAYMENT,
     Origin,
     drop_of,
     is_buyer_id,
     is_drop_id,
     is_idempotency_key,
-    is_outside_payment_id,
-    is_payment_id,
     is_rid,
     keyed_rid,
     new_id,
@@ -80,15 +77,6 @@ def test_ids_are_those_of_the_releases_before() -> None:
     assert origin_id("drop1", Origin.OPERATOR, "boss", "k") == "drop1-prWAJHO_Jmam-3jG"
     assert origin_id("drop1", Origin.ROOM, "buyer", "host", "k") == "drop1-wBtA3WkiOORY7JYd"
     assert shell_id("drop1", "k") == "drop1-ENGvzy6tEHTtDUQx"
-
-
-def test_no_payment_from_outside_is_called_as_one_of_ours() -> None:
-    rid = keyed_rid("drop1", "ann", "key")
-    assert is_payment_id(f"{PRIZE_PAYMENT}{rid}")  # as the log has it
-    for ours in (f"{PRIZE_PAYMENT}{rid}", PRIZE_PAYMENT, f"{PRIZE_PAYMENT}x"):
-        assert not is_outside_payment_id(ours)
-    for theirs in ("4200000001", f"simulated-{rid}", "prize", "Prize-1", "x" * 64):
-        assert is_outside_payment_id(theirs)
 
 
 def test_what_may_not_stand_in_a_key_is_refused() -> None:

@@ -12,7 +12,6 @@ BUYER_LIMIT = 2
 PRICE_FEN = 129_900
 HOLD_MS = 3_000
 PRIZES = 5
-PRIZE_HOLD_MS = 60_000
 PHRASE = "我要福袋"
 TITLES = ("Sneaker, size 42", "Socks, three pairs")
 
@@ -61,8 +60,7 @@ class Host:
             price_fen=0,
             allotted=PRIZES,
             buyer_limit=1,
-            hold_ms=PRIZE_HOLD_MS,
-            ticket_required=True,
+            hold_ms=HOLD_MS,
         )
         for reference in ({"drop_id": self.drop_id}, {"sku_id": skus[1]["sku_id"]}):
             item = await self.do("items", {**reference, "state": "visible"})

@@ -2,7 +2,7 @@
 
 Each step may be repeated and interrupted anywhere, by any number of keepers at once. The list is
 closed in Redis by one script and does not change from then on. The record of the draw is one
-transaction, and only the first counts. Then each prize is reserved under an id that follows from
+transaction, and only the first counts. Then each prize is granted under an id that follows from
 bag and winner, so that twice is once. Then the room is told, once.
 """
 
@@ -27,18 +27,17 @@ from livesale.sales.reservations import as_reservation
 from livesale.validation.refusals import DropRefused, Unknown
 from stock.errors import Unreachable
 from stock.ids import Origin, origin_id
-from stock.model import MAX_TIME_MS, Attempt, DropState, Outcome, ReserveCode, Ticket
+from stock.model import DropState, Grant, GrantCode, GrantOutcome
 
 KEEP_MS = 24 * 3_600_000  # for how long Redis keeps a bag behind its draw
 
-_HELD = (ReserveCode.HELD, ReserveCode.REPLAYED)
 # These may pass: the prize is tried for again.
 _FOR_NOW = (
-    ReserveCode.PAUSED,
-    ReserveCode.NOT_OPEN,
-    ReserveCode.FENCED,
-    ReserveCode.UNKNOWN_DROP,
-    ReserveCode.UNREADABLE,
+    GrantCode.PAUSED,
+    GrantCode.NOT_OPEN,
+    GrantCode.FENCED,
+    GrantCode.UNKNOWN_DROP,
+    GrantCode.UNREADABLE,
 )
 
 log = structlog.get_logger(__name__)
@@ -133,7 +132,7 @@ class Draws:
         if bag.drop_id is None:
             await self._give_coupons(bag, pending)
         elif pending:
-            await self._reserve(bag, bag.drop_id, pending)
+            await self._grant(bag, bag.drop_id, pending)
         await self._tell(bag, prizes)
         async with session(self._sql, write=True) as connection:
             if not await store.prizes_of(connection, bag.bag_id, [PrizeState.PENDING]):
@@ -150,40 +149,33 @@ class Draws:
         async with session(self._sql, write=True) as connection:
             await store.settle_prizes(connection, bag.bag_id, given)
 
-    async def _reserve(self, bag: Bag, drop_id: str, prizes: list[Prize]) -> None:
-        # A prize is sold to nobody else: its drop asks for tickets, and this is the only one who
-        # has any. The serial rises from draw to draw, as a buyer's tickets must.
-        ticket = Ticket((bag.drawn_ms or 0) * 1000, MAX_TIME_MS)
-        attempts = [
-            Attempt(prize_rid(drop_id, bag.bag_id, prize.buyer_id), prize.buyer_id, 1, ticket)
+    async def _grant(self, bag: Bag, drop_id: str, prizes: list[Prize]) -> None:
+        grants = [
+            Grant(prize_rid(drop_id, bag.bag_id, prize.buyer_id), prize.buyer_id)
             for prize in prizes
         ]
-        batch = await self._engine.reserve(drop_id, attempts)
-        given: list[Settled] = []
-        for prize, attempt, outcome in zip(prizes, attempts, batch.outcomes, strict=True):
-            if outcome.code is ReserveCode.UNKNOWN_DROP:
-                outcome = await self._ask_sql(drop_id, attempt.rid)
-            claim = outcome.reservation
-            if outcome.code in _HELD and claim is not None:
-                held = Settled(
-                    prize.place, PrizeState.GIVEN, rid=claim.rid, claim_by_ms=claim.expires_ms
-                )
-                given.append(held)
+        outcomes = await self._engine.grant(drop_id, source_of(bag), grants)
+        settled: list[Settled] = []
+        for prize, grant, outcome in zip(prizes, grants, outcomes, strict=True):
+            if outcome.code is GrantCode.UNKNOWN_DROP:
+                outcome = await self._ask_sql(drop_id, grant.rid)
+            if outcome.reservation is not None:
+                settled.append(Settled(prize.place, PrizeState.GIVEN, rid=grant.rid))
             elif outcome.code not in _FOR_NOW:
                 reason = outcome.code.value.lower()
-                given.append(Settled(prize.place, PrizeState.LOST, reason=reason))
+                settled.append(Settled(prize.place, PrizeState.LOST, reason=reason))
         async with session(self._sql, write=True) as connection:
-            await store.settle_prizes(connection, bag.bag_id, given)
+            await store.settle_prizes(connection, bag.bag_id, settled)
 
-    async def _ask_sql(self, drop_id: str, rid: str) -> Outcome:
-        """What became of a reservation in a drop that Redis does not have."""
+    async def _ask_sql(self, drop_id: str, rid: str) -> GrantOutcome:
+        """What became of a grant in a drop that Redis does not have."""
         async with session(self._sql) as connection:
             drop = await catalogue.find_drop(connection, drop_id)
             order = await find_any_order(connection, rid)
         if order is not None:
-            return Outcome(ReserveCode.REPLAYED, 0, as_reservation(order))
+            return GrantOutcome(GrantCode.REPLAYED, as_reservation(order))
         closed = drop is not None and drop.state == DropState.CLOSED
-        return Outcome(ReserveCode.CLOSED if closed else ReserveCode.UNKNOWN_DROP)
+        return GrantOutcome(GrantCode.CLOSED if closed else GrantCode.UNKNOWN_DROP)
 
     async def _tell(self, bag: Bag, prizes: list[Prize]) -> None:
         view = view_of_bag(bag, [prize.entry_id for prize in prizes])
@@ -218,5 +210,10 @@ class Draws:
 
 
 def prize_rid(drop_id: str, bag_id: str, buyer_id: str) -> str:
-    """The reservation id of a prize: no key of a buyer can produce it."""
+    """The order id of a prize: no key of a buyer can produce it."""
     return origin_id(drop_id, Origin.PRIZE, bag_id, buyer_id)
+
+
+def source_of(bag: Bag) -> str:
+    """What its prizes are granted for, as the ledger notes it."""
+    return f"bag {bag.bag_id}"

@@ -1,7 +1,7 @@
 """Lucky bags as a viewer meets them: enter, see what came of it, claim the prize.
 
-Claiming confirms the hold with a payment of 0 fen, so the books, the orders and the audit know a
-prize as they know a sale; unclaimed, the hold expires and its unit goes back.
+A unit is the winner's order from the draw on: claiming it changes nothing. A coupon shows its code
+when it is claimed in time.
 """
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from livesale.database.session import session
 from livesale.draws import lots as draw
 from livesale.resources import Deployment
 from livesale.rooms.bags import store
-from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.draws import Draws, source_of
 from livesale.rooms.bags.scripts import EnterCode, Entered
 from livesale.rooms.bags.service import Bags, ShownPrize, state_of
 from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState
@@ -23,14 +23,12 @@ from livesale.sales.reservations import Reservations
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import PartitionClosed, RoomRefused
 from stock.errors import Unreachable
-from stock.ids import PRIZE_PAYMENT
-from stock.model import ConfirmCode, HoldState
+from stock.ids import drop_of
+from stock.model import Grant, HoldState
 
 MAX_ENTRIES = 50_000  # of one bag
 GAP_MS = 15_000  # a viewer who waits asks again within so long
 TERMS_S = 10.0  # how old the terms of a bag may be that is entered: they never change
-
-_SOLD = (ConfirmCode.SOLD, ConfirmCode.REPLAYED, ConfirmCode.LATE_SOLD)
 
 
 class BagEntry(Struct, frozen=True):
@@ -43,7 +41,8 @@ class BagEntry(Struct, frozen=True):
 
 
 class OwnPrize(Struct, frozen=True):
-    """`state` as in the record. `order_id` is that of a unit, `code` that of a claimed coupon."""
+    """`state` as in the record. `order_id` is that of a unit, which needs no claim; `code` and
+    `claim_by_ms` are those of a coupon."""
 
     place: int
     state: ShownPrize
@@ -154,22 +153,22 @@ class BagEntries:
         if prize.state == PrizeState.LOST:
             raise RoomRefused("prize_gone", f"The prize could not be given: {prize.reason}.")
         if prize.rid is not None:
-            await self._claim_unit(prize.rid)
+            await self._claim_unit(bag, prize.rid, buyer_id)
         else:
             prize = await self._claim_coupon(prize)
         return await self._show(bag, prize)
 
-    async def _claim_unit(self, rid: str) -> None:
+    async def _claim_unit(self, bag: Bag, rid: str, buyer_id: str) -> None:
         reservation = await self._reservations.find_any(rid)
-        if reservation.state is HoldState.SOLD:
-            return
         if reservation.state is HoldState.HELD:
-            outcome = await self._engine.confirm(rid, payment_id_of(rid), 0)
-            if outcome.code in _SOLD:
-                return
-            if outcome.code is not ConfirmCode.REFUND_DUE:
+            # The release before grants held a prize until it was claimed.
+            grant = Grant(rid, buyer_id, reservation.quantity)
+            [outcome] = await self._engine.grant(drop_of(rid), source_of(bag), [grant])
+            if outcome.reservation is None:
                 raise PartitionClosed  # SQL has a hold that Redis lost, or it is fenced off
-        raise RoomRefused("prize_gone", "The prize was not claimed in time, or was returned.")
+            reservation = outcome.reservation
+        if reservation.state is not HoldState.SOLD:
+            raise RoomRefused("prize_gone", "The prize was not claimed in time, or was returned.")
 
     async def _claim_coupon(self, prize: Prize) -> Prize:
         at_ms = await self._engine.now_ms()
@@ -205,8 +204,3 @@ class BagEntries:
         async with session(self._sql) as connection:
             bag = await store.find_bag(connection, bag_id)
         return bag if bag is not None and bag.room_id == room_id else None
-
-
-def payment_id_of(rid: str) -> str:
-    """The payment of 0 fen that a claim is: one for a prize, however often it is claimed."""
-    return f"{PRIZE_PAYMENT}{rid}"

@@ -160,6 +160,9 @@ ROUTES = [
         auth="buyer",
         body=Nothing,
         default_body=Nothing(),
-        description="May be repeated. Unclaimed until `claim_by_ms`, a unit goes back to stock.",
+        description=(
+            "May be repeated. A unit is an order since the draw: this answers it. A coupon shows "
+            "its code, if it is claimed until `claim_by_ms`."
+        ),
     ),
 ]

@@ -1,7 +1,7 @@
 """Lucky bags as a host opens them, and as everybody may look at and check them.
 
-A prize is a unit of a drop at price 0, held for the winner by the stock engine as any hold is, or a
-coupon. Nobody else can get at a drop at price 0: it asks for a ticket, and none is given.
+A prize is a unit of a drop at price 0, which the stock engine grants to the winner at the draw, or
+a coupon. Nobody can buy from a drop at price 0.
 """
 
 import asyncio
@@ -48,9 +48,9 @@ class ShownPrize(StrEnum):
     """What has become of a prize."""
 
     PENDING = "pending"
-    HELD = "held"  # for the winner, who may claim it
-    CLAIMED = "claimed"
-    RETURNED = "returned"  # not claimed in time, or given back
+    HELD = "held"  # a coupon that its winner may claim
+    CLAIMED = "claimed"  # the winner's: a unit from the draw on
+    RETURNED = "returned"  # a coupon that was not claimed in time
     LOST = "lost"  # it could not be given: `reason`
 
 
@@ -281,13 +281,17 @@ class Bags:
 
 
 def state_of(prize: Prize, order_state: str | None) -> ShownPrize:
-    """What has become of a prize: of a unit, what its order says. One without is on its way."""
+    """What has become of a prize: of a unit, what its order says.
+
+    Its order may be on its way into SQL. The release before grants held units for a time.
+    """
     if prize.state == PrizeState.PENDING:
         return ShownPrize.PENDING
     if prize.state == PrizeState.LOST:
         return ShownPrize.LOST
     if prize.rid is not None:
-        return _OF_UNITS[HoldState(order_state or HoldState.HELD)]
+        first = HoldState.SOLD if prize.claim_by_ms is None else HoldState.HELD
+        return _OF_UNITS[HoldState(order_state or first)]
     if prize.claimed_ms is not None:
         return ShownPrize.CLAIMED
     return ShownPrize.HELD if now_ms() < (prize.claim_by_ms or 0) else ShownPrize.RETURNED

@@ -26,7 +26,7 @@ class BagState(StrEnum):
 
 class PrizeState(StrEnum):
     PENDING = "pending"
-    GIVEN = "given"  # held for the winner: what became of it, its order or `claimed_ms` says
+    GIVEN = "given"  # what became of it since, its order or `claimed_ms` says
     LOST = "lost"  # it could not be given: `reason` says why
 
 

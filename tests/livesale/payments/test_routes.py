@@ -5,13 +5,8 @@ from typing import Any
 
 import pytest
 
-from livesale.app import PARTS
 from livesale.ledger.writer import Writer
-from livesale.payments.errors import CallbackRefused
-from livesale.payments.gateway import Payment
-from livesale.payments.intake import Intake
 from livesale.resources import Deployment
-from livesale.rooms.bags.entries import payment_id_of
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
 from tests.livesale.stage import running, until_written
@@ -73,21 +68,6 @@ async def test_a_payment_that_failed_changes_nothing(api: Api) -> None:
     reply = await pay(api, rid, outcome="failed")
     assert (reply.status, reply.body["result"]) == (200, "failed")
     assert await api.books(drop_id) == before
-
-
-async def test_no_payment_from_outside_has_the_id_of_a_claim(api: Api) -> None:
-    # given a hold, and the id that the claim of another reservation would have
-    drop_id, rid = await held(api)
-    before = await api.books(drop_id)
-    ours = payment_id_of(rid)
-    # when the bank says that it was paid by that
-    reply = await pay(api, rid, transaction_id=ours)
-    # then it is refused, and nothing has changed
-    assert reply.code == "invalid_field"
-    with pytest.raises(CallbackRefused, match="transaction_id"):
-        await api.app[PARTS][Intake].take(Payment(rid, ours, 1_990))
-    assert await api.books(drop_id) == before
-    assert await state_of(api, rid) == "held"
 
 
 async def test_the_same_transaction_a_hundred_times(api: Api) -> None:

@@ -53,7 +53,7 @@ async def everything(stage: Deployment) -> dict[str, Any]:
 
 
 async def prize(show: Show, **changes: Any) -> str:
-    terms = {"price_fen": 0, "ticket_required": True, "allotted": 3, "buyer_limit": 1}
+    terms = {"price_fen": 0, "allotted": 3, "buyer_limit": 1}
     return await show.drop(**(terms | changes))
 
 

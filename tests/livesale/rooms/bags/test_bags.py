@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,20 +15,22 @@ from livesale.app import PARTS
 from livesale.database import engine as database
 from livesale.database.session import session
 from livesale.draws import lots as draw
+from livesale.ledger.tables import stock_ledger
 from livesale.ledger.writer import Writer
 from livesale.operations.audit import audit
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from livesale.rooms.bags import store
 from livesale.rooms.bags import tables as bags_tables
-from livesale.rooms.bags.draws import Draws
+from livesale.rooms.bags.draws import Draws, prize_rid
 from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.bags.service import Bags
-from livesale.rooms.bags.store import Bag, BagState
+from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState, Settled
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.service import Rooms
+from stock.model import MAX_TIME_MS, Attempt, Ticket
 from tests.livesale.api import outdate
 from tests.livesale.rooms.conftest import Show
 from tests.livesale.stage import running, until, until_written
@@ -41,7 +44,7 @@ def draws(stage: Deployment, copy: RoomCopy) -> Draws:
 
 
 async def prize_drop(show: Show, **changes: Any) -> str:
-    terms = {"price_fen": 0, "ticket_required": True, "allotted": 3, "buyer_limit": 1}
+    terms = {"price_fen": 0, "allotted": 3, "buyer_limit": 1}
     return await show.drop(**(terms | changes))
 
 
@@ -82,6 +85,13 @@ async def advance(show: Show, draws: Draws, bag_id: str) -> Bag:
     return await bag_in_sql(show.api.deployment, bag_id)
 
 
+async def stay(show: Show) -> None:
+    """The host is there, however slow this machine is."""
+    while True:
+        await show.act("heartbeat")
+        await asyncio.sleep(0.2)
+
+
 async def test_a_whole_bag_from_the_host_to_the_claim(
     on_air: Show, stage: Deployment, keeper: RoomKeeper
 ) -> None:
@@ -89,6 +99,7 @@ async def test_a_whole_bag_from_the_host_to_the_claim(
     show, api = on_air, on_air.api
     viewer = await show.viewer()
     drop_id = await prize_drop(show)
+    host = asyncio.create_task(stay(show))
     async with running(Writer(stage)), running(Keeper(stage)):
         # when the host opens a bag and three enter
         body = {"title": "Luck", "places": 2, "countdown_s": 1.5, "drop_id": drop_id}
@@ -111,47 +122,79 @@ async def test_a_whole_bag_from_the_host_to_the_claim(
         await until(settled)
         raw = msgspec.json.encode(await record_of(show, bag["bag_id"]))
         assert draw.find_faults(draw.read_record(raw)) == []
-        # and the first winner claims, twice, and the loser in vain
+        # and the winners have their prizes, whether they claim them or not, and the loser none
         path = f"{show.path}/bags/{bag['bag_id']}"
         for _ in range(2):
             claimed = await api.post(f"{path}/claim", by=api.buyer(winners[0]))
             assert (claimed.status, claimed.body["state"]) == (200, "claimed"), claimed.body
         [loser] = set(ids.values()) - set(winners)
         assert (await api.post(f"{path}/claim", by=api.buyer(loser))).code == "no_prize"
+        other = await api.get(f"{path}/entry", by=api.buyer(winners[1]))
+        assert other.body["prize"] == claimed.body | {
+            "place": 2,
+            "order_id": other.body["prize"]["order_id"],
+        }
         own = await api.get(f"{path}/entry", by=api.buyer(loser))
         assert (own.body["entered"], own.body["prize"]) == (True, None)
         # and the books know the prizes as they know sales
         await until_written(stage)
-        order = await api.get(f"/v1/orders/{claimed.body['order_id']}", by=api.buyer(winners[0]))
-        assert (order.body["status"], order.body["amount_fen"]) == ("sold", 0)
+        for winner, prize in ((winners[0], claimed.body), (winners[1], other.body["prize"])):
+            order = await api.get(f"/v1/orders/{prize['order_id']}", by=api.buyer(winner))
+            assert (order.body["status"], order.body["amount_fen"]) == ("sold", 0)
         books = await api.books(drop_id)
         assert books["ok"]
-        assert books["redis"] == {"allotted": 3, "available": 1, "held": 1, "sold": 1, "burned": 0}
+        assert books["redis"] == {"allotted": 3, "available": 1, "held": 0, "sold": 2, "burned": 0}
+        async with session(stage.sql) as connection:
+            moved = stock_ledger.c
+            rows = await connection.execute(select(moved.note).where(moved.kind == "grant"))
+            assert [row.note for row in rows] == [f"bag {bag['bag_id']}"] * 2
         prizes = (await record_of(show, bag["bag_id"]))["prizes"]
-        assert [prize["state"] for prize in prizes] == ["claimed", "held"]
+        assert [prize["state"] for prize in prizes] == ["claimed", "claimed"]
         checks = await audit(stage, settle_s=10)
         assert [check for check in checks if not check.ok] == []
+    host.cancel()
     assert viewer.faults == []
 
 
-async def test_a_prize_that_is_not_claimed_goes_back_to_stock(
-    on_air: Show, stage: Deployment, draws: Draws
+async def hold_prizes(stage: Deployment, bag: Bag, drop_id: str, prizes: list[Prize]) -> None:
+    """What the release before grants did: a hold at price 0 for each winner, to be claimed."""
+    ticket = Ticket((bag.drawn_ms or 0) * 1000, MAX_TIME_MS)
+    rids = [prize_rid(drop_id, bag.bag_id, prize.buyer_id) for prize in prizes]
+    pairs = list(zip(prizes, rids, strict=True))
+    attempts = [Attempt(rid, prize.buyer_id, 1, ticket) for prize, rid in pairs]
+    batch = await stage.engine.reserve(drop_id, attempts)
+    settled = []
+    for (prize, rid), outcome in zip(pairs, batch.outcomes, strict=True):
+        assert outcome.reservation
+        claim_by_ms = outcome.reservation.expires_ms
+        settled.append(Settled(prize.place, PrizeState.GIVEN, rid=rid, claim_by_ms=claim_by_ms))
+    async with session(stage.sql, write=True) as connection:
+        await store.settle_prizes(connection, bag.bag_id, settled)
+
+
+async def test_what_the_release_before_held_is_claimed_or_goes_back(
+    on_air: Show, stage: Deployment, draws: Draws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given two winners who have a moment to claim, and one who gives hers back
+    # given three winners who have a moment to claim, and one who gives his back
     show, api = on_air, on_air.api
-    drop_id = await prize_drop(show, hold_ms=700, allotted=2)
-    bag = await show.act("bags", {**COUPON, "coupon": None, "drop_id": drop_id})
-    for name in ("ann", "bo"):
+    drop_id = await prize_drop(show, hold_ms=1_500)
+    new = {**COUPON, "coupon": None, "drop_id": drop_id, "places": 3}
+    bag = await show.act("bags", new)
+    for name in ("ann", "bo", "cy"):
         await enter(show, bag["bag_id"], name)
     async with running(Writer(stage)):
         await be_time(show, bag["bag_id"])
+        monkeypatch.setattr(draws, "_grant", partial(hold_prizes, stage))
         await advance(show, draws, bag["bag_id"])
         path = f"{show.path}/bags/{bag['bag_id']}"
-        own = (await api.get(f"{path}/entry", by=api.buyer("ann"))).body["prize"]
+        own = (await api.get(f"{path}/entry", by=api.buyer("cy"))).body["prize"]
         assert own["state"] == "held"
         rid = own["order_id"]
-        assert (await api.delete(f"/v1/reservations/{rid}", by=api.buyer("ann"))).status == 200
-        assert (await api.post(f"{path}/claim", by=api.buyer("ann"))).code == "prize_gone"
+        assert (await api.delete(f"/v1/reservations/{rid}", by=api.buyer("cy"))).status == 200
+        assert (await api.post(f"{path}/claim", by=api.buyer("cy"))).code == "prize_gone"
+        for _ in range(2):
+            claimed = await api.post(f"{path}/claim", by=api.buyer("ann"))
+            assert (claimed.status, claimed.body["state"]) == (200, "claimed")
         # when the other's time is over
         async with running(Keeper(stage)):
 
@@ -163,17 +206,15 @@ async def test_a_prize_that_is_not_claimed_goes_back_to_stock(
         assert (await api.post(f"{path}/claim", by=api.buyer("bo"))).code == "prize_gone"
         await until_written(stage)
         prizes = (await record_of(show, bag["bag_id"]))["prizes"]
-        assert [prize["state"] for prize in prizes] == ["returned", "returned"]
+        states = sorted(prize["state"] for prize in prizes)
+        assert states == ["claimed", "returned", "returned"]
         checks = await audit(stage, settle_s=10)
         assert [check for check in checks if not check.ok] == []
 
 
 async def test_a_prize_is_not_for_sale(on_air: Show) -> None:
     show, api = on_air, on_air.api
-    # A drop at price 0 asks for tickets,
-    with pytest.raises(AssertionError, match="price_fen"):
-        await show.drop(price_fen=0)
-    # none is given for it,
+    # A drop at price 0 asks for tickets, and none is given for it,
     drop_id = await prize_drop(show)
     bag = await show.act("bags", {**COUPON, "coupon": None, "drop_id": drop_id})
     ticket = await api.post(f"/v1/drops/{drop_id}/tickets", by=api.buyer())
@@ -268,13 +309,13 @@ async def test_a_thousand_entries_at_once_and_two_who_draw_have_one_result(
     assert len(record["entry_ids"]) == 1_000 and len(record["prizes"]) == 20
     snapshot = await stage.engine.snapshot(drop_id)
     assert snapshot is not None
-    assert (snapshot.available, snapshot.held, snapshot.reservations) == (0, 20, 20)
+    assert (snapshot.available, snapshot.sold, snapshot.reservations) == (0, 20, 20)
     found = await copy.gateway.history(show.room_id, 0, 1_000)
     assert found is not None
     assert sum('"type":"bag.drawn"' in text for text in found.texts) == 1
 
 
-STEPS = ("close_bag", "entrants", "reserve", "tell_bag")
+STEPS = ("close_bag", "entrants", "grant", "tell_bag")
 
 
 class Died(BaseException):
@@ -300,7 +341,7 @@ async def test_a_draw_that_is_cut_off_anywhere_is_finished_by_the_next(
     await be_time(show, bag["bag_id"])
     # when who draws dies before or after a step
     victim = Draws(stage, copy)
-    owner: Any = victim._engine if step == "reserve" else victim.gateway
+    owner: Any = victim._engine if step == "grant" else victim.gateway
 
     def dying(real: Callable[..., Any]) -> Callable[..., Any]:
         async def die(*args: Any, **options: Any) -> Any:
@@ -332,7 +373,7 @@ async def test_a_draw_that_is_cut_off_anywhere_is_finished_by_the_next(
     assert draw.find_faults(draw.read_record(msgspec.json.encode(record))) == []
     snapshot = await stage.engine.snapshot(drop_id)
     assert snapshot is not None
-    assert (snapshot.held, snapshot.reservations) == (2, 2)
+    assert (snapshot.sold, snapshot.reservations) == (2, 2)
     found = await copy.gateway.history(show.room_id, 0, 1_000)
     assert found is not None
     assert sum('"type":"bag.drawn"' in text for text in found.texts) == 1
@@ -461,7 +502,7 @@ async def test_a_bag_whose_list_redis_lost_is_void(
 
 
 async def test_a_bag_that_its_worker_left_half_open_is_opened_by_the_keeper(
-    on_air: Show, stage: Deployment, copy: RoomCopy, redis: Redis
+    on_air: Show, stage: Deployment, redis: Redis
 ) -> None:
     # given a bag that SQL has and Redis has not
     show = on_air
@@ -496,7 +537,7 @@ async def test_a_prize_that_cannot_be_given_is_lost_and_said_so(on_air: Show, dr
         after = await advance(show, draws, bag["bag_id"])
         assert after.state == BagState.SETTLED
         [prize] = (await record_of(show, bag["bag_id"]))["prizes"]
-        assert (prize["state"], prize["reason"]) == ("lost" if reason else "held", reason)
+        assert (prize["state"], prize["reason"]) == ("lost" if reason else "claimed", reason)
     claim = await api.post(f"{show.path}/bags/{bag['bag_id']}/claim", by=api.buyer())
     assert claim.code == "prize_gone"
 
