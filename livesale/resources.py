@@ -1,4 +1,4 @@
-"""What every part of livesale works on: the settings, the stores, and the engine. A leaf record."""
+"""What all of livesale works on: the settings, the stores, and the engine. A leaf record."""
 
 from msgspec import Struct, field
 from redis.asyncio import Redis

@@ -1,7 +1,7 @@
 """SQL and Redis at comparable instants: SQL ⊕ the log after its offset is Redis (I3).
 
-The SQL snapshot is opened first and kept open; its offset says which entries are missing from it.
-Each drop is then read from Redis in one atomic step that also says where the log was. The entries
+The SQL snapshot is opened first and kept open; its offset says which entries it lacks. Each drop is
+then read from Redis in one atomic step that also returns the position of the log. The entries
 between the two are the exact difference, however much is sold meanwhile.
 """
 

@@ -1,7 +1,7 @@
-"""Moves one partition's log into SQL: every entry exactly once, in order, or put aside.
+"""Moves one partition's log into SQL: every entry exactly once, in order, or into quarantine.
 
-There is no acknowledgement to lose: rows and offset are one transaction, and where it stands is
-read from SQL again after every fault. A second writer finds the offset moved under the row lock,
+No acknowledgement can be lost: rows and offset are one transaction, and after every fault the
+offset is read from SQL again. A second writer finds under the row lock that the offset has moved,
 drops what it has read and stands by.
 """
 

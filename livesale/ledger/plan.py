@@ -1,9 +1,9 @@
-"""What a batch of log entries changes in SQL, folded in memory first. No I/O.
+"""The changes of a batch of log entries in SQL, computed in memory first. No I/O.
 
 An order that is reserved and paid within one batch is one insert; many holds that expire together
-are one update. The plan says what must stand before as well as after, so that SQL refuses a batch
-that does not follow from what it holds. It is a function of the entries alone: however the log is
-cut into batches, the same rows come out.
+are one update. The plan names the state before and after, so SQL refuses a batch that does not
+follow from its rows. It is a function of the entries alone: the batches may be cut anywhere, the
+same rows come out.
 """
 
 import hashlib

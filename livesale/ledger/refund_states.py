@@ -1,9 +1,9 @@
 """The states of a refund: one table of states and answers of the gateway. No I/O.
 
-due → sent (asked, no answer yet) → accepted (the gateway has taken it on) → refunded, or failed,
-which somebody must look at. The gateway's later word wins. Callbacks have no order: they are sent
-again, overtake each other and are replayed, so no callback takes a refund back from `refunded`.
-It is asked for once more instead, and the answer of that time decides.
+due → sent (no answer yet) → accepted (by the gateway) → refunded, or failed, which a person must
+handle. The gateway's latest answer wins. Callbacks have no order: they are repeated, overtake each
+other and are replayed, so no callback takes a refund back from `refunded`. The keeper asks once
+more instead, and that answer decides.
 """
 
 DUE, SENT, ACCEPTED, REFUNDED, FAILED = "due", "sent", "accepted", "refunded", "failed"

@@ -1,6 +1,6 @@
-"""Refunds: money on its way back, each under a number of its own.
+"""Refunds: each has its own number.
 
-Its states are in livesale.ledger.refund_states. Every change says what must stand before.
+Their states are in livesale.ledger.refund_states. Every change names the state that it expects.
 """
 
 from collections.abc import Sequence

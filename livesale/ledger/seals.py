@@ -1,14 +1,14 @@
-"""Seals of finished drops: what SQL holds of a drop, as sums and hashes.
+"""Seals of finished drops: what SQL has of a drop, as sums and hashes.
 
-A drop is sealed when nothing of it can move in Redis any more, so that nobody needs to read its
+A drop is sealed when nothing of it can change in Redis any more, so that nobody needs to read its
 rows again to know that they are right. A seal covers the drop's terms, books, orders, movements,
 payments, and refunds without their progress at the gateway. Late money and refunds of operators
 may still come: each write of such a row sets `books.sealed_ms` to NULL in the same transaction
 (UNSEALED), and the keeper seals the drop again.
 
-A keeper seals in three steps: it claims, reads the rows in a snapshot of their own, and seals if
-its claim is still there. Every change clears the claim, so a seal never misses one. A keeper that
-dies in between leaves a claim that the next one replaces.
+A keeper seals in three steps: it claims the drop, reads the rows in a snapshot, and seals if its
+claim is still there. Every change clears the claim, so a seal never misses one. A keeper that dies
+in between leaves a claim that the next one replaces.
 """
 
 import hashlib

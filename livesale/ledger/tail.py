@@ -1,8 +1,8 @@
 """The end of one partition's log, in batches: one is read and decoded while another is committed.
 
 The read blocks in Redis, so a new entry wakes the writer at once and an idle log costs nothing.
-Memory is bounded: a read takes as many entries as recent ones suggest for one batch. It ends in
-front of an entry that a later version may have written.
+Memory is bounded: a read takes about as many entries as recent batches had. It ends before an entry
+that a later version may have written.
 """
 
 import asyncio

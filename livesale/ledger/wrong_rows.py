@@ -1,8 +1,8 @@
-"""Rows that contradict each other: what SQL can say of I2, I5, I6, I7, I8 and I11 by itself.
+"""Rows that contradict each other: what SQL alone shows of I2, I5, I6, I7, I8 and I11.
 
-Each function looks at the rows of some drops, or (None) at all, and names up to SHOWN that are
-wrong, in words. It takes part in the caller's snapshot. The audit asks all of them, and so does the
-keeper before it seals a drop: only a drop without wrong rows is sealed.
+Each function reads the rows of some drops, or (None) of all, and names up to SHOWN wrong ones. It
+takes part in the caller's snapshot. The audit calls all of them, and so does the keeper before it
+seals a drop: only a drop without wrong rows is sealed.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """The challenge before a ticket: ALTCHA's proof of work, made and checked without state.
 
-A challenge is signed, for one buyer and one drop, and carries the serial that its ticket will have.
-So a solution that is sent again gives the same ticket again, which `reserve` takes once: no list of
-solutions is kept, on no node. The client finds the counter between 0 and 1.5 × difficulty; we
-derive one key when we make the challenge, and check a solution by one HMAC.
+A challenge is signed, for one buyer and one drop, and has the serial that its ticket will have. So
+a solution that is sent again gives the same ticket again, which `reserve` accepts once: no list of
+solutions is stored. The client finds the counter between 0 and 1.5 × difficulty; we derive one key
+when we make the challenge, and check a solution by one HMAC.
 """
 
 import hmac

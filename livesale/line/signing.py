@@ -2,11 +2,10 @@
 
     lst1.<key id>.<epoch>.<serial>.<expires_ms>.<mac>
 
-The mac is HMAC-SHA256 over everything before its dot, the drop and the buyer, who are not in the
-text: whoever presents it must be the one it was given to. The serial is the microsecond of the
-issue, by the clock of Redis; `lua/stock/reserve.lua` makes it good once. The epoch is the
-partition's: a recovery, which rebuilds what was sold and not which tickets were used, ends all
-that were out.
+The mac is HMAC-SHA256 over everything before its dot, the drop and the buyer. Drop and buyer are
+not in the text: only the buyer who got the ticket can use it. The serial is the microsecond of the
+issue, by the clock of Redis; `lua/stock/reserve.lua` accepts it once. The epoch is the partition's:
+a recovery rebuilds what was sold, but not which tickets were used, so it ends all issued tickets.
 """
 
 import re

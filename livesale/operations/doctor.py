@@ -1,4 +1,4 @@
-"""Looks at everything a sale depends on, and says what it found in words.
+"""Checks everything that a sale depends on, and explains what it found.
 
 What a process checks at its start is here; what only a sale will need is in
 livesale.operations.readiness.

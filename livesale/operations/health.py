@@ -1,8 +1,8 @@
 """GET /livez, GET /readyz
 
-Only what stops this worker from selling makes it not ready. SQL does not: sales go on without it,
-and a load balancer that took every node out would end them. Nor does a closed partition while
-others sell: it is closed on every node. Nor does a background task that fails: it is tried again
+Only a fault that stops this worker from selling makes it not ready. SQL does not: sales continue
+without it, and a load balancer that removed every node would end them. Nor does a closed partition
+while others sell: it is closed on every node. Nor does a background task that fails: it is retried
 on every node, and `tasks` names it.
 """
 

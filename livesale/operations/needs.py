@@ -1,6 +1,6 @@
-"""How many connections this machine's processes open to the stores at most, and what those give.
+"""How many connections this machine's processes open at most, and how many the stores allow.
 
-Pools fill under load only: too low a limit shows in the second in which the sale begins.
+Pools grow under load only: too low a limit would show in the second in which the sale begins.
 """
 
 from redis.asyncio import Redis

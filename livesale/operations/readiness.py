@@ -1,5 +1,7 @@
-"""What a sale will need that a start does not check: room for the stock, a writer that keeps up,
-a Redis user without rights to spare, nothing left over from the last sale, a safe way in.
+"""What a sale needs and a start does not check.
+
+Memory for the stock, a writer that keeps up, a Redis user without unnecessary rights, nothing left
+over from the last sale, a safe way in.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
-"""Tells rooms what becomes of their drops: follows the log of one partition.
+"""Sends rooms the changes of their drops: follows the log of one partition.
 
-Each entry of the log carries the books after it, so the director keeps of every drop only the last
-ones, and tells them: what a drop has come to at once, counts five times a second. It remembers
-nothing that a crash could lose: the room's own keys say what was told, and the script that tells
-compares. So any number of directors may run, and one that starts, or has fallen behind the log,
-looks at its drops and goes on from there. So it does, once a second, while the log has entries of
-a later version: rooms go on, with counts a second old.
+Each log entry has the books after it, so the director keeps only the last books of each drop. It
+sends a change of state at once, and counts five times a second. It stores nothing that a crash
+could lose: the room's own keys say what was sent last, and the script compares. So any number of
+directors may run. One that starts, or has fallen behind the log, reads its drops and continues from
+there. While the log has entries of a later version, it does so once a second: rooms go on, with
+counts a second old.
 """
 
 import asyncio

@@ -1,11 +1,10 @@
-"""What is done for rooms in time, by the keeper's process: any number of them may run.
+"""What the keeper's process does for rooms in time: any number of keepers may run.
 
-One director a partition tells rooms of their drops. A watch goes over the rooms that are not over,
-those on air each second and the others page by page: a host who is silent makes a room abnormal,
-paused or not, and ends it in the end; one never begun expires; one whose stream fell silent is
-paused; a copy in Redis that is behind SQL is brought up to it; viewers of a worker that died are
-counted no more; and the numbers of rooms are written down. While
-Redis's clock is doubted it waits.
+One director for each partition sends rooms the changes of their drops. A watch checks the rooms
+that are not over, those on air each second and the others page by page. A silent host makes a room
+abnormal, and later ends it; a room that never began expires; a room whose stream is silent is
+paused; a copy in Redis that is behind SQL is updated; viewers of a dead worker no longer count; and
+the numbers of rooms are written. While Redis's clock is in doubt, it waits.
 """
 
 import asyncio

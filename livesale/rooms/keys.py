@@ -1,7 +1,7 @@
 """The names of a room's keys in Redis. No I/O.
 
-All share the hash tag `{room_id}`, so that a script, the history and the channel it writes to live
-in one slot, on a cluster too. They hold no money: once a room has ended they carry a TTL.
+All share the hash tag `{room_id}`, so that a script, the history and the channel that it writes to
+are in one slot, on a cluster too. They hold no money: they get a TTL when the room has ended.
 """
 
 from msgspec import Struct, structs

@@ -1,7 +1,7 @@
-"""Drops on air: given to a room by an operator, opened with a countdown by its host.
+"""Drops on air: an operator gives them to a room, its host opens them with a countdown.
 
-What becomes of a drop then is told to the room by the director, from the log of the stock. Nothing
-is decided here that the engine does not decide: buying is the same call as everywhere.
+After that the director sends the room the drop's changes, from the log of the stock. This module
+decides nothing about stock: buying is the same call as everywhere.
 """
 
 from typing import Annotated

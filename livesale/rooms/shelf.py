@@ -1,7 +1,7 @@
-"""The shelf of a room: what is shown, in which order, and what is being explained.
+"""The shelf of a room: its items, their order, and which one is pinned.
 
-Every change locks the room's row, counts its version up and is sent as one event. Who gives the
-`version` that a change is meant for is refused if somebody else changed the room meanwhile.
+Every change locks the room's row, increments its version and is sent as one event. A change that
+names a `version` is refused if somebody else has changed the room meanwhile.
 """
 
 from typing import Annotated, TypeVar

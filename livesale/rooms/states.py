@@ -1,10 +1,10 @@
-"""What a room can be, and what may follow on what. No I/O.
+"""The states of a room, and which one may follow which. No I/O.
 
     scheduled ─▶ live ⇄ paused ─▶ ended
         │         ⇅ abnormal ⇅ ─────▲
         └─▶ expired      banned ⇄ paused (any but the last may be banned)
 
-The numbers are those of `live_status` as mini-programs of WeChat know them.
+The numbers are those of `live_status` in WeChat's mini-programs.
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """Rooms, their shelves, marks and members. Queries only; every one takes a connection.
 
-Whoever changes a room or its shelf locks the room's row first: the changes of a room stand in one
-order, and its version counts them.
+A caller that changes a room or its shelf locks the room's row first: so the changes of a room have
+one order, and its version counts them.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,13 +1,13 @@
-"""Takes finished drops out of Redis and seals them, so that both stay as small as what can move.
+"""Removes finished drops from Redis and seals them, so that Redis and the audit stay small.
 
-A drop that has been closed for a while, whose holds have all ended and of which SQL holds the whole
-log is only in the way. Its keys go in one step, which compares the books of both sides first. From
-then on SQL answers for it: a late look, a late retry, late money.
+A drop can go when it has been closed for a while, all its holds have ended, and SQL has its whole
+log. One step compares the books of both sides and removes its keys. After that SQL answers late
+reads, late retries and late money.
 
 In SQL it gets a seal (livesale.ledger.seals), so that audits need not read its rows again. A drop
-whose rows contradict each other gets none: it stays among those that every audit looks at. So does
-one that has left Redis and is not sealed yet, because a keeper died in between, because it was
-archived by a version without seals, or because late money came. All of them are taken here.
+whose rows contradict each other gets none: every audit keeps reading it. A drop that left Redis can
+also lack a seal because a keeper died in between, because a version without seals archived it, or
+because late money came. All of these are sealed here.
 """
 
 import secrets

@@ -1,6 +1,6 @@
-"""What operators do with a drop: create, open, pause, resume, close, adjust, look at the books.
+"""What operators do with a drop: create, open, pause, resume, close, adjust, read the books.
 
-Every step may be repeated: a drop that is opened twice, or paused twice, is a replay and no fault.
+Every step may be repeated: opening or pausing a drop twice is a replay and no fault.
 """
 
 from collections.abc import Awaitable

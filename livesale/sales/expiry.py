@@ -1,4 +1,4 @@
-"""One partition's sweep: ends the holds that are due and closes the drops whose time is over."""
+"""One partition's sweep: ends the due holds and closes the drops whose time is over."""
 
 import time
 from collections import defaultdict

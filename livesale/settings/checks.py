@@ -1,4 +1,4 @@
-"""Holds settings against what exists and what is promised, and says so in one clear sentence."""
+"""Checks settings against each other and against the promises; each fault is one sentence."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""What a template of WeChat's subscribe messages is filled with. No I/O.
+"""The texts for a template of WeChat's subscribe messages. No I/O.
 
-A template has fields named by their kind and a number (`thing1`, `time2`), and each kind takes
-only some texts; a message with a field that does not fit is refused whole (47003). The kinds and
+A template has fields named by their kind and a number (`thing1`, `time2`), and each kind accepts
+only some texts; WeChat refuses a message with a field that does not fit (47003). The kinds and
 their limits: https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/
 subscribe-message/api_sendmessage
 """

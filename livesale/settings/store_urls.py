@@ -1,8 +1,8 @@
-"""The options that URLs of stores may carry, and TLS among them. Everything else is refused.
+"""The options in the URLs of stores, including TLS. Everything else is refused.
 
-Drivers take any option and fail with a traceback at the first connection, or pass over it in
-silence: a misspelled option of TLS would send passwords in clear. The server's certificate and its
-host name are always verified: there is no option that turns that off.
+Drivers accept any option and fail with a traceback at the first connection, or ignore it silently:
+a misspelled TLS option would send passwords unencrypted. The server's certificate and host name are
+always verified: no option turns that off.
 """
 
 import re

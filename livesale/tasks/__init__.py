@@ -1,7 +1,7 @@
-"""Background tasks: each one is supervised, counted, and named while it does not work.
+"""Background tasks: each one is supervised, counted, and named while it fails.
 
 `Tasks` runs the tasks of one part of the service, `errand` runs a short one. Nothing else in the
-service calls `create_task`: tests/livesale/tasks/test_bare_tasks.py looks for it.
+service calls `create_task`: tests/livesale/tasks/test_bare_tasks.py checks this.
 """
 
 from livesale.tasks.backoff import Backoff, wait_for

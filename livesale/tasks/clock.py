@@ -1,7 +1,7 @@
-"""The clock of Redis, known in this process without asking it each time.
+"""The clock of Redis, known in this process without asking each time.
 
-Redis's TIME is read every second and kept as an offset to the monotonic clock, half of the round
-trip allowed for. Only for showing: what opens and expires is decided by Redis itself (I11).
+Redis's TIME is read every second and stored as an offset to the monotonic clock, corrected by half
+of the round trip. It is only for display: Redis itself decides what opens and expires (I11).
 """
 
 import time

@@ -1,8 +1,7 @@
-"""Notices that Redis's clock has stepped, by the monotonic clock of this process.
+"""Notices steps of Redis's clock, by the monotonic clock of this process.
 
-Redis's clock decides what is due. Where it is wrong for some seconds, and then right again, what
-was decided meanwhile would stay: holds ended, drops closed, rooms over. So keepers do not believe
-a step forward at once.
+Redis's clock decides what is due. If it is wrong for some seconds, the decisions of that time would
+remain: holds ended, drops closed, rooms over. So keepers do not accept a step forward at once.
 """
 
 import time

@@ -1,8 +1,8 @@
-"""Runs background tasks so that none ends in silence.
+"""Runs background tasks so that none ends silently.
 
 A fault of a task is logged and counted, readyz names the task, and the task starts again after a
 wait that grows from 50 ms to 5 s. Faults of one type are logged once a minute. A task that
-something else cancels, such as a future that it waited for, has failed like any other.
+something else cancels, such as a future that it waited for, counts as failed, too.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""The checks of a request in order, the call, the answer; and a handler of aiohttp made of them.
+"""The checks of a request in order, the call, the answer; and an aiohttp handler made of them.
 
-In place of middlewares: each of those costs every request one more coroutine, and this is the way
-that half a million buyers take. The order of the checks is what a stranger may learn: the rate of
-the address, the token, the path, the buyer's rate, then headers, query and body.
+There are no middlewares: each would cost every request one more coroutine, and half a million
+buyers go this way. The order of the checks decides what a stranger can learn: the rate of the
+address, the token, the path, the buyer's rate, then headers, query and body.
 """
 
 import asyncio

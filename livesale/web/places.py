@@ -1,12 +1,12 @@
-"""The connections of one worker: how many, whose, what is owed to whom, and which one goes first.
+"""The connections of one worker: how many, of which address, and which one goes first.
 
 There are `max_connections` places. A share of them is for HTTP: sockets of rooms cannot take it.
-When all are taken, a newcomer gets the place of a viewer without a name, else that of an idle
-connection of the address that has most; else it gets one of a few spare places, where only health
-is answered.
+When all are taken, a newcomer gets the place of a viewer without a token, else that of an idle
+connection of the address that has most; else it gets one of a few spare places, which answer only
+health checks.
 
-An address is counted by its connections and sockets, and behind a trusted proxy by its sockets and
-by the requests of it that are being answered: there a connection is nobody's own.
+An address counts with its connections and sockets; behind a trusted proxy with its sockets and its
+requests that are being answered, because the proxy shares its connections.
 """
 
 from collections import Counter

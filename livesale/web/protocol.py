@@ -1,8 +1,8 @@
-"""The server side of a connection: bounded in time and number; what is hardly HTTP gets a problem.
+"""The server side of a connection: bounded in time and number; malformed HTTP gets a problem.
 
-aiohttp closes what is idle and reads bodies when a handler asks for them. What it lacks stands
-here: a time for the head of a request (the first one too), a bound on its bytes as they trickle
-in, a bound on what is read ahead, an end behind what cannot be parsed, places for connections
+aiohttp closes idle connections and reads bodies when a handler asks for them. This adds what it
+lacks: a time for the head of a request (also the first one), a bound on its bytes, a bound on
+reading ahead, an end after bytes that cannot be parsed, places for connections
 (livesale.web.places), and an end for clients that do not read.
 """
 

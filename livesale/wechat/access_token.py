@@ -1,9 +1,9 @@
-"""The access token of WeChat's server API, fetched when it is needed and kept while it is good.
+"""The access token of WeChat's server API: fetched when needed, kept while it is valid.
 
-POST {base_url}/cgi-bin/stable_token: asked again while a token is good, it gives the same one, so
-any number of processes may ask (10,000 times a minute); five minutes before the end it gives the
-next, and both are good meanwhile. See https://developers.weixin.qq.com/miniprogram/dev/server/API/
-mp-access-token/api_getstableaccesstoken
+POST {base_url}/cgi-bin/stable_token: while a token is valid, every call returns the same one, so
+any number of processes may ask (10,000 times a minute). Five minutes before its end it returns the
+next one, and both are valid meanwhile. See https://developers.weixin.qq.com/miniprogram/dev/server/
+API/mp-access-token/api_getstableaccesstoken
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""The HTTP client for services outside, such as WeChat's.
+"""The HTTP client for outside services, such as WeChat's.
 
-Requests of strangers and buyers make the service call others. So each call waits for its turn: all
-calls together are bounded, and an address or buyer that asks much delays only itself.
+Requests of strangers and buyers make the service call others. So each call waits for its turn: the
+number of calls is bounded, and an address or buyer that asks much delays only itself.
 """
 
 import socket

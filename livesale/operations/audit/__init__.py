@@ -1,11 +1,11 @@
 """The audit: checks the promises on the running system, while it sells.
 
-`audit()` answers with one line per promise. What it compares it compares exactly: SQL in one
-snapshot, Redis in one atomic step per drop, the log between the two. A check that cannot be made
-is reported as not holding, with the reason.
+`audit()` returns one line per promise. Its comparisons are exact: SQL in one snapshot, Redis in one
+atomic step per drop, the log between the two. A check that cannot be made counts as broken, with
+the reason.
 
-Old drops cost nothing: those that are sealed (livesale.ledger.seals) are looked at by their seals,
-unless everything is asked for, and then each seal is held against the rows it covers.
+Old drops cost nothing: the audit checks sealed drops (livesale.ledger.seals) by their seals. The
+full audit compares each seal with the rows that it covers.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""I9: what is in the log reaches SQL, and no hold outlives its deadline by more than a sweep."""
+"""I9: the log reaches SQL, and no hold ends later than one sweep after its deadline."""
 
 import asyncio
 import time

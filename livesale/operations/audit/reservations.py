@@ -1,8 +1,8 @@
 """I4 and I6: every reservation is an order in the same state, and no order lacks a reservation.
 
 Reservations are scanned in Redis and looked up in SQL page by page, so memory stays small. A scan
-is no instant: what differs is looked at again, exactly, until it agrees or the attempts are over.
-That there are no orders besides is a matter of numbers, and those are exact at an instant.
+is not one instant: differences are checked again, exactly, until they agree or the attempts are
+used up. Numbers, which are exact at an instant, show that there are no other orders.
 """
 
 import asyncio

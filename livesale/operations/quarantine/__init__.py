@@ -1,4 +1,4 @@
-"""What was put aside of the log: replayed where it was wrong to, dismissed where it was right."""
+"""Log entries in quarantine: replay the true ones, dismiss the false ones."""
 
 from livesale.operations.quarantine.places import Place, UnknownEntry, parse_place
 from livesale.operations.quarantine.put import dismiss, put_aside

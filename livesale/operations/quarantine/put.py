@@ -1,4 +1,4 @@
-"""What an operator decides about single entries: to put one aside, or that one has no effect."""
+"""What an operator decides about single entries: quarantine one, or say that one has no effect."""
 
 import json
 

@@ -1,12 +1,12 @@
-"""Puts an entry that was set aside wrongly into SQL, exactly once, behind what came after it.
+"""Puts a true entry from quarantine into SQL, exactly once, after the entries that came after it.
 
-Later entries of the drop are in SQL already; their rows do not depend on this one, or they were
-set aside as well. So an entry is replayed on SQL as it is now: its rows by the same conditions as
-ever, its movements on top of the present books, its ledger rows under its own log id. Whether it
-belongs there at all, Redis says: it holds what the entry did, unless it was rebuilt without it.
+Later entries of the drop are in SQL already; their rows do not depend on this one, or they are in
+quarantine as well. So an entry is replayed on SQL as it is now: its rows by the usual conditions,
+its movements on top of the present books, its ledger rows under its own log id. Redis says whether
+the entry is true: it has the effect of the entry, unless it was rebuilt without it.
 
-One transaction an entry: the offset row is locked, which keeps the writer out, the epoch is
-compared, the row leaves `aside`, the effects are written. A kill leaves all of it or nothing.
+One transaction an entry: it locks the offset row, which keeps the writer out, compares the epoch,
+changes the row's state, and writes the effects. A kill leaves all of it or nothing.
 """
 
 import json

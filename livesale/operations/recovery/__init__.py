@@ -1,10 +1,10 @@
-"""`livesale recover`: rebuilds what Redis lost from SQL, and from what is left of the log.
+"""`livesale recover`: rebuilds what Redis lost, from SQL and the rest of the log.
 
 diagnosis   what is wrong with a partition, and what would be done; changes nothing
-salvage     takes what is left of the log into SQL
-refit       gives what was sold on a wrong copy of Redis the place that is left for it
+salvage     takes the rest of the log into SQL
+refit       fits what was sold on a wrong copy of Redis into the stock that is left
 rebuild     writes the drops of a partition into Redis, from SQL
-repair      the steps in their order, each of which may be torn and begun again
+repair      the steps in their order; each may be interrupted and started again
 """
 
 from livesale.operations.recovery.diagnosis import Diagnosis, diagnose

@@ -1,10 +1,10 @@
-"""What was sold on a wrong, older copy of Redis, as SQL can take it: never more than there is.
+"""What was sold on a wrong, older copy of Redis, fitted into SQL: never more than there is.
 
-Each entry is done again by the rules of the scripts, on the books that SQL has. A reservation that
-fits stands; one that does not is written as reserved and released at once, so its buyer finds it
-and no unit is sold twice. So is a grant. A payment buys what it can, else it is due back. What SQL
-has already, an adjustment that scraps more than there is, or a change of state that means nothing
-now is left out; the entry as it was lies in quarantine.
+Each entry is repeated by the rules of the scripts, on the books in SQL. A reservation that fits is
+kept; one that does not is written as reserved and released at once, so its buyer finds it and no
+unit is sold twice. Grants are treated the same way. A payment buys what it can, else it is due
+back. Left out are: what SQL has already, an adjustment that scraps more than there is, and a change
+of state that has no meaning now. The original entry stays in quarantine.
 """
 
 from collections.abc import Sequence

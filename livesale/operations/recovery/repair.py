@@ -1,16 +1,16 @@
 """Recovers one partition, step by step.
 
-1. SQL's epoch rises, by a conditional UPDATE: writers of the old one write nothing any more, and of
-   two who recover at the same time one is refused.
-2. What Redis has for an epoch becomes a word that no engine has: nothing can be sold.
-3. What is left of the log goes into SQL, and SQL is checked whole: while something in it could not
-   be written, Redis is left as it is.
-4. The keys of the partition go, and its drops are written anew from SQL, each one known only when
-   it is whole.
-5. The log begins where SQL stands, and the new epoch is set: the partition is open.
+1. A conditional UPDATE raises SQL's epoch: writers of the old one can write nothing any more, and
+   of two recoveries at the same time one is refused.
+2. A marker that no engine has replaces the epoch in Redis: nothing can be sold.
+3. The rest of the log goes into SQL, and all of SQL is checked: if something in it could not be
+   written, Redis is not changed.
+4. The keys of the partition are removed, and its drops are written again from SQL; each appears
+   only when it is complete.
+5. The log begins at SQL's offset, and the new epoch is set: the partition is open.
 
-Whoever dies in between leaves the partition closed. The next one begins again: what step 3 has
-written is in SQL, and the rest is done from the start.
+An interruption leaves the partition closed. The next run starts again: what step 3 has written is
+in SQL, and the rest is done from the start.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""The lists of lucky bags that are open, written down while people enter.
+"""The lists of open lucky bags, copied to SQL while people enter.
 
-Entrants have a number each, and the list only grows: so keepers copy it to SQL as it comes, and at
-the draw only its end is left to be written. What counts is the list that Redis closed. A copy that
-differs from it, as after a failover that lost entries, is written anew.
+Entrants are numbered, and the list only grows: so keepers copy it to SQL as it comes, and at the
+draw only its end is left to write. Only the list that Redis closed counts. A copy that differs from
+it, as after a failover that lost entries, is written again.
 """
 
 from collections.abc import Sequence

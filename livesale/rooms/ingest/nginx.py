@@ -1,7 +1,7 @@
 """POST /v1/hooks/nginx/{hook_secret}: the hooks of nginx with its RTMP module.
 
-It sends forms: its own fields, and among them, as they are, the arguments of the publisher's or
-viewer's address. So a field of its own that stands there twice was forged by one of the two.
+nginx sends forms: its own fields, mixed with the unchanged arguments of the publisher's or viewer's
+address. So if one of its own fields appears twice, one of the two is forged.
 """
 
 from collections import Counter

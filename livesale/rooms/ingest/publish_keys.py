@@ -1,9 +1,9 @@
-"""Publish keys: who has one may send a room's stream. Signed like tickets. No state, no I/O.
+"""Publish keys: the right to send a room's stream. Signed like tickets. No state, no I/O.
 
     lsp1.<key id>.<number>.<expires_ms>.<mac>
 
-The mac is bound to the room, which is not in the text: it is the name of the stream. The number is
-that of the room when the key was made; a room that gets another number ends all its former keys.
+The mac covers the room, which is not in the text: it is the name of the stream. The number is that
+of the room when the key was made; a room that gets another number ends all its earlier keys.
 """
 
 import re

@@ -1,7 +1,7 @@
 """POST /v1/hooks/srs/{hook_secret}: the hooks of SRS, which sends JSON.
 
-It has no hook that says that a stream goes on; `on_hls`, for each piece of it, says as much. SRS
-heeds the answers to `on_publish` and `on_play` only.
+SRS has no hook for a stream that continues; `on_hls`, which it sends for each segment, serves as
+one. SRS follows only the answers to `on_publish` and `on_play`.
 """
 
 from urllib.parse import parse_qs

@@ -1,6 +1,6 @@
 """The streams of rooms. Queries only; every one takes a connection.
 
-Whoever changes a stream has locked its room's row first: `livesale.rooms.store.lock_room`.
+A caller that changes a stream locks its room's row first: `livesale.rooms.store.lock_room`.
 """
 
 from msgspec import Struct, structs

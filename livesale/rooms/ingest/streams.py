@@ -1,10 +1,11 @@
-"""The stream of a room, as media servers tell of it: who publishes, and what that does to the room.
+"""The stream of a room, as media servers report it: who publishes, and how that changes the room.
 
-A stream that begins makes the room live, its end pauses it. Each is a session of the media server,
-named by it; a room has one at a time. Hooks come late, twice and out of order: what is said of a
-session that is not the room's changes nothing, and one that has ended does not begin again. The
-session and the room's state move in one transaction. A session that is not spoken of any more is
-silent: the room pauses, another may take its place, and if it is heard of again it goes on.
+When a stream begins, the room goes live; when it ends, the room pauses. Each stream is a session,
+named by the media server; a room has one at a time. Hooks come late, twice and out of order: a hook
+of another session than the room's changes nothing, and a session that has ended does not begin
+again. The session and the room's state change in one transaction. A session without hooks is
+silent: the room pauses, and another session may begin. If a hook of it arrives before that, it
+continues.
 """
 
 import structlog

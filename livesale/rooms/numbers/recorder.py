@@ -1,7 +1,7 @@
-"""Writes the numbers of rooms down, for good: part of the keeper's look at them.
+"""Writes the numbers of rooms into SQL: part of the keeper's watch of rooms.
 
-Redis counts, SQL keeps. What is written are sums so far, each as the highest that was seen: keepers
-may come and go, or be several, and a look that is missed costs the detail of a minute, no count.
+Redis counts, SQL stores. It writes sums so far, each as the highest that was seen: any number of
+keepers may run, and a missed round costs the detail of a minute, but no count.
 """
 
 from collections.abc import Mapping

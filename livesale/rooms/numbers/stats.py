@@ -1,7 +1,7 @@
 """The numbers of a room: who watched, what they looked at, and what was sold.
 
-People are what keepers wrote down; orders and money are asked of SQL's orders and payments, which
-the writer alone writes, so they are exact as far as SQL has the log.
+The counts of people are those that keepers wrote. Orders and money come from SQL's orders and
+payments, which only the writer writes, so they are exact as far as SQL has the log.
 """
 
 from collections import defaultdict

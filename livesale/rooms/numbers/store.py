@@ -1,7 +1,7 @@
-"""The numbers of rooms: what keepers wrote down, and what orders say was sold. Queries only.
+"""The numbers of rooms: the counts that keepers wrote, and the sales of orders. Queries only.
 
-What is counted only rises, and is written as the highest that anybody saw: so any number of keepers
-may write it, in any order, and again.
+Counts only rise, and the highest one that was seen is written: so any number of keepers may write
+them, in any order, repeatedly.
 """
 
 from collections.abc import Iterable, Sequence

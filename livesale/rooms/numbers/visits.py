@@ -1,7 +1,7 @@
-"""What viewers did, noted by one worker and told to Redis, which counts each person once.
+"""What viewers did, collected by one worker and reported to Redis, which counts each person once.
 
-Gathered for a second, so that a crowd costs one call a thing. What a worker has not told when it is
-killed is not counted: there is no money in it.
+A worker collects for a second, so a crowd costs one call for each thing. What a killed worker has
+not reported is not counted: no money depends on it.
 """
 
 import asyncio

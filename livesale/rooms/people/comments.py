@@ -1,4 +1,4 @@
-"""What people say in a room. SQL is not asked: a comment is gone with the room's keys in Redis."""
+"""Comments in a room. They are only in the room's keys in Redis, not in SQL."""
 
 from typing import Annotated
 

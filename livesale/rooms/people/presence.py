@@ -1,8 +1,8 @@
-"""What one worker counts for its rooms, viewers and likes, told to Redis, which adds them up.
+"""What one worker counts for its rooms, viewers and likes; it reports to Redis, which adds them up.
 
-A worker reports a room at once when something changed, at most as often as the room is told, and
-every second anyway: a worker that is silent for its lease is gone, with its viewers. Likes are
-gathered between two reports. A report whose outcome is unknown is repeated under its number.
+A worker reports a room when something changed, at most as often as the room gets counts, and every
+second anyway: a worker that is silent for its lease is gone, with its viewers. Likes are added up
+between two reports. A report with an unknown outcome is repeated under its number.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What people may not do or say in a room. Codes are stable: clients tell cases apart by them."""
+"""Why a comment or an entrance is refused. Codes are stable: clients tell cases apart by them."""
 
 from livesale.web.problems import declare
 

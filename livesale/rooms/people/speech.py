@@ -1,7 +1,7 @@
 """How a viewer's text is cleaned before others see it. No I/O.
 
-One line of plain text is what comes out. Nothing in it is invisible, turns the writing direction,
-or grows out of its line; whatever a client shows beside it stays where it is.
+The result is one line of plain text. Nothing in it is invisible, reverses the writing direction, or
+grows out of its line; the client's text beside it stays in place.
 """
 
 import unicodedata

@@ -1,8 +1,8 @@
-"""Words that nobody may say in a room, found by one pass over a text however many there are.
+"""Blocked words in a room, found in one pass over a text, for any number of words.
 
-A word is found whatever stands between its letters: spaces, points, emoji, invisible characters;
-in full width, in capitals, or with strokes and accents. A word of Latin letters counts only as a
-word: `as s` is found, `pass` is not, nor what two innocent words make together.
+A word is found whatever is between its letters: spaces, points, emoji, invisible characters; in
+full width, in capitals, or with strokes and accents. A word of Latin letters counts only as a whole
+word: `as s` is found, `pass` is not, nor a word made of two innocent ones.
 """
 
 import unicodedata
