@@ -1,4 +1,4 @@
-# All that there is to do here, each with its own set-up. `make help` lists it.
+# Every command of this repository, each with its own set-up. `make help` lists it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -60,7 +60,7 @@ bench-overload: .venv/.dev ## Measure ten times the capacity, and strangers; ARG
 load: .venv/.dev ## Play a load scenario: ARGS="flash_spike --up"; without ARGS, list them
 	@$(bin)/livesale load $(ARGS)
 
-check: .venv/.dev ## Lint, types, directions of imports, headers of the scripts, steps of migrations
+check: .venv/.dev ## Lint, types, import contracts, headers of the scripts, steps of migrations
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check --quiet .
 	@$(bin)/mypy
@@ -76,7 +76,7 @@ fmt: .venv/.dev ## Format, and fix what can be fixed
 recording: .venv/.run ## Play the demo and draw it into docs/demo.svg
 	@$(bin)/python -m scripts.record_demo $(ARGS)
 
-lock: ## Write uv.lock anew after a change of pyproject.toml
+lock: ## Update uv.lock after a change of pyproject.toml
 	@scripts/uv.sh lock
 
 clean: ## Remove environments, caches and builds; `var` holds data and stays
@@ -95,6 +95,6 @@ clean: ## Remove environments, caches and builds; `var` holds data and stays
 	@touch .venv/.run $@
 
 .PHONY: quiet
-quiet: .venv/.dev ## Buy after a quiet time, behind proxies that end idle connections; ARGS="--minutes 10"
+quiet: .venv/.dev ## Buy after a quiet time, behind proxies that close idle connections; ARGS="--minutes 10"
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m tests.faults.quiet $(ARGS)
