@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -21,11 +20,8 @@ from livesale.tokens.errors import (
     LoginTooOften,
     LoginUnavailable,
 )
-from livesale.wechat.answers import AnswerTooLarge, read_bounded
-from livesale.wechat.client import Bounds, NotRunning, Outgoing
+from livesale.wechat.client import Bounds, Outgoing, OutsideFault
 from stock.ids import is_buyer_id
-
-_MAX_ANSWER_BYTES = 65_536
 
 
 class Identity(Struct, frozen=True):
@@ -121,23 +117,15 @@ class WeChatLogin:
             "grant_type": "authorization_code",
         }
         try:
-            async with self._outgoing.request("GET", self._url, params=query) as response:
-                if response.status != 200:
-                    raise LoginUnavailable(f"WeChat answered HTTP {response.status}")
-                # WeChat labels its JSON text/plain, so the type is not looked at.
-                body = await read_bounded(response.content, _MAX_ANSWER_BYTES)
-        except NotRunning:
-            raise LoginUnavailable("the login is not running") from None
-        except AnswerTooLarge:
-            raise LoginUnavailable("WeChat answered more than it documents") from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            answer = await self._outgoing.ask("GET", self._url, params=query)
+        except OutsideFault as fault:
             # Without the cause: its text holds the URL, and so the secret and the code.
-            raise LoginUnavailable(f"WeChat is out of reach: {type(error).__name__}") from None
-        return self._decode(body)
-
-    def _decode(self, body: bytes) -> _WeChatAnswer:
+            raise LoginUnavailable(f"WeChat: {fault}") from None
+        if answer.status != 200:
+            raise LoginUnavailable(f"WeChat answered HTTP {answer.status}")
         try:
-            return self._decoder.decode(body)
+            # WeChat labels its JSON text/plain, so the type is not looked at.
+            return self._decoder.decode(answer.body)
         except msgspec.MsgspecError:
             raise LoginUnavailable("WeChat answered no JSON that it documents") from None
 

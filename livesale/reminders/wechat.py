@@ -8,16 +8,14 @@ subscribe-message/api_sendmessage
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
 from livesale.reminders.messages import AT_ONCE, Delivery, Message, MessengerAway, Outcome
 from livesale.settings import Settings
 from livesale.tasks.turns import Crowded
-from livesale.wechat.access_token import MAX_ANSWER_BYTES, AccessToken, NoAccessToken
-from livesale.wechat.answers import AnswerTooLarge, read_bounded
-from livesale.wechat.client import Bounds, NotRunning, Outgoing
+from livesale.wechat.access_token import AccessToken, NoAccessToken
+from livesale.wechat.client import Bounds, NoAnswer, NotAsked, Outgoing
 
 _STALE_TOKEN = {40001, 40014, 42001}
 _OUTCOMES = {
@@ -95,24 +93,21 @@ class WeChatMessages:
             "data": {name: {"value": text} for name, text in message.texts.items()},
         }
         try:
-            # The address has the token in it: no text of a fault below is passed on.
-            async with self._outgoing.request(
+            found = await self._outgoing.ask(
                 "POST",
                 self._url,
                 params={"access_token": token},
                 data=msgspec.json.encode(body),
                 headers={"Content-Type": "application/json"},
-            ) as response:
-                raw = await read_bounded(response.content, MAX_ANSWER_BYTES)
-            return msgspec.json.decode(raw, type=_Answer)
-        except (Crowded, NotRunning) as why:
-            return Delivery(Outcome.BUSY, f"not sent: {type(why).__name__}")
-        except aiohttp.ClientConnectorError as error:
-            return Delivery(Outcome.BUSY, f"out of reach: {type(error).__name__}")
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            return Delivery(Outcome.UNSURE, f"no answer: {type(error).__name__}")
-        except (AnswerTooLarge, msgspec.MsgspecError):
-            return Delivery(Outcome.UNSURE, f"HTTP {response.status}, not as WeChat documents")
+            )
+        except (Crowded, NotAsked) as fault:
+            return Delivery(Outcome.BUSY, f"not sent: {fault}")
+        except NoAnswer as fault:
+            return Delivery(Outcome.UNSURE, str(fault))
+        try:
+            return msgspec.json.decode(found.body, type=_Answer)
+        except msgspec.MsgspecError:
+            return Delivery(Outcome.UNSURE, f"HTTP {found.status}, not as WeChat documents")
 
 
 def make_messenger(settings: Settings) -> WeChatMessages | None:

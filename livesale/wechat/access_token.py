@@ -10,16 +10,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
 from livesale.errors import LivesaleError
 from livesale.tasks.turns import Crowded
-from livesale.wechat.answers import AnswerTooLarge, read_bounded
-from livesale.wechat.client import NotRunning, Outgoing
+from livesale.wechat.client import Outgoing, OutsideFault
 
-MAX_ANSWER_BYTES = 65_536
 FRESH_S = 300.0  # before its end a token is asked for anew
 PAUSE_S = 1.0  # after a fault: those who wait behind it do not all ask by themselves
 
@@ -74,12 +71,11 @@ class AccessToken:
 
     async def _ask(self, outgoing: Outgoing) -> None:
         try:
-            async with outgoing.request("POST", self._url, json=self._asked) as response:
-                body = await read_bounded(response.content, MAX_ANSWER_BYTES)
-            answer = msgspec.json.decode(body, type=_Answer)
-        except (TimeoutError, aiohttp.ClientError, OSError, Crowded, NotRunning) as error:
-            raise NoAccessToken(f"no access token: {type(error).__name__}") from None
-        except (AnswerTooLarge, msgspec.MsgspecError):
+            found = await outgoing.ask("POST", self._url, json=self._asked)
+            answer = msgspec.json.decode(found.body, type=_Answer)
+        except (OutsideFault, Crowded) as fault:
+            raise NoAccessToken(f"no access token: {fault}") from None
+        except msgspec.MsgspecError:
             raise NoAccessToken("no access token: not as WeChat documents") from None
         if not answer.access_token:
             raise NoAccessToken(f"no access token: errcode {answer.errcode}")

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from msgspec import Struct
+from multidict import MultiMapping
 from yarl import URL
 
 from livesale.tasks.turns import WORKS_FOR, Turns
 from stock.idle import QUIET_S, keep_alive
 
+MAX_ANSWER_BYTES = 65_536
 MAX_TURNS = 8  # at most so many times `at_once` wait; of one key a quarter of that
 
 
@@ -29,8 +31,24 @@ class Bounds(Struct, frozen=True):
     per_s: float | None = 200.0
 
 
-class NotRunning(Exception):
-    """The client was used before `running` or after it."""
+class OutsideFault(Exception):
+    """There is no answer. No text of it holds the address, which may hold secrets."""
+
+
+class NotAsked(OutsideFault):
+    """Nothing was sent."""
+
+
+class NoAnswer(OutsideFault):
+    """It was sent, or may have been: it may have had its effect."""
+
+
+class Answer(Struct, frozen=True):
+    """Of a service outside."""
+
+    status: int
+    headers: MultiMapping[str]
+    body: bytes
 
 
 class Outgoing:
@@ -58,24 +76,39 @@ class Outgoing:
             yield
         self._session = None
 
-    @asynccontextmanager
-    async def request(
-        self, method: str, url: str | URL, **options: Any
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def ask(
+        self, method: str, url: str | URL, most_bytes: int = MAX_ANSWER_BYTES, **options: Any
+    ) -> Answer:
         """The answer to one request, which is not redirected.
 
-        Raises Crowded when too many wait (nothing was sent), NotRunning, and what aiohttp raises.
+        Raises Crowded when too many wait (nothing was sent), NotAsked or NoAnswer.
         """
         session = self._session
         if session is None:
-            raise NotRunning
-        async with (
-            self._turns.passing(WORKS_FOR.get().key),
-            session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, **options
-            ) as response,
-        ):
-            yield response
+            raise NotAsked("not running")
+        try:
+            async with (
+                self._turns.passing(WORKS_FOR.get().key),
+                session.request(
+                    method, url, timeout=self._timeout, allow_redirects=False, **options
+                ) as response,
+            ):
+                body = await _read_bounded(response.content, most_bytes)
+                return Answer(response.status, response.headers, body)
+        except aiohttp.ClientConnectorError as error:
+            raise NotAsked(f"out of reach: {type(error).__name__}") from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from None
+
+
+async def _read_bounded(content: aiohttp.StreamReader, most_bytes: int) -> bytes:
+    """The whole body, in however many pieces it comes. Raises NoAnswer."""
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > most_bytes:
+            raise NoAnswer("an answer without end")
+    return bytes(body)
 
 
 def open_session(*, at_once: int = 100, proxy: str | None = None) -> aiohttp.ClientSession:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 from multidict import MultiMapping
@@ -26,8 +25,7 @@ from livesale.payments.wechat.signing import (
 )
 from livesale.settings.wechat_keys import WeChatPayKeys
 from livesale.tasks.turns import Crowded
-from livesale.wechat.answers import AnswerTooLarge, read_bounded
-from livesale.wechat.client import Bounds, NotRunning, Outgoing
+from livesale.wechat.client import Bounds, NoAnswer, NotAsked, Outgoing
 
 MAX_ANSWER_BYTES = 262_144
 FRESH_S = 300  # older, or younger, and it is a replay
@@ -102,25 +100,20 @@ class WeChatPayApi:
             headers["Content-Type"] = "application/json"
         url = URL(f"{self._base_url}{target}", encoded=True)
         try:
-            async with self._outgoing.request(
-                method, url, data=raw or None, headers=headers
-            ) as response:
-                answer = await read_bounded(response.content, MAX_ANSWER_BYTES)
-        except (Crowded, NotRunning) as why:
-            raise GatewayUnavailable(f"not asked: {type(why).__name__}") from None
-        except AnswerTooLarge:
-            raise GatewayUnknown("an answer without end") from None
-        except aiohttp.ClientConnectorError as error:
-            raise GatewayUnavailable(f"out of reach: {type(error).__name__}") from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise GatewayUnknown(f"no answer: {type(error).__name__}") from None
-        if not 200 <= response.status < 300:
-            raise _fault(response.status, answer)
+            answer = await self._outgoing.ask(
+                method, url, MAX_ANSWER_BYTES, data=raw or None, headers=headers
+            )
+        except (Crowded, NotAsked) as fault:
+            raise GatewayUnavailable(f"not asked: {fault}") from None
+        except NoAnswer as fault:
+            raise GatewayUnknown(str(fault)) from None
+        if not 200 <= answer.status < 300:
+            raise _fault(answer.status, answer.body)
         try:
-            await self.verify(response.headers, answer)
+            await self.verify(answer.headers, answer.body)
         except Unverified as why:
             raise GatewayUnknown(f"an answer that cannot be trusted: {why.reason}") from None
-        return answer
+        return answer.body
 
     async def sign(self, message: bytes) -> str:
         """By the merchant's key, off the event loop."""
