@@ -1,23 +1,24 @@
 """An operator over HTTP: puts drops on sale and reads the books."""
 
-import http.client
-import json
 import re
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from livesale.settings import Settings
 from livesale.tokens.signing import TokenSigner
+from loadtests.line import at_once
+from loadtests.plain_line import PlainLine
+from loadtests.target import connect, parse_target
 
 HOUR_MS = 3_600_000
+ANSWER_S = 60.0
 
 
 class Operator:
     """Calls the API of one running service. Raises RuntimeError for any answer but 2xx."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._host = urlsplit(url).netloc
+        self._target = parse_target(url)
         self._signer = TokenSigner.from_settings(settings)
         self._token = self._signer.operator("benchmark")
 
@@ -70,7 +71,10 @@ class Operator:
 
     def closed(self, why: str) -> int:
         """Sockets that the service has closed for this reason."""
-        text = self._ask("GET", "/metrics", self._token)
+        connection = connect(self._target, ANSWER_S)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
         found = re.search(rf'_sockets_closed_total{{[^}}]*why="{why}"[^}}]*}} (\d+)', text)
         return int(found[1]) if found else 0
 
@@ -88,21 +92,8 @@ class Operator:
         return self._call("POST", path, self._token, body)
 
     def _call(self, method: str, path: str, token: str, body: object = None) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._ask(method, path, token, body))
-        return found
-
-    def _ask(self, method: str, path: str, token: str, body: object = None) -> str:
-        headers = {"Authorization": f"Bearer {token}"}
-        sent = None
-        if body is not None:
-            headers["Content-Type"], sent = "application/json", json.dumps(body)
-        connection = http.client.HTTPConnection(self._host, timeout=60)
-        try:
-            connection.request(method, path, sent, headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        finally:
-            connection.close()
-        if not 200 <= answer.status < 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text}")
-        return text
+        with PlainLine(self._target, ANSWER_S) as line:
+            answer = at_once(line.ask(path, method, path, body=body, token=token))
+        if not answer.good:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.body or answer.code}")
+        return answer.body

@@ -16,8 +16,7 @@
     ├── IdentityFault      a token or a login is refused (livesale.tokens.errors)
     ├── SalesFault         a use case refuses; its own tree is in livesale.validation.refusals
     ├── Problem            a request that is refused before a use case (livesale.web.problems)
-    ├── ShopClosed         the API did not do what the demo asked (livesale.demo.shop)
-    └── CrowdGone          a crowd process of the demo ended too early (livesale.demo.gate)
+    └── DemoFailed         the demo could not be played (livesale.demo.play)
 
 Faults of the engine are in `stock.errors`.
 """

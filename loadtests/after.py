@@ -36,7 +36,7 @@ class Result(Struct, frozen=True):
     audit: list[dict[str, Any]] = field(default_factory=list)  # of `livesale audit`, where it ran
 
 
-def conclude(
+async def conclude(
     scenario: Scenario,
     target: Target,
     report: Path,
@@ -49,7 +49,7 @@ def conclude(
 ) -> Result:
     """Judge the run whose journals are in `report`."""
     history = read_journals(report / "journal")
-    said = Interview(line, token, time).ask(history.drops, settle_s)
+    said = await Interview(line, token, time).ask(history.drops, settle_s)
     allowed = scenario.budget if budget is None else budget
     findings = judge(history, said, allowed)
     return Result(

@@ -75,12 +75,14 @@ class Sample(Struct, tag="sample", frozen=True):
 
 class Watched(Struct, tag="watched"):
     """What one viewer of a room saw, over all connections. `wrong` are numbers that did not follow
-    each other; `closed` counts connections by how they ended, 1006 where there was no word."""
+    each other; `anew` counts how often a viewer with a place had to begin anew, `closed` how
+    connections ended, 1006 where there was no word."""
 
     room_id: str
     events: int = 0
     connections: int = 0
     resumed: int = 0
+    anew: int = 0
     likes: int = 0
     comments: int = 0
     closed: dict[str, int] = field(default_factory=dict)
@@ -105,7 +107,7 @@ Note = Drop | Claim | Paid | Restock | Sample | Watched | Tally | Broke
 
 
 class History(Struct):
-    """All of it, from all processes."""
+    """All of it, from all processes; a journal in memory."""
 
     drops: dict[str, Drop] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
@@ -116,7 +118,11 @@ class History(Struct):
     tally: Counter[str] = field(default_factory=Counter)
     broke: Broke | None = None
 
-    def add(self, note: Any) -> None:
+    def count(self, line: str) -> None:
+        """One more answer of this kind."""
+        self.tally[line] += 1
+
+    def note(self, note: Any) -> None:
         """Raises TypeError for what is no note."""
         match note:
             case Drop():

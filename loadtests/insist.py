@@ -8,7 +8,7 @@ from loadtests.line import Answer, Line, Time
 TRIES = 12
 
 
-def insist(
+async def insist(
     line: Line,
     time: Time,
     chance: random.Random,
@@ -21,9 +21,9 @@ def insist(
 ) -> Answer:
     """POST, again after every 5xx, 429 and silence, at most `TRIES` times; the last answer."""
     for attempt in range(1, TRIES + 1):
-        answer = line.ask(name, "POST", path, body=body, token=token, key=key)
+        answer = await line.ask(name, "POST", path, body=body, token=token, key=key)
         if answer.status and answer.status != 429 and answer.status < 500:
             break
         if attempt < TRIES:
-            time.sleep(backoff_s(attempt, answer.retry_after_s, chance))
+            await time.sleep(backoff_s(attempt, answer.retry_after_s, chance))
     return answer

@@ -52,5 +52,5 @@ def read_journals(folder: Path) -> History:
     for path in sorted(folder.glob("*.jsonl")):
         lines = path.read_bytes().split(b"\n")
         for line in lines[:-1]:
-            history.add(_decoder.decode(line))
+            history.note(_decoder.decode(line))
     return history

@@ -1,19 +1,25 @@
-"""How people of a load test ask the service, whatever carries their requests. No I/O."""
+"""How people ask the service, whatever carries their requests. No I/O.
+
+People are coroutines. In the demo an event loop plays them; under Locust the line and the clock
+block their greenlet instead, and `at_once` plays them.
+"""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
 LOST = "lost"  # no answer came: it may have taken effect
+REFUSED = "refused"  # nothing was sent
 CREATED = "held"
 REPLAYED = "replayed"
 
 
 class Answer(Struct, frozen=True):
     """`status` is 0 where no answer came. `code` is a problem's code, `held`, `replayed`, `lost`,
-    or empty for any other success. `by` says whose rate was too high, where one was."""
+    `refused`, or empty for any other success. `by` says whose rate was too high, where one was."""
 
     status: int
     code: str = ""
@@ -43,11 +49,25 @@ class Request(Struct, frozen=True):
             headers["Idempotency-Key"] = self.key
         return headers
 
+    def raw(self, authority: str) -> bytes:
+        """As HTTP/1.1 has it."""
+        body = b"" if self.body is None else _encode(self.body)
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: {authority}\r\n"
+        if body or self.method != "GET":
+            head += f"Content-Length: {len(body)}\r\n"
+        if body:
+            head += "Content-Type: application/json\r\n"
+        if self.token:
+            head += f"Authorization: Bearer {self.token}\r\n"
+        if self.key:
+            head += f"Idempotency-Key: {self.key}\r\n"
+        return head.encode() + b"\r\n" + body
+
 
 class Line(ABC):
     """Carries one request and its answer. Never raises for what the service does."""
 
-    def ask(
+    async def ask(
         self,
         name: str,
         method: str,
@@ -57,10 +77,10 @@ class Line(ABC):
         token: str = "",
         key: str = "",
     ) -> Answer:
-        return self.carry(Request(name, method, path, body, token, key))
+        return await self.carry(Request(name, method, path, body, token, key))
 
     @abstractmethod
-    def carry(self, request: Request) -> Answer: ...
+    async def carry(self, request: Request) -> Answer: ...
 
 
 class Time(Protocol):
@@ -68,11 +88,26 @@ class Time(Protocol):
 
     def now_ms(self) -> float: ...
 
-    def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+T = TypeVar("T")
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Play a coroutine whose line and clock block. Raises RuntimeError if it waits for a loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise RuntimeError("this waits for an event loop")
 
 
 RESERVE = "reserve"
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def read_answer(name: str, status: int, raw: bytes | None, retry_after: str | None) -> Answer:

@@ -1,4 +1,4 @@
-"""A line over the standard library: for what is asked before and after a load test, not in it."""
+"""A line over the standard library, which blocks: for programs without an event loop."""
 
 import http.client
 import time
@@ -15,9 +15,8 @@ ANSWER_S = 15.0
 class PlainLine(Line):
     """One connection, made again when it is gone. A context manager."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._connection = connect(target, ANSWER_S)
+    def __init__(self, target: Target, answer_s: float = ANSWER_S) -> None:
+        self._connection = connect(target, answer_s)
 
     def __enter__(self) -> "PlainLine":
         return self
@@ -30,7 +29,7 @@ class PlainLine(Line):
     ) -> None:
         self._connection.close()
 
-    def carry(self, request: Request) -> Answer:
+    async def carry(self, request: Request) -> Answer:
         headers, raw = request.headers(), None
         if request.body is not None:
             headers["Content-Type"] = "application/json"
@@ -52,5 +51,5 @@ class WallTime:
     def now_ms(self) -> float:
         return time.time() * 1000
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(max(0.0, seconds))
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))  # noqa: ASYNC251  it blocks, as the line does

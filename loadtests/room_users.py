@@ -5,17 +5,17 @@ from typing import Any
 
 import gevent
 from gevent.pool import Pool
-from locust import task
 from locust.exception import RescheduleTask
 
 from loadtests.history import Drop
-from loadtests.numbers import Heard
+from loadtests.line import at_once
 from loadtests.people.buyer import Buyer
 from loadtests.people.operator import Operator
 from loadtests.people.viewer import Viewer, Watching
+from loadtests.seat import Gone, Heard, Message, Seat
 from loadtests.stage import STAGE
 from loadtests.users import Customer, OperatorUser
-from loadtests.wire import Gone, Wire
+from loadtests.wire import BlockingWire
 
 BEATS_EVERY_S = 5.0
 TIMED = "drop."  # events whose way to the viewer is reported
@@ -31,22 +31,21 @@ class ViewerUser(Customer):
         super().__init__(environment)
         self._buying = Pool(2)
 
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
-        buyer = self.enter()
+    async def live(self) -> None:
+        buyer = await self.enter()
         if buyer is None:
             return
         drops = {drop.drop_id: drop for drop in STAGE.drops}
 
-        def tell(heard: Heard) -> None:
+        def tell(message: Message) -> None:
+            heard, _ = message
             self._report_way(heard)
             drop = drops.get(heard.drop.drop_id) if heard.drop is not None else None
             if heard.type == "drop.open" and drop is not None:
-                self._buying.spawn(self._buy, buyer, drop)
+                self._buying.spawn(lambda: at_once(self._buy(buyer, drop)))
 
         viewer = Viewer(
-            lambda path: self._dial(path, buyer.token),
+            lambda seat: self._dial(seat, buyer.token),
             STAGE.journal,
             STAGE,
             self.chance,
@@ -55,27 +54,27 @@ class ViewerUser(Customer):
             tell,
         )
         try:
-            viewer.live()
+            await viewer.live()
         finally:
             self._buying.kill()
-        STAGE.sleep(BEATS_EVERY_S)
+        await STAGE.sleep(BEATS_EVERY_S)
 
-    def _buy(self, buyer: Buyer, drop: Drop) -> None:
+    async def _buy(self, buyer: Buyer, drop: Drop) -> None:
         """Beside the watching, as a thumb does it."""
         try:
-            buyer.wait_for_opening(drop)
-            held = buyer.buy(drop)
+            await buyer.wait_for_opening(drop)
+            held = await buyer.buy(drop)
             if held is not None:
-                buyer.decide(held)
-                buyer.check_order(held)
+                await buyer.decide(held)
+                await buyer.check_order(held)
         except RescheduleTask:
             pass  # the test is over
 
-    def _dial(self, path: str, token: str) -> Wire:
+    async def _dial(self, seat: Seat, token: str) -> BlockingWire:
         began_s = time.perf_counter()
         fault: Gone | None = None
         try:
-            return STAGE.dial(path, token)
+            return BlockingWire(STAGE.where, seat, token)
         except Gone as gone:
             fault = gone
             raise
@@ -103,14 +102,14 @@ class HostUser(OperatorUser):
     abstract = True
 
     def on_start(self) -> None:
-        gevent.spawn(self._keep_beating)
+        gevent.spawn(lambda: at_once(self._keep_beating()))
 
-    def _keep_beating(self) -> None:
+    async def _keep_beating(self) -> None:
         try:
             STAGE.wait_until_open()
             host = Operator(self.line, STAGE.journal, STAGE, self.chance, STAGE.operator_token)
             while True:
-                host.beat(STAGE.drops[0].room_id)
-                STAGE.sleep(BEATS_EVERY_S)
+                await host.beat(STAGE.drops[0].room_id)
+                await STAGE.sleep(BEATS_EVERY_S)
         except RescheduleTask:
             pass  # the test is over

@@ -1,5 +1,7 @@
 """Puts the goods of a load test on sale, through the admin API, as an operator does."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from loadtests.history import Drop
@@ -27,16 +29,16 @@ class SaleRefused(Exception):
     """The service does not let this operator sell: one line that says why."""
 
 
-def put_on_sale(
+async def put_on_sale(
     line: Line, token: str, title: str, lots: list[Lot], lasts_s: float, *, in_room: bool = False
 ) -> list[Drop]:
     """Create and open the drops, all ahead of their openings; in a live room, if they are sold
     in one. Raises SaleRefused."""
-    now_ms = server_ms(line)
-    room_id = _open_room(line, token, title, now_ms) if in_room else ""
+    now_ms = await server_ms(line)
+    room_id = await _open_room(line, token, title, now_ms) if in_room else ""
     times = {"opens_ms": now_ms, "closes_ms": now_ms + int((lasts_s + 3_600) * 1000)}
-    sku = _post(line, token, "skus", {"title": title, "price_fen": PRICE_FEN})
-    campaign = _post(line, token, "campaigns", {"title": title, **times})
+    sku = await _post(line, token, "skus", {"title": title, "price_fen": PRICE_FEN})
+    campaign = await _post(line, token, "campaigns", {"title": title, **times})
     drops = []
     for lot in lots:
         terms = {
@@ -49,51 +51,54 @@ def put_on_sale(
             "opens_ms": now_ms + int(lot.opens_s * 1000),
             "expired_limit": 0,  # who walks away often is not barred: the test goes on
         }
-        made = _post(line, token, "drops", terms)
+        made = await _post(line, token, "drops", terms)
         drop_id, opens_ms = str(made["drop_id"]), int(str(made["opens_ms"]))
         if room_id:
-            _call(line, token, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
-        _post(line, token, f"drops/{drop_id}/open", None)
+            await call(line, token, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
+        await _post(line, token, f"drops/{drop_id}/open", None)
         drops.append(Drop(drop_id, lot.units, lot.buyer_limit, PRICE_FEN, opens_ms, room_id))
     return drops
 
 
-def _open_room(line: Line, token: str, title: str, now_ms: int) -> str:
+async def _open_room(line: Line, token: str, title: str, now_ms: int) -> str:
     new = {"title": title, "host": HOST, "starts_ms": now_ms}
-    room_id = str(_call(line, token, "POST", "/v1/rooms", new)["room_id"])
-    _call(line, token, "POST", f"/v1/rooms/{room_id}/start")
+    room_id = str((await call(line, token, "POST", "/v1/rooms", new))["room_id"])
+    await call(line, token, "POST", f"/v1/rooms/{room_id}/start")
     return room_id
 
 
-def check_operator(line: Line, token: str) -> None:
+async def check_operator(line: Line, token: str) -> None:
     """Raises SaleRefused unless the token is an operator's."""
-    answer = line.ask("drops", "GET", "/v1/admin/drops?limit=1", token=token)
+    answer = await line.ask("drops", "GET", "/v1/admin/drops?limit=1", token=token)
     if not answer.good:
         raise _refused("GET /v1/admin/drops", answer)
 
 
-def check_login(line: Line) -> None:
+async def check_login(line: Line) -> None:
     """Raises SaleRefused where nobody can log in by a name alone."""
     body = {"provider": "dev", "code": "load-check"}
-    answer = line.ask("log in", "POST", "/v1/sessions", body=body)
+    answer = await line.ask("log in", "POST", "/v1/sessions", body=body)
     if answer.code in NO_LOGIN:
         raise SaleRefused(NO_LOGIN_CURE)
 
 
-def server_ms(line: Line) -> int:
+async def server_ms(line: Line) -> int:
     """The service's clock. Raises SaleRefused when it does not tell."""
-    answer = line.ask("time", "GET", "/v1/time")
+    answer = await line.ask("time", "GET", "/v1/time")
     if not answer.good:
         raise SaleRefused(f"GET /v1/time gave {_said(answer)}")
     return int(answer.body["server_ms"])
 
 
-def _post(line: Line, token: str, path: str, body: object) -> dict[str, object]:
-    return _call(line, token, "POST", f"/v1/admin/{path}", body)
+async def _post(line: Line, token: str, path: str, body: object) -> dict[str, Any]:
+    return await call(line, token, "POST", f"/v1/admin/{path}", body)
 
 
-def _call(line: Line, token: str, method: str, path: str, body: object = None) -> dict[str, object]:
-    answer = line.ask(path, method, path, body=body, token=token)
+async def call(
+    line: Line, token: str, method: str, path: str, body: object = None
+) -> dict[str, Any]:
+    """The body of a good answer. Raises SaleRefused for any other."""
+    answer = await line.ask(path, method, path, body=body, token=token)
     if not answer.good:
         raise _refused(f"{method} {path}", answer)
     return answer.body

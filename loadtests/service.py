@@ -62,45 +62,45 @@ class Interview:
     def __init__(self, line: Line, token: str, time: Time) -> None:
         self._line, self._token, self._time = line, token, time
 
-    def ask(self, drop_ids: Collection[str], settle_s: float) -> Said:
+    async def ask(self, drop_ids: Collection[str], settle_s: float) -> Said:
         """Wait up to `settle_s` in all until SQL has caught up, then read everything."""
         deadline_ms = self._time.now_ms() + settle_s * 1000
-        stands = {drop_id: self._settle(drop_id, deadline_ms) for drop_id in drop_ids}
-        others = [drop_id for drop_id in self._newest() if drop_id not in stands]
-        wrong = [trouble for drop_id in others if (trouble := self._trouble_of(drop_id))]
+        stands = {drop_id: await self._settle(drop_id, deadline_ms) for drop_id in drop_ids}
+        others = [drop_id for drop_id in await self._newest() if drop_id not in stands]
+        wrong = [trouble for drop_id in others if (trouble := await self._trouble_of(drop_id))]
         return Said(stands, wrong, len(others))
 
-    def _settle(self, drop_id: str, deadline_ms: float) -> Stand:
+    async def _settle(self, drop_id: str, deadline_ms: float) -> Stand:
         while True:
-            before, trouble = self._books(drop_id)
+            before, trouble = await self._books(drop_id)
             late = self._time.now_ms() >= deadline_ms
             quiet = before is not None and before.ok and before.lag_entries == 0
             if quiet or late:
-                orders, missing = self._orders(drop_id)
-                after, _ = self._books(drop_id)
+                orders, missing = await self._orders(drop_id)
+                after, _ = await self._books(drop_id)
                 settled = quiet and before == after and not missing
                 if settled or late:
                     return Stand(after or before, orders, settled, trouble or missing)
-            self._time.sleep(LOOK_EVERY_S)
+            await self._time.sleep(LOOK_EVERY_S)
 
-    def _trouble_of(self, drop_id: str) -> str:
-        books, trouble = self._books(drop_id)
+    async def _trouble_of(self, drop_id: str) -> str:
+        books, trouble = await self._books(drop_id)
         if books is None:
             return f"{drop_id}: {trouble}"
         return "" if books.ok else f"{drop_id}: SQL and the log do not add up to Redis: {books}"
 
-    def _books(self, drop_id: str) -> tuple[DropBooks | None, str]:
-        answer = self._get(f"drops/{drop_id}/books")
+    async def _books(self, drop_id: str) -> tuple[DropBooks | None, str]:
+        answer = await self._get(f"drops/{drop_id}/books")
         if not answer.good:
             return None, f"its books gave {answer.status or 'no answer'} {answer.code}"
         return msgspec.convert(answer.body, DropBooks), ""
 
-    def _orders(self, drop_id: str) -> tuple[dict[str, Order], str]:
+    async def _orders(self, drop_id: str) -> tuple[dict[str, Order], str]:
         """All orders of a drop; and what kept some from being read."""
         found: dict[str, Order] = {}
         after = ""
         while True:
-            answer = self._get(f"drops/{drop_id}/orders?limit={PAGE}&after={after}")
+            answer = await self._get(f"drops/{drop_id}/orders?limit={PAGE}&after={after}")
             if not answer.good:
                 return found, f"its orders gave {answer.status or 'no answer'} {answer.code}"
             for shown in answer.body["orders"]:
@@ -112,11 +112,11 @@ class Interview:
             if not after:
                 return found, ""
 
-    def _newest(self) -> list[str]:
+    async def _newest(self) -> list[str]:
         found: list[str] = []
         after = ""
         while len(found) < OTHERS:
-            answer = self._get(f"drops?limit=100&after={after}")
+            answer = await self._get(f"drops?limit=100&after={after}")
             if not answer.good:
                 break
             found += [drop["drop_id"] for drop in answer.body["drops"]]
@@ -125,11 +125,11 @@ class Interview:
                 break
         return found
 
-    def _get(self, path: str) -> Answer:
+    async def _get(self, path: str) -> Answer:
         """Again while the service asks for patience, a few times."""
         for _ in range(3):
-            answer = self._line.ask("admin", "GET", f"/v1/admin/{path}", token=self._token)
+            answer = await self._line.ask("admin", "GET", f"/v1/admin/{path}", token=self._token)
             if answer.status != 429:
                 break
-            self._time.sleep(max(1.0, answer.retry_after_s))
+            await self._time.sleep(max(1.0, answer.retry_after_s))
         return answer

@@ -30,6 +30,7 @@ from msgspec import Struct
 from loadtests.after import conclude, keep
 from loadtests.history import Broke, Drop
 from loadtests.journal import FileJournal
+from loadtests.line import at_once
 from loadtests.paper import lines_of
 from loadtests.plain_line import PlainLine, WallTime
 from loadtests.sale import (
@@ -59,7 +60,6 @@ from loadtests.target import (
     parse_target,
 )
 from loadtests.tokens import NoTokens, read_tokens
-from loadtests.wire import WebSocketWire, Wire
 
 BEAT_S = 1.0
 LEAVE_S = 0.1
@@ -92,7 +92,7 @@ class Stage:
         self.scenario: Scenario
         self._lots: Lots
         self._target: Target
-        self._where: Target
+        self.where: Target
         self._open, self._closing = Event(), Event()
         self._offset_ms = 0.0
         self._people = 0
@@ -118,15 +118,18 @@ class Stage:
     def wait_until_open(self) -> None:
         """Until the goods are made. Raises RescheduleTask when the test ends."""
         while not self._open.wait(0.5):
-            self.sleep(0)
-        self.sleep(0)
+            self._rest(0)
+        self._rest(0)
 
     def now_ms(self) -> float:
         """The service's clock, as the master measured it."""
         return time.time() * 1000 + self._offset_ms
 
-    def sleep(self, seconds: float) -> None:
-        """Raises RescheduleTask when the test ends meanwhile: Locust then stops whoever slept."""
+    async def sleep(self, seconds: float) -> None:
+        """Raises RescheduleTask when the test ends meanwhile: Locust then stops who slept."""
+        self._rest(seconds)
+
+    def _rest(self, seconds: float) -> None:
         if self._closing.wait(max(0.0, seconds)):
             gevent.sleep(LEAVE_S)  # Locust says that the test stops before it stops people
             raise RescheduleTask
@@ -140,10 +143,6 @@ class Stage:
             return name, "", ""
         words = self._tokens[(self._people - 1) % len(self._tokens)].split()
         return name, words[0] if len(words) == 2 else "", words[-1]
-
-    def dial(self, path: str, token: str) -> Wire:
-        """A socket of the service. Raises Gone."""
-        return WebSocketWire(self._where, path, token)
 
     @property
     def operator_token(self) -> str:
@@ -239,15 +238,17 @@ class Stage:
         run_id = secrets.token_hex(3)
         title = f"Load test {self.scenario.name} {run_id}"
         with PlainLine(target) as line:
-            drops = put_on_sale(
-                line,
-                self.operator_token,
-                title,
-                lots,
-                options.run_time,
-                in_room=self.scenario.in_room,
+            drops = at_once(
+                put_on_sale(
+                    line,
+                    self.operator_token,
+                    title,
+                    lots,
+                    options.run_time,
+                    in_room=self.scenario.in_room,
+                )
             )
-            offset_ms = server_ms(line) - time.time() * 1000
+            offset_ms = at_once(server_ms(line)) - time.time() * 1000
         return Sale(run_id, offset_ms, drops, tokens, target.url)
 
     def _hear_from_master(self, msg: Any, **_: Any) -> None:
@@ -256,7 +257,7 @@ class Stage:
     def _hear(self, sale: Sale) -> None:
         options = self._environment.parsed_options
         assert options is not None  # noqa: S101
-        self._where = parse_target(sale.url, options.owned_hosts)
+        self.where = parse_target(sale.url, options.owned_hosts)
         self.run_id, self.drops = sale.run_id, sale.drops
         self._offset_ms, self._tokens = sale.offset_ms, sale.tokens
         self._open.set()
@@ -276,9 +277,9 @@ class Stage:
             check_answers(target)
             tokens = _tokens_of(options)
             with PlainLine(target) as line:
-                check_operator(line, self.operator_token)
+                at_once(check_operator(line, self.operator_token))
                 if tokens is None:
-                    check_login(line)
+                    at_once(check_login(line))
         except (TargetRefused, TargetAway, SaleRefused, NoTokens) as problem:
             _say(str(problem))
             sys.exit(_code_of(problem))
@@ -318,9 +319,10 @@ class Stage:
         if self._judged_elsewhere or not self.drops:
             return
         with PlainLine(self._target) as line:
-            result = conclude(
+            concluding = conclude(
                 self.scenario, self._target, self.report, line, WallTime(), self.operator_token
             )
+            result = at_once(concluding)
         keep(result)
         print("\n".join(lines_of(result)))
         environment.process_exit_code = 0 if result.ok else 1

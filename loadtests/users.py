@@ -6,7 +6,7 @@ from gevent.ssl import create_default_context
 from locust import FastHttpUser, task
 
 from loadtests.history import Drop
-from loadtests.line import Answer, Line, Request, counted_as, read_answer
+from loadtests.line import Answer, Line, Request, at_once, counted_as, read_answer
 from loadtests.people.browser import Browser
 from loadtests.people.buyer import Buyer, Character
 from loadtests.people.operator import Operator
@@ -23,7 +23,7 @@ class LocustLine(Line):
     def __init__(self, user: FastHttpUser) -> None:
         self._client = user.client
 
-    def carry(self, request: Request) -> Answer:
+    async def carry(self, request: Request) -> Answer:
         """Sold out is no failure; 5xx and silence are."""
         with self._client.request(
             request.method,
@@ -60,6 +60,15 @@ class Person(FastHttpUser):
         self.chance = chance()
         self.line = LocustLine(self)
 
+    @task
+    def come(self) -> None:
+        STAGE.wait_until_open()
+        at_once(self.live())
+
+    async def live(self) -> None:
+        """What this person does once the goods are made."""
+        raise NotImplementedError
+
     def newest(self) -> Drop:
         """The drop that opened last, or the first one to open."""
         opened = [drop for drop in STAGE.drops if drop.opens_ms <= STAGE.now_ms()]
@@ -67,13 +76,12 @@ class Person(FastHttpUser):
 
 
 class Customer(Person):
-    """Somebody who buys; in which order is for the subclasses, which have one task each: Locust
-    would mix in the tasks of a base."""
+    """Somebody who buys."""
 
     abstract = True
     character = Character()
 
-    def enter(self) -> Buyer | None:
+    async def enter(self) -> Buyer | None:
         """Somebody new, logged in; None where that did not work."""
         name, buyer_id, token = STAGE.next_person()
         buyer = Buyer(
@@ -86,7 +94,7 @@ class Customer(Person):
             token=token,
         )
         try:
-            return buyer if buyer.log_in() else None
+            return buyer if await buyer.log_in() else None
         except SaleRefused as refused:
             STAGE.give_up(str(refused))
             return None
@@ -97,24 +105,22 @@ class BuyerUser(Customer):
 
     abstract = True
 
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
-        buyer = self.enter()
+    async def live(self) -> None:
+        buyer = await self.enter()
         if buyer is None:
             return
         for drop in STAGE.drops:
             if drop.opens_ms < STAGE.now_ms() - 10_000:
                 continue  # it was before my time
-            buyer.look(drop)
-            buyer.wait_for_opening(drop)
-            held = buyer.buy(drop)
+            await buyer.look(drop)
+            await buyer.wait_for_opening(drop)
+            held = await buyer.buy(drop)
             if held is not None:
-                buyer.decide(held)
-                buyer.check_order(held)
+                await buyer.decide(held)
+                await buyer.check_order(held)
         while True:
-            STAGE.sleep(self.chance.uniform(*AGAIN_S))
-            buyer.look(self.newest())
+            await STAGE.sleep(self.chance.uniform(*AGAIN_S))
+            await buyer.look(self.newest())
 
 
 class ShopperUser(Customer):
@@ -125,21 +131,19 @@ class ShopperUser(Customer):
     born_anew = True
     _buyer: Buyer | None = None
 
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
-        buyer = self._buyer or self.enter()
+    async def live(self) -> None:
+        buyer = self._buyer or await self.enter()
         if buyer is None:
             return
         if not self.born_anew:
             self._buyer = buyer
         drop = self.newest()
         if drop.opens_ms > STAGE.now_ms():
-            buyer.wait_for_opening(drop)
-        held = buyer.buy(drop)
+            await buyer.wait_for_opening(drop)
+        held = await buyer.buy(drop)
         if held is not None:
-            buyer.decide(held)
-        STAGE.sleep(self.chance.uniform(*self.rests_s))
+            await buyer.decide(held)
+        await STAGE.sleep(self.chance.uniform(*self.rests_s))
 
 
 class BotUser(BuyerUser):
@@ -156,10 +160,8 @@ class BrowserUser(Person):
 
     abstract = True
 
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
-        Browser(self.line, STAGE, self.chance).stroll(self.newest())
+    async def live(self) -> None:
+        await Browser(self.line, STAGE, self.chance).stroll(self.newest())
 
 
 class OperatorUser(Person):
@@ -171,16 +173,14 @@ class OperatorUser(Person):
     restock = 0
     after_s = 3.0  # from the opening to what the operator does about it
 
-    @task
-    def come(self) -> None:
-        STAGE.wait_until_open()
+    async def live(self) -> None:
         operator = Operator(self.line, STAGE.journal, STAGE, self.chance, STAGE.operator_token)
         waiting = list(STAGE.drops)
         while True:
-            operator.watch(STAGE.drops)
+            await operator.watch(STAGE.drops)
             if waiting and STAGE.now_ms() > waiting[0].opens_ms + self.after_s * 1000:
                 drop = waiting.pop(0)
                 if self.pauses_s:
-                    operator.pause_and_resume(drop, self.pauses_s)
+                    await operator.pause_and_resume(drop, self.pauses_s)
                 if self.restock:
-                    operator.restock(drop, self.restock)
+                    await operator.restock(drop, self.restock)

@@ -1,104 +1,156 @@
-"""A WebSocket as a person of a load test uses it, whatever carries it."""
+"""What carries the socket of a viewer: an event loop, or a thread that blocks."""
 
+import asyncio
+import ssl
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
-import websocket
-from msgspec import Struct
 
-from loadtests.target import Target
+from loadtests import frames
+from loadtests.seat import Gone, Message, Seat
+from loadtests.target import Target, connect
 
 OPEN_S = 10.0
-NO_CODE = 1006  # the connection broke: nobody sends this one
-
-
-# Locust's HTTP follows no http_proxy, so neither does this. The library reads `http_no_proxy` only
-# where a proxy is named, which then is never used.
-_STRAIGHT: dict[str, Any] = {
-    "http_no_proxy": ["*"],
-    "http_proxy_host": "unused",
-    "http_proxy_port": 1,
-}
-
-
-class Gone(Exception):
-    """The socket is closed. `retry_s` is when to come back, where the service said so."""
-
-    def __init__(self, code: int = NO_CODE, reason: str = "", retry_s: float | None = None) -> None:
-        super().__init__(f"{code} {reason}".strip())
-        self.code, self.reason, self.retry_s = code, reason, retry_s
+READ_BYTES = 65_536
 
 
 class Wire(Protocol):
-    """One connection. All raise Gone."""
+    """One connection of a seat. All raise Gone but `cut`."""
 
-    def receive(self, seconds: float) -> bytes | None:
-        """The next message, or None when none came within so long."""
+    async def receive(self, seconds: float) -> list[Message]:
+        """What has come; empty when nothing came within so long."""
         ...
 
-    def send(self, frame: object) -> None: ...
+    async def send(self, frame: object) -> None: ...
 
     def cut(self) -> None:
-        """Be gone without a word, as in a lift. Does not raise."""
+        """Be gone without a word, as in a lift."""
         ...
 
 
-class Restart(Struct):
-    reason: str = ""
-    retry_ms: int = 0
+class LoopWire:
+    """On the event loop. Get one from `dial`."""
 
+    def __init__(
+        self, seat: Seat, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._seat, self._reader, self._writer = seat, reader, writer
+        self._ready: list[Message] = []
 
-class WebSocketWire:
-    """Over websocket-client, which gevent patches. Raises Gone when it is not let in."""
-
-    def __init__(self, target: Target, path: str, token: str) -> None:
-        scheme = "wss" if target.scheme == "https" else "ws"
+    @classmethod
+    async def dial(cls, target: Target, seat: Seat, token: str) -> "LoopWire":
+        """Raises Gone when it is not let in."""
+        tls = ssl.create_default_context() if target.scheme == "https" else None
+        wire = None
         try:
-            self._socket = websocket.create_connection(
-                f"{scheme}://{target.authority}{path}",
-                timeout=OPEN_S,
-                header=[f"Authorization: Bearer {token}"] if token else [],
-                suppress_origin=True,
-                **_STRAIGHT,
-            )
-        except websocket.WebSocketBadStatusException as refused:
-            raise Gone(refused.status_code) from None
-        except (websocket.WebSocketException, OSError):
-            raise Gone from None
-
-    def receive(self, seconds: float) -> bytes | None:
-        ends_s = time.monotonic() + seconds
-        while (left_s := ends_s - time.monotonic()) > 0:
-            self._socket.settimeout(left_s)
-            try:
-                opcode, data = self._socket.recv_data()
-            except websocket.WebSocketTimeoutException:
-                return None
-            except (websocket.WebSocketException, OSError):
+            async with asyncio.timeout(OPEN_S):
+                reader, writer = await asyncio.open_connection(target.host, target.port, ssl=tls)
+                wire = cls(seat, reader, writer)
+                writer.write(seat.connect(target.authority, token))
+                while not seat.shaken:
+                    wire._ready += await wire._read()
+        except BaseException as fault:
+            if wire is not None:
+                wire.cut()
+            if isinstance(fault, OSError):
                 raise Gone from None
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                raise _said(data)
-            if opcode == websocket.ABNF.OPCODE_TEXT:
-                return bytes(data)
-        return None
+            raise
+        return wire
 
-    def send(self, frame: object) -> None:
-        try:
-            self._socket.settimeout(OPEN_S)
-            self._socket.send(msgspec.json.encode(frame).decode())
-        except (websocket.WebSocketException, OSError):
-            raise Gone from None
+    async def receive(self, seconds: float) -> list[Message]:
+        if not self._ready:
+            try:
+                async with asyncio.timeout(seconds):
+                    self._ready = await self._read()
+            except TimeoutError:
+                return []
+        messages, self._ready = self._ready, []
+        return messages
+
+    async def send(self, frame: object) -> None:
+        self._writer.write(frames.text_frame(msgspec.json.encode(frame)))
 
     def cut(self) -> None:
-        self._socket.shutdown()  # type: ignore[no-untyped-call]
+        self._writer.transport.abort()
+
+    async def _read(self) -> list[Message]:
+        _check(self._seat)
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except OSError:
+            data = b""
+        messages = _take(self._seat, data)
+        if self._seat.owed:
+            self._writer.write(self._seat.owed)
+            self._seat.owed = b""
+        return messages
 
 
-def _said(data: bytes) -> Gone:
-    """What a closing frame says."""
-    code, reason = int.from_bytes(data[:2]) or NO_CODE, data[2:].decode(errors="replace")
-    try:
-        restart = msgspec.json.decode(reason, type=Restart)
-    except msgspec.DecodeError:
-        return Gone(code, reason)
-    return Gone(code, restart.reason, restart.retry_ms / 1000)
+class BlockingWire:
+    """Over a socket that blocks, which gevent patches. Raises Gone when it is not let in."""
+
+    def __init__(self, target: Target, seat: Seat, token: str) -> None:
+        self._seat = seat
+        self._ready: list[Message] = []
+        self._connection = connect(target, OPEN_S)
+        try:
+            self._connection.connect()
+            self._connection.sock.sendall(seat.connect(target.authority, token))
+            while not seat.shaken:
+                self._ready += self._read()
+        except OSError:
+            self.cut()
+            raise Gone from None
+        except Gone:
+            self.cut()
+            raise
+
+    async def receive(self, seconds: float) -> list[Message]:
+        ends_s = time.monotonic() + seconds
+        while not self._ready and (left_s := ends_s - time.monotonic()) > 0:
+            self._connection.sock.settimeout(left_s)
+            try:
+                self._ready = self._read()
+            except TimeoutError:
+                break
+            except OSError:
+                raise Gone from None
+        messages, self._ready = self._ready, []
+        return messages
+
+    async def send(self, frame: object) -> None:
+        self._send(frames.text_frame(msgspec.json.encode(frame)))
+
+    def cut(self) -> None:
+        self._connection.close()
+
+    def _read(self) -> list[Message]:
+        _check(self._seat)
+        messages = _take(self._seat, self._connection.sock.recv(READ_BYTES))
+        if self._seat.owed:
+            self._send(self._seat.owed)
+            self._seat.owed = b""
+        return messages
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._connection.sock.settimeout(OPEN_S)
+            self._connection.sock.sendall(data)
+        except OSError:
+            raise Gone from None
+
+
+def _take(seat: Seat, data: bytes) -> list[Message]:
+    """What these bytes say. Raises Gone at the end, where nothing came before it."""
+    if not data:
+        raise Gone
+    messages = seat.receive(data)
+    if not messages:
+        _check(seat)
+    return messages
+
+
+def _check(seat: Seat) -> None:
+    if seat.gone is not None:
+        raise seat.gone

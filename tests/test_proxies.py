@@ -12,10 +12,12 @@ from livesale.errors import Refused
 from livesale.identity.login import WeChatLogin
 from livesale.settings import load_settings
 from livesale.wechat.client import open_session, proxy_for
-from loadtests.line import Request
+from loadtests.history import Watched
+from loadtests.line import Request, at_once
 from loadtests.plain_line import PlainLine
+from loadtests.seat import Gone, Seat
 from loadtests.target import TargetAway, check_answers
-from loadtests.wire import Gone, WebSocketWire
+from loadtests.wire import BlockingWire
 from tests.loadtests.answering import answering, response
 from tests.twins.wechat_login import WeChatLoginTwin
 
@@ -42,14 +44,15 @@ async def test_clients_of_this_machine_go_straight() -> None:
     async with answering(refuse) as target:
         # a viewer's socket
         with pytest.raises(Gone) as gone:
-            await asyncio.to_thread(WebSocketWire, target, "/v1/rooms/r/socket", "")
+            await asyncio.to_thread(BlockingWire, target, Seat(Watched("r")), "")
         assert gone.value.code == 403
         # load tests before and after the play
         with pytest.raises(TargetAway, match="gave 403"):
             await asyncio.to_thread(check_answers, target)
         with PlainLine(target) as line:
-            assert (await asyncio.to_thread(line.carry, Request("", "GET", "/"))).status == 403
-        # the demo, and calls to services outside that a test has on this machine
+            asked = line.carry(Request("", "GET", "/"))
+            assert (await asyncio.to_thread(at_once, asked)).status == 403
+        # calls to services outside that a test has on this machine
         for session in (aiohttp.ClientSession(), open_session(proxy=proxy_for(target.url, NOBODY))):
             async with session, session.get(target.url) as answer:
                 assert answer.status == 403

@@ -183,9 +183,9 @@ def _open_all(hall: Hall, drafts: list[str]) -> None:
 
 def _tell(crowd: Crowd) -> Tally:
     tally = crowd.tell()
-    if tally.gaps or tally.repeats or tally.images or tally.refused:
+    if tally.wrong or tally.anew or tally.refused:
         raise RuntimeError(
-            f"{tally.gaps} gaps, {tally.repeats} repeats, {tally.images} had to begin anew, "
+            f"{tally.wrong[:3]} ({len(tally.wrong)} in all), {tally.anew} had to begin anew, "
             f"{tally.refused} refused handshakes"
         )
     return tally

@@ -22,9 +22,8 @@ class Tally(Struct):
     late: dict[str, list[float]] = field(default_factory=dict)
     lag: list[float] = field(default_factory=list)
     told: int = 0
-    gaps: int = 0
-    repeats: int = 0
-    images: int = 0  # snapshots that somebody got who had a place already
+    wrong: list[str] = field(default_factory=list)  # numbers that did not follow each other
+    anew: int = 0  # viewers who had a place and had to begin anew
     lost: int = 0  # connections that ended without a code
     refused: int = 0  # handshakes
     closed: Counter[int] = field(default_factory=Counter)
@@ -34,6 +33,7 @@ class Tally(Struct):
         for kind, values in other.late.items():
             self.late.setdefault(kind, []).extend(values)
         self.lag.extend(other.lag)
+        self.wrong.extend(other.wrong)
         self.closed.update(other.closed)
-        for name in ("told", "gaps", "repeats", "images", "lost", "refused"):
+        for name in ("told", "anew", "lost", "refused"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

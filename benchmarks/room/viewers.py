@@ -1,8 +1,8 @@
 """Thousands of viewers in one process, written so that they are not what is late.
 
-Each holds its own place and checks each number it gets. They share one epoll and no objects of
-asyncio: on the machine of the benchmark they take a core from Redis. Those whose kernel says when
-an event came, one in sixteen, tell how much of the lateness is the viewers' own.
+Each has a seat, as the viewers of load tests have. They share one epoll and no objects of asyncio:
+on the machine of the benchmark they take a core from Redis. Those whose kernel says when an event
+came, one in sixteen, tell how much of the lateness is the viewers' own.
 """
 
 import errno
@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection as Pipe
 from msgspec import Struct
 
 from benchmarks.machine import LOAD_CORE
-from benchmarks.room import frames
-from benchmarks.room.frames import Closed, Greeting, Image, Message, Pinged, Told
 from benchmarks.room.tally import Tally
+from loadtests.history import Watched
+from loadtests.seat import Heard, Seat
 
 SO_TIMESTAMPNS = 35  # the kernel says when what is read has come; Python has no name for it
 STAMPED = 16  # one viewer in so many asks for it
@@ -61,18 +61,15 @@ class Up(Struct, frozen=True):
     waited_ms: list[float]
 
 
-class Viewer:
-    __slots__ = ("began_s", "epoch", "place", "rest", "shaken", "slow", "sock", "stamped", "target")
+class Viewer(Seat):
+    __slots__ = ("began_s", "slow", "sock", "stamped", "waiting")
 
-    def __init__(self, *, stamped: bool, slow: bool) -> None:
+    def __init__(self, seen: Watched, *, stamped: bool, slow: bool) -> None:
+        super().__init__(seen)
         self.stamped = stamped
         self.slow = slow
-        self.epoch = ""
-        self.place = -1
-        self.target: int | None = None  # the number from which on it is up; None once it is
-        self.shaken = False
+        self.waiting = True  # until it is up
         self.began_s = 0.0
-        self.rest = b""
         self.sock: socket.socket | None = None
 
 
@@ -82,7 +79,7 @@ class Viewers:
     def __init__(self, address: tuple[str, int], room_id: str, pipe: Pipe) -> None:
         self._address = address
         self._host = f"{address[0]}:{address[1]}"
-        self._room_id = room_id
+        self._seen = Watched(room_id)  # of all
         self._pipe = pipe
         self._epoll = select.epoll()
         self._epoll.register(pipe.fileno(), select.EPOLLIN)
@@ -95,7 +92,7 @@ class Viewers:
         self._missing = 0  # viewers that are not up yet
         self._waited_ms: list[float] = []
         self._tally = Tally()
-        self._known: dict[bytes, list[Told]] = {}
+        self._known: dict[bytes, list[Heard]] = {}
 
     def serve(self) -> None:
         while True:
@@ -122,7 +119,12 @@ class Viewers:
             self._storm()
         elif isinstance(word, Begin):
             self._tally = Tally()
+            self._seen = Watched(self._seen.room_id)
+            for viewer in self._all:
+                viewer.seen = self._seen
         elif isinstance(word, Tell):
+            self._tally.told, self._tally.anew = self._seen.events, self._seen.anew
+            self._tally.wrong = self._seen.wrong
             self._pipe.send(self._tally)
         elif isinstance(word, Stall):
             self._stall(word.stalled)
@@ -132,7 +134,7 @@ class Viewers:
         self._at_once = AT_ONCE
         for number in range(len(self._all), word.viewers):
             slow = bool(word.slow) and number % word.slow == 0
-            viewer = Viewer(stamped=number % STAMPED == 1, slow=slow)
+            viewer = Viewer(self._seen, stamped=number % STAMPED == 1, slow=slow)
             self._all.append(viewer)
             self._waiting.append(viewer)
             self._missing += 1
@@ -144,6 +146,7 @@ class Viewers:
         for viewer in self._all:
             self._let_go(viewer)
             viewer.began_s = now_s
+            viewer.waiting = True
             self._missing += 1
         self._waiting.extend(self._all)
 
@@ -172,7 +175,6 @@ class Viewers:
         if viewer.stamped:
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         viewer.began_s = viewer.began_s or time.monotonic()
-        viewer.rest, viewer.shaken = b"", False
         code = sock.connect_ex(self._address)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
@@ -183,6 +185,7 @@ class Viewers:
     def _let_go(self, viewer: Viewer) -> None:
         """Without a farewell, and without a trace in the kernel's table of ports."""
         sock, viewer.sock = viewer.sock, None
+        viewer.leave()
         if sock is not None:
             del self._by_fd[sock.fileno()]
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -194,18 +197,16 @@ class Viewers:
         self._let_go(viewer)
         if viewer.slow:
             return
-        if viewer.target is None and viewer.place >= 0:
-            self._missing += 1  # it was up
-        viewer.target = 0
+        if not viewer.waiting:
+            viewer.waiting = True
+            self._missing += 1
         self._again.append((time.monotonic() + AGAIN_S, viewer))
 
     def _attend(self, viewer: Viewer, event: int) -> None:
         sock = viewer.sock
         assert sock is not None  # noqa: S101  it is registered
         if event & select.EPOLLOUT and not event & select.EPOLLERR:
-            sock.send(
-                frames.handshake(self._host, self._room_id, viewer.epoch, max(0, viewer.place))
-            )
+            sock.send(viewer.connect(self._host))
             self._epoll.modify(sock, select.EPOLLIN)
             return
         arrived_ms = 0.0
@@ -226,97 +227,51 @@ class Viewers:
             self._lost(viewer)
             return
         now_ms = time.time() * 1000
-        if arrived_ms and viewer.target is None:
+        if arrived_ms and not viewer.waiting:
             self._tally.lag.append(now_ms - arrived_ms)
-        told = None if viewer.rest or not viewer.shaken else self._known.get(data)
-        if told is not None:
-            for one in told:
-                self._number(viewer, one, now_ms)
+        events = None if viewer.halfway or not viewer.shaken else self._known.get(data)
+        if events is None:
+            self._read(viewer, data, now_ms)
             return
-        self._read(viewer, data, now_ms)
+        for each in events:
+            viewer.count(each)
+        self._note(viewer, events, now_ms)
 
     def _read(self, viewer: Viewer, data: bytes, now_ms: float) -> None:
-        if not viewer.shaken:
-            data = self._shake(viewer, viewer.rest + data)
-            viewer.rest = b""
-        whole, end, told, others = viewer.rest + data, 0, list[Told](), 0
-        for opcode, content, at in frames.split(whole):
-            end = at
-            message = frames.read(opcode, content)
-            if isinstance(message, Told):
-                told.append(message)
-                self._number(viewer, message, now_ms)
-                continue
-            others += 1
-            if not self._take(viewer, message):
-                return
-        had_rest, viewer.rest = bool(viewer.rest), whole[end:]
-        if told and not (had_rest or others or viewer.rest):
+        whole, was_shaken = not viewer.halfway, viewer.shaken
+        messages = viewer.receive(data)
+        if viewer.shaken and not was_shaken:
+            self._shaking -= 1
+        events = [heard for heard, _ in messages if heard.numbered]
+        self._note(viewer, events, now_ms)
+        if viewer.owed and viewer.sock is not None:
+            viewer.sock.send(viewer.owed)
+            viewer.owed, whole = b"", False
+        if viewer.gone is not None:
+            if viewer.shaken:
+                self._tally.closed[viewer.gone.code] += 1
+            else:
+                self._tally.refused += 1
+            self._lost(viewer)
+        elif was_shaken and whole and not viewer.halfway and len(events) == len(messages):
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            self._known[whole] = told
+            self._known[data] = events
 
-    def _shake(self, viewer: Viewer, data: bytes) -> bytes:
-        """What follows the answer to the handshake."""
-        head, end, rest = data.partition(b"\r\n\r\n")
-        if not end:
-            viewer.rest = data
-            return b""
-        viewer.shaken = True
-        self._shaking -= 1
-        if not head.startswith(b"HTTP/1.1 101 "):
-            self._tally.refused += 1
-            self._lost(viewer)
-            return b""
-        viewer.target = 0
-        return rest
-
-    def _number(self, viewer: Viewer, told: Told, now_ms: float) -> None:
-        tally = self._tally
-        if told.offset != viewer.place + 1:
-            if told.offset > viewer.place:
-                tally.gaps += 1
-            else:
-                tally.repeats += 1
-        viewer.place = told.offset
-        tally.told += 1
-        if viewer.target is not None:
-            if told.offset >= viewer.target:
+    def _note(self, viewer: Viewer, events: list[Heard], now_ms: float) -> None:
+        if viewer.waiting:
+            if viewer.up:
                 self._is_up(viewer)
         elif not viewer.slow:  # how late a slow one is told is its own doing
-            tally.late.setdefault(told.kind, []).append(now_ms - told.at_ms)
+            for event in events:
+                self._tally.late.setdefault(event.type, []).append(now_ms - event.at_ms)
 
     def _is_up(self, viewer: Viewer) -> None:
-        viewer.target = None
+        viewer.waiting = False
         self._waited_ms.append((time.monotonic() - viewer.began_s) * 1000)
         viewer.began_s = 0.0
         self._missing -= 1
         self._answer_if_up()
-
-    def _take(self, viewer: Viewer, message: Message) -> bool:
-        """What has no number; False where the connection is over."""
-        if isinstance(message, Greeting):
-            if viewer.epoch and not message.resumed:
-                self._tally.images += 1
-            if not message.resumed:
-                viewer.place = -1
-            viewer.epoch, viewer.target = message.epoch, message.offset
-            if message.resumed and viewer.place >= message.offset:
-                self._is_up(viewer)
-        elif isinstance(message, Image):
-            if viewer.target is None:
-                self._tally.images += 1
-            viewer.epoch, viewer.place = message.epoch, message.offset
-            if viewer.target is not None and viewer.place >= viewer.target:
-                self._is_up(viewer)
-        elif isinstance(message, Pinged):
-            if viewer.sock is not None:
-                viewer.sock.send(frames.PONG)
-        elif isinstance(message, Closed):
-            self._tally.closed[message.code] += 1
-            self._lost(viewer)
-            return False
-        return True
 
 
 def watch(address: tuple[str, int], room_id: str, pipe: Pipe) -> None:

@@ -1,11 +1,10 @@
 """A load test from the outside: brings the system up if asked, plays, judges, audits."""
 
-import asyncio
 import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import msgspec
@@ -26,7 +25,7 @@ from livesale.settings import Settings
 from livesale.tasks.pdeathsig import die_with_parent
 from livesale.tokens.signing import TokenSigner
 from loadtests.after import Result, conclude, keep
-from loadtests.plain_line import PlainLine, WallTime
+from loadtests.client import LoopTime, Pool, PoolLine
 from loadtests.run import Play, run_locust
 from loadtests.target import parse_target
 
@@ -69,21 +68,17 @@ async def _judged(play: Play, budget: float | None, settle_s: float, progress: P
     progress.say("starting Locust")
     await run_locust(play, progress.show, die_with_parent())
     progress.say("waiting for SQL, and checking")
-
-    def judge() -> Result:
-        with PlainLine(play.target) as line:
-            return conclude(
-                play.scenario,
-                play.target,
-                play.report,
-                line,
-                WallTime(),
-                play.operator_token,
-                budget=budget,
-                settle_s=settle_s,
-            )
-
-    return await asyncio.to_thread(judge)
+    with closing(Pool(play.target, 1)) as pool:
+        return await conclude(
+            play.scenario,
+            play.target,
+            play.report,
+            PoolLine(pool),
+            LoopTime(),
+            play.operator_token,
+            budget=budget,
+            settle_s=settle_s,
+        )
 
 
 async def _audited(

@@ -27,30 +27,19 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Sell to a simulated crowd, show it live, audit the books: exit 0 only if they hold."""
-    from livesale.demo import DemoOptions, LiveOptions
+    from livesale.demo import DemoOptions
 
-    options: DemoOptions | LiveOptions
-    if live:
-        options = LiveOptions(
-            viewers=viewers,
-            stock=stock or 100,
-            workers=workers or 2,
-            redis=redis,
-            sql=sql,
-            json=as_json,
-            seed=seed,
-        )
-    else:
-        options = DemoOptions(
-            buyers=buyers,
-            stock=stock or 1_000,
-            seconds=seconds,
-            workers=workers or 4,
-            redis=redis,
-            sql=sql,
-            json=as_json,
-            seed=seed,
-        )
+    options = DemoOptions(
+        live=live,
+        people=viewers if live else buyers,
+        stock=stock or (100 if live else 1_000),
+        seconds=seconds,
+        workers=workers or (2 if live else 4),
+        redis=redis,
+        sql=sql,
+        json=as_json,
+        seed=seed,
+    )
     if not as_json:  # at once: all that the demo needs takes seconds to import
         print(f"livesale demo: {options.cast} · {options.stores}", flush=True)
     from livesale.demo import run as run_demo

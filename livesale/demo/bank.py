@@ -2,35 +2,30 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
-from livesale.demo.wire import Bill
+from loadtests.history import Held, History, Paid
 from stock.engine import Engine
 from stock.errors import StockError
-from stock.model import ConfirmCode
 
 TELLERS = 8
 TRIES = 20
 SAYS_IT_AGAIN = 20  # every so many payments the bank says the same thing twice, as banks do
 
-SOLD = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD}
-
 
 class Bank:
-    """Counts what came of each payment; `paid` are the rids whose goods are bought."""
+    """Notes what came of each payment."""
 
-    def __init__(self, engine: Engine, results: Counter[str]) -> None:
-        self.paid: set[str] = set()
-        self.results = results
+    def __init__(self, engine: Engine, history: History) -> None:
         self._engine = engine
-        self._bills: asyncio.Queue[Bill] = asyncio.Queue()
+        self._history = history
+        self._bills: asyncio.Queue[Held] = asyncio.Queue()
         self._taken = 0
 
-    def take(self, bills: list[Bill]) -> None:
-        for bill in bills:
-            self._bills.put_nowait(bill)
+    def take(self, held: Held) -> None:
+        """A buyer pays for what is held."""
+        self._bills.put_nowait(held)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """The tellers; each serves until cancelled."""
@@ -42,24 +37,20 @@ class Bank:
 
     async def _serve(self) -> None:
         while True:
-            bill = await self._bills.get()
+            held = await self._bills.get()
             self._taken += 1
             payment_id = f"demo-{secrets.token_hex(12)}"
             for _ in range(2 if self._taken % SAYS_IT_AGAIN == 0 else 1):
-                await self._confirm(bill, payment_id)
+                self._history.note(Paid(held.rid, await self._confirm(held, payment_id)))
             self._bills.task_done()
 
-    async def _confirm(self, bill: Bill, payment_id: str) -> None:
+    async def _confirm(self, held: Held, payment_id: str) -> str:
+        """The engine's answer. Whatever came of a fault: the same payment again has one effect."""
         for _ in range(TRIES):
             try:
-                outcome = await self._engine.confirm(bill.rid, payment_id, bill.amount_fen)
+                outcome = await self._engine.confirm(held.rid, payment_id, held.amount_fen)
             except StockError:
-                # Whether it took effect or not: the same payment again has one effect.
-                self.results["asked again"] += 1
                 await asyncio.sleep(0.1)
                 continue
-            self.results[outcome.code.lower()] += 1
-            if outcome.code in SOLD:
-                self.paid.add(bill.rid)
-            return
-        self.results["no answer"] += 1
+            return outcome.code.lower()
+        return "lost"

@@ -1,25 +1,22 @@
-"""The demo, from an empty folder to the audit."""
+"""The demo, from an empty folder to the audit. What is played, a sale or a show, is a Scenario."""
 
 import asyncio
 import contextlib
 import random
-import secrets
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from msgspec import Struct
 
 from livesale.demo.bank import Bank
 from livesale.demo.beside import beside
-from livesale.demo.gate import Gate
-from livesale.demo.options import CONNECTIONS, CROWDS, EXTRA_S, HOLD_MS, DemoOptions
-from livesale.demo.plan import Buyer, buyer_ids, plan_crowd
 from livesale.demo.scene import Scene
-from livesale.demo.shop import put_on_sale
 from livesale.demo.stage import set_stage
-from livesale.demo.verdict import Figures, figures_of, judge
+from livesale.demo.verdict import Figures, figures_of, findings_of
 from livesale.demo.watch import SAMPLE_S, SQL_SAMPLE_S, Watch
-from livesale.demo.wire import Job, Report, Word
+from livesale.errors import LivesaleError
 from livesale.ledger.catch_up import wait_until_caught_up
 from livesale.operations.audit import Check, audit
 from livesale.printing.wording import counted
@@ -27,12 +24,23 @@ from livesale.resources import Deployment
 from livesale.settings import Settings
 from livesale.tokens.signing import TokenSigner
 from loadtests.checks import Finding
+from loadtests.client import LoopTime, Pool, PoolLine
+from loadtests.history import Held
+from loadtests.line import Answer, Request
+from loadtests.people.buyer import Buyer
+from loadtests.sale import SaleRefused
+from loadtests.service import Interview
+from loadtests.target import parse_target
 
-LEAD_MS = 3_000
-LAST_HOLDS_S = HOLD_MS / 1000 + 5.0  # for the last unpaid hold to expire
+HOLD_S = 3.0
+CONNECTIONS = 256  # keep-alive connections of all people
+PATIENCE_S = 30.0  # for what comes by itself
 CATCH_UP_S = 15.0
-CLOSES_LATER_S = 60.0  # than the last buyer leaves
 OPERATOR = "demo"
+
+
+class DemoFailed(LivesaleError):
+    """The demo could not be played."""
 
 
 class Result(Struct, frozen=True):
@@ -44,89 +52,131 @@ class Result(Struct, frozen=True):
     audit: list[Check]
 
 
-async def play(settings: Settings, options: DemoOptions, scene: Scene) -> Result:
-    """Run the demo and judge it. Keeps `scene` up to date for whoever draws it.
+class House:
+    """What all who take part share: the system, how they reach it, and what is known so far."""
 
-    Raises Refused, StartFailed, ShopClosed or CrowdGone when it cannot be played.
+    def __init__(self, deployment: Deployment, url: str, scene: Scene) -> None:
+        self.deployment = deployment
+        self.scene = scene
+        self.options = scene.options
+        self.target = parse_target(url)
+        self.signer = TokenSigner.from_settings(deployment.settings)
+        self.operator_token = self.signer.operator(OPERATOR)
+        self.chance = random.Random(self.options.seed)
+        self.time = LoopTime()
+        self.bank = Bank(deployment.engine, scene.history)
+        self._pools = [Pool(self.target, size) for size in (CONNECTIONS, 4)]
+        self.line = CountedLine(self._pools[0], scene)
+        self.office = PoolLine(self._pools[1])  # no crowd keeps the operator waiting
+
+    def close(self) -> None:
+        for pool in self._pools:
+            pool.close()
+
+    async def until(self, seen: Callable[[], object], seconds: float = PATIENCE_S) -> None:
+        """Poll, for a bounded time: what never comes is a finding."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not seen():  # noqa: ASYNC110  samplers write it, nothing tells
+                    await asyncio.sleep(SAMPLE_S)
+
+
+class CountedLine(PoolLine):
+    """Latency counts from when somebody wants an answer, waiting for a connection included."""
+
+    def __init__(self, pool: Pool, scene: Scene) -> None:
+        super().__init__(pool)
+        self._scene = scene
+
+    async def carry(self, request: Request) -> Answer:
+        wanted = time.perf_counter_ns()
+        answer = await super().carry(request)
+        self._scene.hear(request.name, answer, (time.perf_counter_ns() - wanted) // 1000)
+        return answer
+
+
+class Customer(Buyer):
+    """Somebody of `loadtests` who pays at the demo's bank."""
+
+    bank: Bank
+
+    async def pay(self, held: Held) -> None:
+        self.bank.take(held)
+
+
+class Scenario(ABC):
+    """What is played. `drop_id` is what is sold, once it is prepared."""
+
+    drop_id = ""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.scene = house.scene
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make the goods, and whatever else it takes."""
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the story."""
+        return []
+
+    @abstractmethod
+    async def perform(self) -> None:
+        """Until nobody buys any more."""
+
+    async def leave(self) -> None:  # noqa: B027  a sale has nothing more to do
+        """What comes once the last hold has ended."""
+
+    async def findings(self) -> list[Finding]:
+        """Its own checks."""
+        return []
+
+    def figures(self, figures: Figures) -> Figures:
+        """The figures, with its own."""
+        return figures
+
+
+async def play(settings: Settings, scene: Scene, scenario: Callable[[House], Scenario]) -> Result:
+    """Run the demo and judge it. Keeps `scene` up to date for who draws it.
+
+    Raises Refused, StartFailed or DemoFailed when it cannot be played.
     """
-    began = time.monotonic()
-    gate = Gate()
-    try:
-        scene.phase = f"starting {counted(options.workers, 'API worker')}, writer and keeper"
-        await gate.open(CROWDS)
-        async with set_stage(settings) as (deployment, url):
-            scene.url = url
-            result = await _sell(deployment, url, options, scene, gate, began)
-            scene.phase = "stopping the processes"
-        scene.phase = "all processes have stopped"
-        return result
-    finally:
-        await gate.close()
+    began_s = time.monotonic()
+    workers = counted(scene.options.workers, "API worker")
+    scene.phase = f"starting {workers}, writer and keeper"
+    async with set_stage(settings) as (deployment, url):
+        scene.url = url
+        house = House(deployment, url, scene)
+        try:
+            result = await _perform(house, scenario(house), began_s)
+        except SaleRefused as refused:
+            raise DemoFailed(str(refused)) from None
+        finally:
+            house.close()
+        scene.phase = "stopping the processes"
+    scene.phase = "all processes have stopped"
+    return result
 
 
-async def _sell(
-    deployment: Deployment, url: str, options: DemoOptions, scene: Scene, gate: Gate, began: float
-) -> Result:
-    chance = random.Random(options.seed)
-    signer = TokenSigner.from_settings(deployment.settings)
-    scene.phase = f"signing {counted(options.buyers, 'token')}"
-    # Another prefix each time: a deployment of one's own may have seen a demo before.
-    ids = buyer_ids(options, f"demo{secrets.token_hex(3)}")
-    tokens = {buyer_id: signer.buyer(buyer_id) for buyer_id in ids}
-    buyers = plan_crowd(options, tokens, chance.randrange(2**32))
-    scene.phase = "putting the goods on sale"
-    last_s = options.seconds + EXTRA_S
-    drop_id, opens_ms = await put_on_sale(
-        url, signer.operator(OPERATOR), options, LEAD_MS, int(last_s + CLOSES_LATER_S) * 1000
-    )
-
-    def job(share: list[Buyer], number: int) -> Job:
-        port = deployment.settings.http.port
-        seed = chance.randrange(2**32) + number
-        return Job("127.0.0.1", port, drop_id, opens_ms, last_s, CONNECTIONS, seed, share)
-
-    await gate.send_in(buyers, job)
-    scene.now_s = (await deployment.engine.now_ms() - opens_ms) / 1000
-    scene.opens, scene.phase = True, "the crowd waits at the door"
-    bank = Bank(deployment.engine, scene.bank)
-    watch = Watch(deployment, drop_id, opens_ms, scene)
-    async with beside(*watch.works(), *bank.works(), _tell_the_crowd(gate, scene)):
-        await gate.listen(lambda report: _hear(report, gate, scene, bank))
-        await bank.settle()
-        scene.note("the crowd has left")
-        await _wait_for_last_holds(scene)
+async def _perform(house: House, scenario: Scenario, began_s: float) -> Result:
+    deployment, scene = house.deployment, house.scene
+    await scenario.prepare()
+    watch = Watch(deployment, scenario.drop_id, scene)
+    async with beside(*watch.works(), *house.bank.works(), *scenario.works()):
+        await scenario.perform()
+        await house.bank.settle()
+        await house.until(lambda: not scene.stand.held, HOLD_S + 5.0)
+        await scenario.leave()
+        scene.tell("the crowd has left")
         behind = await wait_until_caught_up(deployment, CATCH_UP_S)
-        scene.note("SQL is BEHIND the log" if behind else "SQL holds the whole log")
+        scene.tell("SQL is BEHIND the log" if behind else "SQL holds the whole log")
         await asyncio.sleep(SQL_SAMPLE_S + 0.1)  # for the view to see it
     scene.over, scene.phase = True, "auditing"
-    rows = await watch.read_orders()
-    checks = judge(scene, rows, bank.paid)
+    interview = Interview(house.office, house.operator_token, house.time)
+    said = await interview.ask(scene.history.drops, CATCH_UP_S)
+    checks = [*findings_of(scene, said), *await scenario.findings()]
     found = await audit(deployment, settle_s=CATCH_UP_S)
-    figures = figures_of(scene, rows, opens_ms, time.monotonic() - began)
+    took_s = time.monotonic() - began_s
     ok = all(check.ok for check in checks) and all(check.ok for check in found)
-    return Result(ok, figures, checks, found)
-
-
-def _hear(report: Report, gate: Gate, scene: Scene, bank: Bank) -> None:
-    scene.hear(report)
-    scene.here = sum(gate.here.values())
-    bank.take(report.bills)
-
-
-async def _tell_the_crowd(gate: Gate, scene: Scene) -> None:
-    """Once every unit is paid nothing can come back, and the patient may go home."""
-    await _until(lambda: 0 < scene.stand.allotted == scene.stand.sold)
-    await gate.say(Word(all_sold=True))
-
-
-async def _wait_for_last_holds(scene: Scene) -> None:
-    """Until the last unpaid hold has expired: bounded, a hold that never does is a finding."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LAST_HOLDS_S):
-            await _until(lambda: not scene.stand.held)
-
-
-async def _until(seen: Callable[[], bool]) -> None:
-    """Poll what the samplers write into the scene: they see Redis change, nothing tells them."""
-    while not seen():  # noqa: ASYNC110
-        await asyncio.sleep(SAMPLE_S)
+    return Result(ok, scenario.figures(figures_of(scene, said, took_s)), checks, found)

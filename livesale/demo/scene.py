@@ -6,42 +6,70 @@ from dataclasses import dataclass, field
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
 from livesale.demo.options import DemoOptions
-from livesale.demo.wire import Report
-from loadtests.checks import Ack, Unknown
+from loadtests.history import History, Sample
+from loadtests.line import RESERVE, Answer, counted_as
 from stock.books import Books
 
 HISTORY_S = 600
 SLOT_S = 0.25  # of the sparkline
+COMMENTS = 4  # that are shown
+
+
+@dataclass
+class Room:
+    """The live room, as a viewer's screen shows it, and all its viewers together."""
+
+    title: str = ""
+    state: str = ""
+    online: int = 0
+    peak: int = 0
+    likes: int = 0
+    pinned: str = ""
+    comments: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=COMMENTS))
+
+    drop: str = ""  # its title, once there is one
+    phase: str = ""
+    opens_s: float = 0.0  # on the clock of the scene
+    remaining: int = 0
+    allotted: int = 0
+
+    bag: str = ""
+    connected: int = 0
+    storm: str = ""
+    events_told: int = 0
+    late_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5_000))
+
+    def percentile_ms(self, percent: float) -> float:
+        """How late viewers were told of the drop."""
+        late = sorted(self.late_ms) or [0.0]
+        return late[int((len(late) - 1) * percent / 100)]
 
 
 @dataclass
 class Scene:
-    """Everything so far. `now_s` is seconds from the opening: negative before it."""
+    """Everything so far. `now_s` is seconds from the opening, or from the start of a show."""
 
     options: DemoOptions
+    room: Room | None = None  # of a show
     url: str = ""
-    stores: str = ""
     phase: str = "starting"
-    opens: bool = False  # whether the opening is set: before that `now_s` means nothing
+    begun_ms: float | None = None  # when `now_s` is 0, by the clock of this machine
     over: bool = False  # the sale; the audit follows
     now_s: float = 0.0
+    stock: int = 0  # that there ever was
     stand: Books = field(default_factory=Books)  # of the drop, as the last sample saw them
     samples: int = 0
     bad_samples: list[str] = field(default_factory=list)
+    history: History = field(default_factory=History)
 
-    answers: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)  # to reservations
     requests: int = 0
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=int(HISTORY_S / SLOT_S)))
     rate_now: float = 0.0
     rate_peak: float = 0.0
     latency: HdrHistogram = field(default_factory=lambda: HdrHistogram(1, 60_000_000, 3))
     here: int = 0
-
-    acks: list[Ack] = field(default_factory=list)
-    unknowns: list[Unknown] = field(default_factory=list)
-    oddities: list[str] = field(default_factory=list)
     empty_handed: int = 0  # patient buyers who left without anything
-    bank: Counter[str] = field(default_factory=Counter)
 
     orders_in_sql: int = 0
     sold_in_sql: int = 0
@@ -51,28 +79,38 @@ class Scene:
 
     events: list[tuple[float, str]] = field(default_factory=list)
 
-    def hear(self, report: Report) -> None:
-        """Add what a crowd process reports."""
-        self.answers.update(report.answers)
-        self.requests += len(report.latencies_us)
-        for latency_us in report.latencies_us:
-            self.latency.record_value(max(1, latency_us))
-        self.acks += report.acks
-        self.unknowns += report.unknowns
-        self.oddities += report.oddities
-        self.empty_handed += report.empty_handed
+    def __post_init__(self) -> None:
+        self.stock = self.options.stock
+        if self.options.live:
+            self.room = Room()
 
-    def see(self, stand: Books) -> None:
+    @property
+    def sold_out(self) -> bool:
+        """Whether every unit is paid, so that nothing can come back."""
+        return 0 < self.stand.allotted == self.stand.sold
+
+    def hear(self, name: str, answer: Answer, took_us: int) -> None:
+        """Add an answer to one of the people."""
+        self.history.count(counted_as(name, answer))
+        if name == RESERVE:
+            self.answers[f"{answer.status or ''} {answer.code}".strip()] += 1
+            if answer.status:
+                self.requests += 1
+                self.latency.record_value(max(1, took_us))
+
+    def see(self, drop_id: str, stand: Books) -> None:
         """Add a sample of the books, and hold it against the promise."""
         self.samples += 1
-        if self.options.stock < stand.sold + stand.held:
+        parts = (stand.available, stand.held, stand.sold, stand.burned)
+        self.history.note(Sample(drop_id, stand.allotted, *parts))
+        if self.stock < stand.sold + stand.held:
             claimed = f"{stand.sold} sold + {stand.held} held"
-            self.bad_samples.append(f"{claimed} > {self.options.stock} at {self.now_s:.3f} s")
+            self.bad_samples.append(f"{claimed} > {self.stock} at {self.now_s:.3f} s")
         if not stand.balanced:
             self.bad_samples.append(f"books do not balance at {self.now_s:.3f} s: {stand}")
         self.stand = stand
 
-    def note(self, what: str) -> None:
+    def tell(self, what: str) -> None:
         """A moment for the timeline."""
         self.events.append((self.now_s, what))
 

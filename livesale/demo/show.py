@@ -4,21 +4,25 @@ import asyncio
 import contextlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 
 from livesale.demo.beside import beside
-from livesale.demo.options import DemoOptions, LiveOptions, Options
-from livesale.demo.piece import SalePiece
+from livesale.demo.options import DemoOptions
+from livesale.demo.play import Result, play
+from livesale.demo.room import Show
+from livesale.demo.sale import Sale
+from livesale.demo.scene import Scene
 from livesale.demo.stage import LOG_FILE, settings_of_the_demo
-from livesale.demo.tell import told
-from livesale.demo.view import fits
+from livesale.demo.summary import closing, summary, table_of_checks
+from livesale.demo.tell import LINE_S, Teller
+from livesale.demo.view import fits, panel
 from livesale.printing.output import print_json, print_out
 from livesale.processes.signals import end_as_ctrl_c_does
 from livesale.settings import Settings
@@ -28,35 +32,7 @@ LOG_LINES = 20
 INTERRUPTED = 130
 
 
-class Outcome(Protocol):
-    @property
-    def ok(self) -> bool: ...
-
-
-class Piece(Protocol):
-    """Something to be played before an audience, on a whole system."""
-
-    @property
-    def options(self) -> Options: ...
-
-    async def play(self, settings: Settings) -> Outcome:
-        """To its end, with the audit. Raises Refused, or another LivesaleError."""
-        ...
-
-    def panel(self, width: int, height: int) -> RenderableType:
-        """What is to be seen now."""
-        ...
-
-    def news(self, at_s: float) -> list[str]:
-        """Plain lines for what is new. `at_s` is any clock that only rises."""
-        ...
-
-    def pages(self, result: Any) -> Iterable[RenderableType]:
-        """The end on paper, of what `play` gave."""
-        ...
-
-
-def run(settings: Settings, options: Options) -> int:
+def run(settings: Settings, options: DemoOptions) -> int:
     """Play the demo; the exit code: 0 only if every promise held, 130 after Ctrl-C.
 
     Raises Refused when it may not start, another LivesaleError when it could not be played.
@@ -65,7 +41,7 @@ def run(settings: Settings, options: Options) -> int:
         folder = Path(name)
         settings = settings_of_the_demo(settings, options, folder)
         try:
-            result = asyncio.run(_show(settings, _piece(options)))
+            result = asyncio.run(_show(settings, Scene(options)))
         except (KeyboardInterrupt, asyncio.CancelledError):
             print("livesale: the demo was interrupted; nothing is left running", file=sys.stderr)
             return INTERRUPTED
@@ -77,47 +53,64 @@ def run(settings: Settings, options: Options) -> int:
     return 0 if result.ok else 1
 
 
-def _piece(options: Options) -> Piece:
-    if isinstance(options, LiveOptions):
-        from livesale.demo.live.piece import LivePiece
-
-        return LivePiece(options)
-    assert isinstance(options, DemoOptions)  # noqa: S101  there are no others
-    return SalePiece(options)
+async def play_scene(settings: Settings, scene: Scene) -> Result:
+    """The scenario that the options ask for. See livesale.demo.play."""
+    return await play(settings, scene, Show if scene.options.live else Sale)
 
 
-async def _show(settings: Settings, piece: Piece) -> Outcome:
+async def _show(settings: Settings, scene: Scene) -> Result:
     end_as_ctrl_c_does()
-    if piece.options.json:
-        result = await piece.play(settings)
-        found = {"options": piece.options, **msgspec.to_builtins(result)}
-        print_json(found)
+    if scene.options.json:
+        result = await play_scene(settings, scene)
+        print_json({"options": scene.options, **msgspec.to_builtins(result)})
         return result
     console = Console(highlight=False)
     drawn = sys.stdout.isatty() and fits(*console.size)
-    async with _drawn(console, piece) if drawn else told(piece.news):
-        result = await piece.play(settings)
-    print_out(*piece.pages(result))
+    async with _drawn(console, scene) if drawn else _told(Teller(scene).news):
+        result = await play_scene(settings, scene)
+    print_out(
+        summary(result.figures),
+        table_of_checks(result.checks, result.audit),
+        closing(result.ok, result.figures.took_s),
+    )
     return result
 
 
 @asynccontextmanager
-async def _drawn(console: Console, piece: Piece) -> AsyncIterator[None]:
+async def _drawn(console: Console, scene: Scene) -> AsyncIterator[None]:
     """The live panel; its last frame stays."""
-    with Live(piece.panel(*console.size), console=console, auto_refresh=False) as live:
+    with Live(panel(scene, *console.size), console=console, auto_refresh=False) as live:
 
         async def draw() -> None:
             while True:
-                live.update(piece.panel(*console.size), refresh=True)
+                live.update(panel(scene, *console.size), refresh=True)
                 await asyncio.sleep(FRAME_S)
 
         async with beside(draw()):
             yield
-        live.update(piece.panel(*console.size), refresh=True)
+        live.update(panel(scene, *console.size), refresh=True)
+
+
+@asynccontextmanager
+async def _told(news: Callable[[float], list[str]]) -> AsyncIterator[None]:
+    """Print the news every second while open. A closed pipe ends the body: BrokenPipeError."""
+
+    def say() -> None:
+        for text in news(time.monotonic()):
+            print(text, flush=True)
+
+    async def tell() -> None:
+        while True:
+            say()
+            await asyncio.sleep(LINE_S)
+
+    async with beside(tell()):
+        yield
+    say()
 
 
 def _show_log(folder: Path) -> None:
-    """The last words of the processes, for whoever has to find out."""
+    """The last words of the processes, for those who have to find out."""
     with contextlib.suppress(FileNotFoundError):
         lines = (folder / LOG_FILE).read_text("utf-8", "replace").splitlines()
         for text in lines[-LOG_LINES:]:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
-from livesale.demo.options import Options
+import livesale.app  # noqa: F401  the tables of all features: a new database gets them
+from livesale.demo.options import DemoOptions
 from livesale.deployment.opening import open_deployment
 from livesale.processes.banner import url_of
 from livesale.processes.children import Nursery
@@ -19,7 +20,7 @@ ROLES = ("api", "writer", "keeper")
 LOG_FILE = "demo.log"
 
 
-def settings_of_the_demo(settings: Settings, options: Options, folder: Path) -> Settings:
+def settings_of_the_demo(settings: Settings, options: DemoOptions, folder: Path) -> Settings:
     """The caller's settings, but with stores in `folder` unless he named others, on a free port."""
     return settings.model_copy(
         update={

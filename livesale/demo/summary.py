@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from livesale.demo.verdict import Figures
+from livesale.demo.verdict import Figures, LiveFigures
 from livesale.ledger.check import Check
 from livesale.operations.audit import report
 from livesale.printing.wording import counted
@@ -31,11 +31,12 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
         else ""
     )
     return [
+        *(_room_rows(f) if isinstance(f, LiveFigures) else []),
         (
             "sold",
             Text.assemble(
                 (f"{f.sold:,} of {counted(f.stock, 'unit')}", "bold green"),
-                f" to {f.buyers_served:,} of {counted(f.buyers, 'buyer')}",
+                f" to {f.buyers_served:,} of {counted(f.people, 'buyer')}",
                 *_pace(f),
             ),
         ),
@@ -93,6 +94,19 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
                 " behind Redis",
             ),
         ),
+    ]
+
+
+def _room_rows(f: LiveFigures) -> list[tuple[str, Text]]:
+    watched = f"{counted(f.viewers, 'viewer')}, {f.peak:,} at most at once; "
+    told = f"{counted(f.events_told, 'event')}; what became of the drop after "
+    late = f"p50 {f.told_p50_ms:.0f}  p99 {f.told_p99_ms:.0f} ms, this process included"
+    back = f"everybody was back with all that was missed after {f.storm_ms:,.0f} ms"
+    return [
+        ("watched", Text(f"{watched}{counted(f.likes, 'like')}")),
+        ("told", Text(told + late)),
+        ("lucky bag", Text(f"{counted(f.prizes_claimed, 'prize')} claimed")),
+        ("storm", Text(back)),
     ]
 
 

@@ -1,17 +1,11 @@
 """Tells the scene in plain lines: in a pipe, in a log, on a terminal too small for the panel."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
-from livesale.demo.beside import beside
 from livesale.demo.scene import Scene
 from livesale.demo.view import milliseconds
 from livesale.printing.wording import counted
 
 LINE_S = 1.0
-SOLD_LINE_S = 5.0  # between two lines once everything is sold: little happens any more
+SLOW_LINE_S = 5.0  # between two lines once everything is sold: little happens any more
 
 
 class Teller:
@@ -22,7 +16,7 @@ class Teller:
         self._events = 0
         self._phase = ""
         self._figures = ""
-        self._told_s = -SOLD_LINE_S
+        self._told_s = -SLOW_LINE_S
 
     def news(self, at_s: float) -> list[str]:
         """The lines for what is new. `at_s` is any clock that only rises."""
@@ -32,42 +26,28 @@ class Teller:
         if scene.phase != self._phase:
             self._phase = scene.phase
             lines.append(f"{'':10}{scene.phase}")
-        if scene.opens and not scene.over and scene.now_s >= 0:
-            shown, stand = figures(scene), scene.stand
-            sold = 0 < stand.allotted == stand.sold
-            due = at_s - self._told_s >= (SOLD_LINE_S if sold else 0)
+        if scene.begun_ms is not None and not scene.over and scene.now_s >= 0:
+            shown = figures(scene)
+            due = at_s - self._told_s >= (SLOW_LINE_S if scene.sold_out else 0)
             if due and shown != self._figures:
                 self._figures, self._told_s = shown, at_s
                 lines.append(f"{clock(scene.now_s)}  {shown}")
         return lines
 
 
-@asynccontextmanager
-async def told(news: Callable[[float], list[str]]) -> AsyncIterator[None]:
-    """Print the news every second while open. A closed pipe ends the body: BrokenPipeError."""
-
-    def say() -> None:
-        for text in news(time.monotonic()):
-            print(text, flush=True)
-
-    async def tell() -> None:
-        while True:
-            say()
-            await asyncio.sleep(LINE_S)
-
-    async with beside(tell()):
-        yield
-    say()
-
-
 def figures(scene: Scene) -> str:
-    """The books, the rates and SQL in one line."""
-    stand = scene.stand
+    """The books, the rates and SQL in one line; of a show, its room first."""
+    stand, room = scene.stand, scene.room
     lag = f"lag {scene.lag}" if scene.lag else "no lag"
     sql = f"{counted(scene.orders_in_sql, 'order')}, {lag}" if scene.sql_seen else "–"
+    books = f"sold {stand.sold:>5,}  held {stand.held:>5,}  left {stand.available:>5,} | "
+    if room is not None:
+        return (
+            f"{room.connected:,} connected | {books}{room.likes:,} likes | "
+            f"{counted(room.events_told, 'event')} told | SQL {sql}"
+        )
     return (
-        f"sold {stand.sold:>5,}  held {stand.held:>5,}  left {stand.available:>5,} | "
-        f"{scene.rate_now:>6,.0f} req/s  p50 {milliseconds(scene, 50)}  "
+        f"{books}{scene.rate_now:>6,.0f} req/s  p50 {milliseconds(scene, 50)}  "
         f"p99 {milliseconds(scene, 99)} so far | SQL {sql}"
     )
 

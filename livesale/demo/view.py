@@ -3,12 +3,13 @@
 from collections import Counter
 
 from rich import box
+from rich.cells import set_cell_size
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from livesale.demo.scene import Scene
+from livesale.demo.scene import COMMENTS, Room, Scene
 from livesale.printing.wording import counted
 
 WIDTH = 96
@@ -18,6 +19,7 @@ EVENTS_SHOWN = 7
 LABEL_WIDTH = 10  # of the figures, with the blank behind it
 _FRAME_WIDTH = 6
 _FRAME_HEIGHT = 16  # every line but the events
+_SHOW_HEIGHT = 19  # of a show, without its comments
 _UNKNOWN = "–"  # nothing has been measured yet
 _SPARKS = " ▁▂▃▄▅▆▇█"
 # They read without colour, too.
@@ -29,6 +31,14 @@ _STYLE_OF_ANSWER = {
     "425": "cyan",
     "503": "red",
 }
+_PHASES = {
+    "": ("◌", "the drop is prepared", "cyan"),
+    "prepared": ("◌", "the drop is prepared", "cyan"),
+    "open": ("●", "ON SALE", "bold red"),
+    "sold_out": ("●", "SOLD OUT", "bold green"),
+    "paused": ("●", "paused", "yellow"),
+    "closed": ("●", "closed", "grey62"),
+}
 
 
 def fits(width: int, height: int) -> bool:
@@ -38,11 +48,16 @@ def fits(width: int, height: int) -> bool:
 
 def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
     """The whole view: at most 96 columns, and one line less than `height`, where there is one."""
-    width = min(WIDTH, width)
+    width, room = min(WIDTH, width), scene.room
     inside = width - _FRAME_WIDTH
-    events = EVENTS_SHOWN if not height else min(EVENTS_SHOWN, height - 1 - _FRAME_HEIGHT)
+    spare = height - 1 - (_SHOW_HEIGHT if room else _FRAME_HEIGHT) if height else EVENTS_SHOWN + 5
+    comments: list[RenderableType] = []
+    if room and spare > COMMENTS + 1:
+        comments = [_comments(room, inside), Text()]
+        spare -= COMMENTS + 1
     body = Group(
         _headline(scene),
+        *([_drop(scene, room)] if room else []),
         Text(),
         stock_bar(scene, inside),
         Text(),
@@ -50,18 +65,14 @@ def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
         Text(),
         _figures(scene, inside),
         Text(),
-        _timeline(scene, max(1, events)),
+        *comments,
+        _timeline(scene, max(1, min(EVENTS_SHOWN, spare))),
     )
-    return framed(body, scene.options.cast, f"{scene.url}  {scene.stores}", width)
-
-
-def framed(body: RenderableType, cast: str, place: str, width: int) -> Panel:
-    """The frame of every demo: who takes part, and where."""
     return Panel(
         body,
-        title=Text.assemble((" livesale ", "bold white on red"), f"  {cast} "),
+        title=Text.assemble((" livesale ", "bold white on red"), f"  {scene.options.cast} "),
         title_align="left",
-        subtitle=Text(f" {place} ", "grey50"),
+        subtitle=Text(f" {scene.url}  {scene.options.stores} ", "grey50"),
         subtitle_align="right",
         box=box.ROUNDED,
         border_style="grey37",
@@ -93,13 +104,47 @@ def cells_of(counts: list[int], width: int) -> list[int]:
 
 
 def _headline(scene: Scene) -> Text:
-    line = _state_of_the_sale(scene)
+    line = _state_of_the_room(scene, scene.room) if scene.room else _state_of_the_sale(scene)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _state_of_the_room(scene: Scene, room: Room) -> Text:
+    line = Text()
+    if room.state == "live":
+        line.append(" LIVE ", "bold white on red")
+    else:
+        line.append(room.state.upper() or "◌", "bold cyan")
+    line.append(f"  {room.title or scene.phase}", "bold")
+    if room.state:
+        line.append(f"   {scene.now_s:5.1f} s", "grey62")
+        line.append(f"   ● {room.online:,} watch", "green")
+        line.append(f"   ♥ {room.likes:,}", "magenta")
+    if scene.over:
+        line.append(f"   {scene.phase}", "cyan")
+    return line
+
+
+def _drop(scene: Scene, room: Room) -> Text:
+    """What the screens say of it."""
+    if room.phase == "opening":
+        left_s = max(0.0, room.opens_s - scene.now_s)
+        line = Text.assemble(
+            ("◌ ", "cyan"), ("opens in ", "bold"), (f"{left_s:.1f} s", "bold cyan")
+        )
+    else:
+        mark, words, style = _PHASES[room.phase]
+        line = Text.assemble((f"{mark} ", style), (words, style))
+    if room.allotted:
+        line.append(f"   {room.remaining:,} of {room.allotted:,} left", "bold")
+    if room.drop:
+        line.append(f"   {room.drop}", "grey62")
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
 
 def _state_of_the_sale(scene: Scene) -> Text:
-    if not scene.opens:
+    if scene.begun_ms is None:
         return Text.assemble(("◌ ", "cyan"), (scene.phase, "cyan"))
     if scene.now_s < 0:
         return Text.assemble(
@@ -146,11 +191,52 @@ def _figures(scene: Scene, width: int) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="grey62", no_wrap=True, width=LABEL_WIDTH - 1)
     grid.add_column(no_wrap=True, max_width=room, overflow="crop")
-    grid.add_row("requests", _rates(scene, room))
+    if scene.room:
+        grid.add_row("explains", Text(scene.room.pinned or _UNKNOWN, "bold"))
+        grid.add_row("lucky bag", Text(scene.room.bag or _UNKNOWN))
+        grid.add_row("sockets", _sockets(scene, scene.room, room))
+        grid.add_row("told", _told(scene.room))
+    else:
+        grid.add_row("requests", _rates(scene, room))
     grid.add_row("latency", _latency(scene, room))
     grid.add_row("answers", answers(scene.answers, room))
     grid.add_row("SQL", _sql(scene, room))
     return grid
+
+
+def _sockets(scene: Scene, room: Room, width: int) -> Text:
+    """Who is connected now: a storm empties the bar."""
+    viewers = scene.options.people
+    size = max(1, min(40, width - len(f"{viewers:,}") * 2 - 7 - len(room.storm)))
+    bar = Text()
+    cells = cells_of([room.connected, viewers - room.connected], size)
+    for count, (glyph, style) in zip(cells, (("■", "green"), ("·", "red")), strict=True):
+        bar.append(glyph * count, style)
+    bar.append(f" {room.connected:,} of {viewers:,}", "bold")
+    if room.storm:
+        bar.append(f"   {room.storm}", "grey62")
+    return bar
+
+
+def _told(room: Room) -> Text:
+    if not room.late_ms:
+        return Text(_UNKNOWN)
+    return Text.assemble(
+        (f"{room.events_told:,}", "bold"),
+        (" events, each in its turn; of the drop after p50 ", "grey62"),
+        (f"{room.percentile_ms(50):.0f}", "bold"),
+        ("  p99 ", "grey62"),
+        (f"{room.percentile_ms(99):.0f} ms", "bold"),
+    )
+
+
+def _comments(room: Room, width: int) -> Text:
+    lines = []
+    for name, text in room.comments:
+        shown = set_cell_size(f"{name[-4:]:>4}", 5)
+        lines.append(Text.assemble((f"{shown} ", "cyan"), set_cell_size(text, width - 8).rstrip()))
+    lines += [Text()] * (COMMENTS - len(lines))
+    return Text("\n", no_wrap=True).join(lines)
 
 
 def _rates(scene: Scene, width: int) -> Text:

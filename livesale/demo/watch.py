@@ -1,6 +1,7 @@
 """Looks at both stores while the demo runs, and writes what it sees into the scene."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -10,7 +11,6 @@ from livesale.demo.scene import SLOT_S, Scene
 from livesale.ledger.tables import log_offsets, orders
 from livesale.printing.wording import counted
 from livesale.resources import Deployment
-from loadtests.checks import OrderRow
 from stock.books import Books
 from stock.errors import StockError
 from stock.log import LogReader
@@ -23,35 +23,27 @@ SQL_SAMPLE_S = 0.25
 class Watch:
     """The samplers of one drop; each runs until cancelled."""
 
-    def __init__(self, deployment: Deployment, drop_id: str, opens_ms: int, scene: Scene) -> None:
+    def __init__(self, deployment: Deployment, drop_id: str, scene: Scene) -> None:
         self._deployment = deployment
         self._drop_id = drop_id
-        self._opens_ms = opens_ms
         self._scene = scene
         self._happened: set[str] = set()
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         return [self._watch_books(), self._watch_sql(), self._watch_rates()]
 
-    async def read_orders(self) -> dict[str, OrderRow]:
-        """Every order of the drop as SQL has it."""
-        columns = orders.c["order_id", "buyer_id", "quantity", "amount_fen", "state"]
-        asked = select(columns).where(orders.c.drop_id == self._drop_id)
-        async with self._deployment.sql.connect() as connection:
-            found = await connection.execute(asked)
-            return {row.order_id: OrderRow(*row) for row in found}
-
     async def _watch_books(self) -> None:
         scene = self._scene
         while True:
+            if scene.begun_ms is not None:
+                scene.now_s = time.time() - scene.begun_ms / 1000
             try:
                 seen = await self._deployment.engine.snapshot(self._drop_id)
             except StockError:
                 seen = None  # it was not seen; the next sample will be
             if seen is not None:
-                scene.now_s = (seen.now_ms - self._opens_ms) / 1000
                 before = scene.stand
-                scene.see(seen.books)
+                scene.see(self._drop_id, seen.books)
                 self._tell_story(before, scene.stand)
             await asyncio.sleep(SAMPLE_S)
 
@@ -72,7 +64,7 @@ class Watch:
     def _once(self, name: str, what: str) -> None:
         if name not in self._happened:
             self._happened.add(name)
-            self._scene.note(what)
+            self._scene.tell(what)
 
     async def _watch_sql(self) -> None:
         held_or_not = func.count()

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from loadtests.open_loop.connection import Connection
+from loadtests.client import Connection
 from loadtests.open_loop.requests import Requests
 from loadtests.open_loop.result import Tally
 from loadtests.target import Target, TargetAway

@@ -12,12 +12,12 @@ class Browser:
     def __init__(self, line: Line, time: Time, chance: random.Random) -> None:
         self._line, self._time, self._chance = line, time, chance
 
-    def stroll(self, drop: Drop) -> None:
+    async def stroll(self, drop: Drop) -> None:
         """Once through the shop."""
-        listed = self._line.ask("campaigns", "GET", "/v1/campaigns")
+        listed = await self._line.ask("campaigns", "GET", "/v1/campaigns")
         shown = listed.body.get("campaigns")
         if listed.good and isinstance(shown, list) and shown:
             campaign_id = self._chance.choice(shown)["campaign_id"]
-            self._line.ask("campaign", "GET", f"/v1/campaigns/{campaign_id}")
-        self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
-        self._time.sleep(self._chance.uniform(*LOOKS_EVERY_S))
+            await self._line.ask("campaign", "GET", f"/v1/campaigns/{campaign_id}")
+        await self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
+        await self._time.sleep(self._chance.uniform(*LOOKS_EVERY_S))

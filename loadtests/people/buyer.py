@@ -16,7 +16,15 @@ from loadtests.journal import Journal
 from loadtests.line import RESERVE, Answer, Line, Time
 from loadtests.sale import NO_LOGIN, NO_LOGIN_CURE, SaleRefused
 
-RETRIED = {"lost", "outcome_unknown", "overloaded", "slow_down", "not_open", "engine_refused"}
+RETRIED = {
+    "lost",
+    "refused",
+    "outcome_unknown",
+    "overloaded",
+    "slow_down",
+    "not_open",
+    "engine_refused",
+}
 RETRIED |= {"fenced", "books_broken", "internal_error", "store_unavailable", "paused"}
 
 
@@ -24,7 +32,8 @@ class Character(Struct, frozen=True):
     """How somebody buys. Times are seconds; shares are of 1, what is left walks away unpaid.
 
     `jitter_s` is the mean of what passes between the opening and the tap. `patience` is how often
-    somebody asks again who was told that it is sold out, `every_s` the pause before that.
+    somebody asks again who was told that it is sold out, `every_s` the pause before that. `keyed`
+    buyers send an Idempotency-Key; who `repeats` sends a request once more after its answer.
     """
 
     jitter_s: float = 0.4
@@ -36,6 +45,8 @@ class Character(Struct, frozen=True):
     gives_back: float = 0.1
     pays_after_s: tuple[float, float] = (0.5, 4.0)
     polls: bool = True
+    keyed: bool = True
+    repeats: bool = False
 
 
 class Buyer:
@@ -63,10 +74,10 @@ class Buyer:
         """Empty before the login."""
         return self._token
 
-    def log_in(self) -> bool:
+    async def log_in(self) -> bool:
         """Whether a token is there. Raises SaleRefused where nobody gets one this way."""
         if not self._token:
-            answer = self._insist(
+            answer = await self._insist(
                 "log in", "/v1/sessions", {"provider": "dev", "code": self._name}, ""
             )
             if answer.code in NO_LOGIN:
@@ -76,96 +87,105 @@ class Buyer:
                 self.buyer_id = str(answer.body["buyer_id"])
         return bool(self._token)
 
-    def look(self, drop: Drop) -> None:
+    async def look(self, drop: Drop) -> None:
         """At the goods, before they are sold."""
-        self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
+        await self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
 
-    def wait_for_opening(self, drop: Drop) -> None:
+    async def wait_for_opening(self, drop: Drop) -> None:
         """Count down by the service's clock, which is polled; then the thumb takes its moment."""
         opens_ms = drop.opens_ms - self._character.early_s * 1000
-        self._read_clock()
+        await self._read_clock()
         while (left_s := self._clock.until_s(opens_ms, self._time.now_ms())) > 0:
-            self._time.sleep(poll_s(left_s))
+            await self._time.sleep(poll_s(left_s))
             if self._character.polls and left_s > 0.5:
-                self._read_clock()
+                await self._read_clock()
         if self._character.jitter_s:
-            self._time.sleep(self._chance.expovariate(1 / self._character.jitter_s))
+            await self._time.sleep(self._chance.expovariate(1 / self._character.jitter_s))
 
-    def buy(self, drop: Drop) -> Held | None:
+    async def buy(self, drop: Drop) -> Held | None:
         """Claim units, and again while it is sold out and patience lasts."""
         for left in range(self._character.patience, -1, -1):
-            claim = self.claim(drop)
+            claim = await self.claim(drop)
             if claim.answers:
                 return claim.answers[0]
             if not left or not claim.codes or claim.codes[-1] != "sold_out":
                 return None
-            self._time.sleep(self._chance.uniform(*self._character.every_s))
+            await self._time.sleep(self._chance.uniform(*self._character.every_s))
         return None
 
-    def claim(self, drop: Drop) -> Claim:
+    async def claim(self, drop: Drop, quantity: int = 0) -> Claim:
         """One claim, with one key, until its answer is clear or `TRIES` are over.
 
         It is noted whatever happens: a test that ends while the buyer waits for an answer leaves a
         claim whose outcome nobody knows.
         """
-        claim = Claim(drop.drop_id, self.buyer_id, self._character.quantity)
-        key = secrets.token_hex(8)
+        claim = Claim(drop.drop_id, self.buyer_id, quantity or self._character.quantity)
+        key = secrets.token_hex(8) if self._character.keyed else ""
         try:
             for attempt in range(1, TRIES + 1):
-                claim.codes.append("hung_up")  # until there is an answer
-                answer = self._reserve(drop, claim.quantity, key)
-                claim.codes[-1] = answer.code
-                if answer.good:
-                    claim.answers.append(_held(answer))
-                if answer.code not in RETRIED:
-                    break
+                answer = await self._ask(claim, key)
+                if answer.code not in RETRIED or (not key and claim.unclear):
+                    break  # without a key a second request would be a second wish
                 if attempt < TRIES:
-                    self._time.sleep(backoff_s(attempt, answer.retry_after_s, self._chance))
+                    await self._time.sleep(backoff_s(attempt, answer.retry_after_s, self._chance))
+            if self._character.repeats and key and claim.answers:
+                await self._ask(claim, key)
         finally:
             self._journal.note(claim)
         return claim
 
-    def decide(self, held: Held) -> None:
+    async def decide(self, held: Held) -> None:
         """Pay, give it back, or walk away from it."""
         mood = self._chance.random()
         if mood < self._character.pays:
-            self._time.sleep(self._chance.uniform(*self._character.pays_after_s))
-            self.pay(held)
+            await self._time.sleep(self._chance.uniform(*self._character.pays_after_s))
+            await self.pay(held)
         elif mood < self._character.pays + self._character.gives_back:
             path = f"/v1/reservations/{held.rid}"
-            self._line.ask("release", "DELETE", path, token=self._token)
+            await self._line.ask("release", "DELETE", path, token=self._token)
 
-    def pay(self, held: Held) -> None:
+    async def pay(self, held: Held) -> None:
         """Through the simulated bank, if that is the gateway; the same one until it is clear."""
         path = f"/v1/reservations/{held.rid}/payment"
-        started = self._insist("start payment", path, None, self._token)
+        started = await self._insist("start payment", path, None, self._token)
         link = started.body.get("link")
         if not started.good or not isinstance(link, str):
             return
         result = "lost"
         try:
-            paid = self._insist(
+            paid = await self._insist(
                 "pay", f"/v1/payments/simulated/{held.rid}", {"outcome": "paid"}, ""
             )
             result = str(paid.body["result"]) if paid.good else paid.code
         finally:
             self._journal.note(Paid(held.rid, result))
 
-    def check_order(self, held: Held) -> None:
+    async def check_order(self, held: Held) -> None:
         """Look whether it is there."""
-        self._line.ask("reservation", "GET", f"/v1/reservations/{held.rid}", token=self._token)
+        await self._line.ask(
+            "reservation", "GET", f"/v1/reservations/{held.rid}", token=self._token
+        )
 
-    def _insist(self, name: str, path: str, body: object, token: str) -> Answer:
-        return insist(self._line, self._time, self._chance, name, path, body=body, token=token)
+    async def _insist(self, name: str, path: str, body: object, token: str) -> Answer:
+        return await insist(
+            self._line, self._time, self._chance, name, path, body=body, token=token
+        )
 
-    def _reserve(self, drop: Drop, quantity: int, key: str) -> Answer:
-        path = f"/v1/drops/{drop.drop_id}/reservations"
-        body = {"quantity": quantity}
-        return self._line.ask(RESERVE, "POST", path, body=body, token=self._token, key=key)
+    async def _ask(self, claim: Claim, key: str) -> Answer:
+        """One request of a claim, noted before it has an answer."""
+        number = len(claim.codes)
+        claim.codes.append("hung_up")
+        path = f"/v1/drops/{claim.drop_id}/reservations"
+        body = {"quantity": claim.quantity}
+        answer = await self._line.ask(RESERVE, "POST", path, body=body, token=self._token, key=key)
+        claim.codes[number] = answer.code
+        if answer.good:
+            claim.answers.append(_held(answer))
+        return answer
 
-    def _read_clock(self) -> None:
+    async def _read_clock(self) -> None:
         sent_ms = self._time.now_ms()
-        answer = self._line.ask("time", "GET", "/v1/time")
+        answer = await self._line.ask("time", "GET", "/v1/time")
         if answer.good:
             self._clock.learn(sent_ms, float(answer.body["server_ms"]), self._time.now_ms())
 

@@ -18,42 +18,42 @@ class Operator:
         self._line, self._journal, self._time = line, journal, time
         self._chance, self._token = chance, token
 
-    def watch(self, drops: list[Drop]) -> None:
+    async def watch(self, drops: list[Drop]) -> None:
         """Look once at the books of each drop, and note what Redis has."""
         for drop in drops:
             path = f"/v1/admin/drops/{drop.drop_id}/books"
-            answer = self._line.ask("books", "GET", path, token=self._token)
+            answer = await self._line.ask("books", "GET", path, token=self._token)
             if answer.good:
                 books = answer.body["redis"]
                 names = ("allotted", "available", "held", "sold", "burned")
                 self._journal.note(Sample(drop.drop_id, *[int(books[name]) for name in names]))
-        self._time.sleep(LOOKS_EVERY_S)
+        await self._time.sleep(LOOKS_EVERY_S)
 
-    def pause_and_resume(self, drop: Drop, seconds: float) -> None:
+    async def pause_and_resume(self, drop: Drop, seconds: float) -> None:
         """Stop the sale for a moment."""
-        self._verb(drop, "pause")
-        self._time.sleep(seconds)
-        self._verb(drop, "resume")
+        await self._verb(drop, "pause")
+        await self._time.sleep(seconds)
+        await self._verb(drop, "resume")
 
-    def beat(self, room_id: str) -> None:
+    async def beat(self, room_id: str) -> None:
         """Say that the host is there, and go on."""
         path = f"/v1/rooms/{room_id}/heartbeat"
-        insist(self._line, self._time, self._chance, "heartbeat", path, token=self._token)
+        await insist(self._line, self._time, self._chance, "heartbeat", path, token=self._token)
 
-    def restock(self, drop: Drop, delta: int) -> None:
+    async def restock(self, drop: Drop, delta: int) -> None:
         """Once, however often it must be asked for."""
         restock = Restock(drop.drop_id, delta)
         key = secrets.token_hex(8)
         try:
             body = {"delta": delta, "reason": "found a box"}
-            answer = self._verb(drop, "adjust", body, key)
+            answer = await self._verb(drop, "adjust", body, key)
             unclear = not answer.status or answer.status >= 500
             restock.done = None if unclear else answer.good
         finally:
             self._journal.note(restock)
 
-    def _verb(self, drop: Drop, verb: str, body: object = None, key: str = "") -> Answer:
+    async def _verb(self, drop: Drop, verb: str, body: object = None, key: str = "") -> Answer:
         path = f"/v1/admin/drops/{drop.drop_id}/{verb}"
-        return insist(
+        return await insist(
             self._line, self._time, self._chance, verb, path, body=body, token=self._token, key=key
         )

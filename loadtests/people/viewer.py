@@ -5,16 +5,15 @@ its connection. What it finds is noted once, when it leaves.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-import msgspec
 from msgspec import Struct
 
 from loadtests.history import Watched
 from loadtests.journal import Journal
 from loadtests.line import Answer, Time, counted_as
-from loadtests.numbers import ANSWERS, Heard, Numbers
-from loadtests.wire import NO_CODE, Gone, Wire
+from loadtests.seat import ANSWERS, NO_CODE, Gone, Message, Seat
+from loadtests.wire import Wire
 
 LISTENS_S = 0.5  # before the viewer looks up
 LIKES_EVERY_S = (2.0, 8.0)
@@ -27,81 +26,97 @@ WORDS = ("在吗", "how large is it?", "红色还有吗", "so nice", "求补货"
 
 class Watching(Struct, frozen=True):
     """How somebody watches. `lift_s` is the mean time between two losses of the connection, 0 for
-    never; every `storm_s` all lose it at the same moment."""
+    never; every `storm_s` all lose it at the same moment. Where the service gives no advice, the
+    way back waits up to `first_wait_s`, doubling."""
 
     lift_s: float = 45.0
     storm_s: float = 0.0
     reacts: bool = True
+    likes_every_s: tuple[float, float] = LIKES_EVERY_S
+    says_every_s: tuple[float, float] = SAYS_EVERY_S
+    first_wait_s: float = FIRST_WAIT_S
 
 
 class Viewer:
-    """One person in one room. `dial` opens a socket at a path; `tell` hears of each event."""
+    """One person in one room. `dial` connects a seat; `tell` gets each event."""
 
     def __init__(
         self,
-        dial: Callable[[str], Wire],
+        dial: Callable[[Seat], Awaitable[Wire]],
         journal: Journal,
         time: Time,
         chance: random.Random,
         watching: Watching,
         room_id: str,
-        tell: Callable[[Heard], None],
+        tell: Callable[[Message], None],
     ) -> None:
         self._dial, self._journal, self._time = dial, journal, time
         self._chance, self._watching, self._tell = chance, watching, tell
-        self._room_id = room_id
         self._fails = 0
         self._like_ms = self._say_ms = self._lift_ms = self._storm_ms = 0.0
+        self._wire: Wire | None = None
         self.seen = Watched(room_id)
-        self._numbers = Numbers(self.seen)
+        self.seat = Seat(self.seen)
 
-    def live(self) -> None:
-        """Until the room is over, or the test: then whoever sleeps is thrown out."""
+    async def live(self) -> None:
+        """Until the room is over, or the test: then the sleep raises."""
         self._plan_all()
         try:
             while True:
                 try:
-                    self._watch()
+                    await self._watch()
                 except Gone as gone:
                     code = str(gone.code)
                     self.seen.closed[code] = self.seen.closed.get(code, 0) + 1
                     if gone.code in STAY_AWAY:
                         return
-                    self._time.sleep(self._wait_s(gone))
+                    await self._time.sleep(self._wait_s(gone))
         finally:
             self._journal.note(self.seen)
 
-    def _watch(self) -> None:
+    async def say(self, frame: object) -> None:
+        """Send a frame, if there is a connection. Raises Gone."""
+        if self._wire is not None:
+            await self._wire.send(frame)
+
+    def lose(self) -> None:
+        """Lose the connection, without a word."""
+        if self._wire is not None:
+            self._wire.cut()
+
+    async def _watch(self) -> None:
         """One connection. Raises Gone."""
-        wire = self._dial(f"/v1/rooms/{self._room_id}/socket{self._numbers.query}")
+        self._wire = wire = await self._dial(self.seat)
         try:
             while True:
-                text = wire.receive(LISTENS_S)
-                if text is not None:
-                    self._hear(msgspec.json.decode(text, type=Heard))
-                self._time.sleep(0)
-                self._react(wire)
+                for message in await wire.receive(LISTENS_S):
+                    self._hear(message)
+                await self._time.sleep(0)
+                await self._react()
         finally:
+            self._wire = None
+            self.seat.leave()
             wire.cut()
 
-    def _hear(self, heard: Heard) -> None:
+    def _hear(self, message: Message) -> None:
+        heard, _ = message
         self._fails = 0
-        if self._numbers.hear(heard):
-            self._tell(heard)
+        if heard.numbered:
+            self._tell(message)
         elif heard.type in ANSWERS:
             status = REFUSED if heard.type == "error" else 200
             self._journal.count(counted_as("frame", Answer(status, heard.code)))
 
-    def _react(self, wire: Wire) -> None:
+    async def _react(self) -> None:
         now_ms, watching = self._time.now_ms(), self._watching
         if watching.reacts and now_ms > self._like_ms:
-            wire.send({"type": "like", "count": self._chance.randint(1, 5)})
+            await self.say({"type": "like", "count": self._chance.randint(1, 5)})
             self.seen.likes += 1
-            self._like_ms = self._later(LIKES_EVERY_S)
+            self._like_ms = self._later(self._watching.likes_every_s)
         if watching.reacts and now_ms > self._say_ms:
-            wire.send({"type": "comment", "text": self._chance.choice(WORDS)})
+            await self.say({"type": "comment", "text": self._chance.choice(WORDS)})
             self.seen.comments += 1
-            self._say_ms = self._later(SAYS_EVERY_S)
+            self._say_ms = self._later(self._watching.says_every_s)
         if (self._lift_ms and now_ms > self._lift_ms) or (
             self._storm_ms and now_ms > self._storm_ms
         ):
@@ -109,8 +124,8 @@ class Viewer:
             raise Gone(NO_CODE, "in a lift", 0.0)
 
     def _plan_all(self) -> None:
-        self._like_ms = self._later(LIKES_EVERY_S)
-        self._say_ms = self._later(SAYS_EVERY_S)
+        self._like_ms = self._later(self._watching.likes_every_s)
+        self._say_ms = self._later(self._watching.says_every_s)
         self._plan_losses()
 
     def _plan_losses(self) -> None:
@@ -129,5 +144,6 @@ class Viewer:
         if gone.retry_s is not None:
             return gone.retry_s
         self._fails += 1
-        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._fails - 1, 8))
+        first_s = self._watching.first_wait_s
+        longest_s = min(LONGEST_WAIT_S, first_s * 2.0 ** min(self._fails - 1, 8))
         return self._chance.uniform(0, longest_s)

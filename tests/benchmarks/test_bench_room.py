@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks import page
-from benchmarks.room import frames, names
+from benchmarks.room import names
 from benchmarks.room.__main__ import main
-from benchmarks.room.frames import Closed, Greeting, Pinged, Told
 from benchmarks.room.scale import QUICK
-from livesale.rooms.channel.socket import frame_of
 
 ONCE = {name for key, name in vars(names).items() if key.startswith(("STORM", "SLOW", "ALONE"))}
 EACH = {name for key, name in vars(names).items() if key.isupper()} - ONCE
@@ -57,25 +55,3 @@ def test_too_few_open_files_are_one_clear_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "`ulimit -n 10500`" in said
-
-
-def test_a_viewer_reads_what_the_service_frames() -> None:
-    # Given frames of every length that there is, two of them and a half in one piece
-    small = b'{"offset":7,"type":"stock","at_ms":5,"stock":{"drop_id":"d"}}'
-    large = b'{"offset":8,"type":"room.changed","at_ms":6,"title":"%s"}' % (b"x" * 70_000)
-    hello = b'{"type":"hello","epoch":"e","offset":8,"resumed":false,"role":"viewer"}'
-    whole = frame_of(small) + frame_of(large) + frame_of(hello) + b"\x89\x00\x88\x02\x11\x38"
-    found = list(frames.split(whole + frame_of(small)[:-1]))
-
-    # Then the whole ones are read, and where the half one begins
-    assert [frames.read(opcode, content) for opcode, content, _ in found] == [
-        Told(7, "stock", 5),
-        Told(8, "room.changed", 6),
-        Greeting("e", 8, resumed=False),
-        Pinged(),
-        Closed(4408),
-    ]
-    assert found[-1][2] == len(whole)
-    # And a head that is cut in two is no frame
-    assert [list(frames.split(whole[:size])) for size in (0, 1)] == [[], []]
-    assert list(frames.split(frame_of(large)[:3])) == []

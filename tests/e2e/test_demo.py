@@ -59,7 +59,7 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
     assert broken == [], errors
     assert result["ok"]
     figures = result["figures"]
-    assert (figures["sold"], figures["buyers"]) == (40, 400)
+    assert (figures["sold"], figures["people"]) == (40, 400)
     assert figures["answers"]["201 held"] == figures["orders"] >= figures["buyers_served"] > 0
     assert {check["invariant"] for check in result["audit"]} >= {f"I{n}" for n in range(1, 12)}
     assert figures["samples"] > 20

@@ -4,11 +4,12 @@ import asyncio
 import time
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from livesale.demo.client import Lost, Pool, Refused
 from livesale.tokens.signing import TokenSigner
+from loadtests.client import Pool, PoolLine
+from loadtests.line import Request
+from loadtests.target import Target
 
 TIMEOUT_S = 5.0
 CONNECTIONS = 96
@@ -25,8 +26,6 @@ class Told(Struct):
 
 OFFICE = "/v1/admin/"
 
-_body = msgspec.json.Decoder(dict[str, Any])
-
 
 class Shop:
     """Raises nothing: what goes wrong is the code `refused` (nothing was sent) or `lost`."""
@@ -34,8 +33,9 @@ class Shop:
     def __init__(self, port: int, signer: TokenSigner) -> None:
         self._port = port
         self._signer = signer
-        self._pool = Pool("127.0.0.1", port, CONNECTIONS)
-        self._office = Pool("127.0.0.1", port, OFFICE_CONNECTIONS)
+        self._target = Target("http", "127.0.0.1", port)
+        self._pools = [Pool(self._target, size) for size in (CONNECTIONS, OFFICE_CONNECTIONS)]
+        self._crowd, self._office = (PoolLine(pool, TIMEOUT_S) for pool in self._pools)
         self._tokens: dict[str, str] = {}
         self._operator = signer.operator("faults")
 
@@ -48,20 +48,11 @@ class Shop:
     async def ask(
         self, method: str, path: str, token: str, body: dict[str, Any] | None = None, key: str = ""
     ) -> Told:
-        pool = self._office if path.startswith(OFFICE) else self._pool
-        try:
-            answer = await pool.ask(self._request(method, path, token, body, key), TIMEOUT_S)
-        except Refused:
+        line = self._office if path.startswith(OFFICE) else self._crowd
+        answer = await line.ask("", method, path, body=body, token=token, key=key)
+        if answer.code == "refused":
             await asyncio.sleep(0.05)
-            return Told(0, "refused", {})
-        except Lost:
-            return Told(0, "lost", {})
-        try:
-            found = _body.decode(answer.body)
-        except msgspec.MsgspecError:
-            return Told(answer.status, "unreadable", {})
-        code = "ok" if answer.status < 300 else str(found.get("code", "?"))
-        return Told(answer.status, code, found)
+        return Told(answer.status, answer.code or "ok", answer.body)
 
     async def admin(
         self, method: str, path: str, body: dict[str, Any] | None = None, key: str = ""
@@ -76,31 +67,15 @@ class Shop:
             _, writer = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:
             return "refused"
-        writer.write(self._request(method, path, token, body, key))
+        request = Request("", method, path, body, token, key)
+        writer.write(request.raw(self._target.authority))
         await asyncio.sleep(0)
         writer.close()
         return "hung_up"
 
     def close(self) -> None:
-        self._pool.close()
-        self._office.close()
-
-    def _request(
-        self, method: str, path: str, token: str, body: dict[str, Any] | None, key: str
-    ) -> bytes:
-        payload = b"" if body is None else msgspec.json.encode(body)
-        lines = [
-            f"{method} {path} HTTP/1.1",
-            f"Host: 127.0.0.1:{self._port}",
-            f"Content-Length: {len(payload)}",
-        ]
-        if token:
-            lines.append(f"Authorization: Bearer {token}")
-        if payload:
-            lines.append("Content-Type: application/json")
-        if key:
-            lines.append(f"Idempotency-Key: {key}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
+        for pool in self._pools:
+            pool.close()
 
 
 def now_ms() -> float:

@@ -13,7 +13,7 @@ class ScriptedLine(Line):
         self._answers = list(answers)
         self.asked: list[Request] = []
 
-    def carry(self, request: Request) -> Answer:
+    async def carry(self, request: Request) -> Answer:
         self.asked.append(request)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
@@ -32,7 +32,7 @@ class StoppedTime:
     def now_ms(self) -> float:
         return self._now_ms
 
-    def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         if sum(self.slept) + seconds > self._ends_s:
             raise Over
         self.slept.append(seconds)

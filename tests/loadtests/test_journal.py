@@ -46,4 +46,4 @@ def test_the_line_that_a_kill_tore_is_left_out(tmp_path: Path) -> None:
 
 def test_what_is_no_note_is_no_history() -> None:
     with pytest.raises(TypeError):
-        History().add("a string")
+        History().note("a string")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from loadtests.history import Drop, History, Watched
-from loadtests.numbers import Heard
+from loadtests.line import at_once
 from loadtests.people.viewer import Viewer, Watching
+from loadtests.seat import Gone, Heard, Message, Seat
 from loadtests.service import Said
 from loadtests.verdict import judge
-from loadtests.wire import Gone
 from tests.loadtests.script import Notes, Over, StoppedTime
 
 QUIET = Watching(lift_s=0.0, reacts=False)
@@ -34,19 +34,25 @@ class ScriptedWire:
         self._messages, self._gone, self._time = list(messages), gone, time
         self.sent: list[Any] = []
         self.is_cut = False
+        self.seat: Seat
 
-    def receive(self, seconds: float) -> bytes | None:
+    async def receive(self, seconds: float) -> list[Message]:
         if not self._messages:
             raise self._gone
         message = self._messages.pop(0)
-        self._time.sleep(seconds if message is None else 0.001)
-        return None if message is None else json.dumps(message).encode()
+        await self._time.sleep(seconds if message is None else 0.001)
+        return [] if message is None else self.seat.receive(framed(message))
 
-    def send(self, frame: object) -> None:
+    async def send(self, frame: object) -> None:
         self.sent.append(frame)
 
     def cut(self) -> None:
         self.is_cut = True
+
+
+def framed(message: Any) -> bytes:
+    text = json.dumps(message).encode()
+    return bytes((0x81, len(text))) + text
 
 
 class Room:
@@ -54,24 +60,30 @@ class Room:
 
     def __init__(self, *lives: tuple[list[Any], Gone], watching: Watching = QUIET) -> None:
         self.time, self.journal = StoppedTime(1_000), Counting()
-        self.paths: list[str] = []
+        self.asked: list[bytes] = []
         self.told: list[Heard] = []
         self.wires = [ScriptedWire(messages, gone, self.time) for messages, gone in lives]
         self._left = list(self.wires)
         self.viewer = Viewer(
-            self._dial, self.journal, self.time, random.Random(1), watching, "r1", self.told.append
+            self._dial, self.journal, self.time, random.Random(1), watching, "r1", self._tell
         )
 
-    def _dial(self, path: str) -> ScriptedWire:
-        self.paths.append(path)
+    async def _dial(self, seat: Seat) -> ScriptedWire:
+        self.asked.append(seat.connect("host").split(b" ")[1])
         if not self._left:
             raise Over
-        return self._left.pop(0)
+        seat.receive(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        wire = self._left.pop(0)
+        wire.seat = seat
+        return wire
+
+    def _tell(self, message: Message) -> None:
+        self.told.append(message[0])
 
     def play(self) -> Watched:
         """To the end of the scripts; what was noted."""
         with contextlib.suppress(Over):
-            self.viewer.live()
+            at_once(self.viewer.live())
         [note] = self.journal.notes
         assert isinstance(note, Watched)
         return note
@@ -99,10 +111,10 @@ def test_who_comes_back_names_the_place_and_goes_on_from_there() -> None:
     seen = room.play()
     # then every number followed, through both and through a new epoch
     assert seen.wrong == []
-    assert (seen.events, seen.connections, seen.resumed) == (4, 3, 1)
+    assert (seen.events, seen.connections, seen.resumed, seen.anew) == (4, 3, 1, 1)
     assert seen.closed == {"1006": 1, "1012": 1, "4410": 1}
-    path = "/v1/rooms/r1/socket"
-    assert room.paths == [path, f"{path}?epoch=e&after=5", f"{path}?epoch=e&after=6"]
+    path = b"/v1/rooms/r1/socket"
+    assert room.asked == [path, path + b"?epoch=e&after=5", path + b"?epoch=e&after=6"]
     # and the waits were those of the page: a moment, then what the service said
     waits = [seconds for seconds in room.time.slept if seconds > 0.001]
     assert 0 < waits[0] < 1 and waits[1:] == [7.0]

@@ -7,17 +7,16 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from livesale.demo.live.piece import LivePiece
-from livesale.demo.live.scene import LiveScene
-from livesale.demo.live.screen import Screen
-from livesale.demo.live.verdict import Draw, Storm, judge
-from livesale.demo.live.view import panel
-from livesale.demo.live.viewer import News
-from livesale.demo.options import LiveOptions
-from livesale.demo.view import LEAST_HEIGHT, LEAST_WIDTH
+from livesale.demo.options import DemoOptions
+from livesale.demo.scene import Room, Scene
+from livesale.demo.screen import Screen
+from livesale.demo.tell import Teller
+from livesale.demo.verdict import Draw, Storm, draw_finding, room_findings
+from livesale.demo.view import LEAST_HEIGHT, LEAST_WIDTH, panel
 from livesale.draws import lots as draw
-from loadtests.checks import Ack, OrderRow
-from loadtests.history import Watched
+from loadtests.checks import OrderRow
+from loadtests.seat import Heard
+from stock.books import Books
 
 SEED = "5e" * 32
 ENTRIES = ["e1", "e2", "e3"]
@@ -34,66 +33,57 @@ def record(**changes: Any) -> bytes:
     return json.dumps({"bag": bag | changes, "entry_ids": ENTRIES}).encode()
 
 
-def right() -> dict[str, Any]:
-    """A show in which two units were sold of three, and one prize."""
-    scene = LiveScene(LiveOptions(viewers=2, stock=2), remaining=1)
-    scene.watched = [Watched("r", events=9, connections=2), Watched("r", events=9, connections=2)]
-    scene.acks = [Ack("o1", "ann", 2, 200, 0)]
-    return {
-        "scene": scene,
-        "orders": [OrderRow("o1", "ann", 2, 200, "sold")],
-        "prizes": [OrderRow("p1", "bob", 1, 0, "sold")],
-        "paid": {"o1"},
-        "stock": 3,
-        "storm": Storm(2, 2, 120.0),
-        "drawn": Draw(record(), {draw.commitment_of(SEED)}, {"e1", "e2"}, 1),
-    }
+COMMITMENT = draw.commitment_of(SEED)
+SHOWN = Draw(record(), {COMMITMENT}, {"e1", "e2"}, 1)
+PRIZES = [OrderRow("p1", "bob", 1, 0, "sold")]
 
 
-def broken(show: dict[str, Any]) -> list[str]:
-    return [finding.title for finding in judge(**show) if not finding.ok]
+def show() -> tuple[Scene, Room]:
+    """A show whose screens say, as the books do, that one unit is left."""
+    scene = Scene(DemoOptions(live=True, people=2, stock=3), stand=Books(3, 1, 0, 2, 0))
+    assert scene.room is not None
+    scene.room.remaining = 1
+    return scene, scene.room
 
 
 def test_a_show_that_went_well_has_nothing_to_say() -> None:
-    assert broken(right()) == []
+    found = [*room_findings(*show(), Storm(2, 2, 120.0)), draw_finding(SHOWN, PRIZES)]
+    assert [finding.title for finding in found if not finding.ok] == []
+
+
+def test_who_does_not_come_back_and_a_wrong_screen_are_found() -> None:
+    scene, room = show()
+    room.remaining = 2
+    assert [finding.wrong for finding in room_findings(scene, room, Storm(2, 1, 30_000.0))] == [
+        ["1 are not"],
+        ["2 on the screens, 1 in Redis"],
+    ]
 
 
 @pytest.mark.parametrize(
-    ("changes", "title"),
+    ("drawn", "prizes"),
     [
-        ({"storm": Storm(2, 1, 30_000.0)}, "all are back after the storm"),
-        ({"stock": 4}, "the screens show what the books say"),
-        ({"paid": set()}, "sold is what was paid for"),
-        ({"prizes": []}, "anybody can check the draw"),
-        ({"drawn": Draw(record(), {"another"}, set(), 1)}, "anybody can check the draw"),
-        ({"drawn": Draw(record(winners=["e9"]), set(), set(), 1)}, "anybody can check the draw"),
-        ({"drawn": Draw(b"{}", set(), set(), 1)}, "anybody can check the draw"),
-        (
-            {"drawn": Draw(record(), {draw.commitment_of(SEED)}, {"e7"}, 1)},
-            "anybody can check the draw",
-        ),
+        (SHOWN, []),
+        (Draw(record(), {"another"}, set(), 1), PRIZES),
+        (Draw(record(winners=["e9"]), set(), set(), 1), PRIZES),
+        (Draw(b"{}", set(), set(), 1), PRIZES),
+        (Draw(record(), {COMMITMENT}, {"e7"}, 1), PRIZES),
+        (Draw(record(), {COMMITMENT}, set(), 0), []),
     ],
 )
-def test_each_check_finds_what_is_wrong(changes: dict[str, Any], title: str) -> None:
-    [found] = broken(right() | changes)
-    assert found.startswith(title)
-
-
-def test_a_viewer_who_missed_an_event_breaks_the_show() -> None:
-    show = right()
-    show["scene"].watched[0].wrong.append("event 4 of epoch e is missing")
-    assert broken(show) == ["no viewer misses an event or gets one twice"]
+def test_a_draw_that_is_not_right_is_found(drawn: Draw, prizes: list[OrderRow]) -> None:
+    assert not draw_finding(drawn, prizes).ok
 
 
 def hear(screen: Screen, offset: int, kind: str, **members: Any) -> None:
     event = {"offset": offset, "type": kind, "at_ms": 1_000} | members
     raw = json.dumps(event).encode()
-    screen.hear(msgspec.json.decode(raw, type=News), raw)
+    screen.hear(msgspec.json.decode(raw, type=Heard), raw)
 
 
 def test_the_screen_is_what_the_room_says_whoever_hears_it_first() -> None:
-    scene = LiveScene(LiveOptions())
-    screen = Screen(scene, "d1", {"i1": "Sneaker"})
+    scene, room = show()
+    screen = Screen(scene, room, "d1", {"i1": "Sneaker"})
     for _ in range(2):  # two viewers
         hear(screen, 1, "item.pinned", item={"item_id": "i1"})
         drop = {"drop_id": "d1", "title": "Sneaker", "remaining": 9, "allotted": 9}
@@ -102,37 +92,42 @@ def test_the_screen_is_what_the_room_says_whoever_hears_it_first() -> None:
         hear(screen, 4, "stock", stock={"drop_id": "another", "remaining": 0, "allotted": 1})
         hear(screen, 5, "people", people={"online": 2, "peak": 3, "likes": 7})
         hear(screen, 6, "comment", comment={"person_id": "ann", "text": "hi"})
-    assert (scene.pinned, scene.drop, scene.drop_phase) == ("Sneaker", "Sneaker", "opening")
-    assert (scene.remaining, scene.allotted, scene.opens_in_s) == (4, 9, 3.0)
-    assert (scene.online, scene.peak, scene.likes, scene.events_told) == (2, 3, 7, 12)
-    assert list(scene.comments) == [("ann", "hi")]
+    assert (room.pinned, room.drop, room.phase) == ("Sneaker", "Sneaker", "opening")
+    assert (room.remaining, room.allotted, room.opens_s) == (4, 9, 3.0)
+    assert (room.online, room.peak, room.likes, room.events_told) == (2, 3, 7, 12)
+    assert list(room.comments) == [("ann", "hi")]
     assert [what for _, what in scene.events] == [
         "the host explains: Sneaker",
         "three, two, one …",
     ]
 
 
-@pytest.mark.parametrize("height", [LEAST_HEIGHT, 22, 24, 40])
+@pytest.mark.parametrize("height", [LEAST_HEIGHT, 22, 24, 26, 40])
 @pytest.mark.parametrize("width", [LEAST_WIDTH, 80, 200])
-def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
-    scene = LiveScene(LiveOptions(), state="live", title="Sneakers tonight", drop_phase="open")
-    scene.allotted, scene.remaining, scene.connected = 100, 37, 180
-    scene.bag, scene.storm = "say 我要福袋: 5 prizes", "300 of 300 back in 0.2 s"
-    scene.late_ms.extend((1.0, 40.0))
+def test_the_panel_of_a_show_fits_the_terminal(width: int, height: int) -> None:
+    scene, room = show()
+    room.state, room.title, room.phase = "live", "Sneakers tonight", "open"
+    room.allotted, room.remaining, room.connected = 100, 37, 180
+    room.bag, room.storm = "say 我要福袋: 5 prizes", "300 of 300 back in 0.2 s"
+    room.late_ms.extend((1.0, 40.0))
     for number in range(9):
-        scene.comments.append((f"viewer-{number}", "红色还有吗" * 20))
-        scene.note("something happened " * 9)
+        room.comments.append((f"viewer-{number}", "红色还有吗" * 20))
+        scene.tell("something happened " * 9)
     console = Console(width=width, height=height, force_terminal=False)
     with console.capture() as captured:
         console.print(panel(scene, width, height))
     lines = captured.get().rstrip("\n").split("\n")
     assert len(lines) < height
     assert "LIVE" in captured.get() and "37 of 100 left" in captured.get()
+    assert ("红色还有吗" in captured.get()) == (height > LEAST_HEIGHT + 5)
 
 
-def test_plain_lines_say_nothing_twice() -> None:
-    piece = LivePiece(LiveOptions())
-    piece.scene.note("the room is live")
-    first = piece.news(100.0)
-    assert [line.strip() for line in first] == ["+0.0 s  * the room is live", "starting"]
-    assert piece.news(100.5) == []
+def test_a_show_in_plain_lines() -> None:
+    scene, room = show()
+    scene.begun_ms, room.connected, room.events_told = 0.0, 2, 1
+    scene.tell("the room is live")
+    teller = Teller(scene)
+    event, phase, line = teller.news(100.0)
+    assert (event.strip(), phase.strip()) == ("+0.0 s  * the room is live", "starting")
+    assert "2 connected | sold     2  held     0  left     1 | 0 likes | 1 event told" in line
+    assert teller.news(100.5) == []

@@ -12,7 +12,7 @@ from livesale.printing.output import plain
 from loadtests.checks import Finding
 
 FIGURES = Figures(
-    buyers=2,
+    people=2,
     stock=5,
     sold=0,
     buyers_served=0,
@@ -69,7 +69,7 @@ def test_latency_of_no_answer_is_not_zero() -> None:
 
 
 def test_one_is_not_a_plural() -> None:
-    shown = plain(summary(figures(stock=1, buyers=1, lag_peak=1, unknown_outcomes=1)))
+    shown = plain(summary(figures(stock=1, people=1, lag_peak=1, unknown_outcomes=1)))
     for words in ("1 units", "1 buyers", "1 log entries", "1 outcomes"):
         assert words not in shown
 

@@ -3,26 +3,26 @@
 import pytest
 
 from livesale.demo.options import DemoOptions
-from livesale.demo.plan import buyer_ids, plan_crowd
+from livesale.demo.plan import plan_visits
 from livesale.demo.scene import Scene
 from livesale.demo.tell import Teller, clock, figures
 from livesale.demo.view import WIDTH, fits, panel, sparkline, stock_bar
-from livesale.demo.wire import Report
 from livesale.printing.output import plain
+from loadtests.line import Answer
 from stock.books import Books
 
 
 def scene_in_the_middle() -> Scene:
-    scene = Scene(DemoOptions(buyers=2_000, stock=1_000))
-    scene.opens, scene.now_s, scene.url = True, 4.25, "http://127.0.0.1:8080"
-    scene.see(Books(allotted=1_000, available=600, held=150, sold=250, burned=0))
-    scene.hear(
-        Report({"201 held": 3, "409 sold_out": 1}, [1_000, 2_000, 3_000, 90_000], [], [], [], [])
-    )
+    scene = Scene(DemoOptions(people=2_000, stock=1_000))
+    scene.begun_ms, scene.now_s, scene.url = 0.0, 4.25, "http://127.0.0.1:8080"
+    scene.see("d", Books(allotted=1_000, available=600, held=150, sold=250, burned=0))
+    for took_us in (1_000, 2_000, 3_000):
+        scene.hear("reserve", Answer(201, "held"), took_us)
+    scene.hear("reserve", Answer(409, "sold_out"), 90_000)
     scene.rates.extend([10, 200, 3_000])
     scene.rate_now = 3_000.0
     scene.see_sql(400, 240, 7)
-    scene.note("half of the stock is paid")
+    scene.tell("half of the stock is paid")
     return scene
 
 
@@ -50,7 +50,7 @@ def test_the_panel_shows_books_rates_latency_and_sql() -> None:
 def test_the_panel_counts_down() -> None:
     scene = Scene(DemoOptions())
     assert "starting" in "\n".join(drawn(scene))
-    scene.opens, scene.now_s = True, -2.34
+    scene.begun_ms, scene.now_s = 0.0, -2.34
     assert "the doors open in 2.3 s" in "\n".join(drawn(scene))
 
 
@@ -58,12 +58,12 @@ def test_the_panel_counts_down() -> None:
 def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
     # given a sale with much to say
     scene = scene_in_the_middle()
-    scene.url, scene.stores = "http://127.0.0.1:54321", "embedded Valkey · embedded SQLite"
+    scene.url = "http://127.0.0.1:54321"
     scene.samples, scene.requests = 12_345, 1_234_567
     scene.rates.extend([12_345.0] * 200)
     scene.answers.update({"409 sold_out": 99_999, "425 not_open": 88_888, "503 overloaded": 77_777})
     for number in range(20):
-        scene.note(f"event {number} " + "with a very long story " * 5)
+        scene.tell(f"event {number} " + "with a very long story " * 5)
     # when
     lines = drawn(scene, width, height)
     # then every line is as wide as the panel, and the cursor has a line of its own
@@ -106,18 +106,18 @@ def test_plain_lines_say_nothing_twice() -> None:
     # given a phase that lasts: it is said once
     assert [teller.news(0), teller.news(1)] == [["          starting"], []]
     # when the doors are about to open, nor is it said while they are
-    scene.opens, scene.now_s, scene.phase = True, -1.0, "the crowd waits"
+    scene.begun_ms, scene.now_s, scene.phase = 0.0, -1.0, "the crowd waits"
     assert [teller.news(2), teller.news(3)] == [["          the crowd waits"], []]
     # when something changes, then it is told, and once
     scene.now_s = 1.0
-    scene.see(Books(available=999, held=1, sold=0, burned=0, allotted=1_000))
-    scene.note("the first units are held")
+    scene.see("d", Books(available=999, held=1, sold=0, burned=0, allotted=1_000))
+    scene.tell("the first units are held")
     event, line = teller.news(4)
     assert event == "  +1.0 s  * the first units are held"
     assert line == f"  +1.0 s  {figures(scene)}"
     assert teller.news(5) == []
     # when all is sold, then what still changes is told every five seconds
-    scene.see(Books(available=0, held=0, sold=1_000, burned=0, allotted=1_000))
+    scene.see("d", Books(available=0, held=0, sold=1_000, burned=0, allotted=1_000))
     told = []
     for second in range(6, 17):
         scene.rate_now = float(second)
@@ -139,7 +139,7 @@ def test_the_bar_is_full_and_its_parts_are_in_proportion() -> None:
 
 def test_the_last_unit_can_be_seen() -> None:
     scene = Scene(DemoOptions(stock=100_000))
-    scene.see(Books(allotted=100_000, available=1, held=0, sold=99_999, burned=0))
+    scene.see("d", Books(allotted=100_000, available=1, held=0, sold=99_999, burned=0))
     bar = stock_bar(scene, width=40).split("\n")[0]
     assert [str(span.style) for span in bar.spans if span.end > span.start] == ["green", "cyan"]
     assert len(bar.plain) == 40
@@ -152,16 +152,16 @@ def test_sparklines_scale_to_their_peak() -> None:
 
 
 def test_the_crowd_is_mixed_and_the_same_for_the_same_seed() -> None:
-    options = DemoOptions(buyers=5_000, seconds=10)
-    tokens = dict.fromkeys(buyer_ids(options, "d"), "t")
-    crowd = plan_crowd(options, tokens, seed=7)
-    assert crowd == plan_crowd(options, tokens, seed=7)
-    assert crowd != plan_crowd(options, tokens, seed=8)
-    assert len({buyer.buyer_id for buyer in crowd}) == 5_000
-    assert {buyer.quantity for buyer in crowd} == {1, 2, 3}
-    assert all(0 <= buyer.at_s <= options.seconds for buyer in crowd)
-    assert sum(buyer.at_s < 1 for buyer in crowd) > 1_500  # the spike
+    options = DemoOptions(people=5_000, seconds=10)
+    crowd = plan_visits(options, seed=7)
+    assert crowd == plan_visits(options, seed=7)
+    assert crowd != plan_visits(options, seed=8)
+    assert len(crowd) == 5_000
+    assert {visit.quantity for visit in crowd} == {1, 2, 3}
+    assert all(-1.5 <= visit.at_s <= options.seconds for visit in crowd)
+    assert 50 < sum(visit.at_s < 0 for visit in crowd) < 300  # the early ones
+    assert sum(visit.at_s < 1 for visit in crowd) > 1_500  # the spike
     for habit in ("keyed", "doubles", "repeats", "walks_away", "patient"):
-        assert {getattr(buyer, habit) for buyer in crowd} == {True, False}
+        assert {getattr(visit, habit) for visit in crowd} == {True, False}
     # A request that is sent twice needs a key, or it is two requests.
-    assert all(buyer.keyed for buyer in crowd if buyer.doubles or buyer.repeats)
+    assert all(visit.keyed for visit in crowd if visit.doubles or visit.repeats)

@@ -14,9 +14,7 @@ ALLOWED = {
     "stock/batcher.py": "an engine without livesale: callers are told; the loop's handler is, too",
     "stock/soldout.py": "an engine without livesale: callers are told; the loop's handler is, too",
     "livesale/demo/beside.py": "a client program: what a group raises ends the demo",
-    "livesale/demo/crowd.py": "a client program: the crowd awaits its tasks",
-    "livesale/demo/live/play.py": "a client program: the play awaits its viewers",
-    "livesale/demo/live/viewer.py": "a client program: the viewer awaits its tasks",
+    "livesale/demo/room.py": "a client program: what a group raises ends the demo",
 }
 
 

@@ -2,35 +2,35 @@
 
 from typing import Any
 
-import aiohttp
+import msgspec
 
-from livesale.demo.options import LiveOptions
-from livesale.demo.shop import ShopClosed
+from loadtests.history import Drop
+from loadtests.line import Line
+from loadtests.sale import call, server_ms
 
 HOST = "host"
 BUYER_LIMIT = 2
 PRICE_FEN = 129_900
-HOLD_MS = 3_000
 PRIZES = 5
 PHRASE = "我要福袋"
 TITLES = ("Sneaker, size 42", "Socks, three pairs")
 
 
 class Host:
-    """Of one room. All raise ShopClosed."""
+    """Of one room. All raise SaleRefused."""
 
-    def __init__(self, http: aiohttp.ClientSession, operator: str, host: str) -> None:
-        self._http = http
-        self._operator = {"Authorization": f"Bearer {operator}"}
-        self._host = {"Authorization": f"Bearer {host}"}
+    def __init__(self, line: Line, operator_token: str, host_token: str) -> None:
+        self._line = line
+        self._operator_token = operator_token
+        self._host_token = host_token
         self.room_id = ""
         self.drop_id = ""
         self.prize_id = ""
-        self.items: list[tuple[str, str]] = []  # id and title
+        self.items: dict[str, str] = {}  # title by id
 
-    async def prepare(self, options: LiveOptions, title: str) -> None:
+    async def prepare(self, title: str, stock: int, hold_s: float) -> None:
         """A room with two items on its shelf, the drop, and the prizes of the lucky bag."""
-        now_ms = int((await self._ask("GET", "/v1/time"))["server_ms"])
+        now_ms = await server_ms(self._line)
         times = {"opens_ms": now_ms, "closes_ms": now_ms + 3_600_000}
         new = {"title": title, "host": HOST, "starts_ms": now_ms}
         self.room_id = (await self._operate("POST", "/v1/rooms", new))["room_id"]
@@ -50,9 +50,9 @@ class Host:
         self.drop_id = await draft(
             skus[0],
             price_fen=PRICE_FEN,
-            allotted=options.stock,
+            allotted=stock,
             buyer_limit=BUYER_LIMIT,
-            hold_ms=HOLD_MS,
+            hold_ms=int(hold_s * 1000),
             expired_limit=0,
         )
         self.prize_id = await draft(
@@ -64,13 +64,15 @@ class Host:
         )
         for reference in ({"drop_id": self.drop_id}, {"sku_id": skus[1]["sku_id"]}):
             item = await self.do("items", {**reference, "state": "visible"})
-            self.items.append((item["item_id"], item["title"]))
+            self.items[item["item_id"]] = item["title"]
 
     async def pin(self, number: int) -> None:
-        await self.do(f"items/{self.items[number][0]}/pin")
+        await self.do(f"items/{list(self.items)[number]}/pin")
 
-    async def open_drop(self, countdown_s: float) -> None:
-        await self.do(f"drops/{self.drop_id}/open", {"countdown_s": countdown_s})
+    async def open_drop(self, countdown_s: float) -> Drop:
+        made = await self.do(f"drops/{self.drop_id}/open", {"countdown_s": countdown_s})
+        terms = (made["allotted"], BUYER_LIMIT, PRICE_FEN, made["opens_ms"])
+        return Drop(self.drop_id, *terms, self.room_id)
 
     async def restock(self, units: int) -> None:
         await self.do(f"drops/{self.drop_id}/restock", {"units": units, "reason": "another box"})
@@ -83,25 +85,17 @@ class Host:
 
     async def record_of(self, bag_id: str) -> bytes:
         """The whole record of a draw, as anybody may read it."""
-        async with self._http.get(f"{self._room}/bags/{bag_id}") as answer:
-            return await answer.read()
+        return msgspec.json.encode(
+            await call(self._line, "", "GET", f"{self._room}/bags/{bag_id}", None)
+        )
 
     async def do(self, verb: str, body: Any = None) -> dict[str, Any]:
         """A POST under the room, by its host."""
-        return await self._ask("POST", f"{self._room}/{verb}", body, self._host)
+        return await call(self._line, self._host_token, "POST", f"{self._room}/{verb}", body)
 
     @property
     def _room(self) -> str:
         return f"/v1/rooms/{self.room_id}"
 
     async def _operate(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        return await self._ask(method, path, body, self._operator)
-
-    async def _ask(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> dict[str, Any]:
-        async with self._http.request(method, path, json=body, headers=headers) as answer:
-            if answer.status not in (200, 201):
-                raise ShopClosed(f"{method} {path} answered {answer.status}: {await answer.text()}")
-            found: dict[str, Any] = await answer.json()
-            return found
+        return await call(self._line, self._operator_token, method, path, body)
