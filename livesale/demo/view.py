@@ -19,7 +19,7 @@ EVENTS_SHOWN = 7
 LABEL_WIDTH = 10  # of the figures, with the blank behind it
 _FRAME_WIDTH = 6
 _FRAME_HEIGHT = 16  # every line but the events
-_SHOW_HEIGHT = 19  # of a show, without its comments
+_SHOW_HEIGHT = 18  # of a show, without its comments
 _UNKNOWN = "–"  # nothing has been measured yet
 _SPARKS = " ▁▂▃▄▅▆▇█"
 # They read without colour, too.
@@ -92,7 +92,7 @@ def stock_bar(scene: Scene, width: int) -> Text:
         kinds = (SOLD, HELD, LEFT, BURNED)
         for cells, (glyph, style) in zip(cells_of(counts, width), kinds, strict=True):
             bar.append(glyph * cells, style)
-    return Text("\n").join([bar, bar.copy()])
+    return bar if scene.room else Text("\n").join([bar, bar.copy()])
 
 
 def cells_of(counts: list[int], width: int) -> list[int]:
@@ -198,7 +198,7 @@ def _figures(scene: Scene, width: int) -> Table:
         grid.add_row("told", _told(scene.room))
     else:
         grid.add_row("requests", _rates(scene, room))
-    grid.add_row("latency", _latency(scene, room))
+        grid.add_row("latency", _latency(scene, room))
     grid.add_row("answers", answers(scene.answers, room))
     grid.add_row("SQL", _sql(scene, room))
     return grid
