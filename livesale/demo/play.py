@@ -35,6 +35,7 @@ from loadtests.target import parse_target
 HOLD_S = 3.0
 CONNECTIONS = 256  # keep-alive connections of all people
 PATIENCE_S = 30.0  # for what comes by itself
+OFFICE_S = 60.0  # a slow machine may take long to answer its operator
 CATCH_UP_S = 15.0
 OPERATOR = "demo"
 
@@ -67,7 +68,7 @@ class House:
         self.bank = Bank(deployment.engine, scene.history)
         self._pools = [Pool(self.target, size) for size in (CONNECTIONS, 4)]
         self.line = CountedLine(self._pools[0], scene)
-        self.office = PoolLine(self._pools[1])  # no crowd keeps the operator waiting
+        self.office = PoolLine(self._pools[1], OFFICE_S)  # no crowd keeps the operator waiting
 
     def close(self) -> None:
         for pool in self._pools:
