@@ -40,7 +40,7 @@ class ViewerUser(Customer):
         def tell(message: Message) -> None:
             heard, _ = message
             self._report_way(heard)
-            drop = drops.get(heard.drop.drop_id) if heard.drop is not None else None
+            drop = drops.get(heard.drop_id)
             if heard.type == "drop.open" and drop is not None:
                 self._buying.spawn(lambda: at_once(self._buy(buyer, drop)))
 
