@@ -60,7 +60,7 @@ class Host:
             price_fen=0,
             allotted=PRIZES,
             buyer_limit=1,
-            hold_ms=HOLD_MS,
+            hold_ms=int(hold_s * 1000),
         )
         for reference in ({"drop_id": self.drop_id}, {"sku_id": skus[1]["sku_id"]}):
             item = await self.do("items", {**reference, "state": "visible"})

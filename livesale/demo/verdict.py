@@ -182,8 +182,8 @@ def _drawn_wrong(drawn: Draw, prizes: Sequence[OrderRow]) -> list[str]:
     if missing := drawn.entries - set(record.entry_ids):
         wrong.append(f"{counted(len(missing), 'entry', 'entries')} of viewers are not in the list")
     sold = sum(row.state == HoldState.SOLD for row in prizes)
-    if sold != drawn.claimed:
-        wrong.append(f"{drawn.claimed} prizes were claimed, {sold} are sold in SQL")
+    if sold != len(record.bag.winners):
+        wrong.append(f"{len(record.bag.winners)} have won, {sold} prizes are orders in SQL")
     if not drawn.claimed:
         wrong.append("nobody has claimed a prize")
     return wrong
