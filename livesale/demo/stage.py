@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
-import livesale.app  # noqa: F401  the tables of all features: a new database gets them
 from livesale.demo.options import DemoOptions
 from livesale.deployment.opening import open_deployment
 from livesale.processes.banner import url_of

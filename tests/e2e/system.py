@@ -21,7 +21,6 @@ from livesale.folders.run import run_folder
 from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
-from stock.ids import new_id
 
 START_S = 240.0
 FAR_MS = 4_000_000_000_000
@@ -90,7 +89,7 @@ class System:
         return self.process.wait(60)
 
     def tokens(self, count: int) -> list[str]:
-        return [self._signer.buyer(f"buyer-{number}-{new_id()}") for number in range(count)]
+        return [self._signer.buyer(f"buyer-{number}") for number in range(1, count + 1)]
 
     def operator(self) -> str:
         return self._signer.operator("ops")
