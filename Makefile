@@ -20,15 +20,15 @@ up: .venv/.run ## Run the service with everything embedded
 
 test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
-	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 4 --dist loadgroup $(ARGS)
+	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 3 --dist loadgroup $(ARGS)
 
 test-fast: .venv/.dev ## Run the tests that need no server, in less than a minute
 	@scripts/set_up_servers.sh
-	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 4 --dist loadgroup -m "not soak and not slow" $(ARGS)
+	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 3 --dist loadgroup -m "not soak and not slow" $(ARGS)
 
 soak: .venv/.dev ## Run what `make test` leaves out: long rounds, and both databases
 	@scripts/set_up_servers.sh
-	@TMPDIR=$$(scripts/test_folder.sh) MACHINE_EXAMPLES=1000 MONEY_EXAMPLES=200 LANES_SEEDS=30 SCHEMA_EXAMPLES=30 $(bin)/pytest --no-header -q -n 4 --dist loadgroup -m "" --timeout 3600 $(ARGS)
+	@TMPDIR=$$(scripts/test_folder.sh) MACHINE_EXAMPLES=1000 MONEY_EXAMPLES=200 LANES_SEEDS=30 SCHEMA_EXAMPLES=30 $(bin)/pytest --no-header -q -n 3 --dist loadgroup -m "" --timeout 3600 $(ARGS)
 
 faults: .venv/.dev ## Break a whole system under load, and check every promise
 	@scripts/set_up_servers.sh

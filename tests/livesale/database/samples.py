@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+import livesale.app  # noqa: F401  with it every table is in the metadata
 from livesale.database.tables import metadata
 
 VERSION_TABLE = "alembic_version"
