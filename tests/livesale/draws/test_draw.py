@@ -100,7 +100,7 @@ def test_an_entry_that_stands_twice_is_found() -> None:
         5,
         draw.winners_of(SEED, twice, 5),
     )
-    assert find_faults(Published(bag, twice)) == ["an entry stands in the list twice"]
+    assert find_faults(Published(bag, twice)) == ["an entry is in the list twice"]
 
 
 def check(path: Path, *options: str) -> tuple[int, str]:
