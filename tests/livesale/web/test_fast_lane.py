@@ -156,6 +156,11 @@ async def test_a_pipeline_is_answered_in_its_order(api: Api) -> None:
         assert (got, f"X-Request-Id: r{number}\r\n" in head) == (status, True)
 
 
+def timeless(body: dict[str, Any]) -> dict[str, Any]:
+    """Without the time of the answer."""
+    return {name: value for name, value in body.items() if name != "server_ms"}
+
+
 async def test_a_request_cut_anywhere_is_the_same_request(api: Api) -> None:
     # given: a call whose retries are recognised
     drop_id = await api.open_drop()
@@ -171,11 +176,12 @@ async def test_a_request_cut_anywhere_is_the_same_request(api: Api) -> None:
         await asyncio.sleep(0.002)
         client.send(raw[cut:])
         status, again, _ = await client.answer()
-        assert (status, again) == (200, first), cut
+        assert (status, timeless(again)) == (200, timeless(first)), cut
     # then: aiohttp had them, for it has the clocks; the next whole one is ours again
     assert by_aiohttp(api) == before + len(cuts)
     client.send(raw)
-    assert (await client.answer())[:2] == (200, first)
+    status, again, _ = await client.answer()
+    assert (status, timeless(again)) == (200, timeless(first))
     assert by_aiohttp(api) == before + len(cuts)
 
 

@@ -56,7 +56,7 @@ async def test_every_fault_of_the_engine(
         )
 
     for fail in (fail_at_once, fail_after_a_while):
-        monkeypatch.setattr(api.app[PARTS][Reservations]._till, "enter", fail)
+        monkeypatch.setattr(api.app[PARTS][Reservations]._queue, "enter", fail)
         reply = await api.reserve("somedrop")
         assert (reply.status, reply.code) == (503, code)
         assert int(reply.headers["Retry-After"]) >= 1
@@ -73,7 +73,7 @@ async def test_what_nobody_foresaw_is_a_500_without_details(
     processors = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     log = structlog.wrap_logger(structlog.PrintLogger(out), processors=processors)
     monkeypatch.setattr(endpoint, "log", log)
-    monkeypatch.setattr(api.app[PARTS][Reservations]._till, "enter", fail)
+    monkeypatch.setattr(api.app[PARTS][Reservations]._queue, "enter", fail)
     async with api._session.post(
         f"{api.url}/v1/drops/x/reservations",
         headers={"Authorization": f"Bearer {api.buyer()}", "X-Request-Id": "trace-me"},
