@@ -37,7 +37,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         GOOD_SKU,
         {
             "title": [None, 1, "", "x" * 201, "a\x00b", "a\nb", [], *UNSEEN],
-            "price_fen": [*NEVER_FIT, -1, 10_000_000_001, 10**30],
+            "price_fen": [*NEVER_FIT, 0, -1, 10_000_000_001, 10**30],
         },
     ),
     "/v1/admin/campaigns": (
@@ -52,7 +52,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {
             "campaign_id": [None, 1, "", "A", "x" * 16, "'; drop table drops; --"],
             "sku_id": [None, 1, "", "-"],
-            "price_fen": [*NEVER_FIT, 0, -1],
+            "price_fen": [*NEVER_FIT, -1],
             "allotted": [*NEVER_FIT, 0, -1, 100_000_001],
             "buyer_limit": [*NEVER_FIT, 0, -1, 1_001],
             "hold_ms": [*NEVER_FIT, 0, -1, 7 * 24 * 3_600_000 + 1],
