@@ -159,6 +159,8 @@ class Pool:
             finally:
                 if self._asked.pop(connection, None) is not None:
                     connection.abort()  # a late answer must not meet the next request
+                elif connection.usable:  # only now: whoever takes it must not meet this line
+                    self._idle.append(connection)
 
     def close(self) -> None:
         while self._idle:
@@ -167,8 +169,6 @@ class Pool:
     def on_answer(self, connection: Connection, due_s: float, status: int, body: bytes) -> None:
         assert isinstance(connection, _Reading)  # noqa: S101  made in _connect
         answer = self._asked.pop(connection, None)
-        if connection.usable:
-            self._idle.append(connection)
         if answer is not None and not answer.done():
             answer.set_result(Raw(status, body, connection.retry_after))
 

@@ -60,9 +60,7 @@ def test_a_small_demo_holds_every_promise_and_says_so_in_json(tmp_path: Path) ->
     assert result["ok"]
     figures = result["figures"]
     assert (figures["sold"], figures["people"]) == (40, 400)
-    # An answer may get lost on a busy machine; the order is there all the same.
-    assert figures["orders"] >= figures["answers"]["201 held"] > 0
-    assert figures["orders"] >= figures["buyers_served"] > 0
+    assert figures["answers"]["201 held"] == figures["orders"] >= figures["buyers_served"] > 0
     assert {check["invariant"] for check in result["audit"]} >= {f"I{n}" for n in range(1, 12)}
     assert figures["samples"] > 20
 

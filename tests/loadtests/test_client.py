@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from loadtests.client import Lost, NotSent, Pool, PoolLine
+from loadtests.client import Connection, Lost, NotSent, Pool, PoolLine, Raw
 from loadtests.line import Answer, Request
 from loadtests.target import Target
 
@@ -158,3 +158,21 @@ async def test_a_line_says_what_became_of_a_request() -> None:
         b"Content-Type: application/json\r\nAuthorization: Bearer token\r\n"
         b'Idempotency-Key: key\r\n\r\n{"a":1}'
     )
+
+
+async def test_a_connection_is_free_only_when_its_asker_has_its_answer() -> None:
+    # given an asker whose answer has come, and who has not been woken yet
+    server = Server(ok(b"one"), ok(b"two"))
+    async with server.pool(size=2) as pool:
+        heard = pool.on_answer
+
+        def on_answer(connection: Connection, due_s: float, status: int, body: bytes) -> None:
+            if body == b"one":  # when another one asks at that moment
+                late.append(asyncio.get_running_loop().create_task(pool.ask(REQUEST, 2.0)))
+            heard(connection, due_s, status, body)
+
+        late: list[asyncio.Task[Raw]] = []
+        pool.on_answer = on_answer  # type: ignore[method-assign]
+        first = await pool.ask(REQUEST)
+        # then nobody loses an answer
+        assert (first.body, (await late[0]).body) == (b"one", b"two")

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
-from tests.livesale.processes.lean_client import Answer, Lost, Pool, Refused
+from loadtests.client import Pool, PoolLine
+from loadtests.target import parse_target
 from tests.livesale.processes.running import Up, eventually
 
 ALL = {"api-0", "api-1", "writer", "keeper"}
@@ -81,8 +81,8 @@ class Crowd:
     def __init__(self, up: Up, drop_id: str) -> None:
         self.heard: Counter[str] = Counter()
         self.rids: list[str] = []
-        self._pool = Pool("127.0.0.1", int(up.url.rpartition(":")[2]), 16)
-        self._drop_id = drop_id
+        self._line = PoolLine(Pool(parse_target(up.url), 16))
+        self._path = f"/v1/drops/{drop_id}/reservations"
         self._signer = TokenSigner.from_settings(load_settings())
 
     async def hammer(self, number: int) -> None:
@@ -90,27 +90,13 @@ class Crowd:
         count = 0
         while True:
             count += 1
-            try:
-                answer = await self._pool.ask(self._request(f"b{number}-{count}"))
-            except Refused:
-                self.heard["refused"] += 1
+            token = self._signer.buyer(f"b{number}-{count}")
+            answer = await self._line.ask("", "POST", self._path, body={"quantity": 1}, token=token)
+            self.heard[str(answer.status or answer.code)] += 1
+            if not answer.status:
                 return
-            except Lost as lost:
-                self.heard[f"lost: {lost}"] += 1
-                return
-            self._note(answer)
-
-    def _note(self, answer: Answer) -> None:
-        self.heard[str(answer.status)] += 1
-        if answer.status == 201:
-            self.rids.append(msgspec.json.decode(answer.body)["reservation_id"])
-
-    def _request(self, buyer_id: str) -> bytes:
-        return (
-            f"POST /v1/drops/{self._drop_id}/reservations HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {self._signer.buyer(buyer_id)}\r\n"
-            'Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{"quantity":1}'
-        ).encode()
+            if answer.status == 201:
+                self.rids.append(answer.body["reservation_id"])
 
 
 async def test_a_stop_loses_no_request_though_every_process_is_signalled(up: Up) -> None:
