@@ -6,8 +6,7 @@ of the API, events and frames of rooms, the keeper's jobs, the parts of a worker
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from msgspec import Struct, structs
 from prometheus_client import CollectorRegistry
@@ -17,14 +16,6 @@ from livesale.parts import Makers
 from livesale.resources import Deployment
 from livesale.web.problems import CORE_PROBLEMS, ProblemKind
 from livesale.web.routes import Route
-
-T = TypeVar("T")
-
-
-class Runs(Protocol):
-    """A part with a beginning and an end."""
-
-    def running(self) -> AbstractAsyncContextManager[None]: ...
 
 
 class Job(Protocol):
@@ -43,7 +34,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     """What one folder of livesale brings.
 
     `parts`: its use cases, each with how it is made. `running`: those of them that an API worker
-    keeps running. `tables`: what it writes in SQL. `events`: what rooms are told; `frames`: what
+    keeps running. `tables`: its tables in SQL. `events`: what it sends to rooms; `frames`: what
     viewers may send, each with its handler. `jobs`: what the keeper does, by the name of its task.
     `metrics`: what its jobs count, as classes that take a registry.
     `lane`: a route that is so hot that connections answer it by themselves, and how.

@@ -21,3 +21,14 @@ local function pack_holdings(units, expired, ticket)
   end
   return string.format('%d', units)
 end
+
+-- The holdings of `buyers`, a table with their names as keys, as HSET takes them.
+local function pack_all_holdings(buyers, units, expired, tickets)
+  local packed = {}
+  for buyer in pairs(buyers) do
+    local n = #packed
+    packed[n + 1] = buyer
+    packed[n + 2] = pack_holdings(units[buyer], expired[buyer], tickets[buyer])
+  end
+  return packed
+end

@@ -75,7 +75,7 @@ end
 
 local held_by = redis.call('HMGET', buyers_key, unpack(buyers))
 local units, expired, tickets = {}, {}, {}
-local new_records, new_holdings, rows = {}, {}, {}
+local new_records, rows = {}, {}
 for i = 1, #ended do
   local record = ended[i]
   local buyer, quantity = record.buyer, record.quantity
@@ -91,11 +91,7 @@ broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end
-for buyer in pairs(units) do
-  local n = #new_holdings
-  new_holdings[n + 1] = buyer
-  new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer], tickets[buyer])
-end
+local new_holdings = pack_all_holdings(units, units, expired, tickets)
 
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(new_holdings))

@@ -22,6 +22,7 @@
 
 --!include now
 --!include books
+--!include selling
 --!include log
 --!include records
 --!include holdings
@@ -53,18 +54,11 @@ local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
 
 local now = now_ms()
-local refusal
-if drop.state == 'closed' or now >= drop.closes_ms then
-  refusal = 'CLOSED'
-elseif now < drop.opens_ms then
-  refusal = 'NOT_OPEN'
-elseif drop.state ~= 'open' then
-  refusal = 'PAUSED'
-end
+local refusal = why_not_selling(drop, now)
 
 local reply = {'OK'}
 local fresh, units, expired, tickets = {}, {}, {}, {}
-local new_records, new_holdings, ended, rows = {}, {}, {}, {}
+local holders, new_records, ended, rows = {}, {}, {}, {}
 
 for i = 1, count do
   local rid, buyer, quantity = rids[i], buyers[i], tonumber(ARGV[3 * i + 3])
@@ -110,6 +104,7 @@ for i = 1, count do
     record.state = 's'
     packed = pack_record(record)
     fresh[rid] = packed
+    holders[buyer] = true
     local n = #rows
     new_records[2 * n + 1], new_records[2 * n + 2] = rid, packed
     ended[n + 1] = rid
@@ -126,11 +121,7 @@ broken = broken_books(drop_id, drop)
 if broken then
   return broken
 end
-for buyer in pairs(units) do
-  local n = #new_holdings
-  new_holdings[n + 1] = buyer
-  new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer], tickets[buyer])
-end
+local new_holdings = pack_all_holdings(holders, units, expired, tickets)
 
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(new_holdings))

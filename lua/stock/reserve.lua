@@ -21,6 +21,7 @@
 
 --!include now
 --!include books
+--!include selling
 --!include log
 --!include holdings
 --!include tickets
@@ -53,14 +54,7 @@ local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
 
 local now = now_ms()
-local refusal
-if drop.state == 'closed' or now >= drop.closes_ms then
-  refusal = 'CLOSED'
-elseif now < drop.opens_ms then
-  refusal = 'NOT_OPEN'
-elseif drop.state ~= 'open' then
-  refusal = 'PAUSED'
-end
+local refusal = why_not_selling(drop, now)
 
 local expires_ms = now + drop.hold_ms
 local ahead = newest_serial(now)
@@ -129,12 +123,7 @@ if taken > 0 then
   if broken then
     return broken
   end
-  local new_holdings = {}
-  for buyer in pairs(holders) do
-    local n = #new_holdings
-    new_holdings[n + 1] = buyer
-    new_holdings[n + 2] = pack_holdings(units[buyer], expired[buyer], used[buyer])
-  end
+  local new_holdings = pack_all_holdings(holders, units, expired, used)
   redis.call('HSET', reservations_key, unpack(new_records))
   redis.call('HSET', buyers_key, unpack(new_holdings))
   redis.call('ZADD', due_key, unpack(new_due))

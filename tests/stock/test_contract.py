@@ -521,6 +521,15 @@ async def test_a_grant_counts_for_the_buyers_limit(world: World) -> None:
     assert await grants(world, grant("d", "bob")) == ["OVER_LIMIT"]
 
 
+async def test_who_was_refused_a_grant_is_no_buyer(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(buyer_limit=2))
+
+    assert await grants(world, grant("a", "ann"), grant("b", "bob", 3)) == ["GRANTED", "OVER_LIMIT"]
+    snapshot, _, _ = await world.state(DROP)
+    assert snapshot and snapshot.buyers == 1
+    assert [name async for name in world.engine.buyers(DROP)] == ["ann"]
+
+
 async def test_a_grant_keeps_to_the_times_and_the_pause_of_a_drop(world: World) -> None:
     await world.engine.open_drop(DROP, terms(opens_ms=NOON + 10, closes_ms=NOON + 20))
 

@@ -36,9 +36,9 @@ def codes_in(*files: str) -> set[str]:
 @pytest.mark.parametrize(
     ("codes", "files"),
     [
-        (ReserveCode, ["stock/reserve.lua"]),
+        (ReserveCode, ["stock/reserve.lua", "includes/selling.lua"]),
         (ConfirmCode, ["stock/confirm.lua"]),
-        (GrantCode, ["stock/grant.lua"]),
+        (GrantCode, ["stock/grant.lua", "includes/selling.lua"]),
         (ReleaseCode, ["stock/release.lua"]),
         (OpenCode, ["stock/open_drop.lua"]),
         (AdjustCode, ["stock/adjust_drop.lua"]),
