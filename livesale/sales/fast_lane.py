@@ -317,16 +317,11 @@ class FastConnection(Connection):
                 call.key = key.decode()
             call.body = lane.endpoint.read(data[begin:stop])
             ticket = read_ticket(lane.parts, call)
-            known = lane.reservations.known(call.path["drop_id"], name, call.key)
-            if known is None:
-                turn.attempt = lane.reservations.enter(
-                    call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn
-                )
+            turn.attempt = lane.reservations.enter(
+                call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn
+            )
         except Exception as fault:
             self.refuse_call(turn, fault)
-            return True
-        if known is not None:
-            self.hear(turn, known)
         return True
 
     # Who asks too often.

@@ -63,10 +63,6 @@ class Reservations:
         self._looks = TtlCache(self._look_up_room, ttl_s=ROOM_S)
         self._ask_again_s = 0.0  # loop time before which no buyer waits for a room
 
-    def known(self, drop_id: str, buyer_id: str, key: str | None) -> Outcome | None:
-        """What can be said without trying: SOLD_OUT, or nothing."""
-        return self._queue.known(drop_id, buyer_id, keyed=key is not None)
-
     def enter(
         self,
         drop_id: str,
@@ -75,11 +71,16 @@ class Reservations:
         key: str | None,
         ticket: Ticket | None,
         caller: Caller,
-    ) -> Attempt:
-        """Try for `quantity` units; `key` makes a retry the same attempt. What is tried.
+    ) -> Attempt | None:
+        """Try for `quantity` units; `key` makes a retry the same attempt. What is tried: None
+        where the outcome is known without it.
 
-        The caller is told what came of it, and asks `settle` if it `is_unsettled`.
+        The caller gets the outcome, and asks `settle` if it `is_unsettled`.
         """
+        known = self._queue.known(drop_id, buyer_id, keyed=key is not None)
+        if known is not None:
+            caller.set_result(known)
+            return None
         rid = keyed_rid(drop_id, buyer_id, key) if key else random_rid(drop_id)
         attempt = Attempt(rid, buyer_id, quantity, ticket)
         self._queue.enter(drop_id, attempt, caller, keyed=key is not None)

@@ -84,16 +84,14 @@ _answers = RESERVATIONS.row()
 async def reserve(parts: Parts, call: Call) -> Answer:
     drop_id, ticket = call.path["drop_id"], read_ticket(parts, call)
     reservations = parts[Reservations]
-    outcome = reservations.known(drop_id, call.buyer_id, call.key)
+    told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     try:
-        if outcome is None:
-            told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            attempt = reservations.enter(
-                drop_id, call.buyer_id, call.body.quantity, call.key, ticket, told
-            )
-            outcome = await told
-            if reservations.is_unsettled(drop_id, outcome):
-                outcome = await reservations.settle(drop_id, attempt, outcome)
+        attempt = reservations.enter(
+            drop_id, call.buyer_id, call.body.quantity, call.key, ticket, told
+        )
+        outcome = await told
+        if attempt is not None and reservations.is_unsettled(drop_id, outcome):
+            outcome = await reservations.settle(drop_id, attempt, outcome)
     except StockError as fault:
         count_fault(fault)
         raise

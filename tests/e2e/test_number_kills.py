@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.system import Buyer, Count, Shop
 from tests.livesale.rooms.viewer import FAULTS, Viewer
-from tests.livesale.stage import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
 

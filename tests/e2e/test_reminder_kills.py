@@ -14,8 +14,8 @@ from livesale.reminders.sender import PAGE
 from livesale.reminders.store import count_waiting
 from tests.e2e.system import Shop, open_shop
 from tests.livesale.reminders.conftest import APPID, ROOM_TEMPLATE, SECRET
-from tests.livesale.stage import until
 from tests.twins.wechat_messages import WeChatMessagesTwin
+from tests.waiting import until
 
 PEOPLE = 4 * PAGE
 

@@ -8,7 +8,7 @@ import pytest
 from livesale.draws import lots as draw
 from tests.e2e.system import FAR_MS, Buyer, Count, Shop
 from tests.livesale.rooms.viewer import Viewer
-from tests.livesale.stage import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
 
@@ -21,7 +21,7 @@ BATCH = 30
 async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
     """Wait until every viewer shows what is left, at the same place."""
 
-    async def agreed() -> bool:
+    def agreed() -> bool:
         place = (viewers[0].epoch, viewers[0].offset)
         return all(
             viewer.drops.get(drop_id, {}).get("remaining") == remaining

@@ -10,7 +10,7 @@ from tests.faults.schedule import Kind
 from tests.servers import Server
 
 ROLES = ("api-0", "api-1", "writer", "keeper")
-FIND_S = 2.0
+FIND_S = 20.0  # a process that another fault killed is back by then
 
 
 class RoleKilled(Fault):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import aiohttp
@@ -33,6 +33,7 @@ from tests.e2e.system import System
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, compile_shim
 from tests.servers import MariaDB, Server, Valkey
+from tests.waiting import until
 
 PARTITIONS = 2
 WORKERS = 2
@@ -217,10 +218,13 @@ class FaultySystem:
 
     async def wait_until_ready(self) -> None:
         """Until the service says so, and SQL holds the log as it is then."""
-        async with asyncio.timeout(PATIENCE_S):
-            roles = ("writer", "keeper", *(f"api-{number}" for number in range(self.workers)))
-            await until(lambda: self._all_are_up(roles))
-            await until(self._is_ready)
+        roles = ("writer", "keeper", *(f"api-{number}" for number in range(self.workers)))
+
+        async def all_are_up() -> bool:
+            return await self._all_are_up(roles)
+
+        await until(all_are_up, PATIENCE_S)
+        await until(self._is_ready, PATIENCE_S)
         await self.wait_until_whole()
 
     async def wait_until_whole(self) -> None:
@@ -228,10 +232,10 @@ class FaultySystem:
         async with asyncio.timeout(PATIENCE_S):
             target = await self._entries_in_log()
 
-            async def is_whole() -> bool:
-                return await self._entries_in_sql() >= target
+        async def is_whole() -> bool:
+            return await self._entries_in_sql() >= target
 
-            await until(is_whole)
+        await until(is_whole, PATIENCE_S)
 
     async def _all_are_up(self, roles: Iterable[str]) -> bool:
         try:
@@ -284,9 +288,3 @@ def _mount(folder: Path) -> bool:
     libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     size = f"size={DISK_MB}m".encode()
     return bool(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, size) == 0)
-
-
-async def until(happened: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again: there is nobody who could tell."""
-    while not await happened():  # noqa: ASYNC110
-        await asyncio.sleep(0.05)

@@ -13,8 +13,9 @@ from tests.faults.clock import RedisClock
 from tests.faults.disk import BrokenDisk, FullDisk, PowerLoss, TornTail
 from tests.faults.faults import Fault
 from tests.faults.schedule import Strike
-from tests.faults.system import FaultySystem, until
+from tests.faults.system import FaultySystem
 from tests.faults.world import World
+from tests.waiting import until
 
 SLOW_US = 300_000
 

@@ -5,7 +5,7 @@ The crowd is seeded: the same seed asks for the same things in the same order.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.model import Attempt, DropTerms, Grant, GrantCode, ReserveCode
 from tests.livesale.migrated import migrated
+from tests.waiting import until
 
 PARTITIONS = 2
 PRICE_FEN = 1_990
@@ -190,16 +191,10 @@ class Crowd:
         )
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds; the test's own timeout ends it otherwise."""
-    while not await condition():  # noqa: ASYNC110  what we wait for is in other processes
-        await asyncio.sleep(0.01)
-
-
 async def until_healthy(writer: Writer) -> None:
     """Wait until every partition is written or watched: at its start none is."""
 
-    async def healthy() -> bool:
+    def healthy() -> bool:
         return writer.healthy
 
     await until(healthy)

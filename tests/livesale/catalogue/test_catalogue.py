@@ -10,7 +10,8 @@ from livesale.app import PARTS
 from livesale.catalogue.view import CatalogueView
 from livesale.ledger.writer import Writer
 from tests.livesale.api import FAR_MS, Api, outdate
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import running, until_written
+from tests.waiting import until
 
 
 async def shown(api: Api, drop_id: str) -> dict[str, object]:

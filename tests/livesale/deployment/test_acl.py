@@ -30,8 +30,9 @@ from livesale.settings import Settings, config_folder, load_settings
 from stock.connection import connect
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.rooms.conftest import Show
-from tests.livesale.stage import open_drop, reserve, running, until, until_written
+from tests.livesale.stage import open_drop, reserve, running, until_written
 from tests.servers import Valkey
+from tests.waiting import until
 
 USERS = ("livesale", "livesale-loader", "livesale-recover")
 LOOP = "local n = 0 while n < 1 do n = n + 1 end return n"
@@ -347,7 +348,7 @@ async def test_recovery_and_archiving_run_under_their_users(
             for partition in range(2):
                 await repair(own, await diagnose(own, partition))
 
-        async def opened() -> bool:
+        def opened() -> bool:
             return deployment.epochs == {0: 2, 1: 2} and not deployment.closed
 
         # then it sells again, and nobody was denied anything

@@ -13,7 +13,7 @@ from livesale.feature import jobs_of, tables_of
 from livesale.resources import Deployment
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.gong.feature import feature, metadata
-from tests.livesale.stage import until
+from tests.waiting import until
 
 WITH_GONG = (*FEATURES, feature)
 
@@ -56,7 +56,7 @@ async def test_a_feature_works_by_being_in_the_list(api: Api, stage: Deployment)
     assert job is not None
     working = asyncio.create_task(job.run(stop))
 
-    async def counted() -> bool:
+    def counted() -> bool:
         return registry.get_sample_value("livesale_gongs") == 2
 
     await until(counted)

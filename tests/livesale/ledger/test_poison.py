@@ -21,11 +21,11 @@ from tests.livesale.stage import (
     read_sql,
     reserve,
     running,
-    until,
     until_healthy,
     until_written,
     with_writer,
 )
+from tests.waiting import until
 
 FOREVER_MS = 3_600_000
 Fields = dict[Any, Any]
@@ -249,7 +249,7 @@ async def test_a_fault_of_sql_is_never_the_fault_of_an_entry(stage: Deployment) 
     # when the writer works, then it waits
     async with running(writer):
 
-        async def waiting() -> bool:
+        def waiting() -> bool:
             return not writer.healthy
 
         await until(waiting)

@@ -17,14 +17,8 @@ from livesale.sales.books import compare_books
 from livesale.web.draining import Draining
 from stock.errors import LogTooNew
 from tests.livesale.later import decode_later, later_version
-from tests.livesale.stage import (
-    open_drop,
-    read_sql,
-    reserve,
-    running,
-    until,
-    until_written,
-)
+from tests.livesale.stage import open_drop, read_sql, reserve, running, until_written
+from tests.waiting import until
 
 
 def state_of(writer: Writer, partition: int) -> PartitionState:
@@ -32,7 +26,7 @@ def state_of(writer: Writer, partition: int) -> PartitionState:
 
 
 async def halted(writer: Writer, partition: int) -> None:
-    async def is_halted() -> bool:
+    def is_halted() -> bool:
         return state_of(writer, partition) is PartitionState.LOG_TOO_NEW
 
     await until(is_halted)

@@ -17,11 +17,11 @@ from tests.livesale.stage import (
     read_sql,
     reserve,
     running,
-    until,
     until_healthy,
     until_written,
     with_writer,
 )
+from tests.waiting import until
 
 FOREVER_MS = 3_600_000
 
@@ -33,6 +33,7 @@ async def test_sql_becomes_the_fold_of_the_log(stage: Deployment) -> None:
     drops = [await open_drop(stage, hold_ms=30) for _ in range(3)]
     crowd = Crowd(stage, drops)
     await crowd.act(150)
+    await reserve(stage, await open_drop(stage), ["ann"])  # held to the end
     await stage.engine.pause_drop(drops[0])
     # when the writer works while more is added
     async with running(Writer(stage)):
@@ -139,7 +140,7 @@ async def test_a_process_with_an_old_epoch_writes_nothing(stage: Deployment) -> 
     writer = Writer(stage)
     async with running(writer):
 
-        async def fenced() -> bool:
+        def fenced() -> bool:
             return {status.state for status in writer.status()} == {PartitionState.FENCED}
 
         # then it writes nothing, and says why
@@ -167,7 +168,7 @@ async def test_a_redis_that_is_older_than_sql_stops_the_partition(stage: Deploym
     writer = Writer(stage)
     async with running(writer):
 
-        async def started() -> bool:
+        def started() -> bool:
             return writer.status()[partition].state is not PartitionState.STARTING
 
         await until(started)
@@ -188,7 +189,7 @@ async def test_a_redis_emptied_under_a_running_writer_is_noticed(stage: Deployme
         # when Redis is emptied, then the partitions that SQL holds something of stop
         await stage.redis.flushall()
 
-        async def ill() -> bool:
+        def ill() -> bool:
             return not writer.healthy
 
         await until(ill)

@@ -28,11 +28,11 @@ from tests.livesale.stage import (
     open_stage,
     read_sql,
     running,
-    until,
     until_written,
     with_writer,
 )
 from tests.servers import MariaDB, Valkey
+from tests.waiting import until
 
 FOREVER_MS = 3_600_000
 
@@ -115,7 +115,7 @@ async def test_a_sql_server_killed_under_load(mortal_stage: Deployment, mortal: 
         mortal.kill()
         await crowd.act(200)
 
-        async def waiting() -> bool:
+        def waiting() -> bool:
             return not writer.healthy
 
         await until(waiting)
@@ -126,7 +126,7 @@ async def test_a_sql_server_killed_under_load(mortal_stage: Deployment, mortal: 
         # then it goes on by itself
         await until_written(stage)
 
-        async def well() -> bool:
+        def well() -> bool:
             return writer.healthy
 
         await until(well)
@@ -147,7 +147,7 @@ async def test_a_sql_server_that_hangs(mortal_stage: Deployment, mortal: MariaDB
         try:
             await crowd.act(50)
 
-            async def waiting() -> bool:
+            def waiting() -> bool:
                 return PartitionState.BACKING_OFF in {s.state for s in writer.status()}
 
             await until(waiting)
@@ -168,7 +168,7 @@ async def test_redis_killed_under_load(stage: Deployment, redis_server: Valkey) 
         # when Redis is killed and comes back
         redis_server.kill()
 
-        async def waiting() -> bool:
+        def waiting() -> bool:
             return not writer.healthy
 
         await until(waiting)
@@ -204,7 +204,7 @@ async def test_a_lock_that_somebody_else_holds(mortal_stage: Deployment, mortal:
         # when a writer waits for it in vain
         task = asyncio.create_task(writer.run(stop))
 
-        async def waiting() -> bool:
+        def waiting() -> bool:
             return PartitionState.BACKING_OFF in {status.state for status in writer.status()}
 
         await until(waiting)

@@ -24,7 +24,8 @@ from livesale.resources import Deployment
 from livesale.telemetry.workers import KeeperMetrics
 from stock.model import HoldState, Reservation
 from tests.livesale.payments.shop import Shop, gateway_of
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import running, until_written
+from tests.waiting import until
 
 HOLD_MS = 1_500  # enough for the buyer to pay in, on a busy machine
 

@@ -1,12 +1,10 @@
 """A whole deployment as a user starts it: `livesale up` on a folder of its own."""
 
-import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import aiohttp
@@ -106,14 +104,6 @@ class Up:
             drop = await _post(http, "/v1/admin/drops", {**names, **terms})
             await _post(http, f"/v1/admin/drops/{drop['drop_id']}/open", None)
             return str(drop["drop_id"])
-
-
-async def eventually(holds, seconds: float = SETTLE_S) -> None:  # type: ignore[no-untyped-def]
-    """Wait until `holds()` is true."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.02)
 
 
 async def _post(http: aiohttp.ClientSession, path: str, body: object) -> dict[str, str]:

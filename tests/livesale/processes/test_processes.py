@@ -17,7 +17,8 @@ from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
 from loadtests.client import Pool, PoolLine
 from loadtests.target import parse_target
-from tests.livesale.processes.running import Up, eventually
+from tests.livesale.processes.running import Up
+from tests.waiting import until
 
 ALL = {"api-0", "api-1", "writer", "keeper"}
 
@@ -49,19 +50,30 @@ async def test_up_says_what_to_do_next_and_metrics_show_all_processes(up: Up) ->
     assert not up.socket_pids()
 
 
+async def until_another(up: Up, name: str, before: int) -> None:
+    def another_has_its_place() -> bool:
+        return up.socket_pids().get(name, before) != before
+
+    await until(another_has_its_place)
+
+
 async def test_whoever_is_killed_comes_back(up: Up) -> None:
     for name in ("api-0", "writer", "keeper"):
         before = up.socket_pids()[name]
         os.kill(before, signal.SIGKILL)
-        await eventually(lambda name=name, old=before: up.socket_pids().get(name, old) != old)
+        await until_another(up, name, before)
         assert await processes_in_metrics(up) == ALL
     # The nursery that they are all forked from, and which takes them with it:
     before = up.socket_pids()["api-0"]
     nursery = int(Path(f"/proc/{before}/stat").read_text().rpartition(")")[2].split()[1])
     assert nursery != up.pid
     os.kill(nursery, signal.SIGKILL)
-    await eventually(lambda: up.socket_pids().get("api-0", before) != before)
-    await eventually(lambda: set(up.socket_pids()) == ALL)
+    await until_another(up, "api-0", before)
+
+    def all_are_back() -> bool:
+        return set(up.socket_pids()) == ALL
+
+    await until(all_are_back)
     drop_id = await up.open_drop(1)  # and it sells
     assert drop_id
     assert up.stop(signal.SIGINT) == 0
@@ -69,10 +81,15 @@ async def test_whoever_is_killed_comes_back(up: Up) -> None:
 
 
 async def test_a_killed_supervisor_leaves_nothing_behind(up: Up) -> None:
-    # supervisor, Valkey, nursery, two workers, writer, keeper
-    await eventually(lambda: len(up.processes()) >= 7)
+    def all_are_there() -> bool:  # supervisor, Valkey, nursery, two workers, writer, keeper
+        return len(up.processes()) >= 7
+
+    def all_are_gone() -> bool:
+        return not up.processes()
+
+    await until(all_are_there)
     os.kill(up.pid, signal.SIGKILL)
-    await eventually(lambda: not up.processes())
+    await until(all_are_gone)
 
 
 class Crowd:
@@ -103,7 +120,11 @@ async def test_a_stop_loses_no_request_though_every_process_is_signalled(up: Up)
     # given a crowd that never pauses
     crowd = Crowd(up, await up.open_drop(1_000_000))
     hammering = [asyncio.create_task(crowd.hammer(number)) for number in range(16)]
-    await eventually(lambda: len(crowd.rids) > 100)
+
+    def it_buys() -> bool:
+        return len(crowd.rids) > 100
+
+    await until(it_buys)
 
     # when every process gets SIGTERM at once, as from systemd, and SIGHUP, as from a terminal
     for number in (signal.SIGTERM, signal.SIGHUP):

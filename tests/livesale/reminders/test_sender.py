@@ -25,8 +25,9 @@ from livesale.rooms.tables import rooms
 from livesale.sales.drops import Drops
 from stock.ids import new_id
 from tests.livesale.reminders.conftest import AHEAD_S, DROP_TEMPLATE, ROOM_TEMPLATE, People
-from tests.livesale.stage import open_drop, running, until
+from tests.livesale.stage import open_drop, running
 from tests.twins.wechat_messages import WeChatMessagesTwin
+from tests.waiting import until
 
 SOON_MS = AHEAD_S * 500
 FAR_MS = 10 * AHEAD_S * 1000
@@ -314,7 +315,7 @@ async def test_what_a_dead_keeper_claimed_is_never_sent(
     async with messenger.running():
         dying = asyncio.create_task(ReminderSender(stage, messenger).step())
 
-        async def asked() -> bool:
+        def asked() -> bool:
             return len(twin.sent) == 2
 
         await until(asked)
@@ -346,7 +347,7 @@ async def test_a_stop_lets_the_rest_of_a_page_wait(
     twin.answers_s = 0.3
     sender = ReminderSender(stage, WeChatMessages(stage.settings))
 
-    async def begun() -> bool:
+    def begun() -> bool:
         return twin.asked > 0
 
     # when the keeper is told to stop in the middle of it

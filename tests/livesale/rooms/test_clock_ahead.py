@@ -19,8 +19,9 @@ from stock.connection import connect
 from stock.model import DropState
 from tests.faults.shim import Shim, compile_shim
 from tests.livesale.rooms.conftest import Show
-from tests.livesale.stage import open_drop, open_stage, reserve, until
+from tests.livesale.stage import open_drop, open_stage, reserve
 from tests.servers import Valkey
+from tests.waiting import until
 
 HOUR_S = 3_600
 
@@ -126,7 +127,7 @@ async def test_a_room_told_of_an_opening_too_early_is_told_again(
     viewer = await on_air.viewer()
 
     async def phase(expected: str) -> None:
-        async def is_so() -> bool:
+        def is_so() -> bool:
             return bool(viewer.drops.get(drop_id, {}).get("phase") == expected)
 
         async with asyncio.timeout(10):

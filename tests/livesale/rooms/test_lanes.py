@@ -12,8 +12,9 @@ from wsproto.events import Ping, Pong, TextMessage
 from livesale.app import PARTS
 from livesale.rooms.channel.hub import Hub
 from tests.livesale.rooms.conftest import open_show
-from tests.livesale.stage import open_stage, until
+from tests.livesale.stage import open_stage
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
@@ -69,7 +70,7 @@ async def test_a_socket_on_a_used_connection_with_frames_right_behind(
         assert len(hub) == 1
         writer.close()
 
-        async def gone() -> bool:
+        def gone() -> bool:
             return len(hub) == 0
 
         await until(gone)

@@ -19,7 +19,8 @@ from livesale.validation.refusals import RoomRefused
 from stock.ids import new_id
 from tests.livesale.later import later_version
 from tests.livesale.rooms.conftest import Show
-from tests.livesale.stage import reserve, running, until, until_written
+from tests.livesale.stage import reserve, running, until_written
+from tests.waiting import until
 
 
 def test_every_state_has_wechat_s_number() -> None:
@@ -151,7 +152,7 @@ async def test_changes_at_once_leave_redis_like_sql(show: Show, copy: RoomCopy) 
     assert image is not None
     assert (image.version, len(image.items)) == (shelf["version"], len(shelf["items"])) == (21, 20)
 
-    async def told() -> bool:
+    def told() -> bool:
         return viewer.offset == image.offset
 
     await until(told)
@@ -191,7 +192,7 @@ async def test_a_silent_host_of_a_paused_room_comes_back_to_the_pause(
     await show.act("pause")
 
     async def missed() -> None:
-        async def is_abnormal() -> bool:
+        def is_abnormal() -> bool:
             return viewer.room["state"] == "abnormal"
 
         await until(is_abnormal)
@@ -240,7 +241,7 @@ async def test_a_room_that_redis_lost_comes_back_with_its_shelf_and_drops(
     await api.deployment.redis.unlink(*keys)
 
     # then it is made again, and the viewer sees all of it, under a new epoch
-    async def is_back() -> bool:
+    def is_back() -> bool:
         return viewer.epoch != epoch and drop_id in viewer.drops
 
     await until(is_back)

@@ -87,8 +87,12 @@ class Viewer:
                     return message
             return None
 
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: found() is not None)
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: found() is not None)
+        except TimeoutError:
+            came = [message["type"] for message in self.messages]
+            raise TimeoutError(f"waited {seconds:.0f} s for {kind} {members}: {came}") from None
         message = found()
         assert message is not None
         return message

@@ -9,8 +9,9 @@ from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from livesale.sales import expiry as sweep
 from stock.model import DropState, HoldState
-from tests.livesale.stage import open_drop, reserve, running, until
+from tests.livesale.stage import open_drop, reserve, running
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 async def _nothing_due(stage: Deployment) -> bool:
@@ -123,7 +124,7 @@ class TestKeeper:
         try:
             async with running(keeper):
 
-                async def refused() -> bool:
+                def refused() -> bool:
                     return "ServerRefuses" in keeper.faults().get(partition, "")
 
                 await until(refused)
@@ -141,7 +142,7 @@ class TestKeeper:
         async with running(keeper):
             redis_server.kill()
 
-            async def failing() -> bool:
+            def failing() -> bool:
                 return not keeper.healthy
 
             await until(failing)
@@ -149,7 +150,7 @@ class TestKeeper:
             redis_server.start()
             await _until_held(stage, drop_id, 0)
 
-            async def healthy() -> bool:
+            def healthy() -> bool:
                 return keeper.healthy
 
             await until(healthy)
@@ -163,7 +164,7 @@ class TestKeeper:
         keeper = Keeper(stage)
         async with running(keeper):
 
-            async def fenced() -> bool:
+            def fenced() -> bool:
                 return "fenced off" in keeper.faults().get(partition, "")
 
             # when it sweeps, then it stops there and says so

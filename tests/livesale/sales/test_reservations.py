@@ -15,7 +15,8 @@ from livesale.sales.archive import Archiver
 from stock.ids import random_rid
 from tests.livesale.api import FAR_MS, Api, timeless
 from tests.livesale.catalogue.test_catalogue import break_sql
-from tests.livesale.stage import PARTITIONS, running, until, until_written
+from tests.livesale.stage import PARTITIONS, running, until_written
+from tests.waiting import until
 
 FULL = {"allotted": 10, "available": 10, "held": 0, "sold": 0, "burned": 0}
 

@@ -25,7 +25,7 @@ from livesale.web.protocol import CONNECT, PLACES, ApiRunner
 from stock.model import Attempt, BatchOutcome
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
-from tests.livesale.stage import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not load_settings().http.fast_lane, reason="the whole suite runs without the fast lane"
@@ -81,7 +81,7 @@ class Gate:
         monkeypatch.setattr(engine, "reserve", held_up)
 
     async def until_waiting(self, count: int = 1) -> None:
-        async def waiting() -> bool:
+        def waiting() -> bool:
             return self.waiting >= count
 
         await until(waiting)
@@ -300,7 +300,7 @@ async def test_what_comes_early_is_copied_once(api: Api, monkeypatch: pytest.Mon
         client.send(more[at : at + 100])
         await asyncio.sleep(0)
 
-    async def all_came() -> bool:
+    def all_came() -> bool:
         return len(connection._late) == len(more)
 
     await until(all_came)

@@ -28,8 +28,8 @@ from stock.errors import (
 from stock.model import Attempt
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
-from tests.livesale.stage import until
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from livesale.web.places import Crowd
 from livesale.web.protocol import PLACES
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
-from tests.livesale.stage import until
 from tests.livesale.web.test_connections import Client, bounded, cut
+from tests.waiting import until
 
 TIME = b"GET /v1/time HTTP/1.1\r\nHost: a\r\n"
 HEALTH = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -78,7 +78,7 @@ async def test_requests_behind_a_proxy_count_while_they_are_answered(
     for client in held:
         client.send(slow + from_("203.0.113.1") + b"Content-Length: 99\r\n\r\n{")
 
-    async def both_held() -> bool:
+    def both_held() -> bool:
         return api.app[PLACES]._used["203.0.113.1"] == 2
 
     await until(both_held)
@@ -187,7 +187,7 @@ async def test_health_is_answered_when_every_place_is_taken(
     for client in waiting:
         client.writer.close()
 
-    async def ordinary() -> bool:
+    def ordinary() -> bool:
         return len(api.app[PLACES]) < 10
 
     held[1].writer.close()

@@ -27,8 +27,9 @@ from stock.ids import keyed_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, ReserveCode
 from tests.livesale.operations.recovery.scenes import broken, recover, write
-from tests.livesale.stage import PARTITIONS, open_drop, running, until, until_written
+from tests.livesale.stage import PARTITIONS, open_drop, running, until_written
 from tests.replication import Cluster, ClusterMode, ask
+from tests.waiting import until
 
 FAULTS = (NotSent, OutcomeUnknown, FencedOff, ScriptRefused)
 
@@ -120,7 +121,7 @@ async def test_a_promotion_under_load_loses_nothing_acknowledged(
         assert before
         cluster.primary.kill()
 
-        async def selling() -> bool:
+        def selling() -> bool:
             return len(buyers.acknowledged) > before + 200
 
         await until(selling)
@@ -182,7 +183,7 @@ async def test_the_writer_takes_only_what_replicas_have(
                 await deployment.engine.reserve(drop_id, attempt)
             partition = deployment.keyspace.partition_of(drop_id)
 
-            async def waiting() -> bool:
+            def waiting() -> bool:
                 return "replicas confirmed" in writer.status()[partition].last_error
 
             # then it stays out of SQL until one has it
@@ -209,7 +210,7 @@ async def test_a_replica_whose_books_differ_stays_closed_until_it_is_recovered(
     # when one of them is promoted
     cluster.primary.kill()
 
-    async def closed() -> bool:
+    def closed() -> bool:
         return "differ" in deployment.closed.get(partition, "")
 
     await until(closed)
@@ -227,7 +228,7 @@ async def test_a_replica_whose_books_differ_stays_closed_until_it_is_recovered(
     # and the recovery makes the books those of SQL
     assert [each.partition for each in await recover(deployment)] == [partition]
 
-    async def opened() -> bool:
+    def opened() -> bool:
         return not deployment.closed and deployment.epochs[partition] > 1
 
     await until(opened)

@@ -20,8 +20,9 @@ from stock.errors import FencedOff, NotSent, OutcomeUnknown
 from stock.ids import random_rid
 from stock.model import Attempt, ReserveCode
 from tests.livesale.operations.recovery.scenes import Copies, broken, recover, sell, write
-from tests.livesale.stage import PARTITIONS, open_drop, reserve, running, until, until_written
+from tests.livesale.stage import PARTITIONS, open_drop, reserve, running, until_written
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +43,14 @@ def closed_gauge(partition: int) -> float | None:
 
 
 async def until_closed(stage: Deployment, *partitions: int) -> None:
-    async def closed() -> bool:
+    def closed() -> bool:
         return set(partitions) <= set(stage.closed)
 
     await until(closed)
 
 
 async def until_open(stage: Deployment) -> None:
-    async def opened() -> bool:
+    def opened() -> bool:
         return not stage.closed and all(stage.epochs.values())
 
     await until(opened)
@@ -116,7 +117,7 @@ async def test_an_older_copy_sells_nothing_from_its_first_call_on(
         assert closed_gauge(partition) == 1
 
         # and every role says so
-        async def said() -> bool:
+        def said() -> bool:
             state = writer.status()[partition].state
             ill = state in (PartitionState.FENCED, PartitionState.REDIS_OLDER)
             return ill and "older" in keeper.faults().get(partition, "")
@@ -131,7 +132,7 @@ async def test_an_older_copy_sells_nothing_from_its_first_call_on(
         assert [bool(await watched.engine.reservation(rid)) for rid in rids] == [True, True]
         await until_written(watched)
 
-        async def well() -> bool:
+        def well() -> bool:
             return writer.healthy and keeper.healthy
 
         await until(well)
@@ -174,7 +175,7 @@ async def test_a_redis_emptied_under_load_sells_nothing_until_it_is_recovered(
         await recover(watched)
         await until_open(watched)
 
-        async def selling() -> bool:
+        def selling() -> bool:
             return len(held) > count + 50
 
         await until(selling)
@@ -230,7 +231,7 @@ async def test_an_epoch_that_rose_is_adopted(watched: Deployment) -> None:
     await watched.redis.delete(watched.keyspace.epoch(0))
     await recover(watched)
 
-    async def adopted() -> bool:
+    def adopted() -> bool:
         return watched.epochs == {0: 2, 1: 1} and not watched.closed
 
     await until(adopted)

@@ -33,7 +33,8 @@ from livesale.rooms.service import Rooms
 from stock.model import MAX_TIME_MS, Attempt, Ticket
 from tests.livesale.api import outdate
 from tests.livesale.rooms.conftest import Show
-from tests.livesale.stage import running, until, until_written
+from tests.livesale.stage import running, until_written
+from tests.waiting import until
 
 COUPON = {"title": "Luck", "places": 2, "countdown_s": 60, "coupon": "20 off"}
 

@@ -24,8 +24,9 @@ from livesale.tasks import TABLE
 from stock.errors import Unreachable
 from tests.livesale.api import FAR_MS
 from tests.livesale.rooms.conftest import Show, open_show
-from tests.livesale.stage import open_stage, until
+from tests.livesale.stage import open_stage
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 def sent(offset: int) -> Sent:
@@ -51,7 +52,7 @@ async def tick(gateway: RoomGateway, room_id: str, count: int, first: int = 0) -
 
 
 async def reached(viewer: Any, offset: int) -> None:
-    async def there() -> bool:
+    def there() -> bool:
         return bool(viewer.offset >= offset)
 
     await until(there)
@@ -111,7 +112,7 @@ async def test_an_answer_that_events_have_overtaken_is_no_loss(
         last = channel.ring.last
         await tick(copy.gateway, room_id, 3)
 
-        async def overtaken() -> bool:
+        def overtaken() -> bool:
             return channel.ring.last >= last + 3
 
         await until(overtaken)
@@ -186,7 +187,7 @@ async def test_redis_that_came_back_without_the_last_events_ends_the_epoch(
     await channel.heal()
 
     # then no number means two things: the viewer begins again in another epoch
-    async def anew() -> bool:
+    def anew() -> bool:
         return viewer.epoch != epoch and viewer.offset >= 1
 
     await until(anew)
@@ -250,7 +251,7 @@ async def test_a_viewer_who_does_not_read_is_cut_off(
         await loop.sock_sendall(slow, head.encode())
         hub = show.api.app[PARTS][Hub]
 
-        async def both() -> bool:
+        def both() -> bool:
             return len(hub) == 2
 
         await until(both)
@@ -282,10 +283,10 @@ async def test_a_viewer_who_is_gone_is_noticed(
         frozen = await show.session.ws_connect(alive.url, autoping=False)
         await frozen.receive()
 
-        async def both() -> bool:
+        def both() -> bool:
             return len(hub) == 2
 
-        async def alone() -> bool:
+        def alone() -> bool:
             return len(hub) == 1
 
         # when it answers no ping, then it is let go, and the one that does stays
@@ -319,7 +320,7 @@ async def test_a_viewer_who_comes_while_a_channel_is_let_go_hears_everything(
     may_end.set()
     await checking
 
-    async def ended() -> bool:
+    def ended() -> bool:
         return not any(task.get_name() == "rooms: let go" for task in channels._tasks._tasks)
 
     await until(ended)
@@ -334,7 +335,7 @@ async def test_a_viewer_who_comes_while_a_channel_is_let_go_hears_everything(
     monkeypatch.setattr(Channel, "feed", hear)
     await tick(copy.gateway, show.room_id, 1)
 
-    async def there() -> bool:
+    def there() -> bool:
         return bool(heard)
 
     await until(there)

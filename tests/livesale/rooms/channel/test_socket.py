@@ -19,8 +19,9 @@ from livesale.rooms.channel.socket import Socket
 from livesale.rooms.keeper import RoomKeeper
 from livesale.tokens.signing import TokenSigner
 from tests.livesale.rooms.conftest import Show, open_show
-from tests.livesale.stage import open_stage, until
+from tests.livesale.stage import open_stage
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 async def test_a_viewer_is_greeted_and_told_what_happens(show: Show) -> None:
@@ -382,7 +383,7 @@ async def test_the_answers_to_our_pings_cost_nothing(
             listener.look(show.api.app[PARTS][Hub].now(), 0.0)
             assert listener._pinged
 
-            async def answered() -> bool:
+            def answered() -> bool:
                 return not listener._pinged
 
             await until(answered)
@@ -409,7 +410,7 @@ async def test_a_client_that_comments_and_resets_costs_no_connection_to_redis(
     await asyncio.gather(*(comment_and_reset(number) for number in range(16)))
     hub = show.api.app[PARTS][Hub]
 
-    async def quiet() -> bool:
+    def quiet() -> bool:
         return not len(hub) and not hub.tasks._tasks
 
     await until(quiet)

@@ -13,8 +13,8 @@ from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.service import ROOM_S
 from tests.livesale.api import Api
 from tests.livesale.rooms.ingest.conftest import SECRET, Room
-from tests.livesale.stage import until
 from tests.media import FFmpeg, Nginx, Push, Watch
+from tests.waiting import until
 
 Pusher = Callable[[str], Push]
 
@@ -49,7 +49,7 @@ async def until_state(room: Room, state: str) -> None:
 
 
 async def until_ended(push: FFmpeg) -> None:
-    async def has_ended() -> bool:
+    def has_ended() -> bool:
         return not push.running
 
     await until(has_ended)

@@ -31,8 +31,9 @@ from stock.ids import random_rid
 from stock.model import Grant
 from tests.livesale.api import FAR_MS, outdate
 from tests.livesale.rooms.conftest import Show
-from tests.livesale.stage import Crowd, open_drop, open_stage, running, until, until_written
+from tests.livesale.stage import Crowd, open_drop, open_stage, running, until_written
 from tests.servers import Valkey
+from tests.waiting import until
 
 BEGIN_MS = 1_800_000_000_000
 

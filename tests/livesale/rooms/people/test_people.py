@@ -18,8 +18,9 @@ from livesale.rooms.keys import RoomKeys
 from livesale.rooms.people.scripts import NOBODY, PeopleScripts, Report
 from stock.errors import OutcomeUnknown
 from tests.livesale.rooms.conftest import Show, open_show
-from tests.livesale.stage import open_stage, until
+from tests.livesale.stage import open_stage
 from tests.servers import Valkey
+from tests.waiting import until
 
 TICK_MS = 200
 
