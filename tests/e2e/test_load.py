@@ -108,6 +108,7 @@ def test_plain_locust_judges_itself(system: System, tmp_path: Path) -> None:
     assert "log in" not in done.stdout
 
 
+@pytest.mark.soak
 def test_a_writer_that_stands_still_is_found(system: System, tmp_path: Path) -> None:
     writer = asyncio.run(system.pid_of("writer"))
     os.kill(writer, signal.SIGSTOP)
@@ -119,21 +120,6 @@ def test_a_writer_that_stands_still_is_found(system: System, tmp_path: Path) -> 
         "no acknowledged order is lost",
         "SQL has everything, and the books agree",
     }
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (("flash_spke",), 2, ("no scenario 'flash_spke'", "flash_spike")),
-        (("soak", "--host", "http://192.0.2.7"), 2, ("--i-own-this-host 192.0.2.7",)),
-        (("soak", "--host", "localhost"), 2, ("is no target",)),
-        (("soak", "--host", "http://127.0.0.1:1"), 3, ("cannot be reached",)),
-    ],
-)
-def test_bad_input_ends_with_one_clear_line(
-    words: tuple[str, ...], code: int, said: tuple[str, ...]
-) -> None:
-    one_line(run("livesale", "load", *words), code, *said)
 
 
 def test_plain_locust_refuses_a_stranger_too() -> None:
@@ -150,16 +136,7 @@ def test_a_token_that_is_no_operators_is_one_clear_line(system: System, tmp_path
     assert "livesale: the operator's token is refused" in done.stderr
 
 
-def test_a_report_is_not_written_over_another(tmp_path: Path) -> None:
-    (tmp_path / "journal").mkdir()
-    one_line(run("livesale", "load", "soak", "--report", str(tmp_path)), 2, "holds another run")
-
-
-def test_the_scenarios_are_listed() -> None:
-    done = run("livesale", "load", "--list")
-    assert [line.split()[0] for line in done.stdout.splitlines()] == list(SCENARIOS)
-
-
+@pytest.mark.soak  # the demo's show in test_demo.py is its short form
 def test_viewers_of_a_room_miss_nothing_in_a_storm(system: System, tmp_path: Path) -> None:
     """Two processes of them; all lose the connection at once while a drop sells."""
     words = ("--duration", "20", "--json")

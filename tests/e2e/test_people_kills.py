@@ -32,7 +32,7 @@ async def counted(shop: Shop, room_id: str, online: int) -> float:
     return right_s - began
 
 
-@pytest.mark.parametrize("role", ["api-0", "redis"])
+@pytest.mark.parametrize("role", ["api-0", pytest.param("redis", marks=pytest.mark.soak)])
 async def test_who_is_here_is_right_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers on two workers, who come back when they are cut off, and some likes
     new = {"title": "Shoes tonight", "host": "host", "starts_ms": FAR_MS}

@@ -32,6 +32,7 @@ async def agree(viewers: list[Viewer], drop_id: str, remaining: int) -> None:
     await until(agreed)
 
 
+@pytest.mark.soak  # test_one_show_survives_them_all is its short form
 @pytest.mark.parametrize("role", ["api-0", "redis", "keeper"])
 async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers, and a drop that is about to be sold in their room
@@ -80,7 +81,7 @@ async def test_a_show_goes_on_after_kill_9(shop: Shop, role: str) -> None:
     shop.system.command("audit")
 
 
-@pytest.mark.parametrize("role", ["redis", "keeper"])
+@pytest.mark.parametrize("role", [pytest.param("redis", marks=pytest.mark.soak), "keeper"])
 async def test_a_lucky_bag_is_drawn_once_after_kill_9(shop: Shop, role: str) -> None:
     # given viewers who have entered a bag, and a drop for three winners
     room_id, _ = await shop.open_room(UNITS)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from livesale.settings import PREFIX
+from tests.e2e.test_demo import SMALL
 
 REPOSITORY = Path(__file__).parents[2]
+ALL_PROMISES = {f"I{number}" for number in range(1, 12)}
 UV = REPOSITORY / "scripts" / "uv.sh"
 
 
@@ -70,7 +72,12 @@ def test_the_wheel_works_outside_the_repository(installed: Path, tmp_path: Path)
     assert bare.stderr.splitlines() == [
         "livesale: load tests need Locust. Install it: pip install 'livesale[load]'"
     ]
-    # and it sells, and its audit holds
-    sizes = ("--buyers", "200", "--stock", "20", "--seconds", "1", "--workers", "1")
-    shown = json.loads(run(livesale, "demo", *sizes, "--json", cwd=tmp_path))
+    # and its demo sells all, and every promise holds
+    shown = json.loads(run(livesale, "demo", *SMALL, "--json", cwd=tmp_path))
     assert shown["ok"] is True
+    assert [check for check in shown["checks"] if check["wrong"]] == []
+    figures = shown["figures"]
+    assert (figures["sold"], figures["people"]) == (40, 400)
+    assert figures["answers"]["201 held"] == figures["orders"] >= figures["buyers_served"] > 0
+    assert {check["invariant"] for check in shown["audit"] if check["ok"]} >= ALL_PROMISES
+    assert figures["samples"] > 20

@@ -1,6 +1,6 @@
 """Short runs of the suite itself: every kind of fault once, and a seeded storm.
 
-`pytest -m "not faults"` leaves them out; `make faults` runs for minutes.
+`make test` runs the first, `make soak` both; `make faults` runs for minutes.
 """
 
 import pytest
@@ -34,6 +34,7 @@ async def test_each_fault_once(system: FaultySystem) -> None:
     assert result.acknowledged > 0
 
 
+@pytest.mark.soak
 async def test_a_storm(system: FaultySystem) -> None:
     # Given half a minute of overlapping faults, the same ones each time
     rounds = plan(SEED, 30, default_kinds())

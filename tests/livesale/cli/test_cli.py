@@ -2,25 +2,19 @@
 traceback for what can be expected to go wrong."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import structlog
 
-from livesale.cli import main
 from livesale.cli.faults import BROKEN, FAILED, REFUSED
 from livesale.settings import PREFIX, load_settings
 from livesale.tokens.signing import Buyer, Operator, TokenSigner
+from tests.command import Done, Run, refused, succeeded
 from tests.servers import Valkey
-
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
 
 CREATE = ("drop", "create", "--title", "茶具 set", "--price-fen", "9900", "--stock", "10")
 
@@ -35,48 +29,6 @@ def process(tmp_path: Path) -> Run:
         return subprocess.run(command, env=bare, capture_output=True, text=True, timeout=120)
 
     return run
-
-
-@pytest.fixture
-def livesale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Runs `main()` as a command would, in this process: quicker by the time of all imports."""
-    for name in list(os.environ):
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-
-    def run(*args: str, **settings: str) -> Done:
-        capsys.readouterr()
-        with monkeypatch.context() as patch:
-            for name, value in {f"{PREFIX}DATA_DIR": str(tmp_path / "var"), **settings}.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["livesale", *args])
-            with pytest.raises(SystemExit) as ended:
-                main()
-        assert ended.value.code is None or isinstance(ended.value.code, int)
-        return Done(args, ended.value.code or 0, *capsys.readouterr())
-
-    yield run
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-def succeeded(done: Done) -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def refused(done: Done, code: int, *words: str) -> None:
-    """One paragraph on stderr, nothing on stdout, a stable code."""
-    assert done.returncode == code
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -110,7 +62,10 @@ def test_a_bad_setting_is_one_clear_paragraph(livesale: Run) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["up", "serve", "writer", "keeper"])
+@pytest.mark.parametrize(
+    "command",
+    ["up", "writer", *(pytest.param(role, marks=pytest.mark.soak) for role in ("serve", "keeper"))],
+)
 def test_a_role_refuses_to_start_without_its_store(process: Run, command: str) -> None:
     program = (sys.executable, "-m", "livesale")
     port = ("--port", "0") if command in ("up", "serve") else ()
