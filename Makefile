@@ -5,6 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check fmt recording lock clean
 
+# Without bytecode on disk each process compiles all modules anew: seconds for every command.
+unexport PYTHONDONTWRITEBYTECODE
+
 bin := .venv/bin
 ARGS ?=
 
@@ -86,12 +89,12 @@ clean: ## Remove environments, caches and builds; `var` holds data and stays
 # What running needs, and what developing needs too.
 .venv/.run: pyproject.toml uv.lock
 	@echo "preparing .venv …" >&2
-	@scripts/uv.sh sync --locked --quiet --no-dev --inexact
+	@scripts/uv.sh sync --locked --quiet --compile-bytecode --no-dev --inexact
 	@touch $@
 
 .venv/.dev: pyproject.toml uv.lock
 	@echo "preparing .venv …" >&2
-	@scripts/uv.sh sync --locked --quiet
+	@scripts/uv.sh sync --locked --quiet --compile-bytecode
 	@touch .venv/.run $@
 
 .PHONY: quiet

@@ -9,6 +9,7 @@ callers pass them by those names, so that an order can never be mixed up in sile
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -58,38 +59,66 @@ def lua_folder() -> Path:
 
 
 def load(name: str, folder: Path | None = None, replace: Mapping[str, str] | None = None) -> Script:
-    """Read one script. `replace` gives other text for an include: tests swap the clock with it.
+    """One script; those of the package are read once. `replace` gives other text for an include:
+    tests swap the clock with it.
 
     Raises ScriptError with the file and the reason.
     """
-    folder = folder or lua_folder()
-    path = folder / f"{name}.lua"
-    if not path.is_file():
-        raise ScriptError(f"{path.name}: no such script")
-    text = path.read_text(encoding="utf-8")
-    keys, args, repeats = _header(path.name, text)
-    source = _paste(text, path.name, folder / "includes", replace or {}, set(), ())
-    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-    return Script(name=name, source=source, sha=sha, keys=keys, args=args, repeats=repeats)
+    if folder is None:
+        return _of_the_package(name, tuple(sorted((replace or {}).items())))
+    return _read(name, folder, replace or {})
 
 
 def load_engine(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
     """The scripts that move stock, by verb. Raises ScriptError."""
-    folder = folder or lua_folder()
-    paths = sorted((folder / ENGINE).glob("*.lua"))
-    return {path.stem: load(f"{ENGINE}/{path.stem}", folder, replace) for path in paths}
+    named = {name.partition("/")[2]: name for name in _names(folder) if _moves_stock(name)}
+    return {verb: load(name, folder, replace) for verb, name in named.items()}
 
 
 def load_features(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
     """All other scripts, by `<feature>/<verb>`. Raises ScriptError."""
-    folder = folder or lua_folder()
-    names = sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.lua"))
-    kept = [name for name in names if not name.startswith((f"{ENGINE}/", "includes/"))]
+    kept = [name for name in _names(folder) if not _moves_stock(name)]
     return {name: load(name, folder, replace) for name in kept}
+
+
+def _moves_stock(name: str) -> bool:
+    return name.startswith(f"{ENGINE}/")
+
+
+def _names(folder: Path | None) -> tuple[str, ...]:
+    return _list(folder) if folder else _list_of_the_package()
+
+
+def _list(folder: Path) -> tuple[str, ...]:
+    paths = sorted(folder.glob("*/*.lua"))
+    return tuple(
+        f"{path.parent.name}/{path.stem}" for path in paths if path.parent.name != "includes"
+    )
+
+
+@cache
+def _list_of_the_package() -> tuple[str, ...]:
+    return _list(lua_folder())
+
+
+@cache
+def _of_the_package(name: str, replace: tuple[tuple[str, str], ...]) -> Script:
+    return _read(name, lua_folder(), dict(replace))
+
+
+def _read(name: str, folder: Path, replace: Mapping[str, str]) -> Script:
+    path = folder / f"{name}.lua"
+    if not path.is_file():
+        raise ScriptError(f"{path.name}: no such script")
+    text = path.read_text(encoding="utf-8")
+    keys, args, repeats = _header(path.name, text)
+    source = _paste(text, path.name, folder / "includes", replace, set(), ())
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(name=name, source=source, sha=sha, keys=keys, args=args, repeats=repeats)
 
 
 def _paste(

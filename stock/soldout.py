@@ -7,20 +7,22 @@ probe; those behind it wait for what it finds, so there is one probe at a time a
 
 A retry must get its first answer, not "sold out". An attempt with a key may be such a retry, first
 answered by another worker; so under the flag it is refused here only when its buyer certainly
-holds nothing of this drop. The worker knows by a copy of the names of all buyers of the drop.
-Names are never removed from the drop, so as long as Redis counts as many as the copy has, the
-copy is whole; else keyed attempts go to Redis while the copy is renewed in the background.
+holds nothing of this drop. The worker knows by a filter with the names of all buyers of the drop.
+The filter may take a stranger for a buyer: that attempt goes to Redis. Names are never removed from
+a drop, so its buyers are all in the filter as long as Redis counts no more than it was filled with;
+else keyed attempts go to Redis while it is filled again in the background.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from stock.batcher import Batcher, Caller
+from stock.bloom import BloomFilter
 from stock.errors import Overloaded, StockError
 from stock.model import Attempt, BatchOutcome, Outcome, ReserveCode
 
-MAX_BUYERS = 50_000  # a drop with more is asked at every keyed attempt: the copy would cost more
 MAX_FLAGS = 10_000
+REST = 10  # filling rests for so many times as long as it took
 
 _SOLD_OUT = Outcome(ReserveCode.SOLD_OUT)
 _SELLING = {ReserveCode.HELD, ReserveCode.SOLD_OUT}
@@ -36,22 +38,31 @@ _NOT_SELLING = {
 class _Flag:
     """What this worker knows of one drop that was found empty."""
 
-    __slots__ = ("buyers", "copy", "probe", "renewal", "until")
+    __slots__ = ("buyers", "filled", "names", "probe", "renewal", "rests_until", "until")
 
     def __init__(self) -> None:
         self.until = 0.0  # loop time up to which the drop may be called sold out
-        self.buyers = 0  # how many buyers the drop has, by the last batch
-        self.copy: set[str] = set()
+        self.buyers = 0  # how many buyers the drop has, by the newest batch
+        self.names = BloomFilter()
+        self.filled = 0  # how many buyers the drop had when it had no others than are in `names`
         self.probe: asyncio.Future[Outcome] | None = None
         self.renewal: asyncio.Task[None] | None = None
-
-    @property
-    def whole(self) -> bool:
-        return len(self.copy) == self.buyers
+        self.rests_until = 0.0  # loop time before which it is not filled again
 
     def surely_new(self, buyer_id: str) -> bool:
         """Whether this buyer holds nothing of the drop, so that an attempt is no retry."""
-        return self.whole and buyer_id not in self.copy
+        return self.filled == self.buyers and buyer_id not in self.names
+
+    def note(self, answer: BatchOutcome) -> None:
+        """Add the buyers of a batch.
+
+        Those that the filter did not have are new to the drop, or unknown here. If they are as many
+        as the drop has more buyers than the filter was filled with, then they are those buyers.
+        """
+        self.buyers = max(self.buyers, answer.buyers)
+        for outcome in answer.outcomes:
+            if outcome.code is ReserveCode.HELD and outcome.reservation is not None:
+                self.filled += self.names.add(outcome.reservation.buyer_id)
 
 
 class SoldOut:
@@ -91,7 +102,7 @@ class SoldOut:
         flag = self._flags.get(drop_id)
         if flag is None or self._loop.time() >= flag.until:
             return None
-        if keyed and (len(flag.copy) != flag.buyers or buyer_id in flag.copy):
+        if keyed and not flag.surely_new(buyer_id):
             return None
         self.answered += 1
         return _SOLD_OUT
@@ -140,9 +151,13 @@ class SoldOut:
                 flag = self._raise(drop_id)
             flag.until = max(flag.until, sent_at + self._lifetime_s)
         if flag is not None:
-            flag.buyers = answer.buyers
-            if not flag.whole and flag.buyers <= MAX_BUYERS and flag.renewal is None:
-                flag.renewal = self._loop.create_task(self._renew(drop_id, flag))
+            flag.note(answer)
+            if (
+                flag.filled != flag.buyers
+                and flag.renewal is None
+                and self._loop.time() >= flag.rests_until
+            ):
+                flag.renewal = self._loop.create_task(self._fill(drop_id, flag))
 
     def _raise(self, drop_id: str) -> _Flag:
         if len(self._flags) >= MAX_FLAGS:
@@ -150,13 +165,20 @@ class SoldOut:
         flag = self._flags[drop_id] = _Flag()
         return flag
 
-    async def _renew(self, drop_id: str, flag: _Flag) -> None:
+    async def _fill(self, drop_id: str, flag: _Flag) -> None:
+        # All who are buyers now will be in it; who becomes one meanwhile may be missing.
+        began_s, buyers = self._loop.time(), flag.buyers
+        names = BloomFilter(buyers + buyers // 4)
         try:
-            flag.copy = {buyer_id async for buyer_id in self._buyers_of(drop_id)}
+            async for buyer_id in self._buyers_of(drop_id):
+                names.add(buyer_id)
+            flag.names, flag.filled = names, buyers
         except StockError:
             pass  # keyed attempts go on to Redis, and the next batch tries again
         finally:
             flag.renewal = None
+            now_s = self._loop.time()
+            flag.rests_until = now_s + REST * (now_s - began_s)
 
 
 def _hand_on(answer: "asyncio.Future[Outcome]", caller: Caller) -> None:

@@ -1,5 +1,6 @@
 """A client of the API for tests: every answer is held against the OpenAPI document."""
 
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -173,8 +174,14 @@ def check_documented(method: str, path: str, reply: Reply) -> None:
     content = known["content"].get(kind)
     assert content is not None, f"{method} {path}: {reply.status} as {kind} is not documented"
     if "json" in kind and "schema" in content and reply.raw:
-        schema = {**content["schema"], "components": DOCUMENT["components"]}
-        jsonschema_rs.validator_for(schema).validate(reply.body)
+        _validator_of(msgspec.json.encode(content["schema"])).validate(reply.body)
+
+
+@cache
+def _validator_of(schema: bytes) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(
+        {**msgspec.json.decode(schema), "components": DOCUMENT["components"]}
+    )
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
