@@ -355,7 +355,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
     }
     if db:
         if not db.isdecimal():
-            raise ValueError(f"{db!r} is not a database number")
+            raise ValueError(f"{db!r} is not the number of a database")
         options["db"] = int(db)
     if credentials:
         user, _, password = credentials.partition(":")
