@@ -58,7 +58,7 @@ def lua_folder() -> Path:
 
 
 def load(name: str, folder: Path | None = None, replace: Mapping[str, str] | None = None) -> Script:
-    """Read one script. `replace` substitutes the text of an include: tests replace the clock.
+    """Read one script. `replace` gives other text for an include: tests swap the clock with it.
 
     Raises ScriptError with the file and the reason.
     """
