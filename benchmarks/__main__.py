@@ -1,4 +1,4 @@
-"""`make bench`: every limit in one run, everything in turns; targets, verdicts, JSON, the page."""
+"""`make bench`: measures every limit in one run, in turns; writes targets, JSON and the page."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ from benchmarks.targets import judge
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when it ran, whatever it found; with --strict 1 where a target was not met."""
+    """Exit code: 0 when it ran; with --strict 1 if a target was not met."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.write and (options.quick or options.only):
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds:
         scale = replace(scale, rounds=options.rounds)
     if not has_wrk():
-        print("wrk is not installed: our own generator drives the closed loop", file=sys.stderr)
+        print("wrk is not installed: the closed loop uses our own generator", file=sys.stderr)
     here = machine.describe()
     started_s = time.monotonic()
     records = run(scale, options.only or list(FIGURES))

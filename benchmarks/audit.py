@@ -1,4 +1,4 @@
-"""`livesale audit` after a round: figures of a sale that broke a promise are none."""
+"""Runs `livesale audit` after a round: the figures count only if every promise held."""
 
 import json
 import os

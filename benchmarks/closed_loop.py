@@ -1,8 +1,7 @@
-"""As many requests as are answered: wrk where it is installed, else our own generator.
+"""The closed loop: each connection sends its next request after the answer. Uses wrk if installed.
 
-The generator, asked for far more than any server here answers, has one request on its way on each
-connection all the time: that is a closed loop, too, but it needs more of the core that it shares
-with Redis than wrk does.
+Otherwise our own generator gets a rate far above what any server here answers, so each connection
+always has one request in flight. It needs more of the core that it shares with Redis than wrk.
 """
 
 import re
@@ -26,7 +25,7 @@ _REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 
 
 class Shot(Struct, frozen=True):
-    """What was answered, and how much of it by anything but 2xx."""
+    """The number of answers, and of those other than 2xx."""
 
     requests: int
     refused: int
@@ -38,7 +37,7 @@ class Shot(Struct, frozen=True):
 
 
 class Tokens(Struct, frozen=True):
-    """The same tokens in memory, and in a file for wrk."""
+    """The same tokens in memory and in a file for wrk."""
 
     all: Sequence[str]
     path: Path
@@ -49,7 +48,7 @@ def has_wrk() -> bool:
 
 
 def get(url: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
-    """Read the root. Raises RuntimeError where the network failed."""
+    """GET the root. Raises RuntimeError if the network failed."""
     if has_wrk():
         return _wrk(url, seconds, connections)
     return _generator(Plan(parse_target(url), MORE_THAN_ANY, seconds, connections=connections))
@@ -63,9 +62,9 @@ def reserve(
     first: int = 0,
     connections: int = CONNECTIONS,
 ) -> Shot:
-    """Buyers reserve one unit each, beginning with the `first`, as nobody may come twice.
+    """Buyers reserve one unit each, from number `first` on, because no buyer may repeat.
 
-    Raises RuntimeError where the network failed.
+    Raises RuntimeError if the network failed.
     """
     if has_wrk():
         arguments = ("--", drop_id, str(tokens.path), drop_id, str(first))

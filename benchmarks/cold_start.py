@@ -1,4 +1,4 @@
-"""From typing `livesale up` on an empty folder to the first unit sold, everything embedded."""
+"""The time from `livesale up` on an empty folder to the first unit sold, everything embedded."""
 
 import tempfile
 import time

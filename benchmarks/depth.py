@@ -1,9 +1,9 @@
-"""A drop with a million reservations against one with ten thousand, and what each takes in Redis.
+"""A drop with a million reservations against one with ten thousand, and the memory of each.
 
-The drops are filled by the engine, past HTTP; then more is sold from each, in turns, by the engine
-and over HTTP. The CPU time is that of Valkey: what may grow with a drop grows there. Memory is what
-Redis uses more after the filling, with the log behind the reservations and without it: the writer
-trims it once SQL holds it. The log is folded, and must give the books.
+The engine fills the drops without HTTP; then more is sold from each, in turns, by the engine and
+over HTTP. The CPU time is Valkey's, because only its work can grow with a drop. Memory is the
+growth of Redis while a drop fills, with the log and without it: the writer trims the log once SQL
+has it. Folding the log must give the books.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from stock.log import LogReader
 FIGURE = "depth"
 BATCH = 256
 FILLED_AT_ONCE = 50_000
-SOLD = 20_000  # in a turn of the engine, and it stays a shallow drop
+SOLD = 20_000  # a turn of the engine, small enough to keep the drop shallow
 TURN_S = 1  # over HTTP
 READ_AT_ONCE = 500
 LOOK_S = 0.05
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    """One round in a fresh shop: the deep drop and fresh shallow ones sell in turns."""
+    """One round in a fresh shop: the deep drop and new shallow ones sell in turns."""
     with (
         tempfile.TemporaryDirectory(prefix="livesale-") as folder,
         open_shop(Path(folder), scale.buyers) as shop,
@@ -55,7 +55,7 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
 
 
 class Memory(Struct, frozen=True):
-    """Bytes for one reservation."""
+    """Bytes of one reservation."""
 
     with_log: float
     alone: float
@@ -78,7 +78,7 @@ def _sell_over_http(shop: Shop, drop_id: str, name: str, turns: Records) -> None
 
 
 def _filled(shop: Shop, depth: int) -> tuple[str, Memory]:
-    """A drop that has sold so many units, past HTTP, and what each takes in Redis."""
+    """Fill a drop without HTTP; its id, and the bytes of one reservation in Redis."""
     drop_id = shop.lane.operator.open_drop(MANY)
     with pinned(SERVER_CORE):
         return drop_id, uvloop.run(_fill(shop, drop_id, depth))
@@ -106,7 +106,7 @@ async def _sell(shop: Shop, drop_id: str) -> float:
 
 
 async def _check_books(engine: RedisEngine, drop_id: str, log: str) -> None:
-    """I1 and I2 for this drop. Raises RuntimeError, or what the fold raises."""
+    """Check I1 and I2 for this drop. Raises RuntimeError, or the fold's error."""
     fold, after = Fold(), START
     reader = LogReader(engine.redis, log)
     while entries := await reader.read(after, READ_AT_ONCE):
@@ -121,12 +121,12 @@ async def _check_books(engine: RedisEngine, drop_id: str, log: str) -> None:
 
 
 async def _used(engine: RedisEngine, log: str) -> tuple[int, int]:
-    """Bytes in use, and those of the log among them."""
+    """Bytes in use, and the part of the log."""
     used = int((await engine.redis.info("memory"))["used_memory"])
     return used, int(await engine.redis.memory_usage(log, samples=0) or 0)
 
 
 async def _until_no_rewrite(engine: RedisEngine) -> None:
-    """A rewrite of the AOF that the filling set off is no part of what is measured next."""
+    """Wait for the AOF rewrite that the filling started, so that it does not count."""
     while (await engine.redis.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_S)

@@ -1,8 +1,8 @@
 """How long the draw of a large lucky bag takes: `python -m benchmarks.draw --entries 50000`.
 
-A bag on an embedded Valkey and SQLite, or on the database of `--sql`, with entries that came over
-the countdown. The keeper of bags runs as it does in production. Printed are how long behind its
-time the bag was drawn and told, and what it costs to look at its record.
+A bag on an embedded Valkey and SQLite, or on the database of `--sql`, with entries from the whole
+countdown. The keeper of bags runs as in production. It prints how late the bag was drawn and
+announced, and the cost of reading its record.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How many reservations a second `stock` makes by itself: Python to Valkey and back, no HTTP.
+"""Reservations a second of `stock` alone: Python to Valkey and back, no HTTP.
 
 Batches of 1, 8, 64 and 256 attempts with two calls in flight, and single attempts from 512 callers
-through the batcher; once with nothing on disk and once with `appendfsync always`. Python is pinned
-to one core and the server to another. Each cell sells a fresh drop.
+through the batcher; once without persistence and once with `appendfsync always`. Python is pinned
+to one core and the server to another. Each cell sells a new drop.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ async def _measure(server: Valkey, durability: str, reservations: int, records: 
     await engine.load_scripts()
     try:
         for size in BATCHES:
-            # Small batches pay a round trip each: fewer of them say the same in less time.
+            # Each small batch costs a round trip: fewer of them are enough.
             attempts = await _attempts(engine, min(reservations, size * 4_000))
             rate, cpu_us = await sell_batches(engine, attempts, size)
             records.add(FIGURE, names.batches(size, durability), rate, "reservations/s", cpu_us)
@@ -66,7 +66,7 @@ async def _measure(server: Valkey, durability: str, reservations: int, records: 
 
 
 class Buyers:
-    """Attempts on one drop, of buyers who all get a unit."""
+    """Attempts on one drop; every buyer gets a unit."""
 
     def __init__(self, drop_id: str, prefix: str, count: int) -> None:
         self.drop_id = drop_id
@@ -76,7 +76,7 @@ class Buyers:
 
 
 async def _attempts(engine: RedisEngine, count: int) -> Buyers:
-    """Buyers for a fresh drop that has a unit for each."""
+    """Attempts on a new drop that has a unit for each buyer."""
     drop_id, now_ms = new_id(), await engine.now_ms()
     terms = DropTerms(now_ms, now_ms + HOUR_MS, 60_000, 1, 9_900, count)
     await engine.open_drop(drop_id, terms)
@@ -110,7 +110,7 @@ async def _sell_singles(engine: RedisEngine, buyers: Buyers) -> tuple[float, flo
 async def _timed(
     engine: RedisEngine, buyers: Buyers, reserve: Reserve, tasks: int
 ) -> tuple[float, float]:
-    """Run it in so many tasks; every attempt must be held in the end, or RuntimeError."""
+    """Run it in `callers` tasks. Raises RuntimeError unless every attempt is held."""
     before = await _held(engine, buyers.drop_id)
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
     await asyncio.gather(*[reserve() for _ in range(tasks)])

@@ -1,7 +1,7 @@
-"""What the open-loop generator drives on one core, against a server that does nothing else.
+"""The maximum rate of the open-loop generator on one core, against a trivial server.
 
-The requests are those of buyers who reserve. Once far more is asked than it can send; once the rate
-that it must keep, where the figure is how late the requests left.
+The requests are reservations. The first run asks for far more than it can send; the second for the
+rate that it must keep, and measures how late the requests leave.
 """
 
 from msgspec.structs import replace

@@ -1,7 +1,6 @@
-"""The yardstick of HTTP: aiohttp and uvloop, and a route that answers constant JSON, no more.
+"""The yardstick for HTTP: aiohttp, uvloop, and a route that answers constant JSON.
 
-A second route reads the body of a request to reserve and answers the same: what aiohttp alone takes
-for such a request.
+A second route reads the body of a reservation and answers the same: the cost of aiohttp alone.
 
 `python -m benchmarks.hello PORT`
 """

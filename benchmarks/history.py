@@ -1,7 +1,8 @@
-"""`make bench-history`: what an audit, a promotion and a keeper's look take beside a long history.
+"""`make bench-history`: the time of an audit, a promotion and a keeper's scan with a long history.
 
-Two deployments on one MariaDB sell the same few drops; one of them has a history besides. Both are
-measured in turns. The history comes from a version without seals; the keeper seals its last drops.
+Two deployments on one MariaDB sell the same few drops; one of them also has a long history. They
+are measured in turns. The history comes from a version without seals; the keeper seals its last
+drops.
 """
 
 import argparse
@@ -35,13 +36,13 @@ from tests.servers import MariaDB, Valkey
 
 FIGURE = "history"
 DROPS, LIVE, BUYERS, ROUNDS = 10_000, 8, 250, 7
-BY_KEEPER = 400  # of the drops, the others get their seals at once
+BY_KEEPER = 400  # drops that the keeper seals; we seal the others
 BUFFER = "--innodb-buffer-pool-size=1G"
-BOUND = 1.5  # times an empty history
+BOUND = 1.5  # the limit: times an empty history
 
 
 async def run(count: int, rounds: int, records: Records) -> None:
-    """Raises RuntimeError where an audit finds something broken."""
+    """Raises RuntimeError if an audit finds a broken promise."""
     async with AsyncExitStack() as stack:
         mariadb = MariaDB(BUFFER)
         stack.callback(mariadb.remove)
@@ -60,7 +61,7 @@ async def run(count: int, rounds: int, records: Records) -> None:
             total = await connection.scalar(select(func.count()).select_from(orders))
         print(f"{total:,} orders", file=sys.stderr)
         for measure in (_audit, _promote, _sweep):
-            await measure(empty)  # statements are compiled, pages are read
+            await measure(empty)  # warm up: compile statements, read pages
             await measure(full)
         for number in range(rounds):
             for name, measure in (
@@ -80,7 +81,7 @@ async def run(count: int, rounds: int, records: Records) -> None:
 
 @asynccontextmanager
 async def _shop(mariadb: MariaDB) -> AsyncIterator[Deployment]:
-    """A deployment that sells LIVE drops to BUYERS each, all of it in SQL."""
+    """A deployment that has sold LIVE drops to BUYERS buyers each, all of it in SQL."""
     async with AsyncExitStack() as stack:
         valkey = Valkey()
         stack.callback(valkey.remove)
@@ -142,7 +143,7 @@ async def _timed(measure: Callable[[Deployment], Awaitable[None]], shop: Deploym
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 1 with --strict where a ratio is above its bound."""
+    """Exit code: 1 with --strict if a ratio is above its bound."""
     parser = argparse.ArgumentParser(prog="make bench-history", description=__doc__)
     parser.add_argument("--drops", type=int, default=DROPS, help="of 100 orders each")
     parser.add_argument("--rounds", type=int, default=ROUNDS)

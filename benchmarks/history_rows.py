@@ -1,7 +1,7 @@
-"""A history of finished drops in MariaDB, made where it lies: consistent to the last row.
+"""Creates a consistent history of finished drops inside MariaDB.
 
-Every drop offered 100 units to 100 buyers: 70 paid, 20 gave back (one paid late and has the money
-back), 10 let expire. MariaDB's sequences make the rows, so a million orders take a minute.
+Every drop offered 100 units to 100 buyers: 70 paid, 20 released (one of them paid late and got a
+refund), 10 expired. MariaDB's sequences make the rows, so a million orders take a minute.
 """
 
 from msgspec import structs
@@ -13,14 +13,14 @@ from livesale.ledger.seals import read_seals
 from livesale.ledger.tables import books, drops, refunds, seals
 from stock.keyspace import Keyspace
 
-ORDERS = 100  # of a drop; so many units, too
+ORDERS = 100  # of a drop, and its units
 SOLD, RELEASED = 70, 20
 PRICE_FEN = 1_990
 DAY_MS = 86_400_000
-FIRST_MS = 1_750_000_000_000  # when the first drop opened; each one a second later
+FIRST_MS = 1_750_000_000_000  # when the first drop opened; each next one is a second later
 _AT_ONCE = 500
 
-# `k` numbers the orders of a drop, `l` what happened to one: 0 its reservation, 1 its end.
+# `k` numbers the orders of a drop, `l` the movements of one: 0 its reservation, 1 its end.
 _RID = "concat(d.drop_id, '-', lpad(k.seq, 16, '0'))"
 _STATEMENTS = (
     """INSERT INTO orders (order_id, drop_id, buyer_id, quantity, price_fen, amount_fen, state,
@@ -52,7 +52,7 @@ _STATEMENTS = (
 
 
 async def fill(sql: AsyncEngine, count: int, keyspace: Keyspace) -> None:
-    """Make `count` drops that were archived by a version without seals, a day ago."""
+    """Make `count` drops that a version without seals archived a day ago."""
     for start in range(0, count, _AT_ONCE):
         numbers = range(start, min(count, start + _AT_ONCE))
         drop_ids = [f"0{number:012d}" for number in numbers]
@@ -77,7 +77,7 @@ async def fill(sql: AsyncEngine, count: int, keyspace: Keyspace) -> None:
 
 
 async def seal(sql: AsyncEngine, count: int) -> None:
-    """Give the first of these drops their seals, without a keeper."""
+    """Seal the first of these drops, without a keeper."""
     for start in range(0, count, _AT_ONCE):
         drop_ids = [f"0{number:012d}" for number in range(start, min(count, start + _AT_ONCE))]
         async with sql.begin() as connection:

@@ -1,12 +1,12 @@
 """One worker over HTTP against a bare aiohttp handler and the naive design, in turns.
 
-Every request to reserve is another buyer's, with a token, an Idempotency-Key and a body: while
-there is stock, and when nothing is left. The same request goes to the bare handler, too,
-which only reads it: what aiohttp takes by itself; and to a protocol that reads nothing: what the
-kernel and the event loop take. Then, open loop, at 70 % of what the closed loop reached.
+Every reservation comes from another buyer, with a token, an Idempotency-Key and a body: while
+there is stock, and when nothing is left. The same request also goes to the bare handler, which
+only reads it (the cost of aiohttp), and to a protocol that parses nothing (the cost of the kernel
+and the event loop). Then follows an open loop at 70 % of what the closed loop reached.
 
-While it sells, the CPU time of all who take part is taken down: what Valkey and the load take of
-the core that they share bounds what any worker can show here.
+During the sale we record the CPU time of all processes: Valkey and the load share a core, and that
+bounds what any worker can reach here.
 """
 
 import statistics
@@ -32,21 +32,21 @@ from stock.ids import new_id
 from tests.servers import Valkey
 
 FIGURE = "http"
-_CROWD = {"connections": 512}  # four times as many as elsewhere
-CORES = "cores"  # of a reservation by the fast lane: who takes what
+_CROWD = {"connections": 512}  # four times the usual number
+CORES = "cores"  # the figure: CPU time of a fast-lane reservation by process
 
 
 class Cell(Struct):
-    """What is asked, of the process whose CPU time it costs."""
+    """A load, and the process whose CPU time it measures."""
 
     name: str
     pid: int
     run: Callable[[int], Shot]
-    valkey_pid: int | None = None  # where its share counts, too
+    valkey_pid: int | None = None  # also measure Valkey's share
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    """One round on fresh servers; in the last one the curve of latency, too. Then the audit."""
+    """One round on fresh servers, with an audit; the last one also measures the latency curve."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livesale-")))
         hello, floor = stack.enter_context(_hello()), stack.enter_context(_floor())
@@ -78,7 +78,7 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
 
 
 def _run(cell: Cell, seconds: int, records: Records) -> None:
-    """Take down what it answered, and what that took."""
+    """Run a cell; record its rate and CPU time."""
     others = [cell.valkey_pid] if cell.valkey_pid is not None else []
     before_s, load_before_s = [cpu_s(pid) for pid in (cell.pid, *others)], children_cpu_s()
     shot = cell.run(seconds)
@@ -123,7 +123,7 @@ def _naive() -> Iterator[tuple[Server, Valkey]]:
 
 
 def _sell_naively(naive: Server, valkey: Valkey, tokens: Tokens, seconds: int) -> Shot:
-    """Buyers reserve. Raises RuntimeError where fewer units were taken than answers were good."""
+    """Buyers reserve. Raises RuntimeError if there were more good answers than units taken."""
     drop_id = new_id()
     redis = Redis.from_url(valkey.url)
     redis.set(stock_key(drop_id), MANY)

@@ -1,4 +1,4 @@
-"""How long buyers wait, from when they meant to ask: at 70 % of saturation, and over the load."""
+"""Latency from the intended send time: at 70 % of saturation, and over the offered load."""
 
 from benchmarks import names
 from benchmarks.records import Records
@@ -14,7 +14,7 @@ TIMEOUT_S = 3.0
 
 
 def wait_at_seventy(shop: Shop, saturation: float, scale: Scale, records: Records) -> None:
-    """Independent buyers arrive at 70 % of the rate that the closed loop reached just before."""
+    """Independent buyers arrive at 70 % of the rate that the closed loop just reached."""
     result = run(_plan(shop, PART * saturation, scale.open_loop_s))
     records.at_seventy.append(result)
     for name, percent in (
@@ -27,12 +27,12 @@ def wait_at_seventy(shop: Shop, saturation: float, scale: Scale, records: Record
 
 
 def _waited_ms(latency_ms: float | None) -> float:
-    """Who was never answered waited until he was given up, at least."""
+    """A percentile in ms; for an unanswered request, the time until it was given up."""
     return TIMEOUT_S * 1000 if latency_ms is None else latency_ms
 
 
 def trace_curve(shop: Shop, saturation: float, scale: Scale, records: Records) -> None:
-    """A run at each part of the saturation, one after the other, each on a fresh drop."""
+    """A run at each fraction of the saturation, each on a new drop."""
     for part in scale.sweep:
         records.curve.append(run(_plan(shop, part * saturation, scale.sweep_s)))
 

@@ -1,4 +1,4 @@
-"""The machine: which core does what, and what the figures were taken on."""
+"""The machine: the role of each core, and its hardware and versions."""
 
 import os
 import platform
@@ -15,8 +15,8 @@ from msgspec import Struct
 from tests.servers import valkey_binary
 
 CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE = CORES[0]  # of what is measured
-LOAD_CORE = CORES[-1]  # of the load and of Redis; the same where there is one core only
+SERVER_CORE = CORES[0]  # the core of the measured process
+LOAD_CORE = CORES[-1]  # the core of the load and Redis; the same one if there is only one
 
 
 class Machine(Struct):
@@ -55,7 +55,7 @@ def load_now() -> float:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """This process, and what it starts meanwhile, on one core."""
+    """Pin this process, and the processes that it starts in the block, to one core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -71,19 +71,19 @@ def cpu_s(pid: int) -> float:
 
 
 def children_cpu_s() -> float:
-    """User and system time so far of the children that have ended: the load's, when it is over."""
+    """User and system time of all ended children: of the load, after its end."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def waited_s(pid: int) -> float:
-    """For how long the threads of a process were ready, and others had their core."""
+    """How long threads of a process were runnable but waited for a core."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
 
 
 def said(program: str, *arguments: str) -> str:
-    """What a program prints, or nothing where there is no such program."""
+    """The output of a program, or an empty string if it is not installed."""
     try:
         done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
     except OSError:

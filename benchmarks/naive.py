@@ -1,8 +1,8 @@
-"""The design that everyone writes first: one call of a script for each request.
+"""The naive design: one script call for each request.
 
-The script takes one unit, once for each buyer, and queues the order, in one atomic step. Nothing
-else is checked, and Redis flushes once a second. Buyers are told apart by their tokens, unread.
-`python -m benchmarks.naive PORT REDIS_URL`; stock is what stands in `naive:<drop_id>:stock`.
+The script takes one unit, once for each buyer, and queues the order, in one atomic step. It checks
+nothing else, and Redis flushes once a second. The raw token is the buyer's id.
+`python -m benchmarks.naive PORT REDIS_URL`; the stock is in `naive:<drop_id>:stock`.
 """
 
 import sys

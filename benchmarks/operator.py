@@ -23,13 +23,13 @@ class Operator:
         self._token = self._signer.operator("benchmark")
 
     def open_drop(self, allotted: int, buyer_limit: int = 1) -> str:
-        """Units on sale from now on, so many for each buyer; the drop's id."""
+        """Put units on sale now, with a limit for each buyer; the drop's id."""
         drop_id = self.draft(allotted, buyer_limit)
         self._post(f"/v1/admin/drops/{drop_id}/open")
         return drop_id
 
     def draft(self, allotted: int, buyer_limit: int = 1) -> str:
-        """Units that are not on sale yet, so many for each buyer; the drop's id."""
+        """Create a drop that is not on sale yet, with a limit for each buyer; its id."""
         now_ms = time.time_ns() // 1_000_000
         sku = self._post("/v1/admin/skus", {"title": "Cup", "price_fen": 9_900})
         times = {"opens_ms": now_ms - 60_000, "closes_ms": now_ms + HOUR_MS}
@@ -41,7 +41,7 @@ class Operator:
         return drop_id
 
     def open_room(self) -> str:
-        """A live room; its id."""
+        """Open a live room; its id."""
         now_ms = time.time_ns() // 1_000_000
         new = {"title": "Benchmark", "host": "host", "starts_ms": now_ms + HOUR_MS}
         room_id: str = self._post("/v1/rooms", new)["room_id"]
@@ -49,7 +49,7 @@ class Operator:
         return room_id
 
     def draft_in(self, room_id: str, allotted: int) -> str:
-        """A draft that belongs to a room; the drop's id."""
+        """Create a draft in a room; the drop's id."""
         drop_id = self.draft(allotted)
         self._call("PUT", f"/v1/rooms/{room_id}/drops/{drop_id}", self._token)
         return drop_id
@@ -60,17 +60,17 @@ class Operator:
         self._post(path, {"countdown_s": countdown_s})
 
     def phases(self, room_id: str) -> dict[str, str]:
-        """What the drops of a room have come to, as its viewers are told."""
+        """The phase of each drop of a room, as its viewers see it."""
         page = self._call("GET", f"/v1/rooms/{room_id}/events", self._token)
         return {drop["drop_id"]: drop["phase"] for drop in page["snapshot"]["drops"]}
 
     def edit(self, room_id: str, title: str, cover_url: str) -> None:
-        """Give a room another title and picture: an event as long as they are."""
+        """Change title and picture of a room, which makes an event of that size."""
         changes = {"title": title, "cover_url": cover_url}
         self._call("PATCH", f"/v1/rooms/{room_id}", self._token, changes)
 
     def closed(self, why: str) -> int:
-        """Sockets that the service has closed for this reason."""
+        """How many sockets the service has closed for this reason."""
         connection = connect(self._target, ANSWER_S)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
@@ -79,12 +79,12 @@ class Operator:
         return int(found[1]) if found else 0
 
     def held(self, drop_id: str) -> int:
-        """Units that are held, by Redis."""
+        """Units held, from the counters in Redis."""
         books = self._call("GET", f"/v1/admin/drops/{drop_id}/books", self._token)
         return int(books["redis"]["held"])
 
     def reserve(self, drop_id: str, buyer_id: str) -> None:
-        """One unit for one buyer, as he would do it."""
+        """Reserve one unit for one buyer over HTTP."""
         token = self._signer.buyer(buyer_id)
         self._call("POST", f"/v1/drops/{drop_id}/reservations", token, {"quantity": 1})
 

@@ -1,4 +1,4 @@
-"""Writes a run into docs/benchmarks.md: tables between markers, pictures beside them."""
+"""Writes a run into docs/benchmarks.md: tables between markers, and pictures."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def write(report: Report, docs: Path = DOCS) -> None:
-    """Replace every table and picture. Raises KeyError where the page has no place for a table."""
+    """Replace every table and picture. Raises KeyError if the page has no place for a table."""
     drawn = dict(pictures(report))
     put(docs, drawn, _blocks(report, set(drawn)))
 

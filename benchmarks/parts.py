@@ -1,9 +1,9 @@
-"""What the HTTP side of one reservation takes in the worker, part by part.
+"""The CPU time of each part of the HTTP side of one reservation in the worker.
 
-Each part is run by itself in a loop, in one process, without a socket and on data like that of the
-load; what counts is the best of many repeats. So the parts add up to less than the worker takes
-under load, where caches are cold. What the engine's side takes is in the engine's own table, and
-what the kernel and the event loop take is what the bare protocol takes.
+Each part runs alone in a loop, in one process, without a socket, on data like that of the load;
+the best of many repeats counts. So the parts add up to less than the worker takes under load, where
+caches are cold. The engine's side is in the engine's own table; the kernel and the event loop are
+in the figure of the bare protocol.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ BUYER, KEY = "buyer-00000001", "key-00000001"
 def measure(scale: Scale, records: Records, last: bool) -> None:
     """One round."""
 
-    async def run() -> None:  # the parts ask for the running loop
+    async def run() -> None:  # the parts need a running loop
         for name, part in _parts():
             best_s = min(timeit.repeat(part, number=LOOPS, repeat=scale.repeats)) / LOOPS
             records.add(FIGURE, name, 1e6 * best_s, "µs")
@@ -64,7 +64,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], object]]]:
     drop_id = new_id()
     request = _request(drop_id, signer.buyer(BUYER))
     head = hot_head(request, 0, len(request))
-    assert head is not None  # noqa: S101  it is what the load sends
+    assert head is not None  # noqa: S101  the load sends the same
     _, signed, key_id, _, expires, mac, *_ = head.groups()
     decoder = msgspec.json.Decoder(NewReservation)
     call = Call({"drop_id": drop_id}, caller=signer.verify(signer.buyer(BUYER)))
@@ -101,7 +101,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _request(drop_id: str, token: str) -> bytes:
-    """As the load sends it."""
+    """The request as the load sends it."""
     return (
         f"POST /v1/drops/{drop_id}/reservations HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"

@@ -1,4 +1,4 @@
-"""The figures as SVG, with the library and the style of the curve."""
+"""The figures as SVG, in the style of the latency curve."""
 
 from collections.abc import Iterator
 

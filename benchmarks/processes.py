@@ -1,4 +1,4 @@
-"""The servers that are measured, as child processes on a core of their own."""
+"""Starts the measured servers as child processes on their own core."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ START_S = 60.0
 
 
 class Server:
-    """A child that listens on a port, or will soon."""
+    """A child process that listens on a port."""
 
     def __init__(self, port: int, process: "subprocess.Popen[bytes]") -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -25,7 +25,7 @@ class Server:
         self._process = process
 
     def wait(self) -> None:
-        """Until it takes connections. Raises RuntimeError if it does not."""
+        """Wait until it accepts connections. Raises RuntimeError if it does not."""
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -41,7 +41,7 @@ class Server:
 def server(
     module: str, *arguments: str, port: int, env: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """`python -m module …`, which is to listen on the port, on the core of what is measured."""
+    """Run `python -m module …`, which listens on the port, on the measured core."""
     with pinned(SERVER_CORE):
         process = subprocess.Popen(  # noqa: S603  ours
             [sys.executable, "-m", module, *arguments],
@@ -58,8 +58,7 @@ def server(
 
 @contextmanager
 def helper(role: str, settings: Settings, *, nice: int = 0) -> Iterator[None]:
-    """`livesale ROLE`, which works behind what is measured, on the core of the load. A `nice` one
-    takes what the others there leave."""
+    """Run `livesale ROLE` on the core of the load, with this niceness."""
     with pinned(LOAD_CORE):
         process = subprocess.Popen(  # noqa: S603  ours
             [sys.executable, "-m", "livesale", role],

@@ -1,4 +1,4 @@
-"""What was measured, cell by cell and round by round."""
+"""The measured values, by cell and round."""
 
 import statistics
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from loadtests.open_loop.result import Result
 
 
 class Series(Struct):
-    """One cell: a value for each round or each pass of it, and the CPU time for one unit in µs."""
+    """One cell: a value for each round or pass, and the CPU time for one unit in µs."""
 
     figure: str
     name: str
@@ -27,17 +27,19 @@ class Series(Struct):
 
 
 class Records(Struct):
-    """Everything of one run. Names of cells are unique over all figures."""
+    """All values of one run. Names of cells are unique over all figures."""
 
     series: list[Series] = field(default_factory=list)
-    at_seventy: list[Result] = field(default_factory=list)  # open loop, each round
+    at_seventy: list[Result] = field(
+        default_factory=list
+    )  # results of the open loop, one for each round
     curve: list[Result] = field(default_factory=list)
-    audits: list[str] = field(default_factory=list)  # what was audited, and was clean
+    audits: list[str] = field(default_factory=list)  # summaries of the audits, all clean
 
     def add(
         self, figure: str, name: str, value: float, unit: str, cpu_us: float | None = None
     ) -> None:
-        """Take down one value of this round."""
+        """Add one value of this round."""
         series = self.find(name)
         if series is None:
             series = Series(figure, name, unit)

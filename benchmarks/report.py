@@ -1,4 +1,4 @@
-"""One whole run as data: what JSON, tables, pictures and the page are made of."""
+"""One whole run as data, for JSON, tables, pictures and the page."""
 
 from msgspec import Struct
 

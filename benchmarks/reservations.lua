@@ -1,5 +1,5 @@
 -- wrk's side of closed_loop.py: `wrk -s reservations.lua <url> -- <drop_id> <tokens> <salt> <first>`.
--- Each request is another buyer's, beginning with the first, with a key of its own.
+-- Each request has another buyer, from `first` on, and its own key.
 
 local head, tail, tokens, sent = nil, nil, {}, 0
 

@@ -1,4 +1,4 @@
-"""Runs the figures in turns, round after round, and says what it does."""
+"""Runs the figures in turns, round after round, and reports progress."""
 
 import sys
 import time
@@ -30,7 +30,7 @@ FIGURES: dict[str, Measure] = {
 
 
 def run(scale: Scale, figures: Sequence[str]) -> Records:
-    """Every figure once a round. Raises RuntimeError where what was measured was not right."""
+    """Measure every figure once a round. Raises RuntimeError if a figure is not valid."""
     records = Records()
     for number in range(1, scale.rounds + 1):
         for figure in figures:

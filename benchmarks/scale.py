@@ -1,27 +1,25 @@
-"""How much is measured: everything, or just enough to see that it runs."""
+"""The scale of a run: full, or just enough to see that it runs."""
 
 from msgspec import Struct
 
 
 class Scale(Struct, frozen=True):
-    """Of one round, unless it says otherwise."""
+    """The scale of one round, unless a comment says otherwise."""
 
     rounds: int
-    seconds: int  # of each closed-loop cell, as wrk takes it
+    seconds: int  # of each closed-loop cell; wrk takes whole seconds
     passes: int  # over all cells of HTTP
     warm_up_s: int
-    buyers: int  # with tokens: more than come in one run of wrk
+    buyers: int  # with tokens: more than one run of wrk uses
     open_loop_s: float
-    sweep: tuple[
-        float, ...
-    ]  # offered loads of the curve, as parts of saturation; in the last round
+    sweep: tuple[float, ...]  # fractions of saturation for the curve, in the last round
     sweep_s: float
     reservations: int  # of each cell of the engine
     written: int  # reservations that the writer moves
-    shallow: int  # reservations in the drop, few and many
+    shallow: int  # reservations in the small and the large drop
     deep: int
-    turns: int  # of the two
-    repeats: int  # of each part, the best of which counts
+    turns: int  # of each of these drops
+    repeats: int  # of each part; the best one counts
     drops: int  # opened at once
     holds: int  # that expire at once
 

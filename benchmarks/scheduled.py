@@ -1,9 +1,9 @@
-"""What rooms cost that have not begun: `python -m benchmarks.scheduled --rooms 10000`.
+"""The cost of rooms that have not begun: `python -m benchmarks.scheduled --rooms 10000`.
 
-The keeper of rooms, with its directors and its keeper of bags, on an embedded Valkey and SQLite,
-and rooms that are scheduled for tomorrow, each with a draft of a drop, all of them known to Redis.
-After a first while, in which the directors tell all drops once, its CPU time and that of Redis are
-read over some seconds. SQLite runs in the keeper's process, so its time is the keeper's.
+The keeper of rooms, with its directors and its keeper of bags, runs on an embedded Valkey and
+SQLite. Rooms are scheduled for tomorrow, each with a draft of a drop, all of them in Redis. First
+the directors announce all drops once; then we read the CPU time of the keeper and of Redis over
+some seconds. SQLite runs in the keeper's process, so its time is the keeper's.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""livesale as it runs in production, on stores of its own: what the figures over HTTP measure.
+"""livesale as in production, with its own stores: the system behind the figures over HTTP.
 
 Everything is on: tokens, validation, limits, metrics, sampled log, `appendfsync always`. One API
-worker with the fast lane and one without it, on the same stores, each on the core of what is
-measured; Valkey on the other one.
+worker with the fast lane and one without it, on the same stores, both on the measured core; Valkey
+on the other one.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +26,7 @@ STALL_MS = 30_000
 
 
 class Worker:
-    """One API worker, and the requests to reserve that it is sent."""
+    """One API worker, and the reservations that we send to it."""
 
     def __init__(self, server: Server, tokens: Tokens, settings: Settings) -> None:
         self.server = server
@@ -34,26 +34,26 @@ class Worker:
         self.pid = server.pid
         self.tokens = tokens
         self.operator = Operator(self.url, settings)
-        self._come: dict[str, int] = {}  # how many buyers each drop has had
+        self._come: dict[str, int] = {}  # number of buyers that each drop has had
 
     def sell(self, seconds: int, connections: int = CONNECTIONS) -> Shot:
-        """Buyers reserve, and every one of them gets a unit."""
+        """Buyers reserve on a new drop, and all of them get a unit."""
         return self.sell_more(self.operator.open_drop(MANY), seconds, connections)
 
     def sell_more(self, drop_id: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
-        """The same from a drop that has sold before. Raises RuntimeError where the books differ."""
+        """The same on an existing drop. Raises RuntimeError if the books differ."""
         before = self.operator.held(drop_id)
         first = self._come.get(drop_id, 0)
         shot = reserve(self.url, drop_id, self.tokens, seconds, first, connections)
         held = self.operator.held(drop_id) - before
         self._come[drop_id] = first + held
-        # What was under way when the load hung up is held, and in no count of it.
+        # Requests in flight when the load closed are held, but the load did not count them.
         if shot.refused or not 0 <= held - shot.requests <= connections:
             raise RuntimeError(f"{held} held by {shot}")
         return shot
 
     def refuse(self, seconds: int, connections: int = CONNECTIONS) -> Shot:
-        """Buyers come to a drop that has nothing left."""
+        """Buyers reserve on a drop that is sold out."""
         drop_id = self.operator.open_drop(1)
         self.operator.reserve(drop_id, "first")
         shot = reserve(self.url, drop_id, self.tokens, seconds, connections=connections)
@@ -63,7 +63,7 @@ class Worker:
 
 
 class Shop:
-    """A `lane` that sells through the fast lane, and a `plain` worker that has none."""
+    """Two workers: `lane` with the fast lane, `plain` without it."""
 
     def __init__(
         self, settings: Settings, valkey: Valkey, tokens: Tokens, plain: Worker, lane: Worker
@@ -80,7 +80,7 @@ class Shop:
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[RedisEngine]:
-        """The engine on this shop's Valkey, past the workers."""
+        """An engine on this shop's Valkey, without the workers."""
         keyspace = Keyspace(self.settings.stock.partitions)
         redis = connect(self._valkey.url)
         try:
@@ -96,7 +96,7 @@ class Shop:
 
 @contextmanager
 def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
-    """A shop with nothing sold yet; gone with the block."""
+    """A new shop; it stops with the block."""
     with ExitStack() as stack:
         valkey = Valkey()
         stack.callback(valkey.remove)
@@ -121,17 +121,17 @@ def _worker(settings: Settings, tokens: Tokens, index: int, *, fast_lane: bool) 
 
 
 def _settings(valkey: Valkey, folder: Path) -> Settings:
-    """Those of production where they cost anything.
+    """Settings of production wherever they cost time.
 
-    One client may ask as often as it can. Where the machine stalls, buyers wait and are not
-    refused: a slow answer is a figure, a refusal is none.
+    One client may send any rate. If the machine stalls, buyers wait instead of being refused,
+    because we measure slow answers but not refusals.
     """
     return load_settings(
         data_dir=folder / "data",
         redis__url=valkey.url,
         redis__timeout_ms=STALL_MS,
         stock__deadline_ms=STALL_MS,
-        # No proxy: the address of the load is counted as a client's, and must never be refused.
+        # No proxy: the load's address counts as a client, and must never be refused.
         http__trusted_proxies=[],
         limits__address_per_s=1e6,
         limits__address_burst=1_000_000,
@@ -140,7 +140,7 @@ def _settings(valkey: Valkey, folder: Path) -> Settings:
 
 
 def make_tokens(settings: Settings, buyers: int, folder: Path) -> Tokens:
-    """Tokens of so many buyers, in memory and in a file."""
+    """Tokens of `count` buyers, in memory and in a file."""
     signer = TokenSigner.from_settings(settings)
     tokens = [signer.buyer(f"buyer-{number:08d}") for number in range(buyers)]
     path = folder / "tokens"

@@ -1,8 +1,8 @@
-"""What one address that asks for public lists does to buyers: `python -m benchmarks.strangers`.
+"""How one address that reads public lists slows buyers down: `python -m benchmarks.strangers`.
 
 One API worker on an embedded Valkey and SQLite, a room with 60 lucky bags. Buyers read their
-orders, first alone, then while 40 connections of one other address ask for the bags, the shelf and
-the marks of the room as fast as the answers come.
+orders, first alone, then while 40 connections of one other address read the bags, the shelf and
+the marks of the room without pause.
 """
 
 import argparse
@@ -38,7 +38,7 @@ STRANGER = {"X-Forwarded-For": "203.0.113.7"}
 
 
 def add_bags(folder: Path, room_id: str) -> None:
-    """Bags that were drawn long ago, written as the service writes them."""
+    """Add bags that were drawn long ago, with the rows that the service would write."""
     bag = {"room_id": room_id, "title": "Luck", "state": "settled", "coupon": "20 off"}
     times: dict[str, Any] = dict.fromkeys(("stay_ms", "claim_ms", "draws_ms", "created_ms"), 1)
     seeds = {"seed": "ab" * 32, "salt": "cd" * 32, "commitment": "ef" * 32, "list_hash": "01" * 32}
@@ -64,7 +64,7 @@ def add_bags(folder: Path, room_id: str) -> None:
 
 
 async def read_orders(url: str, seconds: float) -> list[float]:
-    """What each look of the buyers took, in ms."""
+    """Latency of each read of orders, in ms."""
     signer = TokenSigner.from_settings(load_settings())
     took: list[float] = []
     until_s = time.monotonic() + seconds
@@ -78,7 +78,7 @@ async def read_orders(url: str, seconds: float) -> list[float]:
                 await answer.read()
                 answer.raise_for_status()
             took.append((time.monotonic() - began_s) * 1000)
-            await asyncio.sleep(0.1)  # below the limit of one buyer
+            await asyncio.sleep(0.1)  # stay below the limit of one buyer
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(buyer(session, number) for number in range(BUYERS)))

@@ -1,7 +1,7 @@
-"""What comes due all at once: a hundred thousand holds that expire, ten thousand drops that open.
+"""Much work due at once: a hundred thousand holds expire, ten thousand drops open.
 
-Both as the keeper and the service do it, against a Valkey with `appendfsync always`: from the first
-call until Valkey says that all is done. The CPU time is Valkey's.
+Both run as in the keeper and the service, against a Valkey with `appendfsync always`: from the
+first call until Valkey has done everything. The CPU time is Valkey's.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from tests.servers import Valkey
 
 FIGURE = "sweep"
 HOUR_MS = 3_600_000
-HOLD_MS = 60_000  # longer than it takes to make the holds
+HOLD_MS = 60_000  # longer than the time to make the holds
 T = TypeVar("T")
 
-AT_ONCE = 8  # calls on their way, as the pool of a process has connections
+AT_ONCE = 8  # concurrent calls: the size of a process's connection pool
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
@@ -68,7 +68,7 @@ async def _open(engine: RedisEngine, valkey: Valkey, count: int, records: Record
 
 async def _expire(engine: RedisEngine, valkey: Valkey, count: int, records: Records) -> None:
     now_ms = await engine.now_ms()
-    # All deadlines are over at once when the last hold was made.
+    # All deadlines have passed `hold_ms` after the last hold.
     hold_ms = max(1, count // 20)
     drop_id = new_id()
     await engine.open_drop(drop_id, DropTerms(now_ms, now_ms + HOUR_MS, hold_ms, 1, 9_900, count))

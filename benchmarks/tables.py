@@ -1,4 +1,4 @@
-"""The figures as tables: rows once, for the terminal and for Markdown."""
+"""The figures as tables, for the terminal and for Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,7 +27,7 @@ TITLES = {
 
 
 class Sheet(Struct):
-    """A table with a title. The first column is words, the others are figures."""
+    """A table with a title. The first column is text, the others are figures."""
 
     title: str
     columns: Sequence[str]
@@ -40,7 +40,7 @@ def verdicts(found: Iterable[Verdict]) -> Sheet:
 
 
 def figures(report: Report) -> Iterator[tuple[str, Sheet]]:
-    """A table for each figure that was measured, by its name."""
+    """A table for each measured figure, by its name."""
     for name, title in TITLES.items():
         series = list(report.records.of(name))
         if series:
@@ -57,7 +57,7 @@ def curve(report: Report) -> Sheet:
 
 
 def conditions(report: Report) -> str:
-    """What everything was taken on."""
+    """The machine and versions of the run."""
     here = report.machine
     loads = " → ".join(f"{load:.1f}" for load in here.load)
     wrk = f"wrk {here.wrk}" if here.wrk else "our own generator"
@@ -70,7 +70,7 @@ def conditions(report: Report) -> str:
 
 
 def on_terminal(report: Report) -> Iterator[RenderableType]:
-    """Everything, the targets last: that is where a reader of a terminal looks."""
+    """Print everything, the targets last, where they stay visible on a terminal."""
     for _, sheet in figures(report):
         yield drawn(sheet)
     if report.records.curve:
@@ -111,7 +111,7 @@ def _verdict(verdict: Verdict) -> Sequence[str]:
 
 
 def sheet_of(title: str, series: Sequence[Series]) -> Sheet:
-    """A row for each cell: its rounds, and the CPU time where it was taken."""
+    """A row for each cell: its rounds, and the CPU time if measured."""
     with_cpu = any(cell.cpu_us for cell in series)
     columns = ("", "min", "median", "max", "unit", *(("CPU µs each",) if with_cpu else ()))
     return Sheet(title, columns, [_cell(cell, with_cpu) for cell in series])
@@ -134,7 +134,7 @@ def _point(result: Result) -> Sequence[str]:
 
 
 def number(value: float) -> str:
-    """Three digits, or all of them before the point."""
+    """Three significant digits, or all digits before the point."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

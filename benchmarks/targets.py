@@ -1,4 +1,4 @@
-"""What is to be reached, and whether it was."""
+"""The targets, and whether they were met."""
 
 import statistics
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ class Target(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """A target beside what was measured. `met` is None where it was not measured.
+    """A target and its measured value. `met` is None if it was not measured.
 
-    `by_cpu` is the same ratio by CPU time, which holds where others use the machine, too: what one
-    request of the other cell costs to what one of this cell costs.
+    `by_cpu` is the same ratio by CPU time, which is valid on a shared machine, too: the cost of one
+    request of the other cell divided by that of this cell.
     """
 
     target: Target
@@ -35,7 +35,7 @@ class Verdict(Struct, frozen=True):
 
     @property
     def median(self) -> float:
-        """Raises statistics.StatisticsError where nothing was measured."""
+        """Raises statistics.StatisticsError if nothing was measured."""
         return statistics.median(self.values)
 
     @property

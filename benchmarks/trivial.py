@@ -1,6 +1,6 @@
-"""The least server there can be: it answers every request by the same bytes, and parses nothing.
+"""The smallest possible server: it answers every request with the same bytes, and parses nothing.
 
-What a load generator makes of it says what the generator can drive.
+It shows the maximum rate of a load generator.
 `python -m benchmarks.trivial PORT`
 """
 
@@ -15,7 +15,7 @@ END = b"\r\n\r\n"
 
 
 class Answers(asyncio.Protocol):
-    """Counts the heads that come in; a body without an empty line in it is taken for more head."""
+    """Counts heads by their empty line; a body without an empty line counts as part of a head."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

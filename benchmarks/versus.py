@@ -1,8 +1,8 @@
 """`make bench-versus ARGS=REVISION`: the hot path of that revision and of this tree, in one run.
 
-Both trees serve at the same time, each on stores of its own. They are measured in turns, so that a
-machine whose speed changes changes both. A figure is the median of the ratios of neighbours, new to
-old, with the range of the middle half: above 1 is quicker, or more CPU.
+Both trees serve at the same time, each with its own stores. They are measured in turns, so that
+changes in the machine's speed affect both. A figure is the median of the ratios of neighbouring
+turns, new to old, with the range of the middle half: above 1 is faster, or more CPU.
 """
 
 import argparse
@@ -48,14 +48,14 @@ with tempfile.TemporaryDirectory() as folder, open_shop(Path(folder), int(sys.ar
 
 
 class Taken(Struct):
-    """What one tree answered in one turn: requests a second, and µs of CPU for each."""
+    """The result of one turn: requests a second, and µs of CPU for each."""
 
     per_s: float
     cpu_us: float
 
 
 class Tree:
-    """A tree that serves, and answers what it is asked to measure."""
+    """A process that serves one tree and measures it on request."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -77,7 +77,7 @@ class Tree:
 
 @contextmanager
 def serving(folder: Path, buyers: int) -> Iterator[Tree]:
-    """The tree in a folder, with Python's packages of this environment."""
+    """Start the tree of a folder, with the packages of this environment."""
     command = [sys.executable, "-c", AGENT, str(buyers)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(  # noqa: S603
@@ -96,7 +96,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def export(revision: str, folder: Path) -> Path:
-    """That revision of this repository, written into a folder."""
+    """Write a revision of this repository into a folder."""
     packed = folder / "tree.tar"
     git = ("git", "-c", f"safe.directory={HOUSE}", "-C", str(HOUSE))
     subprocess.run([*git, "archive", f"--output={packed}", revision], check=True)  # noqa: S603
@@ -109,7 +109,7 @@ Pairs = dict[str, list[tuple[Taken, Taken]]]  # old and new, by cell
 
 
 def compare(old: Tree, new: Tree, seconds: int, rounds: int) -> Pairs:
-    """What both took, by cell; who comes first changes each round."""
+    """The results of both trees, by cell; the order changes each round."""
     found: Pairs = {name: [] for _, _, name in CELLS}
     for number in range(rounds):
         for worker, verb, name in CELLS:

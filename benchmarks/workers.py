@@ -1,7 +1,7 @@
-"""Two API workers against one, of a whole `livesale up`: nothing is pinned, two cores for all.
+"""Two API workers against one, with a whole `livesale up`: no pinning, two cores for all.
 
-Load, Valkey, the writer and the workers share the machine, so this says what a second worker is
-worth where everything runs on one small machine, and not what it is worth on more cores.
+Load, Valkey, the writer and the workers share the machine, so this shows the gain of a second
+worker on one small machine, not on more cores.
 """
 
 import tempfile

@@ -1,8 +1,8 @@
-"""How fast the writer moves the log into MariaDB, against a bare multi-row insert of the same rows.
+"""The rate of the writer, from the log into MariaDB, against a bare multi-row insert of the rows.
 
-Both run on a private MariaDB that flushes at every commit, in turns: a log is filled through the
-real engine, the writer empties it into a fresh database, and the same orders and movements,
-ready-made, go into another fresh database with the same rows per commit.
+Both run in turns on a private MariaDB that flushes at every commit. The real engine fills a log and
+the writer empties it into a new database; then the same prepared orders and movements go into
+another new database, with the same number of rows per commit.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ MAX_ROWS = 500  # to a transaction
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    """One round on fresh servers: the writer, then the bare insert of what it wrote."""
+    """One round on fresh servers: the writer, then the bare insert of the same rows."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livesale-")))
@@ -75,7 +75,7 @@ async def _writer_round(
     folder: Path,
     reservations: int,
 ) -> tuple[float, tuple[list[Row], list[Row]]]:
-    """Rows a second of the writer, and the rows that it wrote."""
+    """Rows a second of the writer, and its rows."""
     settings = load_settings(
         data_dir=folder,
         redis__url=redis_url,
@@ -113,7 +113,7 @@ async def _writer_round(
 
 
 async def _fill(deployment: Deployment, reservations: int) -> int:
-    """Open a drop and reserve; how many entries the log has then."""
+    """Open a drop and reserve; returns the number of log entries."""
     engine, now_ms = deployment.engine, await deployment.engine.now_ms()
     terms = DropTerms(now_ms - 1, now_ms + HOUR_MS, HOUR_MS, 1, 1_990, reservations)
     drop_id = new_id()
@@ -135,7 +135,7 @@ async def _fill(deployment: Deployment, reservations: int) -> int:
 
 
 async def _bare_round(sql_url: str, folder: Path, rows: tuple[list[Row], list[Row]]) -> float:
-    """Rows a second of the same rows, ready-made, as many of each table to a commit."""
+    """Rows a second of a bare insert of the same rows, with as many in each commit."""
     bought, moved = rows
     sql = database.connect(sql_url, folder)
     try:

@@ -1,1 +1,1 @@
-"""Load tests: what a crowd does to a running service, over HTTP and nothing else."""
+"""Load tests: a crowd against a running service, over HTTP and WebSocket only."""

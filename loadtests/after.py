@@ -1,4 +1,4 @@
-"""After the load: read the journals, ask the service, judge, and keep it all as JSON."""
+"""After the load: read the journals, ask the service, check, and save the result as JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ async def conclude(
     budget: float | None = None,
     settle_s: float = SETTLE_S,
 ) -> Result:
-    """Judge the run whose journals are in `report`."""
+    """Check the run whose journals are in `report`."""
     history = read_journals(report / "journal")
     said = await Interview(line, token, time).ask(history.drops, settle_s)
     allowed = scenario.budget if budget is None else budget
@@ -66,6 +66,6 @@ async def conclude(
 
 
 def keep(result: Result) -> None:
-    """As result.json, in the folder of its report."""
+    """Write result.json into the folder of the report."""
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
     (Path(result.report) / RESULT_FILE).write_bytes(text)

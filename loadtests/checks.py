@@ -1,8 +1,8 @@
-"""Holds what buyers wrote down against what the service says of its orders. No I/O.
+"""Compares what buyers wrote down with the orders of the service. No I/O.
 
-Each check takes histories and rows and returns findings: what is wrong, in a sentence each. An
-empty list is what everybody wants to see. A request whose outcome its buyer never learned may have
-become an order or not, but not two.
+Each check takes histories and rows and returns what is wrong, one sentence for each fault. An
+empty list means that the check passes. A request with an unknown outcome may be one order or
+none, but never two.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ _OWNING = {"held", "sold"}
 
 
 class Ack(Struct, array_like=True, frozen=True):
-    """An answer 201, as its buyer wrote it down. `reserved_ms` is by the service's clock."""
+    """A 201 that a buyer wrote down. `reserved_ms` is by the service's clock."""
 
     rid: str
     buyer_id: str
@@ -25,7 +25,7 @@ class Ack(Struct, array_like=True, frozen=True):
 
 
 class Unknown(Struct, array_like=True, frozen=True):
-    """A request whose outcome its buyer never learned; the rid where a key tells it."""
+    """A request whose outcome the buyer does not know; with a key, its rid is known."""
 
     buyer_id: str
     quantity: int
@@ -43,11 +43,11 @@ class OrderRow(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One promise that was checked, and how it went."""
+    """One checked promise, with its faults."""
 
     title: str
     wrong: list[str]
-    seen: str = ""  # what was looked at
+    seen: str = ""  # what was checked
 
     @property
     def ok(self) -> bool:
@@ -55,7 +55,7 @@ class Finding(Struct, frozen=True):
 
 
 def no_acknowledged_order_is_lost(acks: Sequence[Ack], rows: Mapping[str, OrderRow]) -> list[str]:
-    """Every 201 has its order row, of the same buyer, quantity and amount."""
+    """Every 201 has an order row with the same buyer, quantity and amount."""
     wrong = []
     for ack in acks:
         row = rows.get(ack.rid)
@@ -69,7 +69,7 @@ def no_acknowledged_order_is_lost(acks: Sequence[Ack], rows: Mapping[str, OrderR
 
 
 def no_acknowledgement_is_given_twice(acks: Sequence[Ack]) -> list[str]:
-    """One 201 a reservation: whoever asks again is told 200."""
+    """Each reservation is answered 201 once; every repeat gets 200."""
     given = Counter(ack.rid for ack in acks)
     return [f"{rid} was answered 201 {times} times" for rid, times in given.items() if times > 1]
 
@@ -91,18 +91,18 @@ def no_order_without_a_request(
         if keyless[who] > 0:
             keyless[who] -= 1
             continue
-        wrong.append(f"{row.order_id} of {row.buyer_id} is in SQL and nobody was told 201")
+        wrong.append(f"{row.order_id} of {row.buyer_id} is in SQL without a 201")
     return wrong
 
 
 def nothing_is_oversold(rows: Iterable[OrderRow], stock: int) -> list[str]:
-    """The orders that hold or own units do not add up to more than there were."""
+    """Orders hold or own at most `stock` units together."""
     units = sum(row.quantity for row in rows if row.state in _OWNING)
-    return [f"{units} units in orders, {stock} were there"] if units > stock else []
+    return [f"{units} units in orders, the stock was {stock}"] if units > stock else []
 
 
 def nothing_stays_unsold(rows: Iterable[OrderRow], stock: int, empty_handed: int) -> list[str]:
-    """Exactly `stock` units are sold if a buyer who kept asking went away with nothing."""
+    """All `stock` units are sold if a buyer who kept asking got nothing."""
     sold = sum(row.quantity for row in rows if row.state == "sold")
     if empty_handed and sold != stock:
         return [f"{sold} of {stock} units sold, but {empty_handed} patient buyers got none"]
@@ -121,13 +121,13 @@ def no_buyer_exceeds_the_limit(rows: Iterable[OrderRow], limit: int) -> list[str
 
 
 def payments_and_sales_agree(paid: set[str], rows: Iterable[OrderRow]) -> list[str]:
-    """Sold is what the bank took money for, and nothing else. `paid` are rids."""
+    """Exactly the paid reservations are sold. `paid` are rids."""
     sold = {row.order_id for row in rows if row.state == "sold"}
     wrong = [f"{rid} was paid and is not sold in SQL" for rid in sorted(paid - sold)]
     return wrong + [f"{rid} is sold in SQL and nobody paid" for rid in sorted(sold - paid)]
 
 
 def shorten(wrong: Sequence[str]) -> list[str]:
-    """The first few, and how many more."""
+    """The first `SHOWN`, then how many more."""
     more = len(wrong) - SHOWN
     return [*wrong[:SHOWN], f"… and {more} more"] if more > 0 else list(wrong)

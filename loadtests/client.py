@@ -1,10 +1,10 @@
-"""HTTP/1.1 for a crowd: keep-alive connections, each with at most one request on its way.
+"""HTTP/1.1 for a crowd: keep-alive connections, each with at most one request in flight.
 
-aiohttp's client makes 2,000 to 3,000 requests a second on one core; then a test shows the limits of
+aiohttp's client makes only 2,000 to 3,000 requests a second on one core, so a test would measure
 its own crowd. No pipelining, as in a browser: a server answers one connection in order, so a slow
-answer would hold back those behind it, and its delay would count for buyers who in truth have
-connections of their own. httptools reads the answers. An answer that ends with its connection, as
-HTTP/1.0 had it, counts as lost: one that was cut off looks the same.
+answer would delay those behind it, although real buyers have connections of their own. httptools
+reads the answers. An answer that ends by closing the connection, as in HTTP/1.0, counts as lost:
+a broken answer looks the same.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Lost(Exception):
 
 
 class Raw(Struct, frozen=True):
-    """An answer as it came."""
+    """An answer as received."""
 
     status: int
     body: bytes
@@ -39,17 +39,17 @@ class Raw(Struct, frozen=True):
 
 
 class Owner(Protocol):
-    """What hands out the requests."""
+    """The owner of a connection: it sends the requests."""
 
     def on_answer(self, connection: "Connection", due_s: float, status: int, body: bytes) -> None:
-        """The request that was due then is answered, and the connection is free."""
+        """The request with this due time is answered, and the connection is free."""
 
     def on_lost(self, connection: "Connection", due_s: float | None) -> None:
-        """The connection is gone, and the answer with it if a request was on its way."""
+        """The connection broke, and with it the request in flight, if any."""
 
 
 class Connection(asyncio.Protocol):
-    """`due_s` is when the request on its way was to be sent; None while the connection is free."""
+    """`due_s` is the due time of the request in flight; None while the connection is free."""
 
     __slots__ = ("_answers", "_begun", "_body", "_kept", "_owner", "_parser", "_transport", "due_s")
 
@@ -65,12 +65,12 @@ class Connection(asyncio.Protocol):
 
     def send(self, due_s: float, request: bytes) -> None:
         """Send a request on a free connection."""
-        assert self._transport is not None  # noqa: S101  handed out once it is connected
+        assert self._transport is not None  # noqa: S101  it is used only once connected
         self.due_s = due_s
         self._transport.write(request)
 
     def abort(self) -> None:
-        """Give up whatever is on its way; the owner hears that the connection is lost."""
+        """Close the connection; the owner's `on_lost` is called."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             return
         due_s, more = self.due_s, self._begun or self._answers > 1
         self._answers = 0
-        if due_s is None or more:  # an answer that nobody asked for: which is which?
+        if due_s is None or more:  # an answer without a request: the order is unknown
             self.abort()
             return
         self.due_s = None
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    # What httptools calls.
+    # Callbacks of httptools.
 
     def on_message_begin(self) -> None:
         self._begun = True
@@ -114,13 +114,13 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._begun = False
-        if self._parser.get_status_code() >= 200:  # 1xx only announces the answer
+        if self._parser.get_status_code() >= 200:  # the real answer follows a 1xx
             self._answers += 1
             self._kept = self._parser.should_keep_alive()  # the parser forgets it after this call
 
 
 class _Reading(Connection):
-    """Reads Retry-After, too: a call for each header, which the open loop has no use for."""
+    """Reads Retry-After, too. It costs a call for each header, so the open loop does without."""
 
     __slots__ = ("retry_after",)
 
@@ -134,7 +134,7 @@ class _Reading(Connection):
 
 
 class Pool:
-    """At most `size` connections to one server. Who asks while all are busy waits in line."""
+    """At most `size` connections to one server. While all are busy, requests wait in order."""
 
     def __init__(self, target: Target, size: int) -> None:
         self.authority = target.authority
@@ -159,7 +159,7 @@ class Pool:
             finally:
                 if self._asked.pop(connection, None) is not None:
                     connection.abort()  # a late answer must not meet the next request
-                elif connection.usable:  # only now: whoever takes it must not meet this line
+                elif connection.usable:  # only now: the next request must not see this owner
                     self._idle.append(connection)
 
     def close(self) -> None:
@@ -215,7 +215,7 @@ class PoolLine(Line):
 
 
 class LoopTime:
-    """The clock of this machine, and waiting for the event loop."""
+    """The clock of this machine, and a sleep on the event loop."""
 
     def now_ms(self) -> float:
         return time.time() * 1000

@@ -1,4 +1,4 @@
-"""A load test in numbers: counted from what was written down, timed by Locust. No I/O."""
+"""The figures of a load test: counts from the journals, times from Locust. No I/O."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from loadtests.line import RESERVE
 
 
 class Latency(Struct, frozen=True):
-    """Of one kind of request, in milliseconds, as Locust rounds them: two digits that count."""
+    """Latencies of one kind of request in ms, rounded by Locust to two significant digits."""
 
     name: str
     requests: int
@@ -23,7 +23,7 @@ class Latency(Struct, frozen=True):
 
 class Figures(Struct, frozen=True):
     """`asked` are all requests; the next five are about reservations: claims acknowledged, answers
-    by code, claims whose buyer never learned the outcome, and claims that a buyer repeated."""
+    by code, claims with an unknown outcome, and claims that a buyer repeated."""
 
     asked: int
     claims: int
@@ -32,7 +32,7 @@ class Figures(Struct, frozen=True):
     unknown: int
     repeated: int
     paid: int
-    faults: int  # answers 5xx, and those that never came
+    faults: int  # 5xx answers, and missing ones
     faults_share: float
     limited_by_address: int
     limited_by_buyer: int
@@ -40,7 +40,7 @@ class Figures(Struct, frozen=True):
 
 
 class Kind(NamedTuple):
-    """A line of the tally, taken apart: see loadtests.line.counted_as."""
+    """A line of the tally, parsed: see loadtests.line.counted_as."""
 
     name: str
     status: int

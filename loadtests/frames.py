@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
-PONG = b"\x8a\x80\x00\x00\x00\x00"  # masked with zeros, and empty
+PONG = b"\x8a\x80\x00\x00\x00\x00"  # empty, masked with zeros
 
 
 def split(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """The whole frames at the head of `data`: opcode, content, and where the next one begins."""
+    """The complete frames at the start of `data`: opcode, content, offset of the next frame."""
     at = 0
     while len(data) - at >= 2:
         size, head = data[at + 1], at + 2
@@ -21,7 +21,7 @@ def split(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def text_frame(content: bytes) -> bytes:
-    """What a client sends: masked, with zeros."""
+    """A frame of a client: masked with zeros."""
     size = len(content)
     if size < 126:
         head = bytes((0x80 | TEXT, 0x80 | size))
@@ -31,7 +31,7 @@ def text_frame(content: bytes) -> bytes:
 
 
 def handshake(authority: str, path: str, token: str = "") -> bytes:
-    """The request to change to WebSocket."""
+    """The upgrade request of a WebSocket."""
     who = f"Authorization: Bearer {token}\r\n" if token else ""
     return (
         f"GET {path} HTTP/1.1\r\nHost: {authority}\r\n{who}"

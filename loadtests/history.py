@@ -1,6 +1,6 @@
 """What the people of a load test wrote down. No I/O: see loadtests.journal.
 
-A claim is one buyer's wish for units of a drop: all requests with one key.
+A claim is one buyer's attempt to get units of a drop: all requests with one key.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ class Drop(Struct, tag="drop", frozen=True):
     buyer_limit: int
     price_fen: int
     opens_ms: int
-    room_id: str = ""  # of the room that it is sold in, if any
+    room_id: str = ""  # the live room that sells it, if any
 
 
 class Held(Struct, array_like=True, frozen=True):
-    """A reservation as one answer told it. `created` is 201, else it was a replay."""
+    """A reservation in one answer. `created` means 201, else it was a replay."""
 
     rid: str
     quantity: int
@@ -32,8 +32,8 @@ class Held(Struct, array_like=True, frozen=True):
 
 
 class Claim(Struct, tag="claim"):
-    """`codes` are all answers in order; `answers` those that told of a reservation. A buyer whose
-    token came from elsewhere may not know his own id."""
+    """`codes` are all answers in order; `answers` are those with a reservation. `buyer_id` may be
+    empty if the token came from a file."""
 
     drop_id: str
     buyer_id: str
@@ -43,19 +43,19 @@ class Claim(Struct, tag="claim"):
 
     @property
     def unclear(self) -> bool:
-        """Whether it may have taken effect without its buyer knowing."""
+        """Whether it may have taken effect without the buyer's knowledge."""
         return not self.answers and any(code in UNCLEAR for code in self.codes)
 
 
 class Paid(Struct, tag="paid", frozen=True):
-    """`result` is the bank's: sold, late_sold, replayed, refund_due, a problem's code, or lost."""
+    """`result` of the bank: sold, late_sold, replayed, refund_due, a problem's code, or lost."""
 
     rid: str
     result: str
 
 
 class Restock(Struct, tag="restock"):
-    """`done` None: nobody knows."""
+    """`done` is None if the outcome is unknown."""
 
     drop_id: str
     delta: int
@@ -74,9 +74,9 @@ class Sample(Struct, tag="sample", frozen=True):
 
 
 class Watched(Struct, tag="watched"):
-    """What one viewer of a room saw, over all connections. `wrong` are numbers that did not follow
-    each other; `anew` counts how often a viewer with a place had to begin anew, `closed` how
-    connections ended, 1006 where there was no word."""
+    """What one viewer of a room saw, over all connections. `wrong` are gaps and repeats of event
+    numbers; `anew` counts resumes that got a snapshot instead, `closed` the close codes of
+    connections, 1006 without a close frame."""
 
     room_id: str
     events: int = 0
@@ -90,13 +90,13 @@ class Watched(Struct, tag="watched"):
 
 
 class Tally(Struct, tag="tally"):
-    """How many answers of each kind came since the last one: see loadtests.line.counted_as."""
+    """Answers of each kind since the last tally: see loadtests.line.counted_as."""
 
     counts: dict[str, int]
 
 
 class Broke(Struct, tag="broke", frozen=True):
-    """Where a ramp ended: how many users there were, what they asked a second, what gave way."""
+    """Where a ramp ended: users, requests a second, and what failed."""
 
     users: int
     per_s: float
@@ -107,7 +107,7 @@ Note = Drop | Claim | Paid | Restock | Sample | Watched | Tally | Broke
 
 
 class History(Struct):
-    """All of it, from all processes; a journal in memory."""
+    """All notes of all processes; a journal in memory."""
 
     drops: dict[str, Drop] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
@@ -123,7 +123,7 @@ class History(Struct):
         self.tally[line] += 1
 
     def note(self, note: Any) -> None:
-        """Raises TypeError for what is no note."""
+        """Raises TypeError if it is not a note."""
         match note:
             case Drop():
                 self.drops[note.drop_id] = note
@@ -142,4 +142,4 @@ class History(Struct):
             case Broke():
                 self.broke = note
             case _:
-                raise TypeError(f"{note!r} is no note")
+                raise TypeError(f"{note!r} is not a note")

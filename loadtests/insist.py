@@ -1,4 +1,4 @@
-"""Asking until there is an answer: for calls that may be repeated without harm."""
+"""Retries for calls that are safe to repeat."""
 
 import random
 
@@ -19,7 +19,7 @@ async def insist(
     token: str = "",
     key: str = "",
 ) -> Answer:
-    """POST, again after every 5xx, 429 and silence, at most `TRIES` times; the last answer."""
+    """POST at most `TRIES` times: again after 5xx, 429 or no answer. Returns the last answer."""
     for attempt in range(1, TRIES + 1):
         answer = await line.ask(name, "POST", path, body=body, token=token, key=key)
         if answer.status and answer.status != 429 and answer.status < 500:

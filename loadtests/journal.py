@@ -1,6 +1,6 @@
 """Notes on disk: a file for each process, a line for each note, written at once.
 
-A process that is killed has lost nothing but the line it was writing.
+A killed process loses only the line that it was writing.
 """
 
 import os
@@ -40,14 +40,14 @@ class FileJournal:
         self._counts[line] += 1
 
     def flush(self) -> None:
-        """Write down what was counted since the last time."""
+        """Write the counts since the last flush."""
         if self._counts:
             counts, self._counts = dict(self._counts), Counter()
             self.note(Tally(counts))
 
 
 def read_journals(folder: Path) -> History:
-    """Everything that was noted there. A torn last line is left out."""
+    """All notes of the folder. Skips a torn last line."""
     history = History()
     for path in sorted(folder.glob("*.jsonl")):
         lines = path.read_bytes().split(b"\n")

@@ -1,7 +1,7 @@
-"""How people ask the service, whatever carries their requests. No I/O.
+"""Requests of people and their answers, independent of the HTTP client. No I/O.
 
-People are coroutines. In the demo an event loop plays them; under Locust the line and the clock
-block their greenlet instead, and `at_once` plays them.
+People are coroutines. In the demo an event loop runs them; under Locust the line and the clock
+block their greenlet instead, and `at_once` runs them.
 """
 
 from abc import ABC, abstractmethod
@@ -18,8 +18,8 @@ REPLAYED = "replayed"
 
 
 class Answer(Struct, frozen=True):
-    """`status` is 0 where no answer came. `code` is a problem's code, `held`, `replayed`, `lost`,
-    `refused`, or empty for any other success. `by` says whose rate was too high, where one was."""
+    """`status` is 0 without an answer. `code` is a problem's code, `held`, `replayed`, `lost`,
+    `refused`, or empty for any other success. `by` names the rate limit that refused it, if any."""
 
     status: int
     code: str = ""
@@ -33,7 +33,7 @@ class Answer(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """`name` is what the reports call this kind of request; RESERVE has codes of its own."""
+    """`name` is the kind of request in reports; RESERVE has codes of its own."""
 
     name: str
     method: str
@@ -43,14 +43,14 @@ class Request(Struct, frozen=True):
     key: str = ""
 
     def headers(self) -> dict[str, str]:
-        """Who asks, and under which key."""
+        """Token and idempotency key."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if self.key:
             headers["Idempotency-Key"] = self.key
         return headers
 
     def raw(self, authority: str) -> bytes:
-        """As HTTP/1.1 has it."""
+        """The bytes of the request in HTTP/1.1."""
         body = b"" if self.body is None else _encode(self.body)
         head = f"{self.method} {self.path} HTTP/1.1\r\nHost: {authority}\r\n"
         if body or self.method != "GET":
@@ -65,7 +65,7 @@ class Request(Struct, frozen=True):
 
 
 class Line(ABC):
-    """Carries one request and its answer. Never raises for what the service does."""
+    """Sends one request and returns its answer. Never raises for faults of the service."""
 
     async def ask(
         self,
@@ -84,7 +84,7 @@ class Line(ABC):
 
 
 class Time(Protocol):
-    """The clock of this machine, and waiting."""
+    """The clock of this machine, and a sleep."""
 
     def now_ms(self) -> float: ...
 
@@ -95,7 +95,7 @@ T = TypeVar("T")
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Play a coroutine whose line and clock block. Raises RuntimeError if it waits for a loop."""
+    """Run a coroutine whose line and clock block. Raises RuntimeError if it needs an event loop."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -111,7 +111,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def read_answer(name: str, status: int, raw: bytes | None, retry_after: str | None) -> Answer:
-    """What came back, for a person. An answer that cannot be read is `unreadable`."""
+    """Parse an answer. If that fails, its code is `unreadable`."""
     if not status:
         return Answer(0, LOST)
     try:
@@ -130,5 +130,5 @@ def read_answer(name: str, status: int, raw: bytes | None, retry_after: str | No
 
 
 def counted_as(name: str, answer: Answer) -> str:
-    """The line of the tally that an answer belongs to: `reserve|429|slow_down|address`."""
+    """The tally line of an answer: `reserve|429|slow_down|address`."""
     return f"{name}|{answer.status or ''}|{answer.code}|{answer.by}"

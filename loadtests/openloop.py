@@ -1,9 +1,9 @@
-"""The open-loop generator: requests leave when the clock says, and each is timed from then.
+"""The open-loop generator: each request has a due time, and its latency counts from then.
 
 A closed loop waits for an answer before it asks again, so it slows down with the server and hides
-every stall. Here the rate is fixed beforehand (or Poisson), and a request that has to wait is
-charged with its waiting. `python -m loadtests.openloop URL --rate 5000 --drop ID --tokens FILE`;
-with `--sweep` one run for each rate, and with `--svg` the curve of latency over offered load.
+every stall. Here the rate is fixed (or Poisson), and waiting in line counts as latency.
+`python -m loadtests.openloop URL --rate 5000 --drop ID --tokens FILE`; `--sweep` makes one run for
+each rate, and `--svg` draws latency over offered load.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from loadtests.open_loop.tables import table_of
 from loadtests.target import FLAG, TargetAway, TargetRefused, parse_target
 from loadtests.tokens import NoTokens, read_tokens
 
-POISSON_MORE = 1.1  # a Poisson run has a few requests more or fewer than rate by seconds
+POISSON_MORE = 1.1  # a Poisson run can have a few more requests than rate times seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 when it ran, 2 when it could not."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may be of any encoding
+            stream.reconfigure(errors="replace")  # a terminal may have any encoding
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def sweep(plan: Plan, rates: Sequence[float]) -> Iterator[Result]:
-    """One run for each rate, with buyers that no other run has had while there are such."""
+    """One run for each rate, each with new buyers while tokens last."""
     first = 0
     for rate in rates:
         count = buyers_for(rate, plan.seconds)
@@ -64,7 +64,7 @@ def sweep(plan: Plan, rates: Sequence[float]) -> Iterator[Result]:
 
 
 def buyers_for(rate: float, seconds: float) -> int:
-    """How many buyers a run needs so that none comes twice."""
+    """How many buyers a run needs so that no buyer repeats."""
     return math.ceil(rate * seconds * POISSON_MORE)
 
 
@@ -106,12 +106,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=_positive, default=10.0, help="of each run")
     parser.add_argument("--connections", type=_count, default=256, help="of all processes")
     parser.add_argument("--processes", type=_count, default=1)
-    parser.add_argument("--timeout", type=_positive, default=10.0, help="seconds, from when due")
-    parser.add_argument("--drop", help="reserve one unit a request, each for another buyer")
-    parser.add_argument("--tokens", type=Path, help="of buyers, one a line; else the dev login")
-    parser.add_argument("--path", default="/", help="what to read where there is no --drop")
-    parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--svg", type=Path, help="draw latency over offered load there")
+    parser.add_argument("--timeout", type=_positive, default=10.0, help="seconds from the due time")
+    parser.add_argument("--drop", help="reserve one unit with each request, each for another buyer")
+    parser.add_argument(
+        "--tokens", type=Path, help="of buyers, one on each line; default: the dev login"
+    )
+    parser.add_argument("--path", default="/", help="what to GET without --drop")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--svg", type=Path, help="draw latency over offered load into this file")
     parser.add_argument(
         FLAG, dest="owned", action="append", default=[], metavar="HOST", help="may be loaded"
     )

@@ -1,4 +1,4 @@
-"""A result in plain lines: figures, then checks, then one line that says it all. No I/O."""
+"""A result in plain lines: figures, then checks, then a one-line verdict. No I/O."""
 
 from collections.abc import Iterator
 
@@ -19,14 +19,14 @@ def rows_of(result: Result) -> list[Row]:
         ),
         ("acknowledged", f"{figures.acknowledged:,} reservations, {figures.paid:,} paid"),
         ("refused", _counted(figures.refused) or "nothing"),
-        ("unknown", f"{figures.unknown:,} claims whose buyer never learned the outcome"),
+        ("unknown", f"{figures.unknown:,} claims with an unknown outcome"),
         *[
             ("latency" if not number else "", _latency(each))
             for number, each in enumerate(figures.latencies[:4])
         ],
         (
             "5xx",
-            f"{figures.faults:,} or no answer at all: {figures.faults_share:.3%}, "
+            f"{figures.faults:,}, with missing answers: {figures.faults_share:.3%}, "
             f"{result.budget:.3%} allowed",
         ),
         *_limits(figures),
@@ -36,7 +36,7 @@ def rows_of(result: Result) -> list[Row]:
 
 
 def lines_of(result: Result) -> list[str]:
-    """All of it, for a pipe."""
+    """The whole result as plain text."""
     lines = [f"{result.scenario} on {result.target}", ""]
     lines += [f"  {name:13} {text}" for name, text in rows_of(result)]
     lines.append("")
@@ -67,7 +67,7 @@ def _limits(figures: Figures) -> Iterator[Row]:
         yield (
             "429",
             f"{figures.limited_by_address:,} came from the limit per ADDRESS: all this load is one "
-            "address. The service was not tested beyond it; docs/loadtesting.md says what to set.",
+            "address. You tested that limit, not the service: see docs/loadtesting.md.",
         )
     if figures.limited_by_buyer:
         yield "429", f"{figures.limited_by_buyer:,} came from the limit per buyer: bots, mostly"
@@ -78,7 +78,7 @@ def _broke(result: Result) -> Iterator[Row]:
         broke = result.broke
         yield "broke", f"at {broke.users:,} users and {broke.per_s:,.0f} requests/s: {broke.why}"
     elif result.scenario == "ramp_to_break":
-        yield "broke", "not with so many users: give it more"
+        yield "broke", "nothing failed with so many users: use more"
 
 
 def _counted(counts: dict[str, int]) -> str:

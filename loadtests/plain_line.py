@@ -1,4 +1,4 @@
-"""A line over the standard library, which blocks: for programs without an event loop."""
+"""A blocking line over the standard library, for programs without an event loop."""
 
 import http.client
 import time
@@ -13,7 +13,7 @@ ANSWER_S = 15.0
 
 
 class PlainLine(Line):
-    """One connection, made again when it is gone. A context manager."""
+    """One connection, which reconnects. A context manager."""
 
     def __init__(self, target: Target, answer_s: float = ANSWER_S) -> None:
         self._connection = connect(target, answer_s)

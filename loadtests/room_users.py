@@ -1,4 +1,4 @@
-"""People of a live room as users of Locust: who watches and buys, and who runs it."""
+"""Locust users of a live room: viewers who buy, and the host."""
 
 import time
 from typing import Any
@@ -18,11 +18,11 @@ from loadtests.users import Customer, OperatorUser
 from loadtests.wire import BlockingWire
 
 BEATS_EVERY_S = 5.0
-TIMED = "drop."  # events whose way to the viewer is reported
+TIMED = "drop."  # events whose delivery latency is reported
 
 
 class ViewerUser(Customer):
-    """Lives in the room of the first drop; buys each drop as the room says that it opens."""
+    """Watches the room of the first drop, and buys each drop when the room announces it."""
 
     abstract = True
     watching = Watching()
@@ -60,7 +60,7 @@ class ViewerUser(Customer):
         await STAGE.sleep(BEATS_EVERY_S)
 
     async def _buy(self, buyer: Buyer, drop: Drop) -> None:
-        """Beside the watching, as a thumb does it."""
+        """Buy while watching."""
         try:
             await buyer.wait_for_opening(drop)
             held = await buyer.buy(drop)
@@ -97,7 +97,7 @@ class ViewerUser(Customer):
 
 
 class HostUser(OperatorUser):
-    """Runs the room, and is not missed."""
+    """Runs the room and keeps its heartbeat."""
 
     abstract = True
 

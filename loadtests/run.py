@@ -1,4 +1,4 @@
-"""Runs Locust as a process of its own: its monkey-patching is for nobody else."""
+"""Runs Locust in its own process, because it monkey-patches."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,20 @@ from loadtests.target import FLAG, Target
 LOG_FILE = "locust.log"
 HTML_FILE = "report.html"
 POLL_S = 0.25
-MARGIN_S = 120.0  # for the start, the gathering and the end, before Locust is held to hang
+MARGIN_S = 120.0  # extra time for start and end, before we say that Locust hangs
 LEAVE_S = 5.0
 
 
 class LoadFailed(Exception):
-    """Locust did not play the scenario: one line that says why."""
+    """Locust did not run the scenario: one line that says why."""
 
 
 class LoadRefused(Exception):
-    """The scenario refused to be played: a token, a host, a file. One line that says why."""
+    """The scenario refused to run: a token, a host, a file. One line that says why."""
 
 
 class Play(Struct, frozen=True):
-    """What to play. `tokens` is a file, `owned` are the hosts that somebody says are his."""
+    """What to run. `tokens` is a file, `owned` are the hosts that the user confirmed as theirs."""
 
     scenario: Scenario
     target: Target
@@ -46,15 +46,15 @@ class Play(Struct, frozen=True):
 
 
 def is_installed() -> bool:
-    """Whether Locust is there; it is not imported."""
+    """Whether Locust is installed; does not import it."""
     return importlib.util.find_spec("locust") is not None
 
 
 async def run_locust(
     play: Play, show: Callable[[Beat], None], preexec: Callable[[], None] | None = None
 ) -> None:
-    """Play it to the end, with `show` once a beat. What Locust prints goes to locust.log, its page
-    to report.html. Raises LoadFailed or LoadRefused; ends Locust and its workers when cancelled.
+    """Run it to the end; calls `show` once a beat. Locust's output goes to locust.log, its page to
+    report.html. Raises LoadFailed or LoadRefused; ends Locust and its workers when cancelled.
     """
     play.report.mkdir(parents=True, exist_ok=True)
     log = play.report / LOG_FILE
@@ -66,7 +66,9 @@ async def run_locust(
             stderr=output,
             env=os.environ
             | {REPORT_VARIABLE: str(play.report), TOKEN_VARIABLE: play.operator_token}
-            | {"PYTHONIOENCODING": "utf-8:backslashreplace"},  # of the log, in any locale
+            | {
+                "PYTHONIOENCODING": "utf-8:backslashreplace"
+            },  # the encoding of the log, in any locale
             start_new_session=True,
             preexec_fn=preexec,
         )
@@ -90,7 +92,7 @@ def _command(play: Play) -> list[str]:
     command += ["--html", str(play.report / HTML_FILE)]
     if play.processes > 1:
         command += ["--processes", str(play.processes)]
-        # Two runs on one machine must not meet at one port.
+        # Two runs on one machine need different ports.
         port = str(_free_port())
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         command += ["--master-port", port]
@@ -123,7 +125,7 @@ async def _watch(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The master and its workers, which are one session."""
+    """End the master and its workers, which are one session."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -131,7 +133,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             break
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
-                while _is_there(process.pid):  # noqa: ASYNC110  of its workers nobody tells
+                while _is_there(process.pid):  # noqa: ASYNC110  nothing signals the end of its workers
                     await asyncio.sleep(POLL_S / 5)
     await process.wait()
 
@@ -145,7 +147,7 @@ def _is_there(group: int) -> bool:
 
 
 def _why(log: Path, code: int) -> str:
-    """What Locust, or a scenario, had to say last."""
+    """The last line of Locust's or the scenario's output."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     ours = [line for line in lines if line.startswith("livesale: ")]
     if ours:

@@ -1,4 +1,4 @@
-"""Puts the goods of a load test on sale, through the admin API, as an operator does."""
+"""Creates the drops of a load test through the admin API, as an operator does."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ PRICE_FEN = 9_900
 HOST = "load-host"
 NO_LOGIN = {"provider_off", "invalid_code"}
 NO_LOGIN_CURE = (
-    "nobody can log in by name there. Make tokens where the service runs, "
-    "`livesale token --buyers 1000 > tokens.txt`, and give them: --tokens tokens.txt"
+    "the dev login is off there. Make tokens where the service runs, "
+    "`livesale token --buyers 1000 > tokens.txt`, and pass --tokens tokens.txt"
 )
 
 
@@ -26,14 +26,14 @@ class Lot(Struct, frozen=True):
 
 
 class SaleRefused(Exception):
-    """The service does not let this operator sell: one line that says why."""
+    """The service refused to let us sell: one line that says why."""
 
 
 async def put_on_sale(
     line: Line, token: str, title: str, lots: list[Lot], lasts_s: float, *, in_room: bool = False
 ) -> list[Drop]:
-    """Create and open the drops, all ahead of their openings; in a live room, if they are sold
-    in one. Raises SaleRefused."""
+    """Create and open the drops before their openings; with `in_room`, in a live room. Raises
+    SaleRefused."""
     now_ms = await server_ms(line)
     room_id = await _open_room(line, token, title, now_ms) if in_room else ""
     times = {"opens_ms": now_ms, "closes_ms": now_ms + int((lasts_s + 3_600) * 1000)}
@@ -49,7 +49,7 @@ async def put_on_sale(
             "buyer_limit": lot.buyer_limit,
             "hold_ms": int(lot.hold_s * 1000),
             "opens_ms": now_ms + int(lot.opens_s * 1000),
-            "expired_limit": 0,  # who walks away often is not barred: the test goes on
+            "expired_limit": 0,  # no limit for buyers who walk away often: the test goes on
         }
         made = await _post(line, token, "drops", terms)
         drop_id, opens_ms = str(made["drop_id"]), int(str(made["opens_ms"]))
@@ -68,14 +68,14 @@ async def _open_room(line: Line, token: str, title: str, now_ms: int) -> str:
 
 
 async def check_operator(line: Line, token: str) -> None:
-    """Raises SaleRefused unless the token is an operator's."""
+    """Raises SaleRefused unless the token belongs to an operator."""
     answer = await line.ask("drops", "GET", "/v1/admin/drops?limit=1", token=token)
     if not answer.good:
         raise _refused("GET /v1/admin/drops", answer)
 
 
 async def check_login(line: Line) -> None:
-    """Raises SaleRefused where nobody can log in by a name alone."""
+    """Raises SaleRefused if the dev login is off."""
     body = {"provider": "dev", "code": "load-check"}
     answer = await line.ask("log in", "POST", "/v1/sessions", body=body)
     if answer.code in NO_LOGIN:
@@ -83,7 +83,7 @@ async def check_login(line: Line) -> None:
 
 
 async def server_ms(line: Line) -> int:
-    """The service's clock. Raises SaleRefused when it does not tell."""
+    """The service's clock. Raises SaleRefused without an answer."""
     answer = await line.ask("time", "GET", "/v1/time")
     if not answer.good:
         raise SaleRefused(f"GET /v1/time gave {_said(answer)}")
@@ -108,7 +108,7 @@ def _refused(call: str, answer: Answer) -> SaleRefused:
     if answer.status in (401, 403):
         return SaleRefused(
             f"the operator's token is refused ({answer.code}). Make one where the service runs, "
-            "`livesale token --operator load`, and give it in LIVESALE_LOAD_OPERATOR_TOKEN"
+            "`livesale token --operator load`, and set LIVESALE_LOAD_OPERATOR_TOKEN"
         )
     return SaleRefused(f"{call} gave {_said(answer)}")
 

@@ -1,8 +1,7 @@
-"""One viewer's seat in a room: the socket's bytes in, events out, and every number checked. No I/O.
+"""One viewer of a room: takes the socket's bytes, returns events, checks every number. No I/O.
 
-Load tests, the demo and the benchmark of rooms all watch from a seat; only what carries the bytes
-differs. Within an epoch the numbers of events rise by one, over all connections of a viewer; a
-snapshot begins anew.
+Load tests, the demo and the benchmark of rooms share it; they differ in the transport. Within an
+epoch the event numbers rise by one, over all connections of a viewer; a snapshot starts again.
 """
 
 import msgspec
@@ -11,7 +10,7 @@ from msgspec import Struct
 from loadtests import frames
 from loadtests.history import Watched
 
-NO_CODE = 1006  # the connection broke: nobody sends this one
+NO_CODE = 1006  # the connection broke: no close frame has this code
 ANSWERS = {"commented", "error", "welcome", "pong"}
 _UNNUMBERED = {"hello", "snapshot", *ANSWERS}
 
@@ -21,7 +20,7 @@ class HeardDrop(Struct):
 
 
 class Heard(Struct):
-    """What a viewer reads of a message; the rest is for the screen."""
+    """The fields of a message that a viewer needs here."""
 
     type: str
     offset: int = 0
@@ -33,12 +32,12 @@ class Heard(Struct):
 
     @property
     def drop_id(self) -> str:
-        """Of the drop that the event is about, if it is about one."""
+        """The drop of the event, if any."""
         return "" if self.drop is None else self.drop.drop_id
 
     @property
     def numbered(self) -> bool:
-        """Whether it is an event, which has a number."""
+        """Whether it is an event: only events have a number."""
         return self.type not in _UNNUMBERED
 
 
@@ -48,7 +47,7 @@ _heard = msgspec.json.Decoder(Heard).decode
 
 
 class Gone(Exception):
-    """The socket is closed. `retry_s` is when to come back, where the service said so."""
+    """The socket is closed. `retry_s` is the advised time to come back, if any."""
 
     def __init__(self, code: int = NO_CODE, reason: str = "", retry_s: float | None = None) -> None:
         super().__init__(f"{code} {reason}".strip())
@@ -61,8 +60,8 @@ class Restart(Struct):
 
 
 class Seat:
-    """`place` is the number of the last event, None before a snapshot; `seen` takes the notes,
-    `owed` is to be sent; `gone` says how the connection was closed, or not let in."""
+    """`place` is the number of the last event, None before a snapshot; `seen` collects the notes;
+    `owed` are bytes to send; `gone` says how the connection was closed or refused."""
 
     __slots__ = ("_rest", "_target", "epoch", "gone", "owed", "place", "seen", "shaken")
 
@@ -81,7 +80,7 @@ class Seat:
         self._target: int | None = None
 
     def connect(self, authority: str, token: str = "") -> bytes:
-        """What a new connection sends first; it comes back to its place."""
+        """The handshake of a new connection, which resumes from `place`."""
         self.leave()
         place = "" if self.place is None else f"?epoch={self.epoch}&after={self.place}"
         path = f"/v1/rooms/{self.seen.room_id}/socket{place}"
@@ -89,16 +88,16 @@ class Seat:
 
     @property
     def up(self) -> bool:
-        """Whether it is connected and has all that it missed."""
+        """Whether it is connected and has all missed events."""
         return self._target is not None and self.place is not None and self.place >= self._target
 
     @property
     def halfway(self) -> bool:
-        """Whether a message has come in part."""
+        """Whether a message has arrived in part."""
         return bool(self._rest)
 
     def receive(self, data: bytes) -> list[Message]:
-        """The messages that are whole now, each noted. What comes after the end is not read."""
+        """The complete messages, each noted. Ignores bytes after the close frame."""
         data = self._rest + data
         if not self.shaken:
             data = self._shake(data)
@@ -150,7 +149,7 @@ class Seat:
         self.epoch, self._target = hello.epoch, hello.offset
 
     def _shake(self, data: bytes) -> bytes:
-        """What follows the answer to the handshake, once it is whole."""
+        """Read the answer to the handshake, once it is complete; keep the bytes after it."""
         head, end, rest = data.partition(b"\r\n\r\n")
         if not end:
             self._rest = data
@@ -164,7 +163,7 @@ class Seat:
 
 
 def _said(content: bytes) -> Gone:
-    """What a closing frame says."""
+    """Code, reason and advice of a close frame."""
     code, reason = int.from_bytes(content[:2]) or NO_CODE, content[2:].decode(errors="replace")
     try:
         restart = msgspec.json.decode(reason, type=Restart)

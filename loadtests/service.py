@@ -1,4 +1,4 @@
-"""What the service itself says after a load test: each drop's books and orders, over HTTP."""
+"""Reads each drop's books and orders from the service after a load test, over HTTP."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from loadtests.line import Answer, Line, Time
 
 PAGE = 500
 LOOK_EVERY_S = 0.5
-OTHERS = 500  # the newest drops of the service whose books are looked at, too
+OTHERS = 500  # how many of the newest other drops to check
 
 
 class Books(Struct, frozen=True):
@@ -32,15 +32,15 @@ class DropBooks(Struct, frozen=True):
 
 
 class Order(OrderRow, frozen=True):
-    """An order, and when it was made by the service's clock."""
+    """An order, and when it was made, by the service's clock."""
 
     drop_id: str
     created_ms: int
 
 
 class Stand(Struct, frozen=True):
-    """A drop in the end. `books` is None where they could not be read, `trouble` says why;
-    `settled` is that SQL had the whole log, and nothing moved while the orders were read."""
+    """The final state of a drop. `books` is None if they could not be read; `trouble` says why.
+    `settled`: SQL had the whole log, and nothing changed while the orders were read."""
 
     books: DropBooks | None
     orders: dict[str, Order] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Stand(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True):
-    """`others`: what is wrong with the books of drops that the test did not make."""
+    """`others`: faults in the books of drops that the test did not make."""
 
     stands: dict[str, Stand]
     others: list[str]
@@ -57,13 +57,13 @@ class Said(Struct, frozen=True):
 
 
 class Interview:
-    """Asks as an operator who may look."""
+    """Reads with an operator's token."""
 
     def __init__(self, line: Line, token: str, time: Time) -> None:
         self._line, self._token, self._time = line, token, time
 
     async def ask(self, drop_ids: Collection[str], settle_s: float) -> Said:
-        """Wait up to `settle_s` in all until SQL has caught up, then read everything."""
+        """Wait at most `settle_s` for SQL to catch up, then read everything."""
         deadline_ms = self._time.now_ms() + settle_s * 1000
         stands = {drop_id: await self._settle(drop_id, deadline_ms) for drop_id in drop_ids}
         others = [drop_id for drop_id in await self._newest() if drop_id not in stands]
@@ -96,7 +96,7 @@ class Interview:
         return msgspec.convert(answer.body, DropBooks), ""
 
     async def _orders(self, drop_id: str) -> tuple[dict[str, Order], str]:
-        """All orders of a drop; and what kept some from being read."""
+        """All orders of a drop; and why some could not be read, or an empty string."""
         found: dict[str, Order] = {}
         after = ""
         while True:
@@ -126,7 +126,7 @@ class Interview:
         return found
 
     async def _get(self, path: str) -> Answer:
-        """Again while the service asks for patience, a few times."""
+        """GET; repeat a few times while the service asks to slow down."""
         for _ in range(3):
             answer = await self._line.ask("admin", "GET", f"/v1/admin/{path}", token=self._token)
             if answer.status != 429:

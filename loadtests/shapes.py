@@ -1,4 +1,4 @@
-"""Curves as Locust wants them: asked every second, by the master."""
+"""The curves as load shapes of Locust, whose master calls them every second."""
 
 import time
 
@@ -10,11 +10,11 @@ from loadtests.stage import STAGE
 
 BREAKS_P95_MS = 1_000.0
 BREAKS_FAILING = 0.01  # of requests in the last ten seconds
-CALM_S = 5.0  # after the start: the first seconds measure the start
+CALM_S = 5.0  # skip the first seconds: they measure the start
 
 
 class Curve(LoadTestShape):
-    """`people` and `lasts_s` are what `--users` and `--run-time` say."""
+    """`people` and `lasts_s` come from `--users` and `--run-time`."""
 
     abstract = True
     use_common_options = True

@@ -1,9 +1,9 @@
-"""What all people of one Locust run share: the sale, the journal, the end.
+"""The shared state of one Locust run: the sale, the journal, the end.
 
-A Locust file says `STAGE.set(...)` once, when it is loaded. The master (or the only process) then
-refuses a target that is nobody's, puts the goods on sale when the test starts, and tells every
-worker; each process writes its own journal. Who ran `locust` by hand gets the checks at the end,
-from the master; `livesale load` makes them itself.
+A Locust file calls `STAGE.set(...)` once, when it is loaded. The master (or the only process) then
+refuses a target that is not confirmed, creates the drops when the test starts, and sends them to
+every worker; each process writes its own journal. If you run `locust` by hand, the master makes the
+checks at the end; `livesale load` makes them itself.
 """
 
 import os
@@ -63,15 +63,15 @@ from loadtests.tokens import NoTokens, read_tokens
 
 BEAT_S = 1.0
 LEAVE_S = 0.1
-STOP_S = "10"  # what people in the middle of a request get at the end
+STOP_S = "10"  # time for requests in flight at the end
 _SALE, _GIVE_UP = "livesale_sale", "livesale_give_up"
 
 
 class Sale(Struct, frozen=True):
-    """What the master tells the workers."""
+    """The master's message to the workers."""
 
     run_id: str
-    offset_ms: float  # of the service's clock from this machine's
+    offset_ms: float  # the service's clock minus this machine's
     drops: list[Drop]
     tokens: list[str] | None
     url: str
@@ -100,9 +100,9 @@ class Stage:
         self._tokens: list[str] | None = None
 
     def set(self, name: str, lots: Lots) -> None:
-        """Play this scenario. `lots` makes what is sold from the number of users and seconds."""
+        """Run this scenario. `lots` makes the lots from the number of users and seconds."""
         self.scenario, self._lots = SCENARIOS[name], lots
-        # Before Locust forks its workers: all of them write there.
+        # Before Locust forks its workers: all of them write into this folder.
         given = os.environ.get(REPORT_VARIABLE)
         self.report = Path(given or tempfile.mkdtemp(prefix=f"livesale-{name}-"))
         self._judged_elsewhere = given is not None
@@ -113,10 +113,10 @@ class Stage:
         events.test_stop.add_listener(lambda **_: self.journal.flush())
         events.quitting.add_listener(self._quit)
 
-    # What people ask of it.
+    # For people.
 
     def wait_until_open(self) -> None:
-        """Until the goods are made. Raises RescheduleTask when the test ends."""
+        """Wait for the drops. Raises RescheduleTask when the test ends."""
         while not self._open.wait(0.5):
             self._rest(0)
         self._rest(0)
@@ -126,7 +126,7 @@ class Stage:
         return time.time() * 1000 + self._offset_ms
 
     async def sleep(self, seconds: float) -> None:
-        """Raises RescheduleTask when the test ends meanwhile: Locust then stops who slept."""
+        """Raises RescheduleTask when the test ends: Locust then stops the user."""
         self._rest(seconds)
 
     def _rest(self, seconds: float) -> None:
@@ -149,7 +149,7 @@ class Stage:
         return os.environ.get(TOKEN_VARIABLE, "")
 
     def give_up(self, why: str, code: int = REFUSED) -> None:
-        """End the whole test, which cannot be played: the shape sees that it is over."""
+        """End the whole test because it cannot run: the shape stops when `over` is set."""
         if self.over:
             return
         if not isinstance(self._environment.runner, WorkerRunner):
@@ -161,7 +161,7 @@ class Stage:
         if isinstance(runner, WorkerRunner):
             runner.send_message(_GIVE_UP, {"why": why})
 
-    # What Locust tells.
+    # Events of Locust.
 
     def _add_flags(self, parser: LocustArgumentParser, **_: Any) -> None:
         parser.set_defaults(
@@ -176,7 +176,7 @@ class Stage:
             metavar="HOST",
             dest="owned_hosts",
             include_in_web_ui=False,
-            help=f"A host that is yours to load; {VARIABLE} names more",
+            help=f"A host that you own and may load; {VARIABLE} names more",
         )
         parser.add_argument(
             "--tokens",
@@ -184,7 +184,7 @@ class Stage:
             dest="tokens_file",
             default="",
             include_in_web_ui=False,
-            help="Buyers' tokens, one a line, where nobody can log in by name",
+            help="Buyers' tokens, one on each line, if the dev login is off",
         )
 
     def _init(self, environment: Environment, **_: Any) -> None:
@@ -197,14 +197,14 @@ class Stage:
             runner.register_message(_SALE, self._hear_from_master)
         else:
             runner.register_message(_GIVE_UP, lambda msg, **_: self.give_up(msg.data["why"]))
-            if environment.host:  # else the web page asks for it
+            if environment.host:  # else the user enters it on the web page
                 self._check(environment.host)
             gevent.spawn(self._beat)
         gevent.spawn(self._flush)
 
     def _start(self, environment: Environment, **_: Any) -> None:
-        if self._started:  # from Locust's page: perhaps at another host, which was not checked
-            self.give_up("a run is played once: start Locust again for another")
+        if self._started:  # started again on Locust's page, maybe with an unchecked host
+            self.give_up("one run only: start Locust again for another")
             return
         self._started = True
         runner, options = environment.runner, environment.parsed_options
@@ -221,7 +221,7 @@ class Stage:
         for drop in sale.drops:
             self.journal.note(drop)
         if isinstance(runner, MasterRunner):
-            # A token is one buyer on one phone: each worker gets its own.
+            # A token is one buyer on one phone, so no two workers share one.
             clients = list(runner.clients)
             for number, client_id in enumerate(clients):
                 share = sale.tokens and sale.tokens[number :: len(clients)]
@@ -269,7 +269,7 @@ class Stage:
         self.journal.note(Broke(runner.user_count, round(runner.stats.total.current_rps, 1), why))
 
     def _check(self, host: str) -> None:
-        """Leave at once, with one line, where nothing could be played."""
+        """Check the host and tokens; exit at once with one line if the test cannot run."""
         options = self._environment.parsed_options
         assert options is not None  # noqa: S101
         try:
@@ -285,7 +285,7 @@ class Stage:
             sys.exit(_code_of(problem))
 
     def _beat(self) -> None:
-        """What whoever started us shows meanwhile."""
+        """Write the progress for `livesale load`."""
         runner = self._environment.runner
         assert runner is not None  # noqa: S101
         began = time.monotonic()
@@ -332,7 +332,7 @@ STAGE = Stage()
 
 
 def chance() -> random.Random:
-    """Everybody's own."""
+    """A random generator for one user."""
     return random.Random()
 
 

@@ -1,4 +1,4 @@
-"""What Locust measured, on disk: a beat each second, the latencies at the end."""
+"""Writes Locust's figures to disk: a beat each second, the latencies at the end."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ LATENCY_FILE = "latencies.json"
 
 
 class Beat(Struct, frozen=True):
-    """The run at one second; rates and p95 are of the last ten."""
+    """The figures of one second; rates and p95 are over the last ten seconds."""
 
     at_s: float
     users: int
@@ -26,11 +26,11 @@ class Beat(Struct, frozen=True):
     failures: int
     per_s: float
     p95_ms: float
-    opens_s: list[float] = field(default_factory=list)  # until each drop opens
+    opens_s: list[float] = field(default_factory=list)  # seconds until each drop opens
 
 
 def write_beat(folder: Path, beat: Beat) -> None:
-    """In place of the last one, whole or not at all."""
+    """Replace the last beat, atomically."""
     fresh = folder / f"{BEAT_FILE}.new"
     fresh.write_bytes(msgspec.json.encode(beat))
     os.replace(fresh, folder / BEAT_FILE)
@@ -44,7 +44,7 @@ def read_beat(folder: Path) -> Beat | None:
 
 
 def write_latencies(folder: Path, stats: "RequestStats") -> None:
-    """Of all requests together, of reservations, then of the others, the most frequent first."""
+    """Latencies of all requests, of reservations, then of the others, the most frequent first."""
     entries = sorted(
         stats.entries.values(), key=lambda entry: (entry.name != RESERVE, -entry.num_requests)
     )

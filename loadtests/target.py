@@ -1,7 +1,7 @@
-"""Where the load goes: this machine, or a host that whoever starts it says is his own.
+"""The target of the load: this machine, or a host that the user confirms as their own.
 
-A load test against somebody else's service is an attack. So every tool here takes its address
-through `parse_target`, which refuses what is not loopback unless the host is named a second time.
+A load test against somebody else's service is an attack. So every tool here parses its address with
+`parse_target`, which refuses any host but loopback unless the user names it a second time.
 """
 
 import http.client
@@ -22,11 +22,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class TargetRefused(Exception):
-    """This address gets no load: it is malformed, or nobody has said that it is his own."""
+    """The address is malformed, or the user has not confirmed that they own the host."""
 
 
 class TargetAway(Exception):
-    """Nothing that could be tested answers there."""
+    """The target does not answer, or is not livesale."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +44,29 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host and port, as the `Host` header has them."""
+        """Host and port, as in the `Host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse_target(url: str, owned: Collection[str] = ()) -> Target:
-    """The target that a URL names. `owned` are hosts that the caller says are his own; the
+    """Parse the URL of a target. `owned` are hosts that the user confirmed as their own; the
     environment may name more, separated by commas.
 
-    Raises TargetRefused, in one line, for anything but http(s)://host[:port] and for a host that is
-    neither loopback nor owned. A name is loopback if every address that it has is.
+    Raises TargetRefused with one line for anything but http(s)://host[:port], and for a host that
+    is neither loopback nor owned. A name is loopback if all its addresses are.
     """
     target = _split(url)
     named = {_bare(host) for host in [*owned, *os.environ.get(VARIABLE, "").split(",")]}
     if target.host in named or _is_loopback(target):
         return target
     raise TargetRefused(
-        f"{target.host} is not this machine. If it is yours to load, say so: {FLAG} {target.host}"
+        f"{target.host} is not this machine. If you may load it, add {FLAG} {target.host}"
     )
 
 
 def check_answers(target: Target, timeout_s: float = ANSWER_S) -> None:
-    """Ask `/livez` once. Raises TargetAway, in one line, unless livesale answers there."""
+    """GET `/livez` once. Raises TargetAway with one line unless livesale answers."""
     connection = connect(target, timeout_s)
     try:
         connection.request("GET", "/livez", headers={"Host": target.authority})
@@ -75,7 +75,7 @@ def check_answers(target: Target, timeout_s: float = ANSWER_S) -> None:
     except TimeoutError:
         raise TargetAway(f"{target.url} does not answer within {timeout_s:g} s.") from None
     except ssl.SSLError as error:
-        raise TargetAway(f"{target.url} does not speak TLS as it should: {error}.") from None
+        raise TargetAway(f"{target.url} has a TLS error: {error}.") from None
     except http.client.HTTPException as error:
         raise TargetAway(f"{target.url} does not speak HTTP: {type(error).__name__}.") from None
     except OSError as error:
@@ -83,9 +83,7 @@ def check_answers(target: Target, timeout_s: float = ANSWER_S) -> None:
     finally:
         connection.close()
     if answer.status != 200 or b"alive" not in body:
-        raise TargetAway(
-            f"{target.url} answers, but not as livesale: GET /livez gave {answer.status}."
-        )
+        raise TargetAway(f"{target.url} is not livesale: GET /livez gave {answer.status}.")
 
 
 def _split(url: str) -> Target:
@@ -100,7 +98,7 @@ def _split(url: str) -> Target:
     if parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise TargetRefused(f"{url!r} is no target: {example}.")
     if "@" in parts.netloc or parts.path not in ("", "/") or "?" in url or "#" in url:
-        raise TargetRefused(f"{url!r} says more than scheme, host and port: {example}.")
+        raise TargetRefused(f"{url!r} has more than scheme, host and port: {example}.")
     return Target(parts.scheme, _bare(parts.hostname), port or _PORTS[parts.scheme])
 
 
@@ -119,7 +117,7 @@ def _is_loopback(target: Target) -> bool:
 
 
 def connect(target: Target, timeout_s: float) -> http.client.HTTPConnection:
-    """A connection that opens with the first request. Certificates are checked."""
+    """A connection that opens with the first request. Verifies certificates."""
     if target.scheme == "https":
         return http.client.HTTPSConnection(
             target.host, target.port, timeout=timeout_s, context=ssl.create_default_context()

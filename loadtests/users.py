@@ -1,4 +1,4 @@
-"""The people as users of Locust: what carries their requests, and the order of their day."""
+"""The people as users of Locust: their HTTP client, and the order of their actions."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from loadtests.sale import SaleRefused
 from loadtests.stage import STAGE, chance
 
 TIMEOUT_S = 10.0
-AGAIN_S = (5.0, 10.0)  # how often somebody who is done looks in
+AGAIN_S = (5.0, 10.0)  # seconds between later looks of a buyer who is done
 
 
 class LocustLine(Line):
@@ -24,7 +24,7 @@ class LocustLine(Line):
         self._client = user.client
 
     async def carry(self, request: Request) -> Answer:
-        """Sold out is no failure; 5xx and silence are."""
+        """For Locust, sold out is no failure; 5xx and missing answers are."""
         with self._client.request(
             request.method,
             request.path,
@@ -41,7 +41,7 @@ class LocustLine(Line):
                 response.failure(f"{answer.status or 'no answer'} {answer.code}")
             else:
                 response.success()
-        # Whoever is sent home in the middle of a request has hung up: no answer to count.
+        # A user stopped in the middle of a request never gets here: no answer to count.
         STAGE.journal.count(counted_as(request.name, answer))
         return answer
 
@@ -66,7 +66,7 @@ class Person(FastHttpUser):
         at_once(self.live())
 
     async def live(self) -> None:
-        """What this person does once the goods are made."""
+        """What this person does once the drops exist."""
         raise NotImplementedError
 
     def newest(self) -> Drop:
@@ -76,13 +76,13 @@ class Person(FastHttpUser):
 
 
 class Customer(Person):
-    """Somebody who buys."""
+    """A user who buys."""
 
     abstract = True
     character = Character()
 
     async def enter(self) -> Buyer | None:
-        """Somebody new, logged in; None where that did not work."""
+        """A new buyer, logged in; None if the login failed."""
         name, buyer_id, token = STAGE.next_person()
         buyer = Buyer(
             self.line,
@@ -101,7 +101,7 @@ class Customer(Person):
 
 
 class BuyerUser(Customer):
-    """Comes ahead, buys at each opening, and then looks in now and then."""
+    """Comes early, buys at each opening, and reads the newest drop now and then."""
 
     abstract = True
 
@@ -111,7 +111,7 @@ class BuyerUser(Customer):
             return
         for drop in STAGE.drops:
             if drop.opens_ms < STAGE.now_ms() - 10_000:
-                continue  # it was before my time
+                continue  # it opened long ago
             await buyer.look(drop)
             await buyer.wait_for_opening(drop)
             held = await buyer.buy(drop)
@@ -124,7 +124,7 @@ class BuyerUser(Customer):
 
 
 class ShopperUser(Customer):
-    """Buys whatever is on sale, again and again; as somebody new each time, if `born_anew`."""
+    """Buys again and again; each time as a new buyer if `born_anew`."""
 
     abstract = True
     rests_s = (0.2, 1.0)
@@ -147,7 +147,7 @@ class ShopperUser(Customer):
 
 
 class BotUser(BuyerUser):
-    """A script: starts before the opening, does not blink, asks far too often."""
+    """A bot: starts before the opening, without jitter, and asks far too often."""
 
     abstract = True
     character = Character(
@@ -156,7 +156,7 @@ class BotUser(BuyerUser):
 
 
 class BrowserUser(Person):
-    """Looks and does not buy."""
+    """Only reads."""
 
     abstract = True
 
@@ -165,13 +165,13 @@ class BrowserUser(Person):
 
 
 class OperatorUser(Person):
-    """Watches the books; after each opening pauses the sale, or restocks it, if it is told to."""
+    """Watches the books; after each opening pauses or restocks the drop, as its attributes say."""
 
     abstract = True
     fixed_count = 1
     pauses_s = 0.0
     restock = 0
-    after_s = 3.0  # from the opening to what the operator does about it
+    after_s = 3.0  # from the opening to the pause or restock
 
     async def live(self) -> None:
         operator = Operator(self.line, STAGE.journal, STAGE, self.chance, STAGE.operator_token)

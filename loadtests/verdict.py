@@ -1,4 +1,4 @@
-"""Holds what the people of a load test wrote down against what the service says. No I/O."""
+"""Compares what the people of a load test wrote down with what the service says. No I/O."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
@@ -11,7 +11,7 @@ from loadtests.service import Books, Order, Said
 
 _TAKEN = {"sold", "late_sold", "replayed"}
 _UNSURE = {"lost", "outcome_unknown"}
-# What people may be answered, whatever the load. Anything else is a finding.
+# The answers that are allowed under any load. Anything else is a finding.
 PROMISED = {
     *("", "held", "replayed", "lost", "sold_out", "over_limit", "barred", "not_open", "closed"),
     *("paused", "slow_down", "already_sold", "hold_ended", "unknown_order", "drop_closed"),
@@ -19,12 +19,12 @@ PROMISED = {
     *("store_unavailable", "payment_unavailable", "login_unavailable", "login_too_often"),
     *("refused", "too_many", "too_few"),
 }
-FAULT = "internal_error"  # a fault of the service: promised only within a budget
+FAULT = "internal_error"  # a fault of the service: allowed only within a budget
 
 
 def judge(history: History, said: Said, budget: float | None) -> list[Finding]:
-    """Every check, in the order people ask for them. `budget` is the share of answers that may be
-    5xx or missing; without one the service may be too busy, and no answer may be a fault of it."""
+    """Make every check. `budget` is the share of answers that may be 5xx or missing; without one,
+    any number of refusals is allowed, but no `internal_error`."""
     claims = history.claims
     acks = [ack for claim in claims for ack in _acks(claim)]
     orders = {rid: order for stand in said.stands.values() for rid, order in stand.orders.items()}
@@ -35,7 +35,7 @@ def judge(history: History, said: Said, budget: float | None) -> list[Finding]:
         (
             "no acknowledged order is lost",
             _lost(acks, orders),
-            f"{len(acks):,} reservations, as their buyers wrote them down",
+            f"{len(acks):,} reservations that buyers wrote down",
         ),
         (
             "no order without a request",
@@ -44,7 +44,7 @@ def judge(history: History, said: Said, budget: float | None) -> list[Finding]:
         ),
         ("nothing is oversold", _oversold(history, said), f"{count}, and the books while it sold"),
         ("one key, one reservation", _doubled(claims), f"{_repeated(claims):,} claims repeated"),
-        ("nobody has more than the limit", _over_limit(history, orders), count),
+        ("no buyer is above the limit", _over_limit(history, orders), count),
         (
             "what is sold is paid, what is paid is sold",
             _unpaid(history, orders),
@@ -54,12 +54,12 @@ def judge(history: History, said: Said, budget: float | None) -> list[Finding]:
         (
             "SQL has everything, and the books agree",
             _unsettled(history, said),
-            f"both sides and the orders of what was sold: {len(said.stands):,}",
+            f"books and orders of {len(said.stands):,} drops",
         ),
         (
             "the books of all other drops agree",
             said.others,
-            f"those that were there before: {said.others_seen:,}",
+            f"{said.others_seen:,} other drops",
         ),
     ]
     if budget is not None:
@@ -90,8 +90,8 @@ def _rooms(history: History) -> tuple[str, list[str], str]:
     back = sum(viewer.connections - 1 for viewer in watched if viewer.connections)
     wrong = [found for viewer in watched for found in viewer.wrong]
     if not events:
-        wrong.append("nobody was told anything: nobody watched")
-    seen = f"{events:,} events to {len(watched):,} viewers, who came back {back:,} times"
+        wrong.append("no viewer got an event")
+    seen = f"{events:,} events to {len(watched):,} viewers, {back:,} reconnects"
     return "no viewer misses an event or gets one twice", wrong, seen
 
 
@@ -103,26 +103,26 @@ def _acks(claim: Claim) -> list[Ack]:
 
 
 def _served(history: History) -> list[str]:
-    """A test in which nobody could buy has tested nothing."""
+    """A test in which nobody could buy tests nothing."""
     if any(claim.answers for claim in history.claims):
         return []
     codes = Counter(claim.codes[-1] for claim in history.claims if claim.codes)
     heard = ", ".join(f"{count} × {code}" for code, count in codes.most_common(3))
-    return [f"nobody got anything in {len(history.claims):,} claims: {heard or 'nobody asked'}"]
+    return [f"no reservation in {len(history.claims):,} claims: {heard or 'no answers'}"]
 
 
 def _lost(acks: Iterable[Ack], orders: Mapping[str, Order]) -> list[str]:
     known = []
     for ack in acks:
         order = orders.get(ack.rid)
-        # Whose token came from a file may not know his own id.
+        # A buyer with a token from a file may not know the id.
         buyer_id = ack.buyer_id or (order.buyer_id if order else "")
         known.append(Ack(ack.rid, buyer_id, ack.quantity, ack.amount_fen, 0))
     return checks.no_acknowledged_order_is_lost(known, orders)
 
 
 def _phantoms(claims: Iterable[Claim], orders: Mapping[str, Order]) -> list[str]:
-    """Orders of a drop that no claim on it explains."""
+    """Orders of a drop without a claim on it."""
     claims_on: defaultdict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         claims_on[claim.drop_id].append(claim)
@@ -159,7 +159,7 @@ def _oversold(history: History, said: Said) -> list[str]:
 
 
 def _most(history: History, drop_id: str) -> int:
-    """All units that a drop ever had: what nobody knows of a restock counts as done."""
+    """All units that a drop ever had: a restock with an unknown outcome counts as done."""
     added = sum(
         restock.delta
         for restock in history.restocks
@@ -179,7 +179,7 @@ def _doubled(claims: Iterable[Claim]) -> list[str]:
         if len(created) > 1:
             wrong.append(f"{created[0]} was created {len(created)} times")
         wrong += [
-            f"{rid} was given to two claims"
+            f"two claims got {rid}"
             for rid in {held.rid for held in claim.answers}
             if owner.setdefault(rid, number) != number
         ]
@@ -218,9 +218,7 @@ def _early(history: History, orders: Mapping[str, Order]) -> list[str]:
 
 
 def _unsettled(history: History, said: Said) -> list[str]:
-    wrong = [
-        f"{drop_id} was not looked at" for drop_id in history.drops.keys() - said.stands.keys()
-    ]
+    wrong = [f"{drop_id} was not checked" for drop_id in history.drops.keys() - said.stands.keys()]
     for drop_id, stand in said.stands.items():
         books = stand.books
         if stand.trouble or books is None:
@@ -231,16 +229,16 @@ def _unsettled(history: History, said: Said) -> list[str]:
         if books.lag_entries:
             wrong.append(f"{drop_id}: SQL is {books.lag_entries:,} log entries behind: no writer?")
         elif not stand.settled:
-            wrong.append(f"{drop_id}: the books did not come to rest")
+            wrong.append(f"{drop_id}: the books did not settle")
         else:
             wrong += _orders_against_books(drop_id, stand.orders, books.redis)
             if books.redis.allotted not in _allotted(history, drop_id):
-                wrong.append(f"{drop_id}: {books.redis.allotted} units, not what was put there")
+                wrong.append(f"{drop_id}: the test did not allot {books.redis.allotted} units")
     return wrong
 
 
 def _orders_against_books(drop_id: str, orders: Mapping[str, Order], books: Books) -> list[str]:
-    """The units in orders are those in the counters."""
+    """The units in orders match the counters."""
     units: Counter[str] = Counter()
     for order in orders.values():
         units[order.state] += order.quantity
@@ -252,7 +250,7 @@ def _orders_against_books(drop_id: str, orders: Mapping[str, Order], books: Book
 
 
 def _allotted(history: History, drop_id: str) -> set[int]:
-    """What a drop may have been given: a restock that nobody knows of may have happened or not."""
+    """The possible totals of a drop: a restock with an unknown outcome counts both ways."""
     sizes = {history.drops[drop_id].allotted}
     for restock in history.restocks:
         if restock.drop_id == drop_id and restock.done is not False:
@@ -262,7 +260,7 @@ def _allotted(history: History, drop_id: str) -> set[int]:
 
 
 def _surprises(tally: Counter[str], promised: Set[str]) -> list[str]:
-    """Answers that nobody who behaves should get."""
+    """Answers that a well-behaved client should never get."""
     found: Counter[str] = Counter()
     for line, count in tally.items():
         if kind_of(line).code not in promised:

@@ -1,4 +1,4 @@
-"""What carries the socket of a viewer: an event loop, or a thread that blocks."""
+"""The transport of a viewer's socket: an event loop, or a blocking thread."""
 
 import asyncio
 import ssl
@@ -16,16 +16,16 @@ READ_BYTES = 65_536
 
 
 class Wire(Protocol):
-    """One connection of a seat. All raise Gone but `cut`."""
+    """One connection of a seat. All methods but `cut` raise Gone."""
 
     async def receive(self, seconds: float) -> list[Message]:
-        """What has come; empty when nothing came within so long."""
+        """The messages that arrived; empty after the timeout."""
         ...
 
     async def send(self, frame: object) -> None: ...
 
     def cut(self) -> None:
-        """Be gone without a word, as in a lift."""
+        """Close without a close frame, like a phone that loses its network."""
         ...
 
 
@@ -40,7 +40,7 @@ class LoopWire:
 
     @classmethod
     async def dial(cls, target: Target, seat: Seat, token: str) -> "LoopWire":
-        """Raises Gone when it is not let in."""
+        """Raises Gone if refused."""
         tls = ssl.create_default_context() if target.scheme == "https" else None
         wire = None
         try:
@@ -88,7 +88,7 @@ class LoopWire:
 
 
 class BlockingWire:
-    """Over a socket that blocks, which gevent patches. Raises Gone when it is not let in."""
+    """A blocking socket, which gevent patches. Raises Gone if refused."""
 
     def __init__(self, target: Target, seat: Seat, token: str) -> None:
         self._seat = seat
@@ -142,7 +142,7 @@ class BlockingWire:
 
 
 def _take(seat: Seat, data: bytes) -> list[Message]:
-    """What these bytes say. Raises Gone at the end, where nothing came before it."""
+    """The messages in these bytes. Raises Gone at the end of the connection, after all messages."""
     if not data:
         raise Gone
     messages = seat.receive(data)

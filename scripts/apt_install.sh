@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# apt_install.sh WHY PACKAGE...: installs what is missing where it may, else says what to install.
+# apt_install.sh WHY PACKAGE...: installs missing packages if allowed, else says what to install.
 set -euo pipefail
 
 why=$1
@@ -19,7 +19,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "make: installing $* $why" >&2
-# A package that brings a service must not start it: the tests start their own.
+# Packages must not start their services: the tests start their own.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null

@@ -1,6 +1,6 @@
-"""Plays the demo and draws what it showed as one SVG: `make recording`.
+"""Runs the demo and draws its screen as one SVG: `make recording`.
 
-The panel in the middle of the sale, then what is printed at the end. Rich draws it.
+The panel in the middle of the sale, then the text at the end. Rich draws it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ EVERY_S = 0.1
 
 
 async def record(options: DemoOptions, folder: Path) -> tuple[list[RenderableType], Result]:
-    """Play the demo; the panel when half of the units are paid, and the pages of the end."""
+    """Run the demo; returns the panel when half of the units are paid, and the pages at the end."""
     scene, middle = Scene(options), None
     playing = asyncio.create_task(
         play_scene(settings_of_the_demo(load_settings(), options, folder), scene)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The servers that the tests run on. They are started by the tests, privately, never as services.
+# Installs the servers for the tests, which start them privately, never as services.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

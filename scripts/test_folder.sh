@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints where the tests put their servers' data: in memory where there is room for it, for each
+# Prints the folder for the data of the tests' servers: in memory if there is enough, because each
 # write of a test is an fsync. A kill -9 loses nothing there either.
 set -euo pipefail
 

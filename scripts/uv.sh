@@ -20,7 +20,7 @@ install_uv() {
   .uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 }
 
-# A shim of pyenv may be on PATH with nothing behind it, so it is run, not only looked for.
+# A pyenv shim on PATH may have no program behind it, so run it instead of only finding it.
 if uv --version >/dev/null 2>&1; then
   exec uv "$@"
 fi

@@ -1,4 +1,4 @@
-"""`python -m scripts.write_tables`: writes what is made from the code: tables of docs/, SQL."""
+"""`python -m scripts.write_tables`: writes the parts of docs/ and the SQL that come from code."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def _place(kind: ProblemKind) -> tuple[int, str]:
 
 
 def problems() -> list[list[str]]:
-    """The rows of docs/api.md: every problem, by status and code."""
+    """The rows for docs/api.md: every problem, by status and code."""
     return [
         [f"`{kind.code}`", str(kind.status), str(kind.retry_after_s or ""), kind.advice]
         for kind in sorted(problems_of(FEATURES).values(), key=_place)
@@ -29,7 +29,7 @@ def problems() -> list[list[str]]:
 
 
 def put(page: str, heading: str, rows: list[list[str]]) -> None:
-    """Replace the rows of the first table under a heading of the second order."""
+    """Replace the rows of the first table under a `##` heading."""
     path = DOCS / page
     before, section = re.split(rf"^## {heading}$", path.read_text(), maxsplit=1, flags=re.M)
     lines = section.split("\n")
@@ -42,7 +42,7 @@ def put(page: str, heading: str, rows: list[list[str]]) -> None:
 
 
 def sqlite_head() -> str:
-    """The DDL of every table, as SQLite takes it: `livesale.database.schema` reads it."""
+    """The DDL of every table for SQLite: `livesale.database.schema` reads it."""
     dialect = create_engine("sqlite://").dialect
     statements = []
     for table in metadata.sorted_tables:

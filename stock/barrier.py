@@ -1,9 +1,9 @@
-"""Waits until replicas have all that the primary had written before.
+"""Waits until replicas have everything that the primary has written so far.
 
-WAIT covers what its own connection wrote. A retry writes nothing: its first attempt did, perhaps by
-another connection, and may have reached no replica. So a key of the partition is always written in
-between. PUBLISH, which would touch no key, is not enough: on a node of a cluster it does not go
-through the stream of replication, and WAIT confirms at once.
+WAIT covers only writes of its own connection. A retry writes nothing: its first attempt did, maybe
+on another connection, and may have reached no replica. So we always write a key of the partition in
+between. PUBLISH, which would touch no key, is not enough: on a cluster node it is not part of the
+replication stream, and WAIT confirms at once.
 """
 
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ class Barrier:
         self._wait_ms = wait_ms
 
     def commands(self, key: str, *, by_source: bool = False) -> list[Command]:
-        """What to send behind a command, on its connection. `by_source` after a NoScriptError."""
+        """The commands to send after another one. `by_source` after NoScriptError."""
         evalsha = self._script.arrange({"barrier_key": key}, {})
         write = ["EVAL", self._script.source, *evalsha[2:]] if by_source else evalsha
         return [write, ("WAIT", self._replicas, self._wait_ms)]
 
     def check(self, written: Any, confirmed: Any) -> None:
-        """Hold the two replies against what was asked for. Raises OutcomeUnknown."""
+        """Check both replies. Raises OutcomeUnknown if too few replicas confirmed."""
         for reply in (written, confirmed):
             if isinstance(reply, ResponseError):
                 raise OutcomeUnknown(f"no replica could be asked: {reply}") from reply
@@ -43,13 +43,13 @@ class Barrier:
             )
 
     async def converse(self, connection: AbstractConnection, command: Command, key: str) -> Any:
-        """The reply to a command, once the replicas have all that was written when it was given.
+        """The reply to a command, after the replicas have everything written up to it.
 
-        Raises OutcomeUnknown, and what redis-py raises.
+        Raises OutcomeUnknown, and redis-py's errors.
         """
         reply, *replies = await _send_all(connection, [command, *self.commands(key)])
         if isinstance(reply, ResponseError):
-            raise reply  # it changed nothing: there is nothing to confirm
+            raise reply  # it changed nothing, so there is nothing to confirm
         if isinstance(replies[0], NoScriptError):
             replies = await _send_all(connection, self.commands(key, by_source=True))
         self.check(*replies)
@@ -57,7 +57,7 @@ class Barrier:
 
 
 async def _send_all(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
-    """Send in one packet; the replies, or the refusal in the place of one."""
+    """Send all commands in one packet; returns the replies, with errors as values."""
     await connection.send_packed_command(connection.pack_commands(commands))
     replies: list[Any] = []
     for _ in commands:

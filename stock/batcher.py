@@ -1,13 +1,13 @@
-"""The micro-batch: attempts of one tick on one drop leave as one call, the next when it is back.
+"""The micro-batch: attempts of one tick on one drop go out as one call.
 
-Why: a call per request costs one core 4,400 requests a second; a batch shares the round trip and,
-with `appendfsync always`, the fsync. There is no timer in front of the wire: an idle system sends
-at the end of the very tick in which the attempt came, and under load the batch grows by itself to
-what arrived while the calls before it were away.
+Why: with a call per request, one core reaches only 4,400 requests a second; a batch shares the
+round trip and, with `appendfsync always`, the fsync. There is no timer: an idle system sends at the
+end of the tick in which the attempt came; under load, a batch has all attempts that arrived while
+the calls before it were in flight.
 
-What is bounded: attempts per call (256), calls in flight per drop (2), attempts queued per drop,
-and the time an attempt waits. The call on the wire belongs to a task of the batcher: a caller that
-is cancelled stops waiting, and never tears the call.
+Limits: attempts per call (256), calls in flight per drop (2), queued attempts per drop, and the
+time an attempt waits. The call in flight belongs to a task of the batcher: a cancelled caller stops
+waiting, and never interrupts the call.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ MAX_IN_FLIGHT = 2
 
 
 class Caller(Protocol):
-    """Who waits for an outcome: a future is one. It is told at once, amid the others: no raising.
+    """The receiver of an outcome, such as a future. Its methods must not raise.
 
-    One that is `done` by itself has gone away.
+    A caller that is `done` early no longer waits.
     """
 
     def done(self) -> bool: ...
@@ -48,8 +48,8 @@ class _Waiter(Struct, gc=False, eq=False):
 class Batcher:
     """Puts single attempts together into batches for an engine. One per process and event loop.
 
-    Every listener in `listeners` is told of each answered batch: its drop, when it was sent (by the
-    loop's clock) and what it found.
+    Calls every listener in `listeners` with each answered batch: its drop, when it was sent (by the
+    loop's clock) and its outcome.
     """
 
     def __init__(
@@ -72,19 +72,19 @@ class Batcher:
 
     @property
     def queued(self) -> int:
-        """Attempts that wait in front of the wire, over all drops."""
+        """Queued attempts, over all drops."""
         return sum(len(lane.queue) for lane in self._lanes.values())
 
     @property
     def in_flight(self) -> int:
-        """Calls on the wire, over all drops."""
+        """Calls in flight, over all drops."""
         return sum(len(lane.flying) for lane in self._lanes.values())
 
     def submit(self, drop_id: str, attempt: Attempt) -> asyncio.Future[Outcome]:
-        """Queue one attempt; the future has its outcome or its fault. Raises as `enter`.
+        """Queue one attempt; the future gets its outcome or fault. Raises the same as `enter`.
 
-        Cancelling the future takes a queued attempt out; one that is on the wire goes on without
-        its caller.
+        Cancelling the future removes a queued attempt; one in flight continues without its
+        caller.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self.enter(drop_id, attempt, future)
@@ -93,14 +93,14 @@ class Batcher:
     def enter(self, drop_id: str, attempt: Attempt, caller: Caller) -> None:
         """Queue one attempt for a caller.
 
-        Raises Overloaded when the drop's queue is full: then nothing was queued.
+        Raises Overloaded if the drop's queue is full: then nothing was queued.
         """
         lane = self._lanes.get(drop_id)
         if lane is None:
             lane = self._lanes[drop_id] = _Lane(self, drop_id)
             self._idle.clear()
         elif len(lane.queue) >= self.max_queue:
-            raise Overloaded(f"{self.max_queue} attempts wait in front of drop {drop_id}")
+            raise Overloaded(f"{self.max_queue} attempts wait for drop {drop_id}")
         lane.add(_Waiter(attempt, caller, self._loop.time() + self.deadline_s))
 
     async def reserve(self, drop_id: str, attempt: Attempt) -> Outcome:
@@ -112,11 +112,11 @@ class Batcher:
         return await self.submit(drop_id, attempt)
 
     async def drain(self) -> None:
-        """Wait until nothing is queued and nothing is on the wire."""
+        """Wait until nothing is queued or in flight."""
         await self._idle.wait()
 
     def _forget(self, lane: "_Lane") -> None:
-        # An idle drop costs nothing: its lane goes, so that random drop ids cannot pile up.
+        # Remove the lane of an idle drop, so that random drop ids cannot accumulate.
         del self._lanes[lane.drop_id]
         if not self._lanes:
             self._idle.set()
@@ -136,7 +136,7 @@ class _Lane:
 
     def add(self, waiter: _Waiter) -> None:
         self.queue.append(waiter)
-        # call_soon, not at once: the requests that the same tick still brings go along.
+        # call_soon, not at once, so that later requests of the same tick join the batch.
         if not self._flush_due and len(self.flying) < MAX_IN_FLIGHT:
             self._flush_due = True
             self._loop.call_soon(self._flush)
@@ -160,7 +160,7 @@ class _Lane:
         batch: list[_Waiter] = []
         while self.queue and len(batch) < self.batcher.max_batch:
             waiter = self.queue.popleft()
-            if not waiter.caller.done():  # its caller is gone: nobody wants the unit
+            if not waiter.caller.done():  # its caller is gone
                 batch.append(waiter)
         return batch
 
@@ -175,18 +175,18 @@ class _Lane:
             _fail(batch, lambda: OutcomeUnknown("the process stopped before the answer came"))
             raise
         except StockError as fault:
-            # A fault of its own for each: raising one object twice would chain their tracebacks.
+            # A new fault for each: raising one object twice would chain the tracebacks.
             what = type(fault), str(fault)
             _fail(batch, lambda: what[0](what[1]))
             return
-        except Exception as fault:  # not foreseen, but its callers must not wait for ever
+        except Exception as fault:  # unexpected, but the callers must not wait for ever
             why = f"{type(fault).__name__}: {fault}"
             _fail(batch, lambda: OutcomeUnknown(why))
             raise
         try:
             for listener in self.batcher.listeners:
                 listener(self.drop_id, sent_at, answer)
-        finally:  # a listener that fails keeps no caller waiting
+        finally:  # a failing listener must not delay callers
             for waiter, outcome in zip(batch, answer.outcomes, strict=True):
                 if not waiter.caller.done():
                     waiter.caller.set_result(outcome)
@@ -195,11 +195,11 @@ class _Lane:
         del self.flying[task]
         if not self._flush_due:
             self._flush_due = True
-            # At the end of this tick: callers that were just answered may ask again within it.
+            # At the end of this tick, because answered callers may send new attempts within it.
             self._loop.call_soon(self._flush)
 
     def _on_deadline(self) -> None:
-        """Ends the waits that are over; one timer a lane, for the oldest waiter still there."""
+        """Ends expired waits; one timer per lane, for the oldest waiter."""
         now, self._timer = self._loop.time(), None
         for batch in self.flying.values():
             late = [waiter for waiter in batch if waiter.deadline <= now]
@@ -225,5 +225,5 @@ def _fail(waiters: list[_Waiter], fault: Callable[[], Exception]) -> None:
         if not caller.done():
             caller.set_exception(fault())
             if isinstance(caller, asyncio.Future):
-                # A caller that was cancelled meanwhile never looks: that is no unhandled fault.
+                # A cancelled caller never reads it: that is not an unhandled fault.
                 caller.exception()

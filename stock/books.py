@@ -1,10 +1,10 @@
-"""The books of a drop and what moves them. No I/O."""
+"""The books of a drop and their movements. No I/O."""
 
 from msgspec import Struct
 
 
 class Movement(Struct, frozen=True, gc=False):
-    """What one row of the log does to the books: deltas, and the reservation if there is one."""
+    """The effect of one log row on the books: deltas, and the reservation, if any."""
 
     kind: str
     rid: str | None = None

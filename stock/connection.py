@@ -1,18 +1,17 @@
-"""Connections for the engine: no hidden retries, a pool with a bound, and cancellation that holds.
+"""Connections for the engine: no hidden retries, a bounded pool, and reliable cancellation.
 
-redis-py 8.1 bounds a write by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation
-that comes in the tick in which the write is done: the cancelled task goes on as if nothing had been
-said, and a process that waits for it never ends. Here the write is bounded by `asyncio.timeout`,
-which also spares a task per command.
+redis-py 8.1 limits a write by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation
+in the tick in which the write is done: the cancelled task continues, and a process that waits for
+its end never stops. Here `asyncio.timeout` limits the write, which also avoids a task per command.
 
 Every connection knows which server it reached: `server_id` is the server's run_id, which changes
-with each start. Another server can only be reached by another connection, so whoever compares it
-before each call notices a restart, a swap or a failover at no cost. (An empty script cache says
-less: a primary that comes back to its post still knows the scripts of its first time there.)
+with each start. Another server needs another connection, so comparing the id before each call
+detects a restart, a swap or a failover at no cost. (An empty script cache would not be enough: a
+primary that returns after two failovers still has its scripts.)
 
-A connection that died while it was idle is replaced before anything is sent: see `stock.idle`. The
-check of redis-py's pool does not do this: it is off where maintenance notifications are not off,
-and it does not see a reset.
+A connection that died while idle is replaced before anything is sent: see `stock.idle`. The check
+of redis-py's pool does not do this: it is off if maintenance notifications are on, and it does not
+detect a reset.
 """
 
 import asyncio
@@ -55,10 +54,10 @@ _pack_one: Callable[..., bytes] = hiredis.pack_command
 class _CancelSafe(AbstractConnection):
     server_id = ""
     greet: Greeting | None = None
-    used_s = 0.0  # time.monotonic() when it was last known to live
+    used_s = 0.0  # time.monotonic() of the last proof that it lives
 
     async def is_clean(self) -> bool:
-        """Whether it is open, as far as the kernel knows, with nothing left to read."""
+        """Whether it is open, according to the kernel, with nothing left to read."""
         writer = self._writer
         try:
             return writer is not None and not writer.is_closing() and not await self.can_read()
@@ -66,13 +65,13 @@ class _CancelSafe(AbstractConnection):
             return False
 
     async def answers(self) -> bool:
-        """Whether the server answers a PING within PING_S. One that does not is disconnected."""
+        """Whether the server answers a PING within PING_S. Disconnects if not."""
         try:
             async with asyncio.timeout(PING_S):
                 await self.send_command("PING", check_health=False)
                 await self.read_response()
         except ResponseError:
-            pass  # a refusal is an answer too
+            pass  # a refusal also counts as an answer
         except (RedisError, OSError, TimeoutError):
             await self.disconnect(nowait=True)
             return False
@@ -82,15 +81,15 @@ class _CancelSafe(AbstractConnection):
     def pack_command(self, *args: Any) -> list[bytes]:
         try:
             packed: list[bytes] = _pack(*args)
-        except UnicodeEncodeError:  # text that came as no UTF-8: hiredis knows no surrogates
+        except UnicodeEncodeError:  # text that was not UTF-8: hiredis does not support surrogates
             packed = super().pack_command(*args)
         return packed
 
     async def converse(self, command: tuple[str | int, ...]) -> Any:
-        """Send one command and read its reply, without what redis-py does in between.
+        """Send one command and read its reply, without redis-py's overhead.
 
-        That is a lot, for a call that carries a batch: a generator over all its arguments, and a
-        clock for a write that the kernel takes at once.
+        For a batch that is a lot: a generator over all arguments, and a timeout for a write that
+        the kernel accepts at once.
         """
         try:
             packed = _pack_one(command)
@@ -101,7 +100,7 @@ class _CancelSafe(AbstractConnection):
             raise RedisConnectionError("the connection is closed")
         writer.write(packed)
         if writer.transport.get_write_buffer_size():
-            await self.send_packed_command([], check_health=False)  # has a clock
+            await self.send_packed_command([], check_health=False)  # has a timeout
         return await self.read_response()
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
@@ -115,7 +114,7 @@ class _CancelSafe(AbstractConnection):
             self.greet(self.server_id)
 
     def check_role(self, role: str) -> None:
-        """Raise ConnectionError where this server is not one to talk to."""
+        """Raise ConnectionError if this server must not be used."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         timeout_s = self.socket_timeout
@@ -134,7 +133,7 @@ class _Tcp(_CancelSafe, Connection):
 
 
 class _OneAuthority(SSLConnection):
-    """redis-py would trust the authorities of this machine beside the one that was named."""
+    """redis-py would also trust the authorities of this machine besides the configured one."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -154,7 +153,7 @@ class _Unix(_CancelSafe, UnixDomainSocketConnection):
 
 
 class _ThroughSentinel(_Tcp):
-    """Asks the Sentinels for the primary at each connect, and believes it only if it says so."""
+    """Asks the Sentinels for the primary at each connect, and checks that it is one."""
 
     def __init__(
         self,
@@ -181,7 +180,7 @@ class _ThroughSentinel(_Tcp):
     def check_role(self, role: str) -> None:
         if role != "master":
             place = show_host(self.host, self.port)
-            raise RedisConnectionError(f"{place} is no primary any more")
+            raise RedisConnectionError(f"{place} is no longer a primary")
 
 
 class _ThroughTlsSentinel(_ThroughSentinel, _Tls):
@@ -189,15 +188,15 @@ class _ThroughTlsSentinel(_ThroughSentinel, _Tls):
 
 
 class Pool(BlockingConnectionPool):
-    """Hands out connections that live: what died while it was idle is connected again."""
+    """A pool of live connections: it reconnects those that died while idle."""
 
-    _distrusted_s = 0.0  # what was not used since then is replaced without asking
+    _distrusted_s = 0.0  # replace connections that were not used since then without a check
 
     async def lives(self, connection: Any) -> bool:
-        """Whether a connection that was idle may be used. One that was used just now may.
+        """Whether an idle connection may be used. A recently used one may.
 
-        Where one did not answer, all that were quiet at that time are taken for dead: the wait of
-        PING_S is paid once and not by each of them in turn.
+        If one does not answer, all that were quiet at that time count as dead, so that we wait for
+        PING_S only once and not for each of them.
         """
         if not await connection.is_clean():
             return False
@@ -229,7 +228,7 @@ _CLASSES: dict[type[AbstractConnection], type[AbstractConnection]] = {
 
 
 def parse(url: str) -> tuple[dict[str, Any], type[AbstractConnection]]:
-    """What `connect` makes of a URL. Raises ValueError for one that it cannot use."""
+    """Parse a URL for `connect`. Raises ValueError for an invalid one."""
     if url.startswith((SENTINEL, SENTINEL_TLS)):
         tls = url.startswith(SENTINEL_TLS)
         return _parse_sentinel(url), _ThroughTlsSentinel if tls else _ThroughSentinel
@@ -238,7 +237,7 @@ def parse(url: str) -> tuple[dict[str, Any], type[AbstractConnection]]:
 
 
 def hosts_of(url: str) -> list[str]:
-    """Every host that a URL names, without port and brackets; none for a unix socket."""
+    """Every host of a URL, without port and brackets; none for a unix socket."""
     options, _ = parse(url)
     if "path" in options:
         return []
@@ -255,11 +254,11 @@ def connect(
 ) -> "Redis":
     """A client for the engine: replies as text, commands never sent twice.
 
-    `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db], which is
-    sentinels:// where Sentinels and primary speak TLS;
-    `timeout_s` bounds one reply, `wait_s` the wait for a free connection; `greet` is told the
-    server_id of each connection made. Bytes that are no UTF-8 come as surrogates: a poisoned log
-    entry must not keep anybody from reading the others. Raises ValueError for another kind of URL.
+    `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db], or
+    sentinels:// if Sentinels and primary use TLS;
+    `timeout_s` limits one reply, `wait_s` the wait for a free connection; `greet` is called with
+    the server_id of each new connection. Bytes that are not UTF-8 become surrogates, so that a
+    corrupt log entry does not block reading the others. Raises ValueError for any other URL.
     """
     options, kind = parse(url)
     if issubclass(kind, Connection):
@@ -282,10 +281,10 @@ def connect(
 
 
 async def next_message(pubsub: PubSub) -> dict[str, Any]:
-    """The next message of a subscription, however long that takes.
+    """Wait for the next message of a subscription, without a limit.
 
-    After LISTEN_S of silence the server is pinged. Raises ConnectionError when it does not answer
-    within PING_S: a subscription that died in silence would never hear anything again.
+    After LISTEN_S of silence it pings the server. Raises ConnectionError without an answer within
+    PING_S: a dead subscription would never get a message again.
     """
     asked = False
     while True:
@@ -295,7 +294,7 @@ async def next_message(pubsub: PubSub) -> dict[str, Any]:
             raise RedisConnectionError(f"no answer within {PING_S} s")
         if heard is None:
             await pubsub.ping()
-        elif heard != "PONG":  # which `handle_message` cannot read as text
+        elif heard != "PONG":  # `handle_message` cannot read it as text
             message: dict[str, Any] = await pubsub.handle_message(heard)  # type: ignore[no-untyped-call]
             return message
         asked = heard is None
@@ -304,9 +303,9 @@ async def next_message(pubsub: PubSub) -> dict[str, Any]:
 async def find_primary(
     sentinels: list[tuple[str, int]], name: str, timeout_s: float | None, tls: dict[str, Any] | None
 ) -> tuple[str, int]:
-    """Where the first Sentinel that answers says the primary is. Raises ConnectionError.
+    """The primary's address, from the first Sentinel that answers. Raises ConnectionError.
 
-    `tls` are redis-py's options of TLS, None for Sentinels that speak in clear.
+    `tls` are redis-py's TLS options, None for unencrypted Sentinels.
     """
     faults = []
     for host, port in sentinels:
@@ -339,7 +338,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
 
     User and password are those of the primary.
     """
-    # Not by urlsplit, which takes all hosts for one and refuses several in brackets.
+    # Not with urlsplit, which parses all hosts as one and refuses several in brackets.
     address, _, query = url.partition("://")[2].partition("?")
     netloc, _, path = address.partition("/")
     credentials, _, hosts = netloc.rpartition("@")
@@ -356,7 +355,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
     }
     if db:
         if not db.isdecimal():
-            raise ValueError(f"{db!r} is no number of a database")
+            raise ValueError(f"{db!r} is not the number of a database")
         options["db"] = int(db)
     if credentials:
         user, _, password = credentials.partition(":")
@@ -365,7 +364,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
 
 
 def show_host(host: str, port: int) -> str:
-    """As in a URL: an IPv6 address in brackets."""
+    """The form in a URL: an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -377,7 +376,7 @@ def _parse_host(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = "", None
     bare = f"[{host}]" if ":" in host else host
-    # urlsplit overlooks what stands beside the brackets.
+    # urlsplit ignores text beside the brackets.
     rest = text[len(bare) :] if text.lower().startswith(bare) else "?"
     if not host or port == 0 or (rest and not rest[1:].isdecimal()) or rest[:1] not in ("", ":"):
         raise ValueError(f"{text!r} is not host:port; an IPv6 address needs brackets")

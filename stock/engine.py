@@ -1,4 +1,4 @@
-"""The port: what every engine does. `RedisEngine` is the real one, `TwinEngine` lives in memory.
+"""The port for engines. `RedisEngine` is the real one, `TwinEngine` works in memory.
 
 One contract suite (tests/stock/test_contract.py) runs against both. All methods may raise
 `NotSent`, `OutcomeUnknown`, `ScriptRefused` or `BooksBroken` (see stock.errors); all refusals are
@@ -30,34 +30,34 @@ class Engine(Protocol):
     """Sells drops. Every call is one atomic step with at most one entry in the log."""
 
     async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
-        """Put a drop on sale from `terms.opens_ms` on. The same terms again are a replay."""
+        """Put a drop on sale from `terms.opens_ms` on. A repeat with the same terms is a replay."""
         ...
 
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
-        """Answer 1 to 256 attempts on one drop, in their order."""
+        """Answer 1 to 256 attempts on one drop, in order."""
         ...
 
     async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
-        """End a hold by a verified payment, or learn that the money must go back."""
+        """Sell a hold by a verified payment, or find out that a refund is due."""
         ...
 
     async def grant(self, drop_id: str, source: str, grants: Sequence[Grant]) -> list[GrantOutcome]:
-        """Give units away, 1 to 256 grants in their order: each is sold at price 0, once per rid.
+        """Give units away, 1 to 256 grants in order: each is sold at price 0, once per rid.
 
-        `source` says what they are given for; the log and the ledger keep it. The units come from
-        stock, or from a hold at price 0 that has the rid. A pause, the times of the drop and the
-        buyer's limit count as for a reservation; tickets and expired holds do not.
+        `source` is the reason, which goes into log and ledger. The units come from stock, or from a
+        hold at price 0 with the same rid. A pause, the drop's times and the buyer's limit apply as
+        for a reservation; tickets and expired holds do not.
         """
         ...
 
     async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
-        """Give the buyer's hold back."""
+        """Release the buyer's hold."""
         ...
 
     async def expire(self, drop_id: str, rids: Sequence[str]) -> int:
-        """End those of 1 to 256 holds whose deadline has passed; say how many that were.
+        """End those of 1 to 256 holds whose deadline has passed; returns how many.
 
-        Raises FencedOff when the epoch has moved on.
+        Raises FencedOff if the partition has another epoch.
         """
         ...
 
@@ -68,7 +68,7 @@ class Engine(Protocol):
         ...
 
     async def pause_drop(self, drop_id: str) -> StateCode:
-        """Refuse new reservations until it is resumed."""
+        """Refuse new reservations until `resume`."""
         ...
 
     async def resume_drop(self, drop_id: str) -> StateCode:
@@ -76,28 +76,28 @@ class Engine(Protocol):
         ...
 
     async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
-        """End the sale for ever; holds live on until they are paid, released or expire."""
+        """End the sale for ever; holds remain until they are paid, released or expired."""
         ...
 
     async def archive_drop(
         self, drop_id: str, books: Books, reservations: int, offset: str
     ) -> ArchiveCode:
-        """Forget a finished drop that somebody else holds whole.
+        """Remove a finished drop that another store holds completely.
 
-        `books` and `reservations` are what they hold, by the log up to the id `offset`.
+        `books` and `reservations` are that store's numbers, from the log up to the id `offset`.
         """
         ...
 
     async def snapshot(self, drop_id: str) -> Snapshot | None:
-        """The drop at one instant, or None when it was never opened."""
+        """The drop at one instant, or None if it was never opened."""
         ...
 
     async def reservation(self, rid: str) -> Reservation | None:
-        """The record of a claim, or None."""
+        """The record of a reservation, or None."""
         ...
 
     def buyers(self, drop_id: str) -> AsyncIterator[str]:
-        """The names of all who ever held units of a drop; names only come, they never go."""
+        """The ids of all buyers who ever held units of a drop; the set only grows."""
         ...
 
     async def due(self, partition: int, limit: int) -> list[str]:

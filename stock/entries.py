@@ -1,19 +1,19 @@
 """The entries of the log as types, and their codec. No I/O.
 
-An entry is what one script call changed, appended in the same atomic step. Its fields in Redis:
+An entry records the changes of one script call, in the same atomic step. Its fields in Redis:
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
 r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms, a
 `grant` adds s source.
 
-What a later version may write, and what no version can:
+Entries that a later version may write, and corrupt ones:
 
 - Every version writes v, a positive integer, and with v=1 the kind k, a lower-case word.
 - With v=1 a later version may add kinds, fields, columns at the end of a row, codes, letters of
   states, and counters at the end of the books. Everything else, such as the form of an id or the
   meaning of a column, needs a higher v.
-- An entry that a later version may have written is LogTooNew: a reader stops in front of it, for it
-  cannot know what that entry did to orders and stock.
-- An entry that no version can have written is LogCorrupt: hands, or a defect.
+- An entry that a later version may have written is LogTooNew: a reader stops before it, because it
+  cannot know the entry's effect on orders and stock.
+- An entry that no version can have written is LogCorrupt: written by hand, or a defect.
 """
 
 import re
@@ -61,7 +61,7 @@ class Confirmed(Struct, frozen=True, gc=False):
 
 
 class Granted(Struct, frozen=True, gc=False):
-    """Units that were given without money: from stock (`before` is None) or from a hold."""
+    """Units given without payment: from stock (`before` is None) or from a hold."""
 
     rid: str
     buyer_id: str
@@ -74,7 +74,7 @@ class Granted(Struct, frozen=True, gc=False):
 
 
 class Ended(Struct, frozen=True, gc=False):
-    """A hold that was released or expired, by the kind of the entry."""
+    """A hold that was released or expired, as the entry's kind says."""
 
     rid: str
     buyer_id: str
@@ -110,7 +110,7 @@ STATE_CHANGES = {  # by the entry's kind
 ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}  # by the entry's kind
 _LOGGED_CONFIRMS = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD, ConfirmCode.REFUND_DUE}
 
-COLUMNS = {  # of a row, at most, by the entry's kind
+COLUMNS = {  # maximum of columns in a row, by the entry's kind
     "open": 8,
     "reserve": 3,
     "confirm": 7,
@@ -124,7 +124,7 @@ COLUMNS = {  # of a row, at most, by the entry's kind
 }
 KINDS = COLUMNS.keys()
 _NAMES = ("v", "k", "e", "d", "t", "b", "r")
-_EXTRA = {"reserve": ("p", "x"), "grant": ("s",)}  # fields besides, by the entry's kind
+_EXTRA = {"reserve": ("p", "x"), "grant": ("s",)}  # additional fields, by the entry's kind
 _GRANTED_FROM = {"-": None, "h": HoldState.HELD}
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}").fullmatch
@@ -132,21 +132,21 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch  # a kind, or the name of 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,31}").fullmatch
 _LETTER = re.compile(r"[a-z]").fullmatch
 _INTEGER = re.compile(r"-?[0-9]{1,18}").fullmatch
-_TEXT = re.compile(r"[ -~]*").fullmatch  # what scripts write is printable ASCII
+_TEXT = re.compile(r"[ -~]*").fullmatch  # scripts write only printable ASCII
 
 
 def drop_state_after(entry: LogEntry) -> DropState | None:
-    """The state an entry moves its drop to, if it moves it."""
+    """The drop's state after an entry, if the entry changes it."""
     return STATE_CHANGES.get(entry.kind)
 
 
 def begins(row: Row) -> bool:
-    """Whether a row makes a reservation that was not there before."""
+    """Whether a row creates a reservation."""
     return isinstance(row, Reserved) or (isinstance(row, Granted) and row.before is None)
 
 
 def movements(entry: LogEntry) -> list[Movement]:
-    """The stock movements of an entry, in order. Rows that move no stock give none."""
+    """The stock movements of an entry, in order. Skips rows that move no stock."""
     moved: list[Movement] = []
     for row in entry.rows:
         match row:
@@ -174,10 +174,10 @@ def movements(entry: LogEntry) -> list[Movement]:
 
 
 def decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
-    """Read an entry as Redis holds it.
+    """Decode an entry from Redis.
 
-    Raises LogTooNew for what a later version may have written, LogCorrupt for what no version can
-    have written; both begin with the entry's id and say why.
+    Raises LogTooNew if a later version may have written it, LogCorrupt if no version can have; both
+    texts begin with the entry's id and say why.
     """
     try:
         return _decode(entry_id, fields)
@@ -229,12 +229,12 @@ def _decode(entry_id: str, fields: Mapping[str, str]) -> LogEntry:
 
 
 def read_books(entry_id: str, fields: Mapping[str, str]) -> Books:
-    """The books after an entry, without its rows: for those who only count.
+    """The books after an entry, without decoding its rows.
 
-    Raises LogTooNew or LogCorrupt, as `decode`.
+    Raises LogTooNew or LogCorrupt, like `decode`.
     """
     if not is_known(fields):
-        return decode(entry_id, fields).books  # which raises, and says why
+        return decode(entry_id, fields).books  # raises, with the reason
     try:
         return _books(fields["b"])
     except (KeyError, ValueError, TypeError):
@@ -252,7 +252,7 @@ def _books(text: str) -> Books:
 def _later(entry_id: str, fields: Mapping[str, str]) -> str:
     """What of an entry only a later version can have written, or nothing.
 
-    What this version does not know is taken out; the rest must be an entry of this version.
+    Removes the unknown parts; the rest must be an entry of this version.
     """
     version, kind = fields.get("v", ""), fields.get("k", "")
     if not _VERSION(version):
@@ -289,7 +289,7 @@ def _later(entry_id: str, fields: Mapping[str, str]) -> str:
 
 
 def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
-    """A row without what this version does not know; that is noted in `strange`."""
+    """A row without unknown parts, which are added to `strange`."""
     most = COLUMNS[kind]
     if kind == "open" and row[7:] not in ([], ["1"]):
         most = 7

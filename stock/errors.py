@@ -1,14 +1,14 @@
 """Faults of the engine. Expected answers are values in `stock.model`.
 
 StockError
-├── NotSent              nothing reached Redis; trying again is safe with any rid
+├── NotSent              nothing reached Redis; a retry is safe with any rid
 │   ├── Overloaded       the queue of this drop is full
 │   ├── DeadlinePassed   the attempt waited in the queue until its deadline
 │   └── Unreachable      no connection to Redis
-├── OutcomeUnknown       it was sent and no answer came; ask again with the same rid
+├── OutcomeUnknown       it was sent, and no answer came; retry with the same rid
 ├── BooksBroken          a script found I1 broken and changed nothing
 ├── ScriptRefused        Redis refused the script before its first write (wrong type …)
-│   └── ServerRefuses    it refuses every script that writes, for now (memory, busy …)
+│   └── ServerRefuses    it refuses every writing script at present (memory, busy …)
 ├── FencedOff            this process's epoch is not the partition's
 ├── LogCorrupt           a log entry that no version can have written
 ├── LogTooNew            a log entry that a later version may have written
@@ -25,11 +25,11 @@ class NotSent(StockError):
 
 
 class Overloaded(NotSent):
-    """The bounded queue in front of a drop is full."""
+    """The queue of a drop is full."""
 
 
 class DeadlinePassed(NotSent):
-    """The attempt waited in the queue until its deadline and was taken out."""
+    """The attempt waited in the queue until its deadline and was removed."""
 
 
 class Unreachable(NotSent):
@@ -37,7 +37,7 @@ class Unreachable(NotSent):
 
 
 class OutcomeUnknown(StockError):
-    """The call was on the wire and its answer did not come: the effect may or may not stand."""
+    """The call was sent and no answer came: it may or may not have taken effect."""
 
 
 class BooksBroken(StockError):
@@ -49,19 +49,19 @@ class ScriptRefused(StockError):
 
 
 class ServerRefuses(ScriptRefused):
-    """It would refuse any script that writes: out of memory, busy, read-only, no replicas."""
+    """Redis refuses any writing script: out of memory, busy, read-only, no replicas."""
 
 
 class FencedOff(StockError):
-    """The partition has another epoch than this process: it must not write any more."""
+    """The partition's epoch differs from this process's: it must not write any more."""
 
 
 class LogCorrupt(StockError):
-    """A log entry that no version can have written: see `stock.entries`. It is put aside."""
+    """A log entry that no version can have written: see `stock.entries`. Quarantine it."""
 
 
 class LogTooNew(StockError):
-    """A log entry that a later version may have written: a reader stops in front of it."""
+    """A log entry that a later version may have written: a reader stops before it."""
 
 
 class ScriptError(StockError):

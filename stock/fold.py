@@ -17,7 +17,7 @@ from stock.model import ConfirmCode, DropState, HoldState, Reservation
 
 
 class Fold:
-    """The state that a log adds up to. Folding it from the start gives what Redis holds."""
+    """The state that results from a log. Folding it from the start gives Redis's state."""
 
     def __init__(self) -> None:
         self.books: dict[str, Books] = {}
@@ -25,10 +25,10 @@ class Fold:
         self.reservations: dict[str, Reservation] = {}
 
     def apply(self, entry: LogEntry) -> None:
-        """Add one entry, whole or not at all.
+        """Add one entry, completely or not at all.
 
-        Raises ValueError when it does not follow from the state, and KeyError when it speaks of a
-        reservation that the log so far does not know.
+        Raises ValueError if it contradicts the state, and KeyError if it names a reservation that
+        is not in the log so far.
         """
         books = self.books.get(entry.drop_id, Books())
         for movement in movements(entry):

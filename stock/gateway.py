@@ -1,13 +1,12 @@
-"""The engine on Redis: each verb is one EVALSHA, its faults sorted by what they mean.
+"""The engine on Redis: each verb is one EVALSHA, its faults sorted by meaning.
 
-The calls here never go through redis-py's retries: a mutating command that is sent twice can take
-effect twice. A retry is the caller's, with the same rid. To tell "nothing was sent" from "the
-outcome is unknown" the gateway takes a connection, then sends, then reads, and watches which of
-the three failed.
+The calls here never use redis-py's retries: a writing command that is sent twice can take effect
+twice. The caller retries, with the same rid. To distinguish "nothing was sent" from "the outcome is
+unknown", the gateway takes a connection, sends, and reads, and knows which of the three failed.
 
-A script runs only on the server that was approved. Every connection knows its server, so a Redis
-that was restarted, swapped for another or promoted is met before the first call to it, and
-`on_other_server` says whether it may be used.
+A script runs only on the approved server. Every connection knows its server, so we detect a Redis
+that was restarted, replaced or promoted before the first call to it, and `on_other_server` decides
+whether to use it.
 """
 
 import time
@@ -76,16 +75,16 @@ from stock.scripts import Script, load_engine
 MAX_SPARE = 4
 
 _READS = frozenset({"snapshot"})
-_FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # of the server, whatever the script
+_FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # faults of the server, for any script
 
 
 class RedisEngine:
     """`stock.engine.Engine` on a Redis or Valkey server.
 
-    `epochs` may be changed while it runs; 0 closes a partition to this process. With `replicas`
-    an answer is given only when so many replicas have it, or OutcomeUnknown after `wait_ms`.
+    `epochs` may change while it runs; 0 closes a partition to this process. With `replicas`, an
+    answer needs the confirmation of so many replicas; after `wait_ms` it raises OutcomeUnknown.
     `on_other_server` is awaited with the id of a server that is not `server_id`, and must set
-    `server_id` to it or raise FencedOff or Unreachable; without it any server is good enough.
+    `server_id` to it or raise FencedOff or Unreachable; without it, any server may be used.
     """
 
     def __init__(
@@ -104,14 +103,14 @@ class RedisEngine:
         self.server_id = ""
         self.on_other_server: Callable[[str], Awaitable[None]] | None = None
         self._pool: Any = redis.connection_pool
-        # Kept at hand, for taking one from the pool costs as much as a call; others need some, too.
+        # Spare connections, because taking one from the pool costs as much as a call.
         self._spare: list[Any] = []
         self._max_spare = min(MAX_SPARE, self._pool.max_connections // 2)
         self._scripts = dict(scripts or load_engine())
         self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
 
     async def load_scripts(self) -> None:
-        """Make the server know every script: at start, and after SCRIPT FLUSH or a failover."""
+        """Load every script: at start, and after SCRIPT FLUSH or a failover."""
         for script in self._scripts.values():
             await self.redis.script_load(script.source)
 
@@ -255,7 +254,7 @@ class RedisEngine:
             raise ScriptRefused(f"the record of {rid} cannot be read") from None
 
     async def buyers(self, drop_id: str) -> AsyncIterator[str]:
-        """The names of all who ever held units of a drop, a thousand a call."""
+        """The ids of all buyers who ever held units of a drop, a thousand per call."""
         key = self.keyspace.of_drop(drop_id).buyers
         cursor = "0"
         while True:
@@ -287,7 +286,7 @@ class RedisEngine:
         script, keys = self._scripts[verb], _names(self.keyspace.of_drop(drop_id))
 
         def arrange() -> list[str | int]:
-            # As late as can be: an approval may have closed the partition a moment ago.
+            # As late as possible: an approval may have closed the partition a moment ago.
             named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
             return script.arrange(keys, named, rest)
 
@@ -302,8 +301,8 @@ class RedisEngine:
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
     ) -> list[Any]:
-        """Run a script that is no verb of the engine; its faults are the same. No replica is
-        waited for: what such a script keeps is not money."""
+        """Run a script that is not a verb of the engine, with the same faults. Does not wait for
+        replicas, because no money depends on such scripts."""
         return await self._answer(script, lambda: script.arrange(keys, args, rest))
 
     async def _answer(
@@ -315,19 +314,19 @@ class RedisEngine:
         try:
             reply: list[Any] = await self._run(arrange, barrier_key)
         except NoScriptError:
-            # The server forgot its scripts and ran nothing. EVAL cannot meet that again, however
-            # often SCRIPT FLUSH comes, and makes it remember.
+            # The server lost its scripts and ran nothing. EVAL cannot fail in this way, and it
+            # loads the script.
             reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], barrier_key)
         return reply
 
     def _epoch_of(self, drop_id: str) -> int:
-        # 0 is no epoch: a partition that this process was never given is fenced off.
+        # 0 is not a valid epoch, so a partition without one in this process is fenced off.
         return self.epochs.get(self.keyspace.partition_of(drop_id), 0)
 
     async def meet_server(self) -> None:
-        """See which server there is now, without a call to it.
+        """Connect to the present server and approve it, without running a script.
 
-        Raises FencedOff when it may not be used, Unreachable when there is none.
+        Raises FencedOff if it must not be used, Unreachable if there is none.
         """
         await self._pool.release(await self._take_approved())
 
@@ -367,8 +366,8 @@ class RedisEngine:
         connection = await self._take()
         if connection.server_id == self.server_id or self.on_other_server is None:
             return connection
-        # It may be one from before the server changed. Nothing is held while the other server is
-        # looked at: whoever looks needs connections too.
+        # It may be older than the change of servers. Hold no connection during the approval,
+        # because the approval needs connections, too.
         await connection.disconnect(nowait=True)
         await self._pool.release(connection)
         connection = await self._take()
@@ -385,7 +384,7 @@ class RedisEngine:
     async def _converse(
         self, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any
     ) -> Any:
-        """Send and read on a connection that was taken, give it back, and sort the faults."""
+        """Send and read on a connection, return it to the pool, and sort the faults."""
         try:
             return await talk(connection, *args)
         except NoScriptError:
@@ -393,7 +392,7 @@ class RedisEngine:
         except BusyLoadingError as error:
             raise Unreachable(str(error)) from error
         except ReadOnlyError as error:
-            # It was the primary once. Nothing was done; the next connection asks who is it now.
+            # A former primary. Nothing was done; the next connection finds the present one.
             await connection.disconnect(nowait=True)
             raise Unreachable(str(error)) from error
         except ResponseError as error:
@@ -402,10 +401,12 @@ class RedisEngine:
             await connection.disconnect(nowait=True)
             raise OutcomeUnknown(str(error)) from error
         except OutcomeUnknown:
-            await connection.disconnect(nowait=True)  # an old primary is left, not waited for
+            await connection.disconnect(
+                nowait=True
+            )  # leave an old primary instead of waiting for it
             raise
         except BaseException:
-            # Cancelled in the middle: whoever takes this connection next must not read our reply.
+            # Cancelled in the middle: the next user of this connection must not read our reply.
             await connection.disconnect(nowait=True)
             raise
         finally:
@@ -442,8 +443,8 @@ def _tickets_of(attempts: Sequence[Attempt]) -> str:
 def _refusal(error: ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, NoPermissionError) and "'eval'" in text:
-        # A server that forgot its scripts, and a user that may not load them: nothing was run.
-        return Unreachable("Redis forgot its scripts, and they are not loaded again yet")
+        # The server lost its scripts, and this user may not load them: nothing ran.
+        return Unreachable("Redis lost its scripts, and they are not loaded again yet")
     if "BOOKS of" in text:
         return BooksBroken(text)
     if isinstance(error, OutOfMemoryError | ReadOnlyError) or text.startswith(_FOR_NOW):
@@ -457,7 +458,7 @@ def _record_in(rid: str, reply: list[Any]) -> Reservation | None:
 
 def _read_batch(reply: list[Any], attempts: Sequence[Attempt]) -> BatchOutcome:
     _, now_ms, remaining, expires_ms, price_fen, opens_ms, buyers, *codes = reply
-    plain: dict[str, Outcome] = {}  # refusals carry nothing of their own: one object serves all
+    plain: dict[str, Outcome] = {}  # refusals have no further data, so one object is enough
     outcomes: list[Outcome] = []
     for attempt, code in zip(attempts, codes, strict=True):
         if code == "HELD":

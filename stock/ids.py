@@ -1,11 +1,11 @@
 """Identifiers: short, sortable by time where it helps, and safe in keys, URLs and payment systems.
 
 A drop id is 13 characters of Crockford base32 (42 bits of milliseconds, 23 random bits). A
-reservation id (`rid`) is `<drop_id>-<16 characters>`: it says by itself which drop, and so which
-partition, owns it, and its 30 characters fit WeChat Pay's `out_trade_no` (at most 32).
+reservation id (`rid`) is `<drop_id>-<16 characters>`: it names its drop, and so its partition, and
+its 30 characters fit WeChat Pay's `out_trade_no` (at most 32).
 The id of a log entry is `<milliseconds>-<number>`, as Redis gives it.
 
-Ids that the service makes and ids that others send never meet: docs/decisions/0003-rid.md.
+Ids that the service makes never equal ids that others send: docs/decisions/0003-rid.md.
 """
 
 import base64
@@ -37,12 +37,12 @@ is_idempotency_key = re.compile(IDEMPOTENCY_KEY_PATTERN).fullmatch
 
 
 def new_id() -> str:
-    """A fresh id for a drop, a SKU or a campaign: sorts by creation time, needs no coordination."""
+    """A new id for a drop, a SKU or a campaign: sorts by creation time, needs no coordination."""
     return _id_of((time.time_ns() // 1_000_000) << 23 | secrets.randbits(23))
 
 
 def least_id(at_ms: int) -> str:
-    """No id that was made since a time (ms since 1970 UTC) is smaller."""
+    """A lower bound of all ids made since a time (ms since 1970 UTC)."""
     return _id_of(max(0, at_ms) << 23)
 
 
@@ -51,12 +51,12 @@ def _id_of(number: int) -> str:
 
 
 def new_room_id() -> str:
-    """A fresh id for a room. Its first letter tells its keys from those of a partition."""
+    """A new id for a room. Its first letter distinguishes its keys from those of a partition."""
     return f"r{new_id()}"
 
 
 class Origin(StrEnum):
-    """Who makes keyed ids besides buyers: the word that the hash has in the place of the buyer."""
+    """Origins of keyed ids besides buyers: the word that replaces the buyer in the hash."""
 
     PRIZE = "bag"
     OPERATOR = "operator"
@@ -64,21 +64,21 @@ class Origin(StrEnum):
 
 
 _ORIGINS = frozenset(Origin)
-# The hash of those whose text could be read as that of another origin is of another domain.
+# A separate hash domain for texts that could equal those of another origin.
 _BUYER_DOMAIN = b"livesale buyer"
 _SHELL_DOMAIN = b"livesale shell"
 
 
 def keyed_rid(drop_id: str, buyer_id: str, key: str) -> str:
-    """The rid that `key` stands for, for this buyer in this drop: the same at every retry."""
+    """The rid for this buyer, drop and `key`: the same at every retry."""
     domain = _BUYER_DOMAIN if buyer_id in _ORIGINS else b""
     return f"{drop_id}-{_digest(f'{drop_id}|{buyer_id}|{key}', domain)}"
 
 
 def origin_id(drop_id: str, origin: Origin, *parts: str) -> str:
-    """The id, in the form of a rid, that stands for these parts: no buyer's key makes the same.
+    """An id in the form of a rid for these parts: no buyer's key gives the same.
 
-    Raises ValueError when a part but the last has a `|`: two texts could be one.
+    Raises ValueError if any part but the last has a `|`, because two inputs could be equal.
     """
     if any("|" in part for part in parts[:-1]):
         raise ValueError(f"no part of an id has a |: {parts[:-1]}")
@@ -86,7 +86,7 @@ def origin_id(drop_id: str, origin: Origin, *parts: str) -> str:
 
 
 def shell_id(drop_id: str, key: str) -> str:
-    """The id of an adjustment from the command line: no operator's key over HTTP makes the same."""
+    """The id of an adjustment from the command line: no operator's key over HTTP gives the same."""
     domain = _SHELL_DOMAIN if "|" in key else b""
     return f"{drop_id}-{_digest(f'{drop_id}|{Origin.OPERATOR}|{key}', domain)}"
 
@@ -97,16 +97,16 @@ def _digest(text: str, domain: bytes = b"") -> str:
 
 
 def random_rid(drop_id: str) -> str:
-    """The rid of a request without a key: it can never be a replay."""
+    """A random rid for a request without a key: it is never a replay."""
     return f"{drop_id}-{base64.urlsafe_b64encode(secrets.token_bytes(_SUFFIX_BYTES)).decode()}"
 
 
 def drop_of(rid: str) -> str:
-    """The drop that owns `rid`. The caller has checked the rid's form."""
+    """The drop of `rid`. The caller has checked the rid's form."""
     return rid[: -_SUFFIX_LENGTH - 1]
 
 
 def id_key(entry_id: str) -> tuple[int, int]:
-    """The id of a log entry as a pair that compares as Redis orders ids."""
+    """The id of a log entry as a pair that sorts like ids in Redis."""
     ms, _, seq = entry_id.partition("-")
     return int(ms), int(seq)

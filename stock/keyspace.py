@@ -1,7 +1,7 @@
 """The names of every Redis key, in one place. No I/O.
 
-All keys of a partition share the hash tag `{pNN}`, so that a script and the log it appends to live
-in one slot, on a cluster too. No key that stands for stock or money carries a TTL.
+All keys of a partition share the hash tag `{pNN}`, so that a script and its log are in one slot of
+a cluster. No key for stock or money has a TTL.
 """
 
 from zlib import crc32
@@ -12,7 +12,7 @@ MAX_PARTITIONS = 100
 
 
 class DropKeys(Struct, frozen=True):
-    """The keys of one drop, with those of the partition that owns it."""
+    """The keys of one drop, and of its partition."""
 
     epoch: str
     drop: str
@@ -32,7 +32,7 @@ class Keyspace:
         self._tags = [f"{prefix}:{{p{number:02d}}}" for number in range(partitions)]
 
     def partition_of(self, drop_id: str) -> int:
-        """The partition that owns a drop: for ever, since their number never changes."""
+        """The partition of a drop: final, because the number of partitions never changes."""
         return crc32(drop_id.encode()) % self.partitions
 
     def epoch(self, partition: int) -> str:
@@ -45,11 +45,11 @@ class Keyspace:
         return f"{self._tags[partition]}:log"
 
     def barrier(self, partition: int) -> str:
-        """What is written for the replicas alone, to be confirmed by them."""
+        """The key that is written only for the confirmation of replicas."""
         return f"{self._tags[partition]}:barrier"
 
     def pattern(self, partition: int) -> str:
-        """What SCAN matches every key of a partition by."""
+        """The SCAN pattern of all keys of a partition."""
         return f"{self._tags[partition]}:*"
 
     def of_drop(self, drop_id: str) -> DropKeys:

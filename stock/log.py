@@ -13,10 +13,10 @@ RawEntry = tuple[str, Mapping[str, str]]
 
 
 class LogInfo(Struct, frozen=True):
-    """Where a stream stands. All ids are `0-0` for a stream that has never been written."""
+    """The state of a stream. All ids are `0-0` for a stream that was never written."""
 
     last_id: str = START
-    first_id: str = START  # of the entries still there
+    first_id: str = START  # first remaining entry
     entries_added: int = 0
     length: int = 0
 
@@ -42,7 +42,7 @@ class LogReader:
         return list(entries)
 
     async def info(self) -> LogInfo:
-        """Where the stream stands now."""
+        """The present state of the stream."""
         try:
             found = await self._redis.xinfo_stream(self.key)
         except ResponseError as error:
@@ -58,6 +58,6 @@ class LogReader:
         )
 
     async def trim(self, offset: str) -> int:
-        """Drop entries before `offset`, which SQL holds. The entry at the offset itself stays."""
+        """Remove entries before `offset`, which SQL holds. The entry at the offset stays."""
         trimmed: int = await self._redis.xtrim(self.key, minid=offset, approximate=True)
         return trimmed

@@ -1,7 +1,7 @@
-"""The words of the engine as types. No I/O.
+"""The types of the engine. No I/O.
 
-What is common and expected (sold out, over the limit) is a value; faults are in `stock.errors`.
-Every code is spelled as the Lua scripts spell it; `tests/stock/test_model.py` compares the two.
+Expected results (sold out, over the limit) are values; faults are in `stock.errors`.
+Every code is spelled as in the Lua scripts; `tests/stock/test_model.py` compares the two.
 Money is an integer of fen, time an integer of milliseconds since 1970 UTC by Redis's clock.
 """
 
@@ -13,9 +13,9 @@ from msgspec import Struct
 from stock.books import Books
 
 MAX_BATCH = 256
-MAX_BEHIND = 1_000  # log entries that archiving looks at
+MAX_BEHIND = 1_000  # log entries that archiving reads
 MAX_QUANTITY = 1_000
-MAX_SOURCE = 64  # characters that say what a grant is for
+MAX_SOURCE = 64  # characters of a grant's source
 MAX_UNITS = 100_000_000
 MAX_PRICE_FEN = 10_000_000_000
 MAX_HOLD_MS = 7 * 24 * 3_600_000
@@ -23,7 +23,7 @@ MAX_TIME_MS = 9_999_999_999_999
 
 
 class DropState(StrEnum):
-    """`OPEN` sells between opens_ms and closes_ms; `CLOSED` is for ever."""
+    """`OPEN` sells between opens_ms and closes_ms; `CLOSED` is final."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -31,7 +31,7 @@ class DropState(StrEnum):
 
 
 class HoldState(StrEnum):
-    """A reservation is `HELD`, then exactly one of the others. Late money may revive to `SOLD`."""
+    """A reservation is `HELD`, then one of the others. A late payment may still make it `SOLD`."""
 
     HELD = "held"
     SOLD = "sold"
@@ -40,31 +40,31 @@ class HoldState(StrEnum):
 
 
 class ReserveCode(StrEnum):
-    __hash__ = str.__hash__  # Enum's is a function in Python, and each attempt is looked up by it
+    __hash__ = str.__hash__  # Enum's own hash is a Python function, too slow for each attempt
 
     HELD = "HELD"
     REPLAYED = "REPLAYED"
     SOLD_OUT = "SOLD_OUT"
     OVER_LIMIT = "OVER_LIMIT"
-    BARRED = "BARRED"  # this buyer let too many holds of this drop expire
+    BARRED = "BARRED"  # too many of this buyer's holds of this drop expired
     NOT_OPEN = "NOT_OPEN"
     CLOSED = "CLOSED"
     PAUSED = "PAUSED"
-    CONFLICT = "CONFLICT"  # the rid is taken by another payload
+    CONFLICT = "CONFLICT"  # the rid exists with another payload
     TICKET_REQUIRED = "TICKET_REQUIRED"
     TICKET_INVALID = "TICKET_INVALID"  # it has expired, by the clock of Redis
-    TICKET_USED = "TICKET_USED"  # it, or a newer one of this buyer, has reserved already
-    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
+    TICKET_USED = "TICKET_USED"  # this ticket, or a newer one of this buyer, was used already
+    UNREADABLE = "UNREADABLE"  # the rid exists as a corrupt record
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 
 
 class ConfirmCode(StrEnum):
     SOLD = "SOLD"
-    REPLAYED = "REPLAYED"  # this payment has already bought these goods
-    LATE_SOLD = "LATE_SOLD"  # the hold had ended, the stock was there and was taken again
-    REFUND_DUE = "REFUND_DUE"  # the money must go back
-    MISMATCH = "MISMATCH"  # not the amount of this reservation; nothing changed
+    REPLAYED = "REPLAYED"  # this payment has already bought the units
+    LATE_SOLD = "LATE_SOLD"  # the hold had ended; the units were available and are sold now
+    REFUND_DUE = "REFUND_DUE"  # a refund is due
+    MISMATCH = "MISMATCH"  # the amount differs from the reservation's; nothing changed
     UNKNOWN = "UNKNOWN"
     FENCED = "FENCED"
 
@@ -85,8 +85,8 @@ class GrantCode(StrEnum):
     NOT_OPEN = "NOT_OPEN"
     CLOSED = "CLOSED"
     PAUSED = "PAUSED"
-    CONFLICT = "CONFLICT"  # the rid is taken by another payload, or by a hold that is to be paid
-    UNREADABLE = "UNREADABLE"  # the rid is taken by a record that somebody broke
+    CONFLICT = "CONFLICT"  # the rid exists with another payload, or as a hold with a price
+    UNREADABLE = "UNREADABLE"  # the rid exists as a corrupt record
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
 
@@ -102,8 +102,8 @@ class AdjustCode(StrEnum):
     ADJUSTED = "ADJUSTED"
     REPLAYED = "REPLAYED"
     CONFLICT = "CONFLICT"  # the same adjustment id with another delta
-    TOO_FEW = "TOO_FEW"  # fewer available than to be scrapped
-    TOO_MANY = "TOO_MANY"  # more units than a drop may have
+    TOO_FEW = "TOO_FEW"  # fewer units available than to scrap
+    TOO_MANY = "TOO_MANY"  # above the maximum of a drop
     CLOSED = "CLOSED"
     UNKNOWN_DROP = "UNKNOWN_DROP"
     FENCED = "FENCED"
@@ -124,13 +124,13 @@ class ArchiveCode(StrEnum):
     ARCHIVED = "ARCHIVED"
     UNKNOWN_DROP = "UNKNOWN_DROP"
     UNFINISHED = "UNFINISHED"  # not closed, or units are held
-    BEHIND = "BEHIND"  # the log behind SQL speaks of the drop, or is too long to be looked at
-    DIFFERENT = "DIFFERENT"  # the books, or how many reservations there are, are not those of SQL
+    BEHIND = "BEHIND"  # SQL lacks log entries of the drop, or too many to check
+    DIFFERENT = "DIFFERENT"  # the books or the number of reservations differ from SQL
     FENCED = "FENCED"
 
 
 class DropTerms(Struct, frozen=True):
-    """What a drop sells and how: fixed when it is opened, but for `allotted`, which adjusts."""
+    """The terms of a drop: fixed at the opening, except `allotted`, which adjustments change."""
 
     opens_ms: int
     closes_ms: int
@@ -138,8 +138,8 @@ class DropTerms(Struct, frozen=True):
     buyer_limit: int
     price_fen: int
     allotted: int
-    expired_limit: int = 3  # expired holds after which a buyer is barred; 0 never bars
-    ticket_required: bool = False  # each reservation needs a purchase ticket, good once
+    expired_limit: int = 3  # a buyer with so many expired holds is barred; 0 for never
+    ticket_required: bool = False  # each reservation needs a new purchase ticket
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -159,10 +159,10 @@ class DropTerms(Struct, frozen=True):
 
 
 class Ticket(Struct, frozen=True, gc=False):
-    """A purchase ticket whose signature holds: for this buyer and this drop.
+    """A verified purchase ticket, for this buyer and this drop.
 
-    `serial` is the microsecond of its issue. Used is what is not newer than the newest that the
-    buyer used, so tickets are used in the order of their issue.
+    `serial` is the microsecond of its issue. A ticket counts as used if the buyer has used it or a
+    newer one, so tickets must be used in the order of their issue.
     """
 
     serial: int
@@ -172,8 +172,7 @@ class Ticket(Struct, frozen=True, gc=False):
 class Attempt(Struct, frozen=True, gc=False):
     """One buyer's try at `quantity` units: all of them or none.
 
-    The ticket is no part of what a retry must repeat: an attempt that was answered is answered
-    again, whichever ticket comes along.
+    A retry need not repeat the ticket: an answered attempt gets the same answer with any ticket.
     """
 
     rid: str
@@ -183,9 +182,9 @@ class Attempt(Struct, frozen=True, gc=False):
 
 
 class Grant(Struct, frozen=True, gc=False):
-    """Units for a named buyer, without money.
+    """Units for a named buyer, without payment.
 
-    The rid follows from what they are given for (`stock.ids.origin_id`): so they are given once.
+    The rid is derived from the grant's origin (`stock.ids.origin_id`), so a grant happens once.
     """
 
     rid: str
@@ -194,7 +193,7 @@ class Grant(Struct, frozen=True, gc=False):
 
 
 def check_grants(source: str, grants: Sequence[Grant]) -> None:
-    """Raises ValueError for what no engine takes."""
+    """Raises ValueError for a batch that no engine accepts."""
     if not 1 <= len(grants) <= MAX_BATCH:
         raise ValueError(f"a batch has 1 to {MAX_BATCH} grants, not {len(grants)}")
     if not 1 <= len(source) <= MAX_SOURCE:
@@ -202,7 +201,7 @@ def check_grants(source: str, grants: Sequence[Grant]) -> None:
 
 
 class Reservation(Struct, frozen=True, gc=False):
-    """The record of one claim, as Redis holds it."""
+    """The record of one reservation in Redis."""
 
     rid: str
     state: HoldState
@@ -210,8 +209,8 @@ class Reservation(Struct, frozen=True, gc=False):
     quantity: int
     price_fen: int
     expires_ms: int
-    paid_by: str = ""  # the payment that bought the goods; sold without one is granted
-    refunds: tuple[str, ...] = ()  # payments whose money must go back
+    paid_by: str = ""  # the payment that bought the units; sold without one means granted
+    refunds: tuple[str, ...] = ()  # payments to refund
 
     @property
     def amount_fen(self) -> int:
@@ -221,8 +220,8 @@ class Reservation(Struct, frozen=True, gc=False):
 class Outcome(Struct, frozen=True, gc=False):
     """The answer to one attempt.
 
-    `remaining` is what is available after the atomic step that answered; `reservation` is there
-    for HELD and REPLAYED; `opens_ms` says when to come back after NOT_OPEN.
+    `remaining` is the number of available units after the atomic step; `reservation` is set for
+    HELD and REPLAYED; `opens_ms` says when to retry after NOT_OPEN.
     """
 
     code: ReserveCode
@@ -232,12 +231,12 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class BatchOutcome(Struct, frozen=True, gc=False):
-    """The answers to a batch, in the order of its attempts, and what one atomic step saw."""
+    """The answers to a batch, in the order of its attempts, and the state in that atomic step."""
 
     outcomes: list[Outcome]
     now_ms: int
     remaining: int
-    buyers: int  # how many buyers this drop has ever held units for: it only grows
+    buyers: int  # number of buyers who ever held units of this drop: it only grows
 
 
 class ConfirmOutcome(Struct, frozen=True, gc=False):
@@ -246,7 +245,7 @@ class ConfirmOutcome(Struct, frozen=True, gc=False):
 
 
 class GrantOutcome(Struct, frozen=True, gc=False):
-    """`reservation` is there for GRANTED and REPLAYED."""
+    """`reservation` is set for GRANTED and REPLAYED."""
 
     code: GrantCode
     reservation: Reservation | None = None
@@ -258,11 +257,11 @@ class ReleaseOutcome(Struct, frozen=True, gc=False):
 
 
 class Snapshot(Struct, frozen=True, gc=False):
-    """One drop at one instant, with the place in the log that this instant is."""
+    """One drop at one instant, with its position in the log."""
 
     drop_id: str
     state: DropState
-    terms: DropTerms  # `allotted` is the present one
+    terms: DropTerms  # `allotted` is the present value
     available: int
     held: int
     sold: int

@@ -1,4 +1,4 @@
-"""The packed forms that Lua and Python share: a reservation, and a buyer's holdings. No I/O.
+"""The packed forms of a reservation and a buyer's holdings, shared by Lua and Python. No I/O.
 
 A reservation is `state|buyer|quantity|price_fen|expires_ms[|paid_by[|refunds]]` with one letter for
 the state and refunds joined by commas; see lua/includes/records.lua for the other side.
@@ -16,7 +16,7 @@ LETTER_OF_STATE = {state: letter for letter, state in STATE_OF_LETTER.items()}
 
 
 def unpack_reservation(rid: str, text: str) -> Reservation:
-    """Read a packed reservation. Raises ValueError or KeyError when it is none."""
+    """Read a packed reservation. Raises ValueError or KeyError if it is malformed."""
     state, buyer_id, quantity, price_fen, expires_ms, *rest = text.split("|")
     refunds = rest[1] if len(rest) > 1 else ""
     return Reservation(
@@ -32,7 +32,7 @@ def unpack_reservation(rid: str, text: str) -> Reservation:
 
 
 def pack_reservation(reservation: Reservation) -> str:
-    """Write a reservation as Lua does."""
+    """Pack a reservation in the same form as Lua."""
     r = reservation
     head = f"{LETTER_OF_STATE[r.state]}|{r.buyer_id}|{r.quantity}|{r.price_fen}|{r.expires_ms}"
     if r.refunds:

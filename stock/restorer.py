@@ -1,6 +1,6 @@
 """Rebuilds a partition: the steps of `livesale recover` and of a promotion in Redis.
 
-Not part of the engine: nothing here sells. Each step first compares the marker in place of the
+Not part of the engine: nothing here sells. Each step first compares the marker that replaces the
 epoch. So if two processes restore the same partition, only the newer one continues.
 """
 
@@ -14,14 +14,14 @@ from stock.errors import BooksBroken, FencedOff, ScriptRefused
 from stock.keyspace import Keyspace
 from stock.scripts import Script, load
 
-PAIRS = 1_000  # to a call: the script unpacks them
+PAIRS = 1_000  # pairs per call: the script unpacks them
 SCAN = 1_000
 
 _VERBS = ("raise_epoch", "restore_drop", "restore_log")
 
 
 class Restorer:
-    """Raises FencedOff when another has the partition, and redis.exceptions.RedisError."""
+    """Raises FencedOff if another process has the partition, and redis.exceptions.RedisError."""
 
     def __init__(self, redis: "Redis", keyspace: Keyspace) -> None:
         self._redis = redis
@@ -29,9 +29,9 @@ class Restorer:
         self._scripts = {verb: load(f"stock/{verb}") for verb in _VERBS}
 
     async def fence(self, partition: int, held: str | None, token: str) -> None:
-        """Put something in the place of the epoch that no engine has: nothing can be sold.
+        """Replace the epoch by a marker that no engine has: nothing can be sold.
 
-        `held` is what was seen there before.
+        `held` is the expected present value.
         """
         key = self._keyspace.epoch(partition)
         async with self._redis.pipeline() as together:
@@ -46,16 +46,16 @@ class Restorer:
                 raise FencedOff(f"the epoch of p{partition:02d} has changed meanwhile") from error
 
     async def raise_epoch(self, partition: int, held: str | int, epoch: int | str) -> bool:
-        """Give the partition another epoch if it has `held`; say whether it had.
+        """Change the partition's epoch if it has `held`; returns whether it had.
 
-        A word in the place of `epoch` closes it for every engine.
+        A word as `epoch` closes it for every engine.
         """
         keys = {"epoch_key": self._keyspace.epoch(partition)}
         reply = await self._run("raise_epoch", keys, {"epoch": held, "next_epoch": epoch})
         return str(reply[0]) == "RAISED"
 
     async def clear(self, partition: int, token: str) -> int:
-        """Remove every key of the partition but its epoch; how many those were."""
+        """Remove every key of the partition except its epoch; returns how many."""
         epoch_key, removed, cursor = self._keyspace.epoch(partition), 0, 0
         pattern = self._keyspace.pattern(partition)
         while True:
@@ -94,8 +94,8 @@ class Restorer:
     ) -> None:
         """Write one part of a drop, in calls of 1,000 pairs; `drop` must fit into one.
 
-        `drop` comes last, with the numbers that must be there then. Raises BooksBroken when its
-        counters do not balance, ScriptRefused when parts are missing.
+        `drop` comes last, with the expected numbers of the other parts. Raises BooksBroken if its
+        counters do not balance, ScriptRefused if parts are missing.
         """
         keys = self._keyspace.of_drop(drop_id)
         named = {
@@ -122,7 +122,7 @@ class Restorer:
                 raise ScriptRefused(f"{drop_id} cannot be restored: {reply}")
 
     async def restore_log(self, partition: int, token: str, offset: str, entries: int) -> None:
-        """Begin the partition's log behind `offset`, as if it had been trimmed up to there."""
+        """Begin the partition's log after `offset`, as if it had been trimmed up to there."""
         keys = {
             "epoch_key": self._keyspace.epoch(partition),
             "log_key": self._keyspace.log(partition),

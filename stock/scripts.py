@@ -1,9 +1,9 @@
-"""Loads the Lua scripts: pastes their includes, reads their headers, knows their SHA1.
+"""Loads the Lua scripts: inserts their includes, parses their headers, computes their SHA1.
 
 A script is `lua/<feature>/<verb>.lua`; a line `--!include name` is replaced by
-`lua/includes/name.lua`. An include that is missing, repeated or circular is refused when the
-process starts, not when the sale does. The header of a script names its keys and arguments;
-callers pass them by those names, so that an order can never be mixed up in silence.
+`lua/includes/name.lua`. A missing, repeated or circular include is refused when the process starts,
+not during a sale. The header of a script names its keys and arguments; callers pass them by name,
+so a wrong order is impossible.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from stock.errors import ScriptError
 
-ENGINE = "stock"  # the folder of the scripts that move stock; each other one is of a feature
+ENGINE = "stock"  # the folder of the scripts that move stock; the others belong to features
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- (KEYS|ARGV|RETURNS|LOGS) {2,}(.*)$")
@@ -25,7 +25,7 @@ _NAME = re.compile(r"^(\d+) (\w+)(\.\.\.)?(?: {2,}\S.*)?$")
 
 
 class Script(Struct, frozen=True):
-    """One script, ready for EVALSHA. `repeats` says that the last argument is a list."""
+    """One script, ready for EVALSHA. `repeats`: the last argument is a list."""
 
     name: str
     source: str
@@ -39,7 +39,7 @@ class Script(Struct, frozen=True):
     ) -> list[str | int]:
         """The EVALSHA arguments, in the order of the header.
 
-        Raises KeyError for a key or argument that the header names and the caller does not pass.
+        Raises KeyError if the caller does not pass a key or argument of the header.
         """
         named = self.args[:-1] if self.repeats else self.args
         return [
@@ -53,7 +53,7 @@ class Script(Struct, frozen=True):
 
 
 def lua_folder() -> Path:
-    """Where the scripts lie: inside the installed package, or beside it in a checkout."""
+    """The folder of the scripts: in the installed package, or beside it in a checkout."""
     packaged = Path(str(files("stock"))) / "lua"
     return packaged if packaged.is_dir() else packaged.parent.parent / "lua"
 
@@ -146,7 +146,7 @@ def _paste(
 
 
 def _header(origin: str, text: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """The names of KEYS and ARGV, in order, as the header gives them."""
+    """The names of KEYS and ARGV in the header, in order."""
     lines = text.split("\n")
     if not lines[0].startswith("#!lua"):
         raise ScriptError(f"{origin}: the first line must be #!lua, so that undeclared keys fail")

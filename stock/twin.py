@@ -1,8 +1,8 @@
 """The engine in memory: the same rules in plain Python, without Redis.
 
-It is the specification the Lua scripts are tested against, and a stand-in for tests of programs
-that use the library. Nothing here is durable. A log entry is kept for every call that changed
-something, as the scripts do.
+It is the specification for tests of the Lua scripts, and a substitute in tests of programs that use
+the library. Nothing here is durable. Like the scripts, it logs an entry for every call that changed
+something.
 """
 
 import time
@@ -51,7 +51,7 @@ def _wall_ms() -> int:
 
 
 def _newest_serial(now: int) -> int:
-    """Of a ticket that was issued by now. One from the future comes of a clock that was ahead."""
+    """The largest valid serial now. A higher one was issued while the clock was ahead."""
     return (now + TICKET_AHEAD_MS) * 1000
 
 
@@ -65,7 +65,7 @@ def _refuse_ticket(ticket: Ticket | None, now: int, newest_used: int) -> Reserve
 
 
 class _Drop:
-    """One drop's state; the counters are derived from nothing else, as in Redis."""
+    """One drop's state; the counters are stored, not derived, as in Redis."""
 
     def __init__(self, terms: DropTerms) -> None:
         self.terms = terms
@@ -74,8 +74,8 @@ class _Drop:
         self.adjustments: dict[str, int] = {}
         self.reservations: dict[str, Reservation] = {}
         self.units: dict[str, int] = {}  # by buyer: held or sold
-        self.expired: dict[str, int] = {}  # by buyer: holds that ran out
-        self.used: dict[str, int] = {}  # by buyer: the newest ticket that was used
+        self.expired: dict[str, int] = {}  # by buyer: expired holds
+        self.used: dict[str, int] = {}  # by buyer: the newest used ticket
 
     def move(self, *, available: int = 0, held: int = 0, sold: int = 0, burned: int = 0) -> None:
         b = self.books
@@ -83,7 +83,7 @@ class _Drop:
         self.books = Books(sum(parts), *parts)
 
     def refusal(self, now: int) -> ReserveCode | None:
-        """Why nobody gets anything now."""
+        """Why the drop does not sell now; None if it does."""
         if self.state is DropState.CLOSED or now >= self.terms.closes_ms:
             return ReserveCode.CLOSED
         if now < self.terms.opens_ms:
@@ -106,7 +106,7 @@ class TwinEngine:
         self._due: dict[int, dict[str, int]] = {number: {} for number in self.epochs}
 
     def fence(self, partition: int) -> None:
-        """Raise the epoch behind this engine's back, as `recover` would."""
+        """Raise the epoch without telling this engine, like `recover`."""
         self._true_epochs[partition] += 1
 
     async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
@@ -114,7 +114,7 @@ class TwinEngine:
             return OpenCode.FENCED
         drop = self._drops.get(drop_id)
         if drop is not None:
-            # Restocking moves `allotted`; what it was opened with is the first entry of its log.
+            # Restocking changes `allotted`; the first log entry has the original value.
             return OpenCode.REPLAYED if self._opened_as(drop_id) == terms else OpenCode.CONFLICT
         self._drops[drop_id] = _Drop(terms)
         self._due[self.keyspace.partition_of(drop_id)][drop_id] = terms.closes_ms
@@ -167,7 +167,7 @@ class TwinEngine:
             refusal = _refuse_ticket(attempt.ticket, now, drop.used.get(buyer_id, 0))
             if refusal is not None:
                 return refusal, None
-            assert attempt.ticket is not None  # noqa: S101  else it was refused
+            assert attempt.ticket is not None  # noqa: S101  otherwise it was refused
             drop.used[buyer_id] = attempt.ticket.serial
         claim = Reservation(
             rid, HoldState.HELD, buyer_id, quantity, terms.price_fen, now + terms.hold_ms
@@ -434,7 +434,7 @@ class TwinEngine:
     def _append(self, kind: str, drop_id: str, *rows: Row, at_ms: int | None = None) -> None:
         partition = self.keyspace.partition_of(drop_id)
         log, now = self.log[partition], self.clock() if at_ms is None else at_ms
-        last_ms = id_key(log[-1].id)[0] if log else 0  # ids rise, also when the clock steps back
+        last_ms = id_key(log[-1].id)[0] if log else 0  # ids rise, even if the clock steps back
         log.append(
             LogEntry(
                 id=f"{max(now, last_ms)}-{len(log)}",

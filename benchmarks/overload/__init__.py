@@ -1,1 +1,1 @@
-"""`make bench-overload`: far more than one worker can serve, and strangers who mean it harm."""
+"""`make bench-overload`: far more load than one worker can serve, and hostile strangers."""

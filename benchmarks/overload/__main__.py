@@ -23,8 +23,8 @@ class OverloadReport(Struct):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when it ran; with --strict 1 where a target was not met; 2 where the system does
-    not allow so many connections."""
+    """Exit code: 0 when it ran; with --strict 1 if a target was not met; 2 if the system allows
+    too few connections."""
     parser = make_parser("make bench-overload", __doc__)
     parser.add_argument("--only", action="append", choices=list(ATTACKS), help="of the strangers")
     options = parser.parse_args(arguments)

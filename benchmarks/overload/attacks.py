@@ -1,4 +1,4 @@
-"""Strangers, each from one address, who take from others what they can."""
+"""Attacks on a worker, each from one address."""
 
 import os
 import time
@@ -17,7 +17,7 @@ _LARGE = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def _keep_on(port: int, count: int, until_s: float, first: bytes, more: bytes) -> None:
-    """Open connections, send something, then more and more; come back when cut off."""
+    """Open connections, send `first`, then more and more; reconnect when cut off."""
     lines = Lines(port, [STRANGER], count)
     for line in lines.all:
         line.send(first)
@@ -32,12 +32,12 @@ def _keep_on(port: int, count: int, until_s: float, first: bytes, more: bytes) -
 
 
 def refusals(port: int, until_s: float, _path: bytes) -> None:
-    """200 connections ask on and on, and are all told to slow down."""
+    """200 connections send requests without pause, and all get `slow_down`."""
     _keep_on(port, 200, until_s, b"", _ASK * 100)
 
 
 def silent(port: int, until_s: float, _path: bytes) -> None:
-    """A thousand connections say nothing."""
+    """A thousand connections send nothing."""
     _keep_on(port, 1_000, until_s, b"", b"")
 
 
@@ -47,7 +47,7 @@ def slow(port: int, until_s: float, _path: bytes) -> None:
 
 
 def pongs(port: int, until_s: float, path: bytes) -> None:
-    """50 nameless viewers send pongs that nobody asked for."""
+    """50 anonymous viewers send unsolicited pongs."""
     head = (
         b"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" % path
@@ -56,12 +56,12 @@ def pongs(port: int, until_s: float, path: bytes) -> None:
 
 
 def torn(port: int, until_s: float, _path: bytes) -> None:
-    """20 connections send a body whose last line has no end."""
+    """20 connections send a body whose last line never ends."""
     _keep_on(port, 20, until_s, _TORN, b"y" * 60_000)
 
 
 def unread(port: int, until_s: float, _path: bytes) -> None:
-    """A thousand connections ask for something large, and read nothing."""
+    """A thousand connections request a large document, and do not read it."""
     lines = Lines(port, [STRANGER], 1_000)
     for line in lines.all:
         line.send(_LARGE * 4)
@@ -78,6 +78,6 @@ ATTACKS: dict[str, Callable[[int, float, bytes], None]] = {
 
 
 def attack_alone(name: str, port: int, seconds: float, path: bytes) -> None:
-    """What a process of its own runs: nicer than the polite, who share its core."""
+    """Run an attack in its own process, at a lower priority than the polite buyers on its core."""
     os.nice(5)
     ATTACKS[name](port, time.monotonic() + seconds, path)

@@ -1,4 +1,4 @@
-"""Asks for health on new connections while a worker has more to do than it can."""
+"""Polls `/livez` on new connections while a worker is overloaded."""
 
 import socket
 import time
@@ -10,7 +10,7 @@ PATIENCE_S = 10.0
 
 
 def watch_health(port: int, seconds: float, pipe: Connection) -> None:
-    """Send the milliseconds of each answer; one that never came counts as PATIENCE_S."""
+    """Send the milliseconds of each answer; a missing one counts as PATIENCE_S."""
     found, until_s = [], time.monotonic() + seconds
     while time.monotonic() < until_s:
         began_s = time.monotonic()

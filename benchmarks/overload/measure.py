@@ -1,8 +1,7 @@
-"""What one worker keeps doing while far too much is asked of it, by buyers and by strangers.
+"""The goodput of one worker under overload, by buyers and by strangers.
 
-The worker has a core; Valkey and the load share the other one. Clients come from addresses of their
-own (127.0.0.0/8 is one machine, and no proxy is trusted here), so limits per address count as they
-do behind a load balancer.
+The worker has a core; Valkey and the load share the other one. Clients have different addresses in
+127.0.0.0/8, and no proxy is trusted, so limits per address work as behind a load balancer.
 """
 
 import itertools
@@ -31,7 +30,7 @@ BUYERS = 20_000
 UNITS = 10_000_000
 PER_BUYER = 1_000
 POLITE = [f"127.0.1.{number}" for number in range(1, 65)]
-SHARE = 0.3  # of the peak: what the polite ask for beside strangers
+SHARE = 0.3  # share of the peak that polite buyers offer beside strangers
 RSS_EVERY_S = 0.5
 
 
@@ -54,13 +53,13 @@ class Load(Struct):
     offered_per_s: float
     goodput_per_s: float
     of_peak: float
-    last_third: float  # of the peak, in the last third of the time
+    last_third: float  # share of the peak in the last third of the time
     health_ms: float
     rss_mib: float
 
 
 class Hostile(Struct):
-    """One kind of stranger: what the polite had alone and beside it, a second, by round."""
+    """One attack: reservations a second of the polite, alone and beside it, by round."""
 
     name: str
     what: str
@@ -71,7 +70,7 @@ class Hostile(Struct):
 
     @property
     def lost(self) -> float:
-        """The share that the polite lost: the median of the rounds."""
+        """The share that the polite buyers lost: the median of the rounds."""
         pairs = zip(self.alone_per_s, self.beside_per_s, strict=True)
         return statistics.median(1 - beside / alone for alone, beside in pairs)
 
@@ -82,7 +81,7 @@ class Found(Struct):
 
 
 class Stage:
-    """A worker that sells, and what is sent to it."""
+    """A worker that sells, and the requests for it."""
 
     def __init__(self, settings: Settings, worker: Server) -> None:
         self.port = settings.http.port
@@ -104,7 +103,7 @@ class Stage:
     def load(
         self, rate: float, seconds: float, lines: int, depth: int
     ) -> tuple[Offered, float, float]:
-        """Offer it; what was found, the worst health in ms, the most memory in MiB."""
+        """Offer a load; returns the answers, the worst health in ms, the most memory in MiB."""
         with self._watched(seconds) as seen:
             reserving = Lines(self.port, POLITE, lines)
             time.sleep(0.2)
@@ -119,7 +118,7 @@ class Stage:
         spawn = multiprocessing.get_context("spawn")
         child = spawn.Process(target=watch_health, args=(self.port, seconds, theirs), daemon=True)
         child.start()
-        theirs.close()  # so that a child that dies is noticed
+        theirs.close()  # so that we notice if the child dies
         over = threading.Event()
 
         def watch() -> None:
@@ -203,7 +202,7 @@ def _beside(stage: Stage, name: str, scale: Scale, rate: float) -> Hostile:
 
 @contextmanager
 def open_stage(folder: Path, **limits: float) -> Iterator[Stage]:
-    """One API worker with everything on; gone with the block."""
+    """One API worker with everything on; stops with the block."""
     with ExitStack() as stack:
         valkey = Valkey()
         stack.callback(valkey.remove)

@@ -1,7 +1,6 @@
 """Connections under one epoll: cheap enough to send ten times what a worker can answer.
 
-No client library: what is sent is made beforehand, and of what comes back only the statuses are
-counted.
+No client library: requests are prepared, and of the answers only the status is counted.
 """
 
 import contextlib
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ").findall
 READ_BYTES = 65_536
-# Connections are opened at 2,000 a second: more at once is a figure of the kernel's queue.
+# We open 2,000 connections a second: faster would measure the kernel's accept queue.
 TOGETHER, PAUSE_S = 100, 0.05
 
 
@@ -34,7 +33,7 @@ class Line:
         self._tail = b""
 
     def send(self, data: bytes) -> bool:
-        """Send what the kernel takes; what it does not take waits. False when the line is dead."""
+        """Send what the kernel accepts, queue the rest. False if the connection is dead."""
         self.unsent += data
         try:
             taken = self.sock.send(self.unsent)
@@ -44,7 +43,7 @@ class Line:
         return True
 
     def statuses(self) -> list[bytes] | None:
-        """The statuses of the answers that have come; None when the connection has ended."""
+        """The statuses of new answers; None if the connection has ended."""
         try:
             data = self.sock.recv(READ_BYTES)
         except BlockingIOError:
@@ -63,7 +62,7 @@ class Line:
 
 
 class Lines:
-    """Many of them. `found` counts the statuses of all answers."""
+    """Many connections. `found` counts the statuses of all answers."""
 
     def __init__(self, port: int, sources: list[str], count: int) -> None:
         self.found: Counter[bytes] = Counter()
@@ -85,12 +84,12 @@ class Lines:
         return line
 
     def reopen(self, number: int) -> Line:
-        """In the place of one that has ended."""
+        """Replace a connection that has ended."""
         self.all[number] = self._open(number)
         return self.all[number]
 
     def poll(self, seconds: float) -> Iterator[tuple[Line, int]]:
-        """Read what has come: each line with the number of its answers; -1 when it has ended."""
+        """Read new answers: each line with their number; -1 if it has ended."""
         for fd, _ in self._epoll.poll(max(0.0, seconds)):
             line = self._by_fd[fd]
             statuses = line.statuses()
@@ -112,7 +111,7 @@ class Lines:
 
 
 class Offered:
-    """What a flood found."""
+    """The result of a flood."""
 
     def __init__(self) -> None:
         self.due = 0
@@ -132,7 +131,7 @@ def flood(
 ) -> Offered:
     """Offer `rate` requests a second, at most `depth` unanswered on each line.
 
-    Who finds no line free is not sent: a buyer who cannot even ask.
+    If no line is free, the request is dropped.
     """
     offered, started_s = Offered(), time.monotonic()
     free = [line for line in lines.all if line.open]

@@ -1,1 +1,1 @@
-"""The limits of a live room: how many watch on one core, and how late they are told."""
+"""The limits of a live room: viewers on one core, and the latency of events."""

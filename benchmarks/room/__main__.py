@@ -21,8 +21,8 @@ MOST = 15_500  # one worker takes 20,000 connections, of which 16,000 may be vie
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when it ran, whatever it found; with --strict 1 where a target was not met; 2
-    where the system does not allow so many connections."""
+    """Exit code: 0 when it ran; with --strict 1 if a target was not met; 2 if the system allows
+    too few connections."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.write and (options.quick or options.viewers):
@@ -56,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser("make bench-room", __doc__)
     parser.add_argument(
-        "--viewers", type=_viewers, metavar="N", help="the most of them, instead of 10,000"
+        "--viewers",
+        type=_viewers,
+        metavar="N",
+        help="the largest number of them, instead of 10,000",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""All viewers: several processes of them on the core of the load, told what to do."""
+"""All viewers: controls several viewer processes on the core of the load."""
 
 import multiprocessing
 import resource
@@ -11,7 +11,7 @@ from benchmarks.room.tally import Tally
 from benchmarks.room.viewers import Begin, Grow, Stall, Storm, Tell, Up, watch
 
 PROCESSES = 2
-SPARE_FILES = 500  # that a process has open besides its viewers' sockets
+SPARE_FILES = 500  # files of a process besides its viewers' sockets
 
 
 class FilesRefused(Exception):
@@ -19,7 +19,7 @@ class FilesRefused(Exception):
 
 
 def allow_files(viewers: int) -> None:
-    """So many sockets in this process, and in what it starts. Raises FilesRefused."""
+    """Allow so many sockets in this process and its children. Raises FilesRefused."""
     wanted = viewers + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
@@ -28,20 +28,20 @@ def allow_files(viewers: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
     except (ValueError, OSError):
         raise FilesRefused(
-            f"{viewers:,} viewers need {wanted:,} open files, and {hard:,} are allowed: "
-            f"run `ulimit -n {wanted}` as root, or ask for fewer with --viewers."
+            f"{viewers:,} viewers need {wanted:,} open files, but the limit is {hard:,}: "
+            f"run `ulimit -n {wanted}` as root, or use fewer --viewers."
         ) from None
 
 
 class Crowd:
-    """`size` viewers, in shares as equal as can be."""
+    """Controls `size` viewers, in nearly equal shares."""
 
     def __init__(self, pipes: list[Pipe]) -> None:
         self.size = 0
         self._pipes = pipes
 
     def grow(self, size: int, slow: int = 0) -> list[float]:
-        """Have so many viewers, one in `slow` of them slow; after how many ms each was up."""
+        """Grow to so many viewers, one in `slow` of them slow; returns the ms until each was up."""
         count = len(self._pipes)
         for number, pipe in enumerate(self._pipes):
             pipe.send(Grow((size + number) // count, slow))
@@ -49,23 +49,23 @@ class Crowd:
         return self._until_up()
 
     def storm(self) -> list[float]:
-        """All lose their connection and come back at once; after how many ms each was up."""
+        """All lose their connection and reconnect at once; returns the ms until each was up."""
         for pipe in self._pipes:
             pipe.send(Storm())
         return self._until_up()
 
     def stall(self, stalled: bool) -> None:
-        """The slow ones read no more, or read on."""
+        """The slow viewers stop reading, or read on."""
         for pipe in self._pipes:
             pipe.send(Stall(stalled))
 
     def begin(self) -> None:
-        """Forget what was seen so far."""
+        """Reset the tallies."""
         for pipe in self._pipes:
             pipe.send(Begin())
 
     def tell(self) -> Tally:
-        """What was seen since."""
+        """The tally since `begin`."""
         whole = Tally()
         for pipe in self._pipes:
             pipe.send(Tell())
@@ -85,7 +85,7 @@ class Crowd:
 
 @contextmanager
 def gathered(url: str, room_id: str) -> Iterator[Crowd]:
-    """A crowd of nobody yet, before one worker; gone with the block."""
+    """An empty crowd for one worker; ends with the block."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 0)
     context = multiprocessing.get_context("spawn")

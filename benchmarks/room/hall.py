@@ -1,8 +1,7 @@
-"""A room as it runs in production, on stores of its own, with its worker on a core of its own.
+"""A room as in production, with its own stores, and its worker on its own core.
 
-Everything is on, as in benchmarks.shop: one API worker where the figures are taken; Valkey with
-`appendfsync always`, the writer and the keeper, which tells rooms of their drops, on the other
-core.
+Everything is on, as in benchmarks.shop: one API worker on the measured core; Valkey with
+`appendfsync always`, the writer and the keeper, which announces drops in rooms, on the other one.
 """
 
 import asyncio
@@ -25,11 +24,11 @@ from tests.servers import Valkey
 
 UNITS = 10_000_000
 NICE = 10
-PACE_S = 0.02  # between reservations that only move the counter
+PACE_S = 0.02  # between the reservations that move the counter
 
 
 class Hall:
-    """A live room with a drop on sale, and drafts that can be opened in it."""
+    """A live room with a drop on sale; it can open more."""
 
     def __init__(self, settings: Settings, worker: Server, valkey: Valkey, buyers: int) -> None:
         self.settings = settings
@@ -45,7 +44,7 @@ class Hall:
         self._come = 0
 
     def tokens(self, count: int) -> list[str]:
-        """Of buyers who have not come yet. Raises RuntimeError when too few are left."""
+        """Tokens of new buyers. Raises RuntimeError if too few are left."""
         found = self._tokens[self._come : self._come + count]
         self._come += count
         if len(found) < count:
@@ -53,7 +52,7 @@ class Hall:
         return found
 
     def _wait_for_keeper(self) -> None:
-        """Until somebody tells the room of its drops. Raises RuntimeError when nobody does."""
+        """Wait until the keeper announces the drop. Raises RuntimeError if it does not."""
         ends_s = time.monotonic() + START_S
         while self.operator.phases(self.room_id)[self.drop_id] != "open":
             if time.monotonic() > ends_s:
@@ -66,7 +65,7 @@ class Hall:
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
     def move_counter(self, seconds: float) -> None:
-        """Reserve now and then, past the worker, so that it has ticks to send and no requests."""
+        """Reserve now and then past the worker, so that it sends stock events without requests."""
         asyncio.run(self._move_counter(time.monotonic() + seconds))
 
     async def _move_counter(self, until_s: float) -> None:
@@ -77,7 +76,7 @@ class Hall:
             while time.monotonic() < until_s:
                 rid = random_rid(self.drop_id)
                 batch = await engine.reserve(self.drop_id, [Attempt(rid, f"quiet-{rid}")])
-                assert batch.outcomes[0].code is ReserveCode.HELD  # noqa: S101  there is plenty
+                assert batch.outcomes[0].code is ReserveCode.HELD  # noqa: S101  the stock is large
                 await asyncio.sleep(PACE_S)
         finally:
             await redis.aclose()
@@ -85,7 +84,7 @@ class Hall:
 
 @contextmanager
 def open_hall(folder: Path, buyers: int, **flags: int) -> Iterator[Hall]:
-    """With these settings besides; gone with the block."""
+    """Start a hall with these extra settings; it stops with the block."""
     with ExitStack() as stack:
         valkey = Valkey()
         stack.callback(valkey.remove)
@@ -102,13 +101,13 @@ def open_hall(folder: Path, buyers: int, **flags: int) -> Iterator[Hall]:
         )
         worker.wait()
         stack.enter_context(helper("keeper", settings))
-        # Nobody waits for the writer, and production has it elsewhere.
+        # Nothing waits for the writer, and in production it is on another machine.
         stack.enter_context(helper("writer", settings, nice=NICE))
         yield Hall(settings, worker, valkey, buyers)
 
 
 def _settings(valkey: Valkey, folder: Path, flags: Mapping[str, int]) -> Settings:
-    """Those of production. The address of the load speaks for all viewers and buyers."""
+    """Settings of production, but one address may carry all viewers and buyers."""
     return load_settings(
         data_dir=folder / "data",
         redis__url=valkey.url,

@@ -1,4 +1,4 @@
-"""One round: more and more viewers of a room that sells, a storm of all of them, a slow tenth."""
+"""One round: more and more viewers of a room that sells, a reconnect storm, a slow tenth."""
 
 import secrets
 import tempfile
@@ -22,7 +22,7 @@ from loadtests.target import parse_target
 
 TICKS_PER_S = 5
 OPENS_EVERY_S = 0.8
-REST_S = 0.5  # for what is on its way, before a tally is asked for
+REST_S = 0.5  # for events in flight, before we read a tally
 CONNECTIONS = 64
 TIMEOUT_S = 20.0
 MORE = 1.3  # buyers, for arrivals at random
@@ -30,13 +30,13 @@ TENTH = 10
 PICTURE = "https://cdn.example/" + "x" * 450
 TITLE = "今" * 190  # three bytes each
 PAINTS_EVERY_S = 0.01
-CLOSING_S = 1.2  # within which all slow ones are found, from the first one on
+CLOSING_S = 1.2  # from the first close of a slow viewer to the last
 
 Add = Callable[[str, float, str], None]
 
 
 def measure(scale: RoomScale, records: Records) -> None:
-    """Raises RuntimeError where somebody missed an event or got one twice, or a promise broke."""
+    """Raises RuntimeError if a viewer missed an event or got one twice, or a promise broke."""
     seconds = scale.selling_s * len(scale.viewers) + scale.storm_s
     buyers = round(MORE * scale.rate * seconds) + CONNECTIONS
     with (
@@ -101,7 +101,7 @@ def _watch(hall: Hall, crowd: Crowd, viewers: int, scale: RoomScale, records: Re
 
 
 def _storm(hall: Hall, crowd: Crowd, scale: RoomScale, records: Records) -> None:
-    """All lose their connection at once, come back at once, and ask for what they missed."""
+    """All lose their connection at once, reconnect at once, and resume."""
 
     def add(name: str, value: float, unit: str) -> None:
         records.add("storm", name, value, unit)
@@ -120,7 +120,7 @@ def _storm(hall: Hall, crowd: Crowd, scale: RoomScale, records: Records) -> None
 
 
 def _slow_tenth(hall: Hall, crowd: Crowd, scale: RoomScale, records: Records) -> None:
-    """One in ten reads nothing for a while. All get the same events, as large as events are."""
+    """One viewer in ten reads nothing for a while. All get the same events, of the largest size."""
 
     def add(name: str, value: float, unit: str) -> None:
         records.add("slow", name, value, unit)
@@ -135,7 +135,7 @@ def _slow_tenth(hall: Hall, crowd: Crowd, scale: RoomScale, records: Records) ->
     crowd.stall(True)
     _paint(hall, lambda: bool(hall.operator.closed("too_slow")), scale.slow_s)
     _paint(hall, lambda: hall.operator.closed("too_slow") >= slow, CLOSING_S)
-    crowd.stall(False)  # their half of the closing: they read on, and find the code
+    crowd.stall(False)  # they read on, and find the close code
     time.sleep(2 * REST_S)
     tally = _tell(crowd)
     if set(tally.closed) - {4408} or tally.lost:
@@ -146,7 +146,7 @@ def _slow_tenth(hall: Hall, crowd: Crowd, scale: RoomScale, records: Records) ->
 
 
 def _paint(hall: Hall, done: Callable[[], bool], most_s: float) -> None:
-    """Large events, one after the other."""
+    """Send large events, one after the other."""
     ends_s, number = time.monotonic() + most_s, 0
     while time.monotonic() < ends_s and not (number % 8 == 0 and done()):
         word = secrets.token_hex(2)
@@ -156,7 +156,7 @@ def _paint(hall: Hall, done: Callable[[], bool], most_s: float) -> None:
 
 
 def _sell(hall: Hall, rate: float, seconds: float) -> Result:
-    """Buyers reserve, independently of each other; latency counts from when each meant to."""
+    """Independent buyers reserve; latency counts from the intended send time."""
     result = run(
         Plan(
             parse_target(hall.worker.url),
@@ -175,7 +175,7 @@ def _sell(hall: Hall, rate: float, seconds: float) -> Result:
 
 
 def _open_all(hall: Hall, drafts: list[str]) -> None:
-    """One opening after the other, each with a countdown, as a host does it."""
+    """Open drops one after the other, each with a countdown, like a host."""
     for draft in drafts:
         hall.operator.open_in(hall.room_id, draft, 0.3)
         time.sleep(OPENS_EVERY_S)
@@ -185,7 +185,7 @@ def _tell(crowd: Crowd) -> Tally:
     tally = crowd.tell()
     if tally.wrong or tally.anew or tally.refused:
         raise RuntimeError(
-            f"{tally.wrong[:3]} ({len(tally.wrong)} in all), {tally.anew} had to begin anew, "
+            f"{tally.wrong[:3]} ({len(tally.wrong)} in all), {tally.anew} got a snapshot, "
             f"{tally.refused} refused handshakes"
         )
     return tally
@@ -194,13 +194,13 @@ def _tell(crowd: Crowd) -> Tally:
 def _add_reserve(add: Add, sold: Result, p50: str, p99: str) -> None:
     for name, percent in ((p50, "50"), (p99, "99")):
         waited_ms = sold.latency_ms[percent]
-        assert waited_ms is not None  # noqa: S101  all were answered
+        assert waited_ms is not None  # noqa: S101  all got answers
         add(name, waited_ms, "ms")
 
 
 @contextmanager
 def _meanwhile(work: Callable[[], object]) -> Iterator[None]:
-    """Do this beside the block, to its end. Raises what it raised."""
+    """Run this in a thread beside the block; wait for its end and raise its error."""
     faults: list[Exception] = []
 
     def do() -> None:

@@ -24,5 +24,5 @@ ALONE_P99 = "the same with nobody slow, p99"
 
 
 def at(name: str, viewers: int) -> str:
-    """A cell that is measured with several numbers of viewers."""
+    """The name of a cell with this number of viewers."""
     return f"{name}, {viewers:,} viewers"

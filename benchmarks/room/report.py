@@ -1,4 +1,4 @@
-"""One run as data, and what is to be reached with the most viewers."""
+"""One run as data, and the targets for the largest number of viewers."""
 
 from msgspec import Struct
 

@@ -1,20 +1,20 @@
-"""How much of a room is measured: everything, or just enough to see that it runs."""
+"""The scale of a run: full, or just enough to see that it runs."""
 
 from msgspec import Struct
 
 
 class RoomScale(Struct, frozen=True):
-    """Of one round."""
+    """The scale of one round."""
 
     rounds: int
-    viewers: tuple[int, ...]  # one after the other, in one room
-    quiet_s: float  # ticks, and nobody buys through the worker
-    selling_s: float  # ticks and openings, and buyers reserve at `rate`
+    viewers: tuple[int, ...]  # sizes of the crowd, one after the other, in one room
+    quiet_s: float  # stock events only, nobody buys through the worker
+    selling_s: float  # stock events and openings; buyers reserve at `rate`
     rate: float  # reservations a second
     storm_s: float
-    slow: int  # viewers, where a tenth is slow
-    slow_s: float  # for which they read nothing, at most
-    behind_ms: int  # after which who reads nothing is given up: that of the settings, or less
+    slow: int  # number of viewers while a tenth is slow
+    slow_s: float  # the longest time in which they read nothing
+    behind_ms: int  # the service closes slow viewers after this: the default, or less
 
 
 FULL = RoomScale(

@@ -27,7 +27,7 @@ def on_terminal(report: RoomReport) -> Iterator[RenderableType]:
 
 
 def blocks(report: RoomReport) -> Iterator[tuple[str, str]]:
-    """What stands between the markers of the page."""
+    """The text between the markers of the page."""
     sheet = crowds(report)
     yield "room-targets", f"{conditions(report)}\n\n{markdown(verdicts(report.verdicts))}"
     yield "room", f"{markdown(sheet)}\n\n![{sheet.title}](benchmarks/{PICTURE})"
@@ -47,7 +47,7 @@ def conditions(report: RoomReport) -> str:
 
 
 def crowds(report: RoomReport) -> Sheet:
-    """A column for each number of viewers: the median, and the range where there are rounds."""
+    """A column for each number of viewers: the median, and the range over several rounds."""
     sizes = report.scale.viewers
     rows = list[Sequence[str]]()
     for name in _measured(report):
@@ -58,7 +58,7 @@ def crowds(report: RoomReport) -> Sheet:
 
 
 def picture(report: RoomReport) -> str:
-    """How late they are told, over how many they are."""
+    """Latency of events over the number of viewers."""
     chart = pygal.XY(
         **PLAIN,
         title="p99 while the drop sells, over the viewers of one worker",
@@ -76,7 +76,7 @@ def picture(report: RoomReport) -> str:
 
 
 def _measured(report: RoomReport) -> list[str]:
-    """The names of the cells that there is one of for each number of viewers."""
+    """The names of the cells that exist for each number of viewers."""
     end = f", {report.scale.viewers[0]:,} viewers"
     found = [cell.name for cell in report.records.of("room") if cell.name.endswith(end)]
     return [name.removesuffix(end) for name in found]

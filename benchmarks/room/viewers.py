@@ -1,8 +1,8 @@
-"""Thousands of viewers in one process, written so that they are not what is late.
+"""Thousands of viewers in one process, cheap enough not to add latency.
 
-Each has a seat, as the viewers of load tests have. They share one epoll and no objects of asyncio:
-on the machine of the benchmark they take a core from Redis. Those whose kernel says when an event
-came, one in sixteen, tell how much of the lateness is the viewers' own.
+Each is a seat, as in load tests. They share one epoll and no objects of asyncio, because they share
+a core with Redis. For one viewer in sixteen the kernel says when an event arrived: that shows how
+much of the latency is the viewers' own.
 """
 
 import errno
@@ -21,42 +21,42 @@ from benchmarks.room.tally import Tally
 from loadtests.history import Watched
 from loadtests.seat import Heard, Seat
 
-SO_TIMESTAMPNS = 35  # the kernel says when what is read has come; Python has no name for it
-STAMPED = 16  # one viewer in so many asks for it
-AT_ONCE = 100  # handshakes under way, where there is no storm
+SO_TIMESTAMPNS = 35  # the kernel's time of arrival; Python has no name for the option
+STAMPED = 16  # one viewer in so many uses it
+AT_ONCE = 100  # concurrent handshakes, except in a storm
 READ_BYTES = 65_536
-KNOWN = 512  # chunks of bytes that are remembered: the same come to everybody
+KNOWN = 512  # size of the cache of parsed chunks: all viewers get the same bytes
 AGAIN_S = 0.2
 _NS = struct.Struct("qq")
 
 
 class Grow(Struct, frozen=True):
-    """Have so many viewers; answered by Up. Every `slow`th will be told to stall."""
+    """Grow to so many viewers; answered by Up. Every `slow`th obeys Stall."""
 
     viewers: int
     slow: int = 0
 
 
 class Storm(Struct, frozen=True):
-    """Lose all connections and come back at once; answered by Up."""
+    """Lose all connections and reconnect at once; answered by Up."""
 
 
 class Begin(Struct, frozen=True):
-    """Forget what was seen; not answered."""
+    """Reset the tally; not answered."""
 
 
 class Tell(Struct, frozen=True):
-    """Answered by a Tally."""
+    """Ask for the Tally."""
 
 
 class Stall(Struct, frozen=True):
-    """The slow ones read no more, or go on and do not come back; not answered."""
+    """The slow viewers stop reading, or read on but do not reconnect; not answered."""
 
     stalled: bool
 
 
 class Up(Struct, frozen=True):
-    """All are there and have what they missed: after how many ms, each."""
+    """All are connected and have what they missed; the ms that each needed."""
 
     waited_ms: list[float]
 
@@ -74,12 +74,12 @@ class Viewer(Seat):
 
 
 class Viewers:
-    """One process's share. `serve` ends with the pipe."""
+    """The viewers of one process. `serve` ends when the pipe closes."""
 
     def __init__(self, address: tuple[str, int], room_id: str, pipe: Pipe) -> None:
         self._address = address
         self._host = f"{address[0]}:{address[1]}"
-        self._seen = Watched(room_id)  # of all
+        self._seen = Watched(room_id)  # shared by all
         self._pipe = pipe
         self._epoll = select.epoll()
         self._epoll.register(pipe.fileno(), select.EPOLLIN)
@@ -183,7 +183,7 @@ class Viewers:
         self._epoll.register(sock, select.EPOLLOUT)
 
     def _let_go(self, viewer: Viewer) -> None:
-        """Without a farewell, and without a trace in the kernel's table of ports."""
+        """Close by a reset: no close frame, and no port in TIME_WAIT."""
         sock, viewer.sock = viewer.sock, None
         viewer.leave()
         if sock is not None:
@@ -262,7 +262,7 @@ class Viewers:
         if viewer.waiting:
             if viewer.up:
                 self._is_up(viewer)
-        elif not viewer.slow:  # how late a slow one is told is its own doing
+        elif not viewer.slow:  # the latency of a slow viewer is its own fault
             for event in events:
                 self._tally.late.setdefault(event.type, []).append(now_ms - event.at_ms)
 
@@ -275,6 +275,6 @@ class Viewers:
 
 
 def watch(address: tuple[str, int], room_id: str, pipe: Pipe) -> None:
-    """The body of a process of viewers."""
+    """The main function of a viewer process."""
     os.sched_setaffinity(0, {LOAD_CORE})
     Viewers(address, room_id, pipe).serve()

@@ -1,1 +1,1 @@
-"""SKUs and campaigns, and what buyers see of them."""
+"""SKUs, campaigns, and the view of buyers."""

@@ -1,4 +1,4 @@
-"""What SKUs and campaigns bring to livesale."""
+"""The feature "catalogue": SKUs and campaigns."""
 
 from livesale.catalogue import admin_routes, routes, tables
 from livesale.catalogue.problems import PROBLEMS

@@ -49,6 +49,6 @@ ROUTES = [
         "campaigns",
         {200: CampaignWithDrops},
         ("unknown_campaign", "store_unavailable", "overloaded", "books_broken", "engine_refused"),
-        description="What is left may lag by 200 ms.",
+        description="`remaining` may be 200 ms old.",
     ),
 ]

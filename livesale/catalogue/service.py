@@ -1,4 +1,4 @@
-"""What operators create: SKUs and campaigns."""
+"""SKUs and campaigns, created by operators."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from livesale.validation.texts import prose
 from stock.ids import new_id
 from stock.model import MAX_PRICE_FEN, MAX_TIME_MS
 
-EARLIEST_MS = 1_000_000_000_000  # the year 2001: catches times that are seconds
+EARLIEST_MS = 1_000_000_000_000  # the year 2001: catches times in seconds
 
 Title = Annotated[str, prose(examples=["Tea set, 12 pc"])]
 PriceFen = Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN, description="fen", examples=[9_900])]
@@ -73,7 +73,7 @@ def campaign_of(new: NewCampaign) -> Campaign:
 
 
 def check_opens(opens_ms: int) -> None:
-    """Raises InvalidField for a time in seconds: such a sale would begin at once, years early."""
+    """Raises InvalidField for a time in seconds: such a sale would begin at once."""
     if 0 < opens_ms < EARLIEST_MS:
         detail = f"Give milliseconds since 1970 UTC, at least {EARLIEST_MS}, or 0 for at once."
         raise InvalidField("opens_ms", detail)

@@ -1,4 +1,4 @@
-"""SKUs, campaigns and drops: what operators wrote. Queries only; every one takes a connection."""
+"""SKUs, campaigns and drops of operators. Queries only; every one takes a connection."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -45,12 +45,12 @@ class Drop(Struct, frozen=True):
     closes_ms: int
     created_ms: int
     ticket_required: bool = False
-    challenge: int = 0  # difficulty of the proof of work before a ticket; 0 asks for none
-    room_id: str | None = None  # the live room it is sold in, if any
+    challenge: int = 0  # difficulty of the proof of work for a ticket; 0 for none
+    room_id: str | None = None  # its live room, if any
 
     @property
     def terms(self) -> DropTerms:
-        """What the drop is opened with."""
+        """The terms for opening the drop."""
         return DropTerms(
             opens_ms=self.opens_ms,
             closes_ms=self.closes_ms,
@@ -105,10 +105,10 @@ async def find_campaign(connection: AsyncConnection, campaign_id: str) -> Campai
 async def list_campaigns(
     connection: AsyncConnection, *, closing_after_ms: int, after: tuple[int, str], limit: int
 ) -> list[Campaign]:
-    """Campaigns that are not over, by opens_ms and id, beyond the key `after`.
+    """Campaigns that are not over, by opens_ms and id, after the key `after`.
 
-    They are found by their end: in the order of their opening, the database would pass by all that
-    are over. The sum keeps it from the index of that order.
+    The query uses the index of their end, because the index of their opening would read all ended
+    campaigns first. The sum stops the database from using that one.
     """
     opens_ms = campaigns.c.opens_ms + 0
     query = (
@@ -154,7 +154,7 @@ async def list_drops(connection: AsyncConnection, *, before: str, limit: int) ->
 
 
 async def move_drop(connection: AsyncConnection, drop_id: str, before: str, after: str) -> bool:
-    """Change the state if it is `before`; say whether it was."""
+    """Change the state if it is `before`; returns whether it was."""
     result = await connection.execute(
         update(drops).where(drops.c.drop_id == drop_id, drops.c.state == before).values(state=after)
     )
@@ -162,7 +162,7 @@ async def move_drop(connection: AsyncConnection, drop_id: str, before: str, afte
 
 
 async def schedule_drop(connection: AsyncConnection, drop_id: str, opens_ms: int) -> bool:
-    """Take a draft on its way to its opening at `opens_ms`; say whether it was a draft."""
+    """Move a draft to `opening`, with this `opens_ms`; returns whether it was a draft."""
     result = await connection.execute(
         update(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT)
@@ -172,7 +172,7 @@ async def schedule_drop(connection: AsyncConnection, drop_id: str, opens_ms: int
 
 
 async def bind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> bool:
-    """Give a draft to a room; say whether it was one of no room."""
+    """Give a draft without a room to a room; returns whether it was one."""
     result = await connection.execute(
         update(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id.is_(None))
@@ -182,7 +182,7 @@ async def bind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> 
 
 
 async def drops_of_room(connection: AsyncConnection, room_id: str, limit: int) -> list[Drop]:
-    """The drops that are sold in a room, the oldest first."""
+    """The drops of a room, the oldest first."""
     query = _DROP.where(drops.c.room_id == room_id).order_by(drops.c.drop_id).limit(limit)
     return _drops(await connection.execute(query))
 

@@ -1,6 +1,6 @@
-"""What buyers see: campaigns and drops, what is left, and the state in a buyer's words.
+"""The buyers' view: campaigns and drops, units left, and the state in a buyer's words.
 
-A crowd looks at the same few drops. So each process reads the catalogue from SQL at most once a
+A crowd reads the same few drops. So each process reads the catalogue from SQL at most once a
 second, and the stock from Redis at most every 200 ms, for any number of readers.
 """
 
@@ -23,13 +23,13 @@ from stock.model import DropState, Snapshot
 
 CATALOGUE_S = 1.0
 LIVE_S = 0.2
-MAX_DROPS = 200  # of one campaign, that are shown
+MAX_DROPS = 200  # drops shown for one campaign
 
 
 class ShownState(StrEnum):
     SCHEDULED = "scheduled"
     OPEN = "open"
-    SOLD_OUT = "sold_out"  # nothing left now; holds that end come back
+    SOLD_OUT = "sold_out"  # nothing left now; expired holds return
     PAUSED = "paused"
     CLOSED = "closed"
 
@@ -59,7 +59,7 @@ class ShownCampaign(Struct, frozen=True):
 
 
 class CampaignPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     campaigns: list[ShownCampaign]
     next: str | None
@@ -78,7 +78,7 @@ class CampaignWithDrops(Struct, frozen=True):
 class CatalogueView:
     """One per process. All raise StoreUnavailable; drops also Unreachable.
 
-    What SQL said last is still shown while SQL is away.
+    While SQL is unavailable, it shows the last known data.
     """
 
     def __init__(self, deployment: Deployment, now_ms: Callable[[], int]) -> None:
@@ -92,7 +92,7 @@ class CatalogueView:
         self._live: TtlCache[Snapshot] = TtlCache(self._load_live, ttl_s=LIVE_S)
 
     async def terms(self, drop_id: str) -> Drop | None:
-        """The drop as SQL has it, at most a second old; None when there is none."""
+        """The drop from SQL, at most a second old; None if there is none."""
         return await self._drops.get(drop_id)
 
     async def drop(self, drop_id: str) -> ShownDrop:
@@ -119,7 +119,7 @@ class CatalogueView:
         )
 
     async def campaigns(self, after: str, limit: int) -> CampaignPage:
-        """Those that are not over, by their opening. `after` is a page's `next`, or empty."""
+        """Campaigns that are not over, by opening. `after` is a page's `next`, or empty."""
         page = await self._pages.get(f"{limit}:{after}") or []
         last = page[-1] if len(page) == limit else None
         return CampaignPage(
@@ -177,7 +177,7 @@ class CatalogueView:
         try:
             return await self._engine.snapshot(drop_id)
         except OutcomeUnknown as fault:
-            raise Unreachable(str(fault)) from fault  # a look changes nothing, whatever happened
+            raise Unreachable(str(fault)) from fault  # a read changes nothing
 
 
 def _shown_state(drop: Drop, snapshot: Snapshot | None, now_ms: int) -> ShownState:

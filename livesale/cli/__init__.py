@@ -1,11 +1,11 @@
-"""The command line. Each command imports what it needs when it runs: `--help` must be quick."""
+"""The command line. Each command imports what it needs when it runs, so `--help` is fast."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Run one command. Every fault is a stable exit code, an expected one a clear paragraph too."""
+    """Run one command. Every fault has a stable exit code; an expected one prints its cause."""
     from livesale.cli import faults
     from livesale.cli.streams import open_streams
 
@@ -21,6 +21,6 @@ def main() -> None:
         sys.stdout.flush()
     except SystemExit:
         raise
-    except BaseException as fault:  # the outermost frame: only here is the exit code known
+    except BaseException as fault:  # the outermost frame: the only place that knows the exit code
         code = faults.explain(fault)
     sys.exit(code if isinstance(code, int) else 0)

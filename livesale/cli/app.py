@@ -1,4 +1,4 @@
-"""The commands by name, grouped as people look for them."""
+"""The commands by name, in groups."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`livesale bag …`: check the draw of a lucky bag from what was published of it."""
+"""`livesale bag …`: check the draw of a lucky bag from its public record."""
 
 from typing import Annotated
 
@@ -33,9 +33,9 @@ def check(
         str | None, Option(metavar="ENTRY_ID", help="An entry that must be in the list")
     ] = None,
 ) -> None:
-    """Replay a draw. Needs no service, no network, and no trust in who drew.
+    """Replay a draw. Needs no service, no network, and no trust in the operator.
 
-    Exit 1 if the draw does not follow from its record, 3 if there is no record to judge.
+    Exit 1 if the draw does not match its record, 3 if the record cannot be read.
     """
     try:
         found = draw.read_record(record.read())

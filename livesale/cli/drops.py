@@ -1,4 +1,4 @@
-"""`livesale drop …`: what operators do with a drop, without HTTP."""
+"""`livesale drop …`: operators' commands for drops, without HTTP."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,7 +85,7 @@ def adjust(
         int,
         Option(min=-MAX_UNITS, max=MAX_UNITS, help="Units to add; below 0 to scrap (--delta=-5)"),
     ],
-    reason: Annotated[str, Option(help="Goes into the ledger")],
+    reason: Annotated[str, Option(help="Reason, for the ledger")],
     key: Annotated[str | None, Option(help="The same key adjusts only once")] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
@@ -127,7 +127,7 @@ def challenge(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Ask for a proof of work before a purchase ticket, or no longer."""
+    """Require a proof of work for purchase tickets, or stop requiring it."""
     _change(
         "challenge",
         drop_id,
@@ -145,7 +145,7 @@ def books(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Both sides of a drop's books: exit 1 unless they agree."""
+    """Show a drop's books in Redis and SQL: exit 1 unless they agree."""
     from livesale.cli.tables import print_books, print_json
 
     async def run(deployment: "Deployment") -> Any:

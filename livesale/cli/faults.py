@@ -1,14 +1,14 @@
 """Turns faults into one paragraph on stderr and an exit code.
 
-0    done, and what was checked holds
-1    a check found something broken (audit, doctor, demo, load, recover, bag, drop books)
+0    done, and every check passed
+1    a check failed (audit, doctor, demo, load, recover, bag, drop books)
 2    refused: a wrong flag or setting, or a start that would break a promise
-3    it did not work: a store cannot be reached, a use case was refused, the disk is full
+3    failed: a store cannot be reached, a use case was refused, the disk is full
 70   a fault of this program: the traceback is on stderr
 130  interrupted by Ctrl-C, or stopped at once by a second signal
-141  nobody reads the output any more
+141  the reader of the output has closed it
 
-1 is a verdict and nothing else: Python's own 1 for an uncaught exception never reaches the caller.
+1 only means a failed check: Python's own 1 for an uncaught exception never reaches the caller.
 """
 
 import errno
@@ -27,7 +27,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def explain(fault: BaseException) -> int:
-    """Print what a person needs to know; the exit code."""
+    """Print the cause for a person; returns the exit code."""
     try:
         return _explain(fault)
     except BaseException:  # the explanation failed as well: show both
@@ -76,7 +76,7 @@ def _is_abort(fault: BaseException) -> bool:
 
 
 def _is_usage(fault: BaseException) -> bool:
-    """What typer finds wrong with the flags: it has a message and an exit code of its own."""
+    """typer's fault of flags, with its own message and exit code."""
     return hasattr(fault, "format_message") and hasattr(fault, "exit_code")
 
 
@@ -92,7 +92,7 @@ def _is_store_fault(fault: BaseException) -> bool:
 
 
 def _drop_output() -> None:
-    """What is left in the buffer would fail again at the exit, and change the exit code."""
+    """Drop the rest of the buffer: it would fail again at the exit, and change the exit code."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

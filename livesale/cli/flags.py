@@ -1,4 +1,4 @@
-"""The flags that several commands share. A flag that is not given leaves the setting as it is."""
+"""The flags that several commands share. Without a flag, the setting counts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ ExposeDev = Annotated[
     bool,
     Option(
         "--expose-dev",
-        help="In dev, let other machines in: they can act as anybody and pay without money",
+        help="In dev, allow other machines: they can act as anybody and pay without money",
     ),
 ]
 Port = Annotated[int | None, Option("--port", min=0, max=65_535, help="Port; 0 picks a free one")]

@@ -1,14 +1,14 @@
-"""livesale as process 1 of a container: a small parent that passes signals on and reaps orphans.
+"""livesale as process 1 of a container: a small parent that forwards signals and reaps orphans.
 
-Linux gives every process whose parent is gone to process 1, where it stays a zombie until it is
-waited for. And a signal that process 1 has no handler for does nothing. So the command runs in a
-child, and process 1 does these two things only.
+In Linux, process 1 becomes the parent of every orphan, which stays a zombie until it is reaped. And
+process 1 ignores a signal without a handler. So the command runs in a child, and process 1 does
+only these two things.
 """
 
 import os
 import signal
 
-# All that somebody may send. SIGCHLD is our own; what a fault of this process raises ends it.
+# All signals that others may send. SIGCHLD is ours; signals of our own faults end this process.
 _PASSED_ON = {
     signal.SIGTERM,
     signal.SIGINT,
@@ -22,9 +22,9 @@ _WATCHED = {*_PASSED_ON, signal.SIGCHLD}
 
 
 def fork_from_init() -> None:
-    """Return in a child; the calling process stays its parent, and ends with its exit code.
+    """Fork, and return in the child; the parent ends with the child's exit code.
 
-    Before anything else: the parent keeps what was imported until now.
+    Call it first: the parent keeps all modules that are imported by then.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     child = os.fork()
@@ -37,12 +37,14 @@ def fork_from_init() -> None:
             code = _reap(child)
             if code is not None:
                 os._exit(code)
-        elif info.si_code <= 0:  # a process sent it; what the terminal sends, the child has too
+        elif (
+            info.si_code <= 0
+        ):  # only if a process sent it: the child also gets signals of the terminal
             os.kill(child, info.si_signo)
 
 
 def _reap(child: int) -> int | None:
-    """Wait for all that have ended; the exit code of `child` where it is among them."""
+    """Reap all ended processes; returns the exit code of `child` if it is one of them."""
     code = None
     while True:
         try:

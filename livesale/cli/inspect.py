@@ -1,4 +1,4 @@
-"""Commands that look and report: exit 1 when what they saw is not right."""
+"""Commands that check and report: exit 1 if something is wrong."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,7 @@ def audit(
         float, Option(min=0, help="Seconds to wait until SQL has the whole log")
     ] = 10.0,
     full: Annotated[
-        bool, Option("--full", help="Read the rows of sealed drops, too: minutes, not seconds")
+        bool, Option("--full", help="Also read the rows of sealed drops: minutes, not seconds")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +46,7 @@ def audit(
     else:
         print_checks(checks)
         if not drops:
-            typer.echo("There is no drop yet: there was nothing to check.")
+            typer.echo("There are no drops yet: nothing to check.")
     if not all(check.ok for check in checks):
         raise typer.Exit(BROKEN)
 
@@ -70,7 +70,7 @@ async def _audit(settings: "Settings", settle_s: float, full: bool) -> "tuple[li
 def doctor(
     redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None, as_json: Json = False
 ) -> None:
-    """Look at versions, settings, stores, clocks and durability: exit 1 if there is a problem."""
+    """Check versions, settings, stores, clocks and durability: exit 1 if there is a problem."""
     from livesale.cli.tables import print_findings, print_json
     from livesale.settings import load_settings
     from livesale.telemetry import logs
@@ -99,7 +99,7 @@ def actions(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """What operators did, and hosts in their rooms, the newest first."""
+    """Show actions of operators, and of hosts in their rooms, the newest first."""
     from livesale.cli.tables import print_actions, print_json
     from livesale.settings import load_settings
     from livesale.telemetry import logs

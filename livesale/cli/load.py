@@ -1,4 +1,4 @@
-"""`livesale load`: plays a scenario of loadtests/ against a service, and judges it."""
+"""`livesale load`: runs a scenario of loadtests/ against a service, and checks the result."""
 
 import asyncio
 import os
@@ -62,9 +62,9 @@ def load(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Load-test a service: exit 0 only if nothing is lost, invented, oversold, or too often 5xx.
+    """Load-test a service: exit 0 only if nothing is lost, invented or oversold, and 5xx are rare.
 
-    The settings here, where they are those of the service, give the operator's token and the audit.
+    If the settings here are those of the service, no operator's token is needed, and an audit runs.
     """
     from loadtests.scenarios import SCENARIOS
 
@@ -92,7 +92,7 @@ def load(
     chosen = SCENARIOS[scenario]
     folder = report or Path("load-reports") / f"{scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     if (folder / "journal").exists():
-        say(f"{folder} holds another run.", "Name a new folder: --report FOLDER")
+        say(f"{folder} holds another run.", "Use a new folder: --report FOLDER")
         raise typer.Exit(REFUSED)
     try:
         target = parse_target(host, own or ())

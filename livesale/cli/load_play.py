@@ -1,4 +1,4 @@
-"""A load test from the outside: brings the system up if asked, plays, judges, audits."""
+"""Runs a load test: starts a system if asked, runs Locust, checks, audits."""
 
 import contextlib
 import shutil
@@ -31,7 +31,7 @@ from loadtests.target import parse_target
 
 OPERATOR = "load"
 SYSTEM_LOG = "system.log"
-UNLIMITED = 1_000_000  # an address: all load comes from one
+UNLIMITED = 1_000_000  # for one address, because all load comes from one
 
 
 async def play_and_judge(
@@ -42,10 +42,9 @@ async def play_and_judge(
     progress: Progress,
     workers: int,
 ) -> Result:
-    """Play against `play.target`, or, with `workers`, against a system of its own.
+    """Run against `play.target`, or, with `workers`, against a new system.
 
-    Raises LoadFailed, LoadRefused, TargetAway, SaleRefused, or a LivesaleError when it cannot be
-    played.
+    Raises LoadFailed, LoadRefused, TargetAway, SaleRefused, or a LivesaleError if it cannot run.
     """
     end_as_ctrl_c_does()
     if not workers:
@@ -84,7 +83,7 @@ async def _judged(play: Play, budget: float | None, settle_s: float, progress: P
 async def _audited(
     result: Result, settings: Settings, settle_s: float, progress: Progress
 ) -> Result:
-    """With the audit, where the settings here are those of the service that was tested."""
+    """Add the audit, if the settings here are those of the tested service."""
     if is_blank(settings):
         return _with_audit(result, [])
     progress.say("auditing")
@@ -93,7 +92,7 @@ async def _audited(
             known = await _knows(deployment, result.drop_ids)
             checks = await audit(deployment, settle_s=settle_s) if known else []
     except LivesaleError:
-        checks = []  # the stores of these settings are not at hand
+        checks = []  # the stores of these settings are unavailable
     return _with_audit(result, checks)
 
 
@@ -104,7 +103,7 @@ async def _knows(deployment: Deployment, drop_ids: list[str]) -> bool:
 
 
 def _with_audit(result: Result, checks: list[Check]) -> Result:
-    """Kept on disk."""
+    """Add the audit, and save the result."""
     ok = result.ok and all(check.ok for check in checks)
     whole = msgspec.structs.replace(result, ok=ok, audit=msgspec.to_builtins(checks))
     keep(whole)
@@ -115,7 +114,7 @@ def _with_audit(result: Result, checks: list[Check]) -> Result:
 async def _system(
     settings: Settings, workers: int, report: Path
 ) -> AsyncIterator[tuple[Deployment, str]]:
-    """As the demo's, on stores of its own unless others are named, without limits per address."""
+    """Like the demo's system, with its own stores by default, without limits per address."""
     named = DemoOptions(workers=workers, redis=settings.redis.url, sql=settings.sql.url)
     with tempfile.TemporaryDirectory(prefix="livesale-load-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""What `livesale load` shows while it plays, and prints in the end."""
+"""The progress and the result of `livesale load`."""
 
 import sys
 import time
@@ -20,11 +20,11 @@ from loadtests.after import Result
 from loadtests.run import Play
 from loadtests.stats import Beat
 
-LINE_S = 5.0  # between two lines where there is no terminal
+LINE_S = 5.0  # between two lines without a terminal
 
 
 class Progress:
-    """Says on standard error what is being done: one line that changes, or a line now and then."""
+    """Shows progress on standard error: one changing line, or a line now and then."""
 
     def __init__(self, play: Play, console: Console | None, status: Status | None) -> None:
         self._play, self._console, self._status = play, console, status
@@ -73,7 +73,7 @@ def _beat(beat: Beat, lasts_s: int) -> str:
 
 
 def print_result(result: Result) -> None:
-    """The figures, every check, the audit where there was one, and one line that says it all."""
+    """The figures, every check, the audit if there was one, and a one-line verdict."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="grey62", no_wrap=True)
     grid.add_column(overflow="fold")

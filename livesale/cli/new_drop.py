@@ -1,4 +1,4 @@
-"""`livesale drop create`: from a title and a price to a drop, in one command."""
+"""`livesale drop create`: makes a drop from a title and a price."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_LASTS_S = 366 * 24 * 3_600
-# What is left for the types to refuse, by their fields: the flag, and what it takes.
+# Fields that only the types check: their flag, and its values.
 _FLAGS = {
-    "title": ("--title", "Give 1 to 200 characters, without control characters."),
-    "opens_ms": ("--opens", "Give a time from 2001 to 2286."),
-    "closes_ms": ("--opens", "Give a time from 2001 to 2286."),
-    "campaign_id": ("--campaign", "That is not an id of a campaign."),
-    "sku_id": ("--sku", "That is not an id of a SKU."),
+    "title": ("--title", "Use 1 to 200 characters, without control characters."),
+    "opens_ms": ("--opens", "Use a time from 2001 to 2286."),
+    "closes_ms": ("--opens", "Use a time from 2001 to 2286."),
+    "campaign_id": ("--campaign", "This is not a campaign id."),
+    "sku_id": ("--sku", "This is not a SKU id."),
 }
 
 
@@ -44,13 +44,13 @@ def create(
     campaign: Annotated[str | None, Option(metavar="ID", help="An existing campaign")] = None,
     sku: Annotated[str | None, Option(metavar="ID", help="An existing SKU")] = None,
     tickets: Annotated[bool, Option("--tickets", help="Sell by purchase tickets")] = False,
-    open_now: Annotated[bool, Option("--open", help="Open the drop, too")] = False,
+    open_now: Annotated[bool, Option("--open", help="Also open the drop")] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Create a drop, with a SKU and a campaign where none is named."""
+    """Create a drop, with a new SKU and campaign unless you name them."""
     opens_ms = None if opens is None else _milliseconds(opens)
 
     async def run(deployment: "Deployment") -> "Drop":
@@ -67,7 +67,7 @@ def create(
             "ticket_required": tickets,
             **window,
         }
-        # All of it is checked before any of it is written.
+        # Check everything before writing anything.
         new = _checked(NewDrop, {**terms, "campaign_id": campaign or "0", "sku_id": sku or "0"})
         new_sku = _checked(NewSku, {"title": title, "price_fen": price_fen})
         new_campaign = _checked(NewCampaign, {"title": title, **window})

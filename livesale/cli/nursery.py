@@ -1,12 +1,12 @@
-"""A process with everything imported, which forks the children of the supervisor from itself.
+"""A process with everything imported, which forks the supervisor's children.
 
-Importing aiohttp, SQLAlchemy and the rest costs more than a second of CPU: once here, not once in
-each child. So a module that holds what must be one process's own has to renew it after a fork, as
+Importing aiohttp, SQLAlchemy and the rest costs more than a second of CPU: once here instead of
+once in each child. So a module with state of one process must renew it after a fork, as
 `livesale.web.traffic` does. The nursery has one thread and no event loop, so forking it is safe.
-It dies with the supervisor, and the children die with it. Signals that are sent to everybody are
-the supervisor's to handle: nursery and children ignore them.
+It dies with the supervisor, and the children die with it. Only the supervisor handles signals to
+the process group: nursery and children ignore them.
 
-    supervisor → nursery   ["api-worker", "--index", "0"]    one JSON line a child
+    supervisor → nursery   ["api-worker", "--index", "0"]    one JSON line per child
     nursery → supervisor   {"born": pid}                     in the order of the requests
                            {"dead": pid, "code": exit code}  negative: ended by that signal
 """
@@ -24,7 +24,7 @@ import traceback
 from livesale.processes.signals import leave_to_supervisor
 from livesale.tasks.pdeathsig import die_with_parent
 
-# What the children run, and what SQLAlchemy would import in each of them at its first connection.
+# Modules of the children, and those that SQLAlchemy imports at the first connection.
 MODULES = (
     "livesale.cli.app",
     "livesale.cli.faults",
@@ -34,20 +34,20 @@ MODULES = (
     "sqlalchemy.dialects.sqlite",
 )
 MAX_LINE_BYTES = 65_536
-CRASHED = 70  # as livesale.cli.faults says; imported here it would slow the start
+CRASHED = 70  # the same as in livesale.cli.faults, whose import would slow the start
 
 
 def main(wire: socket.socket) -> None:
-    """Fork what is asked for and say what ends, until the supervisor closes its end."""
+    """Fork children on request and report their ends, until the supervisor closes the wire."""
     leave_to_supervisor()
-    gc.disable()  # what is imported stays: looking for garbage in it costs a tenth more
+    gc.disable()  # imports make no garbage: collecting would cost a tenth more
     for name in MODULES:
         importlib.import_module(name)
     gc.enable()
-    gc.freeze()  # what is shared stays shared: no collection touches it in the children
+    gc.freeze()  # keeps memory shared: collections in the children do not touch it
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, _do_nothing)  # a handler, so that the descriptor is written to
+    signal.signal(signal.SIGCHLD, _do_nothing)  # with a handler, Python writes to the descriptor
     waiting = selectors.DefaultSelector()
     waiting.register(wire, selectors.EVENT_READ)
     waiting.register(woken, selectors.EVENT_READ)
@@ -73,7 +73,7 @@ def main(wire: socket.socket) -> None:
 
 
 def _reap(children: set[int], wire: socket.socket) -> None:
-    """Take in all that have ended, and say which of ours did."""
+    """Reap all ended processes, and report our children."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -87,9 +87,9 @@ def _reap(children: set[int], wire: socket.socket) -> None:
 
 
 def _end(children: set[int]) -> None:
-    """End them with us, also where the kernel does not do it by itself."""
+    """Kill all children, also if the kernel does not do it."""
     for pid in children:
-        os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+        os.kill(pid, signal.SIGKILL)  # not reaped yet, so no other process has the pid
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
@@ -109,7 +109,7 @@ def _fork(command: list[str], wire: socket.socket, waiting: selectors.BaseSelect
         wire.close()
         waiting.close()
         code = _live(command)
-    except BaseException:  # nothing of the nursery may run on in the child
+    except BaseException:  # the nursery's code must not continue in the child
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -118,7 +118,7 @@ def _fork(command: list[str], wire: socket.socket, waiting: selectors.BaseSelect
 
 
 def _live(command: list[str]) -> int:
-    """What `livesale …` does; its exit code."""
+    """Run `livesale …`; returns its exit code."""
     from livesale.cli import main as livesale
 
     sys.argv = ["livesale", *command]

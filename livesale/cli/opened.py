@@ -1,4 +1,4 @@
-"""What the commands that work on an opened deployment share."""
+"""Shared by the commands that work on an opened deployment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,8 +19,8 @@ def with_deployment(
     data_dir: Path | None,
     deed: tuple[str, str, dict[str, Any]] | None = None,
 ) -> T:
-    """Run something on the deployment of the settings. `deed` is what the record says of it, where
-    it changes something: the command, the id of the object, and what was asked for."""
+    """Run `work` on the deployment of the settings. For a change, `deed` goes into the record of
+    actions: the command, the id of the object, and the arguments."""
     from livesale.cli.recorded import recorded
     from livesale.deployment.opening import open_deployment
     from livesale.settings import load_settings

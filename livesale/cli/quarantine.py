@@ -1,4 +1,4 @@
-"""`livesale quarantine …`: entries of the log that were put aside."""
+"""`livesale quarantine …`: log entries in quarantine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from livesale.operations.quarantine import Outcome, Place
     from livesale.resources import Deployment
 
-SHOWN = 1_000  # entries that are listed
+SHOWN = 1_000  # maximum of listed entries
 LONGEST_NOTE = 200
 
 Entry = Annotated[str, Argument(metavar="ENTRY", help="PARTITION:ID, such as 0:1790000-0")]
@@ -28,7 +28,7 @@ group = typer.Typer(
 
 @group.callback()
 def quarantine() -> None:
-    """Look at entries of the log that were put aside, and replay them."""
+    """Show log entries in quarantine, and replay or dismiss them."""
 
 
 @group.command("list")
@@ -39,7 +39,7 @@ def list_entries(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List what is aside, in the order of the logs: at most 1,000."""
+    """List entries in quarantine, in the order of the logs: at most 1,000."""
     from livesale.cli.quarantine_tables import print_entries
     from livesale.cli.tables import print_json
 
@@ -91,17 +91,17 @@ def replay(
     ] = None,
     every: Annotated[bool, Option("--all", help="All entries in quarantine")] = False,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Show what would fit, and change nothing")
+        bool, Option("--dry-run", help="Show which entries would fit; change nothing")
     ] = False,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Put entries that were set aside wrongly into SQL, each exactly once, in the order of the log.
+    """Write wrongly quarantined entries into SQL, each exactly once, in the order of the log.
 
-    An entry that does not fit is refused with the reason, and the exit code is 1; the others are
-    replayed. It is safe to run this again, twice at the same time, or to kill it.
+    It refuses an entry that does not fit, with the reason, and exits 1; it replays the others. You
+    can repeat it, run it twice at the same time, or kill it.
     """
     from livesale.cli.quarantine_tables import print_outcomes
     from livesale.cli.tables import print_json
@@ -133,7 +133,7 @@ def dismiss(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Say that an entry has no effect. It stays in SQL, and warnings about it stop."""
+    """Dismiss an entry: it has no effect. It stays in SQL, and warnings about it stop."""
     _decide("dismiss", entry, note, redis, sql, data_dir)
     typer.echo(f"{entry} is dismissed.")
 
@@ -146,9 +146,9 @@ def add(
     sql: SqlUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Put the entry aside before which the writer waits, although it may be of a later version.
+    """Quarantine the entry that stops the writer, although a later version may have written it.
 
-    Only for entries that somebody wrote by hand: a newer writer takes one of a later version.
+    Only for entries that somebody wrote by hand: a newer writer handles those of a later version.
     """
     _decide("put_aside", entry, note, redis, sql, data_dir)
     typer.echo(f"{entry} is in quarantine: the writer continues after it.")

@@ -1,4 +1,4 @@
-"""What `livesale quarantine` prints."""
+"""The output of `livesale quarantine`."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from livesale.ledger.quarantine import Aside
     from livesale.operations.quarantine import Outcome
 
-SHOWN = 2_000  # characters of an entry that cannot be read
+SHOWN = 2_000  # characters shown of an unreadable entry
 
 _COLOUR = {"replayed": "green", "fits": "green", "already": "yellow", "refused": "bold red"}
 
@@ -48,7 +48,10 @@ def print_outcomes(outcomes: "Sequence[Outcome]", *, dry_run: bool) -> None:
         mark = Text(each.result, _COLOUR[each.result])
         table.add_row(each.entry, mark, Text(each.kind), Text(each.drop_id), Text(each.reason))
     counts = Counter(str(each.result) for each in outcomes)
-    total = ", ".join(f"{count:,} {result}" for result, count in counts.items()) or "nothing aside"
+    total = (
+        ", ".join(f"{count:,} {result}" for result, count in counts.items())
+        or "quarantine is empty"
+    )
     after = "Nothing was changed." if dry_run else "`livesale audit` checks everything."
     print_out(table, Text(f"{total}. {after}", "bold"))
 

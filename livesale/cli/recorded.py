@@ -1,4 +1,4 @@
-"""What the command line changes is recorded, as what operators do over HTTP."""
+"""Records changes from the command line, like actions of operators over HTTP."""
 
 import getpass
 import os
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 async def recorded(
     sql: "AsyncEngine", command: str, object_id: str, asked: Mapping[str, Any]
 ) -> AsyncIterator[None]:
-    """Record what the block does, under the name of the user of this machine.
+    """Record the block's action, under the name of this machine's user.
 
-    Raises StoreUnavailable when it cannot be recorded: then nothing was done.
+    Raises StoreUnavailable if it cannot be recorded: then the block does not run.
     """
     from livesale.action_log.record import Deed, Record
     from livesale.action_log.store import Outcome

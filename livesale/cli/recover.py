@@ -1,4 +1,4 @@
-"""`livesale recover`: says what is wrong and what it would do; does it with --yes."""
+"""`livesale recover`: shows the faults and the plan; executes it with --yes."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def recover(
-    yes: Annotated[bool, Option("--yes", help="Do it. Without --yes nothing changes")] = False,
+    yes: Annotated[bool, Option("--yes", help="Execute. Without --yes nothing changes")] = False,
     partition: Annotated[
         int | None, Option(min=0, max=99, help="Only this partition; default: all that need it")
     ] = None,
@@ -27,8 +27,8 @@ def recover(
 ) -> None:
     """Rebuild a Redis that was lost, or is older than SQL: a dry run unless --yes is given.
 
-    Exit 0 when all is well, or is well again; 1 when something needs recovery, or the audit found
-    something broken after it.
+    Exit 0 if everything is healthy or was recovered; 1 if something needs recovery, or the audit
+    after it failed.
     """
     from livesale.cli import recovery_tables
     from livesale.cli.tables import print_checks, print_json
@@ -52,7 +52,7 @@ def recover(
     else:
         recovery_tables.print_repaired(repaired)
         print_checks(checks)
-    # Whether anything is late says who is running now, not whether the recovery is right.
+    # Without I9: lateness depends on the running processes, not on the recovery.
     if not all(check.ok for check in checks if check.invariant != "I9"):
         raise typer.Exit(BROKEN)
 

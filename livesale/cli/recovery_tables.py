@@ -1,4 +1,4 @@
-"""What `livesale recover` prints, and how it shows what it is doing."""
+"""The output and progress of `livesale recover`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +62,7 @@ def print_repaired(repaired: "Sequence[Repaired]") -> None:
 
 @contextmanager
 def show_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None] | None]":
-    """A line that says what is being done, on standard error."""
+    """A progress line on standard error."""
     if quiet:
         yield None
         return

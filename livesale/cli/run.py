@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: the demo, the service, its roles."""
+"""Long-running commands: the demo, the service, its roles."""
 
 import sys
 from typing import Annotated
@@ -40,7 +40,7 @@ def demo(
         json=as_json,
         seed=seed,
     )
-    if not as_json:  # at once: all that the demo needs takes seconds to import
+    if not as_json:  # print it first, because the imports take seconds
         print(f"livesale demo: {options.cast} · {options.stores}", flush=True)
     from livesale.demo import run as run_demo
     from livesale.settings import load_settings
@@ -76,7 +76,7 @@ def serve(
 
 
 def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
-    """Move the log from Redis into SQL. A second writer waits until the first is gone."""
+    """Write the log from Redis into SQL. A second writer waits until the first has ended."""
     from livesale.processes.roles import run_writer
     from livesale.settings import load_settings
 
@@ -84,7 +84,7 @@ def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None)
 
 
 def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
-    """Expire holds and close drops in time. Two keepers do no harm."""
+    """Expire holds and close drops on time. Two keepers are safe."""
     from livesale.processes.roles import run_keeper
     from livesale.settings import load_settings
 
@@ -92,7 +92,7 @@ def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None)
 
 
 def api_worker(index: Annotated[int, Option(min=0, max=63)]) -> None:
-    """One API worker, as the supervisor starts it: all settings come from the environment."""
+    """Run one API worker for the supervisor: all settings come from the environment."""
     from livesale.processes.worker import run_api_worker
     from livesale.settings import load_settings
 
@@ -109,7 +109,7 @@ def _serve(
     workers: int | None,
     expose_dev: bool,
 ) -> None:
-    if sys.stderr.isatty():  # at once: all that a worker needs takes seconds to import
+    if sys.stderr.isatty():  # print it first, because the imports take seconds
         print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
     from livesale.cli.faults import say
     from livesale.deployment.exposure import check_exposure

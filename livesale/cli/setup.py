@@ -36,7 +36,7 @@ async def _migrate(settings: "Settings") -> str:
 def token(
     buyer: Annotated[str | None, Option(metavar="ID", help="A token for this buyer")] = None,
     buyers: Annotated[
-        int | None, Option(min=1, max=MAX_TOKENS, help="This many buyers, one token a line")
+        int | None, Option(min=1, max=MAX_TOKENS, help="This many buyers, one token on each line")
     ] = None,
     prefix: Annotated[str, Option(help="With --buyers: the prefix of their ids")] = "buyer-",
     operator: Annotated[str | None, Option(metavar="NAME", help="A token for an operator")] = None,
@@ -47,7 +47,7 @@ def token(
     from livesale.tokens.signing import TokenSigner
 
     if sum(given is not None for given in (buyer, buyers, operator)) != 1:
-        raise typer.BadParameter("Give one of --buyer, --buyers and --operator.")
+        raise typer.BadParameter("Use one of --buyer, --buyers and --operator.")
     signer = TokenSigner.from_settings(load_settings())
     try:
         if operator is not None:
@@ -55,7 +55,7 @@ def token(
         elif buyer is not None:
             typer.echo(signer.buyer(buyer))
         else:
-            assert buyers is not None  # noqa: S101  one of the three was given
+            assert buyers is not None  # noqa: S101  one of the three is set
             lines = (f"{signer.buyer(f'{prefix}{number}')}\n" for number in range(1, buyers + 1))
             sys.stdout.writelines(lines)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The standard streams of a command: closed ones, odd encodings, and readers that have gone."""
+"""The standard streams of a command: closed streams, encodings, and closed pipes."""
 
 import os
 import select
@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from livesale.printing.encoding import REPLACE
 
 STDOUT = 1
-CLOSED_PIPE = 141  # 128 + SIGPIPE: what a shell reports of any program that this happens to
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells report it
 
 
 def open_streams() -> None:
@@ -35,20 +35,20 @@ def open_streams() -> None:
 
 
 class Commands(TyperGroup):
-    """The commands. When nobody reads the output any more (`livesale drop list | head`), they end
-    without a message."""
+    """The commands. If the reader closes the output (`livesale drop list | head`), they end without
+    a message."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             try:
                 return super().invoke(ctx)
             finally:
-                sys.stdout.flush()  # here, where the fault can still be handled
+                sys.stdout.flush()  # here, so that we can handle the fault
         except BrokenPipeError as fault:
             if not _nobody_reads():
                 # Another pipe. Without an errno: typer takes EPIPE for a closed standard output.
                 raise ConnectionError(str(fault)) from fault
-            # What is left in the buffer goes nowhere, instead of failing again at the exit.
+            # Drop the rest of the buffer, so that it does not fail again at the exit.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, STDOUT)
             os.close(nowhere)

@@ -1,4 +1,4 @@
-"""What commands print: a table for people, JSON for programs. No I/O but standard output."""
+"""The output of commands: a table for people, JSON for programs. No I/O but standard output."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def print_checks(checks: "Sequence[Check]") -> None:
 
 
 def print_findings(findings: "Sequence[Finding]") -> None:
-    table = make_table("looked at", "", "what was found")
+    table = make_table("check", "", "result")
     for finding in findings:
         colour = _COLOUR[finding.verdict]
         text = Text(finding.text)

@@ -33,10 +33,10 @@ _WRITES = "livesale_writes"
 _TIMEOUT = "livesale_timeout_s"
 _FRESH = "livesale_fresh"
 _STRANGERS = "livesale_strangers"
-STRANGERS_WAIT_S = 2.0  # that a request without a token waits for its turn
-STRANGERS_WAITING = 200  # such requests; those of one address: a quarter
-# Strict: a value that does not fit is refused, never cut. The waits end before our own deadline
-# does, and the server drops the locks of a client that vanished without a word.
+STRANGERS_WAIT_S = 2.0  # the longest wait of a request without a token
+STRANGERS_WAITING = 200  # such requests in the queue; a quarter for one address
+# Strict: the server refuses a value that does not fit instead of cutting it. Its waits end before
+# our deadline, and it drops the locks of a client that vanished.
 _MYSQL_SESSION = (
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
@@ -45,15 +45,14 @@ _MYSQL_SESSION = (
 
 
 def now_ms() -> int:
-    """This machine's clock, for `created_ms` of what operators make. Never for opening a sale."""
+    """This machine's clock, for `created_ms` of operators' objects. Never for opening a sale."""
     return time.time_ns() // 1_000_000
 
 
 def resolve(url: str, data_dir: Path) -> URL:
-    """What a setting names: `embedded`, sqlite:///, mysql://, mariadb:// or mysql+aiomysql://.
+    """Parse a setting: `embedded`, sqlite:///, mysql://, mariadb:// or mysql+aiomysql://.
 
-    Raises ValueError (or SQLAlchemy's ArgumentError) for any other form, and for options that
-    livesale does not know.
+    Raises ValueError (or SQLAlchemy's ArgumentError) for any other form and for unknown options.
     """
     if url == "embedded":
         return URL.create("sqlite+aiosqlite", database=_real(str(data_dir / EMBEDDED_FILE)))
@@ -61,17 +60,17 @@ def resolve(url: str, data_dir: Path) -> URL:
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:"):
-            raise ValueError("SQLite in memory keeps no promise: name a file")
+            raise ValueError("SQLite in memory is not durable: use a file")
         return parsed.set(drivername="sqlite+aiosqlite", database=_real(str(parsed.database)))
     if backend in ("mysql", "mariadb"):
         if not parsed.database:
             raise ValueError("the URL names no database")
         return parsed.set(drivername="mysql+aiomysql")
-    raise ValueError(f"not a database that livesale knows: {backend}")
+    raise ValueError(f"livesale does not support this database: {backend}")
 
 
 def _real(database: str) -> str:
-    """The file in its folder without links and `..`, where the other processes and Redis look.
+    """The path without links and `..` in its folder, the same for all processes.
 
     SQLAlchemy would drop `link/..` from the text, which may name another folder.
     """
@@ -82,7 +81,7 @@ def _real(database: str) -> str:
 
 
 def sqlite_file(url: str, data_dir: Path) -> Path | None:
-    """The file of the database, or None where it is not SQLite, or the setting is malformed."""
+    """The file of the database; None if it is not SQLite, or the setting is malformed."""
     try:
         target = resolve(url, data_dir)
     except (ValueError, ArgumentError):
@@ -93,10 +92,10 @@ def sqlite_file(url: str, data_dir: Path) -> Path | None:
 def connect(
     url: str, data_dir: Path, connections: int = 5, *, timeout_ms: int = 10_000
 ) -> AsyncEngine:
-    """An engine with at most `connections` sessions. Nothing is contacted yet.
+    """An engine with at most `connections` sessions. It does not connect yet.
 
-    `timeout_ms` bounds a wait for a connection and a whole `transaction`. A session that died (the
-    server restarted) is noticed and replaced when it is taken from the pool.
+    `timeout_ms` limits a wait for a connection and a whole `transaction`. The pool replaces a dead
+    session (after a restart of the server) when it hands it out.
     """
     target = resolve(url, data_dir)
     timeout_s = timeout_ms / 1000
@@ -108,7 +107,7 @@ def connect(
             pool_size=connections,
             max_overflow=0,
             pool_timeout=timeout_s,
-            # The driver must not begin by itself: `_begin_sqlite` says which kind it is.
+            # The driver must not begin a transaction: `_begin_sqlite` does, with the right kind.
             connect_args={"timeout": timeout_s / 2, "isolation_level": None},
             execution_options=options,
         )
@@ -143,9 +142,9 @@ def connect(
 async def transaction(engine: AsyncEngine, *, write: bool = True) -> AsyncIterator[AsyncConnection]:
     """One transaction: committed at the end, rolled back by any exception.
 
-    With `write`, SQLite takes its one write lock at once instead of failing half-way. Raises
-    TimeoutError when it takes longer than the engine's timeout: a server that hangs never answers.
-    A fault while it commits leaves the outcome unknown.
+    With `write`, SQLite takes its single write lock at once instead of failing half-way. Raises
+    TimeoutError after the engine's timeout, because a hanging server never answers. After a fault
+    during the commit the outcome is unknown.
     """
     async with asyncio.timeout(_timeout_of(engine)), engine.connect() as connection:
         await connection.execution_options(**{_WRITES: write})
@@ -155,9 +154,9 @@ async def transaction(engine: AsyncEngine, *, write: bool = True) -> AsyncIterat
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A read-only transaction that sees one instant, from its first query on; without a timeout."""
+    """A read-only transaction that sees the instant of its first query; without a timeout."""
     async with engine.connect() as connection:
-        if engine.dialect.name != "sqlite":  # whose read transactions are snapshots anyway
+        if engine.dialect.name != "sqlite":  # SQLite's read transactions are snapshots
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             yield connection
@@ -165,7 +164,7 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def trial(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A transaction that may write, without a timeout, and is rolled back whatever happens."""
+    """A transaction that may write, without a timeout, and always rolls back."""
     async with engine.connect() as connection:
         await connection.execution_options(**{_WRITES: True})
         async with connection.begin() as begun:
@@ -176,14 +175,14 @@ async def trial(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 def strangers_of(engine: AsyncEngine) -> Turns:
-    """The door in front of the connections that requests without a token may use."""
+    """The queue for the connections that requests without a token may use."""
     turns: Turns = engine.get_execution_options()[_STRANGERS]
     return turns
 
 
 def _share_of_strangers(connections: int) -> Turns:
-    """Two of five connections, and one of them at most for one address: the others are for buyers,
-    operators and the service itself, however many strangers ask."""
+    """Two of five connections, at most one of five for one address. The others are for buyers,
+    operators and the service itself."""
     return Turns(
         max(1, connections * 2 // 5),
         each=max(1, connections // 5),
@@ -194,7 +193,7 @@ def _share_of_strangers(connections: int) -> Turns:
 
 
 def _tls_of(target: URL) -> tuple[URL, dict[str, Any]]:
-    """The address without its options of TLS, and what the driver gets in their place."""
+    """The URL without its TLS options, and the driver's arguments for them."""
     options = dict(target.query)
     kept = {name: value for name, value in options.items() if name == "unix_socket"}
     target = target.set(query=kept)
@@ -205,14 +204,14 @@ def _tls_of(target: URL) -> tuple[URL, dict[str, Any]]:
     return target, {"ssl": sql_context(options), "async_creator_fn": connect_by_tls}
 
 
-# Of MySQL and MariaDB: not ready for queries (Galera), going down, read_only, a transaction that is
-# read-only, and a server that is.
+# MySQL and MariaDB: not ready for queries (Galera), shutting down, read_only, a read-only
+# transaction, a read-only server.
 _REFUSES_WRITES = {1047, 1053, 1290, 1792, 1836}
 _DENIED = {1142, 1044, 1227}
 
 
 def refuses_writes(fault: BaseException | None) -> bool:
-    """Whether a driver's fault says that this server, or this file, takes no writes now."""
+    """Whether a driver's fault means that this server or file refuses writes."""
     if fault is None:
         return False
     code = fault.args[0] if fault.args else None
@@ -220,15 +219,15 @@ def refuses_writes(fault: BaseException | None) -> bool:
 
 
 def lacks_right(fault: BaseException | None) -> bool:
-    """Whether a driver's fault says that this user may not do it."""
+    """Whether a driver's fault means that this user lacks the right."""
     return fault is not None and bool(fault.args) and fault.args[0] in _DENIED
 
 
 def _drop_refusing(context: ExceptionContext) -> None:
-    """Replace every connection when one is refused a write: they outlive a planned switch.
+    """Replace every connection after one was refused a write: they survive a planned switch.
 
-    Old connections go on reading from the old primary, and every write through them fails. The
-    next one is made anew, to whichever server the address names then.
+    Old connections still read from the old primary, and every write on them fails. New ones go to
+    the server that the URL names now.
     """
     if refuses_writes(context.original_exception):
         context.is_disconnect = context.invalidate_pool_on_disconnect = True
@@ -245,7 +244,7 @@ def _watch_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry) -> 
 
 
 def _check_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
-    """See that the server answers, on a connection that was used before.
+    """Check that the server answers on a used connection.
 
     Raises InvalidatePoolError: the pool then replaces all its connections.
     """
@@ -253,7 +252,7 @@ def _check_mysql(connection: AdaptedConnection, record: ConnectionPoolEntry, _: 
         return
     try:
         connection.run_async(_ping)
-    except Exception as fault:  # aiomysql has no one class for a connection that is of no use
+    except Exception as fault:  # aiomysql has no single class for a broken connection
         raise InvalidatePoolError(f"{type(fault).__name__}: {fault}") from fault
 
 

@@ -1,8 +1,8 @@
-"""The schema of a database: brings it up to date with the migrations inside this package.
+"""The schema of a database: upgrades it with the migrations in this package.
 
-Alembic is imported only if there is something to migrate: the import takes half as long as that of
-SQLAlchemy, and nearly every process finds its tables up to date. An empty SQLite file gets its
-tables directly from `livesale.database.tables`; a test compares the two ways.
+Alembic is imported only if there is something to migrate: its import takes half as long as that of
+SQLAlchemy, and for nearly every process the tables are up to date. An empty SQLite file gets its
+tables directly from `livesale.database.tables`; a test compares both ways.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.database.errors import SchemaTooNew
 
-HEAD = "0014_seals"  # the last of the migrations
+HEAD = "0014_seals"  # the last migration
 
-# Alembic's own table, as it makes it.
+# Alembic's own table, in its form.
 _revisions = Table(
     "alembic_version",
     MetaData(),
@@ -36,18 +36,18 @@ _revisions = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-# An expression: named locks are those of the whole server, and have at most 64 characters.
+# An expression, because named locks are global on a server and have at most 64 characters.
 LOCK_NAME = "CONCAT('livesale.migrate.', MD5(DATABASE()))"
 _LOCK_WAIT_S = 60
-_BEING_MODIFIED = 1684  # MariaDB's answer to a look at a table that is made or altered just then
+_BEING_MODIFIED = 1684  # MariaDB's error for reading a table that is being created or altered
 
 
 async def migrate(engine: AsyncEngine) -> str:
-    """Create or upgrade all tables and say the revision. Safe to run twice, and at the same time.
+    """Create or upgrade all tables; returns the revision. Safe to repeat and to run concurrently.
 
-    A run that was cut anywhere is continued by the next one: livesale.database.migrations.steps.
-    Raises TimeoutError when another process has been migrating for a minute, SchemaTooNew for
-    tables of a later version, SchemaDiffers for tables that are not of livesale.
+    After an interruption anywhere, the next run continues: livesale.database.migrations.steps.
+    Raises TimeoutError if another process has been migrating for a minute, SchemaTooNew for
+    tables of a later version, SchemaDiffers for tables that are not from livesale.
     """
     async with engine.connect() as connection:
         await connection.execution_options(livesale_writes=True)
@@ -60,10 +60,11 @@ def head() -> str:
 
 
 class Progress(Struct, frozen=True):
-    """How far a database is. `revision` is the last whole migration, None before the first.
+    """The state of a schema. `revision` is the last complete migration, None before the first.
 
-    Of the `left` steps behind it `done` are in the database already: a migration was cut. While one
-    is `running`, nothing else is known. `known` is False for a revision of a later version.
+    `left` is the number of steps after it. If `done` of them are in the database, a migration was
+    interrupted. If one is `running`, nothing else is known. `known` is False for a revision of a
+    later version.
     """
 
     revision: str | None
@@ -77,7 +78,7 @@ class Progress(Struct, frozen=True):
         return self.revision == HEAD
 
     def explain(self) -> tuple[str, str]:
-        """What is wrong, and its cure. Only where `is_head` is False."""
+        """The problem and its cure. Only if `is_head` is False."""
         if not self.known:
             return (
                 f"the tables are at revision {self.revision}, of a later version of livesale",
@@ -86,7 +87,7 @@ class Progress(Struct, frozen=True):
         at = f"at revision {self.revision}" if self.revision else "before the first revision"
         counted = f"{self.done} of the {self.left} steps to revision {HEAD} are done"
         if self.running:
-            return "a migration runs now", "Wait until it ends, then look again."
+            return "a migration runs now", "Wait until it ends, then check again."
         if self.done:
             return (
                 f"a migration was cut: the tables are {at}, and {counted}",
@@ -101,7 +102,7 @@ class Progress(Struct, frozen=True):
 
 
 async def progress(engine: AsyncEngine) -> Progress:
-    """How far the tables are. Changes nothing."""
+    """Read the state of the tables. Changes nothing."""
     async with engine.connect() as connection:
         try:
             return await connection.run_sync(_progress)
@@ -120,7 +121,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _upgrade(connection: Connection) -> str:
     with _one_at_a_time(connection):
-        if _revision(connection) == HEAD:  # written when its last table stood
+        if _revision(connection) == HEAD:  # written after its last table
             return HEAD
         if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
             for statement in _head_of_sqlite():
@@ -129,13 +130,13 @@ def _upgrade(connection: Connection) -> str:
             connection.execute(_revisions.insert().values(version_num=HEAD))
         else:
             _migrate(connection)
-        # Within the lock: no DDL commits the last revision, and who is next must see it.
+        # Within the lock: no DDL commits the last revision, and the next process must see it.
         connection.commit()
     return HEAD
 
 
 def _head_of_sqlite() -> list[str]:
-    """What all migrations together make of an empty SQLite: `scripts.write_tables` writes it."""
+    """The result of all migrations on an empty SQLite: `scripts.write_tables` writes it."""
     text = (files("livesale.database") / "head.sqlite.sql").read_text(encoding="utf-8")
     return [statement for part in text.split(";\n") if (statement := part.strip())]
 
@@ -161,7 +162,7 @@ def _progress(connection: Connection) -> Progress:
 
 
 def _pending(revision: str | None) -> list[Any] | None:
-    """The migrations behind a revision, oldest first; None for a revision that is not ours."""
+    """The migrations after a revision, oldest first; None for an unknown revision."""
     from alembic.script import ScriptDirectory
 
     scripts = list(ScriptDirectory.from_config(_config()).walk_revisions())  # newest first
@@ -196,8 +197,8 @@ def _config() -> Any:
 
 @contextmanager
 def _one_at_a_time(connection: Connection) -> Iterator[None]:
-    """DDL commits by itself in MySQL, so a transaction keeps no second process out: a named lock
-    does. The server frees it with the session. SQLite's write lock covers it all."""
+    """In MySQL, DDL commits the transaction, so a named lock excludes other processes. The server
+    frees it with the session. In SQLite, the write lock does."""
     if not _needs_lock(connection):
         yield
         return
@@ -206,7 +207,7 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(SQLAlchemyError):  # the session may be dead: then so is the lock
+        with suppress(SQLAlchemyError):  # a dead session has no lock
             connection.execute(text(f"SELECT RELEASE_LOCK({LOCK_NAME})"))
 
 

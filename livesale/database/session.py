@@ -1,4 +1,4 @@
-"""A transaction that turns every fault of the driver into one fault of ours."""
+"""A transaction that turns every fault of the driver into StoreUnavailable."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,27 +22,26 @@ from livesale.tasks.turns import WORKS_FOR, Crowded
 
 
 class Recorder(Protocol):
-    """What an operator does: `livesale.action_log.record`."""
+    """The record of an action: `livesale.action_log.record`."""
 
     async def note_effect(self, connection: AsyncConnection) -> None:
-        """Note an effect in its own transaction. Raises where it may not be committed."""
+        """Note an effect in its transaction. Raises if it must not be committed."""
         ...
 
     def note_committed(self) -> None: ...
 
 
-# The record to which the effects of this task belong, if there is one.
+# The record for the effects of this task, if there is one.
 RECORD: ContextVar[Recorder | None] = ContextVar("RECORD", default=None)
 
 
 @asynccontextmanager
 async def session(engine: AsyncEngine, *, write: bool = False) -> AsyncIterator[AsyncConnection]:
-    """A `transaction` whose driver faults are all one fault.
+    """A `transaction` that raises StoreUnavailable for all driver faults.
 
-    What operators write is noted in their record, in the same transaction.
-    A request of a stranger waits for its turn first: see `livesale.tasks.turns`. Raises
-    StoreUnavailable, also when too many strangers wait; a constraint that refuses a row is still
-    SQLAlchemy's IntegrityError.
+    It notes operators' writes in their record, in the same transaction. A request without a token
+    waits for its turn first: see `livesale.tasks.turns`. Raises StoreUnavailable also if too many
+    of them wait; a constraint that refuses a row is still SQLAlchemy's IntegrityError.
     """
     client = WORKS_FOR.get()
     record = RECORD.get() if write else None

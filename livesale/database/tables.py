@@ -1,11 +1,11 @@
-"""The tables. SQLAlchemy Core; `migrations/` creates them, a test holds the two together.
+"""The tables. SQLAlchemy Core; `migrations/` creates them, and a test compares the two.
 
-No autoincrement where rows are written hot and no foreign keys between hot tables: nothing that
-TiDB or Vitess would refuse. `books`, `orders`, `stock_ledger` and `log_offsets` are written by the
-writer alone, in one transaction per batch of the log; so are `payments` and `refunds`, but for
-money of unknown orders, operators' refunds, and the way of a refund after it is due.
-Text compares byte by byte: the ids of reservations, payments and WeChat users tell upper from lower
-case, which the default collation of MySQL does not. (SQLite always does.)
+Hot tables have no autoincrement and no foreign keys, so that TiDB or Vitess would accept them. Only
+the writer writes `books`, `orders`, `stock_ledger` and `log_offsets`, in one transaction per batch
+of the log; also `payments` and `refunds`, except payments for unknown orders, operators' refunds,
+and the progress of a due refund.
+Text compares byte by byte: ids of reservations, payments and WeChat users distinguish upper and
+lower case, which the default collation of MySQL does not. (SQLite always does.)
 """
 
 from functools import partial
@@ -34,4 +34,4 @@ Id = String(15)
 Rid = String(32)
 BuyerId = String(40)
 State = String(12)
-Payload = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")  # TEXT ends at 64 KiB there
+Payload = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")  # MySQL's TEXT ends at 64 KiB

@@ -1,4 +1,4 @@
-"""TLS to MySQL and MariaDB: if it is asked for, it is used.
+"""Enforces TLS to MySQL and MariaDB if the settings require it.
 
 aiomysql talks unencrypted to a server that offers no TLS, even if it has an SSL context. An
 attacker in between could remove that offer and read everything. Here the connection ends before
@@ -13,7 +13,7 @@ from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 
 
 async def connect_by_tls(**options: Any) -> Connection:
-    """What `aiomysql.connect` does, but never in clear."""
+    """Like `aiomysql.connect`, but never unencrypted."""
     connection = _TlsConnection(**options)
     await connection._connect()
     return connection
@@ -23,5 +23,5 @@ class _TlsConnection(Connection):  # type: ignore[misc]  # aiomysql has no types
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
         if not self.server_capabilities & CLIENT.SSL:
-            problem = "TLS is asked for, but this server does not offer it"
+            problem = "the settings require TLS, but this server does not offer it"
             raise aiomysql.OperationalError(CR.CR_SSL_CONNECTION_ERROR, problem)

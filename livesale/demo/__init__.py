@@ -11,8 +11,8 @@ __all__ = ["DemoOptions", "run"]
 
 
 def run(settings: "Settings", options: DemoOptions) -> int:
-    """Play the demo; the exit code. See livesale.demo.show."""
-    # Imported here: `livesale --help` needs none of it.
+    """Run the demo; returns the exit code. See livesale.demo.show."""
+    # Imported here, because `livesale --help` does not need it.
     from livesale.demo.show import run as show
 
     return show(settings, options)

@@ -1,4 +1,4 @@
-"""The demo's bank: takes the money and confirms the sale, on a connection of its own."""
+"""The demo's bank: takes payments and confirms them with the engine."""
 
 import asyncio
 import secrets
@@ -11,11 +11,11 @@ from stock.errors import StockError
 
 TELLERS = 8
 TRIES = 20
-SAYS_IT_AGAIN = 20  # every so many payments the bank says the same thing twice, as banks do
+SAYS_IT_AGAIN = 20  # the bank sends one notification in so many twice, as banks do
 
 
 class Bank:
-    """Notes what came of each payment."""
+    """Confirms payments, and notes each result."""
 
     def __init__(self, engine: Engine, history: History) -> None:
         self._engine = engine
@@ -24,7 +24,7 @@ class Bank:
         self._taken = 0
 
     def take(self, held: Held) -> None:
-        """A buyer pays for what is held."""
+        """Queue a payment for a hold."""
         self._bills.put_nowait(held)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
@@ -45,7 +45,7 @@ class Bank:
             self._bills.task_done()
 
     async def _confirm(self, held: Held, payment_id: str) -> str:
-        """The engine's answer. Whatever came of a fault: the same payment again has one effect."""
+        """Returns the engine's answer. Retries faults: a repeated payment has one effect."""
         for _ in range(TRIES):
             try:
                 outcome = await self._engine.confirm(held.rid, payment_id, held.amount_fen)

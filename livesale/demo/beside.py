@@ -1,4 +1,4 @@
-"""Work that goes on beside the demo's story, and ends with it."""
+"""Background work of the demo, which ends with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -8,7 +8,7 @@ from typing import Any
 
 @asynccontextmanager
 async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these while open. The first fault, theirs or the body's, ends all and is raised here."""
+    """Run these while open. The first fault of any task or the body ends all, and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in works]

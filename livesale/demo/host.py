@@ -1,4 +1,4 @@
-"""Who runs the show: an operator who prepares it, and the host who is on air. All through HTTP."""
+"""Runs the show over HTTP: an operator prepares it, the host is on air."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ TITLES = ("Sneaker, size 42", "Socks, three pairs")
 
 
 class Host:
-    """Of one room. All raise SaleRefused."""
+    """The operator and the host of one room. All methods raise SaleRefused."""
 
     def __init__(self, line: Line, operator_token: str, host_token: str) -> None:
         self._line = line
@@ -29,7 +29,7 @@ class Host:
         self.items: dict[str, str] = {}  # title by id
 
     async def prepare(self, title: str, stock: int, hold_s: float) -> None:
-        """A room with two items on its shelf, the drop, and the prizes of the lucky bag."""
+        """Make a room with two items, the drop, and the prizes of the lucky bag."""
         now_ms = await server_ms(self._line)
         times = {"opens_ms": now_ms, "closes_ms": now_ms + 3_600_000}
         new = {"title": title, "host": HOST, "starts_ms": now_ms}
@@ -78,19 +78,19 @@ class Host:
         await self.do(f"drops/{self.drop_id}/restock", {"units": units, "reason": "another box"})
 
     async def open_bag(self, countdown_s: float) -> str:
-        """Its id."""
+        """Open a lucky bag; its id."""
         new = {"title": "Lucky bag", "places": PRIZES, "countdown_s": countdown_s}
         made = await self.do("bags", {**new, "drop_id": self.prize_id, "phrase": PHRASE})
         return str(made["bag_id"])
 
     async def record_of(self, bag_id: str) -> bytes:
-        """The whole record of a draw, as anybody may read it."""
+        """The public record of a draw."""
         return msgspec.json.encode(
             await call(self._line, "", "GET", f"{self._room}/bags/{bag_id}", None)
         )
 
     async def do(self, verb: str, body: Any = None) -> dict[str, Any]:
-        """A POST under the room, by its host."""
+        """POST a call of the room as its host."""
         return await call(self._line, self._host_token, "POST", f"{self._room}/{verb}", body)
 
     @property

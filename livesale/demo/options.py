@@ -1,4 +1,4 @@
-"""What the demo plays, before how many."""
+"""The options of the demo."""
 
 from msgspec import Struct
 
@@ -6,9 +6,9 @@ from livesale.printing.wording import counted
 
 
 class DemoOptions(Struct, frozen=True, kw_only=True):
-    """A flash sale with `people` buyers who keep coming for `seconds`; with `live` a show in a live
-    room with `people` viewers. `redis` and `sql` are addresses, or None for embedded ones in a
-    temporary folder; `json` prints one JSON object and nothing else."""
+    """A flash sale with `people` buyers who arrive over `seconds`; with `live`, a show in a live
+    room with `people` viewers. `redis` and `sql` are addresses, or None for embedded stores in a
+    temporary folder; `json` prints only one JSON object."""
 
     live: bool = False
     people: int = 20_000
@@ -22,14 +22,14 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def stores(self) -> str:
-        """What it runs on, in words."""
+        """The stores, in words."""
         redis = "your Redis" if self.redis not in (None, "embedded") else "embedded Valkey"
         sql = "your SQL" if self.sql not in (None, "embedded") else "embedded SQLite"
         return f"{redis} · {sql}"
 
     @property
     def cast(self) -> str:
-        """Who takes part, in words."""
+        """The size of the demo, in words."""
         crowd = counted(self.people, "viewer" if self.live else "buyer")
         goods = f"{counted(self.stock, 'unit')} · {counted(self.workers, 'API worker')}"
         return f"live · {crowd} · {goods}" if self.live else f"{crowd} · {goods}"

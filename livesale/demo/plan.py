@@ -1,4 +1,4 @@
-"""Who comes to the sale when, wants how much, and behaves how. No I/O."""
+"""Plans each buyer's arrival, quantity and behaviour. No I/O."""
 
 import random
 
@@ -11,11 +11,11 @@ BUYER_LIMIT = 3
 
 
 class Visit(Struct, frozen=True, gc=False):
-    """One buyer. Times are seconds from the opening; who comes early waits for it, and asks.
+    """One buyer. `at_s` is seconds from the opening; negative: the first request comes too early.
 
     `keyed` buyers send an Idempotency-Key; `doubles` send every request twice at once, `repeats`
-    ask again with the same key after the answer; `walks_away` leaves the first hold unpaid;
-    `patient` buyers ask again when it is sold out, for what is left.
+    send it again with the same key after the answer; `walks_away` does not pay the first hold;
+    `patient` buyers ask again after "sold out".
     """
 
     at_s: float
@@ -29,7 +29,7 @@ class Visit(Struct, frozen=True, gc=False):
 
 
 def plan_visits(options: DemoOptions, seed: int) -> list[Visit]:
-    """A spike at the opening, then a tail; the same crowd for the same seed."""
+    """A spike at the opening, then a tail; the same seed gives the same crowd."""
     chance = random.Random(seed)
     return [_visit(options, chance) for _ in range(options.people)]
 
@@ -50,7 +50,7 @@ def _visit(options: DemoOptions, chance: random.Random) -> Visit:
 
 
 def _arrival_s(options: DemoOptions, chance: random.Random) -> float:
-    """Half the crowd waits for the opening and comes within moments, the other half drops in."""
+    """Half of the crowd comes right after the opening, the other half over time."""
     spike_s = min(options.people / 6_000, options.seconds / 6)
     tail_s = options.seconds / 3
     come_s = chance.expovariate(1 / (spike_s if chance.random() < 0.5 else tail_s))

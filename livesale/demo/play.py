@@ -1,4 +1,4 @@
-"""The demo, from an empty folder to the audit. What is played, a sale or a show, is a Scenario."""
+"""The demo, from an empty folder to the audit. It plays a Scenario: a sale or a show."""
 
 import asyncio
 import contextlib
@@ -33,19 +33,19 @@ from loadtests.service import Interview
 from loadtests.target import parse_target
 
 HOLD_S = 3.0
-CONNECTIONS = 256  # keep-alive connections of all people
-PATIENCE_S = 30.0  # for what comes by itself
-OFFICE_S = 60.0  # a slow machine may take long to answer its operator
+CONNECTIONS = 256  # keep-alive connections, shared by all people
+PATIENCE_S = 30.0  # the longest wait for an expected state
+OFFICE_S = 60.0  # timeout for operators: a slow machine needs time
 CATCH_UP_S = 15.0
 OPERATOR = "demo"
 
 
 class DemoFailed(LivesaleError):
-    """The demo could not be played."""
+    """The demo could not run."""
 
 
 class Result(Struct, frozen=True):
-    """What the demo found."""
+    """The result of the demo."""
 
     ok: bool
     figures: Figures
@@ -54,7 +54,7 @@ class Result(Struct, frozen=True):
 
 
 class House:
-    """What all who take part share: the system, how they reach it, and what is known so far."""
+    """The shared state of all participants: the system, its clients and the scene."""
 
     def __init__(self, deployment: Deployment, url: str, scene: Scene) -> None:
         self.deployment = deployment
@@ -68,22 +68,24 @@ class House:
         self.bank = Bank(deployment.engine, scene.history)
         self._pools = [Pool(self.target, size) for size in (CONNECTIONS, 4)]
         self.line = CountedLine(self._pools[0], scene)
-        self.office = PoolLine(self._pools[1], OFFICE_S)  # no crowd keeps the operator waiting
+        self.office = PoolLine(
+            self._pools[1], OFFICE_S
+        )  # its own connections: the operator does not wait for the crowd
 
     def close(self) -> None:
         for pool in self._pools:
             pool.close()
 
     async def until(self, seen: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-        """Poll, for a bounded time: what never comes is a finding."""
+        """Poll until `seen`, or until the time is over: a check reports what is missing."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not seen():  # noqa: ASYNC110  samplers write it, nothing tells
+                while not seen():  # noqa: ASYNC110  samplers write it without a signal
                     await asyncio.sleep(SAMPLE_S)
 
 
 class CountedLine(PoolLine):
-    """Latency counts from when somebody wants an answer, waiting for a connection included."""
+    """Counts latency from the request's start, so it includes the wait for a connection."""
 
     def __init__(self, pool: Pool, scene: Scene) -> None:
         super().__init__(pool)
@@ -97,7 +99,7 @@ class CountedLine(PoolLine):
 
 
 class Customer(Buyer):
-    """Somebody of `loadtests` who pays at the demo's bank."""
+    """A buyer of `loadtests` who pays at the demo's bank."""
 
     bank: Bank
 
@@ -106,7 +108,7 @@ class Customer(Buyer):
 
 
 class Scenario(ABC):
-    """What is played. `drop_id` is what is sold, once it is prepared."""
+    """The story of a demo. `drop_id` is the drop for sale, after `prepare`."""
 
     drop_id = ""
 
@@ -116,32 +118,32 @@ class Scenario(ABC):
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Make the goods, and whatever else it takes."""
+        """Create the drop and everything else it needs."""
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
-        """What goes on beside the story."""
+        """Background work during the story."""
         return []
 
     @abstractmethod
     async def perform(self) -> None:
-        """Until nobody buys any more."""
+        """Play until the last purchase."""
 
     async def leave(self) -> None:  # noqa: B027  a sale has nothing more to do
-        """What comes once the last hold has ended."""
+        """Play the end, after the last hold has ended."""
 
     async def findings(self) -> list[Finding]:
-        """Its own checks."""
+        """The scenario's own checks."""
         return []
 
     def figures(self, figures: Figures) -> Figures:
-        """The figures, with its own."""
+        """Add the scenario's own figures."""
         return figures
 
 
 async def play(settings: Settings, scene: Scene, scenario: Callable[[House], Scenario]) -> Result:
-    """Run the demo and judge it. Keeps `scene` up to date for who draws it.
+    """Run the demo and check it. Keeps `scene` up to date for the view.
 
-    Raises Refused, StartFailed or DemoFailed when it cannot be played.
+    Raises Refused, StartFailed or DemoFailed if it cannot run.
     """
     began_s = time.monotonic()
     workers = counted(scene.options.workers, "API worker")
@@ -172,7 +174,7 @@ async def _perform(house: House, scenario: Scenario, began_s: float) -> Result:
         scene.tell("the crowd has left")
         behind = await wait_until_caught_up(deployment, CATCH_UP_S)
         scene.tell("SQL is BEHIND the log" if behind else "SQL holds the whole log")
-        await asyncio.sleep(SQL_SAMPLE_S + 0.1)  # for the view to see it
+        await asyncio.sleep(SQL_SAMPLE_S + 0.1)  # so that the view shows it
     scene.over, scene.phase = True, "auditing"
     interview = Interview(house.office, house.operator_token, house.time)
     said = await interview.ask(scene.history.drops, CATCH_UP_S)

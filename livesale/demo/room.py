@@ -1,4 +1,4 @@
-"""The show in a live room: the script that host and viewers follow."""
+"""The show in a live room: what host and viewers do."""
 
 import asyncio
 import random
@@ -26,17 +26,17 @@ from loadtests.service import Interview
 from loadtests.wire import LoopWire
 
 TITLE = "Sneakers tonight"
-ARRIVE_S = 3.0  # over which viewers come
-EXPLAIN_S = 2.0  # an item
+ARRIVE_S = 3.0  # viewers arrive within this time
+EXPLAIN_S = 2.0  # for each item
 COUNTDOWN_S = 3.0
 SELL_S = 6.0
 LUCK_S = 6.0
-MORE = 10  # units that the host finds
+MORE = 10  # units of the restock
 BEAT_S = 5.0
 TICK_S = 0.1
 AGAIN_S = 0.3
 TRIES = 20
-COMES_BACK = 0.3  # the share of viewers who buy when units return
+COMES_BACK = 0.3  # share of viewers who buy when units return
 UNCLEAR = {"phrase_missing", "overloaded", "outcome_unknown", "slow_down", "lost", "refused"}
 
 WATCHING = Watching(
@@ -46,7 +46,7 @@ CHARACTER = Character(jitter_s=4.0, patience=0, pays=0.85, gives_back=0.0, pays_
 
 
 class Lucky(Struct):
-    """A lucky bag, as far as a viewer cares."""
+    """The fields of a lucky bag that a viewer needs."""
 
     bag_id: str
     state: BagPhase
@@ -63,7 +63,7 @@ _lucky = msgspec.json.Decoder(_News).decode
 
 
 class Fan:
-    """A viewer of the show, with a thumb that buys, and a bit of luck."""
+    """A viewer of the show, who also buys and enters lucky bags."""
 
     def __init__(self, show: "Show", name: str) -> None:
         house = show.house
@@ -72,7 +72,7 @@ class Fan:
         self.commitment = ""
         self.claimed = 0
         self.left = False
-        self.busy = 0  # about to buy, to pay, or to try its luck
+        self.busy = 0  # running purchases, payments and entries
         self._show = show
         self._chance = chance = random.Random(house.chance.random())
         self._token = token = house.signer.buyer(name)
@@ -92,7 +92,7 @@ class Fan:
         self._opened = False
 
     async def live(self) -> None:
-        """Until the room is over."""
+        """Watch until the room ends."""
         await asyncio.sleep(self._chance.uniform(0, ARRIVE_S))
         async with asyncio.TaskGroup() as self._thumbs:
             await self.viewer.live()
@@ -116,7 +116,7 @@ class Fan:
         return self._chance.random() < COMES_BACK
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Beside the watching, as a thumb does it."""
+        """Do this while watching."""
         self.busy += 1
         self._thumbs.create_task(work).add_done_callback(self._done)
 
@@ -155,7 +155,7 @@ class Fan:
 
 
 class Show(Scenario):
-    """See livesale.demo.play.Scenario. It is the journal of its viewers, too."""
+    """See livesale.demo.play.Scenario. It is also the journal of its viewers."""
 
     def __init__(self, house: House) -> None:
         super().__init__(house)
@@ -174,7 +174,7 @@ class Show(Scenario):
         self.scene.history.note(note)
 
     def count(self, line: str) -> None:
-        """What is said in the room while it ends may be refused: it is not held against it."""
+        """Ignore answers to frames: while the room ends, refusals are allowed."""
 
     @property
     def path(self) -> str:
@@ -200,7 +200,7 @@ class Show(Scenario):
         await self._try_luck()
         self._storm = await self._lose_everybody()
         self.scene.phase = "the last holds end, the show is over"
-        self.sells = False  # or the last hold is never the last
+        self.sells = False  # otherwise returned units would make new holds
         await self.house.until(lambda: not any(fan.busy for fan in self._fans))
 
     async def leave(self) -> None:
@@ -237,11 +237,11 @@ class Show(Scenario):
         )
 
     async def _open_the_room(self) -> None:
-        self.scene.phase = "viewers come"
+        self.scene.phase = "viewers arrive"
         await self.host.do("start")
         await self.house.until(lambda: all(fan.viewer.seat.up for fan in self._fans))
         if not all(fan.viewer.seat.up for fan in self._fans):
-            raise DemoFailed("the viewers did not get into the room")
+            raise DemoFailed("the viewers could not enter the room")
         self.scene.tell(f"{counted(len(self._fans), 'viewer')} watch")
         for number in (1, 0):
             await self.host.pin(number)
@@ -260,7 +260,7 @@ class Show(Scenario):
         await asyncio.sleep(EXPLAIN_S / 2)
 
     async def _lose_everybody(self) -> Storm:
-        """Everybody loses the connection while the host puts more on sale."""
+        """All viewers lose their connection while the host restocks."""
         scene, fans = self.scene, self._fans
         scene.phase = "a reconnect storm"
         scene.tell(f"all {counted(len(fans), 'viewer')} lose the connection at once")
@@ -281,7 +281,7 @@ class Show(Scenario):
         await self.house.until(lambda: back() == len(fans))
         storm = Storm(len(fans), back(), 1000 * (time.monotonic() - began_s))
         self.room.storm = f"{storm.back:,} of {len(fans):,} back in {storm.took_ms / 1000:.1f} s"
-        scene.tell(f"{storm.back:,} are back in {storm.took_ms / 1000:.1f} s, with their place")
+        scene.tell(f"{storm.back:,} have resumed within {storm.took_ms / 1000:.1f} s")
         return storm
 
     async def _tick(self) -> None:

@@ -13,8 +13,8 @@ from loadtests.sale import Lot, put_on_sale
 
 TITLE = "Demo sneaker, size 42"
 LEAD_S = 3.0
-EXTRA_S = 20.0  # after `seconds`, for abandoned units to be sold again
-PATIENCE_S = (0.4, 1.0)  # a patient buyer looks again after so long
+EXTRA_S = 20.0  # after `seconds`, time to sell expired units again
+PATIENCE_S = (0.4, 1.0)  # the pause before a patient buyer asks again
 
 
 class Shopper(Customer):
@@ -40,7 +40,7 @@ class Sale(Scenario):
     async def prepare(self) -> None:
         house, scene, options = self.house, self.scene, self.house.options
         scene.phase = f"signing {counted(options.people, 'token')}"
-        # Another prefix each time: a deployment of one's own may have seen a demo before.
+        # A new prefix each time: the deployment may have run a demo before.
         run = secrets.token_hex(3)
         for number, visit in enumerate(plan_visits(options, house.chance.randrange(2**32)), 1):
             self._shoppers.append((visit, self._shopper(visit, f"demo{run}-{number}")))
@@ -96,7 +96,7 @@ class Sale(Scenario):
                 return
             if self.scene.sold_out:
                 break
-            quantity = 1  # whatever is left
+            quantity = 1  # all that is left
             await asyncio.sleep(self.house.chance.uniform(*PATIENCE_S))
         self.scene.empty_handed += visit.patient
 

@@ -1,4 +1,4 @@
-"""Keeps the room of a scene as a viewer's screen is: from its own events, and nothing else."""
+"""Keeps the room of a scene like a viewer's screen: only from the room's events."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _NOTES = {
 
 
 class Screen:
-    """Hears every viewer; the first to be told of an event draws it."""
+    """Gets the events of all viewers; the first viewer with an event draws it."""
 
     def __init__(self, scene: Scene, room: Room, drop_id: str, titles: Mapping[str, str]) -> None:
         self._scene = scene

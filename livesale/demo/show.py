@@ -1,4 +1,4 @@
-"""Plays the demo in front of somebody: on a terminal, in a pipe, or as JSON for a program."""
+"""Shows the demo: live on a terminal, as lines in a pipe, or as JSON."""
 
 import asyncio
 import contextlib
@@ -33,9 +33,9 @@ INTERRUPTED = 130
 
 
 def run(settings: Settings, options: DemoOptions) -> int:
-    """Play the demo; the exit code: 0 only if every promise held, 130 after Ctrl-C.
+    """Run the demo. Returns the exit code: 0 only if every promise held, 130 after Ctrl-C.
 
-    Raises Refused when it may not start, another LivesaleError when it could not be played.
+    Raises Refused if it may not start, another LivesaleError if it could not run.
     """
     with tempfile.TemporaryDirectory(prefix="livesale-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -54,7 +54,7 @@ def run(settings: Settings, options: DemoOptions) -> int:
 
 
 async def play_scene(settings: Settings, scene: Scene) -> Result:
-    """The scenario that the options ask for. See livesale.demo.play."""
+    """The scenario of the options. See livesale.demo.play."""
     return await play(settings, scene, Show if scene.options.live else Sale)
 
 
@@ -78,7 +78,7 @@ async def _show(settings: Settings, scene: Scene) -> Result:
 
 @asynccontextmanager
 async def _drawn(console: Console, scene: Scene) -> AsyncIterator[None]:
-    """The live panel; its last frame stays."""
+    """The live panel; its last frame stays on screen."""
     with Live(panel(scene, *console.size), console=console, auto_refresh=False) as live:
 
         async def draw() -> None:
@@ -110,7 +110,7 @@ async def _told(news: Callable[[float], list[str]]) -> AsyncIterator[None]:
 
 
 def _show_log(folder: Path) -> None:
-    """The last words of the processes, for those who have to find out."""
+    """The last lines of the processes' log, to find the cause."""
     with contextlib.suppress(FileNotFoundError):
         lines = (folder / LOG_FILE).read_text("utf-8", "replace").splitlines()
         for text in lines[-LOG_LINES:]:

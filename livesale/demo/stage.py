@@ -1,4 +1,4 @@
-"""The real system that the demo runs on: all processes, on stores of its own unless told."""
+"""Starts the real system for the demo: all processes, with their own stores by default."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -20,7 +20,7 @@ LOG_FILE = "demo.log"
 
 
 def settings_of_the_demo(settings: Settings, options: DemoOptions, folder: Path) -> Settings:
-    """The caller's settings, but with stores in `folder` unless he named others, on a free port."""
+    """The caller's settings, on a free port, with stores in `folder` unless others are named."""
     return settings.model_copy(
         update={
             "data_dir": folder,
@@ -36,9 +36,9 @@ def settings_of_the_demo(settings: Settings, options: DemoOptions, folder: Path)
 
 @asynccontextmanager
 async def set_stage(settings: Settings) -> AsyncIterator[tuple[Deployment, str]]:
-    """All processes, up; the deployment and its URL. Stopped in order at the end.
+    """Start all processes; yields the deployment and its URL. Stops them in order at the end.
 
-    What they log goes to demo.log in the data folder. Raises Refused or StartFailed.
+    Their log is demo.log in the data folder. Raises Refused or StartFailed.
     """
     with ExitStack() as stack:
         log = stack.enter_context((settings.data_dir / LOG_FILE).open("a", encoding="utf-8"))

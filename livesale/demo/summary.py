@@ -1,4 +1,4 @@
-"""The end of the demo on paper: what was sold, how fast, and whether the books hold. No I/O."""
+"""The summary of the demo: what was sold, how fast, and the checks. No I/O."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from loadtests.checks import Finding, shorten
 
 
 def summary(figures: Figures) -> RenderableType:
-    """The figures, in the words of somebody who sells things."""
+    """The figures as a table."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="grey62", no_wrap=True, min_width=9)
     grid.add_column()
@@ -83,7 +83,7 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
                 (f"{f.bank.get('sold', 0) + f.bank.get('late_sold', 0):,}", "bold"),
                 " taken by the demo's bank, ",
                 f"{f.bank.get('replayed', 0):,} of them announced twice, ",
-                f"{f.bank.get('refund_due', 0):,} too late and to be refunded",
+                f"{f.bank.get('refund_due', 0):,} too late and to refund",
             ),
         ),
         (
@@ -98,10 +98,10 @@ def _rows(f: Figures) -> list[tuple[str, Text]]:
 
 
 def _room_rows(f: LiveFigures) -> list[tuple[str, Text]]:
-    watched = f"{counted(f.viewers, 'viewer')}, {f.peak:,} at most at once; "
-    told = f"{counted(f.events_told, 'event')}; what became of the drop after "
+    watched = f"{counted(f.viewers, 'viewer')}, at most {f.peak:,} at once; "
+    told = f"{counted(f.events_told, 'event')}; changes of the drop arrived after "
     late = f"p50 {f.told_p50_ms:.0f}  p99 {f.told_p99_ms:.0f} ms, this process included"
-    back = f"everybody was back with all that was missed after {f.storm_ms:,.0f} ms"
+    back = f"all viewers had resumed without a gap after {f.storm_ms:,.0f} ms"
     return [
         ("watched", Text(f"{watched}{counted(f.likes, 'like')}")),
         ("told", Text(told + late)),
@@ -111,7 +111,7 @@ def _room_rows(f: LiveFigures) -> list[tuple[str, Text]]:
 
 
 def _pace(f: Figures) -> list[str | tuple[str, str]]:
-    """How fast it went, or what is left of it."""
+    """How fast it sold, or how much is left."""
     parts: list[str | tuple[str, str]] = []
     if f.sold:
         parts += [", first to last in ", (f"{f.first_to_last_ms:,} ms", "bold")]
@@ -124,12 +124,12 @@ def _pace(f: Figures) -> list[str | tuple[str, str]]:
 
 
 def table_of_checks(findings: Sequence[Finding], audit: Sequence[Check]) -> RenderableType:
-    """What the demo saw, then what the audit saw on the running system."""
+    """The demo's checks, then the audit of the running system."""
     return report.table_of(as_checks(findings), audit)
 
 
 def as_checks(findings: Sequence[Finding]) -> list[Check]:
-    """What was seen from outside, in the form of an audit's checks."""
+    """The demo's findings in the form of audit checks."""
     return [
         Check("", finding.title, finding.ok, "; ".join(shorten(finding.wrong)) or finding.seen)
         for finding in findings

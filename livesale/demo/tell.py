@@ -1,15 +1,15 @@
-"""Tells the scene in plain lines: in a pipe, in a log, on a terminal too small for the panel."""
+"""Prints the scene as plain lines: into a pipe, a log or a small terminal."""
 
 from livesale.demo.scene import Scene
 from livesale.demo.view import milliseconds
 from livesale.printing.wording import counted
 
 LINE_S = 1.0
-SLOW_LINE_S = 5.0  # between two lines once everything is sold: little happens any more
+SLOW_LINE_S = 5.0  # between two lines once everything is sold
 
 
 class Teller:
-    """Remembers what it has told: nothing is said twice. No I/O."""
+    """Makes the lines, and remembers which it has made. No I/O."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -19,7 +19,7 @@ class Teller:
         self._told_s = -SLOW_LINE_S
 
     def news(self, at_s: float) -> list[str]:
-        """The lines for what is new. `at_s` is any clock that only rises."""
+        """The lines for news. `at_s` is any monotonic clock."""
         scene = self._scene
         lines = [f"{clock(when_s)}  * {what}" for when_s, what in scene.events[self._events :]]
         self._events = len(scene.events)
@@ -36,7 +36,7 @@ class Teller:
 
 
 def figures(scene: Scene) -> str:
-    """The books, the rates and SQL in one line; of a show, its room first."""
+    """The books, the rates and SQL in one line; a show begins with its room."""
     stand, room = scene.stand, scene.room
     lag = f"lag {scene.lag}" if scene.lag else "no lag"
     sql = f"{counted(scene.orders_in_sql, 'order')}, {lag}" if scene.sql_seen else "–"
@@ -53,5 +53,5 @@ def figures(scene: Scene) -> str:
 
 
 def clock(at_s: float) -> str:
-    """Seconds from the opening, signed; never minus nothing."""
+    """Seconds from the opening, signed; never -0.0."""
     return f"{round(at_s, 1) + 0.0:+6.1f} s"

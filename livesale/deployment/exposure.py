@@ -1,4 +1,4 @@
-"""Keeps the shortcuts of dev on this machine: strangers must not reach them."""
+"""Keeps the shortcuts of dev on this machine, out of reach for strangers."""
 
 import socket
 from ipaddress import IPv6Address, ip_address
@@ -12,9 +12,9 @@ ALLOWED_BY = "--expose-dev, or LIVESALE__HTTP__EXPOSE_DEV=true"
 
 
 def check_exposure(settings: Settings) -> list[str]:
-    """What strangers may do here, one sentence each. Raises Refused unless the settings allow it.
+    """What strangers can do here, in sentences. Raises Refused unless the settings allow it.
 
-    Nothing on a loopback address, and nothing with settings that are safe anywhere.
+    Empty on a loopback address, or with settings that are safe everywhere.
     """
     if settings.env != "dev" or _is_loopback(settings):
         return []
@@ -29,7 +29,7 @@ def check_exposure(settings: Settings) -> list[str]:
 
 
 def open_doors(settings: Settings) -> list[str]:
-    """What anybody may do who reaches this service."""
+    """What anybody who reaches this service can do."""
     found = []
     if is_weak_secret(settings.auth.secret):
         found.append("anybody can sign an operator's token, because the secret is public or weak")

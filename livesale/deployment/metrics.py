@@ -1,4 +1,4 @@
-"""Partitions that sell nothing."""
+"""Metrics of closed partitions."""
 
 from prometheus_client import Gauge
 

@@ -1,4 +1,4 @@
-"""The parts that all roles share: opens them in order, and compares the stores before use."""
+"""Opens the parts that all roles share, in order, and compares the stores before use."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,8 +36,8 @@ async def open_deployment(
 ) -> AsyncIterator[Deployment]:
     """Open the stores, start the embedded ones, check everything, close it all at the end.
 
-    `role` names this process towards Redis. Raises Refused when a store cannot be reached or
-    contradicts a promise.
+    `role` is this process's client name in Redis. Raises Refused if a store cannot be reached or
+    would break a promise.
     """
     async with AsyncExitStack() as stack:
         redis, redis_url = await stack.enter_async_context(
@@ -74,7 +74,7 @@ async def _about(redis: Redis) -> dict[str, Any]:
 async def open_redis(
     settings: Settings, *, role: str, connections: int | None = None
 ) -> AsyncIterator[tuple[Redis, str]]:
-    """A client, unchecked, and its address; the embedded server where the settings ask for it."""
+    """An unchecked client and its URL; starts the embedded server if the settings use it."""
     async with AsyncExitStack() as stack:
         url = settings.redis.url
         if url == "embedded":
@@ -90,7 +90,7 @@ async def open_redis(
 
 @asynccontextmanager
 async def open_sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine, unchecked. Raises Refused for an address that cannot be one."""
+    """An unchecked engine. Raises Refused for an invalid URL."""
     try:
         sql = database.connect(
             settings.sql.url,
@@ -102,7 +102,7 @@ async def open_sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
         raise Refused(SQL_URL, str(error), "Use mysql://user:password@host/database.") from None
     except OSError as error:
         problem = f"cannot make the folder {error.filename}: {error.strerror}"
-        raise Refused(SQL_URL, problem, "Name another, or another LIVESALE__DATA_DIR.") from None
+        raise Refused(SQL_URL, problem, "Use another one, or another LIVESALE__DATA_DIR.") from None
     try:
         yield sql
     finally:
@@ -110,7 +110,7 @@ async def open_sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def prepare_schema(settings: Settings, sql: AsyncEngine) -> None:
-    """Migrate the embedded database; refuse another one that has not been migrated."""
+    """Migrate the embedded database; refuse any other that is not migrated."""
     if settings.sql.url == "embedded":
         await migrate(sql)
         return

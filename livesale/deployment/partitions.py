@@ -32,9 +32,9 @@ DIFFERS = "differs-"
 
 
 async def claim_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> None:
-    """Write the first rows of a brand-new deployment; do nothing to an old one.
+    """Write the first rows of a new deployment; leave an existing one unchanged.
 
-    Raises Refused when SQL is new but Redis is not: then one of the two is the wrong one.
+    Raises Refused if SQL is new but Redis is not: then one of them is the wrong one.
     """
     async with transaction(sql, write=False) as connection:
         if (await connection.execute(select(func.count()).select_from(log_offsets))).scalar_one():
@@ -45,7 +45,7 @@ async def claim_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
             raise Refused(
                 SQL_URL,
                 f"the database is new, but Redis holds partition p{partition:02d} of a deployment",
-                "Name the database that belongs to this Redis, or an empty Redis.",
+                "Use the database that belongs to this Redis, or an empty Redis.",
             )
     at_ms = now_ms()
     rows = [
@@ -62,13 +62,13 @@ async def claim_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
         async with transaction(sql, write=True) as connection:
             await connection.execute(insert(log_offsets), rows)
     except IntegrityError:
-        return  # another process was first; check_partitions looks at what it wrote
+        return  # another process was first; check_partitions checks its rows
 
 
 async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> dict[int, int]:
-    """The epoch of each partition, where Redis and SQL agree. Safe while everything runs.
+    """The epoch of each partition, if Redis and SQL agree. Safe while everything runs.
 
-    A partition that has never sold gets its epoch here. Raises Refused.
+    Gives a new partition its first epoch. Raises Refused.
     """
     async with transaction(sql, write=False) as connection:
         found = await connection.execute(select(log_offsets.c.partition))
@@ -93,9 +93,9 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
 
 
 class Look(Struct, frozen=True):
-    """One partition from both sides. `held` is the epoch in Redis, 0 where it has none of ours.
+    """One partition in both stores. `held` is the epoch in Redis, 0 if it has no valid one.
 
-    `refusal` says why nothing may be sold from it; it is None where Redis and SQL belong together.
+    `refusal` says why it must not sell; None if Redis and SQL belong together.
     """
 
     partition: int
@@ -108,12 +108,12 @@ class Look(Struct, frozen=True):
 async def look_at(
     redis: Redis, sql: AsyncEngine, keyspace: Keyspace, partition: int, *, claim: bool = False
 ) -> Look:
-    """Compare one partition. With `claim` one that was never written gets its epoch in Redis.
+    """Compare one partition. With `claim`, an unused partition gets its epoch in Redis.
 
-    Raises Refused where SQL does not know the partition, and what the drivers raise.
+    Raises Refused if SQL does not have the partition, and the drivers' faults.
     """
-    # How much Redis has trimmed is read before SQL's offset, the end of its log after it: all of
-    # them only grow, and the writer trims behind the offset, so a running sale never looks broken.
+    # Read Redis's trimmed count, then SQL's offset, then the end of the log: all of them only grow,
+    # and the writer trims up to the offset, so a running sale never looks broken.
     reader = LogReader(redis, keyspace.log(partition))
     before = await reader.info()
     place = await _place(sql, partition)
@@ -132,8 +132,8 @@ async def look_at(
 
 
 async def _claim(redis: Redis, key: str, epoch: int) -> str:
-    """Write the first epoch of a partition; the one that is there then. Only a new deployment needs
-    this: every other start writes nothing, and works on a Redis that is full. Raises Refused."""
+    """Write the first epoch of a partition; returns the present one. Only for a new deployment:
+    other starts write nothing, so they work on a full Redis. Raises Refused."""
     try:
         await redis.set(key, epoch, nx=True)
     except OutOfMemoryError as error:
@@ -149,20 +149,20 @@ async def _place(sql: AsyncEngine, partition: int) -> Position:
         raise Refused(
             SQL_URL,
             f"the database has no row for partition p{partition:02d} in log_offsets",
-            "Name the database that belongs to this Redis.",
+            "Use the database that belongs to this Redis.",
         )
     return found
 
 
 def recovering(epoch: int) -> str:
-    """What Redis holds in the place of an epoch while `livesale recover` works towards it."""
+    """The marker that replaces an epoch in Redis while `livesale recover` works."""
     return f"{RECOVERING}{epoch}"
 
 
 def differs(epoch: int) -> str:
-    """What Redis holds in the place of an epoch when its books were not those of SQL.
+    """The marker that replaces an epoch in Redis if its books differ from SQL's.
 
-    It closes the partition for every process, also one that starts, until it has been recovered.
+    It closes the partition for every process, also for new ones, until it is recovered.
     """
     return f"{DIFFERS}{epoch}"
 
@@ -170,7 +170,7 @@ def differs(epoch: int) -> str:
 def _compare(
     partition: int, place: Position, text: str, trimmed: int, last_id: str
 ) -> Refused | None:
-    """`text` is the epoch in Redis, `trimmed` how many entries its log has no more."""
+    """`text` is the epoch in Redis, `trimmed` the number of entries removed from its log."""
     name, epoch, offset = f"partition p{partition:02d}", place.epoch, place.offset
     if text.startswith(RECOVERING):
         return Refused(REDIS_URL, f"{name} is being recovered", RECOVER_AGAIN)
@@ -185,7 +185,7 @@ def _compare(
         return Refused(
             SQL_URL,
             f"the database is an old copy: {name} has epoch {held} in Redis and {epoch} in SQL",
-            "Name the database that belongs to this Redis.",
+            "Use the database that belongs to this Redis.",
         )
     if held < epoch:
         problem = f"Redis is an old copy: {name} has epoch {held} there and {epoch} in SQL"
@@ -198,6 +198,6 @@ def _compare(
             SQL_URL,
             f"the database is older than Redis: {trimmed} entries of the log of {name} are gone, "
             f"and SQL holds {place.entries}",
-            "Name the database that belongs to this Redis.",
+            "Use the database that belongs to this Redis.",
         )
     return None

@@ -1,15 +1,15 @@
-"""A replica that became the primary: its books must match SQL, and it gets a new epoch.
+"""After a replica became the primary: its books must match SQL, and it gets a new epoch.
 
 The new epoch in SQL fences the writer of the old primary, which may still run behind a broken link
-with a log that nobody will ever have. Redis gets the epoch first: until SQL follows nothing can be
-sold. If a process dies in between, the next one finishes the step.
+with a log that will be lost. Redis gets the epoch first: until SQL follows, nothing can be sold. If
+a process dies in between, the next one finishes the step.
 
 If the books differ, a marker replaces the epoch in Redis. So the partition stays closed for every
 process, now and later, until it is recovered.
 
-Only drops that are not sealed are compared: the others have left Redis. A replica may have missed
-the last removals, so recently sealed drops are unsealed; the keeper removes them from the new
-primary and seals them again.
+It compares only unsealed drops: the others have left Redis. A replica may have missed the last
+removals, so it unseals recently sealed drops; the keeper removes them from the new primary and
+seals them again.
 """
 
 from typing import TYPE_CHECKING
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from livesale.resources import Deployment
 
 ATTEMPTS = 10
-RECENT_MS = 3_600_000  # no replica in sync is further behind its primary
+RECENT_MS = 3_600_000  # the largest lag of a replica in sync
 
 _log = structlog.get_logger(__name__)
 
 
 class Promotion:
-    """Settles partitions on another primary than the one this process knew."""
+    """Handles partitions on a new primary."""
 
     def __init__(self, deployment: "Deployment", redis: Redis) -> None:
         engine = RedisEngine(redis, deployment.keyspace, deployment.engine.epochs)
@@ -47,12 +47,11 @@ class Promotion:
     async def settle(self, look: Look, known: int) -> Look:
         """Raise the epoch of a partition whose books agree; close one whose books do not.
 
-        `known` is the epoch that the partition had in this process: where it is another by now,
-        another process has been here. Raises what the drivers raise, and where nobody can say
-        whether books agree: LogTooNew while the log behind SQL has what this version does not
-        know, Unreachable while it is trimmed faster than it is read.
+        `known` is the partition's epoch in this process: if it differs by now, another process was
+        faster. Raises the drivers' faults. If the books cannot be compared, raises LogTooNew (the
+        rest of the log has an entry of a later version) or Unreachable (it is trimmed too fast).
         """
-        begun = look.held == look.epoch + 1  # raised in Redis, and not yet in SQL
+        begun = look.held == look.epoch + 1  # raised in Redis, but not in SQL yet
         if not begun and (look.refusal is not None or look.epoch != known):
             return look
         difference = await self._difference(look.partition)
@@ -83,8 +82,8 @@ class Promotion:
         return await look_at(parts.redis, parts.sql, parts.keyspace, partition)
 
     async def _difference(self, partition: int) -> str:
-        """How the books in Redis differ from SQL with the rest of the log, or nothing."""
-        # Imported late: the audit knows deployments, and a deployment is being put together here.
+        """How the books in Redis differ from SQL plus the rest of the log; empty if they agree."""
+        # Imported late, because the audit imports this package.
         from livesale.ledger.books import check_balance, check_sides
         from livesale.ledger.instant import take_instant
         from livesale.ledger.unread import LogTrimmed

@@ -1,10 +1,10 @@
 """Which process may load our scripts into Redis, if the service's own user may not.
 
 An ACL cannot distinguish scripts: a user that may run EVAL or SCRIPT LOAD may load any script. So
-with `LIVESALE__REDIS__LOADER_URL` a separate user loads them, over its own connection, and only
-the keeper needs that URL: it talks to no stranger. The others run loaded scripts by EVALSHA. Redis
-forgets its scripts when it restarts; the keeper notices within a sweep, and until then an attempt
-gets 503 `overloaded`: nothing was sent.
+with `LIVESALE__REDIS__LOADER_URL` a separate user loads them, over its own connection. Only the
+keeper needs that URL, because it has no contact with clients. The others run loaded scripts by
+EVALSHA. Redis loses its scripts at a restart; the keeper notices within a sweep, and until then an
+attempt gets 503 `overloaded`: nothing was sent.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from stock.connection import connect
 from stock.scripts import load_engine, load_features
 
 LOADER_URL = "LIVESALE__REDIS__LOADER_URL"
-WAIT_S = 10.0  # of a process that may not load them, for one that may
+WAIT_S = 10.0  # how long a process without the right waits for one that loads them
 POLL_S = 0.1
 
 
 class ScriptLoader:
-    """Loads what is missing, as the service's user or as the loader of the settings."""
+    """Loads missing scripts, as the service's user or as the loader of the settings."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
@@ -35,12 +35,12 @@ class ScriptLoader:
         self._sources = {script.sha: script.source for script in scripts}
 
     async def missing(self) -> list[str]:
-        """The SHA1 of scripts that Redis does not know. Raises RedisError."""
+        """The SHA1 of scripts that Redis lacks. Raises RedisError."""
         known = await self._redis.script_exists(*self._sources)
         return [sha for sha, is_known in zip(self._sources, known, strict=True) if not is_known]
 
     async def load(self) -> None:
-        """Make Redis know every script. Raises RedisError; NoPermissionError where we may not."""
+        """Load every missing script. Raises RedisError; NoPermissionError without the right."""
         missing = await self.missing()
         if missing:
             async with self._connection() as redis:
@@ -48,7 +48,7 @@ class ScriptLoader:
                     await redis.script_load(self._sources[sha])
 
     async def load_or_wait(self) -> None:
-        """Load, or wait for the process that may. Raises Refused when none does."""
+        """Load, or wait for a process with the right. Raises Refused if none does."""
         try:
             await self.load()
             return
@@ -58,7 +58,7 @@ class ScriptLoader:
             if asyncio.get_running_loop().time() > deadline:
                 raise Refused(
                     REDIS_URL,
-                    "Redis does not have our scripts, and this user may not load them",
+                    "Redis lacks our scripts, and this user may not load them",
                     f"Start the keeper first, with {LOADER_URL} set.",
                 )
             await asyncio.sleep(POLL_S)

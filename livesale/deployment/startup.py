@@ -1,4 +1,4 @@
-"""What a process checks in its stores before it works with them. Each check raises Refused."""
+"""The checks of a process on its stores before it uses them. Each check raises Refused."""
 
 from redis.asyncio import Redis
 from redis.exceptions import (
@@ -17,20 +17,20 @@ REDIS_URL = "LIVESALE__REDIS__URL"
 SQL_URL = "LIVESALE__SQL__URL"
 DURABILITY = "LIVESALE__REDIS__DURABILITY"
 
-OLDEST_REDIS = (7, 0)  # scripts that begin with #!lua; Valkey says 7.2.4 here
+OLDEST_REDIS = (7, 0)  # for scripts that begin with #!lua; Valkey reports 7.2.4 here
 OLDEST_MYSQL = (8, 0)
 OLDEST_MARIADB = (10, 6)
 
 
 async def check_redis(redis: Redis, durability: str) -> None:
-    """All three checks of the server: what it is, that it never evicts, that it is durable."""
+    """All three checks of the server: version and role, no eviction, durability."""
     await check_server(redis)
     await check_eviction(redis)
     await check_durability(redis, durability)
 
 
 async def check_server(redis: Redis) -> str:
-    """The server answers, is a primary and new enough; its name and version."""
+    """Check that the server answers, is a primary and new enough; returns name and version."""
     try:
         about = await redis.info("server", "replication")
     except (RedisError, OSError) as error:
@@ -41,12 +41,12 @@ async def check_server(redis: Redis) -> str:
             REDIS_URL, f"Redis {version} is too old", "Use Redis 7.0, Valkey 7.2 or newer."
         )
     if about["role"] != "master":
-        raise Refused(REDIS_URL, "this Redis is a replica", "Name its primary.")
+        raise Refused(REDIS_URL, "this Redis is a replica", "Use its primary.")
     return f"Valkey {about['valkey_version']}" if "valkey_version" in about else f"Redis {version}"
 
 
 async def check_eviction(redis: Redis) -> None:
-    """Redis never throws a key away for room: `maxmemory-policy noeviction`."""
+    """Check that Redis never evicts keys: `maxmemory-policy noeviction`."""
     policy = (await _configured(redis, "maxmemory-policy"))["maxmemory-policy"]
     if policy != "noeviction":
         raise Refused(
@@ -57,9 +57,9 @@ async def check_eviction(redis: Redis) -> None:
 
 
 async def check_durability(redis: Redis, durability: str) -> None:
-    """As durable as asked: `fsync` is appendonly with appendfsync always, `none` is anything.
+    """Check the durability: `fsync` needs appendonly with appendfsync always, `none` nothing.
 
-    `replicated` needs appendonly as well: a primary that comes back empty empties its replicas.
+    `replicated` needs appendonly, because a primary that restarts empty empties its replicas.
     """
     if durability == "none":
         return
@@ -69,7 +69,7 @@ async def check_durability(redis: Redis, durability: str) -> None:
             raise Refused(
                 DURABILITY,
                 "the setting is replicated, but Redis runs with appendonly no: a primary that "
-                "comes back empty would empty its replicas",
+                "restarts empty would empty its replicas",
                 "Run CONFIG SET appendonly yes there, and put it into its redis.conf.",
             )
         return
@@ -84,7 +84,7 @@ async def check_durability(redis: Redis, durability: str) -> None:
 
 
 async def check_replicas(redis: Redis, replicas: int) -> None:
-    """As many replicas are attached as must confirm."""
+    """Check that enough replicas are attached."""
     try:
         found = int((await redis.info("replication"))["connected_slaves"])
     except (RedisError, OSError) as error:
@@ -93,12 +93,12 @@ async def check_replicas(redis: Redis, replicas: int) -> None:
         raise Refused(
             f"{PREFIX}REDIS__REPLICAS",
             f"{replicas} replicas must confirm, but Redis has {found}",
-            "Attach replicas, or ask for fewer.",
+            "Attach replicas, or require fewer.",
         )
 
 
 async def check_sql(sql: AsyncEngine, durability: str) -> str:
-    """The database answers, is new enough, and a commit is on disk when it returns; its version."""
+    """Check that the database answers, is new enough, and commits durably; returns its version."""
     try:
         async with sql.connect() as connection:
             if connection.dialect.name == "sqlite":
@@ -133,7 +133,7 @@ async def check_sql(sql: AsyncEngine, durability: str) -> str:
 
 
 def unreachable_redis(error: Exception) -> Refused:
-    # redis-py hands a refused password over as a lost connection: only the text tells.
+    # redis-py reports a wrong password as a lost connection: only the text shows it.
     if "username-password" in str(error) or "authenticated" in str(error):
         return Refused(REDIS_URL, f"Redis refuses us: {error}", "Correct its user and password.")
     said = _with_causes(error)
@@ -146,7 +146,7 @@ def unreachable_sql(error: Exception) -> Refused:
 
 
 def _with_causes(error: BaseException) -> str:
-    """What a driver says, and what it leaves to its cause: why a certificate was refused."""
+    """A driver's text, with that of its cause, such as why a certificate was refused."""
     said = str(error).rstrip(".")
     cause = error.__cause__
     while cause is not None:

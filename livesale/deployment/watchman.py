@@ -3,7 +3,7 @@
 The engine calls `approve` before the first script runs on an unknown server (restarted, replaced by
 an older copy, promoted); `approve` compares the server with SQL. Once a second the watchman checks
 that each partition still has its epoch, so processes that do not write notice an emptied Redis,
-too. It also loads scripts that Redis forgot.
+too. It also loads scripts that Redis lost.
 
 A partition that does not match SQL is closed in this process: its epoch becomes 0, and every script
 answers FENCED. The watchman keeps checking it, so a recovered partition opens by itself, under its
@@ -34,13 +34,13 @@ from stock.errors import FencedOff, StockError, Unreachable
 if TYPE_CHECKING:
     from livesale.resources import Deployment
 
-LOOK_S = 1.0  # between two looks at the epochs
+LOOK_S = 1.0  # between two checks of the epochs
 FIRST_RETRY_S = 0.25
-LONGEST_RETRY_S = 5.0  # between two looks at a partition that is closed
+LONGEST_RETRY_S = 5.0  # between two checks of a closed partition
 
 _STORE_FAULTS = (RedisError, SQLAlchemyError, StockError, OSError, TimeoutError)
 
-CONNECTIONS = 2  # of its own
+CONNECTIONS = 2  # its own
 
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class Watchman:
         self._refusal = ""
         self._retry_s = FIRST_RETRY_S
         self._next_s = 0.0
-        self._looks: dict[int, float] = {}  # of closed partitions: when to look again
+        self._looks: dict[int, float] = {}  # closed partitions: time of the next check
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -84,10 +84,10 @@ class Watchman:
             await self._redis.aclose()
 
     async def approve(self, server_id: str) -> None:
-        """Look at a server that this process does not know, and use it if it is durable.
+        """Check a server that this process does not know, and use it if it is durable.
 
-        Those of its partitions that SQL does not belong to are closed. Raises FencedOff when the
-        server may not be used at all, or cannot be compared because SQL is away.
+        Closes its partitions that do not match SQL. Raises FencedOff if the server must not be used
+        at all, or cannot be compared because SQL is unavailable.
         """
         async with self._lock:
             if self._engine.server_id == server_id:
@@ -109,7 +109,7 @@ class Watchman:
         self._seen.clear()
         await check_redis(self._redis, self._settings.durability)
         looks = [await self._look(number) for number in range(self._keyspace.partitions)]
-        # A restart of the one server there is needs no new epoch: what it was, it is.
+        # A restart of the same server needs no new epoch.
         another = self._engine.server_id and (
             self._settings.durability == "replicated" or self._settings.url.startswith(SENTINEL)
         )
@@ -134,17 +134,17 @@ class Watchman:
         raise FencedOff(reason)
 
     async def _watch(self) -> float:
-        """One round; seconds until the next. Raises what Redis and SQL raise, and Refused."""
+        """One round; seconds until the next. Raises Refused, and faults of Redis and SQL."""
         await self._round()
         return LOOK_S
 
     async def _round(self) -> None:
-        """Meet the server there is, then see whether the partitions have the epochs known here."""
+        """Connect to the present server, then check that the partitions have our epochs."""
         with contextlib.suppress(FencedOff):
             await self._engine.meet_server()
         if not self._engine.server_id or self._next_s:
-            return  # not approved: every partition is closed
-        with contextlib.suppress(NoPermissionError):  # where it may not, the keeper's user may
+            return  # not approved, so every partition is closed
+        with contextlib.suppress(NoPermissionError):  # without the right, the keeper loads them
             await self._loader.load()
         for partition in range(self._keyspace.partitions):
             held = await self._engine.redis.get(self._keyspace.epoch(partition))
@@ -164,7 +164,7 @@ class Watchman:
         return await look_at(self._redis, self._deployment.sql, self._keyspace, partition)
 
     def _take(self, look: Look) -> None:
-        """Open or close a partition here, as a look at it says."""
+        """Open or close a partition here, by the result of its check."""
         if look.refusal is None:
             self._open(look.partition, look.epoch)
         else:

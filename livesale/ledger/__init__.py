@@ -1,1 +1,1 @@
-"""The log in SQL: the writer, the orders and the books, and how both stores are compared."""
+"""The log in SQL: the writer, orders, books, and the comparison of both stores."""

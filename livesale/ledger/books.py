@@ -1,4 +1,4 @@
-"""I1, I2 and I3: the counters on both sides. I10: the places in the log."""
+"""I1, I2 and I3: the counters in both stores. I10: the positions in the log."""
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,7 @@ I10 = ("I10", "one epoch, and SQL is not ahead of the log")
 
 
 def check_balance(instant: Instant) -> Check:
-    """I1, in Redis (whose snapshot script refuses books that do not balance) and in SQL."""
+    """I1, in SQL and in Redis, whose snapshot script refuses unbalanced books."""
     broken = [view.fault for view in instant.drops.values() if view.fault]
     broken += [
         f"{view.drop_id} in SQL: {show(view.sql_books)}"
@@ -34,7 +34,7 @@ def check_balance(instant: Instant) -> Check:
 
 
 async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
-    """I2: the sums of all movements of a drop are its books, in one SQL snapshot."""
+    """I2: a drop's movements add up to its books, in one SQL snapshot."""
     sums: dict[str, tuple[Books, int]] = {}
     for some in portions(instant.some):
         sums |= await ledger_sums(connection, some)
@@ -57,7 +57,7 @@ async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
 
 
 def check_sides(instant: Instant) -> Check:
-    """I3, at the instant that each drop was read."""
+    """I3, at the instant of each drop's snapshot."""
     broken = [text for view in instant.drops.values() if (text := _difference(view))]
     units = sum(view.snapshot.terms.allotted for view in instant.drops.values() if view.snapshot)
     seen = f"{counted(len(instant.drops), 'drop')}, {counted(units, 'unit')}, exact at an instant"
@@ -68,7 +68,7 @@ def _difference(view: DropView) -> str:
     snapshot = view.snapshot
     if snapshot is None:
         missing = view.was_opened and not view.fault
-        return f"{view.drop_id} is {view.sql_state} in SQL and not in Redis" if missing else ""
+        return f"{view.drop_id} is {view.sql_state} in SQL but missing in Redis" if missing else ""
     sql = shift(view.sql_books or Books(), view.moved)
     if sql != snapshot.books:
         return f"{view.drop_id}: SQL with the log is {show(sql)}, Redis has {show(snapshot.books)}"
@@ -79,7 +79,7 @@ def _difference(view: DropView) -> str:
 
 
 async def check_places(deployment: Deployment, reader: "Redis", instant: Instant) -> Check:
-    """I10: per partition, the same epoch on both sides, and the offset within the log."""
+    """I10: for each partition, the same epoch in both stores, and the offset within the log."""
     keyspace = deployment.keyspace
     broken = []
     if sorted(instant.positions) != list(range(keyspace.partitions)):

@@ -20,9 +20,9 @@ log = structlog.get_logger(__name__)
 
 
 async def partitions_behind(deployment: Deployment) -> dict[int, str]:
-    """The partitions whose log has entries that SQL does not hold; why it cannot, where it cannot.
+    """The partitions whose log has entries that SQL lacks, with the reason if SQL cannot take them.
 
-    Raises RedisError or SQLAlchemyError when a store is away.
+    Raises RedisError or SQLAlchemyError if a store is unavailable.
     """
     behind = {}
     async with deployment.sql.connect() as connection:
@@ -38,9 +38,9 @@ async def partitions_behind(deployment: Deployment) -> dict[int, str]:
 
 
 async def wait_until_caught_up(deployment: Deployment, timeout_s: float) -> dict[int, str]:
-    """Wait until SQL holds the whole log, so long at most; the partitions still behind.
+    """Wait until SQL holds the whole log, at most this time; returns the partitions behind.
 
-    Nobody is waited for in front of entries that only a later version can write into SQL.
+    Does not wait for entries that only a later version can write into SQL.
     """
     deadline = time.monotonic() + timeout_s
     behind = dict.fromkeys(range(deployment.keyspace.partitions), "")

@@ -1,4 +1,4 @@
-"""One line of the audit, and the fault that turns a check into one that could not be made."""
+"""One line of the audit, and the fault for a check that could not run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,18 +10,18 @@ SHOWN = 5  # examples in a detail
 
 
 class Check(Struct, frozen=True):
-    invariant: str  # I1 to I11, or `log` for what is in quarantine
+    invariant: str  # I1 to I11, or `log` for the quarantine
     title: str
     ok: bool
     detail: str
 
 
 class CannotCheck(LivesaleError):
-    """A check could not be made, for the reason it carries: that is never a pass."""
+    """A check could not run, so it does not pass. The text is the reason."""
 
 
 def verdict(invariant: str, title: str, broken: Sequence[str], fine: str) -> Check:
-    """A check from what it found broken: the first few findings, or what was looked at."""
+    """A check from its findings: shows the first few, or what was checked."""
     if not broken:
         return Check(invariant, title, True, fine)
     more = f"; and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
@@ -29,6 +29,6 @@ def verdict(invariant: str, title: str, broken: Sequence[str], fine: str) -> Che
 
 
 def unmade(invariants: Iterable[tuple[str, str]], why: BaseException) -> list[Check]:
-    """The checks (invariant, title) that a fault kept from being made."""
+    """The checks (invariant, title) that a fault prevented."""
     reason = f"could not be checked: {getattr(why, 'orig', None) or why or type(why).__name__}"
     return [Check(invariant, title, False, reason) for invariant, title in invariants]

@@ -24,7 +24,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class Committer:
-    """Holds where SQL stands, as far as this process knows, and moves it on."""
+    """Knows SQL's offset, and advances it."""
 
     def __init__(
         self, partition: int, deployment: Deployment, reader: "Redis", metrics: WriterMetrics
@@ -37,7 +37,7 @@ class Committer:
         self._drift: dict[str, Books] = {}
 
     async def read_position(self) -> Position:
-        """Where SQL stands now. Raises Halted when this process must not write there."""
+        """Read SQL's offset. Raises Halted if this process must not write there."""
         async with transaction(self._deployment.sql, write=False) as connection:
             return self._checked(await ledger.position(connection, self.partition))
 
@@ -55,10 +55,10 @@ class Committer:
         return found
 
     async def commit(self, batch: Sequence[Item]) -> None:
-        """Write a batch; where its content is refused, entry by entry, and put aside what fails."""
+        """Write a batch. If SQL refuses it, write entry by entry and quarantine what fails."""
         try:
             await self._apply(batch)
-        # Only what SQL refuses for good is looked at; any other fault goes up.
+        # Handle only permanent refusals; re-raise any other fault.
         except Exception as fault:
             if not is_content(fault):
                 raise
@@ -84,17 +84,16 @@ class Committer:
             await self._apply([Item(item.id, item.fields, None, f"refused by SQL: {fault}")])
 
     async def _apply_with_drift(self, item: Item, differ: BooksDiffer) -> None:
-        """Go on with a drop whose books in SQL are off; raise `differ` when the entry is to blame.
+        """Write an entry although SQL's books differ; raise `differ` if the entry is wrong.
 
-        An entry whose books do not follow is either false itself, and then putting it aside keeps
-        SQL equal to Redis; or it is true and one before it is missing from SQL, put aside because
-        it could not be read. Putting aside everything that follows would lose acknowledged orders
-        (I4), so a true entry, one that Redis bears out and whose rows SQL takes, is applied: its
-        movements go into SQL's books, ledger and orders alike, which stay equal to each other, and
-        the audit shows the gap to Redis (I3) as exactly what lies in quarantine. The gap is kept
-        in memory so that the following batches are written at full speed; after a restart it is
-        found again. When what is missing has been replayed the gap is nothing, and entries need
-        no evidence any more.
+        If the books do not match, either the entry is wrong, and quarantining it keeps SQL equal
+        to Redis; or it is right, and an earlier entry is missing from SQL, quarantined because we
+        could not read it. Quarantining all later entries would lose acknowledged orders (I4). So
+        we apply an entry that Redis confirms and whose rows SQL accepts: its movements go into
+        SQL's books, ledger and orders, which stay consistent, and the audit shows the gap to Redis
+        (I3), which is exactly the quarantined entries. We keep the gap in memory, so that the next
+        batches run at full speed; after a restart we find it again. Once the missing entries are
+        replayed, the gap is zero, and entries need no confirmation.
         """
         entry = item.entry
         if entry is None or differ.found is None:
@@ -103,7 +102,7 @@ class Committer:
         if drift != Books() and await self._is_doubted(entry):
             raise differ
         await self._apply([item], {**self._drift, entry.drop_id: drift})
-        # Only now: a copy of a true entry is borne out as well, but SQL refuses its rows.
+        # Only now: Redis also confirms a copy of a right entry, but SQL refuses its rows.
         self._drift[entry.drop_id] = drift
         if drift == Books():
             del self._drift[entry.drop_id]
@@ -123,7 +122,7 @@ class Committer:
         )
 
     async def _is_doubted(self, entry: LogEntry) -> bool:
-        """Whether Redis or SQL contradicts an entry whose books do not follow."""
+        """Whether Redis or SQL contradicts an entry whose books do not match."""
         if await find_doubt(self._reader, self._deployment.keyspace, entry):
             return True
         adjusted = [row.adjust_id for row in entry.rows if isinstance(row, Adjusted)]

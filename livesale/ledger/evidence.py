@@ -1,4 +1,4 @@
-"""Whether Redis bears out an entry of the log: asked when its books do not fit SQL's."""
+"""Whether Redis confirms a log entry whose books do not match SQL's."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ from stock.records import unpack_reservation
 
 
 async def find_doubt(redis: "Redis", keyspace: Keyspace, entry: LogEntry) -> str:
-    """What of `entry` is not in Redis, or nothing.
+    """How Redis contradicts `entry`; empty if it does not.
 
-    A copy of a true entry is borne out as well: SQL must refuse its rows. Of a pause and the like
-    nothing is known but the state it led to; it is in doubt when the drop has another by now.
+    It also confirms a copy of a right entry: SQL must refuse its rows. A pause and the like leave
+    only a state in Redis, so they are in doubt if the drop has another state by now.
     Raises redis.exceptions.RedisError.
     """
     keys = keyspace.of_drop(entry.drop_id)
@@ -73,7 +73,7 @@ def _shown(found: object) -> str:
 
 
 def _terms_text(terms: DropTerms) -> str:
-    """The terms as lua/stock/open_drop.lua notes them."""
+    """The terms in the format of lua/stock/open_drop.lua."""
     numbers = [
         terms.opens_ms,
         terms.closes_ms,
@@ -90,7 +90,7 @@ def _agrees(row: Claiming, text: str) -> bool:
     try:
         record = unpack_reservation(row.rid, text)
     except (ValueError, KeyError):
-        return False  # it is not there, or hands have changed it
+        return False  # missing, or changed by hand
     if (row.buyer_id, row.quantity) != (record.buyer_id, record.quantity):
         return False
     match row:

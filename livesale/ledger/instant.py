@@ -39,17 +39,17 @@ _OPENED = {DropState.OPEN, DropState.PAUSED}
 
 
 class DropView(Struct):
-    """One drop from both sides. `moved` is what the log behind SQL adds up to the snapshot."""
+    """One drop in both stores. `moved` sums the entries after SQL's offset, up to the snapshot."""
 
     drop_id: str
-    partition: int | None  # None, as the empty state, for books without a drop
+    partition: int | None  # for books without a drop: None, and an empty state
     sql_state: str
     sql_books: Books | None
     snapshot: Snapshot | None
     moved: Books = Books()
-    state_after: str = ""  # of the last change of state in the log behind SQL
-    reserved: int = 0  # reservations in the log behind SQL
-    fault: str = ""  # why the snapshot could not be taken: the books in Redis are broken
+    state_after: str = ""  # after the last change of state in the rest of the log
+    reserved: int = 0  # reservations in the rest of the log
+    fault: str = ""  # why there is no snapshot: the books in Redis are broken
 
     @property
     def was_opened(self) -> bool:
@@ -60,7 +60,7 @@ class DropView(Struct):
 
 
 class Behind(Struct):
-    """What the log behind SQL says of single reservations, by rid."""
+    """Single reservations in the log after SQL's offset, by rid."""
 
     reserved: dict[str, Reservation] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Behind(Struct):
 
 
 class Instant(Struct):
-    """`full` when it has every drop that was ever opened, else those that are not sealed."""
+    """`full` if it has every drop that was ever opened, else only unsealed drops."""
 
     positions: dict[int, Position]
     drops: dict[str, DropView]
@@ -90,12 +90,12 @@ class Instant(Struct):
 
     @property
     def some(self) -> Some:
-        """Whose rows a check reads: None for all rows."""
+        """The drops whose rows a check reads; None for all."""
         return None if self.full else list(self.drops)
 
     @property
     def besides(self) -> str:
-        """What a check says of the drops that it did not look at."""
+        """What a check adds about drops that it did not read."""
         return "" if self.full else "; sealed drops by their seals"
 
 
@@ -107,12 +107,12 @@ async def take_instant(
     *,
     full: bool = False,
 ) -> Instant:
-    """Look once at the drops that are not sealed, of all partitions or of one; `full` at all drops.
+    """Read the unsealed drops of one partition or all; with `full`, every drop.
 
     `connection` is a snapshot that has not read anything yet.
 
-    Raises LogTrimmed when the log behind SQL went away under it: take another snapshot. Raises
-    LogTooNew when there is something in it that this version does not know.
+    Raises LogTrimmed if the log after SQL's offset was trimmed meanwhile: take another snapshot.
+    Raises LogTooNew if it has an entry of a later version.
     """
     row = log_offsets.c
     found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
@@ -142,7 +142,7 @@ async def _sql_drops(
     )
     queries = [opened]
     if not full:
-        # Each of the two conditions is an index: sealed drops are not even passed by.
+        # Each of the two conditions uses an index, so sealed drops cost nothing.
         unsealed = select(books.c.drop_id, *columns).select_from(books.outerjoin(drops, join))
         queries = [
             opened.where(drops.c.archived_ms.is_(None)),

@@ -10,7 +10,7 @@ from stock.log import LogReader
 
 
 async def too_new(redis: Redis, keyspace: Keyspace, offsets: Mapping[int, str]) -> dict[int, str]:
-    """By partition, why this version cannot read the entry behind SQL's offset; else not there.
+    """By partition, why this version cannot read the next entry after SQL's offset, if so.
 
     Raises redis.exceptions.RedisError.
     """

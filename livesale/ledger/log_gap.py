@@ -8,10 +8,10 @@ from stock.log import LogReader
 
 
 async def find_gap(redis: "Redis", log: LogReader, position: Position) -> str:
-    """Why the log does not continue from the offset, or nothing.
+    """Why the log does not continue from the offset; empty if it does.
 
-    The writer trims up to the offset and leaves its entry there: in a log that is older than
-    SQL, or of another Redis, that entry is missing, even when new ones have come since.
+    The writer trims up to the offset and keeps its entry: a log that is older than SQL, or of
+    another Redis, lacks that entry, even if it has newer ones.
     """
     info = await log.info()
     if id_key(info.last_id) < id_key(position.offset):
@@ -19,7 +19,7 @@ async def find_gap(redis: "Redis", log: LogReader, position: Position) -> str:
     if info.entries_added < position.entries:
         return f"the log had {info.entries_added} entries, SQL holds {position.entries}"
     if info.entries_added - info.length == position.entries:
-        return ""  # what has been removed is what SQL holds: also for a log that is empty
+        return ""  # only entries that SQL holds were removed: also for an empty log
     if position.offset == START:
         if info.entries_added == info.length:
             return ""

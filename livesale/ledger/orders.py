@@ -1,4 +1,4 @@
-"""Reads of orders. The writer alone writes them."""
+"""Reads of orders. Only the writer writes them."""
 
 from msgspec import Struct
 from sqlalchemy import and_, or_, select
@@ -18,7 +18,7 @@ class Order(Struct, frozen=True, gc=False):
     expires_ms: int
     created_ms: int
     updated_ms: int
-    room_id: str | None = None  # the live room that its drop was sold in
+    room_id: str | None = None  # the live room of its drop
 
 
 _ORDER = select(
@@ -36,7 +36,7 @@ async def find_order(connection: AsyncConnection, order_id: str, buyer_id: str) 
 async def list_orders(
     connection: AsyncConnection, buyer_id: str, *, before: tuple[int, str] | None, limit: int
 ) -> list[Order]:
-    """A buyer's orders, the newest first, older than the key (created_ms, order_id)."""
+    """A buyer's orders older than the key (created_ms, order_id), the newest first."""
     query = (
         _ORDER.where(orders.c.buyer_id == buyer_id)
         .order_by(orders.c.created_ms.desc(), orders.c.order_id.desc())
@@ -56,10 +56,10 @@ async def list_orders(
 async def list_orders_of_drop(
     connection: AsyncConnection, drop_id: str, *, after: str, limit: int
 ) -> list[Order]:
-    """A drop's orders by their ids, those behind the id `after`. An id begins with its drop's."""
+    """A drop's orders by id, after the id `after`. An order id begins with its drop's id."""
     query = (
         _ORDER.where(orders.c.order_id > (after or f"{drop_id}-"), orders.c.drop_id == drop_id)
-        .where(orders.c.order_id < f"{drop_id}.")  # the character behind the dash
+        .where(orders.c.order_id < f"{drop_id}.")  # the character after the dash
         .order_by(orders.c.order_id)
         .limit(limit)
     )

@@ -1,4 +1,4 @@
-"""The states of a partition's writer, and what ends its work."""
+"""The states of a partition's writer, and the exceptions that stop it."""
 
 from enum import StrEnum
 
@@ -10,11 +10,11 @@ from livesale.errors import LivesaleError
 class PartitionState(StrEnum):
     STARTING = "starting"
     WRITING = "writing"
-    STANDBY = "standby"  # another writer moves this partition
-    BACKING_OFF = "backing_off"  # SQL or Redis is away
-    FENCED = "fenced"  # SQL has another epoch than this process, or it is closed
+    STANDBY = "standby"  # another writer writes this partition
+    BACKING_OFF = "backing_off"  # SQL or Redis is unavailable
+    FENCED = "fenced"  # SQL's epoch differs from this process's, or the partition is closed
     LOG_TOO_NEW = "log_too_new"  # the next entry is of a later version: start a newer writer
-    REDIS_OLDER = "redis_older"  # Redis lacks what SQL holds: `livesale recover`
+    REDIS_OLDER = "redis_older"  # Redis lacks entries that SQL holds: run `livesale recover`
     STOPPED = "stopped"
 
 
@@ -22,7 +22,7 @@ HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPE
 
 
 class Halted(LivesaleError):
-    """This partition must not be written by this process as things are; `state` says why."""
+    """This process must not write this partition at present; `state` says why."""
 
     def __init__(self, state: PartitionState, reason: str) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class Halted(LivesaleError):
 
 
 class Overtaken(LivesaleError):
-    """Another writer has moved the offset."""
+    """Another writer has advanced the offset."""
 
 
 class PartitionStatus(Struct, frozen=True):

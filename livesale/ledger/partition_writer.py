@@ -1,8 +1,8 @@
 """Moves one partition's log into SQL: every entry exactly once, in order, or into quarantine.
 
 No acknowledgement can be lost: rows and offset are one transaction, and after every fault the
-offset is read from SQL again. A second writer finds under the row lock that the offset has moved,
-drops what it has read and stands by.
+writer reads the offset from SQL again. A second writer finds under the row lock that the offset has
+changed, drops its batch and stands by.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from stock.ids import id_key
 from stock.log import LogInfo, LogReader
 from stock.scripts import load
 
-CLOSED_S = 0.25  # before the first look at a partition that must not be written
-MEASURE_S = 0.25  # between two looks at the log while entries come
+CLOSED_S = 0.25  # first pause before a retry of a halted partition
+MEASURE_S = 0.25  # between two measurements of the log while entries come
 
 _RECOVER = "nothing is written here until it is recovered"
 _HALTED = {
     PartitionState.FENCED: _RECOVER,
     PartitionState.REDIS_OLDER: _RECOVER,
-    PartitionState.LOG_TOO_NEW: "nothing is written here until a newer writer comes",
+    PartitionState.LOG_TOO_NEW: "nothing is written here until a newer writer starts",
 }
 
 _logger = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class PartitionWriter:
         self._metrics = metrics
         key = deployment.keyspace.log(partition)
         timeout_s = deployment.settings.redis.timeout_ms / 1000
-        self._servers: set[str] = set()  # that were reached since the log was compared with SQL
+        self._servers: set[str] = set()  # servers reached since the log was compared with SQL
         self._reader = connect_reader(deployment.redis_url, timeout_s, greet=self._servers.add)
         self._log = LogReader(self._reader, key)
         self._works: Works = lambda: None
@@ -67,8 +67,8 @@ class PartitionWriter:
         self._committer = Committer(partition, deployment, self._reader, metrics)
 
     async def run(self, stop: asyncio.Event, works: Works) -> None:
-        """Write until `stop` or a fault. While this partition must not be written it is only looked
-        at."""
+        """Write until `stop` or a fault. While this partition must not be written, only check
+        it."""
         self._works = works
         closed = Backoff(first_s=CLOSED_S)
         try:
@@ -106,7 +106,7 @@ class PartitionWriter:
         return PartitionStatus(self.partition, self.state, self.lag_entries, self.last_error)
 
     async def _follow(self, stop: asyncio.Event) -> None:
-        """Write until `stop`. Raises Halted or Overtaken, and any fault after it was noted."""
+        """Write until `stop`. Raises Halted or Overtaken, and any fault after noting it."""
         tail: Tail | None = None
         try:
             position = self._committer.position = await self._resume()
@@ -123,13 +123,13 @@ class PartitionWriter:
                     await self._confirm(batch[-1])
                     tail.read_ahead()
                     await self._committer.commit(batch)
-                    # Exact at the next look; until then new entries are not counted.
+                    # Exact at the next measurement; until then it lacks new entries.
                     self._set_lag(self.lag_entries - len(batch))
                 self._works()
                 await self._measure(idle=not batch)
         except (Halted, Overtaken):
             raise
-        # After any fault the offset in SQL says where to continue: it is tried again.
+        # After any fault we retry from the offset in SQL.
         except Exception as fault:
             self._report(fault)
             raise
@@ -138,7 +138,7 @@ class PartitionWriter:
                 await tail.close()
 
     async def _resume(self) -> Position:
-        """SQL's offset, if the log continues from there with what we know. Raises Halted."""
+        """SQL's offset, if the log continues from there with a known version. Raises Halted."""
         self._servers.clear()
         await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()
@@ -155,11 +155,10 @@ class PartitionWriter:
         return position
 
     async def _confirm(self, last: Item) -> None:
-        """See that enough replicas have the batch, where the settings ask for replicas.
+        """Check that enough replicas have the batch, if the settings require replicas.
 
-        What is in SQL must never be missing from the primary of tomorrow. The last entry is looked
-        for on the very connection that asks: the one it was read by may have been to another
-        primary. Raises RedisError.
+        A future primary must never lack entries that are in SQL. The check looks for the last entry
+        on its own connection, because we may have read it from another primary. Raises RedisError.
         """
         if self._barrier is None:
             return
@@ -186,7 +185,7 @@ class PartitionWriter:
             return list(await together.execute(raise_on_error=False))
 
     async def _measure(self, *, idle: bool) -> None:
-        """Trim behind the offset and say how far behind we are. Raises Halted."""
+        """Trim up to the offset and measure the lag. Raises Halted."""
         now_s = time.monotonic()
         if not idle and now_s - self._measured_s < MEASURE_S:
             return
@@ -203,10 +202,9 @@ class PartitionWriter:
             await self._log.trim(position.offset)
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
-        """Wait while another writer moves the offset. Raises Halted.
+        """Wait while another writer advances the offset. Raises Halted.
 
-        It is taken for gone when entries have been waiting from one look to the next and the
-        offset has not moved.
+        It counts as gone if entries wait during two checks and the offset does not change.
         """
         self._enter(PartitionState.STANDBY)
         _logger.info("another writer has this partition: standing by", partition=self.partition)
@@ -217,7 +215,7 @@ class PartitionWriter:
                 info = await self._log.info()
             except Halted:
                 raise
-            # As in `_follow`: whatever keeps us from looking, we look again.
+            # As in `_follow`: after any fault, check again.
             except Exception as fault:
                 self._report(fault)
                 waiting_at = None

@@ -2,8 +2,7 @@
 
 An order that is reserved and paid within one batch is one insert; many holds that expire together
 are one update. The plan names the state before and after, so SQL refuses a batch that does not
-follow from its rows. It is a function of the entries alone: the batches may be cut anywhere, the
-same rows come out.
+match its rows. It depends only on the entries: any split into batches gives the same rows.
 """
 
 import hashlib
@@ -44,7 +43,7 @@ _NO_DRIFT = Books()
 
 
 class Contradiction(LivesaleError):
-    """An entry does not follow from what SQL and the entries before it say."""
+    """An entry contradicts SQL or the entries before it."""
 
 
 class Move(Struct):
@@ -56,14 +55,14 @@ class Move(Struct):
 
 
 class BooksStep(Struct):
-    """The books before and after a batch; `before` is None for a drop that is opened in it."""
+    """The books before and after a batch; `before` is None if the batch opens the drop."""
 
     before: Books | None
     after: Books
 
 
 class StateStep(Struct):
-    """The states that a drop may be in before a batch, and the one after."""
+    """The allowed states of a drop before a batch, and its state after."""
 
     before: tuple[str, ...]
     after: str
@@ -87,8 +86,8 @@ class Plan(Struct):
     def moves_by_kind(self) -> dict[tuple[str, str, int], list[str]]:
         """Order ids by (state before, state after, at_ms): each group is one UPDATE.
 
-        Under pressure many entries share a millisecond, and an `expire` entry is one instant, so
-        the groups are large when it matters.
+        Under load many entries share a millisecond, and all orders of an `expire` entry have one
+        time, so the groups are large when it matters.
         """
         groups: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
         for order_id, move in self.moves.items():
@@ -101,7 +100,7 @@ def make_plan(
 ) -> Plan:
     """Fold entries into one plan.
 
-    `drift` is what SQL's books of a drop are known to be off from the log's by (SQL minus log).
+    `drift` is the known difference of a drop's books (SQL minus log).
     Raises Contradiction when the entries contradict each other.
     """
     plan = Plan()
@@ -125,12 +124,12 @@ def make_plan(
 
 
 def refund_no_of(payment_id: str) -> str:
-    """The number of the one refund of a payment: always the same, 33 characters."""
+    """The number of a payment's only refund: always the same, 33 characters."""
     return "r" + hashlib.blake2b(payment_id.encode(), digest_size=16).hexdigest()
 
 
 def books_before(entry: LogEntry) -> Books:
-    """The books that an entry claims to continue from."""
+    """The books before an entry, computed from the entry."""
     before = entry.books
     for m in movements(entry):
         before = Books(
@@ -244,7 +243,7 @@ def _add_payment(plan: Plan, entry: LogEntry, row: Confirmed) -> None:
     refused = row.code is ConfirmCode.REFUND_DUE
     if (row.code is ConfirmCode.SOLD) != (row.before is HoldState.HELD):
         raise Contradiction(f"{entry.id}: {row.code} of an order that was {row.before}")
-    # A payment that must go back changes no state, but the order must be as the entry says.
+    # A refundable payment changes no state, but the order must have the entry's state.
     _move(plan, entry, row.rid, row.before, row.before if refused else HoldState.SOLD)
     payment = {
         "payment_id": row.payment_id,

@@ -1,7 +1,7 @@
-"""Log entries in quarantine, and what happened to each.
+"""Log entries in quarantine, and their states.
 
-A row leaves `aside` once: by a conditional UPDATE whose row count is checked, in the transaction
-that has the effect.
+A row leaves `aside` only once: by a conditional UPDATE with a checked row count, in the transaction
+of the effect.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from livesale.ledger.rows import insert_rows
 from livesale.ledger.tables import quarantine
 
 MAX_REASON = 500
-MAX_PAYLOAD = 8_000_000  # characters; below the 16 MiB that a packet and MEDIUMTEXT may have
+MAX_PAYLOAD = 8_000_000  # characters; below the limit of 16 MiB of a packet and of MEDIUMTEXT
 MAX_NOTE = 200
-FITTED_IN = "sold on a Redis that was older than SQL: fitted in by recovery"
+FITTED_IN = "sold on a Redis that was older than SQL: merged by recovery"
 
 
 class QuarantineState(StrEnum):
     ASIDE = "aside"
     REPLAYED = "replayed"  # its effects are in SQL, once
-    DISMISSED = "dismissed"  # an operator has decided that it has none
-    FITTED = "fitted"  # recovery has done again what of it fitted
+    DISMISSED = "dismissed"  # an operator decided that it has no effect
+    FITTED = "fitted"  # recovery has repeated the part that was possible
 
 
 class Aside(Struct, frozen=True):
-    """An entry in quarantine. `payload` is JSON, or a part of it where it was too long."""
+    """An entry in quarantine. `payload` is JSON, cut if it was too long."""
 
     partition: int
     log_id: str
@@ -47,7 +47,7 @@ async def insert(
     at_ms: int,
     state: QuarantineState = QuarantineState.ASIDE,
 ) -> None:
-    """Put entries aside, each with its id, the reason and its payload."""
+    """Quarantine entries, each with id, reason and payload."""
     rows = [
         {
             "partition": partition,
@@ -77,7 +77,7 @@ async def page(
     count: int,
     states: Sequence[QuarantineState] = (QuarantineState.ASIDE,),
 ) -> list[Aside]:
-    """Entries in the order of (partition, log_id as text), behind one of them."""
+    """Entries ordered by (partition, log_id as text), after the given one."""
     row = quarantine.c
     behind = or_(row.partition > after[0], and_(row.partition == after[0], row.log_id > after[1]))
     query = _QUERY.where(behind, row.state.in_([state.value for state in states]))
@@ -93,7 +93,7 @@ async def settle(
     at_ms: int,
     note: str = "",
 ) -> bool:
-    """Take an entry out of `aside`; whether it was there."""
+    """Move an entry out of `aside`; returns whether it was there."""
     row = quarantine.c
     done = await connection.execute(
         update(quarantine)

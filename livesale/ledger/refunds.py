@@ -1,6 +1,6 @@
 """Refunds: each has its own number.
 
-Their states are in livesale.ledger.refund_states. Every change names the state that it expects.
+Their states are in livesale.ledger.refund_states. Every UPDATE has the expected state in its WHERE.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
     "unknown_order",
     "operator",
 )
-STRAY = "stray"  # the result of a payment for an order that nobody knows
+STRAY = "stray"  # the result of a payment for an unknown order
 SALES = ("sold", "late_sold")
 MAX_ERROR = 300
 
@@ -40,7 +40,7 @@ class Refund(Struct, frozen=True):
     amount_fen: int
     state: str
     reason: str
-    note: str  # an operator's words
+    note: str  # an operator's text
     gateway_no: str
     tries: int
     next_ms: int
@@ -50,7 +50,7 @@ class Refund(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """A payment as the ledger of payments has it."""
+    """A row of the payments."""
 
     payment_id: str
     order_id: str
@@ -59,7 +59,7 @@ class Paid(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """Refunds that the gateway has not accepted: how many, and since when the oldest is due."""
+    """Refunds that the gateway has not accepted: their number, and when the oldest became due."""
 
     count: int
     oldest_ms: int
@@ -85,7 +85,7 @@ async def refunds_of(connection: AsyncConnection, order_ids: Sequence[str]) -> l
 async def list_refunds(
     connection: AsyncConnection, state: str | None, *, before: tuple[int, str] | None, limit: int
 ) -> list[Refund]:
-    """The newest first, older than the key (created_ms, refund_no)."""
+    """Refunds older than the key (created_ms, refund_no), the newest first."""
     query = _REFUND.order_by(refunds.c.created_ms.desc(), refunds.c.refund_no.desc()).limit(limit)
     if state is not None:
         query = query.where(refunds.c.state == state)
@@ -101,7 +101,7 @@ async def list_refunds(
 
 
 async def due_refunds(connection: AsyncConnection, now_ms: int, limit: int) -> list[Refund]:
-    """Those whose next step is due, the longest waiting first; failed ones are asked for too."""
+    """Refunds whose next step is due, also failed ones, the longest waiting first."""
     query = (
         _REFUND.where(refunds.c.state.in_(WATCHED), refunds.c.next_ms <= now_ms)
         .order_by(refunds.c.next_ms, refunds.c.refund_no)
@@ -113,7 +113,7 @@ async def due_refunds(connection: AsyncConnection, now_ms: int, limit: int) -> l
 async def claim_refund(
     connection: AsyncConnection, found: Refund, next_ms: int, at_ms: int
 ) -> bool:
-    """Take its next step on; False when another keeper did so first."""
+    """Schedule its next step, which claims it; False if another keeper was first."""
     done = await connection.execute(
         update(refunds)
         .where(
@@ -141,9 +141,9 @@ async def move_refund(
     error: str = "",
     next_ms: int = 0,
 ) -> str | None:
-    """Take in what the gateway says: accepted, refunded or failed. The new state, if it is one.
+    """Save the gateway's answer: accepted, refunded or failed. Returns the state if it is new.
 
-    `next_ms` is when to ask again, where it stays under watch. In a writing transaction.
+    `next_ms` is when to ask again, if it needs more checks. In a writing transaction.
     """
     query = select(refunds.c.state, refunds.c.last_error).where(refunds.c.refund_no == refund_no)
     state, last_error = (await connection.execute(query.with_for_update())).one()
@@ -162,7 +162,7 @@ async def move_refund(
 
 
 async def note_error(connection: AsyncConnection, refund_no: str, error: str, at_ms: int) -> None:
-    """Why the last try came to nothing."""
+    """Save why the last try failed."""
     await connection.execute(
         update(refunds)
         .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(UNDER_WAY))
@@ -173,9 +173,9 @@ async def note_error(connection: AsyncConnection, refund_no: str, error: str, at
 async def add_refund(
     connection: AsyncConnection, paid: Paid, refund_no: str, reason: str, note: str, at_ms: int
 ) -> None:
-    """The one refund of a payment, whole; its drop is no longer sealed.
+    """Insert the only refund of a payment; unseals its drop.
 
-    Raises IntegrityError when the payment has one.
+    Raises IntegrityError if the payment has one.
     """
     await unseal_drop_of(connection, paid.order_id)
     await connection.execute(
@@ -195,9 +195,9 @@ async def add_refund(
 
 
 async def add_stray_payment(connection: AsyncConnection, paid: Paid, at_ms: int) -> None:
-    """Money for an order that nobody knows; its drop, if there is one, is no longer sealed.
+    """Insert a payment for an unknown order; unseals its drop, if any.
 
-    Raises IntegrityError when it is noted already.
+    Raises IntegrityError if it exists.
     """
     await unseal_drop_of(connection, paid.order_id)
     row = {name: getattr(paid, name) for name in Paid.__struct_fields__}
@@ -210,7 +210,7 @@ async def find_payment(connection: AsyncConnection, payment_id: str) -> Paid | N
 
 
 async def sale_of(connection: AsyncConnection, order_id: str) -> Paid | None:
-    """The payment that bought an order's goods."""
+    """The payment of a sold order."""
     query = _PAID.where(payments.c.order_id == order_id, payments.c.result.in_(SALES))
     row = (await connection.execute(query)).first()
     return Paid(*row) if row else None
@@ -224,6 +224,6 @@ async def count_waiting(connection: AsyncConnection) -> Waiting:
 
 
 async def count_failed(connection: AsyncConnection) -> int:
-    """Those that somebody must look at."""
+    """Failed refunds, which a person must handle."""
     query = select(func.count()).select_from(refunds).where(refunds.c.state == FAILED)
     return await connection.scalar(query) or 0

@@ -1,7 +1,7 @@
-"""What the writer writes: orders, ledger, books, payments, and the offset that they are up to.
+"""The writer's rows: orders, ledger, books, payments, and the offset.
 
-All functions take part in the caller's transaction. A row count that is not what the plan says is
-a Contradiction, and the caller's transaction must be rolled back.
+All functions use the caller's transaction. A row count that differs from the plan is a
+Contradiction: roll the transaction back.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ROWS_PER_STATEMENT = 500  # 200 to 500 is where multi-row inserts are fastest
 
 
 class Position(Struct, frozen=True):
-    """How far SQL is in a partition's log: the id of the last entry it holds, and how many."""
+    """SQL's position in a partition's log: the id of its last entry, and the number of entries."""
 
     epoch: int
     offset: str
@@ -29,7 +29,7 @@ class Position(Struct, frozen=True):
 
 
 class BooksDiffer(Contradiction):
-    """An entry does not continue from the books in SQL (None: there are none for this drop)."""
+    """An entry does not continue from the books in SQL (None: the drop has none)."""
 
     def __init__(self, drop_id: str, expected: Books | None, found: Books | None) -> None:
         super().__init__(f"{drop_id}: the log continues from {expected}, SQL has {found}")
@@ -39,10 +39,10 @@ class BooksDiffer(Contradiction):
 
 
 def is_content(fault: BaseException) -> bool:
-    """Whether SQL refuses what is written, not that something is written now.
+    """Whether SQL refuses the content of the rows.
 
-    Everything else (down, deadlock, lock wait, disk full, too many connections, a table that is
-    missing) is a fault of SQL, and the same batch may be written later.
+    Everything else (down, deadlock, lock wait, disk full, too many connections, a missing table) is
+    a fault of SQL, and the same batch may succeed later.
     """
     return isinstance(
         fault, Contradiction | IntegrityError | DataError | OverflowError | UnicodeEncodeError
@@ -52,7 +52,7 @@ def is_content(fault: BaseException) -> bool:
 async def position(
     connection: AsyncConnection, partition: int, *, lock: bool = False
 ) -> Position | None:
-    """Where SQL stands; with `lock` nobody else moves it until this transaction ends."""
+    """SQL's position; with `lock`, nobody else can change it until this transaction ends."""
     row = tables.log_offsets.c
     query = select(row.epoch, row.offset, row.entries).where(row.partition == partition)
     found = (await connection.execute(query.with_for_update() if lock else query)).first()
@@ -62,7 +62,7 @@ async def position(
 async def advance(
     connection: AsyncConnection, partition: int, offset: str, entries: int, at_ms: int
 ) -> None:
-    """Say that SQL now holds the log up to `offset`, which is `entries` entries more."""
+    """Advance SQL's position to `offset`, which adds `entries` entries."""
     row = tables.log_offsets
     await connection.execute(
         update(row)
@@ -72,7 +72,7 @@ async def advance(
 
 
 async def write(connection: AsyncConnection, plan: Plan) -> None:
-    """Carry out a plan. Raises Contradiction, or what SQL raises."""
+    """Write a plan. Raises Contradiction, or SQL's errors."""
     for drop_id, books in plan.books.items():
         await _write_books(connection, drop_id, books)
     for drop_id, state in plan.states.items():
@@ -88,7 +88,7 @@ async def write(connection: AsyncConnection, plan: Plan) -> None:
 
 
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows in statements of up to 500; a list of dicts, because that is compiled once."""
+    """Insert rows in statements of up to 500; lists of dicts, which SQLAlchemy compiles once."""
     statement = insert(table)
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         await connection.execute(statement, rows[start : start + ROWS_PER_STATEMENT])
@@ -107,7 +107,7 @@ async def _write_books(connection: AsyncConnection, drop_id: str, step: BooksSte
 
 
 async def read_books(connection: AsyncConnection, drop_id: str) -> Books | None:
-    """The books of a drop in SQL, or None when the log has not opened it."""
+    """The books of a drop in SQL, or None if the log has not opened it."""
     columns = [tables.books.c[name] for name in Books.__struct_fields__]
     query = select(*columns).where(tables.books.c.drop_id == drop_id)
     found = (await connection.execute(query)).first()
@@ -115,7 +115,7 @@ async def read_books(connection: AsyncConnection, drop_id: str) -> Books | None:
 
 
 async def is_adjusted(connection: AsyncConnection, drop_id: str, adjust_id: str) -> bool:
-    """Whether SQL holds an adjustment. It looks at all movements of the drop: rarely asked."""
+    """Whether SQL has an adjustment. Slow, because it reads all movements of the drop."""
     moved = tables.stock_ledger.c
     query = select(moved.drop_id).where(moved.drop_id == drop_id, moved.adjust_id == adjust_id)
     return (await connection.execute(query.limit(1))).first() is not None
@@ -159,7 +159,7 @@ _BOOKS_STEP = (
         *(tables.books.c[name] == bindparam(f"old_{name}") for name in Books.__struct_fields__),
     )
     .values({name: bindparam(name) for name in Books.__struct_fields__})
-    # Every entry of the log comes through here: a drop that changes is no longer sealed.
+    # Every log entry comes through here: it unseals the drop.
     .values(UNSEALED)
 )
 _MOVE = (

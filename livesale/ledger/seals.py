@@ -1,14 +1,14 @@
-"""Seals of finished drops: what SQL has of a drop, as sums and hashes.
+"""Seals of finished drops: sums and hashes of a drop's rows in SQL.
 
-A drop is sealed when nothing of it can change in Redis any more, so that nobody needs to read its
-rows again to know that they are right. A seal covers the drop's terms, books, orders, movements,
-payments, and refunds without their progress at the gateway. Late money and refunds of operators
-may still come: each write of such a row sets `books.sealed_ms` to NULL in the same transaction
-(UNSEALED), and the keeper seals the drop again.
+A drop is sealed when it can no longer change in Redis, so that later audits need not read its rows
+again. A seal covers the drop's terms, books, orders, movements, payments, and refunds without their
+progress at the gateway. Late payments and refunds by operators are still possible: each write of
+such a row sets `books.sealed_ms` to NULL in the same transaction (UNSEALED), and the keeper seals
+the drop again.
 
 A keeper seals in three steps: it claims the drop, reads the rows in a snapshot, and seals if its
-claim is still there. Every change clears the claim, so a seal never misses one. A keeper that dies
-in between leaves a claim that the next one replaces.
+claim is still there. Every change clears the claim, so a seal never misses a change. If a keeper
+dies in between, the next one replaces its claim.
 """
 
 import hashlib
@@ -42,16 +42,16 @@ from livesale.ledger.tables import books, drops, orders, payments, refunds, seal
 from stock.ids import drop_of, is_rid
 from stock.model import HoldState
 
-FORM = 1  # rises with every change of what is hashed, or how
+FORM = 1  # increment it with every change of the hashed content or the method
 UNSEALED: dict[str, Any] = {"sealed_ms": None, "seal_claim": ""}
 
-_PAGE = 1_000  # rows at a time: few enough for a keeper that ends holds meanwhile
-_WORD = 15  # hex digits: 60 bits, which every database adds up exactly
+_PAGE = 1_000  # rows in one page: few, because the keeper also ends holds meanwhile
+_WORD = 15  # hex digits: 60 bits, which every database sums exactly
 _MODULUS = 1 << 64
 _Unsigned = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
 
-# The rest of these two tables may change after the sealing: a refund goes its way, operators may
-# change what a ticket costs.
+# The other columns of these two tables may change after sealing: the progress of a refund, and the
+# difficulty of tickets.
 _TERMS = (
     *("drop_id", "campaign_id", "sku_id", "partition", "state", "price_fen", "allotted"),
     *("buyer_limit", "hold_ms", "expired_limit", "opens_ms", "closes_ms", "created_ms"),
@@ -61,7 +61,7 @@ _REFUND = ("refund_no", "payment_id", "order_id", "amount_fen", "reason", "note"
 
 
 class Seal(Struct, frozen=True):
-    """The columns of `seals`, but for when it was sealed."""
+    """The columns of `seals`, without `sealed_ms`."""
 
     drop_id: str
     allotted: int
@@ -84,10 +84,10 @@ class Seal(Struct, frozen=True):
 
 
 class _Part:
-    """Rows of one drop, added up: how many, their money, and two words of the hash of each.
+    """Sums over rows of one drop: their number, their money, and two words of each row's hash.
 
-    A sum needs no order, so that a database can make it where the rows lie; no two rows are alike,
-    for each has its key in it.
+    A sum needs no order, so the database can compute it; no two rows are equal, because each
+    includes its key.
     """
 
     def __init__(self, rows: int = 0, fen: int = 0, high: int = 0, low: int = 0) -> None:
@@ -106,9 +106,9 @@ class _Part:
 
 
 async def read_seals(connection: AsyncConnection, drop_ids: Sequence[str]) -> dict[str, Seal]:
-    """The seals that some drops would get now; those without a drop or books are missing.
+    """The seals that these drops would get now; drops without a row or books are missing.
 
-    In one snapshot, else they are of no instant. At most 500 drops.
+    Call it in one snapshot, so that a seal has one instant. At most 500 drops.
     """
     b = books.c
     query = (
@@ -131,7 +131,7 @@ async def read_seals(connection: AsyncConnection, drop_ids: Sequence[str]) -> di
 
 
 def differences(seal: Seal, now: Seal) -> list[str]:
-    """What of a sealed drop is not as it was, in words; nothing where all is."""
+    """How a sealed drop differs from its seal, in words; empty if it does not."""
     if seal.form != now.form:
         return [f"the seal has the form {seal.form}, this version makes {now.form}"]
     found = []
@@ -155,7 +155,7 @@ def differences(seal: Seal, now: Seal) -> list[str]:
 
 
 async def claim(connection: AsyncConnection, drop_id: str, token: str) -> bool:
-    """Say that a seal is being made; False when the drop is sealed or has no books."""
+    """Claim a drop for sealing; False if it is sealed or has no books."""
     done = await connection.execute(
         update(books)
         .where(books.c.drop_id == drop_id, books.c.sealed_ms.is_(None))
@@ -165,7 +165,7 @@ async def claim(connection: AsyncConnection, drop_id: str, token: str) -> bool:
 
 
 async def put(connection: AsyncConnection, seal: Seal, token: str, at_ms: int) -> bool:
-    """Seal a drop; False when a row of it changed since the claim, or another keeper claimed it."""
+    """Seal a drop; False if a row changed or another keeper claimed it since the claim."""
     done = await connection.execute(
         update(books)
         .where(
@@ -183,7 +183,7 @@ async def put(connection: AsyncConnection, seal: Seal, token: str, at_ms: int) -
 
 
 async def unseal_drop_of(connection: AsyncConnection, order_id: str) -> None:
-    """A row of this order's drop is about to be added: before that, for the order of the locks."""
+    """Unseal this order's drop. Call it before adding a row, to keep the order of locks."""
     if is_rid(order_id):
         await connection.execute(
             update(books).where(books.c.drop_id == drop_of(order_id)).values(UNSEALED)
@@ -191,7 +191,7 @@ async def unseal_drop_of(connection: AsyncConnection, order_id: str) -> None:
 
 
 async def unseal_recent(connection: AsyncConnection, partition: int, since_ms: int) -> None:
-    """Those of a partition that have left Redis since then are to leave it and be sealed again."""
+    """Unseal a partition's drops archived since `since_ms`, to archive and seal them again."""
     recent = select(drops.c.drop_id).where(
         drops.c.archived_ms >= since_ms, drops.c.partition == partition
     )
@@ -199,7 +199,7 @@ async def unseal_recent(connection: AsyncConnection, partition: int, since_ms: i
 
 
 async def stored_seals(connection: AsyncConnection, after: str, limit: int) -> list[Seal]:
-    """The seals that count, by the ids of their drops, behind the id `after`."""
+    """The valid seals by drop id, after the id `after`."""
     columns = [seals.c[name] for name in Seal.__struct_fields__]
     query = (
         select(*columns)
@@ -238,7 +238,7 @@ def _seal(row: tuple[Any, ...], parts: Sequence[_Part]) -> Seal:
 
 
 def _queries(drop_ids: Sequence[str]) -> list[Select[Any]]:
-    """(order or drop, fen, text) of each row of some drops."""
+    """(order or drop, fen, text) of each row of these drops."""
     order, moved, paid, back = orders.c, stock_ledger.c, payments.c, refunds.c
     sold_fen = case((order.state == HoldState.SOLD, order.amount_fen), else_=0)
     queries = [
@@ -256,7 +256,7 @@ def _queries(drop_ids: Sequence[str]) -> list[Select[Any]]:
 
 
 async def _add_up_here(connection: AsyncConnection, query: Select[Any]) -> dict[str, _Part]:
-    """Per drop, the rows of a query: SQLite is in this process, so they need not go far."""
+    """Sums by drop, computed here: for SQLite, which runs in this process."""
     parts: dict[str, _Part] = {}
     async with connection.stream(query) as result:
         async for page in result.partitions(_PAGE):
@@ -266,11 +266,11 @@ async def _add_up_here(connection: AsyncConnection, query: Select[Any]) -> dict[
 
 
 async def _add_up_there(connection: AsyncConnection, query: Select[Any]) -> dict[str, _Part]:
-    """The same, made by the server: it sends one row for a drop."""
+    """The same, computed by the server: it sends one row for each drop."""
     row = query.subquery().c
     owner, digest = func.substring_index(row.owner, "-", 1), func.sha2(row.body, 256)
-    # The server hashes a row once for each word: to keep the hash would cost it a temporary table
-    # as large as the drop.
+    # The server hashes each row twice, once for each word: keeping the hash would need a temporary
+    # table as large as the drop.
     words = [
         func.sum(cast(func.conv(func.substr(digest, start, _WORD), 16, 10), _Unsigned))
         for start in (1, 1 + _WORD)
@@ -281,7 +281,7 @@ async def _add_up_there(connection: AsyncConnection, query: Select[Any]) -> dict
 
 
 class _Bytes(FunctionElement[int]):
-    """How many bytes a text has."""
+    """The length of a text in bytes."""
 
     type = BigInteger()
     inherit_cache = True
@@ -298,7 +298,7 @@ def _length_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 
 
 class _Joined(FunctionElement[str]):
-    """Its arguments as one text, `|` between them."""
+    """Its arguments joined by `|`."""
 
     type = String()
     inherit_cache = True
@@ -317,9 +317,9 @@ def _concat_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 
 
 def _text(table: Table, names: Sequence[str] | None = None) -> Any:
-    """A row as one text that no other row of the table has, the same in every database.
+    """A row as one text, unique in its table and the same in every database.
 
-    The length of each text comes before it (-1 for NULL), so no text can look like a border.
+    Each text follows its length (-1 for NULL), so no text can imitate a separator.
     """
     parts: list[Any] = []
     for name in names or table.c.keys():

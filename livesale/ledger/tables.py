@@ -1,11 +1,11 @@
-"""What the writer writes of the log, and the drops that it is about."""
+"""Drops, and the tables that the writer writes from the log."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, SmallInteger, String, false
 
 from livesale.database.tables import BuyerId, Id, Payload, Rid, State, Table, metadata
 
-# The catalogue and the rules. state: draft (only in SQL) → opening (on its way into Redis) → open
-# ⇄ paused → closed; from `open` on the writer moves it, by the log.
+# Catalogue and rules of drops. state: draft (only in SQL) → opening (not yet in Redis) → open ⇄
+# paused → closed; from `open` on, the writer sets it from the log.
 drops = Table(
     "drops",
     metadata,
@@ -15,7 +15,7 @@ drops = Table(
     Column("partition", SmallInteger, nullable=False),
     Column("state", State, nullable=False),
     Column("price_fen", BigInteger, nullable=False),
-    Column("allotted", BigInteger, nullable=False),  # at the opening; `books` has the present one
+    Column("allotted", BigInteger, nullable=False),  # at the opening; `books` has the present value
     Column("buyer_limit", Integer, nullable=False),
     Column("hold_ms", BigInteger, nullable=False),
     Column("expired_limit", Integer, nullable=False),
@@ -23,9 +23,9 @@ drops = Table(
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("ticket_required", Boolean, nullable=False, server_default=false()),
-    Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 asks none
-    Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its closing
-    Column("room_id", Id, nullable=True),  # the live room it is sold in, if any
+    Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 for none
+    Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its end
+    Column("room_id", Id, nullable=True),  # its live room, if any
     Index("drops_by_campaign", "campaign_id", "drop_id"),
     Index("drops_by_room", "room_id", "drop_id"),
     Index("drops_by_archive", "archived_ms", "state"),
@@ -40,21 +40,21 @@ books = Table(
     Column("held", BigInteger, nullable=False),
     Column("sold", BigInteger, nullable=False),
     Column("burned", BigInteger, nullable=False),
-    # When the drop was sealed. Whatever changes a row of the drop sets it to NULL again, and
-    # clears the claim of a keeper that was about to seal it, in the same transaction.
+    # When the drop was sealed. Every change of a row of the drop sets it to NULL and clears the
+    # claim of a keeper that is sealing it, in the same transaction.
     Column("sealed_ms", BigInteger, nullable=True),
     Column("seal_claim", String(24), nullable=False, server_default=""),
     Index("books_by_seal", "sealed_ms"),
 )
 
-# What SQL held of a finished drop when it was sealed: sums and hashes (livesale.ledger.seals).
-# A row counts while `sealed_ms` is that of the books; else the drop changed and is sealed again.
+# Sums and hashes of a finished drop's rows when it was sealed (livesale.ledger.seals). A row is
+# valid while its `sealed_ms` equals that of the books; else the drop changed and is sealed again.
 seals = Table(
     "seals",
     metadata,
     Column("drop_id", Id, primary_key=True),
     Column("sealed_ms", BigInteger, nullable=False),
-    Column("form", SmallInteger, nullable=False),  # how the hashes are made
+    Column("form", SmallInteger, nullable=False),  # version of the method
     Column("allotted", BigInteger, nullable=False),
     Column("available", BigInteger, nullable=False),
     Column("sold", BigInteger, nullable=False),
@@ -64,7 +64,7 @@ seals = Table(
     Column("payments", BigInteger, nullable=False),
     Column("refunds", BigInteger, nullable=False),
     Column("ordered_fen", BigInteger, nullable=False),  # of sold orders
-    Column("paid_fen", BigInteger, nullable=False),  # of payments, those that go back too
+    Column("paid_fen", BigInteger, nullable=False),  # of payments, also refunded ones
     Column("back_fen", BigInteger, nullable=False),  # of refunds
     Column("terms_hash", String(32), nullable=False),
     Column("orders_hash", String(32), nullable=False),
@@ -93,7 +93,7 @@ stock_ledger = Table(
     "stock_ledger",
     metadata,
     Column("partition", SmallInteger, primary_key=True, autoincrement=False),
-    Column("log_ms", BigInteger, primary_key=True, autoincrement=False),  # the log id is ms-seq
+    Column("log_ms", BigInteger, primary_key=True, autoincrement=False),  # the log id is `ms-seq`
     Column("log_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("row", SmallInteger, primary_key=True, autoincrement=False),
     Column("drop_id", Id, nullable=False),
@@ -105,7 +105,7 @@ stock_ledger = Table(
     Column("burned", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("note", String(300), nullable=True),  # an operator's reason
-    Column("adjust_id", String(64), nullable=True),  # of a restock or scrapping: done once
+    Column("adjust_id", String(64), nullable=True),  # makes a restock or scrapping unique
     Index("stock_ledger_by_drop", "drop_id"),
 )
 
@@ -144,19 +144,19 @@ refunds = Table(
     Index("refunds_by_reason", "reason"),
 )
 
-# One row per partition: which part of which log this database holds. Its lock fences a second
-# writer; the number of rows fixes the number of partitions of the deployment.
+# One row per partition: the part of the log that this database holds. Its lock fences a second
+# writer; the number of rows is the deployment's number of partitions.
 log_offsets = Table(
     "log_offsets",
     metadata,
     Column("partition", SmallInteger, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
     Column("offset", String(40), nullable=False),  # the id of the last entry applied, or 0-0
-    Column("entries", BigInteger, nullable=False),  # how many entries that are, so lag is exact
+    Column("entries", BigInteger, nullable=False),  # number of entries up to it, so lag is exact
     Column("updated_ms", BigInteger, nullable=False),
 )
 
-# Log entries that no version could have written, or that SQL refuses: kept whole, with the reason.
+# Log entries that no version could have written, or that SQL refuses: unchanged, with the reason.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -168,5 +168,5 @@ quarantine = Table(
     # livesale.ledger.quarantine.QuarantineState
     Column("state", State, nullable=False, server_default="aside"),
     Column("changed_ms", BigInteger, nullable=False, server_default="0"),
-    Column("note", String(200), nullable=False, server_default=""),  # an operator's, or a result
+    Column("note", String(200), nullable=False, server_default=""),  # of an operator, or a result
 )

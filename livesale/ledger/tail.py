@@ -1,8 +1,8 @@
-"""The end of one partition's log, in batches: one is read and decoded while another is committed.
+"""Reads the end of one partition's log in batches: reads one while another is committed.
 
 The read blocks in Redis, so a new entry wakes the writer at once and an idle log costs nothing.
-Memory is bounded: a read takes about as many entries as recent batches had. It ends before an entry
-that a later version may have written.
+Memory is bounded: a read takes about as many entries as recent batches had. It stops before an
+entry of a later version.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt, LogTooNew
 from stock.log import LogReader
 
-CONNECTIONS = 2  # of a reader
+CONNECTIONS = 2  # of one reader
 BLOCK_MS = 1_000
-FIRST_COUNT = 32  # entries in a read, before their size is known
+FIRST_COUNT = 32  # entries in the first reads, before we know their size
 
 
 class Item(Struct, frozen=True):
-    """An entry of the log: decoded, or the reason why no version can have written it."""
+    """A log entry: decoded, or the reason why it is corrupt."""
 
     id: str
     fields: Mapping[str, str]
@@ -34,18 +34,18 @@ class Item(Struct, frozen=True):
 
     @property
     def payload(self) -> str:
-        """The entry as Redis holds it, as ASCII JSON: bytes that are no UTF-8 are surrogates."""
+        """The raw entry as ASCII JSON: bytes that are not UTF-8 become surrogates."""
         return json.dumps(dict(self.fields))
 
 
 def connect_reader(url: str, timeout_s: float, greet: Greeting | None = None) -> "Redis":
-    """A client with two connections: one may block for BLOCK_MS, one is for questions."""
+    """A client with two connections: one may block for BLOCK_MS, one is for queries."""
     timeout_s += BLOCK_MS / 1000
     return connect(url, connections=CONNECTIONS, timeout_s=timeout_s, greet=greet)
 
 
 class Tail:
-    """Reads on from `after`. One task may use it at a time; `close` ends what is under way."""
+    """Reads from `after` on. For one task at a time; `close` ends the running read."""
 
     def __init__(self, log: LogReader, after: str, max_rows: int) -> None:
         self._log = log
@@ -55,20 +55,20 @@ class Tail:
         self._ready: deque[Item] = deque()
         self._at_end = True  # the last read found fewer entries than it asked for
         self._ahead: asyncio.Task[None] | None = None
-        self._end: LogTooNew | None = None  # behind what is ready
+        self._end: LogTooNew | None = None  # the entry after `_ready`
 
     async def batch(self, stop: asyncio.Event) -> list[Item]:
         """The next entries, in order, at most `max_rows` rows but at least one entry.
 
-        Empty after BLOCK_MS without an entry, or when `stop` comes first. Raises LogTooNew in front
-        of an entry that a later version may have written, and redis.exceptions.RedisError.
+        Empty after BLOCK_MS without an entry, or if `stop` comes first. Raises LogTooNew before an
+        entry of a later version, and redis.exceptions.RedisError.
         """
         if not self._ready and self._end is None:
             await self._wait(stop)
         if not self._ready and self._end is not None:
             raise self._end
         if self._ready and self._at_end and sum(map(_rows, self._ready)) < self._max_rows:
-            # What woke the reader may be the first entry of many: take what is there by now.
+            # The entry that woke us may be the first of many: read again.
             await self._read(None)
         return self._cut()
 
@@ -78,7 +78,7 @@ class Tail:
             self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
 
     async def close(self) -> None:
-        """End the read that is under way."""
+        """Cancel the running read."""
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.wait({self._ahead})
@@ -128,7 +128,7 @@ def _rows(item: Item) -> int:
 
 
 def read_item(entry_id: str, fields: Mapping[str, str]) -> Item:
-    """An entry as it came, decoded where that is possible. Raises LogTooNew."""
+    """Decode an entry if possible. Raises LogTooNew."""
     try:
         return Item(entry_id, fields, decode(entry_id, fields))
     except LogCorrupt as why:

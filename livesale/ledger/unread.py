@@ -1,4 +1,4 @@
-"""The part of a partition's log that SQL does not hold yet, read whole or not at all."""
+"""Reads the part of a partition's log that SQL does not hold, completely or not at all."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,15 +20,15 @@ class LogTrimmed(LivesaleError):
 
 
 class TailTooLong(LivesaleError):
-    """SQL is so far behind that the comparison would not fit into memory."""
+    """SQL is too far behind: the comparison would not fit into memory."""
 
 
 async def read_tail(redis: "Redis", key: str, offset: str, until: str) -> AsyncIterator[LogEntry]:
-    """The entries with `offset < id <= until`, but for those that no version can have written.
+    """The entries with `offset < id <= until`, without corrupt ones.
 
-    Every page begins with the last entry before it. While that is still in the log, nothing after
-    it has been trimmed: trimming takes from the front. Raises LogTrimmed or TailTooLong; and
-    LogTooNew, for what a later version wrote cannot be left out of a comparison.
+    Every page begins with the last entry of the page before. While that is still in the log,
+    nothing after it was trimmed, because trimming removes from the front. Raises LogTrimmed or
+    TailTooLong; and LogTooNew, because a comparison needs every entry.
     """
     last, seen = offset, 0
     while True:
@@ -46,7 +46,7 @@ async def read_tail(redis: "Redis", key: str, offset: str, until: str) -> AsyncI
             try:
                 yield decode(entry_id, fields)
             except LogCorrupt:
-                continue  # the writer will put it aside; it is no part of the books
+                continue  # the writer will quarantine it; it is not part of the books
         seen += len(page)
         if seen > MAX_ENTRIES:
             raise TailTooLong(f"SQL is more than {MAX_ENTRIES} entries behind the log")

@@ -1,4 +1,4 @@
-"""Whether the database takes writes: one that answers may refuse them all."""
+"""Whether the database accepts writes: it may answer reads and refuse writes."""
 
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.database.engine import lacks_right, refuses_writes, transaction
 from livesale.ledger.tables import log_offsets
 
-# No row is -1. The server refuses the statement where it refuses writes, and else does nothing:
+# No row has -1. A server that refuses writes refuses this statement; any other does nothing:
 # no lock, no byte in a log.
 _NOTHING = update(log_offsets).where(log_offsets.c["partition"] == -1).values(entries=0)
 
@@ -15,8 +15,8 @@ _NOTHING = update(log_offsets).where(log_offsets.c["partition"] == -1).values(en
 async def find_refusal(engine: AsyncEngine) -> str:
     """Why the database accepts no write; empty when it accepts one.
 
-    Raises DBAPIError, OSError or TimeoutError where it does not answer at all. A database that is
-    only busy (SQLite has one writer at a time) takes writes.
+    Raises DBAPIError, OSError or TimeoutError if it does not answer. A busy database (SQLite has
+    one writer at a time) accepts writes.
     """
     try:
         async with transaction(engine) as connection:

@@ -30,7 +30,7 @@ class Writer:
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop`. A partition that is closed is tried again until it has opened."""
+        """Write until `stop`. Retries a closed partition until it opens."""
         _log.info("the writer starts", partitions=len(self._partitions))
         async with Tasks(stop) as tasks:
             for partition in self._partitions:
@@ -40,7 +40,7 @@ class Writer:
 
     @property
     def healthy(self) -> bool:
-        """Whether every partition is being written, or watched while another writer does it."""
+        """Whether this writer writes every partition, or stands by for another writer."""
         return all(partition.state in HEALTHY for partition in self._partitions)
 
     def status(self) -> list[PartitionStatus]:

@@ -1,8 +1,8 @@
-"""Rows that contradict each other: what SQL alone shows of I2, I5, I6, I7, I8 and I11.
+"""Rows that contradict each other: the checks of I2, I5, I6, I7, I8 and I11 within SQL.
 
-Each function reads the rows of some drops, or (None) of all, and names up to SHOWN wrong ones. It
-takes part in the caller's snapshot. The audit calls all of them, and so does the keeper before it
-seals a drop: only a drop without wrong rows is sealed.
+Each function reads the rows of some drops, or (None) of all, and names up to SHOWN wrong ones, in
+the caller's snapshot. The audit calls all of them, and so does the keeper before it seals a drop:
+it seals only drops without wrong rows.
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ from livesale.ledger.tables import books, drops, orders, payments, refunds, stoc
 from stock.books import Books
 from stock.model import ConfirmCode, HoldState
 
-SHOWN = 6  # one more than the audit prints, so that it knows of more
+SHOWN = 6  # one more than the audit prints, to show that there are more
 
 _BACK = (ConfirmCode.REFUND_DUE.lower(), STRAY)
 _ENDS = ("release", "expire", "confirm", "grant")
 
 
 class OrderSums(Struct):
-    """The orders of one drop: how many, and the units of each state."""
+    """The orders of one drop: their number, and the units by state."""
 
     count: int = 0
     held: int = 0
@@ -32,7 +32,7 @@ class OrderSums(Struct):
 
 
 async def wrong_rows_of(connection: AsyncConnection, drop_id: str) -> list[str]:
-    """Everything that is wrong about one drop: its books, ledger, orders and money."""
+    """All faults of one drop: books, ledger, orders and money."""
     some = [drop_id]
     counters = [books.c[name] for name in Books.__struct_fields__]
     row = (await connection.execute(select(*counters).where(books.c.drop_id == drop_id))).first()
@@ -51,7 +51,7 @@ async def wrong_rows_of(connection: AsyncConnection, drop_id: str) -> list[str]:
 
 
 def orders_off_books(drop_id: str, sums: OrderSums, own: Books) -> list[str]:
-    """Whether the units of a drop's orders are those of its books in the same snapshot."""
+    """Compares the units of a drop's orders with its books, in the same snapshot."""
     if (sums.held, sums.sold) == (own.held, own.sold):
         return []
     return [
@@ -61,7 +61,7 @@ def orders_off_books(drop_id: str, sums: OrderSums, own: Books) -> list[str]:
 
 
 async def ledger_sums(connection: AsyncConnection, some: Some) -> dict[str, tuple[Books, int]]:
-    """I2: what the movements of each drop add up to, and how many they are."""
+    """I2: the sum of the movements of each drop, and their number."""
     moved = stock_ledger.c
     parts = [func.sum(moved[name]) for name in ("available", "held", "sold", "burned")]
     query = (
@@ -108,7 +108,7 @@ async def strange_orders(connection: AsyncConnection) -> list[str]:
 
 
 async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
-    """I5: buyers who hold and own more of a drop than it allows."""
+    """I5: buyers who hold and own more units of a drop than its limit."""
     units = func.sum(orders.c.quantity)
     query = (
         select(orders.c.drop_id, orders.c.buyer_id, units, drops.c.buyer_limit)
@@ -127,7 +127,7 @@ async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
-    """I7: per order, the ledger has one reservation, at most one ending, and the right rest."""
+    """I7: for each order, the ledger has one reservation, at most one end, and the right sums."""
     moved, order = stock_ledger.c, orders.c
     begins = or_(moved.kind == "reserve", and_(moved.kind == "grant", moved.held == 0))
     per_order = (
@@ -167,7 +167,7 @@ async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def early_orders(connection: AsyncConnection, some: Some) -> list[str]:
-    """I11: by the times that the script noted, which are those of Redis's clock."""
+    """I11: by the times in the rows, which come from Redis's clock."""
     query = (
         select(orders.c.order_id, orders.c.created_ms, drops.c.opens_ms)
         .join(drops, drops.c.drop_id == orders.c.drop_id)
@@ -181,7 +181,7 @@ async def early_orders(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
-    """I8: sold ⇔ paid in full, or granted for nothing; what must go back has its refund."""
+    """I8: sold ⇔ paid in full or granted; a payment that must go back has its refund."""
     order, payment, refund = orders.c, payments.c, refunds.c
     moved = stock_ledger.c
     granted = select(moved.order_id).where(
@@ -245,7 +245,7 @@ async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def wrong_refunds_of_nobody(connection: AsyncConnection) -> list[str]:
-    """I8: refunds of money for orders that nobody knows, which belong to no drop."""
+    """I8: refunds of payments for unknown orders, which belong to no drop."""
     query = _unasked(refunds.c.reason == UNKNOWN_ORDER).limit(SHOWN)
     return [_UNASKED.format(name) for name in await connection.scalars(query)]
 
@@ -264,7 +264,7 @@ def _unasked(which: Any) -> Select[tuple[str]]:
                 payment.payment_id.is_(None),
                 payment.amount_fen != refund.amount_fen,
                 payment.order_id != refund.order_id,
-                # What bought goods goes back only if an operator says so.
+                # Only an operator can refund the payment of a sold order.
                 and_(payment.result.in_(SALES), refund.reason != OPERATOR),
             ),
         )

@@ -1,1 +1,1 @@
-"""Purchase tickets: the challenge before one, its signature, its use."""
+"""Purchase tickets: challenges, signatures, use."""

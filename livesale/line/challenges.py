@@ -1,9 +1,9 @@
-"""The challenge before a ticket: ALTCHA's proof of work, made and checked without state.
+"""The challenge before a ticket: ALTCHA's proof of work, created and checked without state.
 
-A challenge is signed, for one buyer and one drop, and has the serial that its ticket will have. So
-a solution that is sent again gives the same ticket again, which `reserve` accepts once: no list of
-solutions is stored. The client finds the counter between 0 and 1.5 × difficulty; we derive one key
-when we make the challenge, and check a solution by one HMAC.
+A challenge is signed, for one buyer and one drop, and has the serial of its future ticket. So the
+same solution always gives the same ticket, which `reserve` accepts once: we need no list of
+solutions. The client finds the counter between 0 and 1.5 × difficulty; we derive one key when we
+create the challenge, and check a solution with one HMAC.
 """
 
 import hmac
@@ -17,13 +17,13 @@ from livesale.settings import Settings
 from livesale.tokens.errors import ChallengeFailed
 
 ALGORITHM = "PBKDF2/SHA-256"
-COST = 200  # iterations a try: 0.1 ms here, so that making a challenge costs us as little
+COST = 200  # iterations per try: 0.1 ms, which is also our cost of creating a challenge
 MAX_DIFFICULTY = 1_000_000
 MAX_SOLUTION_LENGTH = 2_048
 
 
 class Challenges:
-    """Makes challenges with one key and accepts those of the old keys too."""
+    """Creates challenges with one key; accepts those of old keys, too."""
 
     def __init__(self, secret: bytes, old_secrets: tuple[bytes, ...], lifetime_ms: int) -> None:
         self._keys = [_keys(each) for each in (secret, *old_secrets)]
@@ -39,14 +39,14 @@ class Challenges:
     def make(
         self, *, drop_id: str, buyer_id: str, serial: int, difficulty: int, now_ms: int
     ) -> Mapping[str, Any]:
-        """A challenge as the ALTCHA widget takes it, good until `parameters.expiresAt` (s)."""
+        """A challenge for the ALTCHA widget, valid until `parameters.expiresAt` (s)."""
         challenge_key, solution_key = self._keys[0]
         made = create_challenge(
             ALGORITHM,
             COST,
             counter=difficulty // 2 + secrets.randbelow(difficulty),
             expires_at=(now_ms + self._lifetime_ms) // 1000,
-            # Numbers above 2^53 would not survive JavaScript; a serial is far below.
+            # JavaScript loses digits above 2^53; a serial is far below.
             data={"drop": drop_id, "buyer": buyer_id, "serial": serial},
             hmac_secret=challenge_key,
             hmac_key_secret=solution_key,
@@ -54,7 +54,7 @@ class Challenges:
         return made.to_dict()
 
     def check(self, solution: str, *, drop_id: str, buyer_id: str, now_ms: int) -> int:
-        """The serial of the challenge that `solution` solves. Raises ChallengeFailed."""
+        """The serial of the solved challenge. Raises ChallengeFailed."""
         try:
             payload = Payload.from_base64(solution)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -74,11 +74,11 @@ class Challenges:
         try:
             found = verify_solution(payload, challenge_key, hmac_key_secret=solution_key)
         except (ValueError, TypeError, AttributeError, OverflowError):
-            return False  # fields of a type that no challenge of ours has
+            return False  # fields of a wrong type
         return found.verified
 
 
 def _keys(secret: bytes) -> tuple[bytes, bytes]:
-    # Keys of their own: what signs tokens signs nothing else.
+    # Separate keys: the keys of tokens sign nothing else.
     names = (b"livesale altcha challenge", b"livesale altcha solution")
     return hmac.digest(secret, names[0], "sha256"), hmac.digest(secret, names[1], "sha256")

@@ -1,4 +1,4 @@
-"""What purchase tickets bring to livesale."""
+"""The feature "line": purchase tickets."""
 
 from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature

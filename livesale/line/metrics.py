@@ -1,4 +1,4 @@
-"""Tickets that were given."""
+"""Metrics of tickets."""
 
 from prometheus_client import Counter
 

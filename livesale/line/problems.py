@@ -1,4 +1,4 @@
-"""Why a ticket is needed, or not given. Codes are stable: clients tell cases apart by them."""
+"""Problems of tickets. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

@@ -18,7 +18,7 @@ class NewTicket(Struct, frozen=True, forbid_unknown_fields=True):
             str,
             Meta(
                 max_length=MAX_SOLUTION_LENGTH,
-                description="the solved challenge, as the ALTCHA widget gives it",
+                description="the solved challenge, in the form of the ALTCHA widget",
             ),
         ]
         | None
@@ -60,10 +60,10 @@ ROUTES = [
         body=NewTicket,
         default_body=NewTicket(),
         description=(
-            "After the opening, where a drop has `ticket_required`: the ticket goes into `ticket` "
-            "of one reservation, until `expires_ms`. Where an operator asks for a challenge, the "
-            "problem `challenge_required` carries it in `challenge`; send its solution as "
-            "`altcha`. The same solution gives the same ticket, not a second one."
+            "For a drop with `ticket_required`, after the opening: send the ticket as `ticket` of "
+            "one reservation, until `expires_ms`. If the drop has a challenge, the problem "
+            "`challenge_required` has it in `challenge`; send its solution as `altcha`. The same "
+            "solution gives the same ticket, not a second one."
         ),
     )
 ]

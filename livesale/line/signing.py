@@ -5,7 +5,7 @@
 The mac is HMAC-SHA256 over everything before its dot, the drop and the buyer. Drop and buyer are
 not in the text: only the buyer who got the ticket can use it. The serial is the microsecond of the
 issue, by the clock of Redis; `lua/stock/reserve.lua` accepts it once. The epoch is the partition's:
-a recovery rebuilds what was sold, but not which tickets were used, so it ends all issued tickets.
+a recovery rebuilds sales, but not the used tickets, so it ends all issued tickets.
 """
 
 import re
@@ -25,7 +25,7 @@ _read = re.compile(
 
 
 class TicketSigner:
-    """Signs and reads them."""
+    """Signs and reads tickets."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keys = keyring
@@ -35,9 +35,9 @@ class TicketSigner:
         return f"{text}.{self._keys.mac(text, drop_id, buyer_id)}"
 
     def read(self, text: str, *, drop_id: str, buyer_id: str, epoch: int) -> Ticket:
-        """The ticket, if we gave it to this buyer for this drop in this epoch.
+        """The ticket, if we issued it to this buyer for this drop in this epoch.
 
-        Whether it has expired or was used is decided by `reserve`. Raises TicketInvalid.
+        `reserve` checks whether it has expired or was used. Raises TicketInvalid.
         """
         found = _read(text)
         if found is None or not self._keys.knows(found[2]):

@@ -1,4 +1,4 @@
-"""Purchase tickets: given after the opening, for a reservation where a drop asks."""
+"""Purchase tickets: issued after the opening, for reservations that need one."""
 
 import secrets
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _REFUSED = {
 
 
 class IssuedTicket(Struct, frozen=True):
-    """Goes into `ticket` of one reservation of this buyer and this drop."""
+    """Send it as `ticket` of one reservation of this buyer and this drop."""
 
     ticket: str
     drop_id: str
@@ -32,7 +32,7 @@ class IssuedTicket(Struct, frozen=True):
 
 
 class Tickets:
-    """One per process. Stores nothing: Redis knows which tickets were used."""
+    """One per process. Stores nothing: Redis knows the used tickets."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Tickets:
         self._challenges = challenges
 
     async def issue(self, drop_id: str, buyer_id: str, solution: str | None) -> IssuedTicket:
-        """A ticket for one reservation. A drop that asks for none gives one too.
+        """A ticket for one reservation, also if the drop does not need one.
 
         Raises Unknown, NotSelling (not_open, paused, closed), DropRefused (prize_only),
-        ChallengeRequired with a new challenge where one is asked for and `solution` solves none,
+        ChallengeRequired with a new challenge if one is required and `solution` is not valid,
         PartitionClosed, StoreUnavailable, Unreachable.
         """
         if not self._clock.known:
@@ -76,7 +76,7 @@ class Tickets:
         return IssuedTicket(text, drop_id, ticket.expires_ms)
 
     def read(self, text: str, drop_id: str, buyer_id: str) -> Ticket:
-        """The ticket that a reservation carries. Raises TicketInvalid or PartitionClosed."""
+        """The ticket of a reservation. Raises TicketInvalid or PartitionClosed."""
         return self._signer.read(
             text, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
         )
@@ -90,7 +90,7 @@ class Tickets:
         difficulty: int,
         now_ms: int,
     ) -> int:
-        """The serial of the challenge that was solved; else raises with a new challenge."""
+        """The serial of the solved challenge; raises with a new challenge if it is not solved."""
         why = "Solve the challenge first."
         if solution is not None:
             try:

@@ -1,1 +1,1 @@
-"""For those who run it: health, doctor, audit, recovery, quarantine, the record of actions."""
+"""Tools for operators: health, doctor, audit, recovery, quarantine, record of actions."""

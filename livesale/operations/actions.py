@@ -1,4 +1,4 @@
-"""GET /v1/admin/actions: what operators did, and hosts in their rooms."""
+"""GET /v1/admin/actions: actions of operators, and of hosts in their rooms."""
 
 from typing import Annotated
 
@@ -17,13 +17,13 @@ class ActionsQuery(Struct, frozen=True):
         str, Meta(max_length=80, description="such as operator|ann or buyer|wx-…; all by default")
     ] = ""
     object_id: Annotated[
-        str, Meta(max_length=80, description="of a drop, a room, an order …; all by default")
+        str, Meta(max_length=80, description="id of a drop, a room, an order …; all by default")
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
 class ActionPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     actions: list[Action]
     next: str | None
@@ -48,15 +48,15 @@ ROUTES = [
         "GET",
         "/v1/admin/actions",
         show_actions,
-        "What operators did, and hosts in their rooms, the newest first",
+        "Actions of operators, and of hosts in their rooms, the newest first",
         "admin",
         {200: ActionPage},
         ("store_unavailable",),
         auth="viewer",
         query=ActionsQuery,
         description=(
-            "Whatever the log level: a row is written before anything is done, over HTTP and from "
-            "the command line. Kept for `keeper.keep_actions_s`."
+            "Each action over HTTP or from the command line writes a row before it takes effect. "
+            "Kept for `keeper.keep_actions_s`."
         ),
     )
 ]

@@ -23,6 +23,6 @@ ROUTES = [
         "The clock that opens sales",
         "time",
         {200: ServerTime},
-        description="Redis's clock, in ms since 1970 UTC: count down by it, not by your own.",
+        description="Redis's clock, in ms since 1970 UTC: use it for countdowns, not your own.",
     )
 ]

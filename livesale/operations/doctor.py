@@ -1,6 +1,6 @@
-"""Checks everything that a sale depends on, and explains what it found.
+"""Checks everything that a sale depends on, and explains the findings.
 
-What a process checks at its start is here; what only a sale will need is in
+The checks of a process's start are here; the additional ones for a sale are in
 livesale.operations.readiness.
 """
 
@@ -43,16 +43,16 @@ from stock.keyspace import Keyspace
 __all__ = ["Finding", "Verdict", "examine"]
 
 PACKAGES = ("aiohttp", "redis", "hiredis", "sqlalchemy", "aiomysql", "msgspec", "uvloop")
-LARGEST_SKEW_MS = 1_000  # tokens and countdowns survive this; more is a clock that nobody sets
+LARGEST_SKEW_MS = 1_000  # harmless for tokens and countdowns; more means an unsynchronized clock
 LEAST_FREE_BYTES = 1 << 30
 LEAST_QUEUE = 16_384
 LEAST_FILES = 4_096
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. Starts the embedded stores where they are asked for.
+    """Yields every finding. Starts the embedded stores if the settings use them.
 
-    Where these were never started before, they are tried in a temporary folder: nothing is left.
+    If they were never started before, it tries them in a temporary folder and removes it.
     """
     for finding in (
         _versions(),
@@ -145,7 +145,7 @@ async def _writing(sql: AsyncEngine) -> Finding:
     refusal = await find_refusal(sql)
     if not refusal:
         return _good("writing", "the database accepts writes")
-    cure = "Name the primary, or let it write: read_only, the user's rights, the file's mode."
+    cure = "Use the primary's URL, or allow writes: read_only, the user's rights, the file's mode."
     return problem("writing", f"the database answers, but refuses writes: {refusal}", cure)
 
 
@@ -207,7 +207,7 @@ def _files() -> Finding:
 
 
 def _queue() -> Finding:
-    """How many new connections the kernel lets wait: a crowd connects within a second."""
+    """The length of the kernel's queue of new connections: a crowd connects within a second."""
     try:
         places = int(Path("/proc/sys/net/core/somaxconn").read_text())
     except (OSError, ValueError):  # not Linux, or a sandbox
@@ -220,7 +220,7 @@ def _queue() -> Finding:
 
 
 def _dev_exposure(settings: Settings) -> list[Finding]:
-    """What dev leaves open to other machines."""
+    """What dev allows other machines to do."""
     try:
         found = check_exposure(settings)
     except Refused as refusal:
@@ -230,7 +230,7 @@ def _dev_exposure(settings: Settings) -> list[Finding]:
 
 
 def _privacy(settings: Settings) -> list[Finding]:
-    """Whether other users of this machine can reach the files, before they are opened here."""
+    """Whether other users of this machine can reach the files; call it before opening them."""
     folder = real_path(settings.data_dir)
     looked_at = [folder] if folder.exists() else []
     database = sqlite_file(settings.sql.url, folder)
@@ -238,7 +238,7 @@ def _privacy(settings: Settings) -> list[Finding]:
         looked_at += database_files(database)
     found = too_open(looked_at)
     if not looked_at or not found:
-        return [_good("privacy", f"{each}: ours alone") for each in looked_at[:1]]
+        return [_good("privacy", f"{each}: private") for each in looked_at[:1]]
     names = ", ".join(str(path) for path in found)
     cure = "Start livesale: it corrects its own files. Otherwise chmod it to 0700, files to 0600."
     return [note("privacy", f"other users of this machine can read {names}", cure)]

@@ -1,15 +1,15 @@
-"""What /metrics answers."""
+"""The answer of /metrics."""
 
 from collections.abc import Awaitable, Callable
 
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.telemetry import metrics
 
-TTL_S = 1.0  # it asks every process of this machine: a crowd that asks costs one round
+TTL_S = 1.0  # cached, because each answer asks every process of this machine
 
 
 class Exposition:
-    """The metrics of all processes on this machine, taken at most once a second."""
+    """The metrics of all processes on this machine, collected at most once a second."""
 
     def __init__(self, take: Callable[[], Awaitable[bytes]] = metrics.exposition) -> None:
         self._taken = TtlCache(lambda _: take(), ttl_s=TTL_S, max_found=1)

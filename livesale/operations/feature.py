@@ -1,4 +1,4 @@
-"""What those who run it bring to livesale."""
+"""The feature "operations"."""
 
 from livesale.action_log import tables
 from livesale.feature import Feature

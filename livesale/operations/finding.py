@@ -1,4 +1,4 @@
-"""What a look at a deployment found, in words."""
+"""A finding of the doctor, in words."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from livesale.errors import Refused
 
 
 class Verdict(StrEnum):
-    """`NOTE` is worth knowing, `PROBLEM` keeps livesale from starting or from its promises."""
+    """`NOTE` is information; a `PROBLEM` prevents the start or breaks a promise."""
 
     GOOD = "good"
     NOTE = "note"
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at. `cure` says what to do where it is not good."""
+    """One check. `cure` says what to do if it is not good."""
 
     topic: str
     verdict: Verdict

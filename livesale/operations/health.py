@@ -1,9 +1,9 @@
 """GET /livez, GET /readyz
 
-Only a fault that stops this worker from selling makes it not ready. SQL does not: sales continue
-without it, and a load balancer that removed every node would end them. Nor does a closed partition
-while others sell: it is closed on every node. Nor does a background task that fails: it is retried
-on every node, and `tasks` names it.
+A worker is not ready only if it cannot sell. A fault of SQL does not make it unready: sales
+continue without SQL, and a load balancer that removed every node would end them. Nor does a closed
+partition while others sell, because it is closed on every node. Nor does a failing background task:
+every node retries it, and `tasks` names it.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from stock.log import LogReader
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
-REMEMBER_WRITING_S = 2.0  # whether SQL takes writes
-REMEMBER_SIBLINGS_S = 1.0  # what the other processes here said of their tasks
-BEHIND_MS = 10_000  # a writer further behind than this is said to be
-TOO_NEW_MS = 2_000  # an entry of a later version that waits for longer has no writer that knows it
+REMEMBER_WRITING_S = 2.0  # cache time of SQL's check
+REMEMBER_SIBLINGS_S = 1.0  # cache time of the other processes' tasks
+BEHIND_MS = 10_000  # report a writer that is further behind than this
+TOO_NEW_MS = 2_000  # report an entry of a later version that waits longer than this
 
 
 class Alive(Struct, frozen=True):
@@ -51,14 +51,14 @@ class Check(Struct, frozen=True):
 
 
 class WriterLag(Struct, frozen=True):
-    """How many log entries SQL does not hold yet, and the age of the oldest of them."""
+    """The number of log entries that SQL lacks, and the age of the oldest."""
 
     lag_entries: int
     behind_ms: int
 
 
 class Ready(Struct, frozen=True):
-    """`degraded` is ready: sales continue, but somebody should look."""
+    """`degraded` is ready: sales continue, but a person should check."""
 
     status: Literal["ready", "degraded", "not_ready"]
     redis: Check
@@ -85,7 +85,7 @@ _UNASKED = Check(False, "Redis is away")
 
 
 class Health:
-    """What readyz says. The stores are asked at most every 250 ms, however often it is called."""
+    """The answer of readyz. It asks the stores at most every 250 ms, for any number of calls."""
 
     def __init__(self, deployment: Deployment, draining: Draining) -> None:
         self._deployment = deployment
@@ -98,7 +98,7 @@ class Health:
 
     async def ready(self) -> Ready:
         stores, siblings = await asyncio.gather(self._stores.get(""), self._siblings.get(""))
-        assert stores is not None  # noqa: S101  it always finds something to say
+        assert stores is not None  # noqa: S101  it always returns a result
         down = [f"{name} ({why.partition(':')[0]})" for name, why in TABLE.down().items()]
         tasks = Check(not (down or siblings), "; ".join([*down, *(siblings or [])]))
         drain = Check(not self._draining.draining, "draining" * self._draining.draining)
@@ -137,18 +137,18 @@ class Health:
             return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
 
     async def _check_writes(self) -> Check:
-        """Whether Redis would take a write: one that is full answers, and refuses to sell."""
+        """Whether Redis accepts writes: a full Redis answers but refuses to sell."""
         reason = why_no_writes(await self._redis.info("memory", "persistence"))
         return Check(not reason, reason)
 
     async def _check_scripts(self) -> Check:
-        """Asked, and not loaded: who may call this is no reason to write. The watchman loads."""
+        """Check only, because any caller may trigger this. The watchman loads scripts."""
         if await self._loader.missing():
-            return Check(False, "Redis forgot them, and no process has loaded them again yet")
+            return Check(False, "Redis lost them, and no process has loaded them again yet")
         return Check(True)
 
     async def _check_epochs(self) -> tuple[Check, bool]:
-        """What is wrong with the partitions, and whether any of them can be sold from."""
+        """The faults of the partitions, and whether any of them can sell."""
         keyspace, epochs = self._deployment.keyspace, self._deployment.epochs
         wrong = []
         for partition in range(keyspace.partitions):
@@ -158,7 +158,7 @@ class Health:
                 reason = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
             if reason is not None:
                 wrong.append(reason)
-        # One fault often closes them all: it is said once.
+        # One fault often closes them all: report it once.
         return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < keyspace.partitions
 
     async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
@@ -170,19 +170,19 @@ class Health:
         except (StoreUnavailable, TimeoutError) as error:
             return Check(False, f"away ({str(error) or 'no answer'}); sales continue"), {}
         writing = await self._writing.get("")
-        assert writing is not None  # noqa: S101  it always finds something to say
+        assert writing is not None  # noqa: S101  it always returns a result
         return writing, {partition: (offset, count) for partition, offset, count in rows}
 
     async def _ask_writing(self, _key: str) -> Check:
-        """Whether SQL takes writes: one that only answers reads stops the writer and every order.
+        """Whether SQL accepts writes: a read-only SQL stops the writer and every order.
 
-        A refusal drops the connections, so that the next ones are made to the primary.
+        After a refusal it drops the connections, so that new ones go to the primary.
         """
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 refusal = await find_refusal(self._deployment.sql)
         except (SQLAlchemyError, OSError, TimeoutError):
-            return Check(True)  # it just answered: that it takes its time is the writer's to tell
+            return Check(True)  # it just answered a query; a slow SQL shows in the writer's lag
         return Check(not refusal, refusal and f"refuses writes ({refusal}); sales continue")
 
     async def _check_writer(
@@ -217,7 +217,7 @@ async def _ask_siblings(_key: str) -> list[str]:
 
 
 def _written_ms(entry_id: str, fields: Mapping[str, str]) -> int:
-    """When an entry was written. Its id says less: ids rise even where the clock goes back."""
+    """The time of an entry. Its id is not exact: ids rise even if the clock goes back."""
     text = fields.get("t", "")
     return int(text) if text.isdecimal() else id_key(entry_id)[0]
 

@@ -1,6 +1,6 @@
-"""How many connections this machine's processes open at most, and how many the stores allow.
+"""The largest number of connections of this machine's processes, and the limits of the stores.
 
-Pools grow under load only: too low a limit would show in the second in which the sale begins.
+Pools grow only under load: without this check, a low limit would show when the sale begins.
 """
 
 from redis.asyncio import Redis
@@ -15,17 +15,17 @@ from livesale.operations.finding import Finding, good, note, problem
 from livesale.rooms.channel import channels
 from livesale.settings import Settings
 
-COMMANDS = 1  # in addition to the processes: an audit, a drop that is opened by hand
+COMMANDS = 1  # in addition to the processes: an audit, a drop opened by hand
 KEEPER_READERS = 1  # the director of rooms reads the log
 
 
 def sql_needs(settings: Settings) -> int:
-    """API workers, writer, keeper and a command: each has one pool."""
+    """API workers, writer, keeper and a command have one pool each."""
     return (settings.http.workers + 2 + COMMANDS) * settings.sql.connections
 
 
 def redis_needs(settings: Settings) -> int:
-    """As `sql_needs`; some processes have more connections than those of their pool."""
+    """Like `sql_needs`; some processes have connections besides their pool."""
     processes = settings.http.workers + 2 + COMMANDS
     each = settings.redis.connections + watchman.CONNECTIONS
     readers = settings.stock.partitions + KEEPER_READERS  # the writer reads each partition's log
@@ -35,7 +35,7 @@ def redis_needs(settings: Settings) -> int:
 
 
 async def sql_connections(settings: Settings, sql: AsyncEngine) -> Finding:
-    """Whether the database gives as many sessions as the pools may open."""
+    """Whether the database allows as many sessions as the pools may open."""
     needed = sql_needs(settings)
     if sql.dialect.name == "sqlite":
         return good("sql connections", "SQLite has no limit")
@@ -62,7 +62,7 @@ async def sql_connections(settings: Settings, sql: AsyncEngine) -> Finding:
     given = int(most) - others
     limits = f"max_connections is {most}"
     if others:
-        limits += f", {others} of them are used by others"
+        limits += f", {others} of them are in use by others"
     if int(of_user):
         given = min(given, int(of_user))
         limits += f", and this user has {of_user}"
@@ -74,7 +74,7 @@ async def sql_connections(settings: Settings, sql: AsyncEngine) -> Finding:
 
 
 async def redis_connections(settings: Settings, redis: Redis) -> Finding:
-    """Whether Redis gives as many connections as the pools may open."""
+    """Whether Redis allows as many connections as the pools may open."""
     try:
         most = int((await redis.info("clients"))["maxclients"])
     except (RedisError, KeyError) as error:

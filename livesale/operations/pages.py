@@ -34,7 +34,7 @@ ROUTES = [
         "GET",
         "/",
         show_door,
-        "Leads to /docs",
+        "Redirects to /docs",
         "operations",
         {303: bytes},
         content_type="text/plain",

@@ -1,4 +1,4 @@
-"""What only operators get. Codes are stable: clients tell cases apart by them."""
+"""Problems that only operators get. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

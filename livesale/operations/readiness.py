@@ -1,7 +1,7 @@
-"""What a sale needs and a start does not check.
+"""Checks for a sale that a start does not make.
 
-Memory for the stock, a writer that keeps up, a Redis user without unnecessary rights, nothing left
-over from the last sale, a safe way in.
+Memory for the stock, a writer that keeps up, a Redis user without unnecessary rights, no leftovers
+of the last sale, encrypted connections.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from stock.keyspace import Keyspace
 from stock.log import LogReader
 
 # Measured on Valkey 9.1 with buyers of 28 characters, in batches of 50: 322 bytes of memory and 266
-# of AOF a reservation. Small batches have more of the log each; payments lengthen the records.
+# of AOF for a reservation. In small batches, the log's share is larger; payments lengthen records.
 BYTES_PER_RESERVATION = 640
-LARGEST_LAG = 1_000  # entries: a writer that runs is never that far behind for long
+LARGEST_LAG = 1_000  # entries: a running writer is never that far behind for long
 MEBIBYTE = 1 << 20
-WRITER_S = 1.0  # a writer that runs has passed an entry in this time
+WRITER_S = 1.0  # a running writer handles an entry in this time
 
-# Harmless even where they are allowed: the server refuses both for what they ask.
+# Harmless even if allowed: the server refuses both because of their arguments.
 _TOO_MUCH: tuple[tuple[str, ...], ...] = (
     ("CONFIG", "SET", "livesale-no-such-option", "1"),
     ("EVAL", "return 1", "0"),
@@ -40,7 +40,7 @@ _TOO_MUCH: tuple[tuple[str, ...], ...] = (
 
 
 async def rights(redis: Redis, settings: Settings) -> Finding:
-    """Whether Redis lets this user do more than the service needs."""
+    """Whether this Redis user has more rights than the service needs."""
     if settings.redis.url == "embedded":
         return good("rights", "the embedded Redis is behind a socket that only this user opens")
     allowed = []
@@ -50,11 +50,11 @@ async def rights(redis: Redis, settings: Settings) -> Finding:
         except NoPermissionError:
             continue
         except ResponseError:
-            pass  # it went as far as the command: so it may
+            pass  # the command itself failed, so this user may run it
         allowed.append(command[0])
     if not allowed:
-        return good("rights", "Redis refuses this user what the service does not need")
-    text = f"this user of Redis may also {', '.join(allowed)}: a thief of its URL may, too"
+        return good("rights", "this Redis user has only the rights that the service needs")
+    text = f"this Redis user may also {', '.join(allowed)}: so may anybody who steals its URL"
     cure = "Give the service the user of config/redis-users.acl; see docs/threats.md."
     return note("rights", text, cure)
 
@@ -71,12 +71,12 @@ async def lag(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
     text = f"SQL is {behind:,} entries behind the log"
     if behind <= LARGEST_LAG:
         return good("lag", text)
-    cure = "Start `livesale writer`, or find out what delays it; wait until it has caught up."
+    cure = "Start `livesale writer`, or find out what delays it; wait until it catches up."
     return note("lag", text, cure)
 
 
 async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Finding:
-    """Whether a writer waits before entries that this version does not know."""
+    """Whether a writer waits before entries of a later version."""
     keyspace = Keyspace(settings.stock.partitions)
     found: dict[int, str] = {}
     for look in range(2):
@@ -88,7 +88,7 @@ async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Fi
         if not found:
             return good("log", "this version can read the next entries")
         if not look:
-            await asyncio.sleep(WRITER_S)  # a writer that knows it may just have it in hand
+            await asyncio.sleep(WRITER_S)  # a newer writer may be writing it now
     text = "; ".join(
         f"the writer of p{number:02d} stopped at {why}" for number, why in found.items()
     )
@@ -100,7 +100,7 @@ async def log_versions(redis: Redis, sql: AsyncEngine, settings: Settings) -> Fi
 
 
 async def leftovers(sql: AsyncEngine) -> list[Finding]:
-    """Money that is due back, and log entries that were put aside."""
+    """Due refunds, and log entries in quarantine."""
     async with sql.connect() as connection:
         due = select(func.count()).select_from(refunds).where(refunds.c.state == "due")
         owed = await connection.scalar(due) or 0
@@ -145,15 +145,15 @@ async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
         return good("memory", text)
     cure = "Raise maxmemory, or archive old drops: a full Redis refuses writes, and the sale stops."
     if needed <= free:
-        # Attempts that SQL has not taken yet, buffers and a rewrite of the AOF want room as well.
+        # Log entries that SQL lacks, buffers and an AOF rewrite need memory as well.
         return note("memory", f"{text}: little is left for the rest", cure)
     return problem("memory", text, cure)
 
 
 def why_no_writes(info: Mapping[str, Any]) -> str:
-    """Why Redis refuses writes now, or nothing; by its INFO of `memory` and `persistence`."""
+    """Why Redis refuses writes, or an empty text; by its INFO of `memory` and `persistence`."""
     most = int(info.get("maxmemory", 0))
-    # What a replica or the AOF has yet to be sent does not count towards maxmemory.
+    # Buffers of replicas and of the AOF do not count towards maxmemory.
     used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
     if most and used > most:
         return (
@@ -166,7 +166,7 @@ def why_no_writes(info: Mapping[str, Any]) -> str:
 
 
 def exposure(settings: Settings) -> list[Finding]:
-    """How strangers and stores are reached, where that matters: outside dev."""
+    """Checks outside dev that connections of clients and stores are encrypted."""
     if settings.env == "dev":
         return []
     found = []
@@ -179,7 +179,7 @@ def exposure(settings: Settings) -> list[Finding]:
             text = (
                 f"the connection to {host} is not encrypted: others can read passwords and orders"
             )
-            cure = f"Use TLS: {option}. Or a network that is yours alone."
+            cure = f"Use TLS: {option}. Or a private network."
             found.append(note(topic, text, cure))
     if not _is_loopback(settings.http.host) and settings.http.trusted_proxies == _DEFAULT_PROXIES:
         host = settings.http.host

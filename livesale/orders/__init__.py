@@ -1,1 +1,1 @@
-"""A buyer's orders, as SQL holds them."""
+"""A buyer's orders, from SQL."""

@@ -33,7 +33,7 @@ class DropOrder(Struct, frozen=True, gc=False):
 
 
 class DropOrderPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     orders: list[DropOrder]
     next: str | None
@@ -65,12 +65,12 @@ ROUTES = [
         "GET",
         "/v1/admin/drops/{drop_id}/orders",
         list_drop_orders,
-        "Everybody's orders of a drop",
+        "All orders of a drop",
         "admin",
         {200: DropOrderPage},
         ("unknown_drop", "store_unavailable"),
         auth="viewer",
         query=DropOrdersQuery,
-        description="By their ids. An order stands here a moment after its reservation.",
+        description="Sorted by id. An order appears a moment after its reservation.",
     ),
 ]

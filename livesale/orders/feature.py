@@ -1,4 +1,4 @@
-"""What orders bring to livesale."""
+"""The feature "orders"."""
 
 from livesale.feature import Feature
 from livesale.ledger import tables

@@ -1,4 +1,4 @@
-"""Orders that do not exist. Codes are stable: clients tell cases apart by them."""
+"""Problems of orders. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

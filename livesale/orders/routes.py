@@ -27,7 +27,7 @@ class OrdersQuery(Struct, frozen=True):
 
 
 class Payment(StrEnum):
-    """Whether the order is paid, and if not, whether it was begun and can still be."""
+    """Whether the order is paid; if not, whether a payment was started and is still possible."""
 
     NONE = "none"
     OPEN = "open"
@@ -36,7 +36,7 @@ class Payment(StrEnum):
 
 
 class OrderRefund(Struct, frozen=True, gc=False):
-    """Money on its way back, or back. `reason`: too_late, paid_twice, unknown_order, operator."""
+    """A refund. `reason`: too_late, paid_twice, unknown_order, operator."""
 
     refund_no: str
     amount_fen: int
@@ -63,7 +63,7 @@ class ShownOrder(Struct, frozen=True, gc=False):
 
 
 class OrderPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     orders: list[ShownOrder]
     next: str | None
@@ -106,7 +106,9 @@ def _shown_refund(refund: Refund) -> OrderRefund:
 
 
 declare_path_parameters(
-    order_id=PathParameter(RID_PATTERN, "unknown_order", "An order's id: its reservation's"),
+    order_id=PathParameter(
+        RID_PATTERN, "unknown_order", "An order's id: the same as its reservation's"
+    ),
 )
 
 ROUTES = [
@@ -114,19 +116,19 @@ ROUTES = [
         "GET",
         "/v1/orders",
         list_orders,
-        "One's own orders, the newest first",
+        "Your orders, the newest first",
         "orders",
         {200: OrderPage},
         ("store_unavailable",),
         auth="buyer",
         query=OrdersQuery,
-        description="An order stands here a moment after its reservation.",
+        description="An order appears a moment after its reservation.",
     ),
     Route(
         "GET",
         "/v1/orders/{order_id}",
         show_order,
-        "One's own order",
+        "Your order",
         "orders",
         {200: ShownOrder},
         ("unknown_order", "store_unavailable"),

@@ -1,4 +1,4 @@
-"""A buyer's orders, as SQL holds them: a moment behind the reservations."""
+"""A buyer's orders from SQL, a moment behind the reservations."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from livesale.validation.refusals import Unknown
 
 
 class Money(Struct, frozen=True):
-    """What goes with some orders: the states of their prepays, and their refunds."""
+    """The states of the orders' prepays, and their refunds."""
 
     prepays: dict[str, str]
     refunds: list[Refund]
@@ -27,7 +27,7 @@ class Orders:
         self._sql = deployment.sql
 
     async def find(self, order_id: str, buyer_id: str) -> Order:
-        """Raises Unknown("unknown_order"), also for the order of somebody else."""
+        """Raises Unknown("unknown_order"), also for another buyer's order."""
         async with session(self._sql) as connection:
             order = await find_order(connection, order_id, buyer_id)
         if order is None:
@@ -46,7 +46,7 @@ class Orders:
     async def page(
         self, buyer_id: str, *, after: str | None, limit: int
     ) -> tuple[list[Order], str | None]:
-        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        """Orders after the cursor `after`, the newest first; and the cursor of the next page."""
         before = None
         if after:
             created_ms, _, order_id = after.partition(".")
@@ -59,7 +59,7 @@ class Orders:
     async def page_of_drop(
         self, drop_id: str, *, after: str, limit: int
     ) -> tuple[list[Order], str | None]:
-        """Everybody's, by their ids; and the id to go on behind. Raises Unknown("unknown_drop")."""
+        """All orders by id; and the `after` of the next page. Raises Unknown("unknown_drop")."""
         async with session(self._sql) as connection:
             if await find_drop(connection, drop_id) is None:
                 raise Unknown("unknown_drop")

@@ -1,4 +1,4 @@
-"""The gateway that the settings choose."""
+"""The payment gateway of the settings."""
 
 from livesale.payments.gateway import PayGateway
 from livesale.payments.simulated import SimulatedGateway
@@ -9,7 +9,7 @@ from livesale.wechat.client import Bounds
 
 
 def make_gateway(deployment: Deployment) -> PayGateway:
-    """Raises Refused for keys that are missing or malformed."""
+    """Raises Refused if keys are missing or malformed."""
     settings = deployment.settings
     if settings.payments.gateway == "simulated":
         return SimulatedGateway(deployment.redis)

@@ -1,9 +1,9 @@
-"""Before a hold expires whose payment was begun, the gateway is asked whether it is paid.
+"""Asks the gateway whether a hold with an open prepay is paid, before it expires.
 
-A callback may have been lost. The sweep never waits: a hold that is due and has an open prepay is
-held back while a task asks, for `grace_ms` at the most; all others expire at once. When SQL is away
-nobody knows which holds have a prepay: then all expire in time, and money that comes late is goods
-if they are still there, else a refund.
+A callback may have been lost. The sweep never waits: a due hold with an open prepay stays held
+while a task asks, at most `grace_ms`; all others expire at once. Without SQL we do not know which
+holds have a prepay: then all expire on time, and a late payment gets the units if they are still
+available, else a refund.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ from livesale.tasks import errand
 from livesale.telemetry.workers import KeeperMetrics
 from stock.errors import StockError
 
-PAGE = 500  # rids in one question to SQL
-SQL_S = 0.5  # a slow SQL must not keep holds from ending
-SQL_REST_MS = 5_000  # after a fault of SQL
+PAGE = 500  # rids in one SQL query
+SQL_S = 0.5  # a slow SQL must not delay the end of holds
+SQL_REST_MS = 5_000  # pause after a fault of SQL
 MAX_CASES = 5_000
-AT_ONCE = 16  # questions to the gateway, of one keeper
+AT_ONCE = 16  # concurrent queries to the gateway, of one keeper
 RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)
 
 
 class _Case(Struct):
-    """A hold that is held back until its task has found out, or until `until_ms`."""
+    """A hold that stays held until its task has an answer, or until `until_ms`."""
 
     task: "asyncio.Task[None]"
     until_ms: int
 
 
 class Collector:
-    """One per sweeper; `at_once` is shared by all of a keeper."""
+    """One per sweeper; all of a keeper share `at_once`."""
 
     def __init__(
         self,
@@ -59,8 +59,7 @@ class Collector:
         self._rest_until_ms = 0
 
     async def hold_back(self, rids: Sequence[str], now_ms: int) -> set[str]:
-        """Which of these holds, all due, must not expire yet. `now_ms` is of a clock that nobody
-        sets."""
+        """Which of these due holds must not expire yet. `now_ms` is a monotonic clock."""
         self._forget(set(rids))
         for order_id in await self._find_open([r for r in rids if r not in self._cases], now_ms):
             task = errand("settle", self._ask(order_id), about=order_id)
@@ -68,7 +67,7 @@ class Collector:
         return {rid for rid in rids if self._is_pending(rid, now_ms)}
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Cancel all tasks."""
         cases, self._cases = list(self._cases.values()), {}
         for case in cases:
             case.task.cancel()
@@ -76,7 +75,7 @@ class Collector:
             await asyncio.wait([case.task for case in cases])
 
     def _forget(self, due: set[str]) -> None:
-        """Those that have been paid: they are not due any more, and nobody asks after them."""
+        """Forget holds with a finished task that are no longer due, because they are paid."""
         for rid in [rid for rid, case in self._cases.items() if case.task.done()]:
             if rid not in due:
                 del self._cases[rid]
@@ -109,7 +108,7 @@ class Collector:
         return False
 
     async def _ask(self, order_id: str) -> None:
-        """Wait until the gateway has said the result; the caller may cancel."""
+        """Ask until the gateway gives a result; the caller may cancel."""
         while True:
             async with self._at_once:
                 try:

@@ -3,9 +3,9 @@
 LivesaleError
 └── PaymentFault
     ├── GatewayFault
-    │   ├── GatewayRefused      the gateway said no; nothing was done there
-    │   ├── GatewayUnavailable  nothing was sent, or the gateway asks to come back later
-    │   └── GatewayUnknown      it was sent, and no answer came that can be trusted
+    │   ├── GatewayRefused      the gateway refused; it did nothing
+    │   ├── GatewayUnavailable  nothing was sent, or the gateway asks us to retry later
+    │   └── GatewayUnknown      it was sent, and there is no trustworthy answer
     ├── CallbackRefused         a callback is forged, stale, or does not fit what we know
     └── AmountMismatch          a payment of another amount than the reservation's
 """
@@ -18,11 +18,11 @@ class PaymentFault(LivesaleError):
 
 
 class GatewayFault(PaymentFault):
-    """The gateway did not do what was asked. The same question may be asked again."""
+    """The gateway did not do what we asked. The same request may be repeated."""
 
 
 class GatewayRefused(GatewayFault):
-    """The gateway said no, with a code of its own; nothing was done there."""
+    """The gateway refused, with its own code; it did nothing."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -30,15 +30,15 @@ class GatewayRefused(GatewayFault):
 
 
 class GatewayUnavailable(GatewayFault):
-    """Nothing was done: no connection, or the gateway asks to come back later."""
+    """Nothing was done: no connection, or the gateway asks us to retry later."""
 
 
 class GatewayUnknown(GatewayFault):
-    """It was sent and no answer came that can be trusted: it may or may not be done."""
+    """It was sent, and there is no trustworthy answer: it may or may not be done."""
 
 
 class CallbackRefused(PaymentFault):
-    """`reason` is one word, for logs and metrics: a stranger is not told it."""
+    """`reason` is one word for logs and metrics; the answer does not have it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the callback is refused: {reason}")
@@ -46,4 +46,4 @@ class CallbackRefused(PaymentFault):
 
 
 class AmountMismatch(PaymentFault):
-    """Not the amount of this reservation; nothing changed."""
+    """The amount is not that of the reservation; nothing has changed."""

@@ -1,4 +1,4 @@
-"""What payments and refunds bring to livesale."""
+"""The feature "payments", with refunds."""
 
 from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature

@@ -1,6 +1,6 @@
-"""The port: what every payment gateway does. `SimulatedGateway` and `WeChatPay` implement it.
+"""The port for payment gateways. `SimulatedGateway` and `WeChatPay` implement it.
 
-Every question may be asked again: orders go by the order's id (the rid), refunds by their own
+Every call may be repeated: the key of an order is its id (the rid), the key of a refund its own
 number, and a gateway does each of them once. All methods may raise the faults of
 `livesale.payments.errors`: GatewayRefused, GatewayUnavailable, GatewayUnknown.
 """
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class PaymentOrder(Struct, frozen=True):
-    """What is to be paid, until when, and by whom. `payer` is the gateway's name of the buyer."""
+    """The amount to pay, the deadline and the payer: the gateway's id of the buyer."""
 
     order_id: str
     amount_fen: int
@@ -26,7 +26,7 @@ class PaymentOrder(Struct, frozen=True):
 
 
 class Payment(Struct, frozen=True):
-    """Money that a gateway has taken. `buyer_id` is empty where it does not say whose it was."""
+    """A payment that a gateway received. `buyer_id` is empty if the gateway does not name it."""
 
     order_id: str
     payment_id: str  # the gateway's transaction
@@ -37,11 +37,11 @@ class Payment(Struct, frozen=True):
 class TradeState(StrEnum):
     UNPAID = "unpaid"
     PAID = "paid"
-    CLOSED = "closed"  # nobody can pay it any more: closed, unknown there, or given back
+    CLOSED = "closed"  # can no longer be paid: closed, unknown to the gateway, or refunded
 
 
 class Trade(Struct, frozen=True):
-    """What a gateway knows about an order. `payment` is there when it is paid."""
+    """The state of an order at the gateway. `payment` is set if it is paid."""
 
     state: TradeState
     payment: Payment | None = None
@@ -57,7 +57,7 @@ class RequestPayment(
         "pay_sign": "paySign",
     },
 ):
-    """The five fields of wx.requestPayment, as they are."""
+    """The five fields of wx.requestPayment, unchanged."""
 
     timestamp: str
     nonce: str
@@ -67,14 +67,14 @@ class RequestPayment(
 
 
 class Invitation(Struct, frozen=True):
-    """What the client needs to pay: a link, or the fields of wx.requestPayment."""
+    """For the client: a link, or the fields of wx.requestPayment."""
 
     link: str | None = None
     request_payment: RequestPayment | None = None
 
 
 class RefundOrder(Struct, frozen=True):
-    """Money to send back: the whole of one payment, under a number of its own."""
+    """A refund of one whole payment, with its own number."""
 
     refund_no: str
     payment_id: str
@@ -83,13 +83,13 @@ class RefundOrder(Struct, frozen=True):
 
 
 class RefundState(StrEnum):
-    ACCEPTED = "accepted"  # the gateway has taken it on
+    ACCEPTED = "accepted"  # the gateway has accepted it
     REFUNDED = "refunded"  # the buyer has the money
-    FAILED = "failed"  # it will not come by itself: somebody must act at the gateway
+    FAILED = "failed"  # final at the gateway: a person must act there
 
 
 class RefundAnswer(Struct, frozen=True):
-    """What a gateway says about a refund. `gateway_no` is its own number."""
+    """The gateway's state of a refund. `gateway_no` is the gateway's number."""
 
     state: RefundState
     gateway_no: str = ""
@@ -97,7 +97,7 @@ class RefundAnswer(Struct, frozen=True):
 
 
 class RefundNews(Struct, frozen=True):
-    """What a refund callback says, to be compared with the refund's row."""
+    """The content of a refund callback, to compare with the refund's row."""
 
     refund_no: str
     payment_id: str
@@ -107,35 +107,35 @@ class RefundNews(Struct, frozen=True):
 
 
 class PayGateway(Protocol):
-    """`name` is the name in the settings and in SQL; `login` is the login that it needs."""
+    """`name` is its name in the settings and in SQL; `login` is the login that it requires."""
 
     name: ClassVar[str]
     login: ClassVar[str | None]
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """What it needs while it is used: connections, threads."""
+        """Opens what it needs, such as connections and threads."""
         ...
 
     async def prepay(self, order: PaymentOrder) -> str:
-        """Announce an order; its prepay id. The same order again is the same."""
+        """Announce an order; returns its prepay id. A repeat gets the same one."""
         ...
 
     async def invite(self, order_id: str, prepay_id: str) -> Invitation:
-        """What the client needs to pay an announced order."""
+        """For the client: how to pay an announced order."""
         ...
 
     async def query(self, order_id: str) -> Trade:
-        """What has become of an order."""
+        """The state of an order."""
         ...
 
     async def close(self, order_id: str) -> None:
-        """Let nobody pay it any more. Refused when it is paid."""
+        """Close an order, so that it can no longer be paid. Refused if it is paid."""
         ...
 
     async def refund(self, order: RefundOrder) -> RefundAnswer:
-        """Send money back, once per number."""
+        """Send a refund; the gateway pays it once per number."""
         ...
 
     async def query_refund(self, refund_no: str) -> RefundAnswer | None:
-        """What has become of a refund; None when the gateway does not know it."""
+        """The state of a refund; None if the gateway does not know it."""
         ...

@@ -1,7 +1,7 @@
-"""Money that has arrived becomes goods, or a refund; it is never dropped. For callbacks and keeper.
+"""Turns each payment into a sale or a refund. For callbacks and the keeper.
 
-The effect stands in Redis's log, and on disk, when `take` returns; that the prepay is over is noted
-in SQL if SQL is there, and otherwise found out by the keeper.
+When `take` returns, the effect is in Redis's log and on disk. It also marks the prepay as paid in
+SQL; if SQL is unavailable, the keeper does that later.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ from livesale.resources import Deployment
 from stock.errors import FencedOff, OutcomeUnknown, Unreachable
 from stock.model import ConfirmCode, HoldState
 
-MARK_S = 1.0  # SQL may take so long to note what stands anyway
+MARK_S = 1.0  # timeout for marking the prepay; the payment is safe without it
 
 log = structlog.get_logger(__name__)
 
 
 class PaymentResult(StrEnum):
-    """What has become of a payment."""
+    """The result of a payment."""
 
     SOLD = "sold"
-    LATE_SOLD = "late_sold"  # the hold had ended, and the units were still there
+    LATE_SOLD = "late_sold"  # the hold had ended, but the units were still available
     REPLAYED = "replayed"
     REFUND_DUE = "refund_due"
-    STRAY = "stray"  # nobody knows the reservation: it is refunded
-    FAILED = "failed"  # of the simulated bank: no money came
+    STRAY = "stray"  # unknown reservation: refunded
+    FAILED = "failed"  # only from the simulated bank: no money
 
 
 _RESULTS = {
@@ -55,17 +55,17 @@ class Receipt(Struct, frozen=True):
 
 
 class Intake:
-    """One per process. Taking the same payment in again changes nothing."""
+    """One per process. Repeating the same payment changes nothing."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._engine = deployment.engine
         self._sql = deployment.sql
 
     async def take(self, payment: Payment) -> Receipt:
-        """Confirm the sale, or see that the money goes back.
+        """Confirm the sale, or make a refund due.
 
         Raises CallbackRefused (another buyer's), AmountMismatch, StoreUnavailable, and the faults
-        of stock.errors; the same payment may be taken in again after each.
+        of stock.errors; after each, the same payment may be repeated.
         """
         if payment.buyer_id:
             await self._check_buyer(payment)
@@ -95,12 +95,12 @@ class Intake:
         try:
             reservation = await self._engine.reservation(payment.order_id)
         except OutcomeUnknown as fault:
-            raise Unreachable(str(fault)) from fault  # a look changes nothing
+            raise Unreachable(str(fault)) from fault  # a read changes nothing
         if reservation is not None and reservation.buyer_id != payment.buyer_id:
             raise CallbackRefused("payer")
 
     async def _take_stray(self, payment: Payment) -> PaymentResult:
-        """Redis, which is not fenced off, has no such reservation: the money goes back."""
+        """Redis is not fenced off and has no such reservation: make a refund due."""
         async with session(self._sql) as connection:
             if await refunds.find_payment(connection, payment.payment_id):
                 return PaymentResult.REPLAYED
@@ -114,7 +114,7 @@ class Intake:
                 number = refund_no_of(payment.payment_id)
                 await refunds.add_refund(connection, paid, number, reason, "", at_ms)
         except IntegrityError:
-            return PaymentResult.REPLAYED  # the same callback came twice at once
+            return PaymentResult.REPLAYED  # the same callback twice at the same time
         log.error(
             "money for an unknown reservation goes back",
             order_id=payment.order_id,
@@ -128,7 +128,7 @@ class Intake:
             async with asyncio.timeout(MARK_S):
                 async with session(self._sql) as connection:
                     is_open = await prepays.open_among(connection, [order_id])
-                if is_open:  # else SQLite's one write lock would be taken for nothing
+                if is_open:  # avoids SQLite's single write lock
                     async with session(self._sql, write=True) as connection:
                         await prepays.end_prepay(connection, order_id, prepays.PAID, now_ms())
         except (StoreUnavailable, TimeoutError):

@@ -1,7 +1,7 @@
-"""The keeper: ends holds at their deadline and closes drops at their time, by Redis's clock.
+"""The keeper: ends holds at their deadline and closes drops on time, by Redis's clock.
 
-It archives finished drops, and sees to money that nobody else sees to: payments whose callback was
-lost, orders at the gateway that nobody may pay any more, refunds.
+It also archives finished drops, finds payments whose callback was lost, closes orders at the
+gateway that must no longer be paid, and sends refunds.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Keeper:
         registry: CollectorRegistry | None = None,
         gateway: PayGateway | None = None,
     ) -> None:
-        """Without a `gateway` holds expire unasked, and no refund is sent."""
+        """Without a `gateway`, holds expire without a query, and no refund is sent."""
         self._deployment = deployment
         self._gateway = gateway
         self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
@@ -50,7 +50,7 @@ class Keeper:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until `stop`. A partition that is closed is tried again until it has opened."""
+        """Sweep until `stop`. Retries a closed partition until it opens."""
         _log.info("the keeper starts", partitions=self._deployment.keyspace.partitions)
         over = asyncio.Event()
         async with AsyncExitStack() as parts:
@@ -90,7 +90,7 @@ class Keeper:
         sweep = partial(self._sweep, partition, sweeper)
         tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
         archive = partial(self._archive, archiver)
-        # Never in the way of the sweeps: holds end while SQL is away, drops stay in Redis.
+        # Separate from the sweeps: without SQL, holds still end, and drops stay in Redis.
         tasks.repeat(
             "archive",
             archive,
@@ -106,7 +106,7 @@ class Keeper:
                 await payments.close()
 
     async def _sweep(self, partition: int, sweeper: Sweeper) -> float:
-        """Sweep once; seconds until the next. Raises what the sweep does, after noting it."""
+        """Sweep once; seconds until the next. Notes and re-raises the sweep's faults."""
         started_s = time.perf_counter()
         try:
             if partition in self._deployment.closed:
@@ -139,7 +139,7 @@ class Keeper:
         return FORGET_EVERY_S
 
     async def _settle_money(self, worker: "PrepaySettler | RefundSender") -> float:
-        """One step; a page that was full is followed by the next at once."""
+        """One step; after a full page, the next follows at once."""
         try:
             more = await worker.step() > 0
         except Exception:
@@ -148,7 +148,7 @@ class Keeper:
         return MONEY_BUSY_S if more else MONEY_IDLE_S
 
     async def _measure(self, partition: int, passed_by: int) -> None:
-        """How long the oldest member has been due that a sweep can do something about."""
+        """How long the oldest hold or drop that a sweep can handle has been due."""
         redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
         oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
         late_ms = await self._deployment.engine.now_ms() - int(oldest[0][1]) if oldest else 0

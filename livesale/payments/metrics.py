@@ -18,7 +18,7 @@ CALLBACKS_REFUSED = Counter(
 )
 GATEWAY_FAULTS = Counter(
     "livesale_gateway_faults_total",
-    "Requests to the payment gateway without an answer that can be verified",
+    "Requests to the payment gateway without a verified answer",
     ["fault"],
     registry=REGISTRY,
 )

@@ -1,8 +1,8 @@
-"""Settles prepays that are still open after their hold ended, however long the gateway was away.
+"""Settles prepays that are still open after their hold ended, even after long gateway outages.
 
-The sweep asks once and briefly; this asks until there is an answer. It also finds what the sweep
-never saw: holds that were released, that expired while SQL was away, or just before their prepay
-was stored. So no order stays payable permanently, and no payment stays unknown.
+The sweep asks only for a short time; this asks until there is an answer. It also handles holds that
+the sweep did not check: released ones, and those that expired while SQL was unavailable or just
+before their prepay was stored. So no order stays payable for ever, and no payment stays unknown.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class PrepaySettler:
-    """Any number of keepers may run it: each takes a prepay on by a conditional UPDATE."""
+    """Any number of keepers may run it: a conditional UPDATE claims each prepay."""
 
     def __init__(self, deployment: Deployment, gateway: PayGateway, metrics: KeeperMetrics) -> None:
         self._sql = deployment.sql
@@ -39,12 +39,12 @@ class PrepaySettler:
         self._metrics = metrics
 
     async def step(self) -> int:
-        """Settle up to a page of what is overdue; how many there were.
+        """Settle up to a page of overdue prepays; returns how many.
 
         Raises StoreUnavailable or StockError.
         """
         look = await self._clock.look()
-        if look.doubted:  # an order that is closed too early cannot be paid any more
+        if look.doubted:  # an order closed too early could no longer be paid
             return 0
         now_ms = look.now_ms
         async with session(self._sql) as connection:

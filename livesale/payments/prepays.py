@@ -1,7 +1,7 @@
-"""Prepays: what was announced to a payment gateway, and whether it can still be paid.
+"""Prepays: orders announced to a payment gateway, and whether they can still be paid.
 
-The row is written before the gateway is asked, so everything that a buyer may pay is known. Its
-state is open, then finally paid or closed; `next_ms` is when the keeper settles it at the latest.
+The row is written before the gateway is called, so we know every order that a buyer may pay. Its
+state is open, then finally paid or closed; the keeper settles it at `next_ms` at the latest.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ OPEN, PAID, CLOSED = "open", "paid", "closed"
 class Prepay(Struct, frozen=True):
     order_id: str
     gateway: str
-    prepay_id: str  # empty until the gateway has given it
+    prepay_id: str  # empty until the gateway returns it
     amount_fen: int
     state: str
     expires_ms: int
@@ -38,7 +38,7 @@ async def find_prepay(connection: AsyncConnection, order_id: str) -> Prepay | No
 
 
 async def add_prepay(connection: AsyncConnection, prepay: Prepay) -> bool:
-    """Note it; False when another request did at the same time. In a transaction of its own."""
+    """Insert it; False if a concurrent request did. Uses its own transaction."""
     row = {name: getattr(prepay, name) for name in Prepay.__struct_fields__}
     try:
         await connection.execute(insert(prepays), row)
@@ -50,7 +50,7 @@ async def add_prepay(connection: AsyncConnection, prepay: Prepay) -> bool:
 async def note_prepay_id(
     connection: AsyncConnection, order_id: str, prepay_id: str, at_ms: int
 ) -> bool:
-    """What the gateway gave; False when the prepay is not open any more."""
+    """Save the gateway's prepay id; False if the prepay is no longer open."""
     done = await connection.execute(
         update(prepays)
         .where(prepays.c.order_id == order_id, prepays.c.state == OPEN)
@@ -60,7 +60,7 @@ async def note_prepay_id(
 
 
 async def end_prepay(connection: AsyncConnection, order_id: str, state: str, at_ms: int) -> bool:
-    """Open → paid or closed; False when it was not open."""
+    """Open → paid or closed; False if it was not open."""
     done = await connection.execute(
         update(prepays)
         .where(prepays.c.order_id == order_id, prepays.c.state == OPEN)
@@ -78,14 +78,14 @@ async def open_among(connection: AsyncConnection, order_ids: Sequence[str]) -> s
 
 
 async def states_of(connection: AsyncConnection, order_ids: Sequence[str]) -> dict[str, str]:
-    """The states of the prepays that some orders have."""
+    """The states of these orders' prepays."""
     query = select(prepays.c.order_id, prepays.c.state).where(prepays.c.order_id.in_(order_ids))
     rows = await connection.execute(query)
     return {row.order_id: row.state for row in rows}
 
 
 async def overdue_prepays(connection: AsyncConnection, now_ms: int, limit: int) -> list[Prepay]:
-    """Open ones whose time to be settled has come, the oldest first."""
+    """Open prepays that are due, the oldest first."""
     query = (
         _PREPAY.where(prepays.c.state == OPEN, prepays.c.next_ms <= now_ms)
         .order_by(prepays.c.next_ms)
@@ -95,7 +95,7 @@ async def overdue_prepays(connection: AsyncConnection, now_ms: int, limit: int) 
 
 
 async def claim_prepay(connection: AsyncConnection, found: Prepay, next_ms: int) -> bool:
-    """Put it off; False when another keeper did so first."""
+    """Postpone it, which claims it; False if another keeper was first."""
     done = await connection.execute(
         update(prepays)
         .where(

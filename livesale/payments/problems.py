@@ -1,4 +1,4 @@
-"""Why a payment or refund is refused. Codes are stable: clients tell cases apart by them."""
+"""Problems of payments and refunds. Codes are stable, because clients depend on them."""
 
 from livesale.payments.errors import (
     AmountMismatch,

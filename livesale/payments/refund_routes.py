@@ -15,14 +15,14 @@ State = Literal["due", "sent", "accepted", "refunded", "failed"]
 
 
 class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
-    """`amount_fen` may be left out: it can only be the whole amount."""
+    """`amount_fen` is optional: it can only be the whole amount."""
 
     reason: Annotated[str, prose(examples=["broken"])]
     amount_fen: Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
 
 
 class ShownRefund(Struct, frozen=True):
-    """`refund_no` is ours, `gateway_no` the gateway's; `note` are an operator's words."""
+    """`refund_no` is ours, `gateway_no` the gateway's; `note` is an operator's text."""
 
     refund_no: str
     order_id: str
@@ -54,7 +54,7 @@ class RefundsQuery(Struct, frozen=True):
 
 
 class RefundPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     refunds: list[ShownRefund]
     next: str | None
@@ -82,7 +82,7 @@ ROUTES = [
         "GET",
         "/v1/admin/refunds",
         list_refunds,
-        "Money on its way back, the newest first",
+        "Refunds, the newest first",
         "admin",
         {200: RefundPage},
         ("store_unavailable",),
@@ -93,7 +93,7 @@ ROUTES = [
         "POST",
         "/v1/admin/orders/{order_id}/refund",
         refund_order,
-        "Send the money of a sold order back",
+        "Refund a sold order",
         "admin",
         {201: ShownRefund},
         ("unknown_order", "not_paid", "already_refunded", "partial_refund", "store_unavailable"),
@@ -101,8 +101,8 @@ ROUTES = [
         body=NewRefund,
         changes=True,
         description=(
-            "The whole amount, once. The keeper sends it until the gateway has taken it on. No "
-            "stock comes back by it: `adjust` the drop when the goods are on the shelf again."
+            "The whole amount, once. The keeper sends it until the gateway has accepted it. This "
+            "returns no stock: `adjust` the drop when the goods are on the shelf again."
         ),
     ),
 ]

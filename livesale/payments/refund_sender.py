@@ -1,9 +1,9 @@
 """Sends refunds until the gateway accepts them, then asks until the money is back.
 
-It asks about failed refunds every six hours: somebody may have handled them at the gateway.
+It asks about failed refunds every six hours: a person may have handled them at the gateway.
 
-A refund keeps its number through all attempts, so the gateway pays it once. Its next attempt is
-scheduled before it is sent: a keeper that dies in between, or a second one, cannot cause a storm.
+A refund keeps its number in all attempts, so the gateway pays it once. We schedule the next attempt
+before we send: neither a crash in between nor a second keeper can cause a storm.
 """
 
 import asyncio
@@ -22,10 +22,12 @@ from livesale.resources import Deployment
 from livesale.telemetry.workers import KeeperMetrics
 
 PAGE = 50
-AT_ONCE = 4  # WeChat allows 150 a second, but only 6 that fail
+AT_ONCE = 4  # WeChat allows 150 a second, but only 6 failing ones
 FIRST_MS = 2_000
 LONGEST_MS = 600_000
-ASK_FIRST_MS = 30_000  # after it was accepted: balances are back at once, cards take days
+ASK_FIRST_MS = (
+    30_000  # after acceptance: refunds to balances are immediate, to cards they take days
+)
 ASK_LONGEST_MS = 6 * 3_600_000
 
 log = structlog.get_logger(__name__)
@@ -38,7 +40,7 @@ class RefundSender:
         self._metrics = metrics
 
     async def step(self, at_ms: int | None = None) -> int:
-        """Take up to a page of refunds one step further; how many there were.
+        """Advance up to a page of refunds by one step; returns how many.
 
         `at_ms` is now unless given. Raises StoreUnavailable.
         """
@@ -55,7 +57,7 @@ class RefundSender:
             async with at_once:
                 await self._send(refund, at_ms)
         except StoreUnavailable as fault:
-            # It was put off before it was sent, or is still due: its turn comes again.
+            # It was postponed before it was sent, or is still due: it will be retried.
             self._metrics.refund_faults.inc()
             log.warning("SQL is away: a refund waits", refund_no=refund.refund_no, why=str(fault))
 
@@ -79,7 +81,7 @@ class RefundSender:
         if refund.state in (ACCEPTED, FAILED):
             answer = await self._gateway.query_refund(refund.refund_no)
             if answer is not None or refund.state == FAILED:
-                return answer  # what failed is never sent again by itself
+                return answer  # never send a failed refund again automatically
         return await self._gateway.refund(
             RefundOrder(refund.refund_no, refund.payment_id, refund.order_id, refund.amount_fen)
         )
@@ -118,7 +120,7 @@ class RefundSender:
 
 
 def _wait_ms(refund: Refund) -> int:
-    """Until the next try, if this one comes to nothing: doubles, bounded."""
+    """The time until the next try, if this one fails: doubles, bounded."""
     doubled: int = 2 ** min(refund.tries, 16)
     if refund.state == FAILED:
         return ASK_LONGEST_MS

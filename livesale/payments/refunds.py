@@ -1,7 +1,7 @@
 """Refunds by operators: list them, and order one.
 
-A refund is of the whole payment. It moves no stock: the order stays sold in the books, because
-shipped goods are not on the shelf. An operator restocks the drop when they are back.
+A refund is the whole payment. It moves no stock: the order stays sold in the books, because shipped
+goods are not on the shelf. An operator restocks the drop when the goods are back.
 """
 
 from sqlalchemy.exc import IntegrityError
@@ -18,15 +18,15 @@ from livesale.payments.gateway import RefundNews, RefundState
 from livesale.resources import Deployment
 from livesale.validation.refusals import RefundRefused, Unknown
 
-ASK_AGAIN_MS = 6 * 3_600_000  # after a callback that says no failure
+ASK_AGAIN_MS = 6 * 3_600_000  # after a callback without a failure
 
 # Why a second refund of a payment is refused, by the state of the first one.
 _ALREADY = {
-    DUE: "Its money is going back already.",
-    SENT: "Its money is going back already.",
-    ACCEPTED: "Its money is going back already.",
-    REFUNDED: "Its money is back.",
-    FAILED: "Its refund failed: act on it at the gateway, which keeps its number.",
+    DUE: "The refund is already in progress.",
+    SENT: "The refund is already in progress.",
+    ACCEPTED: "The refund is already in progress.",
+    REFUNDED: "The order is already refunded.",
+    FAILED: "The refund failed: handle it at the gateway, under the same number.",
 }
 
 
@@ -37,7 +37,7 @@ class Refunds:
         self._sql = deployment.sql
 
     async def order(self, order_id: str, note: str, amount_fen: int | None = None) -> Refund:
-        """Send the money of a sold order back; the keeper does it.
+        """Order a refund of a sold order; the keeper sends it.
 
         Raises Unknown, or RefundRefused (not_paid, already_refunded, partial_refund).
         """
@@ -70,7 +70,7 @@ class Refunds:
         return made
 
     async def hear(self, news: RefundNews) -> None:
-        """What a verified callback says of a refund. Raises CallbackRefused: not one of ours."""
+        """Handle a verified refund callback. Raises CallbackRefused if the refund is not ours."""
         async with session(self._sql) as connection:
             found = await refunds.find_refund(connection, news.refund_no)
         if found is None:
@@ -93,14 +93,14 @@ class Refunds:
                 at_ms,
                 gateway_no=answer.gateway_no,
                 error=answer.detail if failed else "",
-                # It may be an old word that came twice: the gateway is asked at once.
+                # It may be a replay of an old callback: ask the gateway at once.
                 next_ms=at_ms if failed else at_ms + ASK_AGAIN_MS,
             )
 
     async def page(
         self, state: str | None, *, after: str | None, limit: int
     ) -> tuple[list[Refund], str | None]:
-        """The newest first, those behind the cursor `after`; and the cursor of the next page."""
+        """Refunds after the cursor `after`, the newest first; and the cursor of the next page."""
         before = None
         if after:
             created_ms, _, number = after.partition(".")

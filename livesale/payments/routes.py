@@ -32,11 +32,11 @@ class PaymentStarted(Struct, frozen=True):
 
 
 class SimulatedPayment(Struct, frozen=True, forbid_unknown_fields=True):
-    """`amount_fen` is what the order costs, and the transaction one of its own, unless given."""
+    """By default, `amount_fen` is the order's amount and the transaction id is new."""
 
     outcome: Literal["paid", "failed"]
     transaction_id: (
-        Annotated[str, whole(PAYMENT_ID_PATTERN, description="the same again is a repeat")] | None
+        Annotated[str, whole(PAYMENT_ID_PATTERN, description="the same id is a repeat")] | None
     ) = None
     amount_fen: Annotated[int, Meta(ge=0, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
 
@@ -73,7 +73,7 @@ async def simulate_payment(parts: Parts, call: Call) -> Answer:
     if word.outcome == "failed":
         return Answer(200, SimulatedResult(rid, rid, word.transaction_id, PaymentResult.FAILED))
     amount_fen = reservation.amount_fen if word.amount_fen is None else word.amount_fen
-    if amount_fen != reservation.amount_fen:  # before the bank remembers the transaction
+    if amount_fen != reservation.amount_fen:  # check before the bank stores the transaction
         raise AmountMismatch(f"{amount_fen} fen for {rid}")
     payment_id = await bank.book(rid, word.transaction_id)
     if payment_id is None:
@@ -100,8 +100,8 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         description=(
-            "May be repeated: the same order is announced again, never a second one. Paid until "
-            "`expires_ms`, the goods are the buyer's; later, if they are still there."
+            "May be repeated: the same order is announced again, never a second one. A payment "
+            "until `expires_ms` buys the units; a later one only if they are still available."
         ),
     ),
     Route(
@@ -117,7 +117,7 @@ ROUTES = [
         ),
         body=SimulatedPayment,
         description=(
-            "Only where LIVESALE__PAYMENTS__GATEWAY is simulated. `paid` has the effect of a "
+            "Only if LIVESALE__PAYMENTS__GATEWAY is simulated. `paid` has the effect of a "
             "verified callback and may be repeated; `failed` has none."
         ),
     ),

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Settler:
-    """Two of them at once are harmless: the gateway, `confirm` and SQL each do it once."""
+    """Concurrent calls are safe: the gateway, `confirm` and SQL each take effect once."""
 
     def __init__(self, deployment: Deployment, gateway: PayGateway) -> None:
         self._sql = deployment.sql
@@ -22,9 +22,9 @@ class Settler:
         self._intake = Intake(deployment)
 
     async def settle(self, order_id: str) -> TradeState:
-        """PAID: the money is taken in. CLOSED: nobody can pay it any more.
+        """PAID: the payment was accepted. CLOSED: the order can no longer be paid.
 
-        Raises GatewayFault when the gateway does not say, and what `Intake.take` raises.
+        Raises GatewayFault without a clear answer, and what `Intake.take` raises.
         """
         trade = await self._gateway.query(order_id)
         if trade.state is TradeState.UNPAID:
@@ -41,7 +41,7 @@ class Settler:
         try:
             await self._gateway.close(order_id)
         except GatewayRefused:
-            trade = await self._gateway.query(order_id)  # paid between the two questions?
+            trade = await self._gateway.query(order_id)  # perhaps paid between the two calls
             if trade.state is TradeState.UNPAID:
                 raise
             return trade

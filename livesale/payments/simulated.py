@@ -1,8 +1,8 @@
 """A gateway for development and load tests: the caller is the bank.
 
-`POST /v1/payments/simulated/{reservation_id}` pays and reports in one step, so a later question can
-only be answered "unpaid". It stores only which order a transaction paid for: a bank never gives two
-payments one id.
+`POST /v1/payments/simulated/{reservation_id}` pays and reports in one step, so a later query always
+gets "unpaid". It stores only which order a transaction paid for: a bank never gives two payments
+the same id.
 """
 
 from collections.abc import AsyncIterator
@@ -24,12 +24,12 @@ from livesale.payments.gateway import (
 )
 
 LINK = "/v1/payments/simulated/{order_id}"
-TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # string: the order it paid for
-_OWN = "simulated-"  # begins the ids that this bank gives by itself
+TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # a Redis string: the order it paid for
+_OWN = "simulated-"  # prefix of the ids that this bank generates
 
 
 class SimulatedGateway:
-    """`livesale.payments.gateway.PayGateway` without money."""
+    """A `livesale.payments.gateway.PayGateway` without money."""
 
     name: ClassVar[str] = "simulated"
     login: ClassVar[str | None] = None
@@ -38,7 +38,7 @@ class SimulatedGateway:
         self._redis = redis
 
     async def book(self, order_id: str, transaction_id: str | None) -> str | None:
-        """The id of a payment for an order; None when `transaction_id` paid for another one.
+        """The id of a payment for an order; None if `transaction_id` paid for another order.
 
         Raises GatewayUnavailable.
         """

@@ -1,4 +1,4 @@
-"""A buyer pays: announces the reservation to the gateway, and tells the client how to continue."""
+"""Starts a payment: announces the reservation to the gateway, and tells the client how to pay."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,10 @@ from livesale.validation.refusals import AlreadySold, PaymentRefused
 from stock.ids import drop_of
 from stock.model import HoldState, Reservation
 
-PREPAY_LIFE_MS = 90 * 60_000  # WeChat's is good for two hours; then the same order gets another
-SETTLE_LATER_MS = 5_000  # after the sweep's own chance: see livesale.payments.collector
+PREPAY_LIFE_MS = (
+    90 * 60_000
+)  # WeChat's prepay id is valid for two hours; then the same order gets a new one
+SETTLE_LATER_MS = 5_000  # after the sweep's grace time: see livesale.payments.collector
 MAX_DESCRIPTION = 120
 
 
@@ -46,7 +48,7 @@ class Payments:
         self._now_ms = now_ms
 
     async def start(self, rid: str, buyer_id: str) -> StartedPayment:
-        """What the client needs to pay; asked again, the same order is announced, never a second.
+        """Tell the client how to pay. A repeat announces the same order, never a second one.
 
         Raises Unknown, AlreadySold, PaymentRefused, StoreUnavailable, GatewayFault.
         """
@@ -77,7 +79,7 @@ class Payments:
         return subject
 
     async def _note(self, reservation: Reservation) -> Prepay:
-        """The row of this prepay, there before anybody can pay."""
+        """The row of this prepay; it exists before the order can be paid."""
         now_ms = self._now_ms()
         new = Prepay(
             order_id=reservation.rid,

@@ -1,16 +1,16 @@
-"""Prepays: what was announced to a payment gateway."""
+"""Prepays: orders announced to a payment gateway."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String
 
 from livesale.database.tables import Rid, State, Table, metadata
 
-# What was announced to the payment gateway. The row is there before the gateway is asked.
+# Orders announced to the payment gateway. The row exists before we call the gateway.
 prepays = Table(
     "prepays",
     metadata,
     Column("order_id", Rid, primary_key=True),
     Column("gateway", State, nullable=False),
-    Column("prepay_id", String(64), nullable=False),  # empty until the gateway has given it
+    Column("prepay_id", String(64), nullable=False),  # empty until the gateway returns it
     Column("amount_fen", BigInteger, nullable=False),
     Column("state", State, nullable=False),  # open, paid, closed
     Column("expires_ms", BigInteger, nullable=False),  # of the hold

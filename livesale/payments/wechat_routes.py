@@ -22,13 +22,13 @@ from livesale.web.routes import Answer, Call, Handler, Route
 from stock.errors import OutcomeUnknown
 
 ANSWER_S = 4.0
-MAX_AT_ONCE = 256  # being verified or confirmed, of one worker: a flood of forgeries waits outside
+MAX_AT_ONCE = 256  # concurrent verifications in one worker: a flood of forgeries waits
 
 log = structlog.get_logger(__name__)
 
 
 class Heard(Struct, frozen=True):
-    """What WeChat Pay expects to read."""
+    """The answer that WeChat Pay expects."""
 
     code: Literal["SUCCESS"] = "SUCCESS"
 
@@ -64,7 +64,7 @@ def _wechat(parts: Parts) -> WeChatPay:
 
 
 def _guarded(handler: Handler) -> Handler:
-    """Bounded in number and in time; a refusal is counted, and its reason logged, not told."""
+    """Limits concurrency and time. Counts a refusal; its reason goes only to the log."""
 
     async def guarded(parts: Parts, call: Call) -> Answer:
         if _busy.now >= MAX_AT_ONCE:
@@ -99,13 +99,13 @@ def _route(path: str, handler: Handler, summary: str) -> Route:
         signed=True,
         limited=False,
         description=(
-            "Signed by WeChat Pay over the body as it is, encrypted, and compared field by field. "
-            "Anything but 200 makes it tell us again."
+            "Signed by WeChat Pay over the unchanged body, encrypted, and compared field by field. "
+            "After any status but 200, it repeats the call."
         ),
     )
 
 
 ROUTES = [
-    _route("/v1/payments/wechat/notify", notify_payment, "A payment, told by WeChat Pay"),
-    _route("/v1/payments/wechat/notify/refund", notify_refund, "A refund, told by WeChat Pay"),
+    _route("/v1/payments/wechat/notify", notify_payment, "A payment callback of WeChat Pay"),
+    _route("/v1/payments/wechat/notify/refund", notify_refund, "A refund callback of WeChat Pay"),
 ]

@@ -10,10 +10,10 @@ __all__ = ["run"]
 
 
 def run(settings: Settings, roles: Collection[str], workers: int | None = None) -> int:
-    """Run API workers, and with them those of `writer` and `keeper` that `roles` names.
+    """Run API workers, and `writer` and `keeper` if `roles` has them.
 
-    Returns at SIGTERM or SIGINT: the exit code, 0 after a clean stop. Raises Refused when the port
-    is taken or a store contradicts a promise, StartFailed when a process does not come up.
+    Returns the exit code at SIGTERM or SIGINT, 0 after a clean stop. Raises Refused if the port is
+    taken or a store would break a promise, StartFailed if a process does not start.
     """
     from livesale.processes.children import Nursery
     from livesale.processes.sockets import reserve_port, with_port
@@ -21,8 +21,8 @@ def run(settings: Settings, roles: Collection[str], workers: int | None = None) 
     with reserve_port(settings.http) as holder:
         settings = with_port(settings, holder)
         with closing(Nursery(settings)) as nursery:
-            nursery.launch()  # it and this process import at the same time
-            gc.disable()  # what is imported stays: looking for garbage in it costs a tenth more
+            nursery.launch()  # it imports at the same time as this process
+            gc.disable()  # imports make no garbage: collecting would cost a tenth more
             from livesale.processes.processes import run_processes
 
             gc.enable()

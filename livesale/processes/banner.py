@@ -1,4 +1,4 @@
-"""What `livesale up` says when it is up."""
+"""The text that `livesale up` prints when it is up."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _BOLD, _DIM, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 
 
 def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: float) -> str:
-    """A few lines: where it is, where its data are, what to type next."""
+    """A few lines: the URL, the data, the next commands."""
     colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     bold, dim, green, off = (_BOLD, _DIM, _GREEN, _OFF) if colours else ("", "", "", "")
     url = url_of(settings)
@@ -45,7 +45,7 @@ def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: floa
 
 
 def url_of(settings: Settings) -> str:
-    """The address to open in a browser on this machine."""
+    """The URL for a browser on this machine."""
     host = settings.http.host
     if host in ("0.0.0.0", "::", ""):  # noqa: S104  compared, not bound
         host = "127.0.0.1"
@@ -53,7 +53,7 @@ def url_of(settings: Settings) -> str:
 
 
 def program() -> str:
-    """What to type for `livesale` here: its path where the shell would not find it, or another."""
+    """How to call `livesale` here: its path if the shell would not find it, or find another."""
     ours = Path(sys.executable).with_name("livesale")
     found = shutil.which("livesale")
     if found is not None and (not ours.exists() or Path(found).resolve() == ours.resolve()):
@@ -64,13 +64,13 @@ def program() -> str:
     if not ours.is_relative_to(here):
         return str(ours)
     near = str(ours.relative_to(here))
-    return near if "/" in near else f"./{near}"  # a bare name is looked for on PATH only
+    return near if "/" in near else f"./{near}"  # the shell searches a bare name only on PATH
 
 
 def age_s() -> float:
     """How long this process has been running, imports included."""
     try:
         started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    except OSError:  # no /proc here: without the first imports, then
+    except OSError:  # no /proc here: the time of the first imports is missing
         return time.monotonic() - _IMPORTED_S
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""The supervisor's side of the nursery: children as objects that can be waited for."""
+"""The supervisor's side of the nursery: children as awaitable objects."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ class Process:
         self.pid = pid
         self.returncode: int | None = None
         self._ended = asyncio.Event()
-        # By a descriptor: a pid may be another process's by the time it is signalled.
+        # By a descriptor, because another process may have the pid by the time of a signal.
         self._fd = -1
         self._by_pid = False
         try:
             self._fd = os.pidfd_open(pid)
         except ProcessLookupError:
             pass
-        except OSError:  # an old kernel, or a sandbox that does not know the call
+        except OSError:  # an old kernel, or a sandbox without the call
             self._by_pid = True
 
     async def wait(self) -> int:
@@ -52,7 +52,7 @@ class Process:
                 os.kill(self.pid, number)
 
     def end(self, code: int) -> None:
-        """The nursery says it has ended."""
+        """The nursery reported its end."""
         self.returncode = code
         self._ended.set()
         if self._fd >= 0:
@@ -61,10 +61,10 @@ class Process:
 
 
 class Nursery:
-    """Starts processes that all have these settings. `launch()` early: it imports for a second.
+    """Starts processes with these settings. Call `launch()` early: its imports take a second.
 
-    The settings travel in its environment, never on a command line, where anybody could read the
-    secrets. What the children write goes to `output`, else where this process writes.
+    Settings are passed in the environment, never on a command line, where anybody could read the
+    secrets. The children's output goes to `output`, by default to that of this process.
     """
 
     def __init__(self, settings: Settings, output: IO[str] | None = None) -> None:
@@ -78,7 +78,7 @@ class Nursery:
         self._alive: dict[int, Process] = {}
 
     def launch(self) -> None:
-        """Start the nursery. From the main thread: Linux ties it to the thread that started it."""
+        """Start the nursery, from the main thread: Linux ties it to the thread that started it."""
         self._wire, theirs = socket.socketpair()
         self._wire.setblocking(False)
         with theirs:
@@ -90,11 +90,11 @@ class Nursery:
                 env=self._environment,
                 pass_fds=[theirs.fileno()],
                 preexec_fn=die_with_parent(),
-                start_new_session=True,  # Ctrl-C is the supervisor's: it knows the order
+                start_new_session=True,  # only the supervisor handles Ctrl-C: it knows the order
             )
 
     async def spawn(self, command: Sequence[str]) -> Process:
-        """Start `livesale <command>`. Raises ConnectionError when the nursery dies meanwhile."""
+        """Start `livesale <command>`. Raises ConnectionError if the nursery dies meanwhile."""
         if self._listener is None or self._listener.done():
             self._listen_again()
         assert self._wire is not None  # noqa: S101  launched
@@ -105,7 +105,7 @@ class Nursery:
         return await born
 
     def close(self) -> None:
-        """End the nursery and whatever still lives in it."""
+        """End the nursery and all its children."""
         if self._server is not None:
             self._server.kill()
             self._server.wait()
@@ -134,7 +134,7 @@ class Nursery:
                     for line in lines:
                         self._hear(json.loads(line))
         except Exception:
-            # It is unknown which children live. So all end, and are started again.
+            # It is unknown which children live: end all of them; they will be restarted.
             if self._server is not None:
                 self._server.kill()
             self._end_all()
@@ -142,7 +142,7 @@ class Nursery:
         self._end_all()
 
     def _end_all(self) -> None:
-        """The nursery is gone, and all that lived in it with it."""
+        """The nursery has ended, and so have all its children."""
         for process in self._alive.values():
             process.end(-signal.SIGKILL)
         self._alive.clear()
@@ -162,5 +162,5 @@ class Nursery:
 
 
 def _is_ours(variable: str) -> bool:
-    """Settings, and the socket of systemd: only the supervisor speaks to it."""
+    """The settings, without systemd's socket: only the supervisor uses it."""
     return variable.startswith(PREFIX) or variable == NOTIFY_SOCKET

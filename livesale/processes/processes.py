@@ -26,17 +26,17 @@ log = structlog.get_logger(__name__)
 def run_processes(
     settings: Settings, roles: Collection[str], workers: int, nursery: Nursery
 ) -> int:
-    """Run API workers, and with them those of `writer` and `keeper` that `roles` names.
+    """Run API workers, and `writer` and `keeper` if `roles` has them.
 
-    Returns at SIGTERM or SIGINT: the exit code, 0 after a clean stop. Raises Refused when a store
-    contradicts a promise, StartFailed when a process does not come up.
+    Returns the exit code at SIGTERM or SIGINT, 0 after a clean stop. Raises Refused if a store
+    would break a promise, StartFailed if a process does not start.
     """
     logs.setup(settings, "supervisor")
     return asyncio.run(_run(settings, roles, workers, nursery))
 
 
 def children_of(settings: Settings, roles: Collection[str], workers: int) -> list[Child]:
-    """The processes that make up these roles."""
+    """The processes of these roles."""
     children: list[Child] = []
     if "writer" in roles:
         children.append(Child("writer", ["writer"], stop_s=WRITER_STOP_S))
@@ -51,7 +51,7 @@ def children_of(settings: Settings, roles: Collection[str], workers: int) -> lis
 
 
 async def stop_in_order(supervisor: Supervisor, deployment: Deployment) -> None:
-    """No more requests, no more expiries, then the writer, once SQL holds the whole log."""
+    """Stop the workers, the keeper, and the writer once SQL holds the whole log."""
     await supervisor.stop("api-")
     await supervisor.stop("keeper")
     if any(child.name == "writer" for child in supervisor.children):

@@ -1,4 +1,4 @@
-"""The roles that work behind the API: one process each, with logs, metrics and a clean stop."""
+"""The roles behind the API: one process each, with logs, metrics and a clean stop."""
 
 import asyncio
 import os
@@ -20,29 +20,29 @@ from livesale.settings import Settings
 from livesale.tasks import Tasks, report_unhandled
 from livesale.telemetry import logs, metrics
 
-STEADY_S = 1.0  # a keeper that has run so long works
+STEADY_S = 1.0  # a keeper counts as working after this time
 
 
 class Worker(Protocol):
-    """What the writer and the keeper are."""
+    """The interface of writer and keeper."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what was begun."""
+        """Work until `stop` is set, then finish the current step."""
         ...
 
 
 def run_writer(settings: Settings) -> int:
-    """Move the log into SQL until told to stop; the exit code. Raises Refused."""
+    """Write the log into SQL until a stop signal; returns the exit code. Raises Refused."""
     return uvloop.run(_run("writer", settings, Writer))
 
 
 def run_keeper(settings: Settings) -> int:
-    """Expire holds and close drops until told to stop; the exit code. Raises Refused."""
+    """Expire holds and close drops until a stop signal; returns the exit code. Raises Refused."""
     return uvloop.run(_run("keeper", settings, _Keepers))
 
 
 class _Keepers:
-    """The jobs of all features: one process, a task for each."""
+    """The jobs of all features in one process, a task for each."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
         made = ((name, make(deployment, registry)) for name, make in jobs_of(FEATURES))

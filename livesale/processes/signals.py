@@ -1,8 +1,8 @@
-"""What SIGTERM, SIGINT and SIGHUP do to a service, and to a command that somebody waits for.
+"""Handlers of SIGTERM, SIGINT and SIGHUP for services and for commands.
 
 systemd sends SIGTERM to every process of a service; a terminal sends SIGINT and SIGHUP to every
-process of its foreground group. But processes must stop in an order that the supervisor knows. So
-its children ignore these three signals, and stop at `STOP`, which only the supervisor sends.
+process of its foreground group. But processes must stop in an order that only the supervisor knows.
+So its children ignore these three signals, and stop at `STOP`, which only the supervisor sends.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ import structlog
 
 STOP = signal.SIGUSR1  # from the supervisor to one child
 FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SAME_S = 0.25  # one signal may come twice, to everybody and passed on: that is no second wish
-STOPPED_AT_ONCE = 130  # exit code after a second signal: never 1, which is a verdict of an audit
+SAME_S = 0.25  # one signal may arrive twice: to the group, and forwarded
+STOPPED_AT_ONCE = 130  # exit code after a second signal: never 1, which means a failed check
 
 log = structlog.get_logger(__name__)
 
 
 def watch_signals(stop: asyncio.Event, at_once: Callable[[], None]) -> None:
-    """Of a service: set `stop` at the first signal, call `at_once` at each further one."""
+    """For a service: set `stop` at the first signal, call `at_once` at each further one."""
     since_s = 0.0
 
     def handle(number: signal.Signals) -> None:
@@ -40,7 +40,7 @@ def watch_signals(stop: asyncio.Event, at_once: Callable[[], None]) -> None:
 
 
 def leave_to_supervisor() -> None:
-    """Ignore what is sent to everybody, in this process and in all that it forks."""
+    """Ignore signals to the process group, in this process and its forks."""
     for number in FROM_OUTSIDE:
         signal.signal(number, signal.SIG_IGN)
 
@@ -50,14 +50,14 @@ def _is_left_to_supervisor() -> bool:
 
 
 def end_as_ctrl_c_does() -> None:
-    """Of a command: SIGTERM and SIGHUP cancel the running task, as asyncio.run has SIGINT do."""
+    """For a command: SIGTERM and SIGHUP cancel the running task, like SIGINT in asyncio.run."""
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101  called from one
+    assert task is not None  # noqa: S101  a task calls it
     since_s = -SAME_S
 
     def handle(_number: signal.Signals) -> None:
         nonlocal since_s
-        if time.monotonic() - since_s >= SAME_S:  # else the same one: the end is under way
+        if time.monotonic() - since_s >= SAME_S:  # else a repeat: it is already stopping
             since_s = time.monotonic()
             task.cancel()
 
@@ -68,5 +68,5 @@ def _handle(numbers: Iterable[signal.Signals], handle: Callable[[signal.Signals]
     loop = asyncio.get_running_loop()
     for number in numbers:
         if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue  # under nohup a hang-up is to be ignored
+            continue  # nohup means: ignore SIGHUP
         loop.add_signal_handler(number, handle, number)

@@ -1,4 +1,4 @@
-"""The listening side: one port shared by all API workers, and a way to stop without a reset."""
+"""Listening sockets: all API workers share one port, and stop without resetting connections."""
 
 import ctypes
 import errno
@@ -12,9 +12,9 @@ from livesale.deployment.exposure import resolve
 from livesale.errors import Refused
 from livesale.settings import HttpSettings, Settings
 
-BACKLOG = 65_535  # new connections that wait; the kernel cuts it to net.core.somaxconn
+BACKLOG = 65_535  # length of the accept queue; the kernel limits it to net.core.somaxconn
 SO_ATTACH_FILTER = 26
-RECEIVE_BUFFER = 64 * 1024  # in the kernel, of a connection: so much of it is read at once, too
+RECEIVE_BUFFER = 64 * 1024  # receive buffer of a connection in the kernel, and size of one read
 SEND_BUFFER = 128 * 1024
 
 log = structlog.get_logger(__name__)
@@ -24,13 +24,13 @@ _DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0,
 
 
 def reserve_port(http: HttpSettings) -> socket.socket:
-    """Take the address of the settings for this deployment; port 0 picks a free one.
+    """Reserve the address of the settings for this deployment; port 0 picks a free one.
 
-    The socket does not listen: it keeps the port while workers come and go. Raises Refused when
-    the address is not ours to take, also when another livesale already shares it.
+    The socket does not listen: it keeps the port while workers restart. Raises Refused if the
+    address is in use, also by another livesale, or not allowed.
     """
     family, address = resolve(http.host, http.port)
-    # Bound without SO_REUSEPORT first: with it, two deployments would split the crowd in silence.
+    # Bind without SO_REUSEPORT first: with it, two deployments would silently share the clients.
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(probe, address, http)
@@ -46,20 +46,22 @@ def reserve_port(http: HttpSettings) -> socket.socket:
 
 
 def with_port(settings: Settings, holder: socket.socket) -> Settings:
-    """The same settings, with the port that was taken."""
+    """The same settings, with the actual port."""
     http = settings.http.model_copy(update={"port": holder.getsockname()[1]})
     return settings.model_copy(update={"http": http})
 
 
 def listen(http: HttpSettings) -> socket.socket:
-    """One worker's share of the port. Raises Refused when it cannot be bound."""
+    """A worker's listening socket on the shared port. Raises Refused if it cannot be bound."""
     family, address = resolve(http.host, http.port)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _share(sock)
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # those accepted, too
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER
+        )  # accepted sockets inherit it
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         _bind(sock, address, http)
         sock.listen(BACKLOG)
@@ -70,14 +72,14 @@ def listen(http: HttpSettings) -> socket.socket:
 
 
 def refuse_handshakes(sock: socket.socket) -> None:
-    """Let no new connection begin on a listening socket; those begun can still be accepted.
+    """Block new connections on a listening socket; those in its queue can still be accepted.
 
-    Closing a listening socket resets every connection that waits in its queue, requests and all.
-    So the kernel drops the SYNs first, then the queue is accepted, then it is closed. A
-    client that came in between tries again by itself and meets another worker or a refusal.
+    Closing a listening socket resets every connection in its queue, with its requests. So the
+    kernel drops SYNs first, then we accept the queue, then we close the socket. A client that comes
+    in between retries automatically and reaches another worker or gets a refusal.
 
-    A kernel or a sandbox may forbid the filter. Then the queue is cut to one place: the kernel
-    drops SYNs while that is taken, so one connection at most can be reset.
+    A kernel or a sandbox may forbid the filter. Then we shorten the queue to one place: the kernel
+    drops SYNs while it is full, so at most one connection can be reset.
     """
     code = b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN)
     buffer = ctypes.create_string_buffer(code)
@@ -90,11 +92,11 @@ def refuse_handshakes(sock: socket.socket) -> None:
 
 
 def _share(sock: socket.socket) -> None:
-    """Let other sockets of this user take the same port. Raises Refused."""
+    """Let other sockets of this user bind the same port. Raises Refused."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError as error:
-        problem = f"this kernel lets no processes share a port: {error.strerror}"
+        problem = f"this kernel does not let processes share a port: {error.strerror}"
         cure = "Use Linux 3.9 or newer, in a sandbox that allows SO_REUSEPORT."
         raise Refused("LIVESALE__HTTP__WORKERS", problem, cure) from None
 
@@ -107,5 +109,5 @@ def _bind(sock: socket.socket, address: tuple[Any, ...], http: HttpSettings) -> 
         if error.errno == errno.EADDRINUSE:
             problem, cure = f"{where} is in use", "Stop what listens there, or use --port 0."
         else:
-            problem, cure = f"cannot listen on {where}: {error.strerror}", "Name another."
+            problem, cure = f"cannot listen on {where}: {error.strerror}", "Use another."
         raise Refused("LIVESALE__HTTP__PORT", problem, cure) from None

@@ -1,6 +1,6 @@
 """Starts child processes, restarts those that die, and stops them in the right order.
 
-A child is up when the socket of its metrics is there.
+A child is up when its metrics socket exists.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ log = structlog.get_logger(__name__)
 
 
 class StartFailed(LivesaleError):
-    """A child ended, or hung, before it was up."""
+    """A child ended or hung before it was up."""
 
 
 class Child:
-    """One process that is to be there: `livesale <command>`."""
+    """One process to keep running: `livesale <command>`."""
 
     def __init__(self, name: str, command: Sequence[str], *, stop_s: float) -> None:
         self.name = name
@@ -61,7 +61,7 @@ class Supervisor:
     async def start(self, unless: asyncio.Event | None = None) -> None:
         """Start all children and wait until they are up, or until `unless` is set.
 
-        Raises StartFailed, with all of them stopped.
+        Raises StartFailed after stopping all of them.
         """
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -82,13 +82,13 @@ class Supervisor:
             self._keepers[child.name] = self._tasks.keep("child", keep, about=child.name)
 
     async def stop(self, prefix: str = "") -> None:
-        """Stop the children whose name starts so: STOP, and SIGKILL after their `stop_s`."""
+        """Stop the children with this name prefix: STOP, then SIGKILL after their `stop_s`."""
         leaving = [child for child in self.children if child.name.startswith(prefix)]
         self._leaving |= {child.name for child in leaving}
         await asyncio.gather(*(self._stop_one(child) for child in leaving))
 
     def kill(self) -> None:
-        """SIGKILL to all, at once: nothing acknowledged is lost by it."""
+        """SIGKILL all, at once: no acknowledged data is lost."""
         self._leaving |= {child.name for child in self.children}
         for child in self.children:
             if child.process is not None:
@@ -136,7 +136,7 @@ class Supervisor:
             except ConnectionError as error:
                 log.error("process did not start", child=child.name, problem=str(error))
                 continue
-            if child.name in self._leaving:  # stop() came while it was being started
+            if child.name in self._leaving:  # stop() was called during its start
                 child.process.send(signal.SIGKILL)
                 await child.process.wait()
                 return

@@ -21,28 +21,30 @@ from livesale.web.documents import Documents
 from livesale.web.draining import Draining
 from livesale.web.protocol import ApiRunner
 
-ACCEPT_REST_S = 0.05  # for handshakes that were under way when new ones were refused
-FIRST_REQUEST_S = 0.25  # for connections that came last to send their request
+ACCEPT_REST_S = 0.05  # for handshakes in progress when we refuse new ones
+FIRST_REQUEST_S = 0.25  # for the newest connections to send their request
 POLL_S = 0.01
-SOCKETS_SHARE = 0.5  # of the time to drain, over which the sockets of rooms are sent away
+SOCKETS_SHARE = 0.5  # share of the drain time over which we close the sockets of rooms
 
 log = structlog.get_logger(__name__)
 
 
 def run_api_worker(settings: Settings, index: int) -> int:
-    """Serve until told to stop; the exit code. Raises Refused."""
+    """Serve until a stop signal; returns the exit code. Raises Refused."""
     return uvloop.run(_serve(settings, f"api-{index}"))
 
 
 async def _serve(settings: Settings, name: str) -> int:
     logs.setup(settings, name)
-    check_exposure(settings)  # of a worker that was started by hand
+    check_exposure(settings)  # for a worker that was started by hand
     report_unhandled(asyncio.get_running_loop())
     stop = asyncio.Event()
     watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=name) as deployment:
         app = build_app(deployment)
-        app[PARTS][Documents]  # now: it takes a while, and the first to ask must not hold up others
+        app[PARTS][
+            Documents
+        ]  # build it now: it takes a while, and the first request must not delay others
         runner = ApiRunner(app, settings.http)
         await runner.setup()
         try:
@@ -54,7 +56,7 @@ async def _serve(settings: Settings, name: str) -> int:
                 await stop.wait()
                 await _drain(runner, site, sock, settings)
         finally:
-            # Waits drain_s for what is being answered, then ends it; the batcher is drained last.
+            # Waits drain_s for running requests, then ends them; drains the batcher last.
             await runner.cleanup()
     return 0
 
@@ -62,10 +64,10 @@ async def _serve(settings: Settings, name: str) -> int:
 async def _drain(
     runner: web.AppRunner, site: web.SockSite, sock: socket.socket, settings: Settings
 ) -> None:
-    """Say that we leave, then take nothing new.
+    """Announce the stop, then accept nothing new.
 
-    From the notice on readyz says 503 and every answer closes its connection: a connection that is
-    closed between two requests looks like a lost answer to the client that sends the second one.
+    From then on, readyz returns 503 and every answer closes its connection. Otherwise a connection
+    that closes between two requests looks like a lost answer to the client.
     """
     runner.app[PARTS][Draining].draining = True
     await asyncio.sleep(settings.http.notice_s)
@@ -73,12 +75,12 @@ async def _drain(
     await asyncio.sleep(ACCEPT_REST_S)
     await site.stop()
     await runner.app[PARTS][Hub].drain(settings.http.drain_s * SOCKETS_SHARE)
-    # Who connected last has not sent a request yet and looks idle; the idle are cut off next.
+    # The newest connections have not sent a request yet and look idle; idle ones are closed next.
     await _wait_for_leaving(runner, min(FIRST_REQUEST_S, settings.http.drain_s))
 
 
 async def _wait_for_leaving(runner: web.AppRunner, seconds: float) -> None:
-    """Until all connections have closed, or so long at most."""
+    """Wait until all connections have closed, at most this time."""
     for _ in range(int(seconds / POLL_S)):
         if runner.server is None or not runner.server.connections:
             return

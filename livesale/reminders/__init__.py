@@ -1,1 +1,1 @@
-"""Reminders: a message to people who asked for it, before a room begins or a drop opens."""
+"""Reminders: a message to people who want it, before a room begins or a drop opens."""

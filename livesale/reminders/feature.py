@@ -1,4 +1,4 @@
-"""What reminders bring to livesale."""
+"""The feature "reminders"."""
 
 from prometheus_client import CollectorRegistry
 

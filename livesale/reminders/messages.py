@@ -1,4 +1,4 @@
-"""The port: what sends a message to one person. `WeChatMessages` implements it. No I/O."""
+"""The port that sends a message to one person. `WeChatMessages` implements it. No I/O."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from livesale.errors import LivesaleError
 
-AT_ONCE = 32  # messages on their way, of one keeper
+AT_ONCE = 32  # concurrent messages of one keeper
 
 
 class Message(Struct, frozen=True):
-    """`openid` is WeChat's name of the person: never logged."""
+    """`openid` is WeChat's id of the person. Never log it."""
 
     openid: str
     template_id: str
@@ -26,32 +26,32 @@ class Message(Struct, frozen=True):
 
 class Outcome(StrEnum):
     SENT = "sent"
-    REFUSED = "refused"  # by this person, for good: no consent, or nobody we know
-    BUSY = "busy"  # nothing was sent, and the same may be asked again
-    WRONG = "wrong"  # nothing was sent, and nothing like it will be: the settings are wrong
-    UNSURE = "unsure"  # it was asked, and no answer came: it may have been sent
+    REFUSED = "refused"  # permanent for this person: no consent, or unknown
+    BUSY = "busy"  # not sent; try again
+    WRONG = "wrong"  # not sent; the settings are wrong, so no such message works
+    UNSURE = "unsure"  # no answer: it may have been sent
 
 
 class Delivery(Struct, frozen=True):
-    """What became of a message. `detail` says why in words of the messenger."""
+    """The result of a message. `detail` is the messenger's reason."""
 
     outcome: Outcome
     detail: str = ""
 
 
 class MessengerAway(LivesaleError):
-    """Nothing can be sent now; nothing was. The text never carries a secret or a token."""
+    """Nothing was sent, and nothing can be sent now. The text has no secrets or tokens."""
 
 
 class Messenger(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Everything else works inside of it."""
+        """Opens the connections; all other methods need it."""
         ...
 
     async def prepare(self) -> None:
-        """Get ready to send: no person's turn comes before it works. Raises MessengerAway."""
+        """Prepare to send; call it before claiming reminders. Raises MessengerAway."""
         ...
 
     async def send(self, message: Message) -> Delivery:
-        """Send once. No fault of the network is raised: it is an outcome."""
+        """Send once. A network fault is an outcome, not an exception."""
         ...

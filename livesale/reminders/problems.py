@@ -1,4 +1,4 @@
-"""Why a reminder is refused. Codes are stable: clients tell cases apart by them."""
+"""Problems of reminders. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

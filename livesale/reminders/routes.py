@@ -47,15 +47,15 @@ def _routes(kind: ReminderKind, when: str) -> list[Route]:
             (*_REFUSALS[kind], "not_reachable", "too_many_reminders", *always),
             auth="buyer",
             description=(
-                "Behind a `wx.requestSubscribeMessage` that the person accepted for `template_id`, "
-                "which GET gives. May be repeated."
+                "Call it after the person accepted `wx.requestSubscribeMessage` for the "
+                "`template_id` from GET. May be repeated."
             ),
         ),
         Route(
             "GET",
             path,
             _handler("show", kind, Reminders.find),
-            "Whether I am reminded, and what has become of it",
+            "The state of my reminder",
             "reminders",
             {200: ReminderView},
             always,
@@ -65,12 +65,12 @@ def _routes(kind: ReminderKind, when: str) -> list[Route]:
             "DELETE",
             path,
             _handler("unset", kind, Reminders.take_back),
-            "Remind me no more",
+            "Cancel my reminder",
             "reminders",
             {200: ReminderView},
             always,
             auth="buyer",
-            description="What is out, or on its way, stays as it is. May be repeated.",
+            description="A message that is sent, or being sent, does not change. May be repeated.",
         ),
     ]
 
@@ -82,7 +82,7 @@ ROUTES = [
         "GET",
         "/v1/reminders",
         list_reminders,
-        "What I wait for",
+        "My reminders",
         "reminders",
         {200: WaitingReminders},
         ("reminders_off", "store_unavailable"),

@@ -1,9 +1,9 @@
-"""Sends reminders, each once, in time: part of the keeper's process.
+"""Sends each reminder once, on time: part of the keeper's process.
 
-A keeper claims a page of reminders in SQL before their first message goes out, and settles it after
-the last one. No keeper sends what another has claimed, so any number may run. If a keeper dies in
-between, nobody knows how far it came: its claimed reminders become `unsure` and are never sent
-again.
+A keeper claims a page of reminders in SQL before it sends the first message, and settles it after
+the last one. No keeper sends reminders that another has claimed, so any number may run. If a keeper
+dies in between, its claimed reminders may have been sent or not: they become `unsure` and are never
+sent again.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from livesale.tasks import Tasks
 from livesale.tasks.clock_steps import ClockWatch
 
 IDLE_S = 1.0
-TARGETS = 500  # looked at in one query
-PAGE = 64  # claimed at once: as many may be unsure when a keeper is killed
-FIRST_MS = 2_000  # until the next try of one person's message, doubled each time
+TARGETS = 500  # targets in one query
+PAGE = 64  # reminders in one claim: so many may become unsure if a keeper is killed
+FIRST_MS = 2_000  # first pause before a retry for one person; doubles each time
 LONGEST_MS = 60_000
-LEASE_S = 60.0  # and eight times as long as WeChat may take, which a page cannot
+LEASE_S = 60.0  # at least; plus eight timeouts of WeChat, longer than any page takes
 SETTLE_TRIES = 3
 TIDY_S = 10.0
 FORGOTTEN = 500  # a step
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReminderMetrics:
-    """What a sender of reminders shows."""
+    """Metrics of the sender."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = Counter(
@@ -57,7 +57,7 @@ class ReminderMetrics:
             registry=registry,
         )
         self.waiting = Gauge(
-            "livesale_reminders_waiting", "Reminders that wait for their time", registry=registry
+            "livesale_reminders_waiting", "Reminders that are waiting to be sent", registry=registry
         )
         self.faults = Counter(
             "livesale_reminder_faults_total",
@@ -69,7 +69,7 @@ class ReminderMetrics:
 
 
 class ReminderSender:
-    """`run` until told to stop."""
+    """Call `run`; it ends when `stop` is set."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ class ReminderSender:
             DROP: (self._settings.drop_template_id, self._settings.drop_texts),
         }
         self._pages = {ROOM: self._settings.room_page, DROP: self._settings.drop_page}
-        self._probing = False  # WeChat did not take the last page: one message next, not a page
-        self._put_off: dict[tuple[str, str], int] = {}  # (kind, target) → until when, in ms
+        self._probing = False  # WeChat refused the last page: probe with one message, not a page
+        self._put_off: dict[tuple[str, str], int] = {}  # (kind, target) → pause until, in ms
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Step by step until `stop`. No fault ends it: what was not sent waits."""
+        """Run steps until `stop`. Faults do not end it: unsent reminders wait."""
         self._stop = stop
         async with self._messenger.running(), Tasks(stop) as tasks:
             tasks.repeat("reminders: tidy", self._keep_tidy)
@@ -119,10 +119,10 @@ class ReminderSender:
         return 0.0 if more else IDLE_S
 
     async def step(self) -> bool:
-        """Look at all that people wait for, once; send up to a page for each that is due.
+        """Check all targets once; send up to a page for each that is due.
 
-        Says whether some were due that this step did not come to. Raises MessengerAway when WeChat
-        takes nothing, StoreUnavailable or StockError.
+        Returns whether more reminders are due. Raises MessengerAway if WeChat accepts nothing,
+        StoreUnavailable or StockError.
         """
         look = await self._clock.look()
         if look.doubted:
@@ -141,7 +141,7 @@ class ReminderSender:
         return more
 
     async def tidy(self) -> None:
-        """Give up what a dead keeper had claimed, forget what was over long ago, and count."""
+        """Give up the claims of dead keepers, delete old reminders, and count."""
         look = await self._clock.look()
         if look.doubted:
             return
@@ -162,7 +162,7 @@ class ReminderSender:
         return TIDY_S
 
     async def _see_to(self, target: Target, now_ms: int) -> bool:
-        """One target's turn: whether there is more to do for it at once."""
+        """Do one step of a target; returns whether more is due at once."""
         match self._timing.judge(target, now_ms):
             case Verdict.NOT_YET:
                 return False
@@ -180,17 +180,17 @@ class ReminderSender:
         return ended == TARGETS
 
     async def _send_page(self, target: Target) -> bool:
-        """Claim, send and settle a page of those who wait; whether it was full."""
+        """Claim, send and settle a page of reminders; returns whether it was full."""
         if (target.kind, target.target_id) in self._put_off or self._stop.is_set():
             return False
-        await self._messenger.prepare()  # before anybody is claimed
-        look = await self._clock.look()  # it may have jumped since
+        await self._messenger.prepare()  # before the claim
+        look = await self._clock.look()  # the clock may have stepped since
         if look.doubted:
             return False
         now_ms = look.now_ms
         claim, most = secrets.token_hex(12), 1 if self._probing else PAGE
         async with session(self._sql, write=True) as connection:
-            # As it is now: it may have been put off, banned or closed since it was looked at.
+            # Read it again: it may have been moved, banned or closed since.
             fresh = await store.find_target(connection, target.kind, target.target_id)
             if fresh is None or self._timing.judge(fresh, now_ms) is not Verdict.DUE:
                 return False
@@ -205,7 +205,7 @@ class ReminderSender:
     async def _send(
         self, target: Target, claimed: Claimed, at_once: asyncio.Semaphore
     ) -> Delivery | None:
-        """None for a message that was not begun, because we stop."""
+        """Send one message; None if we stop before it begins."""
         if claimed.openid is None:
             return Delivery(Outcome.REFUSED, "WeChat does not know the buyer")
         template_id, texts = self._templates[target.kind]
@@ -232,7 +232,7 @@ class ReminderSender:
         done: Sequence[tuple[Claimed, Delivery | None]],
         now_ms: int,
     ) -> None:
-        """Write down what has become of a page. Raises MessengerAway when WeChat is not well."""
+        """Save the results of a page. Raises MessengerAway if WeChat has faults."""
         groups: dict[tuple[str, str, int], list[str]] = {}
         worst: Delivery | None = None
         for claimed, delivery in done:
@@ -265,7 +265,7 @@ class ReminderSender:
             raise MessengerAway(worst.detail)
 
     def _put_off_target(self, target: Target, delivery: Delivery, now_ms: int) -> None:
-        """Let others go before: all messages of this target would be refused alike."""
+        """Pause this target: WeChat would refuse all its messages for the same reason."""
         key = (target.kind, target.target_id)
         if key in self._put_off:
             return
@@ -280,7 +280,7 @@ class ReminderSender:
 
 
 def _ending(claimed: Claimed, delivery: Delivery | None, now_ms: int) -> tuple[str, str, int]:
-    """The state behind a try, why, and not before when it is tried again."""
+    """After a try: the new state, the reason, and the earliest time of the next try."""
     if delivery is None:
         return store.WAITING, "", 0
     match delivery.outcome:

@@ -18,7 +18,7 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import DropRefused, ReminderRefused, RoomRefused, Unknown
 from stock.model import DropState
 
-COUNT_S = 1.0  # how old the number of those who wait for a room or a drop may be
+COUNT_S = 1.0  # cache time of the number of waiting reminders of a target
 
 
 class ReminderKind(StrEnum):
@@ -41,8 +41,8 @@ class ReminderState(StrEnum):
 
 
 class ReminderView(Struct, frozen=True):
-    """`template_id` is what `wx.requestSubscribeMessage` asks the person for, before this is set;
-    `remind_ms` is when the message goes out as things are."""
+    """Pass `template_id` to `wx.requestSubscribeMessage` before you set a reminder. `remind_ms`
+    is the planned time of the message."""
 
     kind: ReminderKind
     target_id: Annotated[str, Meta(description="of the room or the drop")]
@@ -66,7 +66,7 @@ class WaitingReminders(Struct, frozen=True):
 class Reminders:
     """One per process. `now_ms` is Redis's clock.
 
-    All raise StoreUnavailable, and ReminderRefused (reminders_off) where no template is set.
+    All raise StoreUnavailable, and ReminderRefused (reminders_off) if no template is set.
     """
 
     def __init__(self, deployment: Deployment, now_ms: Callable[[], int]) -> None:
@@ -81,7 +81,7 @@ class Reminders:
         }
 
     async def set(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
-        """Remind this buyer. Asked again it is a replay, until what was sent is of another time.
+        """Set a reminder. A repeat is a replay, unless a message was sent for another beginning.
 
         Raises Unknown, RoomRefused (room_over, room_state), DropRefused (drop_closed,
         already_open), ReminderRefused (not_reachable, too_many_reminders).
@@ -107,7 +107,7 @@ class Reminders:
         return self._view(target, new)
 
     async def find(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
-        """What has become of a buyer's reminder. Raises Unknown for a target that is unknown."""
+        """The state of a buyer's reminder. Raises Unknown for an unknown target."""
         self._check_on(kind)
         async with session(self._sql) as connection:
             target = await _find_target(connection, kind, target_id)
@@ -115,14 +115,14 @@ class Reminders:
         return self._view(target, found)
 
     async def take_back(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
-        """Remind no more, unless a message is out or on its way. Raises as `find`."""
+        """Cancel, unless a message is sent or being sent. Raises the same as `find`."""
         self._check_on(kind)
         async with session(self._sql, write=True) as connection:
             await store.take_back(connection, kind, target_id, buyer_id)
         return await self.find(kind, target_id, buyer_id)
 
     async def list(self, buyer_id: str) -> WaitingReminders:
-        """All that a buyer waits for."""
+        """All waiting reminders of a buyer."""
         self._check_on(*self._templates)
         async with session(self._sql) as connection:
             found = await store.reminders_of(connection, buyer_id)
@@ -169,7 +169,7 @@ def _check_to_come(target: Target, now_ms: int) -> None:
 
 
 def _stands(found: Reminder, target: Target) -> bool:
-    """Whether a reminder is as good as a new one would be: it waits, or was sent for this time."""
+    """Whether a new reminder would change nothing: it waits, or was sent for this beginning."""
     if found.state in store.DONE:
         return found.begins_ms == target.begins_ms
     return found.state in (store.WAITING, store.SENDING)

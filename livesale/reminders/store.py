@@ -1,7 +1,7 @@
-"""Reminders: who wants a message about what, and what became of it. Queries only.
+"""Reminders and their states. Queries only.
 
 state: waiting → sending (a keeper has claimed it) → sent, failed, unsure, or waiting again; missed
-and cancelled without an attempt. Every change names the state that it expects in its WHERE.
+and cancelled without an attempt. Every UPDATE has the expected state in its WHERE.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from livesale.rooms.tables import rooms
 
 WAITING, SENDING, SENT, UNSURE = "waiting", "sending", "sent", "unsure"
 FAILED, MISSED, CANCELLED = "failed", "missed", "cancelled"
-DONE = (SENT, UNSURE)  # a message is out, or may be: no second one of the same beginning
+DONE = (SENT, UNSURE)  # a message is or may be sent: send no second one for the same beginning
 OVER = (*DONE, FAILED, MISSED, CANCELLED)
 
 ROOM, DROP = "room", "drop"
@@ -27,7 +27,7 @@ WECHAT = "wechat"
 
 
 class Reminder(Struct, frozen=True):
-    """A row of `reminders`, without what the keepers note."""
+    """A row of `reminders`, without the columns of the keepers."""
 
     kind: str
     target_id: str
@@ -38,7 +38,7 @@ class Reminder(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """What people want to be reminded of. `began_ms` is when a room went live, if it did."""
+    """The target of reminders. `began_ms` is when a room went live, if it did."""
 
     kind: str
     target_id: str
@@ -50,7 +50,7 @@ class Target(Struct, frozen=True):
 
 
 class Claimed(Struct, frozen=True):
-    """A reminder that is ours to send. `openid` is None where WeChat does not know the buyer."""
+    """A reminder that we claimed. `openid` is None if WeChat does not know the buyer."""
 
     buyer_id: str
     openid: str | None
@@ -95,7 +95,7 @@ async def find_target(connection: AsyncConnection, kind: str, target_id: str) ->
 async def wanted_targets(
     connection: AsyncConnection, kind: str, after: str, limit: int
 ) -> list[Target]:
-    """Those somebody waits for, by their ids, behind the id `after`."""
+    """Targets with waiting reminders, by id, after the id `after`."""
     column, query = _TARGETS[kind]
     wanted = (
         select(reminders.c.target_id)
@@ -114,7 +114,7 @@ async def wanted_targets(
 
 
 async def lock_buyer(connection: AsyncConnection, buyer_id: str) -> bool:
-    """Whether WeChat knows this buyer; whose reminders nobody else sets until the end of the
+    """Whether WeChat knows this buyer. Locks the buyer's reminders until the end of the
     transaction."""
     query = select(buyers.c.buyer_id).where(
         buyers.c.buyer_id == buyer_id, buyers.c.provider == WECHAT
@@ -131,7 +131,7 @@ async def find_reminder(
 
 
 async def reminders_of(connection: AsyncConnection, buyer_id: str) -> list[Reminder]:
-    """What a buyer waits for, by kind and id: bounded when they are set."""
+    """A buyer's waiting reminders, by kind and id: `set` limits their number."""
     query = _REMINDER.where(
         reminders.c.buyer_id == buyer_id, reminders.c.state.in_((WAITING, SENDING))
     ).order_by(reminders.c.kind, reminders.c.target_id)
@@ -156,7 +156,7 @@ async def count_waiting(connection: AsyncConnection) -> int:
 
 
 async def set_reminder(connection: AsyncConnection, new: Reminder, at_ms: int) -> None:
-    """Make it wait, in the place of one that is over. The buyer is locked."""
+    """Add a waiting reminder; replaces a finished one. The buyer is locked."""
     values: dict[str, Any] = structs.asdict(new) | {
         "claim": "",
         "tries": 0,
@@ -173,7 +173,7 @@ async def set_reminder(connection: AsyncConnection, new: Reminder, at_ms: int) -
 
 
 async def take_back(connection: AsyncConnection, kind: str, target_id: str, buyer_id: str) -> None:
-    """Forget a reminder, unless a message is out or on its way."""
+    """Delete a reminder, unless a message is sent or being sent."""
     await connection.execute(
         delete(reminders).where(
             *_key(kind, target_id),
@@ -186,7 +186,7 @@ async def take_back(connection: AsyncConnection, kind: str, target_id: str, buye
 async def claim(
     connection: AsyncConnection, target: Target, claim: str, at_ms: int, limit: int
 ) -> list[Claimed]:
-    """Take up to `limit` reminders that are due for ourselves; nobody else sends them then."""
+    """Claim up to `limit` due reminders, so that no other keeper sends them."""
     due = (
         select(reminders.c.buyer_id)
         .where(
@@ -236,7 +236,7 @@ async def settle(
     detail: str = "",
     next_ms: int = 0,
 ) -> None:
-    """Say what has become of reminders that were ours, unless somebody gave us up meanwhile."""
+    """Save the results of our reminders, unless another keeper gave up our claim meanwhile."""
     await connection.execute(
         update(reminders)
         .where(
@@ -250,7 +250,7 @@ async def settle(
 
 
 async def give_up(connection: AsyncConnection, before_ms: int, at_ms: int) -> int:
-    """Those whose keeper has not said anything since `before_ms` may have been sent: how many."""
+    """Mark claims without news since `before_ms` as unsure; returns how many."""
     done = await connection.execute(
         update(reminders)
         .where(reminders.c.state == SENDING, reminders.c.updated_ms < before_ms)
@@ -262,7 +262,7 @@ async def give_up(connection: AsyncConnection, before_ms: int, at_ms: int) -> in
 async def end_waiting(
     connection: AsyncConnection, target: Target, state: str, at_ms: int, limit: int
 ) -> int:
-    """No more messages of this target, for up to `limit` that wait: how many."""
+    """End up to `limit` waiting reminders of this target; returns how many."""
     buyer_ids = await _some(
         connection, limit, *_key(target.kind, target.target_id), reminders.c.state == WAITING
     )
@@ -281,7 +281,7 @@ async def end_waiting(
 
 
 async def forget(connection: AsyncConnection, before_ms: int, limit: int) -> int:
-    """Remove up to `limit` that were over before: how many."""
+    """Delete up to `limit` finished reminders; returns how many."""
     found = await _some(
         connection, limit, reminders.c.state.in_(OVER), reminders.c.updated_ms < before_ms
     )
@@ -304,7 +304,7 @@ def _key(kind: str, target_id: str) -> tuple[ColumnElement[bool], ColumnElement[
 async def _some(
     connection: AsyncConnection, limit: int, *conditions: ColumnElement[bool]
 ) -> list[tuple[str, str, str]]:
-    """Keys of reminders, by themselves: a database need not know UPDATE with LIMIT."""
+    """Select keys first, because not every database has UPDATE with LIMIT."""
     key = (reminders.c.kind, reminders.c.target_id, reminders.c.buyer_id)
     found = await connection.execute(select(*key).where(*conditions).order_by(*key).limit(limit))
     return [(kind, target_id, buyer_id) for kind, target_id, buyer_id in found]

@@ -1,10 +1,10 @@
-"""Reminders: who wants a message about what."""
+"""The table of reminders."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String
 
 from livesale.database.tables import BuyerId, Id, State, Table, metadata
 
-# Who wants a message before a room begins or a drop opens, and whether it was sent.
+# One row for each buyer and target (a room or a drop), with the state of the message.
 reminders = Table(
     "reminders",
     metadata,
@@ -12,10 +12,12 @@ reminders = Table(
     Column("target_id", Id, primary_key=True),
     Column("buyer_id", BuyerId, primary_key=True),
     Column("state", State, nullable=False),  # livesale.reminders.store
-    Column("begins_ms", BigInteger, nullable=False),  # what the message said; 0 before there is one
-    Column("claim", String(24), nullable=False),  # of the keeper that sends it
+    Column(
+        "begins_ms", BigInteger, nullable=False
+    ),  # the beginning in the message; 0 before it is sent
+    Column("claim", String(24), nullable=False),  # the claim of the keeper that sends it
     Column("tries", Integer, nullable=False),
-    Column("next_ms", BigInteger, nullable=False),  # not before: after a try that came to nothing
+    Column("next_ms", BigInteger, nullable=False),  # earliest time of the next try
     Column("detail", String(100), nullable=False),  # why it was not sent
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),

@@ -1,8 +1,8 @@
 """When a message about a room or a drop goes out, and when it is too late. No I/O.
 
 It goes out from `ahead_s` before the beginning until a short time after it; at once if a room goes
-live early, or a drop is opened with a short countdown. If it is not certain that something begins,
-the message waits: for a room that is banned or paused, for a drop that is not opened or paused.
+live early, or a drop opens with a short countdown. While the beginning is uncertain, the message
+waits: for a banned or paused room, and for a drop that is a draft or paused.
 """
 
 from enum import Enum
@@ -18,7 +18,7 @@ class Verdict(Enum):
     NOT_YET = "not yet"
     DUE = "due"
     MISSED = "missed"  # it began too long ago
-    CANCELLED = "cancelled"  # it is over, or will never begin
+    CANCELLED = "cancelled"  # it is over or will never begin
 
 
 class Timing:
@@ -27,13 +27,13 @@ class Timing:
         self._late_ms = settings.late_s * 1000
 
     def judge(self, target: Target, now_ms: int) -> Verdict:
-        """What to do with those who wait for this target."""
+        """What to do with the reminders of this target."""
         if target.kind == ROOM:
             return self._judge_room(target, now_ms)
         return self._judge_drop(target, now_ms)
 
     def remind_ms(self, target: Target) -> int:
-        """When a message would go out as things are."""
+        """The planned time of the message."""
         return max(0, target.begins_ms - self._ahead_ms)
 
     def _judge_room(self, target: Target, now_ms: int) -> Verdict:
@@ -44,7 +44,7 @@ class Timing:
             return Verdict.MISSED
         if state is RoomState.SCHEDULED:
             if now_ms > target.begins_ms + self._late_ms:
-                return Verdict.NOT_YET  # its host is late: the message goes out when it goes live
+                return Verdict.NOT_YET  # its host is late: send when it goes live
             return Verdict.DUE if now_ms >= self.remind_ms(target) else Verdict.NOT_YET
         return Verdict.DUE if state is RoomState.LIVE else Verdict.NOT_YET
 
@@ -61,5 +61,5 @@ class Timing:
 
 
 def has_begun(target: Target, now_ms: int) -> bool:
-    """Whether a drop sells by now."""
+    """Whether a drop is on sale."""
     return target.state not in (DRAFT, OPENING) and target.begins_ms <= now_ms

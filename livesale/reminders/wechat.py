@@ -1,4 +1,4 @@
-"""Subscribe messages of WeChat: each is one consent that a person gave in the mini-program.
+"""Subscribe messages of WeChat: each message uses up one consent given in the mini-program.
 
 POST {base_url}/cgi-bin/message/subscribe/send?access_token=…, see
 https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/
@@ -21,9 +21,9 @@ _STALE_TOKEN = {40001, 40014, 42001}
 _OUTCOMES = {
     0: Outcome.SENT,
     40003: Outcome.REFUSED,  # no such openid
-    43101: Outcome.REFUSED,  # no consent, or it is used up, or was taken back
+    43101: Outcome.REFUSED,  # no consent, or used up, or withdrawn
     -1: Outcome.BUSY,
-    43108: Outcome.BUSY,  # another message to the same person is under way
+    43108: Outcome.BUSY,  # another message to the same person is in progress
     45009: Outcome.BUSY,  # the day's quota
     45011: Outcome.BUSY,  # too many a minute
 }  # any other, as 40037 (template), 41030 (page) or 47003 (texts): Outcome.WRONG
@@ -35,7 +35,7 @@ class _Answer(Struct):
 
 
 class WeChatMessages:
-    """Of the mini-program that buyers log in by."""
+    """The credentials of the mini-program that buyers use to log in."""
 
     def __init__(self, settings: Settings) -> None:
         wechat = settings.wechat
@@ -43,7 +43,7 @@ class WeChatMessages:
         timeout_s = wechat.timeout_ms / 1000
         self._url = f"{wechat.base_url.rstrip('/')}/cgi-bin/message/subscribe/send"
         proxy = wechat.proxy.get_secret_value()
-        # The sender bounds them by itself, and WeChat by quotas of its own.
+        # The sender limits concurrency, and WeChat has quotas.
         bounds = Bounds(2 * AT_ONCE, None)
         self._outgoing = Outgoing(wechat.base_url, timeout_s, bounds, proxy)
         self._token = AccessToken(
@@ -58,14 +58,14 @@ class WeChatMessages:
             yield
 
     async def prepare(self) -> None:
-        """See that there is a token. Raises MessengerAway."""
+        """Fetch a token if needed. Raises MessengerAway."""
         try:
             await self._token.get(self._outgoing)
         except NoAccessToken as why:
             raise MessengerAway(str(why)) from None
 
     async def send(self, message: Message) -> Delivery:
-        """If WeChat refuses the token, fetch another, once: nothing was sent by then."""
+        """Send; if WeChat refuses the token, fetch a new one and retry once: nothing was sent."""
         try:
             token = await self._token.get(self._outgoing)
             answer = await self._ask(token, message)
@@ -83,7 +83,7 @@ class WeChatMessages:
         return Delivery(outcome, detail[:100])
 
     async def _ask(self, token: str, message: Message) -> _Answer | Delivery:
-        """WeChat's answer, or what it means that there is none."""
+        """WeChat's answer, or the outcome of a missing answer."""
         body = {
             "touser": message.openid,
             "template_id": message.template_id,
@@ -111,7 +111,7 @@ class WeChatMessages:
 
 
 def make_messenger(settings: Settings) -> WeChatMessages | None:
-    """None where no kind of reminder is switched on."""
+    """The messenger of the settings; None if no kind of reminder is on."""
     reminders = settings.reminders
     on = reminders.room_template_id or reminders.drop_template_id
     return WeChatMessages(settings) if on else None

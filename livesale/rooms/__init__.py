@@ -1,1 +1,1 @@
-"""Live rooms: their life, shelf, drops on air, and what happens in them."""
+"""Live rooms: lifecycle, shelf, drops on air, people, events."""

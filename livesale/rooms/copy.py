@@ -1,8 +1,8 @@
 """Keeps Redis's copy of a room in step with SQL, and sends the events that say what changed.
 
-SQL decides, in one transaction that increments the room's version; then Redis follows. After a
-crash in between, Redis is behind: the next change, or the keeper, notices it by the version and
-copies the whole room again. A room that Redis lost is rebuilt under another epoch.
+SQL changes first, in one transaction that increments the room's version; then Redis follows. After
+a crash in between, Redis is behind: the next change, or the keeper, sees it by the version and
+copies the whole room again. A room that Redis lost is rebuilt with a new epoch.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +29,7 @@ from livesale.tokens.keyring import Keyring
 from livesale.validation.refusals import Unknown
 
 MAX_DROPS = 100  # of one room
-TICK_MS = 200  # the least time between two counts of a drop: five a second
+TICK_MS = 200  # the shortest time between two counts of a drop: five a second
 
 Answer = TypeVar("Answer")
 
@@ -50,7 +50,7 @@ class RoomCopy:
     async def publish(
         self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None
     ) -> None:
-        """Bring Redis to the room as SQL has it now, and send the event. Repeating is harmless."""
+        """Update Redis to the room in SQL, and send the event. Safe to repeat."""
         code = await self.gateway.change(
             view_of_room(room), event, items, keep_ms=self._keep_of(room)
         )
@@ -63,8 +63,8 @@ class RoomCopy:
         ask: Callable[[], Awaitable[Answer]],
         is_lost: Callable[[Answer], bool],
     ) -> Answer:
-        """What a script answers; where the answer is that Redis lacks the room, the room is copied
-        there and the script asked once more. Raises Unknown."""
+        """Run a script and return its answer. If Redis lacks the room, copy it there and run the
+        script once more. Raises Unknown."""
         answer = await ask()
         if is_lost(answer):
             await self.revive(room_id)
@@ -72,7 +72,7 @@ class RoomCopy:
         return answer
 
     async def revive(self, room_id: str) -> None:
-        """Copy the room from SQL if Redis lacks it or has an older one. Raises Unknown."""
+        """Copy the room from SQL if Redis lacks it or has an older version. Raises Unknown."""
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
             items = await store.items_of(connection, room_id)
@@ -104,7 +104,7 @@ class RoomCopy:
 
 
 def untils_of(bars: Sequence[Restriction]) -> dict[str, str]:
-    """Until when each person is muted or banned, in the form of Redis."""
+    """The end of each person's mute and ban, in Redis's format."""
     found: dict[str, dict[str, int]] = {}
     for bar in bars:
         found.setdefault(bar.buyer_id, {})[bar.kind] = bar.until_ms

@@ -1,11 +1,11 @@
 """Sends rooms the changes of their drops: follows the log of one partition.
 
 Each log entry has the books after it, so the director keeps only the last books of each drop. It
-sends a change of state at once, and counts five times a second. It stores nothing that a crash
-could lose: the room's own keys say what was sent last, and the script compares. So any number of
+sends a change of state at once, and counts five times a second. It has no state that a crash could
+lose: the room's own keys say what was sent last, and the script compares. So any number of
 directors may run. One that starts, or has fallen behind the log, reads its drops and continues from
-there. While the log has entries of a later version, it does so once a second: rooms go on, with
-counts a second old.
+there. While the log has entries of a later version, it does so once a second, so counts are up to a
+second old.
 """
 
 import asyncio
@@ -36,15 +36,14 @@ from stock.ids import id_key
 from stock.log import LogReader, RawEntry
 from stock.model import DropState
 
-COUNT = 1_000  # entries in a read
-MAX_DROPS = 10_000  # that are remembered to have no room
-AT_ONCE = 16  # drops that are told, or looked at, side by side
-PAGE = 500  # drops in one question to SQL
+COUNT = 1_000  # entries in one read
+MAX_DROPS = 10_000  # drops without a room that we remember
+AT_ONCE = 16  # drops that we send or read concurrently
+PAGE = 500  # drops in one SQL query
 TELL_AGAIN_S = 0.5  # after a fault
-# Faults of the stores and not of one room or drop: they are the same for all.
+# Faults of the stores: they affect all rooms and drops.
 FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
-# Between two looks at Redis's clock, and at drops of which the log says what this version does not
-# know.
+# Between two checks of Redis's clock, and of drops with log entries of a later version.
 LOOK_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -53,34 +52,33 @@ TOLD_ROOMS = (RoomState.SCHEDULED, *ON_AIR, RoomState.BANNED)
 
 
 class DropProgress(Struct):
-    """What is known of one drop of a room, and when the room gets it."""
+    """The last known state of one drop of a room, and when to send it."""
 
     room_id: str
     news: DropNews
-    due_s: float | None = None  # loop time; None when there is nothing to tell
-    free_s: float = 0.0  # loop time from which another count may be told
+    due_s: float | None = None  # loop time; None if there is nothing to send
+    free_s: float = 0.0  # loop time from which we may send the next count
 
 
 class Director:
-    """One per partition and process. `run` until told to stop."""
+    """One per partition and process. `run` ends when `stop` is set."""
 
     def __init__(self, deployment: Deployment, partition: int, copy: RoomCopy) -> None:
         self._deployment = deployment
         self._partition = partition
         self._copy = copy
         self._progress: dict[str, DropProgress] = {}
-        # (when, drop): all that is to be told, and what has been told since. A room's many quiet
-        # drops cost nothing here.
+        # A heap of (due_s, drop), with outdated entries. Quiet drops cost nothing here.
         self._due: list[tuple[float, str]] = []
         self._roomless: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._unsure: set[str] = set()  # drops to be looked at; "" is all of them
-        self._look_s = 0.0  # loop time from which they may be
+        self._unsure: set[str] = set()  # drops to read again; "" is all of them
+        self._look_s = 0.0  # loop time from which we may read them
         self._clock = StepWatch(deployment.engine)
-        self._clock_s = 0.0  # loop time of the next look at the clock
+        self._clock_s = 0.0  # loop time of the next clock check
 
     async def run(self, stop: asyncio.Event, works: Works) -> None:
-        """Follow and tell until `stop` or a fault. Run again it begins from what is."""
+        """Follow the log and send until `stop` or a fault. Each run starts from the present."""
         timeout_s = self._deployment.settings.redis.timeout_ms / 1000
         redis = connect_reader(self._deployment.redis_url, timeout_s)
         reader = LogReader(redis, self._deployment.keyspace.log(self._partition))
@@ -101,7 +99,7 @@ class Director:
             works()
             if not entries:
                 continue
-            # Only one that reads full pages can have been overtaken by the trimming.
+            # Trimming can overtake us only while we read full pages.
             if len(entries) == COUNT and id_key((await reader.info()).first_id) > id_key(after):
                 log.warning("the log was trimmed before it was read", partition=self._partition)
                 await self._look_at_all()
@@ -109,7 +107,7 @@ class Director:
             after = entries[-1][0]
 
     async def _look_at_all(self) -> None:
-        """Take the present of every drop whose room is not over."""
+        """Read the present state of every drop whose room is not over."""
         async with session(self._deployment.sql) as connection:
             found = await store.drops_in_rooms(connection, self._partition, TOLD_ROOMS)
         rooms = dict(found)
@@ -128,21 +126,21 @@ class Director:
             await self._begin(drop, room_id)
 
     async def _begin(self, drop: Drop, room_id: str) -> None:
-        """Take the present of one drop, and tell it."""
-        # A draft is not in Redis: if it is opened meanwhile, the log says so.
+        """Read the present state of one drop, and send it."""
+        # A draft is not in Redis: if it opens meanwhile, the log has an entry.
         is_draft = drop.state == DRAFT
         try:
             snapshot = None if is_draft else await self._deployment.engine.snapshot(drop.drop_id)
         except FOR_ALL:
             raise
-        except Exception as fault:  # of this drop: the others are sent
+        except Exception as fault:  # a fault of this drop: the others continue
             note_fault("rooms: tell", fault, about=drop.drop_id)
             return
         self._progress[drop.drop_id] = DropProgress(room_id, news_of_drop(drop, snapshot))
         self._remind(drop.drop_id, 0.0)
 
     def _remind(self, drop_id: str, due_s: float) -> None:
-        """Send the state of a drop at this time, or earlier if that is due already."""
+        """Send the state of a drop at this time, or earlier if it is due earlier."""
         progress = self._progress[drop_id]
         if progress.due_s is None or due_s < progress.due_s:
             progress.due_s = due_s
@@ -150,14 +148,12 @@ class Director:
         self._wake.set()
 
     def _take_due(self, now_s: float) -> list[tuple[str, DropProgress]]:
-        """The drops that are due by now, each once."""
+        """The drops that are due, each once."""
         found: dict[str, DropProgress] = {}
         while self._due and self._due[0][0] <= now_s:
             due_s, drop_id = heapq.heappop(self._due)
             progress = self._progress.get(drop_id)
-            if (
-                progress is not None and progress.due_s == due_s
-            ):  # else it was told before, or is gone
+            if progress is not None and progress.due_s == due_s:  # else the entry is outdated
                 found[drop_id] = progress
         return list(found.items())
 
@@ -171,16 +167,17 @@ class Director:
                 continue
             if progress is None or id_key(entry_id) <= id_key(progress.news.log_id):
                 continue
-            if kind == "open":  # its terms were not known before
+            if kind == "open":  # its terms are new
                 await self._look_at(drop_id, progress.room_id)
             else:
                 self._fold(drop_id, progress, entry_id, fields)
 
     def _doubt(self, entry_id: str, fields: Mapping[str, str]) -> None:
-        """Note what an entry that cannot be read makes unsure: nothing, if it is corrupt."""
+        """Handle an entry that we cannot read. Skip a corrupt one; for a later version, read the
+        drop from Redis."""
         try:
             read_books(entry_id, fields)
-        except LogCorrupt as why:  # the writer puts it aside; the next one has the books again
+        except LogCorrupt as why:  # the writer quarantines it; the next entry has the books
             log.warning("a log entry could not be sent to rooms", entry=entry_id, reason=str(why))
         except LogTooNew as why:
             if not self._unsure:
@@ -201,8 +198,8 @@ class Director:
             await self._look_at(drop_id, self._progress[drop_id].room_id)
 
     async def _follow_clock(self) -> None:
-        """Tell drops on sale again where Redis's clock has stepped: a room may have been told of an
-        opening that is yet to come, or wait for one that has come."""
+        """If Redis's clock stepped, send the drops on sale again: a room may show a wrong opening
+        time, or wait for an opening that has passed."""
         now_s = asyncio.get_running_loop().time()
         if now_s < self._clock_s:
             return
@@ -215,7 +212,7 @@ class Director:
                 self._remind(drop_id, 0.0)
 
     async def _meet(self, drop_ids: set[str]) -> None:
-        """Find out which of these drops have a room: for good, since it is given before."""
+        """Find the rooms of these drops: final, because a drop gets its room before it opens."""
         strange = drop_ids - self._progress.keys() - self._roomless.keys()
         if not strange:
             return
@@ -256,7 +253,7 @@ class Director:
         self._remind(drop_id, 0.0 if at_once else progress.free_s)
 
     async def _keep_telling(self, works: Works) -> None:
-        """Send what is due, several drops at a time, without end."""
+        """Send due drops, several at a time, for ever."""
         clock = asyncio.get_running_loop().time
         while True:
             works()
@@ -273,7 +270,7 @@ class Director:
                     await self._wake.wait()
 
     async def _try_to_tell(self, drop_id: str, progress: DropProgress) -> None:
-        """What is wrong with one drop or its room does not keep the others waiting."""
+        """Send a drop. A fault of it or its room does not delay the others."""
         try:
             await self._tell(drop_id, progress)
         except Exception as fault:
@@ -294,7 +291,7 @@ class Director:
             self._remind(drop_id, clock() + wait_ms / 1000)
 
     async def _find_room(self, drop_id: str, progress: DropProgress) -> None:
-        """Redis does not have the room: copy it, unless it is over and was let go."""
+        """Copy the room that Redis lacks, unless it is over."""
         async with session(self._deployment.sql) as connection:
             room = await store.find_room(connection, progress.room_id)
         if room is None or room.state in OVER:

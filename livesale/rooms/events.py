@@ -1,12 +1,12 @@
 """The numbered events of a room and its shelf, as types. No I/O.
 
-On the wire an event is one JSON object: `offset` first, then `type` and `at_ms`, which the script
-that sends it puts there, then its subject, an object under the noun of the type: the part before
-the dot. So `drop.open` has a `drop`, and `stock` a `stock`. Beside it stand at most `items` (the
-whole shelf) and `version` (of the room, where the shelf changes).
+On the wire an event is one JSON object: `offset`, `type` and `at_ms` first, written by the script,
+then its subject, an object under the noun of the type, which is the part before the dot. So
+`drop.open` has a `drop`, and `stock` a `stock`. Some events also have `items` (the whole shelf) or
+`version` (of the room, after a change of the shelf).
 
-The AsyncAPI document is made from these types. Other features of rooms have an `events.py` of their
-own, and list the types in `Feature.events`.
+The AsyncAPI document is made from these types. Other features of rooms have their own `events.py`,
+and list its types in `Feature.events`.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ from livesale.rooms.states import DropPhase, ItemState, RoomState
 
 
 class RoomView(Struct, frozen=True):
-    """A room as viewers see it. `live_status` is the number WeChat's mini-programs know."""
+    """A room as viewers see it. `live_status` is the number that WeChat's mini-programs use."""
 
     room_id: str
     title: str
@@ -27,13 +27,13 @@ class RoomView(Struct, frozen=True):
     starts_ms: int
     started_ms: int | None
     ended_ms: int | None
-    pinned: str | None  # the item that is being explained
-    pinned_ms: int | None  # since when
+    pinned: str | None  # the item being explained
+    pinned_ms: int | None  # when the explanation began
     version: int
 
 
 class ItemView(Struct, frozen=True):
-    """An item of the shelf. Items are shown by `position`, then by `item_id`."""
+    """An item of the shelf. Sort items by `position`, then by `item_id`."""
 
     item_id: str
     title: str
@@ -76,14 +76,14 @@ class RoomChanged(Event, frozen=True, kw_only=True, tag="room.changed"):
 
 
 class RoomReset(Event, frozen=True, kw_only=True, tag="room.reset"):
-    """Room and shelf as they are now: what went before no longer counts."""
+    """The present room and shelf: they replace all earlier events."""
 
     room: RoomView
     items: list[ItemView]
 
 
 class ItemChanged(Event, frozen=True, kw_only=True, tag="item.changed"):
-    """An item came to be seen, or is another now."""
+    """An item became visible, or changed."""
 
     item: ItemView
     version: int
@@ -99,13 +99,13 @@ class PinnedItem(Struct, frozen=True):
 
 
 class ShelfOrder(Struct, frozen=True):
-    """The positions of the items, all of them, by item id."""
+    """The positions of all items, by item id."""
 
     positions: dict[str, int]
 
 
 class StockView(Struct, frozen=True):
-    """What is left of a drop."""
+    """The units left of a drop."""
 
     drop_id: str
     remaining: int
@@ -113,28 +113,28 @@ class StockView(Struct, frozen=True):
 
 
 class ItemRemoved(Event, frozen=True, kw_only=True, tag="item.removed"):
-    """An item is not to be seen any more. If it was pinned, nothing is now."""
+    """An item is no longer visible. If it was pinned, no item is pinned now."""
 
     item: ItemRef
     version: int
 
 
 class ShelfOrdered(Event, frozen=True, kw_only=True, tag="shelf.ordered"):
-    """The shelf has another order."""
+    """The shelf has a new order."""
 
     shelf: ShelfOrder
     version: int
 
 
 class ItemPinned(Event, frozen=True, kw_only=True, tag="item.pinned"):
-    """This item is being explained; the one before it no longer is."""
+    """The host explains this item; the previous one is finished."""
 
     item: PinnedItem
     version: int
 
 
 class ItemUnpinned(Event, frozen=True, kw_only=True, tag="item.unpinned"):
-    """No item is being explained any more."""
+    """The host no longer explains an item."""
 
     item: ItemRef
     version: int
@@ -145,29 +145,29 @@ class _DropEvent(Event, frozen=True, kw_only=True):
 
 
 class DropPrepared(_DropEvent, frozen=True, kw_only=True, tag="drop.prepared"):
-    """A drop will be sold in this room; when is not said yet."""
+    """This room will sell a drop; the time is not set yet."""
 
 
 class DropOpening(_DropEvent, frozen=True, kw_only=True, tag="drop.opening"):
-    """The countdown runs: it sells from `opens_ms` on."""
+    """The countdown runs: sales begin at `opens_ms`."""
 
 
 class DropOpen(_DropEvent, frozen=True, kw_only=True, tag="drop.open"):
-    """It sells."""
+    """The drop is on sale."""
 
 
 class Stock(Event, frozen=True, kw_only=True, tag="stock"):
-    """What is left. At most five a second for a drop; the last value is always sent."""
+    """The units left. At most five a second for a drop; the last value is always sent."""
 
     stock: StockView
 
 
 class DropSoldOut(_DropEvent, frozen=True, kw_only=True, tag="drop.sold_out"):
-    """Nothing is left. Holds that end unpaid come back."""
+    """No units are left. Unpaid holds may return."""
 
 
 class DropReturned(_DropEvent, frozen=True, kw_only=True, tag="drop.returned"):
-    """Units came back, or were added, after it was sold out."""
+    """Units returned or were added after it was sold out."""
 
 
 class DropPaused(_DropEvent, frozen=True, kw_only=True, tag="drop.paused"):
@@ -175,7 +175,7 @@ class DropPaused(_DropEvent, frozen=True, kw_only=True, tag="drop.paused"):
 
 
 class DropResumed(_DropEvent, frozen=True, kw_only=True, tag="drop.resumed"):
-    """It sells again after a pause."""
+    """Sales continue after a pause."""
 
 
 class DropClosed(_DropEvent, frozen=True, kw_only=True, tag="drop.closed"):
@@ -201,7 +201,7 @@ EVENTS: list[type[Event]] = [
     DropClosed,
 ]
 
-# What may wait a moment for the next of its kind when a worker is busy sending.
+# A busy worker may delay these and send only the next of their kind.
 PATIENT = {"stock", "people"}
 
 _encode = msgspec.json.Encoder().encode
@@ -215,12 +215,12 @@ def kind_of(event: type[Event]) -> str:
 def encode(event: Event) -> tuple[str, str]:
     """The type, and the rest of the JSON from its comma to its last brace, for a script.
 
-    `offset` and `at_ms` of `event` are not looked at: the script gives them.
+    Ignores `offset` and `at_ms` of `event`: the script sets them.
     """
     kind = kind_of(type(event))
     if event.offset or event.at_ms:
-        raise ValueError("the number and the time of an event are given by Redis")
-    # Tag, offset and at_ms come first: livesale.rooms.events.Event declares them so.
+        raise ValueError("Redis sets the number and the time of an event")
+    # Tag, offset and at_ms come first, in the order of livesale.rooms.events.Event.
     head = f'{{"type":"{kind}","offset":0,"at_ms":0'
     text = _encode(event).decode()
     assert text.startswith(head)  # noqa: S101  the order of members is that of the types

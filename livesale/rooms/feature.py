@@ -1,4 +1,4 @@
-"""What live rooms bring to livesale."""
+"""The feature "rooms"."""
 
 from livesale.feature import Feature
 from livesale.rooms import on_air_routes, routes, shelf_routes, tables

@@ -1,10 +1,10 @@
-"""What the keeper's process does for rooms in time: any number of keepers may run.
+"""The keeper's timed work for rooms. Any number of keepers may run.
 
-One director for each partition sends rooms the changes of their drops. A watch checks the rooms
-that are not over, those on air each second and the others page by page. A silent host makes a room
-abnormal, and later ends it; a room that never began expires; a room whose stream is silent is
-paused; a copy in Redis that is behind SQL is updated; viewers of a dead worker no longer count; and
-the numbers of rooms are written. While Redis's clock is in doubt, it waits.
+One director for each partition sends rooms the changes of their drops. A watch checks all rooms
+that are not over: those on air each second, the others page by page. It makes a room with a silent
+host abnormal and later ends it, expires rooms that never began, pauses rooms with a silent stream,
+updates copies in Redis that are behind SQL, removes the viewers of dead workers, and writes the
+numbers of rooms. While Redis's clock is in doubt, it waits.
 """
 
 import asyncio
@@ -35,19 +35,19 @@ from stock.errors import Unreachable
 WATCH_S = 1.0
 PAGE = 500
 COUNT_MS = 5_000  # between two counts of the rooms by state
-MAX_FAILING = 1_000  # rooms whose last fault is remembered: each is logged once
-# Such rooms do not change without a request, except that they expire. Each look takes one page of
-# them, so 10,000 cost no more than 100. A copy in Redis that is behind is corrected within their
-# number / 100 seconds, or at once when somebody changes the room.
+MAX_FAILING = 1_000  # rooms whose last fault we remember, to log it once
+# These rooms change only by requests, or expire. Each look reads one page, so 10,000 cost no more
+# than 100. A copy in Redis that is behind is corrected within (number of rooms / 100) seconds, or
+# at the next change of the room.
 QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
 QUIET_PAGE = 100
-NOBODY_THERE = '"online":0,'  # as `lua/people/report.lua` writes it
+NOBODY_THERE = '"online":0,'  # in the format of `lua/people/report.lua`
 
 log = structlog.get_logger(__name__)
 
 
 class RoomMetrics:
-    """What the watch over the rooms shows."""
+    """Metrics of the watch."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.rooms = Gauge(
@@ -61,7 +61,7 @@ class RoomMetrics:
 
 
 class RoomKeeper:
-    """`run` until told to stop."""
+    """Call `run`; it ends when `stop` is set."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
         self._deployment = deployment
@@ -73,10 +73,10 @@ class RoomKeeper:
         self._recorder = Recorder(deployment)
         registry = registry or CollectorRegistry()
         self._metrics = RoomMetrics(registry)
-        self._versions: dict[str, tuple[int, int]] = {}  # that Redis was seen to have
-        self._before = dict.fromkeys(QUIET, "")  # where the next page of each begins
-        self._count_ms = 0  # when rooms are counted again
-        self._failing: dict[str, str] = {}  # rooms that could not be looked at, and why
+        self._versions: dict[str, tuple[int, int]] = {}  # versions last seen in Redis
+        self._before = dict.fromkeys(QUIET, "")  # where the next page of each state begins
+        self._count_ms = 0  # time of the next count
+        self._failing: dict[str, str] = {}  # rooms whose check failed, and why
 
     async def run(self, stop: asyncio.Event) -> None:
         async with Tasks(stop) as tasks:
@@ -95,7 +95,7 @@ class RoomKeeper:
         return WATCH_S
 
     async def look(self) -> None:
-        """Look at every room that is on air, and at some of those that are not: see QUIET.
+        """Check every room on air, and a page of the others: see QUIET.
 
         Raises StoreUnavailable or StockError.
         """
@@ -126,7 +126,7 @@ class RoomKeeper:
             return await store.list_rooms(connection, states=states, before=before, limit=limit)
 
     async def _look_at_quiet(self, state: RoomState, now_ms: int) -> None:
-        """Look at the next page of rooms that are in no hurry, however many there are."""
+        """Check the next page of quiet rooms."""
         async with session(self._deployment.sql) as connection:
             page = await store.heads_of_rooms(connection, state, self._before[state], QUIET_PAGE)
         self._before[state] = page[-1].room_id if len(page) == QUIET_PAGE else ""
@@ -149,9 +149,9 @@ class RoomKeeper:
     async def _read_quiet(
         self, page: Sequence[RoomHead]
     ) -> list[tuple[tuple[int, int] | None, bool]]:
-        """The versions that Redis has of these rooms, and whether people are counted there.
+        """The versions of these rooms in Redis, and whether they have counts of people.
 
-        One plain command for each, in one flight: scripts would cost ten times as much.
+        Plain commands in one pipeline: scripts would cost ten times as much.
         """
         if not page:
             return []
@@ -172,7 +172,7 @@ class RoomKeeper:
             self._metrics.rooms.labels(state).set(counts.get(state, 0))
 
     async def _look_by_itself(self, look: Awaitable[None], room_id: str) -> None:
-        """Look at one room; what is wrong with it alone does not keep the others waiting."""
+        """Check one room. A fault of this room does not delay the others."""
         try:
             await look
         except FOR_ALL:
@@ -196,10 +196,10 @@ class RoomKeeper:
             self._versions[room.room_id] = versions
             counted = counted or await self._report(room.room_id)
         if counted is None:
-            return  # lost again: the next look
+            return  # lost again: retry at the next look
         await self._recorder.look_at(room, counted.people, now_ms)
         verb = self._verb_for(room, counted.silence_ms, now_ms)
-        if verb is None or (await self._clock.look()).doubted:  # it may have jumped since
+        if verb is None or (await self._clock.look()).doubted:  # the clock may have stepped since
             return
         silence_ms = counted.silence_ms
         log.info(
@@ -211,7 +211,7 @@ class RoomKeeper:
         try:
             await self._lifecycle.act(room.room_id, verb)
         except RoomRefused:
-            return  # its host, or another keeper, was quicker
+            return  # its host or another keeper was faster
 
     async def _report(self, room_id: str) -> Counted | None:
         return await self._copy.people.report(room_id, NOBODY, tick_ms=self._live.people_ms)
@@ -232,8 +232,8 @@ class RoomKeeper:
 
 
 def _quiet(row: object) -> tuple[tuple[int, int] | None, bool]:
-    """The versions of the room and of its bars in Redis (None: it lacks the room, or cannot say),
-    and whether its viewers were told of people that are there."""
+    """The versions of the room and of its bars in Redis (None: missing or unreadable), and
+    whether its viewers were told that people are there."""
     if not isinstance(row, list) or None in row[:2]:
         return None, False
     version, bars_version, people = row

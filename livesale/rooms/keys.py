@@ -1,7 +1,7 @@
 """The names of a room's keys in Redis. No I/O.
 
-All share the hash tag `{room_id}`, so that a script, the history and the channel that it writes to
-are in one slot, on a cluster too. They hold no money: they get a TTL when the room has ended.
+All share the hash tag `{room_id}`, so that a script, the history and the channel are in one slot
+of a cluster. No money depends on them: they get a TTL when the room has ended.
 """
 
 from msgspec import Struct, structs
@@ -10,7 +10,7 @@ PREFIX = "ls"
 
 
 class RoomKeys(Struct, frozen=True):
-    """By the names that the headers of the scripts use."""
+    """The keys of a room, named as in the headers of the scripts."""
 
     room_key: str
     events_key: str
@@ -24,7 +24,7 @@ class RoomKeys(Struct, frozen=True):
     entrants_key: str
     waiting_key: str
     said_key: str
-    seen_key: str  # of one thing: see `of_thing`
+    seen_key: str  # only for one thing: see `of_thing`
     counts_key: str
     channel_key: str
 
@@ -34,14 +34,14 @@ class RoomKeys(Struct, frozen=True):
         return cls(*[f"{tag}:{name.removesuffix('_key')}" for name in cls.__struct_fields__])
 
     def of_thing(self, name: str) -> "RoomKeys":
-        """With the key of those who did one thing."""
+        """With the key of the people who did one thing."""
         return structs.replace(self, seen_key=f"{self.seen_key}:{name}")
 
     def named(self) -> dict[str, str]:
-        """As the scripts take them."""
+        """In the order of the scripts."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 def room_of_channel(channel: str) -> str:
-    """The room that a channel's name belongs to."""
+    """The room of a channel's name."""
     return channel[channel.index("{") + 1 : channel.index("}")]

@@ -1,7 +1,7 @@
 """The lifecycle of a room: its states, and the heartbeat that keeps it live.
 
 Every change of a room's state is a call of `RoomLifecycle.act`: by hosts and operators over HTTP,
-by the hooks of media servers, and by the keeper in time. Repeating a step changes nothing.
+by hooks of media servers, and by the keeper. Repeating a step changes nothing.
 """
 
 from typing import Any
@@ -35,13 +35,13 @@ class RoomLifecycle:
         self._copy = copy
 
     async def act(self, room_id: str, verb: Verb) -> Room:
-        """Take one step; the room after it.
+        """Take one step; returns the room after it.
 
         Raises RoomRefused: room_over, or room_state if the present state does not allow it.
         """
         if verb in _HEARD:
             await self._check(room_id, verb)
-            await self.hear(room_id)  # before it is moved: its last heartbeat may be long ago
+            await self.hear(room_id)  # before the change: its last heartbeat may be old
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await self.step(connection, room_id, verb, now_ms)
@@ -73,7 +73,7 @@ class RoomLifecycle:
         return room
 
     async def _check(self, room_id: str, verb: Verb) -> None:
-        """Refuse a step before it counts as a heartbeat."""
+        """Refuse an invalid step before it counts as a heartbeat."""
         async with session(self._sql) as connection:
             room = await store.find_room(connection, room_id)
         if room is None:
@@ -96,7 +96,7 @@ class RoomLifecycle:
     async def hear(self, room_id: str) -> None:
         """Count a heartbeat."""
         if not await self._copy.gateway.beat(room_id):
-            await self._copy.revive(room_id)  # which counts as a heartbeat
+            await self._copy.revive(room_id)  # the step counts as a heartbeat
 
 
 def check_move(room: Room, verb: Verb) -> None:
@@ -110,5 +110,5 @@ def check_move(room: Room, verb: Verb) -> None:
 
 
 def verb_back(room: Room) -> Verb:
-    """The step of an abnormal room whose host is back."""
+    """The step of an abnormal room whose host has returned."""
     return Verb.RETURN_PAUSED if room.was_paused else Verb.RETURN

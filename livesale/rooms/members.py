@@ -1,7 +1,7 @@
-"""Who may do what in a room.
+"""Roles and permissions in a room.
 
-The host is a buyer whom the room names. Assistants are buyers whom the host names: they moderate.
-An operator may do all that a host can, and ban the room.
+A room names a buyer as its host. The host names buyers as assistants, who moderate. An operator
+may do everything that a host can, and ban the room.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.tokens.signing import Buyer, Operator, Role
 from livesale.validation.refusals import RoomRefused, Unknown
 
-MEMBERS_S = 1.0  # how old the list of assistants may be
+MEMBERS_S = 1.0  # cache time of the list of assistants
 MAX_ASSISTANTS = 50
 
 ASSISTANT = "assistant"
@@ -49,7 +49,7 @@ class Members:
         self._assistants: TtlCache[list[str]] = TtlCache(self._load, ttl_s=MEMBERS_S)
 
     async def role_of(self, room: Room, caller: Buyer | Operator | None) -> RoomRole:
-        """What somebody is in a room. An operator without that role is a viewer."""
+        """The caller's role in a room. An operator whose token lacks that role is a viewer."""
         if isinstance(caller, Operator):
             return RoomRole.OPERATOR if caller.may(Role.OPERATOR) else RoomRole.VIEWER
         return await self.role_of_buyer(room, caller.buyer_id) if caller else RoomRole.VIEWER
@@ -62,8 +62,7 @@ class Members:
         return RoomRole.VIEWER
 
     async def admit(self, room_id: str, caller: Buyer | Operator | None, least: RoomRole) -> Room:
-        """The room, for somebody who is at least `least` in it. What changes something is recorded
-        from here on.
+        """The room, if the caller has at least the role `least`. Starts the record of the action.
 
         Raises Unknown, or RoomRefused (not_yours).
         """
@@ -74,13 +73,13 @@ class Members:
         return room
 
     async def check_below(self, room: Room, caller: Buyer | Operator | None, buyer_id: str) -> None:
-        """Raises RoomRefused (not_yours) unless a buyer is less in the room than the caller."""
+        """Raises RoomRefused (not_yours) unless the buyer's role is below the caller's."""
         below = await self.role_of_buyer(room, buyer_id)
         if _RANK[below] >= _RANK[await self.role_of(room, caller)]:
             raise RoomRefused("not_yours", "You can only moderate users below your role.")
 
     async def assistants(self, room_id: str) -> list[str]:
-        """Their buyer ids."""
+        """The buyer ids of the assistants."""
         async with session(self._sql) as connection:
             return await store.members_of(connection, room_id, ASSISTANT)
 
@@ -98,7 +97,7 @@ class Members:
         return await self.assistants(room_id)
 
     async def dismiss(self, room_id: str, buyer_id: str) -> list[str]:
-        """A buyer is no assistant any more."""
+        """Remove an assistant."""
         async with session(self._sql, write=True) as connection:
             await store.remove_member(connection, room_id, buyer_id, ASSISTANT)
         return await self.assistants(room_id)

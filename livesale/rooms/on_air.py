@@ -1,7 +1,7 @@
 """Drops on air: an operator gives them to a room, its host opens them with a countdown.
 
-After that the director sends the room the drop's changes, from the log of the stock. This module
-decides nothing about stock: buying is the same call as everywhere.
+After that the director sends the drop's changes to the room, from the stock's log. This module does
+not change how stock is sold: buyers reserve with the same call as everywhere.
 """
 
 from typing import Annotated
@@ -70,11 +70,11 @@ class OnAir:
         return structs.replace(drop, room_id=room_id)
 
     async def open(self, room: Room, drop_id: str, countdown_s: float) -> Drop:
-        """Put a drop on sale after a countdown, by Redis's clock. Asked again, it is a replay: the
-        first countdown counts.
+        """Put a drop on sale after a countdown, by Redis's clock. A repeat is a replay: the first
+        countdown counts.
 
-        Raises RoomRefused (room_state) while the room is not on air, InvalidField when it would
-        open after its closing, DropRefused (drop_closed, terms_conflict).
+        Raises RoomRefused (room_state) if the room is not on air, InvalidField if it would open
+        after its end, DropRefused (drop_closed, terms_conflict).
         """
         drop = await self.find(room, drop_id)
         if room.state not in ON_AIR:

@@ -77,7 +77,7 @@ def _step(name: str, summary: str) -> Route:
         body=Nothing,
         default_body=Nothing(),
         changes=True,
-        description="May be repeated: the second time changes nothing and answers the same.",
+        description="May be repeated: a repeat changes nothing and gets the same answer.",
     )
 
 
@@ -92,7 +92,7 @@ ROUTES = [
         ("room_over", "other_room", "shelf_full", "terms_conflict", *_RUN),
         auth="operator",
         changes=True,
-        description="For good: what was sold where is never rewritten.",
+        description="Final: a drop stays with its room.",
     ),
     Route(
         "POST",
@@ -107,7 +107,7 @@ ROUTES = [
         default_body=Countdown(),
         changes=True,
         description=(
-            "Viewers get `drop.opening` with `opens_ms` at once and `drop.open` at that instant. "
+            "Viewers get `drop.opening` with `opens_ms` at once, and `drop.open` at that time. "
             "May be repeated: the first countdown counts."
         ),
     ),

@@ -1,10 +1,10 @@
 """Ids of people in one room. No I/O.
 
-Viewers never see the id of another buyer: by it they could follow a person from room to room. They
-see a person id, which the service makes of the buyer's id and the room's, and can turn back. It is
-AES-SIV (RFC 5297), so a person has one id in a room for as long as one key signs; the room is
-authenticated, so an id of another room is no id here. Keys come from the keyring: ids made by an
-old key are understood as long as the settings list it.
+Viewers never see the id of another buyer, because they could follow a person from room to room.
+They see a person id, which the service encrypts from the buyer id and can decrypt. It is AES-SIV
+(RFC 5297), so a person has one id in a room as long as the signing key stays; the room id is
+authenticated, so an id of another room is invalid here. Keys come from the keyring: ids of an old
+key are valid as long as the settings list it.
 """
 
 import base64
@@ -22,7 +22,7 @@ _is_person_id = re.compile(PERSON_ID_PATTERN).fullmatch
 
 
 class PersonIds:
-    """Makes them and reads them."""
+    """Encrypts and decrypts person ids."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._ciphers = [AESSIV(key) for key in keyring.derived("people of rooms")]
@@ -32,7 +32,7 @@ class PersonIds:
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def buyer_of(self, room_id: str, person_id: str) -> str:
-        """The buyer whose id this is in this room. Raises Unknown (unknown_member)."""
+        """The buyer of this person id in this room. Raises Unknown (unknown_member)."""
         if not _is_person_id(person_id):
             raise Unknown("unknown_member")
         try:

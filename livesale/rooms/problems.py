@@ -1,4 +1,4 @@
-"""What a room refuses. Codes are stable: clients tell cases apart by them."""
+"""Problems of rooms. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

@@ -1,4 +1,4 @@
-"""/v1/rooms: rooms, their life, and who helps in them."""
+"""/v1/rooms: rooms, their lifecycle, and assistants."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from livesale.web.routes import (
 )
 from stock.ids import DROP_ID_PATTERN, ROOM_ID_PATTERN
 
-# What any call to Redis may come to.
+# Problems of any call to Redis.
 ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused")
 RUN = ("unknown_room", "not_yours", *ENGINE, "store_unavailable")
 
@@ -108,7 +108,7 @@ def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
         body=Nothing,
         default_body=Nothing(),
         changes=True,
-        description="May be repeated: the second time changes nothing and answers the same.",
+        description="May be repeated: a repeat changes nothing and gets the same answer.",
     )
 
 
@@ -147,13 +147,13 @@ ROUTES = [
         "GET",
         "/v1/rooms/{room_id}",
         show_room,
-        "A room, and where to play it",
+        "A room and its playback URLs",
         "rooms",
         {200: ShownRoom},
         ("unknown_room", "store_unavailable"),
         description=(
-            "At most a second old; the events of the room are not. Where it is played never "
-            "changes: events do not say it again."
+            "At most a second old; events are newer. The playback URLs never change, so events "
+            "do not have them."
         ),
     ),
     Route(
@@ -170,7 +170,7 @@ ROUTES = [
     ),
     _step(Verb.START, "Go live"),
     _step(Verb.PAUSE, "Pause the show"),
-    _step(Verb.RESUME, "Go on after a pause"),
+    _step(Verb.RESUME, "Continue after a pause"),
     _step(Verb.END, "End the room"),
     _step(Verb.BAN, "Take a room off the air", auth="operator"),
     _step(Verb.UNBAN, "Lift the ban of a room: it is paused", auth="operator"),
@@ -178,7 +178,7 @@ ROUTES = [
         "POST",
         "/v1/rooms/{room_id}/heartbeat",
         beat,
-        "The host is there: every ten seconds or so",
+        "Heartbeat of the host: send it about every ten seconds",
         "rooms",
         {200: RoomView},
         ("room_state", "room_over", *RUN),
@@ -186,14 +186,14 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         description=(
-            "A room, live or paused, whose host is silent becomes `abnormal`, and ends in the end."
+            "If the host is silent, a live or paused room becomes `abnormal`, and later ends."
         ),
     ),
     Route(
         "GET",
         "/v1/rooms/{room_id}/assistants",
         list_assistants,
-        "Who helps the host",
+        "The assistants of a room",
         "rooms",
         {200: Assistants},
         ("unknown_room", "not_yours", "store_unavailable"),
@@ -214,7 +214,7 @@ ROUTES = [
         "DELETE",
         _ASSISTANT,
         dismiss_assistant,
-        "A person is no assistant any more",
+        "Remove an assistant",
         "rooms",
         {200: Assistants},
         ("unknown_room", "unknown_member", "not_yours", "store_unavailable"),

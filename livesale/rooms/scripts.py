@@ -1,7 +1,7 @@
 """A room's scripts: each call is one EVALSHA through the engine's gateway, with its faults.
 
-What Redis holds of a room is a live copy: SQL has the room, the shelf and the drops, and Redis adds
-the numbers of events. So everything here may be repeated, and a room that Redis lost is made again.
+Redis has a live copy of a room: SQL has the room, the shelf and the drops, and Redis adds the
+numbers of events. So every call may be repeated, and a room that Redis lost is made again.
 """
 
 import secrets
@@ -34,13 +34,13 @@ class ChangeCode(StrEnum):
 class TellCode(StrEnum):
     TOLD = "TOLD"
     SAME = "SAME"
-    OLD = "OLD"  # the room already got a later entry
+    OLD = "OLD"  # the room has a later entry
     LATER = "LATER"  # too soon for another count
     UNKNOWN_ROOM = "UNKNOWN_ROOM"
 
 
 class DropNews(Struct, frozen=True):
-    """A drop after an entry of its log. `card` are the members that do not change, as JSON."""
+    """A drop after a log entry. `card` has the members that never change, as JSON."""
 
     drop_id: str
     log_id: str
@@ -53,7 +53,7 @@ class DropNews(Struct, frozen=True):
 
 
 class RoomImage(Struct, frozen=True):
-    """A room at one instant, and the event that this instant is behind."""
+    """A room at one instant, and the number of the last event before it."""
 
     epoch: str
     offset: int
@@ -68,7 +68,7 @@ class RoomImage(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """Events behind a number as JSON, in order; `offset` is that of the last one there is."""
+    """Events after a number as JSON, in order; `offset` is the number of the newest event."""
 
     epoch: str
     offset: int
@@ -86,7 +86,7 @@ class RoomGateway:
         self._scripts = dict(scripts or load_features())
 
     async def append(self, room_id: str, event: Event) -> Place | None:
-        """Number an event and send it; None when Redis does not have the room."""
+        """Number an event and send it; None if Redis does not have the room."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {"history": self.history_size, "kind": kind, "rest": rest}
         reply = await self.run("append", room_id, args)
@@ -100,7 +100,7 @@ class RoomGateway:
         *,
         keep_ms: int = 0,
     ) -> ChangeCode:
-        """Bring Redis to `room.version`. `items` are those that changed; None left the shelf."""
+        """Update Redis to `room.version`. `items` are the changed items; None: removed."""
         kind, rest = encode(event)
         pairs: list[str | int] = []
         for item_id, item in (items or {}).items():
@@ -111,7 +111,7 @@ class RoomGateway:
     async def restore(
         self, room: RoomView, items: Sequence[ItemView], event: Event, *, keep_ms: int = 0
     ) -> bool:
-        """Make Redis's copy where it is missing or older; say whether it was missing."""
+        """Write Redis's copy if it is missing or older; returns whether it was missing."""
         kind, rest = encode(event)
         pairs: list[str | int] = []
         for item in items:
@@ -120,19 +120,19 @@ class RoomGateway:
         return str((await self.run("restore", room.room_id, args, pairs))[0]) == "RESTORED"
 
     async def renew(self, room_id: str, epoch: str, event: Event) -> None:
-        """Begin a new epoch, unless the room has another than `epoch` already."""
+        """Begin a new epoch, unless the room's epoch differs from `epoch` already."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {"old_epoch": epoch, "new_epoch": new_epoch()}
         args |= {"history": self.history_size, "kind": kind, "rest": rest}
         await self.run("renew", room_id, args)
 
     async def beat(self, room_id: str) -> bool:
-        """Note that the host is there; False when Redis does not have the room."""
+        """Note a heartbeat of the host; False if Redis does not have the room."""
         return str((await self.run("beat", room_id, {}))[0]) == "BEAT"
 
     async def tell(self, room_id: str, news: DropNews, *, tick_ms: int) -> tuple[TellCode, int]:
-        """Tell a room of a drop; and in how many ms it must be told again: after LATER the next
-        count, else at the drop's opening. 0 when nothing is to come by itself."""
+        """Send a drop's state to a room. Returns the code and the ms until the next send: after
+        LATER the next count, else the drop's opening. 0 if none is due."""
         args: dict[str, str | int] = {
             name: getattr(news, name) for name in DropNews.__struct_fields__
         }
@@ -156,14 +156,14 @@ class RoomGateway:
             msgspec.Raw(doc.encode()),
             [msgspec.Raw(msgspec.json.encode(item)) for item in items],
             [msgspec.Raw(text.encode()) for name, text in sorted(told) if _TOLD not in name],
-            # The release before this one kept them without their first brace.
+            # The previous release stored them without their first brace.
             msgspec.Raw(f"{{{people[1:]}".encode() if people else NOBODY),
             [msgspec.Raw(text.encode()) for text in comments],
             msgspec.Raw(bag.encode() or b"null"),
         )
 
     async def history(self, room_id: str, after: int, count: int) -> History | None:
-        """Events with a higher number than `after`, at most `count`."""
+        """At most `count` events after `after`."""
         reply = await self.run("history", room_id, {"after": after, "count": count})
         return History(reply[1], reply[2], reply[3]) if reply[0] == "OK" else None
 
@@ -183,9 +183,9 @@ class RoomGateway:
         rest: Sequence[str | int] = (),
         keys: RoomKeys | None = None,
     ) -> list[Any]:
-        """One script of the room, by its verb, or of another feature (`bag/open`); its reply.
+        """Run a script of the room by its verb, or of another feature (`bag/open`); its reply.
 
-        `keys` where they are not just the room's.
+        Pass `keys` if they are not only the room's.
         """
         named = (keys or RoomKeys.of(room_id)).named()
         script = self._scripts[verb if "/" in verb else f"room/{verb}"]
@@ -193,12 +193,12 @@ class RoomGateway:
 
 
 def new_epoch() -> str:
-    """A name for a run of numbers that no other has had."""
+    """A unique name for a run of numbers."""
     return secrets.token_hex(8)
 
 
 def card_of(drop: DropView) -> str:
-    """The members of a drop that do not change, as JSON without braces."""
+    """The members of a drop that never change, as JSON without braces."""
     whole = msgspec.to_builtins(drop)
     for name in ("phase", "remaining", "allotted", "opens_ms", "closes_ms"):
         del whole[name]

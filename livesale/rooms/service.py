@@ -1,4 +1,4 @@
-"""Rooms: made by operators, changed by their hosts, looked at by everybody."""
+"""Rooms: operators create them, hosts change them, everybody reads them."""
 
 from typing import Annotated
 
@@ -22,8 +22,8 @@ from livesale.validation.texts import whole
 from stock.ids import BUYER_ID_PATTERN, new_room_id
 from stock.model import MAX_TIME_MS
 
-ROOM_S = 1.0  # how old a room may be that is shown
-MAX_ITEMS = 200  # of one shelf
+ROOM_S = 1.0  # cache time of rooms
+MAX_ITEMS = 200  # cache time of a shelf
 
 URL_PATTERN = r"^(https://[!-~]{1,490})?$"
 Url = Annotated[str, whole(URL_PATTERN, description="https, or empty")]
@@ -34,7 +34,7 @@ StartsMs = Annotated[
 
 
 class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
-    """`host` is the buyer who may run the room."""
+    """`host` is the buyer who runs the room."""
 
     title: Title
     host: BuyerId
@@ -43,7 +43,7 @@ class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is given is changed."""
+    """Changes only the given members."""
 
     title: Title | None = None
     starts_ms: StartsMs | None = None
@@ -51,15 +51,15 @@ class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoomPage(Struct, frozen=True):
-    """`next` is where the page behind this one begins; None at the end."""
+    """`next` is the start of the next page; None at the end."""
 
     rooms: list[RoomView]
     next: str | None
 
 
 class Rooms:
-    """One per process. All raise StoreUnavailable; those that change something also the faults of
-    stock.errors: SQL has the change by then, and the keeper brings Redis after it."""
+    """One per process. All methods raise StoreUnavailable. Changes also raise the faults of
+    stock.errors: then SQL has the change, and the keeper updates Redis."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
         self._sql = deployment.sql
@@ -91,7 +91,7 @@ class Rooms:
         return view_of_room(room)
 
     async def find(self, room_id: str) -> Room:
-        """The room as SQL has it. Raises Unknown."""
+        """The room from SQL. Raises Unknown."""
         return _known(await self._load(room_id))
 
     async def shown(self, room_id: str) -> Room:

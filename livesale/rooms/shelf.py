@@ -1,7 +1,7 @@
-"""The shelf of a room: its items, their order, and which one is pinned.
+"""The shelf of a room: its items, their order, and the pinned one.
 
-Every change locks the room's row, increments its version and is sent as one event. A change that
-names a `version` is refused if somebody else has changed the room meanwhile.
+Every change locks the room's row, increments its version and sends one event. A change with a
+`version` is refused if the room has another version by now.
 """
 
 from typing import Annotated, TypeVar
@@ -41,13 +41,13 @@ from stock.ids import new_id
 
 V = TypeVar("V")
 
-LIST_S = 0.2  # how old what everybody may look at may be
+LIST_S = 0.2  # cache time of public reads
 
-Version = Annotated[int, Meta(ge=1, description="of the room; refused if it has another by now")]
+Version = Annotated[int, Meta(ge=1, description="of the room; refused if the room has another")]
 
 
 class NewItem(Struct, frozen=True, forbid_unknown_fields=True):
-    """Names a SKU or a drop of this room; title and price are theirs unless given."""
+    """Names a SKU or a drop of this room; title and price come from it unless given."""
 
     sku_id: Id | None = None
     drop_id: Id | None = None
@@ -58,7 +58,7 @@ class NewItem(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemEdit(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is given is changed."""
+    """Changes only the given members."""
 
     title: Title | UnsetType = UNSET
     price_fen: PriceFen | UnsetType = UNSET
@@ -68,14 +68,14 @@ class ItemEdit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """All items of the shelf, hidden ones too, in their new order."""
+    """All items of the shelf, also hidden ones, in their new order."""
 
     item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_ITEMS)]
     version: Version | None = None
 
 
 class Shelf(Struct, frozen=True):
-    """The items in their order, and the version of the room that this is."""
+    """The items in order, and the version of the room."""
 
     room_id: str
     items: list[ItemView]
@@ -84,7 +84,7 @@ class Shelf(Struct, frozen=True):
 
 
 class MarkView(Struct, frozen=True):
-    """A stretch in which an item was explained; `at_ms` counts from the room's beginning."""
+    """A time in which an item was explained; `at_ms` counts from the room's beginning."""
 
     mark_id: str
     item_id: str
@@ -94,15 +94,15 @@ class MarkView(Struct, frozen=True):
 
 
 class MarkPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     marks: list[MarkView]
     next: str | None
 
 
 class Shelves:
-    """One per process. All raise StoreUnavailable, the faults of stock.errors, Unknown;
-    those that change something RoomRefused (room_over, version_conflict)."""
+    """One per process. All methods raise StoreUnavailable, the faults of stock.errors, Unknown.
+    Changes also raise RoomRefused (room_over, version_conflict)."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
         self._sql = deployment.sql
@@ -115,11 +115,11 @@ class Shelves:
         )
 
     async def show(self, room_id: str) -> Shelf:
-        """What viewers see of the shelf, at most 200 ms old."""
+        """The visible part of the shelf, at most 200 ms old."""
         return _known(await self._seen.get(room_id))
 
     async def show_whole(self, room_id: str) -> Shelf:
-        """The shelf with hidden items, for those who fill it."""
+        """The shelf with hidden items, for people who run the room."""
         return _known(await self._load(room_id, hidden=True))
 
     async def _load_seen(self, room_id: str) -> Shelf | None:
@@ -132,7 +132,7 @@ class Shelves:
         return _shelf(room, items, hidden=hidden) if room is not None else None
 
     async def add(self, room_id: str, new: NewItem) -> ItemView:
-        """Put an item at the end. Raises InvalidField or RoomRefused (shelf_full)."""
+        """Add an item at the end. Raises InvalidField or RoomRefused (shelf_full)."""
         if (new.sku_id is None) == (new.drop_id is None):
             raise InvalidField("sku_id", "Give either a SKU or a drop.")
         async with session(self._sql, write=True) as connection:
@@ -160,7 +160,7 @@ class Shelves:
         return view_of_item(item)
 
     async def edit(self, room_id: str, item_id: str, edit: ItemEdit) -> ItemView:
-        """Raises Unknown("unknown_item"). An item that is hidden is no longer pinned."""
+        """Change an item; hiding it unpins it. Raises Unknown("unknown_item")."""
         given = {
             name: value
             for name, value in structs.asdict(edit).items()
@@ -177,7 +177,7 @@ class Shelves:
         return view_of_item(item)
 
     async def remove(self, room_id: str, item_id: str) -> None:
-        """Take an item off the shelf. Raises Unknown("unknown_item")."""
+        """Remove an item. Raises Unknown("unknown_item")."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, None)
@@ -188,7 +188,7 @@ class Shelves:
         await self._say(room, _event_of(room, item), item)
 
     async def order(self, room_id: str, order: NewOrder) -> Shelf:
-        """Put the items into another order. Raises InvalidField unless it names each once."""
+        """Reorder the items. Raises InvalidField unless it names each item once."""
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, order.version)
             items = {item.item_id: item for item in await store.items_of(connection, room_id)}
@@ -209,7 +209,7 @@ class Shelves:
         return _shelf(room, ordered, hidden=True)
 
     async def pin(self, room_id: str, item_id: str) -> Shelf:
-        """Begin to explain an item; the one before it ends. Raises Unknown or RoomRefused
+        """Begin to explain an item; ends the previous one. Raises Unknown or RoomRefused
         (item_hidden)."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
@@ -230,7 +230,7 @@ class Shelves:
         return _shelf(room, items, hidden=True)
 
     async def unpin(self, room_id: str) -> Shelf:
-        """Explain nothing any more."""
+        """Stop explaining the pinned item."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, None)
@@ -262,7 +262,7 @@ class Shelves:
     async def _change(
         self, connection: AsyncConnection, room: Room, item: Item, now_ms: int
     ) -> Room:
-        """Count the version up; an item that is not to be seen is not explained either."""
+        """Increment the version; unpin an item that is no longer visible."""
         if room.pinned == item.item_id and item.state == ItemState.HIDDEN:
             return await self._unpin(connection, room, now_ms)
         return await store.change_room(connection, room)
@@ -274,7 +274,7 @@ class Shelves:
     async def _publish(
         self, room: Room, event: Event, items: dict[str, ItemView | None] | None = None
     ) -> None:
-        self._seen.forget(room.room_id)  # who changes it, and looks, sees the change
+        self._seen.forget(room.room_id)  # so that the caller reads the change
         await self._copy.publish(room, event, items)
 
     async def _say(self, room: Room, event: Event, item: Item) -> None:
@@ -305,7 +305,7 @@ def _mark(room: Room, mark: Mark) -> MarkView:
 
 
 async def _open_room(connection: AsyncConnection, room_id: str, expected: int | None) -> Room:
-    """The room, locked, if it can still be changed."""
+    """The room, locked, if it is not over."""
     room = await store.lock_room(connection, room_id)
     if room is None:
         raise Unknown("unknown_room")

@@ -1,4 +1,4 @@
-"""/v1/rooms/{room_id}/items: the shelf of a room, and what is being explained."""
+"""/v1/rooms/{room_id}/items: the shelf of a room and the pinned item."""
 
 from typing import Annotated
 
@@ -72,7 +72,7 @@ ROUTES = [
         "GET",
         "/v1/rooms/{room_id}/items",
         show_shelf,
-        "What viewers see on the shelf",
+        "The visible items of the shelf",
         "shelf",
         {200: Shelf},
         ("unknown_room", "store_unavailable"),
@@ -81,7 +81,7 @@ ROUTES = [
         "GET",
         "/v1/rooms/{room_id}/shelf",
         show_whole_shelf,
-        "The whole shelf, hidden items too",
+        "The whole shelf, with hidden items",
         "shelf",
         {200: Shelf},
         ("unknown_room", "not_yours", "store_unavailable"),
@@ -98,7 +98,7 @@ ROUTES = [
         auth="member",
         body=NewItem,
         changes=True,
-        description="By its host, an assistant, or an operator, as all of this.",
+        description="For host, assistants and operators, like every change of the shelf.",
     ),
     Route(
         "PATCH",
@@ -111,13 +111,13 @@ ROUTES = [
         auth="member",
         body=ItemEdit,
         changes=True,
-        description="An item that is hidden is no longer pinned.",
+        description="Hiding an item unpins it.",
     ),
     Route(
         "DELETE",
         _ITEM,
         remove_item,
-        "Take an item off the shelf",
+        "Remove an item from the shelf",
         "shelf",
         {200: Shelf},
         ("unknown_item", "room_over", *RUN),
@@ -128,7 +128,7 @@ ROUTES = [
         "PUT",
         "/v1/rooms/{room_id}/order",
         order_items,
-        "Put the items into another order",
+        "Reorder the items",
         "shelf",
         {200: Shelf},
         ("room_over", "version_conflict", *RUN),
@@ -140,7 +140,7 @@ ROUTES = [
         "POST",
         f"{_ITEM}/pin",
         pin_item,
-        "Begin to explain an item; the one before it ends",
+        "Begin to explain an item; ends the previous one",
         "shelf",
         {200: Shelf},
         ("unknown_item", "item_hidden", "room_over", *RUN),
@@ -153,7 +153,7 @@ ROUTES = [
         "POST",
         "/v1/rooms/{room_id}/unpin",
         unpin_item,
-        "Explain nothing any more",
+        "Stop explaining the item",
         "shelf",
         {200: Shelf},
         ("room_over", *RUN),

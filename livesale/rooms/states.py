@@ -1,10 +1,10 @@
-"""The states of a room, and which one may follow which. No I/O.
+"""The states of a room and their transitions. No I/O.
 
     scheduled ─▶ live ⇄ paused ─▶ ended
         │         ⇅ abnormal ⇅ ─────▲
         └─▶ expired      banned ⇄ paused (any but the last may be banned)
 
-The numbers are those of `live_status` in WeChat's mini-programs.
+The numbers are WeChat's `live_status` for mini-programs.
 """
 
 from enum import StrEnum
@@ -14,10 +14,10 @@ class RoomState(StrEnum):
     SCHEDULED = "scheduled"
     LIVE = "live"
     PAUSED = "paused"
-    ABNORMAL = "abnormal"  # the host was silent for a while; it may come back
-    BANNED = "banned"  # by an operator, who may lift it
+    ABNORMAL = "abnormal"  # the host is silent; it may return
+    BANNED = "banned"  # by an operator, who can lift it
     ENDED = "ended"
-    EXPIRED = "expired"  # it was never begun
+    EXPIRED = "expired"  # it never began
 
 
 LIVE_STATUS = {
@@ -35,7 +35,7 @@ ON_AIR = (RoomState.LIVE, RoomState.PAUSED, RoomState.ABNORMAL)
 
 
 class Verb(StrEnum):
-    """What is done to a room."""
+    """A step of a room."""
 
     START = "start"
     PAUSE = "pause"
@@ -44,13 +44,13 @@ class Verb(StrEnum):
     BAN = "ban"
     UNBAN = "unban"
     MISS = "miss"  # the keeper: no heartbeat
-    MISS_PAUSED = "miss_paused"  # the same, in a pause
+    MISS_PAUSED = "miss_paused"  # the same, while paused
     RETURN = "return"  # the host's heartbeat is back
     RETURN_PAUSED = "return_paused"  # the same, and the room stays paused
     EXPIRE = "expire"  # the keeper: never begun
 
 
-# verb → the states it leads from, and the one it leads to.
+# verb → (states before, state after)
 MOVES: dict[Verb, tuple[tuple[RoomState, ...], RoomState]] = {
     Verb.START: ((RoomState.SCHEDULED,), RoomState.LIVE),
     Verb.PAUSE: ((RoomState.LIVE, RoomState.ABNORMAL), RoomState.PAUSED),
@@ -67,21 +67,21 @@ MOVES: dict[Verb, tuple[tuple[RoomState, ...], RoomState]] = {
 
 
 class ItemState(StrEnum):
-    HIDDEN = "hidden"  # prepared: viewers do not see it
-    VISIBLE = "visible"  # shown, and not to be bought yet
+    HIDDEN = "hidden"  # viewers do not see it
+    VISIBLE = "visible"  # visible, but not for sale yet
     ON_SALE = "on_sale"
 
 
 class BagPhase(StrEnum):
-    """What a lucky bag is to the viewers of a room."""
+    """The state of a lucky bag for viewers."""
 
-    OPEN = "open"  # it takes entries until `draws_ms`
+    OPEN = "open"  # accepts entries until `draws_ms`
     DRAWN = "drawn"
-    VOID = "void"  # it could not be drawn, and nobody wins
+    VOID = "void"  # it could not be drawn: no winners
 
 
 class DropPhase(StrEnum):
-    """What a drop is to the viewers of a room: found by `lua/room/drop_changed.lua`."""
+    """The phase of a drop for viewers, set by `lua/room/drop_changed.lua`."""
 
     PREPARED = "prepared"
     OPENING = "opening"  # the countdown runs
@@ -92,7 +92,7 @@ class DropPhase(StrEnum):
 
 
 class BarKind(StrEnum):
-    """What is kept from a buyer in one room, until a certain time."""
+    """A restriction of a buyer in one room, until a certain time."""
 
-    MUTE = "mute"  # to speak
-    BAN = "ban"  # to be there under this name, and so to speak
+    MUTE = "mute"  # no comments
+    BAN = "ban"  # no entry with this token, and so no comments

@@ -1,6 +1,6 @@
 """Rooms, their shelves, marks and members. Queries only; every one takes a connection.
 
-A caller that changes a room or its shelf locks the room's row first: so the changes of a room have
+A caller that changes a room or its shelf locks the room's row first, so the changes of a room have
 one order, and its version counts them.
 """
 
@@ -32,11 +32,11 @@ class Room(Struct, frozen=True):
     version: int
     created_ms: int
     bars_version: int = 0
-    was_paused: bool = False  # one that is abnormal, when its host fell silent
+    was_paused: bool = False  # since when an abnormal room's host is silent
 
 
 class RoomHead(Struct, frozen=True):
-    """What the watch needs of a room that is in no hurry."""
+    """The columns of a quiet room that the watch needs."""
 
     room_id: str
     starts_ms: int
@@ -59,7 +59,7 @@ class Item(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """When an item was explained. `ended_ms` is missing while it still is."""
+    """When an item was explained. `ended_ms` is None while it is pinned."""
 
     room_id: str
     mark_id: str
@@ -100,7 +100,7 @@ async def list_rooms(
 
 
 async def count_rooms(connection: AsyncConnection, states: Collection[str]) -> dict[str, int]:
-    """How many rooms there are in each of these states; states without rooms are missing."""
+    """The number of rooms in each of these states; states without rooms are missing."""
     query = (
         select(rooms.c.state, func.count().label("rooms"))
         .where(rooms.c.state.in_(states))
@@ -129,7 +129,7 @@ async def move_room(
     at_ms: int,
     **values: Any,
 ) -> bool:
-    """Change the state if it is one of `before`; say whether it was."""
+    """Change the state if it is one of `before`; returns whether it was."""
     statement = (
         update(rooms)
         .where(rooms.c.room_id == room_id, rooms.c.state.in_(before))
@@ -139,7 +139,7 @@ async def move_room(
 
 
 async def note_start(connection: AsyncConnection, room_id: str, at_ms: int) -> None:
-    """Keep when a room first went live."""
+    """Save when a room first went live."""
     await connection.execute(
         update(rooms)
         .where(rooms.c.room_id == room_id, rooms.c.started_ms.is_(None))
@@ -148,7 +148,7 @@ async def note_start(connection: AsyncConnection, room_id: str, at_ms: int) -> N
 
 
 async def change_room(connection: AsyncConnection, room: Room, **values: Any) -> Room:
-    """Write members of a locked room and count its version up; the room after it."""
+    """Update columns of a locked room and increment its version; returns the room."""
     after = structs.replace(room, version=room.version + 1, **values)
     await connection.execute(
         update(rooms).where(rooms.c.room_id == room.room_id).values(version=after.version, **values)
@@ -157,7 +157,7 @@ async def change_room(connection: AsyncConnection, room: Room, **values: Any) ->
 
 
 async def items_of(connection: AsyncConnection, room_id: str) -> list[Item]:
-    """The shelf in its order."""
+    """The shelf in order."""
     query = _ITEM.where(room_items.c.room_id == room_id).order_by(
         room_items.c.position, room_items.c.item_id
     )
@@ -171,7 +171,7 @@ async def find_item(connection: AsyncConnection, room_id: str, item_id: str) -> 
 
 
 async def count_items(connection: AsyncConnection, room_id: str) -> tuple[int, int]:
-    """How many items there are, and the highest position."""
+    """The number of items, and the highest position."""
     query = select(func.count(), func.coalesce(func.max(room_items.c.position), 0)).where(
         room_items.c.room_id == room_id
     )
@@ -203,7 +203,7 @@ async def begin_mark(connection: AsyncConnection, mark: Mark) -> None:
 
 
 async def end_marks(connection: AsyncConnection, room_id: str, at_ms: int) -> None:
-    """End the mark that is still open, if there is one."""
+    """End the open mark, if any."""
     await connection.execute(
         update(room_marks)
         .where(room_marks.c.room_id == room_id, room_marks.c.ended_ms.is_(None))
@@ -224,7 +224,7 @@ async def marks_of(
 
 
 async def members_of(connection: AsyncConnection, room_id: str, role: str) -> list[str]:
-    """The buyers that have a role in a room, by name."""
+    """The buyers with a role in a room, by id."""
     query = (
         select(room_members.c.buyer_id)
         .where(room_members.c.room_id == room_id, room_members.c.role == role)
@@ -236,7 +236,7 @@ async def members_of(connection: AsyncConnection, room_id: str, role: str) -> li
 async def add_member(
     connection: AsyncConnection, room_id: str, buyer_id: str, role: str, at_ms: int
 ) -> None:
-    """Give a buyer a role it does not have. The room is locked."""
+    """Give a buyer a new role. The room is locked."""
     row = {"room_id": room_id, "buyer_id": buyer_id, "role": role, "created_ms": at_ms}
     await connection.execute(insert(room_members), row)
 
@@ -256,7 +256,7 @@ async def remove_member(
 async def rooms_of_drops(
     connection: AsyncConnection, drop_ids: Sequence[str]
 ) -> dict[str, str | None]:
-    """The room that each of these drops is sold in; drops that do not exist are missing."""
+    """The room of each of these drops; unknown drops are missing."""
     query = select(drops.c.drop_id, drops.c.room_id).where(drops.c.drop_id.in_(drop_ids))
     return {row.drop_id: row.room_id for row in await connection.execute(query)}
 

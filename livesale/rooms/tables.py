@@ -17,7 +17,7 @@ rooms = Table(
     Column("starts_ms", BigInteger, nullable=False),  # announced
     Column("started_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
-    Column("pinned", Id, nullable=True),  # the item that is being explained
+    Column("pinned", Id, nullable=True),  # the item being explained
     Column("pinned_ms", BigInteger, nullable=True),
     Column("version", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
@@ -51,7 +51,7 @@ room_marks = Table(
     Column("ended_ms", BigInteger, nullable=True),
 )
 
-# Who is more, or less, than a viewer of a room.
+# Buyers with a role in a room.
 room_members = Table(
     "room_members",
     metadata,

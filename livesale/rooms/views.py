@@ -1,4 +1,4 @@
-"""Rows of SQL as viewers see them. No I/O."""
+"""Converts rows of SQL into what viewers see. No I/O."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ def seen_item(item: Item) -> ItemView | None:
 
 
 def news_of_drop(drop: Drop, snapshot: Snapshot | None) -> DropNews:
-    """The present state of a drop; `snapshot` is None when Redis does not know it."""
+    """The present state of a drop; `snapshot` is None if Redis does not have it."""
     if snapshot is None:
         state = "draft" if drop.state in (DRAFT, OPENING) else DropState.PAUSED.value
         if drop.state == DropState.CLOSED:
@@ -95,8 +95,8 @@ _PHASES = {
 
 
 def view_of_bag(bag: Bag, winners: Sequence[str] = (), entries: int | None = None) -> BagView:
-    """A bag as viewers see it: the seed of one that is drawn, and of no other. `entries` is how
-    many there are so far."""
+    """A bag as viewers see it: with the seed only after the draw. `entries` is the present
+    number."""
     phase = _PHASES[BagState(bag.state)]
     is_drawn = phase is BagPhase.DRAWN
     return BagView(

@@ -1,4 +1,4 @@
-"""Settings, once for all processes: default.toml < <env>.toml < environment < flags."""
+"""Settings, the same for all processes: default.toml < <env>.toml < environment < flags."""
 
 from livesale.settings.load import load_settings
 from livesale.settings.model import (

@@ -14,7 +14,7 @@ from livesale.settings.wechat_keys import load_keys
 
 SHORTEST_SECRET_BYTES = 32
 FEWEST_CHARACTERS = (
-    8  # different ones in a secret; 64 random hexadecimal digits have as good as all
+    8  # distinct characters in a secret; 64 random hexadecimal digits nearly always have all 16
 )
 is_hook_secret = re.compile(HOOK_PATTERN).fullmatch
 is_key_id = re.compile(r"[A-Za-z0-9]{1,16}").fullmatch
@@ -22,13 +22,13 @@ NEW_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_hex
 
 
 def check_names(model: type[BaseModel], environment: Mapping[str, str]) -> None:
-    """Refuse a name under LIVESALE__ that no setting has, and one that a setting would have with
-    other underscores: a typo must not pass in silence."""
+    """Refuse an unknown name under LIVESALE__, and a setting's name with wrong underscores, so that
+    no typo is ignored."""
     known = dict(_names_of(model, PREFIX))
     meant = {_single(name): name for name in known}
     for name in sorted(environment):
         upper = name.upper()
-        # tcp://…: what Kubernetes sets for a service that is named like one of our sections.
+        # tcp://…: Kubernetes sets this for a service with the name of one of our sections.
         if not upper.startswith(PREFIX) and not environment[name].startswith("tcp://"):
             if _single(upper) in meant:
                 cure = f"Did you mean {meant[_single(upper)]}?"
@@ -43,7 +43,7 @@ def check_names(model: type[BaseModel], environment: Mapping[str, str]) -> None:
 
 
 def explain_bad_value(error: ValidationError) -> Refused:
-    """The first wrong value as a refusal that names it; how many others there are."""
+    """A refusal that names the first wrong value, and lists the others."""
     first, *others = error.errors(include_url=False)
     setting = _environment_name(first["loc"])
     rest = [_environment_name(other["loc"]) for other in others]
@@ -76,7 +76,7 @@ def explain_bad_json(error: SettingsError) -> Refused:
 
 
 def check_promises(settings: Settings) -> None:
-    """Refuse keys that tell nobody apart, and outside dev what would break a promise.
+    """Refuse invalid keys, and outside dev everything that would break a promise.
 
     Raises Refused.
     """
@@ -125,7 +125,7 @@ def check_promises(settings: Settings) -> None:
         _check_secret(name, secret, where)
         if name != f"{PREFIX}AUTH__SECRET" and secret == auth.secret:
             cure = "Remove it, or make a new secret for the new key."
-            raise Refused(name, "it is the present secret, so nothing was rotated", cure)
+            raise Refused(name, "it equals the present secret, so nothing was rotated", cure)
     if auth.dev_login:
         raise Refused(
             f"{PREFIX}AUTH__DEV_LOGIN",
@@ -147,7 +147,7 @@ def check_promises(settings: Settings) -> None:
 
 
 def _check_reminders(settings: Settings) -> None:
-    """A kind of reminder that is switched on has all that a message needs."""
+    """Check that each enabled kind of reminder has everything for a message."""
     on = False
     for kind in ("room", "drop"):
         if not getattr(settings.reminders, f"{kind}_template_id"):
@@ -164,7 +164,7 @@ def _check_reminders(settings: Settings) -> None:
         if on and not (value if isinstance(value, str) else value.get_secret_value()):
             raise Refused(
                 f"{PREFIX}WECHAT__{name.upper()}",
-                "it is not set, and reminders need that mini-program",
+                "it is not set, but reminders need it",
                 f"Set it, or empty {PREFIX}REMINDERS__ROOM_TEMPLATE_ID and "
                 f"{PREFIX}REMINDERS__DROP_TEMPLATE_ID.",
             )
@@ -207,7 +207,7 @@ def _check_secret(name: str, secret: SecretStr, where: str) -> None:
 
 
 def is_weak_secret(secret: SecretStr) -> bool:
-    """Whether prod would refuse it: public, short, or of few characters."""
+    """Whether prod would refuse it: public, short, or with few distinct characters."""
     try:
         _check_secret("", secret, "")
     except Refused:
@@ -220,7 +220,7 @@ def _single(name: str) -> str:
 
 
 def _names_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:
-    """Environment names of all settings, and whether each is a table with names of its own."""
+    """Environment names of all settings, and whether each is a table with its own names."""
     for name, field in model.model_fields.items():
         full = f"{prefix}{name.upper()}"
         kind = field.annotation
@@ -247,13 +247,13 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
-# A `/`, `?` or `#` in a password ends the host, for whatever reads the address. So what is behind
-# the colon is hidden up to the `@`, unless it is a number and a path: then it is a port.
+# For a URL parser, a `/`, `?` or `#` in a password ends the host. So we hide everything between the
+# colon and the `@`, unless it is a port and a path.
 _PORT = r"\d+(?:[?#,\s]|/[^@\s]*(?:[?#\s]|$)|$)"
 _PASSWORD = re.compile(rf"(://[^/\s:@]*:)(?:[^/?#\s]*@|(?!{_PORT})\S*@)")
 _PASSWORD_OPTION = re.compile(r"([?&]pa?s+\w*=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def hide_password(url: str) -> str:
-    """An address, or a text with one in it, that may be shown."""
+    """A URL, or a text with one, without its password."""
     return _PASSWORD_OPTION.sub(r"\1…", _PASSWORD.sub(r"\1…@", url))

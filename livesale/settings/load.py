@@ -1,4 +1,4 @@
-"""Loads the settings of a process, and checks them before anything else is done."""
+"""Loads the settings of a process, and checks them first."""
 
 import os
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from livesale.settings.model import Settings
 
 
 def load_settings(**flags: Any) -> Settings:
-    """The settings of this process. Flags are `redis__url="…"` or `redis={"url": "…"}`; a flag
-    that is None was not given.
+    """The settings of this process. Flags are `redis__url="…"` or `redis={"url": "…"}`; None
+    means that a flag is not set.
 
-    Raises Refused, with the environment name of the setting, for a value that is malformed, a name
-    that does not exist, or a combination that would break a promise.
+    Raises Refused, with the environment name of the setting, for a malformed value, an unknown
+    name, or a combination that would break a promise.
     """
     check_names(Settings, os.environ)
     try:

@@ -1,7 +1,7 @@
 """The texts for a template of WeChat's subscribe messages. No I/O.
 
-A template has fields named by their kind and a number (`thing1`, `time2`), and each kind accepts
-only some texts; WeChat refuses a message with a field that does not fit (47003). The kinds and
+A template has fields named by kind and number (`thing1`, `time2`), and each kind accepts only
+certain texts; WeChat refuses a message with an invalid field (47003). The kinds and
 their limits: https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/
 subscribe-message/api_sendmessage
 """
@@ -24,7 +24,7 @@ PLACES = {"{title}": ("thing",), "{time}": ("time", "date", "thing")}
 
 
 def check_texts(texts: Mapping[str, str]) -> None:
-    """Raises ValueError for fields that no message could be filled with."""
+    """Raises ValueError for fields that no message can fill."""
     if len(texts) > MAX_FIELDS:
         raise ValueError(f"a template has at most {MAX_FIELDS} fields")
     for name, text in texts.items():
@@ -40,11 +40,11 @@ def check_texts(texts: Mapping[str, str]) -> None:
             if text != "{time}":
                 raise ValueError(f"{name} must be {{time}}")
         elif not places and not _FITS[kind].fullmatch(text):
-            raise ValueError(f"{name} does not take {text!r}")
+            raise ValueError(f"{name} does not accept {text!r}")
 
 
 def fill(texts: Mapping[str, str], *, title: str, at_ms: int, offset_min: int) -> dict[str, str]:
-    """The texts of one message. Titles are cut to what a field takes."""
+    """The texts of one message. Cuts titles to the length of their field."""
     time = _clock_time(at_ms, offset_min)
     filled = {}
     for name, text in texts.items():
@@ -61,7 +61,7 @@ def _clock_time(at_ms: int, offset_min: int) -> str:
 
 
 def _clip(text: str, most: int) -> str:
-    """At most so many characters, counted as JavaScript and Java do; a cut is shown."""
+    """At most this many UTF-16 units, as in JavaScript and Java; marks a cut."""
     if _units(text) <= most:
         return text
     kept = ""

@@ -1,4 +1,4 @@
-"""Settings, once for all processes: default.toml < <env>.toml < environment < flags.
+"""Settings, the same for all processes: default.toml < <env>.toml < environment < flags.
 
 The names, types and ranges are here, the values in `config/`. Environment names are
 `LIVESALE__<SECTION>__<NAME>`, such as `LIVESALE__REDIS__URL`; lists and tables are JSON there.
@@ -31,7 +31,7 @@ PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
 
 
-HOOK_PATTERN = r"^[A-Za-z0-9_-]{16,128}$"  # a secret that stands in a path
+HOOK_PATTERN = r"^[A-Za-z0-9_-]{16,128}$"  # a secret in a path
 HOUR_S = 3_600
 YEAR_S = 365 * 24 * HOUR_S
 
@@ -44,15 +44,15 @@ def _networks(texts: list[str]) -> list[str]:
 
 
 def _address(url: str) -> str:
-    """An address whose port can be read: what reads it later says less of what is wrong."""
-    # Not by urlsplit, which newer Pythons let refuse several hosts in brackets.
+    """Check early that the port can be parsed: later errors are less clear."""
+    # Not with urlsplit, which refuses several hosts in brackets in newer Pythons.
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    for host in authority.rpartition("@")[2].split(","):  # Sentinels are several
+    for host in authority.rpartition("@")[2].split(","):  # several Sentinels
         try:
             urlsplit(f"//{host}").port  # noqa: B018  raises ValueError
         except ValueError:
-            if "@" in rest and "@" not in authority:  # the "port" is a piece of the password
+            if "@" in rest and "@" not in authority:  # the "port" is a part of the password
                 raise ValueError(ESCAPE) from None
             raise
     if url.startswith("sentinel"):
@@ -162,7 +162,7 @@ class PaymentSettings(Section):
 
 
 class WeChatPaySettings(Section):
-    """Of API v3, for mini-programs. `more_public_keys`: serial or public key id → file."""
+    """WeChat Pay API v3, for mini-programs. `more_public_keys`: serial or public key id → file."""
 
     appid: str
     mchid: str
@@ -193,7 +193,7 @@ class TicketSettings(Section):
 
 
 class LimitSettings(Section):
-    """Per API worker. Addresses of trusted proxies are counted by X-Forwarded-For, if at all."""
+    """Per API worker. Behind trusted proxies, addresses come from X-Forwarded-For, if present."""
 
     buyer_per_s: float = Field(gt=0, le=1_000_000)
     buyer_burst: int = Field(ge=1, le=1_000_000)
@@ -239,7 +239,7 @@ class LiveSettings(Section):
 
 
 class IngestSettings(Section):
-    """Of media servers. In the templates, `{room_id}` stands for the room."""
+    """Media servers. In the templates, `{room_id}` stands for the room."""
 
     push_url: Annotated[str, AfterValidator(_address)] = Field(
         pattern=r"^(rtmps?://[^\s?#/]+(/[^\s?#/]+)+)?$"
@@ -254,7 +254,7 @@ class IngestSettings(Section):
 
 
 class ReminderSettings(Section):
-    """Subscribe messages of WeChat; a kind of reminder without a template is switched off.
+    """Subscribe messages of WeChat; a kind of reminder without a template is off.
 
     The fields of a template → the texts that fill them: `livesale.settings.message_texts`.
     In a page, `{id}` stands for the room or the drop.
@@ -281,7 +281,7 @@ class LogSettings(Section):
 
 
 class Settings(BaseSettings):
-    """All settings. Made by `load_settings`, which also holds them against the promises."""
+    """All settings. Created by `load_settings`, which also checks them against the promises."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
@@ -324,19 +324,19 @@ class Settings(BaseSettings):
 
 
 def config_folder() -> Path:
-    """Where the TOML lies: inside the installed package, or beside it in a checkout."""
+    """The folder of the TOML files: in the installed package, or beside it in a checkout."""
     packaged = Path(str(files("livesale"))) / "config"
     return packaged if packaged.is_dir() else packaged.parent.parent / "config"
 
 
 @cache
 def read_config(name: str) -> dict[str, Any]:
-    """One file of `config/`, as it is."""
+    """One file of `config/`, unchanged."""
     return tomllib.loads((config_folder() / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The same settings as environment names, secrets in clear: for child processes only."""
+    """The same settings as environment names, with plain secrets: only for child processes."""
     found: dict[str, str] = {}
     for name, value in settings:
         if isinstance(value, Section):

@@ -1,8 +1,8 @@
 """The options in the URLs of stores, including TLS. Everything else is refused.
 
 Drivers accept any option and fail with a traceback at the first connection, or ignore it silently:
-a misspelled TLS option would send passwords unencrypted. The server's certificate and host name are
-always verified: no option turns that off.
+a misspelled TLS option would send passwords unencrypted. The server's certificate and host name
+are always verified; no option turns that off.
 """
 
 import re
@@ -18,8 +18,8 @@ _FILES_REDIS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FILES_SQL = ("ssl_ca", "ssl_cert", "ssl_key")
 _TLS_SCHEMES = ("rediss", "sentinels")
 ESCAPE = "write / ? # @ [ ] in a password as %2F %3F %23 %40 %5B %5D"
-_ALWAYS = "the certificate is always verified; name its authority with {ca}=/path/ca.pem"
-# What others call it, and what to write here.
+_ALWAYS = "the certificate is always verified; set its authority with {ca}=/path/ca.pem"
+# Options of other programs, and what to write here.
 _INSTEAD = {
     "password": "write it before the host: user:password@host",
     "username": "write it before the host: user:password@host",
@@ -77,12 +77,12 @@ def check_sql_url(url: str) -> str:
 
 
 def sql_context(options: Mapping[str, Any]) -> "SSLContext":
-    """What the options of an SQL address ask for. Raises OSError as `make_context` does."""
+    """The TLS context for the options of an SQL URL. Raises OSError like `make_context`."""
     return make_context(*(options.get(name) for name in _FILES_SQL))
 
 
 def wants_tls(options: Mapping[str, object]) -> bool:
-    """Whether the options of an SQL address ask for TLS."""
+    """Whether the options of an SQL URL require TLS."""
     return any(name in options for name in ("ssl", *_FILES_SQL))
 
 
@@ -113,19 +113,21 @@ def _explain(name: str, allowed: tuple[str, ...]) -> str:
 
 
 def make_context(ca: str | None, cert: str | None = None, key: str | None = None) -> "SSLContext":
-    """Verifies the server by `ca`, or by the authorities of this machine, and its host name.
+    """Verifies the server and its host name by `ca`, or by the authorities of this machine.
 
-    `cert` and `key` are ours, for servers that ask for them. Raises OSError for files that are not
-    what they should be; its text names the file.
+    `cert` and `key` are ours, for servers that require them. Raises OSError for invalid files; its
+    text names the file.
     """
     import ssl
 
     path = ca
     try:
-        context = ssl.create_default_context(cafile=ca)  # with `ca`, no other authority counts
+        context = ssl.create_default_context(cafile=ca)  # with `ca`, trust no other authority
         if cert is not None:
             path = cert
-            context.load_cert_chain(cert, key, password="")  # else OpenSSL asks at the terminal
+            context.load_cert_chain(
+                cert, key, password=""
+            )  # otherwise OpenSSL asks on the terminal
     except ssl.SSLError as error:
         raise OSError(
             f"{path}: not a PEM file with the required content ({error.reason})"

@@ -1,5 +1,5 @@
-"""The keys of WeChat Pay: ours to sign, WeChat's to verify (several while one replaces another),
-and the one of the encryption. A key that is missing or malformed refuses the start by its name."""
+"""The keys of WeChat Pay: ours to sign, WeChat's to verify (several during a change of keys), and
+the one for encryption. A missing or malformed key refuses the start and is named."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ class WeChatPayKeys(Struct, frozen=True):
 
 
 def load_keys(settings: "Settings") -> WeChatPayKeys:
-    """Read them all, and hold the other settings of WeChat Pay against what is promised.
+    """Read all keys, and check the other settings of WeChat Pay.
 
     Raises Refused.
     """
@@ -46,13 +46,13 @@ def load_keys(settings: "Settings") -> WeChatPayKeys:
         if not (value.get_secret_value() if hasattr(value, "get_secret_value") else value):
             raise Refused(
                 f"{SECTION}{name.upper()}",
-                "it is not set, and LIVESALE__PAYMENTS__GATEWAY is wechat",
+                "it is not set, but LIVESALE__PAYMENTS__GATEWAY is wechat",
                 "Set it; docs/operations.md says where it comes from.",
             )
     if settings.wechat.appid and settings.wechat.appid != wechatpay.appid:
         raise Refused(
             f"{SECTION}APPID",
-            "it is not LIVESALE__WECHAT__APPID: a buyer's openid belongs to one app only",
+            "it differs from LIVESALE__WECHAT__APPID, but an openid is valid in one app only",
             "Set both to the mini-program's.",
         )
     if settings.env != "dev" and not wechatpay.notify_url.startswith("https://"):
@@ -103,7 +103,7 @@ def _private_key(path: str) -> "RSAPrivateKey":
 
 
 def _public_key(name: str, path: str) -> "RSAPublicKey":
-    """From a public key, or from a platform certificate."""
+    """Read a public key, or the key of a platform certificate."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from cryptography.x509 import load_pem_x509_certificate
@@ -127,7 +127,7 @@ def _read(name: str, path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
-        raise Refused(f"{SECTION}{name}", problem, "Name a file that this user may read.") from None
+        raise Refused(f"{SECTION}{name}", problem, "Use a file that this user may read.") from None
 
 
 def _malformed(name: str, what: str) -> Refused:

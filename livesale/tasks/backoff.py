@@ -1,4 +1,4 @@
-"""Waiting after a fault: longer each time, never in step with others, over at once on stop."""
+"""Pauses after faults: growing, with jitter, interrupted by a stop."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ LONGEST_S = 5.0
 
 
 async def wait_for(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait for `stop` up to `seconds`; say whether it came."""
+    """Wait for `stop` at most `seconds`; returns whether it came."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
@@ -18,7 +18,7 @@ async def wait_for(stop: asyncio.Event, seconds: float) -> bool:
 
 
 class Backoff:
-    """Doubles from 50 ms to 5 s, with half of each wait left to chance."""
+    """Doubles from 50 ms to 5 s; half of each pause is random."""
 
     def __init__(self, first_s: float = FIRST_S, longest_s: float = LONGEST_S) -> None:
         self._first_s = first_s
@@ -26,12 +26,12 @@ class Backoff:
         self._faults = 0
 
     def reset(self) -> None:
-        """It works again."""
+        """Call it when it works again."""
         self._faults = 0
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Wait once more, or until `stop`."""
-        # The exponent is bounded: after a night without SQL it would be a number of many digits.
+        # The exponent is bounded: after a night without SQL it would be a huge number.
         bound_s = min(self._longest_s, self._first_s * 2.0 ** min(self._faults, 16))
         self._faults += 1
         await wait_for(stop, bound_s * random.uniform(0.5, 1.0))

@@ -1,4 +1,4 @@
-"""The clock of Redis, known in this process without asking each time.
+"""An estimate of Redis's clock in this process.
 
 Redis's TIME is read every second and stored as an offset to the monotonic clock, corrected by half
 of the round trip. It is only for display: Redis itself decides what opens and expires (I11).
@@ -16,23 +16,23 @@ from stock.errors import StockError
 
 EVERY_S = 1.0
 MAX_STEP_BACK_MS = 1_000
-MAX_ROUND_TRIP_S = 1.0  # an answer slower than this says too little
+MAX_ROUND_TRIP_S = 1.0  # a slower answer is too inexact
 
 log = structlog.get_logger()
 
 
 class Clock:
-    """Until Redis has answered once it is this machine's time.
+    """Before Redis's first answer it is this machine's time.
 
-    `now_ms()` waits where Redis's clock went back by up to MAX_STEP_BACK_MS, which is within
-    what a reading may be wrong by. A larger step is followed at the next reading.
+    If Redis's clock goes back by up to MAX_STEP_BACK_MS, the error of a reading, `now_ms()`
+    stands still until it catches up. The next reading follows a larger step.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._offset_ms = time.time() * 1000 - time.monotonic() * 1000
         self._last_ms = 0
-        self.known = False  # whether Redis has answered: what is signed is not dated by a guess
+        self.known = False  # whether Redis has answered: signatures need its time, not a guess
 
     def now_ms(self) -> int:
         """Redis's time, in ms since 1970 UTC."""
@@ -47,13 +47,13 @@ class Clock:
         server_ms = await self._engine.now_ms()
         after = time.monotonic()
         if after - before <= MAX_ROUND_TRIP_S:
-            # TIME is cut to whole ms, so on average half of one is missing.
+            # TIME is cut to whole ms, so on average half a ms is missing.
             self._offset_ms = server_ms + 0.5 - (before + after) * 500
             self.known = True
 
     async def _follow(self) -> float:
-        """Read once more; seconds until the next time. While Redis is away the last offset goes
-        on."""
+        """Read the clock; returns the seconds until the next reading. Without Redis, the last
+        offset stays."""
         await self.read()
         return EVERY_S
 

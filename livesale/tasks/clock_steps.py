@@ -1,7 +1,7 @@
 """Notices steps of Redis's clock, by the monotonic clock of this process.
 
-Redis's clock decides what is due. If it is wrong for some seconds, the decisions of that time would
-remain: holds ended, drops closed, rooms over. So keepers do not accept a step forward at once.
+Redis's clock decides what is due. If it is wrong for some seconds, the decisions of that time are
+permanent: holds ended, drops closed, rooms over. So keepers do not accept a step forward at once.
 """
 
 import time
@@ -12,17 +12,17 @@ from msgspec import Struct
 
 from stock.engine import Engine
 
-STEP_MS = 100  # what two clocks, and a busy machine, are never apart by from one look to the next
-AHEAD_MS = 3_000  # a step forward of more is doubted
-BELIEVED_AFTER_S = 10.0  # until it is believed: a machine that was suspended, a clock put right
+STEP_MS = 100  # two clocks on a busy machine never drift by this much between two readings
+AHEAD_MS = 3_000  # a larger step forward is doubted
+BELIEVED_AFTER_S = 10.0  # then it is accepted: a suspended machine, a corrected clock
 
 _log = structlog.get_logger(__name__)
 
 
 class Reading(Struct, frozen=True):
-    """Redis's time, and how far it is ahead of the monotonic clock of this process, in ms.
+    """Redis's time, and its lead over the monotonic clock of this process, in ms.
 
-    How long Redis took to answer is not known for either way, so the lead is between two values.
+    The time of each direction of the round trip is unknown, so the lead is between two values.
     """
 
     now_ms: int
@@ -30,13 +30,13 @@ class Reading(Struct, frozen=True):
     most_ms: float
 
     def later_than(self, before: Self) -> float:
-        """By how much the clock has certainly stepped since; below 0 when it went back."""
+        """The certain size of a step since then, in ms; negative if the clock went back."""
         if self.least_ms > before.most_ms:
             return self.least_ms - before.most_ms
         return min(0.0, self.most_ms - before.least_ms)
 
     def closer(self, before: Self) -> "Reading":
-        """The same reading, made more exact by one before it where both can be true."""
+        """The same reading, narrowed by an earlier one if they are consistent."""
         least_ms = max(self.least_ms, before.least_ms)
         most_ms = min(self.most_ms, before.most_ms)
         return Reading(self.now_ms, least_ms, most_ms) if least_ms <= most_ms else self
@@ -51,14 +51,14 @@ async def read_clock(engine: Engine) -> Reading:
 
 
 class StepWatch:
-    """Says whether Redis's clock has stepped since the last look."""
+    """Detects steps of Redis's clock."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._before: Reading | None = None
 
     async def has_stepped(self) -> bool:
-        """Whether by more than STEP_MS, either way. Raises StockError."""
+        """Whether it stepped by more than STEP_MS since the last call. Raises StockError."""
         found = await read_clock(self._engine)
         before = self._before or found
         self._before = found.closer(before)
@@ -66,7 +66,7 @@ class StepWatch:
 
 
 class Look(Struct, frozen=True):
-    """Redis's time, and whether nothing may be decided by it yet."""
+    """Redis's time; if `doubted`, decide nothing by it."""
 
     now_ms: int
     doubted: bool
@@ -75,14 +75,14 @@ class Look(Struct, frozen=True):
 class ClockWatch:
     """Doubts a step forward of Redis's clock by more than AHEAD_MS for BELIEVED_AFTER_S.
 
-    Look again and again, and decide nothing while the look says `doubted`. What Redis said is due
-    before a look that does not doubt was due. The first look believes.
+    Call `look` repeatedly, and decide nothing while it is `doubted`. If a look is not doubted,
+    everything that Redis reported as due before it was really due. The first look is never doubted.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._believed: Reading | None = None
-        self._doubted_s: float | None = None  # since when, by the monotonic clock
+        self._doubted_s: float | None = None  # start of the doubt, by the monotonic clock
 
     async def look(self) -> Look:
         """Raises StockError."""

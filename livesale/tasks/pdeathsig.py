@@ -1,4 +1,4 @@
-"""Ties a child process to its parent: when the parent is gone, even by SIGKILL, so is the child."""
+"""Ties a child process to its parent: if the parent dies, even by SIGKILL, so does the child."""
 
 import ctypes
 import os
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 
-_libc = ctypes.CDLL(None, use_errno=True)  # before any fork: little is safe in the child
+_libc = ctypes.CDLL(None, use_errno=True)  # before any fork, because little is safe in the child
 
 
 def die_with_parent(parent: int | None = None) -> Callable[[], None]:
-    """What to pass as `preexec_fn`: the child is killed when the thread that started it ends.
+    """A `preexec_fn`: the kernel kills the child when the thread that started it ends.
 
     Linux counts the thread that forked as the parent, so start children from the main thread.
     """

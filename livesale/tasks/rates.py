@@ -1,4 +1,4 @@
-"""Rates by the generic cell rate algorithm (GCRA): one float a key, bounded memory."""
+"""Rates by the generic cell rate algorithm (GCRA): one float per key, bounded memory."""
 
 MAX_KEYS = 100_000
 
@@ -6,8 +6,8 @@ MAX_KEYS = 100_000
 class RateLimit:
     """`burst` requests at once, `per_s` in the long run, for each key.
 
-    The generic cell rate algorithm: a key's float is the time at which its bucket is full again.
-    When there are more than `max_keys`, full buckets are forgotten, then the oldest ones.
+    A key's float is the time at which its bucket is full again. Above `max_keys` it removes full
+    buckets, then the oldest ones.
     """
 
     def __init__(self, per_s: float, burst: int, max_keys: int = MAX_KEYS) -> None:
@@ -20,14 +20,14 @@ class RateLimit:
         return len(self._full_at)
 
     def wait_s(self, key: str, now_s: float, cost: int = 1) -> float:
-        """0 when the request may pass, and is counted; else for how long it may not."""
+        """0 if the request may pass, which counts it; else the seconds to wait."""
         known = self._full_at
         full_at = known.get(key, now_s)
         if full_at < now_s:
             full_at = now_s
         full_at += self._interval_s * cost
         wait_s = full_at - now_s - self._slack_s
-        if wait_s > 1e-9:  # a burst adds up floats
+        if wait_s > 1e-9:  # tolerance, because a burst adds floats
             return wait_s
         known[key] = full_at
         if len(known) > self._max_keys:
@@ -35,7 +35,7 @@ class RateLimit:
         return 0.0
 
     def would_wait_s(self, key: str, now_s: float) -> float:
-        """What `wait_s` would say, without counting."""
+        """The result of `wait_s`, without counting."""
         full_at = self._full_at.get(key)
         if full_at is None:
             return 0.0
@@ -43,9 +43,9 @@ class RateLimit:
         return wait_s if wait_s > 1e-9 else 0.0
 
     def delay_s(self, key: str, now_s: float, most_s: float) -> float:
-        """For how long this has to wait for its turn: the rate is kept by waiting, not refusing.
+        """Seconds until its turn: this limits the rate by waiting instead of refusing.
 
-        Nobody waits longer than `most_s`; who would is not counted.
+        Above `most_s` it does not count the request.
         """
         full_at = max(self._full_at.get(key, now_s), now_s) + self._interval_s
         delay_s = full_at - now_s - self._slack_s

@@ -24,21 +24,21 @@ from stock.errors import StockError
 T = TypeVar("T")
 Works = Callable[[], None]  # a task calls it after each step that worked
 Body = Callable[[Works], Awaitable[None]]
-Step = Callable[[], Awaitable[float]]  # does one round, and gives the seconds until the next
+Step = Callable[[], Awaitable[float]]  # does one round; returns the seconds until the next
 
 SAME_S = 60.0  # between two lines in the log for faults of one task and one type
-# A store is away, or refuses: the reason says it all. Any other fault is logged with its traceback.
+# An unavailable or refusing store: the reason is enough. Other faults are logged with a traceback.
 FORESEEN = (StockError, LivesaleError, RedisError, SQLAlchemyError, OSError, TimeoutError)
 
 _log = structlog.get_logger(__name__)
-_errands: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks only weakly
+_errands: set[asyncio.Task[Any]] = set()  # the loop has only weak references to tasks
 
 
 class Tasks:
     """The background tasks of one part of the service. They end with the block, or at `close`.
 
-    With `stop` the block waits at its end until each task has seen the event and returned; without
-    it they are cancelled.
+    With `stop`, the end of the block waits until each task has seen the event and returned;
+    without it, the tasks are cancelled.
     """
 
     def __init__(self, stop: asyncio.Event | None = None) -> None:
@@ -64,7 +64,7 @@ class Tasks:
             await self.close()
 
     async def close(self, finish_s: float = 0.0) -> None:
-        """End all tasks. Errands that are under way may take `finish_s` to finish by themselves."""
+        """End all tasks. Running errands get `finish_s` to finish."""
         self._ending = True
         if finish_s and (errands := self._tasks & _errands):
             await asyncio.wait(errands, timeout=finish_s)
@@ -86,11 +86,11 @@ class Tasks:
         """Run `body` until it returns; after a fault run it again.
 
         `name` is the same for all tasks of a kind; `about` is what this one is about, for the log.
-        The waits between two tries grow from `first_s` to `longest_s` seconds. A body that does not
-        say itself when it works is taken to work once it has run for `steady_s`.
+        The pauses between two tries grow from `first_s` to `longest_s` seconds. If a body does not
+        call `works` itself, it counts as working after `steady_s`.
         """
         run = self._run(name, body, about, Backoff(first_s, longest_s), steady_s)
-        # In a context of its own: it works for nobody's request.
+        # In a new context, because it does not belong to a request.
         return self._own(asyncio.create_task(run, name=name, context=Context()))
 
     def repeat(
@@ -103,7 +103,7 @@ class Tasks:
         first_s: float = FIRST_S,
         longest_s: float = LONGEST_S,
     ) -> asyncio.Task[None]:
-        """Do `step` again and again, the first time after `after_s` seconds; see `keep`."""
+        """Repeat `step`, the first time after `after_s` seconds; see `keep`."""
 
         async def body(works: Works) -> None:
             nonlocal after_s
@@ -125,7 +125,7 @@ class Tasks:
         about: object = None,
         awaited: bool = False,
     ) -> asyncio.Task[T]:
-        """Like the function `errand`; what is still under way ends with the others."""
+        """Like the function `errand`; it ends with the other tasks."""
         return self._own(errand(name, work, about=about, awaited=awaited))
 
     def _own(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
@@ -179,9 +179,9 @@ def errand(
     about: object = None,
     awaited: bool = False,
 ) -> asyncio.Task[T]:
-    """Run `work` once, in a task of its own. What it raises is logged and counted, and raised again
-    for those who await the task. With `awaited` somebody always does: then a foreseen fault is left
-    to them, and only other faults are noted."""
+    """Run `work` once, in a new task. Logs and counts its faults, and re-raises them for callers
+    that await the task. With `awaited` there always is one: then it leaves expected faults to the
+    caller, and notes only other ones."""
 
     def note(task: asyncio.Task[T]) -> None:
         _errands.discard(task)
@@ -196,7 +196,7 @@ def errand(
 
 
 def report_unhandled(loop: asyncio.AbstractEventLoop) -> None:
-    """Log and count what nobody handles: faults of callbacks, and of tasks that nobody awaits."""
+    """Log and count unhandled faults of callbacks and of tasks that nobody awaits."""
 
     def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault = context.get("exception")
@@ -209,14 +209,14 @@ def report_unhandled(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _is_meant() -> bool:
-    """Whether somebody cancelled the running task itself."""
+    """Whether the running task itself was cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def note_fault(name: str, fault: BaseException, about: object = None) -> str:
-    """Count a fault, and log it unless one of its type was logged within a minute; what to say of
-    it."""
+    """Count a fault, and log it unless one of its type was logged within a minute. Returns its
+    text."""
     line, kind, now_s = TABLE.line(name), type(fault).__name__, time.monotonic()
     line.failures += 1
     said = f"{kind}: {_say(fault)}"

@@ -1,4 +1,4 @@
-"""What became of every background task of this process, by the name of its kind.
+"""The state of every background task of this process, by the name of its kind.
 
 A name is a constant of the code: all rooms share "room: send", all partitions share "keeper:
 sweep". So the number of labels is fixed.
@@ -18,11 +18,13 @@ class Line:
     __slots__ = ("down", "failures", "logged_s", "restarts", "running")
 
     def __init__(self) -> None:
-        self.running = 0  # supervised tasks that have begun and have not ended
-        self.down: dict[object, str] = {}  # those that failed and do not work again yet → why
+        self.running = 0  # running supervised tasks
+        self.down: dict[object, str] = {}  # failing tasks → reason
         self.failures = 0
         self.restarts = 0
-        self.logged_s: dict[str, float] = {}  # type of a fault → when, by the monotonic clock
+        self.logged_s: dict[
+            str, float
+        ] = {}  # type of a fault → time of its log line, by the monotonic clock
 
 
 class TaskTable(Collector):
@@ -40,7 +42,7 @@ class TaskTable(Collector):
         return found
 
     def down(self) -> dict[str, str]:
-        """The tasks that do not work now, and the fault of one of each name."""
+        """The failing tasks by name, each with one fault."""
         return {
             name: next(iter(line.down.values())) for name, line in self._lines.items() if line.down
         }
@@ -71,7 +73,7 @@ class TaskTable(Collector):
             ),
             CounterMetricFamily(
                 "livesale_task_failures",
-                "Faults of background tasks, of short ones as well",
+                "Faults of background tasks, also of short ones",
                 labels=self._labelnames,
             ),
         )

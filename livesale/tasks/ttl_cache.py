@@ -1,4 +1,4 @@
-"""A bounded memory of what was just looked up, so that a crowd costs one look-up, not a crowd."""
+"""A bounded cache with short times, so that a crowd costs only one look-up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,12 +11,12 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[V]):
-    """Gives what `load(key)` gave at most `ttl_s` ago, by when it was asked. One load a key at a
-    time: the others wait for it.
+    """Returns a result of `load(key)` that was requested at most `ttl_s` ago. One load per key at a
+    time: other callers wait for it.
 
-    At most `max_found` values and as many `None`s are kept, the oldest go first. What was not found
-    has room of its own, so that made-up keys push nothing out. With `stale_on`, a load that raises
-    one of these faults is answered by the last value instead, if there is one.
+    It keeps at most `max_found` values and as many `None`s, and removes the oldest first. `None`s
+    are counted separately, so that made-up keys remove no values. If a load raises one of
+    `stale_on`, it returns the last value instead, if there is one.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class TtlCache(Generic[V]):
         self._stale_on = stale_on
         self._found: dict[str, tuple[float, V]] = {}
         self._missing: dict[str, float] = {}
-        # By whether a stranger asks: nobody else waits for a look-up that waits among strangers.
+        # Separate for requests without a token, because their look-ups wait in a queue.
         self._loads: dict[tuple[str, bool], asyncio.Task[V | None]] = {}
-        self._outdated: set[tuple[str, bool]] = set()  # forgotten while it was loaded
+        self._outdated: set[tuple[str, bool]] = set()  # forgotten during the load
 
     async def get(self, key: str) -> V | None:
-        """The value, or None when there is none. Raises what `load` raises."""
+        """The value, or None if there is none. Raises what `load` raises."""
         now = asyncio.get_running_loop().time()
         known = self._found.get(key)
         if known is not None and known[0] > now:
@@ -50,11 +50,11 @@ class TtlCache(Generic[V]):
         if task is None:
             load = self._refresh(place, now + self._ttl_s)
             task = self._loads[place] = errand("look up", load, about=key, awaited=True)
-        # Shielded: one caller that goes away must not take the answer from the others.
+        # Shielded: if one caller is cancelled, the others still get the answer.
         return await asyncio.shield(task)
 
     def forget(self, key: str) -> None:
-        """Load it anew when it is asked for again; what is being loaded, too."""
+        """Load the key again at the next request; also repeats a running load."""
         self._outdated.update(place for place in self._loads if place[0] == key)
         self._found.pop(key, None)
         self._missing.pop(key, None)

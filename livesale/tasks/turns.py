@@ -1,6 +1,6 @@
-"""Turns at something scarce that anybody can ask for: whoever asks much waits behind itself only.
+"""Turns at a scarce resource: a client with many requests delays only its own.
 
-There are two such things: connections to SQL for public reads, and calls to services outside.
+There are two: SQL connections for public reads, and calls to outside services.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from livesale.tasks.rates import RateLimit
 
 
 class Client(Struct, frozen=True):
-    """Who asks: a buyer, an operator or an address. A stranger showed no token."""
+    """The client of a request: a buyer, an operator or an address. A stranger has no token."""
 
     key: str = ""
     stranger: bool = False
 
 
-ITSELF = Client()  # the service, and not a request
+ITSELF = Client()  # the service itself, not a request
 WORKS_FOR: ContextVar[Client] = ContextVar("WORKS_FOR", default=ITSELF)
 
 
 class Crowded(LivesaleError):
-    """Too many wait already, or this one has waited too long. Nothing was begun."""
+    """Too many wait, or this one has waited too long. Nothing was started."""
 
 
 class Turns:
-    """At most `at_once` inside, at most `each` of them of one key, at most `per_s` a second.
+    """At most `at_once` inside, at most `each` of them with one key, at most `per_s` a second.
 
-    Those who wait are let in by turns of their keys, and in their order within a key. At most
-    `max_waiting` of all and `max_each` of one key wait, for `wait_s` at most. `per_s` allows a
-    burst of a second's worth; None sets no rate.
+    Waiting callers enter round robin by key, and in order within a key. At most `max_waiting` in
+    total and `max_each` of one key wait, for `wait_s` at most. `per_s` allows a burst of one
+    second; None means no rate limit.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Turns:
         self._rate = RateLimit(per_s, max(1, round(per_s))) if per_s is not None else None
         self._inside: dict[str, int] = {}
         self._all_inside = 0
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn is first
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the next key is first
         self._all_waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -64,7 +64,7 @@ class Turns:
 
     @asynccontextmanager
     async def passing(self, key: str) -> AsyncIterator[None]:
-        """Be inside while the block runs. Raises Crowded."""
+        """Wait for a turn; the block is inside. Raises Crowded."""
         await self._enter(key)
         try:
             yield
@@ -81,13 +81,13 @@ class Turns:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(place)
         self._all_waiting += 1
-        self._let_in()  # for the rate: it arms the timer
+        self._let_in()  # sets the timer of the rate
         try:
             async with asyncio.timeout(self._wait_s):
                 await place
         except BaseException as why:
             if place.done() and not place.cancelled():
-                self._leave(key)  # let in, and gone in the same moment
+                self._leave(key)  # let in and cancelled at the same time
             else:
                 self._forget(key, place)
             if isinstance(why, TimeoutError):
@@ -127,12 +127,12 @@ class Turns:
                     return
                 if not self._may_enter(key):
                     continue
-                line = self._waiting.pop(key)  # and behind the other keys, if more of it wait
+                line = self._waiting.pop(key)  # move the key to the end if more of it wait
                 place = line.popleft()
                 if line:
                     self._waiting[key] = line
                 self._all_waiting -= 1
-                if not place.done():  # else its caller has just gone away
+                if not place.done():  # else its caller was just cancelled
                     self._count_in(key)
                     place.set_result(None)
                 entered = True

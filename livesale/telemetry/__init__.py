@@ -1,1 +1,1 @@
-"""What a process says of itself: logs, metrics, and the lines that repeat."""
+"""Logs, metrics, and the limit of repeated lines."""

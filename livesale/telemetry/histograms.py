@@ -1,7 +1,7 @@
 """Counters and histograms for code where every microsecond counts: plain numbers.
 
-A Counter of prometheus_client takes a lock for each step, a Histogram two and a search in Python.
-These belong to one event loop and need none. What they show is the same.
+A Counter of prometheus_client takes a lock for each step, a Histogram two locks and a search in
+Python. These belong to one event loop and need no locks. Their output is the same.
 """
 
 from bisect import bisect_left
@@ -62,7 +62,7 @@ class Histograms(Collector):
         registry.register(self)
 
     def of(self, value: str) -> "Buckets":
-        """The one with this label."""
+        """The histogram with this label."""
         if value not in self._buckets:
             self._buckets[value] = Buckets(self._bounds)
         return self._buckets[value]

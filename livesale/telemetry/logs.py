@@ -1,8 +1,8 @@
 """Structured logs on stderr: JSON in production and in a pipe, colours on a terminal.
 
-The standard library's logging (aiohttp, alembic, redis) goes the same way. The last step before
-rendering is a redaction: whatever a caller hands over, a token, a secret or an openid is not
-printed. Names are judged as keys, texts by their form and by the secrets of the settings.
+The standard library's logging (aiohttp, alembic, redis) uses the same processors. The last step
+before rendering is redaction, so no token, secret or openid is printed. It redacts keys by their
+names, and texts by their form and by the secrets of the settings.
 """
 
 import logging
@@ -36,7 +36,7 @@ _SECRET_KEY_PARTS = (
     "js_code",
 )
 _TEXTS = (
-    # our own tokens, tickets and publish keys, wherever they stand
+    # our own tokens, tickets and publish keys, anywhere
     (re.compile(r"\bls(?:1|t1|p1)\.[A-Za-z0-9._+-]+"), REDACTED),
     # Authorization: Bearer …, whatever follows
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;}]+"), rf"\1 {REDACTED}"),
@@ -59,11 +59,11 @@ _TEXTS = (
     # scheme://user:password@host
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{REDACTED}@"),
 )
-# Each of the texts above has one of these in it: a text without them need not be searched for any.
+# Each of the forms above contains one of these: a text without them needs no search.
 _may_tell = re.compile(r"[.:=\s]").search
 _QUIET = {"aiosqlite": logging.WARNING, "alembic": logging.WARNING, "asyncio": logging.WARNING}
 _MAX_DEPTH = 6
-_DEV_SECRET_LENGTH = 8  # shorter values would blot out ordinary words
+_DEV_SECRET_LENGTH = 8  # shorter values would redact ordinary words
 
 
 def setup(settings: Settings, process: str, stream: TextIO | None = None) -> None:
@@ -95,7 +95,7 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
         processors=[repeats, *enrich, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=False,  # a process may be set up again, on another stream
+        cache_logger_on_first_use=False,  # a process may call it again, with another stream
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
@@ -113,21 +113,21 @@ def setup(settings: Settings, process: str, stream: TextIO | None = None) -> Non
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Every secret that the settings hold, to be blotted out of any text."""
+    """Every secret of the settings, to redact it in any text."""
     return [value for value in _secret_values(settings.model_dump()) if value]
 
 
 class Harmless(str):
-    """A text put together from what cannot hold a secret: it is printed as it is.
+    """A text whose parts cannot contain a secret: it is printed unchanged.
 
-    For the lines that are long and often: a search costs ten times as much as the rest of them.
+    For long, frequent lines: a search would cost ten times as much as everything else.
     """
 
     __slots__ = ()
 
 
 class Redaction:
-    """A structlog processor that blots secrets out of an event, however deep they sit."""
+    """A structlog processor that redacts secrets in an event, at any depth."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({s for s in secrets if len(s) >= _DEV_SECRET_LENGTH}, key=len, reverse=True)
@@ -166,7 +166,7 @@ class Redaction:
             return self._mapping(value, depth)
         if isinstance(value, list | tuple | set | frozenset):
             return [self._value(item, depth + 1) for item in value]
-        # Rendered here, not later: a repr may carry what the keys of a mapping would have told.
+        # Rendered here, not later: a repr may contain secrets without their keys.
         return self.text(repr(value) if not isinstance(value, BaseException) else str(value))
 
 
@@ -193,7 +193,7 @@ def _named(process: str) -> Processor:
 
 
 def _console_renderer(out: TextIO) -> Processor:
-    # Plain tracebacks: the pretty ones print local variables, and with them secrets.
+    # Plain tracebacks: the pretty ones print local variables, which may be secrets.
     return structlog.dev.ConsoleRenderer(
         colors=out.isatty() and "NO_COLOR" not in os.environ,
         exception_formatter=structlog.dev.plain_traceback,

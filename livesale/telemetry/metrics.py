@@ -1,9 +1,9 @@
-"""Metrics: one registry per process, shown together by whichever API worker is asked.
+"""Metrics: one registry per process; any API worker shows all of them together.
 
 Every process serves its own samples on a unix socket in the run folder. `exposition()` asks all
-siblings at once, adds the label `process="api-0"` and renders the lot: nothing is summed up
-wrongly, and a process that is gone leaves nothing behind. (prometheus_client's own multiprocess
-mode keeps the files of the dead.)
+siblings at once, adds the label `process="api-0"` and renders everything: there are no wrong sums,
+and a dead process leaves nothing behind. (prometheus_client's own multiprocess mode keeps the files
+of dead processes.)
 """
 
 import asyncio
@@ -42,7 +42,7 @@ LOOP_LAG_S = Gauge(
 )
 LOG_REPEATED = Counter(
     "livesale_log_repeated_total",
-    "Log lines that were counted and not printed: too many of one event in a second",
+    "Log lines that were counted but not printed: too many of one event in a second",
     ["level"],
     registry=REGISTRY,
 )
@@ -76,7 +76,7 @@ async def serve(settings: Settings, process: str) -> AsyncIterator[None]:
     global _place
     BUILD.labels(version("livesale")).set(1)
     folder = open_run_folder(settings.data_dir).path
-    # The pid is in the name: removing a dead file can never hit the one of a restarted process.
+    # With the pid in the name, removing a dead file never hits that of a restarted process.
     path = folder / f"{process}.{os.getpid()}.sock"
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(_answer, path)
@@ -95,7 +95,7 @@ async def exposition() -> bytes:
     """All families of all living processes of this deployment on this machine, as Prometheus text.
 
     A sibling that does not answer within a second is left out and shows as
-    `livesale_process_up 0`; one that is dead is forgotten.
+    `livesale_process_up 0`; a dead one is removed.
     """
     if _place is None:
         return generate_latest(_Merged([("local", sample_own())]))
@@ -107,8 +107,8 @@ async def exposition() -> bytes:
 
 
 async def siblings_down() -> list[str]:
-    """What does not work in the other processes on this machine: their background tasks that are
-    down, and the processes that do not answer within a second."""
+    """Faults of the other processes on this machine: failing background tasks, and processes that
+    do not answer within a second."""
     down = []
     for process, families in (await _siblings()).items():
         if not families:
@@ -124,7 +124,7 @@ async def siblings_down() -> list[str]:
 
 
 async def _siblings() -> dict[str, list[Family]]:
-    """The families of the other processes by their names; none for one that does not answer."""
+    """The families of the other processes by name; empty for one that does not answer."""
     if _place is None:
         return {}
     folder, process = _place
@@ -185,13 +185,13 @@ async def _answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.write(msgspec.msgpack.encode(sample_own()))
         await writer.drain()
     except ConnectionError:
-        pass  # the sibling gave up waiting
+        pass  # the sibling closed the connection
     finally:
         writer.close()
 
 
 async def _ask(path: Path) -> list[Family] | None:
-    """A sibling's families; none when it does not answer in time; None when it is gone."""
+    """A sibling's families; empty if it does not answer in time; None if it is gone."""
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(path)

@@ -1,8 +1,8 @@
-"""Lines of the log that repeat: the first ones of a second are printed, the rest is summed up.
+"""Repeated log lines: prints the first ones of a second, and counts the rest.
 
-A stranger who finds a request that is answered by a fault could otherwise fill the disk with it,
-and when a store is away every buyer does. So no event is printed more than LINES times in a
-second; then one line, `repeated`, says how often it came, and with which status and problem.
+Otherwise a stranger could fill the disk with a request that causes a fault, and so would all buyers
+while a store is unavailable. So an event is printed at most LINES times in a second; then one line,
+`repeated`, says how often it came, and with which status and problem.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from livesale.telemetry import metrics
 
 LINES = 10  # of one event in one window
 WINDOW_S = 1.0
-MAX_KINDS = 1_000  # events that are told apart; those beyond are one
-MAX_CASES = 20  # of one event in a sum; those beyond are one
+MAX_KINDS = 1_000  # distinct events; more share one entry
+MAX_CASES = 20  # distinct cases of one event in a sum; more share one entry
 
 Say = Callable[[str, str, int, float, dict[str, int]], None]
 
 
 class Every(str):
-    """The name of a line that is printed however often it comes.
+    """The name of a line that is always printed.
 
-    For lines that are recorded nowhere else, and whose number has another bound.
+    For lines that are recorded nowhere else, and whose number is limited otherwise.
     """
 
     __slots__ = ()
@@ -67,12 +67,12 @@ class Repeats:
         return event
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """By the place in the code: texts of other libraries may hold anything."""
+        """The place in the code, because texts of other libraries may contain anything."""
         place = f"{record.name}:{record.lineno}"
         return self.passes(record.levelname.lower(), place, "")
 
     def passes(self, level: str, name: str, case: str) -> bool:
-        """Whether a line is printed. If not, it is counted, and part of the next sum."""
+        """Whether to print a line. If not, count it for the next sum."""
         now_s = self._clock()
         with self._lock:
             key = (level, name)
@@ -95,7 +95,7 @@ class Repeats:
         return passes
 
     def sum_up(self) -> None:
-        """Say now what was not printed."""
+        """Print all sums now."""
         now_s = self._clock()
         with self._lock:
             found = [self._end(key, kind, now_s) for key, kind in self._kinds.items()]
@@ -106,7 +106,7 @@ class Repeats:
     def _end(
         self, key: tuple[str, str], kind: _Kind, now_s: float
     ) -> tuple[str, str, int, float, dict[str, int]] | None:
-        """Begin a new window; what there is to say of the last one."""
+        """Begin a new window; returns the sum of the last one."""
         cases, took_s = dict(kind.cases), now_s - kind.began_s
         kind.began_s, kind.lines = now_s, 0
         kind.cases.clear()
@@ -127,7 +127,7 @@ class Repeats:
             self._say(*over)
 
     def until_exit(self) -> "Repeats":
-        """Print what is left when the process ends; returns itself."""
+        """Print the remaining sums when the process ends; returns itself."""
         atexit.register(self.sum_up)
         return self
 

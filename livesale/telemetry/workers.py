@@ -1,4 +1,4 @@
-"""What the writer and the keeper count, on a registry that the process chooses."""
+"""Metrics of the writer and the keeper, on a given registry."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -37,7 +37,7 @@ class WriterMetrics:
         self.faults = Counter(
             "livesale_writer_faults_total",
             "Faults after which the writer waits and retries",
-            ["of"],  # sql, redis, or writer for one it did not expect
+            ["of"],  # sql, redis, or writer for an unexpected fault
             registry=registry,
         )
         self.quarantined = Counter(
@@ -67,7 +67,7 @@ class KeeperMetrics:
         )
         self.late_ms = Gauge(
             "livesale_keeper_late_ms",
-            "How late the oldest due member was when a sweep found it",
+            "Lateness of the oldest due member when a sweep found it",
             ["partition"],
             registry=registry,
         )

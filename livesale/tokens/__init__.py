@@ -1,1 +1,1 @@
-"""Tokens: who somebody is, signed. Keys that are renewed."""
+"""Signed tokens, and the keyring with rotation."""

@@ -1,17 +1,17 @@
-"""Faults of identity: who somebody is could not be told.
+"""Faults of identity.
 
 IdentityFault             `code` is stable: clients and tests may rely on it
 ├── TokenFault
-│   ├── TokenInvalid      malformed, of a key we do not have, or not signed by us
+│   ├── TokenInvalid      malformed, unknown key, or not signed by us
 │   └── TokenExpired
-├── TicketInvalid         a purchase ticket that we did not give to this buyer for this drop
-├── PublishKeyInvalid     a publish key that we did not give for this room, or that has ended
-├── ChallengeFailed       a solution that solves no challenge of ours
+├── TicketInvalid         not a purchase ticket of ours for this buyer and drop
+├── PublishKeyInvalid     not a publish key of ours for this room, or it has ended
+├── ChallengeFailed       the solution of no challenge of ours
 └── LoginFault
-    ├── ProviderOff       this provider is not switched on here
+    ├── ProviderOff       this provider is off here
     ├── CodeRefused       the login code is wrong, used, or too old
-    ├── LoginBlocked      the provider holds this user back for risk
-    ├── LoginTooOften     the provider counts too many logins of this user
+    ├── LoginBlocked      the provider blocks this user as a risk
+    ├── LoginTooOften     too many logins of this user, says the provider
     └── LoginUnavailable  the provider does not answer, or not as documented
 """
 
@@ -27,7 +27,7 @@ class IdentityFault(LivesaleError):
 
 
 class TokenFault(IdentityFault):
-    """A token does not say who its bearer is."""
+    """The token does not identify its bearer."""
 
 
 class TokenInvalid(TokenFault):
@@ -51,7 +51,7 @@ class ChallengeFailed(IdentityFault):
 
 
 class LoginFault(IdentityFault):
-    """A login did not succeed."""
+    """The login failed."""
 
 
 class ProviderOff(LoginFault):

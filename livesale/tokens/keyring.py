@@ -1,4 +1,4 @@
-"""Keys by which we know what we signed: one signs, the old ones are accepted until removed."""
+"""The keys of our signatures: one signs, the old ones verify until they are removed."""
 
 import base64
 import hmac
@@ -8,9 +8,9 @@ from livesale.settings import Settings
 
 
 class Keyring:
-    """HMAC-SHA256 over a text and what it is bound to, which need not stand in the text.
+    """HMAC-SHA256 over a text and further values, which need not be in the text.
 
-    No `|` may stand in either, so that no two of them can trade characters.
+    None of them may contain `|`, so that different values never give the same input.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class Keyring:
         return _mac(self._secrets[self.key_id], text, *bound)
 
     def derived(self, purpose: str) -> list[bytes]:
-        """Keys of 64 bytes for another purpose, one from each of ours; first that of the one that
-        signs."""
+        """Derived keys of 64 bytes for another purpose, one from each key; the signing key's
+        first."""
         secrets = [self._secrets[self.key_id]]
         secrets += [secret for name, secret in self._secrets.items() if name != self.key_id]
         return [hmac.digest(secret, purpose.encode(), "sha512") for secret in secrets]
@@ -40,7 +40,7 @@ class Keyring:
         return key_id in self._secrets
 
     def holds(self, mac: str, key_id: str, text: str, *bound: str) -> bool:
-        """Whether we made this mac, compared in constant time. The key is one that we know."""
+        """Whether the mac is ours, in constant time. The caller checked that the key is known."""
         return hmac.compare_digest(mac, _mac(self._secrets[key_id], text, *bound))
 
 

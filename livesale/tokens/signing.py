@@ -1,12 +1,12 @@
-"""Tokens: who somebody is, signed, as plain text. No state, no I/O.
+"""Signed tokens in plain text. No state, no I/O.
 
     ls1.<key id>.b.<buyer_id>.<expires_ms>.<mac>
     ls1.<key id>.o.<name>.<roles joined by +>.<expires_ms>.<mac>
 
 The mac is HMAC-SHA256 over everything before its dot, the key id included, in base64url. It is
-compared as text, in constant time, so that no second spelling of the same bytes passes. Nothing
-that a token says is believed before its mac holds. A check costs about 2 µs; a JWT library's costs
-58 and more, which is more than the rest of the request.
+compared as text, in constant time, so no other encoding of the same bytes is valid. We use nothing
+of a token before its mac is verified. A check costs about 2 µs; a JWT library needs 58 or more,
+which is more than the rest of the request.
 """
 
 import binascii
@@ -26,13 +26,13 @@ from stock.ids import is_buyer_id
 VERSION = "ls1"
 MAX_TOKEN_LENGTH = 256
 
-_BLOCK = 64  # bytes that SHA-256 works on at a time
+_BLOCK = 64  # block size of SHA-256 in bytes
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _SIGNED = rf"({VERSION}\.([A-Za-z0-9]{{1,16}})\."  # everything before the mac; the key id
-_END = r"\.([0-9]{1,15}))\.([A-Za-z0-9_-]{43})"  # when it ends; the mac
+_END = r"\.([0-9]{1,15}))\.([A-Za-z0-9_-]{43})"  # end of validity; the mac
 BUYER_FORM = rf"{_SIGNED}b\.([A-Za-z0-9_-]{{1,40}}){_END}"
 _OPERATOR_FORM = rf"{_SIGNED}o\.([A-Za-z0-9_-]{{1,40}})\.([a-z+]{{1,64}}){_END}"
 
@@ -69,7 +69,7 @@ def wall_clock_ms() -> int:
 
 
 class TokenSigner:
-    """Issues tokens with one key and accepts those of the old keys too, until they are removed."""
+    """Issues tokens with one key; accepts those of old keys, too, until they are removed."""
 
     def __init__(
         self,
@@ -100,17 +100,17 @@ class TokenSigner:
         )
 
     def buyer_expiry_ms(self) -> int:
-        """When a buyer's token that is issued now ends."""
+        """The end of a buyer's token that is issued now."""
         return self._now_ms() + self._buyer_ms
 
     def buyer(self, buyer_id: str, expires_ms: int | None = None) -> str:
-        """A buyer's token. Raises ValueError when it is no buyer id."""
+        """A buyer's token. Raises ValueError for an invalid buyer id."""
         if not is_buyer_id(buyer_id):
             raise ValueError(f"not a buyer id: {buyer_id!r}")
         return self._signed(f"b.{buyer_id}.{expires_ms or self.buyer_expiry_ms()}")
 
     def operator(self, name: str, roles: Iterable[Role | str] = (Role.OPERATOR,)) -> str:
-        """An operator's token. Raises ValueError for another name or role than there can be."""
+        """An operator's token. Raises ValueError for an invalid name or role."""
         if not is_operator_name(name):
             raise ValueError(f"an operator's name is 1 to 40 of A-Z a-z 0-9 _ -, not {name!r}")
         granted = sorted({Role(role) for role in roles})
@@ -119,7 +119,7 @@ class TokenSigner:
         return self._signed(f"o.{name}.{'+'.join(granted)}.{self._now_ms() + self._operator_ms}")
 
     def verify(self, token: str) -> Buyer | Operator:
-        """Who the token speaks for.
+        """The identity in the token.
 
         Raises TokenInvalid (malformed, unknown key, wrong mac) or TokenExpired.
         """
@@ -140,12 +140,12 @@ class TokenSigner:
             raise TokenInvalid("signed, but not a token of this version") from None
 
     def check_time(self, caller: Buyer | Operator) -> None:
-        """Raises TokenExpired when the token of somebody who was verified has ended since."""
+        """Raises TokenExpired if the token of a verified caller has ended since."""
         if caller.expires_ms <= self._now_ms():
             raise TokenExpired("the token has expired")
 
     def buyer_of(self, signed: bytes, key_id: str, name: str, expires_ms: int, mac: bytes) -> Buyer:
-        """Whom a buyer's token speaks for, given in the parts of BUYER_FORM. Raises as `verify`."""
+        """The buyer of a token in the parts of BUYER_FORM. Raises the same as `verify`."""
         self._prove(signed, key_id, expires_ms, mac)
         return Buyer(name, expires_ms)
 
@@ -154,7 +154,7 @@ class TokenSigner:
         if mac_of is None:
             raise TokenInvalid("not a token of this service")
         if not hmac.compare_digest(mac, mac_of(signed)):
-            raise TokenInvalid("the signature does not hold")
+            raise TokenInvalid("the signature is wrong")
         if expires_ms <= self._now_ms():
             raise TokenExpired("the token has expired")
 
@@ -166,8 +166,8 @@ class TokenSigner:
 class _Mac:
     """HMAC-SHA256 with one secret, in base64url.
 
-    Both hashes have the padded secret in them already (RFC 2104, section 4): a copy of each is all
-    that a message needs, where `hmac.digest` starts anew and takes twice as long.
+    Both hashes already contain the padded secret (RFC 2104, section 4), so a message needs only a
+    copy of each. `hmac.digest` starts again each time and takes twice as long.
     """
 
     def __init__(self, secret: bytes) -> None:

@@ -17,12 +17,12 @@ from livesale.errors import LivesaleError
 from livesale.tasks.turns import Crowded
 from livesale.wechat.client import Outgoing, OutsideFault
 
-FRESH_S = 300.0  # before its end a token is asked for anew
-PAUSE_S = 1.0  # after a fault: those who wait behind it do not all ask by themselves
+FRESH_S = 300.0  # fetch a new token so long before the end
+PAUSE_S = 1.0  # after a fault, waiting callers share it for so long
 
 
 class NoAccessToken(LivesaleError):
-    """WeChat gives no access token: it is away, or refuses us."""
+    """WeChat gave no access token: it is unavailable, or refused us."""
 
 
 class _Answer(Struct):
@@ -47,16 +47,16 @@ class AccessToken:
         self._now_s = now_s
         self._token = ""
         self._until_s = 0.0
-        self._away: tuple[float, str] = (0.0, "")  # until when, why
+        self._away: tuple[float, str] = (0.0, "")  # until when, reason
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, outgoing: Outgoing, *, not_this: str = "") -> str:
-        """A token that is good, and another one than `not_this`. Raises NoAccessToken."""
+        """A valid token, other than `not_this`. Raises NoAccessToken."""
         async with self._one_at_a_time:
             if self._token == not_this or self._now_s() >= self._until_s:
                 await self._fetch(outgoing)
             if self._token == not_this:
-                raise NoAccessToken("WeChat refuses the token that it gives")
+                raise NoAccessToken("WeChat refuses its own token")
             return self._token
 
     async def _fetch(self, outgoing: Outgoing) -> None:

@@ -1,7 +1,7 @@
 """The HTTP client for outside services, such as WeChat's.
 
-Requests of strangers and buyers make the service call others. So each call waits for its turn: the
-number of calls is bounded, and an address or buyer that asks much delays only itself.
+Clients' requests cause these calls. So each call waits for its turn: the number of concurrent calls
+is limited, and an address or buyer with many calls delays only itself.
 """
 
 import socket
@@ -20,19 +20,19 @@ from livesale.tasks.turns import WORKS_FOR, Turns
 from stock.idle import QUIET_S, keep_alive
 
 MAX_ANSWER_BYTES = 65_536
-MAX_TURNS = 8  # at most so many times `at_once` wait; of one key a quarter of that
+MAX_TURNS = 8  # the queue's limit, in multiples of `at_once`; a quarter of it for one key
 
 
 class Bounds(Struct, frozen=True):
-    """Of one process towards one service: requests at once, half of them for one address or buyer,
-    and in a second."""
+    """Limits of one process for one service: concurrent requests (one address or buyer may use
+    half of them), and requests a second."""
 
     at_once: int = 40
     per_s: float | None = 200.0
 
 
 class OutsideFault(Exception):
-    """There is no answer. No text of it holds the address, which may hold secrets."""
+    """There is no answer. The text never has the URL, which may have secrets."""
 
 
 class NotAsked(OutsideFault):
@@ -40,11 +40,11 @@ class NotAsked(OutsideFault):
 
 
 class NoAnswer(OutsideFault):
-    """It was sent, or may have been: it may have had its effect."""
+    """It was or may have been sent: it may have taken effect."""
 
 
 class Answer(Struct, frozen=True):
-    """Of a service outside."""
+    """An answer of an outside service."""
 
     status: int
     headers: MultiMapping[str]
@@ -52,10 +52,10 @@ class Answer(Struct, frozen=True):
 
 
 class Outgoing:
-    """Requests to one service outside, while `running`."""
+    """Requests to one outside service, while `running`."""
 
     def __init__(self, base_url: str, timeout_s: float, bounds: Bounds, proxy: str = "") -> None:
-        """`timeout_s` bounds a request, and also the wait for its turn; `proxy` is that of the
+        """`timeout_s` limits a request, and also the wait for its turn; `proxy` comes from the
         settings."""
         self._proxy = proxy_for(base_url, proxy)
         self._bounds = bounds
@@ -79,9 +79,9 @@ class Outgoing:
     async def ask(
         self, method: str, url: str | URL, most_bytes: int = MAX_ANSWER_BYTES, **options: Any
     ) -> Answer:
-        """The answer to one request, which is not redirected.
+        """Send one request, without following redirects.
 
-        Raises Crowded when too many wait (nothing was sent), NotAsked or NoAnswer.
+        Raises Crowded if too many wait (nothing was sent), NotAsked or NoAnswer.
         """
         session = self._session
         if session is None:
@@ -102,7 +102,7 @@ class Outgoing:
 
 
 async def _read_bounded(content: aiohttp.StreamReader, most_bytes: int) -> bytes:
-    """The whole body, in however many pieces it comes. Raises NoAnswer."""
+    """The whole body. Raises NoAnswer."""
     body = bytearray()
     async for piece in content.iter_any():
         body += piece
@@ -114,9 +114,9 @@ async def _read_bounded(content: aiohttp.StreamReader, most_bytes: int) -> bytes
 def open_session(*, at_once: int = 100, proxy: str | None = None) -> aiohttp.ClientSession:
     """A client session without cookies that uses at most `at_once` connections; 0 sets no limit.
 
-    A connection that was idle for QUIET_S is replaced: HTTP has no ping, and a request into a
-    connection that died in silence has an unknown outcome. The environment (http_proxy and the
-    like) is not followed: `proxy` is what the settings say, by `proxy_for`.
+    A connection that was idle for QUIET_S is replaced: HTTP has no ping, and a request on a dead
+    connection has an unknown outcome. It ignores http_proxy and the like in the environment:
+    `proxy` comes from the settings, by `proxy_for`.
     """
     connector = aiohttp.TCPConnector(
         keepalive_timeout=QUIET_S, limit=at_once, socket_factory=_make_socket
@@ -127,7 +127,7 @@ def open_session(*, at_once: int = 100, proxy: str | None = None) -> aiohttp.Cli
 
 
 def proxy_for(base_url: str, proxy: str) -> str | None:
-    """The proxy for calls to this address, or None: the setting is empty, or it is loopback."""
+    """The proxy for this URL; None if the setting is empty or the host is loopback."""
     host = urlsplit(base_url).hostname or ""
     try:
         here = ip_address(host).is_loopback

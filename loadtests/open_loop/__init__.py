@@ -1,1 +1,1 @@
-"""Load at a rate that the clock sets, not the server: see loadtests.openloop for the command."""
+"""Load at a rate set by the clock, not by the server: loadtests.openloop is the command."""

@@ -1,4 +1,4 @@
-"""The curve of latency over offered load, as SVG without a script or anything else to load."""
+"""The curve of latency over offered load, as SVG without scripts or external resources."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ PLAIN = {"js": [], "style": STYLE, "width": 860, "height": 420, "margin_right": 
 
 
 def draw(results: Sequence[Result], title: str = "Latency from the intended send time") -> str:
-    """A line for each percentile. It ends where requests begin to be never answered."""
+    """A line for each percentile. It ends where requests remain unanswered."""
     chart = pygal.XY(
         **PLAIN,
         title=title,
@@ -62,14 +62,14 @@ def draw(results: Sequence[Result], title: str = "Latency from the intended send
 
 
 def text_of(chart: pygal.graph.graph.Graph) -> str:
-    """The chart as SVG that is the same at every drawing of the same figures."""
+    """The chart as SVG; the same figures give the same bytes."""
     chart.uuid = "chart"
     drawn: str = chart.render(is_unicode=True)
     return re.sub(r"<!--.*?-->|<script.*?</script>", "", drawn, flags=re.DOTALL) + "\n"
 
 
 def _round_numbers(figures: Iterable[float]) -> Iterator[float]:
-    """1, 2, 5, 10, 20 … around the figures: the labels of a logarithmic axis."""
+    """The labels of a logarithmic axis around the figures: 1, 2, 5, 10, 20 …"""
     found = list(figures)
     if not found:
         return

@@ -1,8 +1,8 @@
-"""Sends each request when it is due, however late the answers to the earlier ones are.
+"""Sends each request when it is due, even if earlier answers are late.
 
-Requests are due by a schedule that nothing slows down. One that finds every connection busy waits
-in line, and its latency counts from when it was due: a server that stalls is charged for everybody
-it kept waiting. What is not answered in time is counted as such and never forgotten.
+Nothing slows the schedule down. A request that finds every connection busy waits in line, and its
+latency counts from its due time, so a stall of the server counts for every request that waited.
+Requests without an answer in time are counted as timed out.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ RECONNECT_S = 0.1
 class Driver:
     """One process's share of the load. Call `connect`, then `drive` once.
 
-    Unless it is `patient`, whoever is still in line when the last is due is not sent any more.
+    Unless it is `patient`, requests still in line when the last one is due are not sent.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Driver:
         self._start_s = 0.0
         self._next_s = math.inf
         self._sent = 0
-        self._open = 0  # due, and neither answered nor given up
+        self._open = 0  # due, not answered and not given up
         self._line: deque[float] = deque()
         self._free: deque[Connection] = deque()
         self._all: set[Connection] = set()
@@ -60,7 +60,7 @@ class Driver:
         self._tls = ssl.create_default_context() if target.scheme == "https" else None
 
     async def connect(self) -> None:
-        """Open every connection. Raises TargetAway, in one line, where that fails."""
+        """Open every connection. Raises TargetAway with one line if that fails."""
         for first in range(0, self._size, CONNECT_AT_ONCE):
             count = min(CONNECT_AT_ONCE, self._size - first)
             try:
@@ -68,15 +68,15 @@ class Driver:
                     await asyncio.gather(*[self._connect() for _ in range(count)])
             except TimeoutError:
                 raise TargetAway(
-                    f"{self._target.url} takes no connection within {CONNECT_S:g} s."
+                    f"{self._target.url} accepts no connection within {CONNECT_S:g} s."
                 ) from None
             except OSError as error:
-                # asyncio puts words of its own where others have those of the system.
+                # asyncio replaces the system's text for this error.
                 reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
                 raise TargetAway(f"{self._target.url} cannot be reached: {reason}.") from None
 
     async def drive(self, start_s: float) -> Tally:
-        """Send everything from `start_s` on, by the monotonic clock, and wait for the answers."""
+        """Send everything from `start_s` (monotonic clock) on, and wait for the answers."""
         self._start_s = start_s
         self._advance()
         loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ class Driver:
         self.tally.answered(status, body, now_s - due_s)
         self._open -= 1
         if not connection.usable:
-            return  # on_lost comes next
+            return  # on_lost follows
         if self._line:
             self._send(connection, self._line.popleft(), now_s)
         else:
@@ -114,7 +114,7 @@ class Driver:
             task.add_done_callback(self._connecting.discard)
 
     def _tick(self) -> None:
-        """Send all that is due by now."""
+        """Send all requests that are due."""
         now_s = time.monotonic()
         while self._next_s <= now_s:
             due_s = self._next_s
@@ -140,7 +140,7 @@ class Driver:
 
     def _take_free(self) -> Connection | None:
         while self._free:
-            connection = self._free.popleft()  # in turns: every connection is used
+            connection = self._free.popleft()  # round robin: use every connection
             if connection.usable:
                 return connection
         return None
@@ -159,7 +159,7 @@ class Driver:
             self._over.set()
 
     async def _sweep(self) -> None:
-        """Give up what has waited too long."""
+        """Give up requests that waited too long."""
         while True:
             await asyncio.sleep(SWEEP_S)
             before_s = time.monotonic() - self._timeout_s
@@ -172,7 +172,7 @@ class Driver:
             self._end_if_done()
 
     def _clear_line(self, before_s: float) -> None:
-        """Give up who was due before then and still waits to be sent."""
+        """Give up unsent requests that were due before then."""
         while self._line and self._line[0] < before_s:
             self._line.popleft()
             self._give_up("not sent")

@@ -1,4 +1,4 @@
-"""Tokens of buyers, ready before the run: by logging in to the service."""
+"""Logs buyers in before a run, to get their tokens."""
 
 import asyncio
 import secrets
@@ -13,7 +13,7 @@ AT_ONCE = 32
 
 
 async def log_in(target: Target, count: int) -> Sequence[str]:
-    """Tokens of so many new buyers, by the dev login. Raises NoTokens or TargetAway."""
+    """Tokens of `count` new buyers, by the dev login. Raises NoTokens or TargetAway."""
     salt = secrets.token_hex(4)
     numbers = iter(range(count))
     tokens: list[str] = []
@@ -36,5 +36,5 @@ async def log_in(target: Target, count: int) -> Sequence[str]:
         async with aiohttp.ClientSession(target.url, timeout=timeout) as http:
             await asyncio.gather(*[keep_logging_in(http) for _ in range(AT_ONCE)])
     except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
-        raise TargetAway(f"{target.url} cannot be asked for tokens: {fault}.") from None
+        raise TargetAway(f"{target.url} gave no tokens: {fault}.") from None
     return tokens

@@ -1,4 +1,4 @@
-"""A run by one process or several: shares of one schedule, started at the same moment."""
+"""Runs one schedule in one or more processes, which start at the same moment."""
 
 import multiprocessing
 import secrets
@@ -14,13 +14,13 @@ from loadtests.open_loop.driver import Driver
 from loadtests.open_loop.result import Packed, Result, Tally, result_of
 from loadtests.target import Target, TargetAway
 
-START_S = 0.1  # from the word to go until the first request may be due
+START_S = 0.1  # from the start signal to the first due time
 
 
 class Plan(Struct, frozen=True):
-    """What is asked of a target. With a `drop_id` buyers reserve, without one `path` is read.
+    """The load on a target. With a `drop_id` buyers reserve, without one they GET `path`.
 
-    With `patient` off the run ends when it is to end, and who is in line then is not sent.
+    With `patient` off the run ends on time; requests still in line are not sent.
     """
 
     target: Target
@@ -42,7 +42,7 @@ class Plan(Struct, frozen=True):
 
 
 def run(plan: Plan) -> Result:
-    """Drive the whole plan and wait for its end. Raises TargetAway."""
+    """Run the whole plan. Raises TargetAway."""
     tally = Tally()
     if plan.processes == 1:
         tally = uvloop.run(_alone(plan))
@@ -78,7 +78,7 @@ def _together(plan: Plan) -> list[Packed]:
             pipes.append(ours)
             children.append(child)
         for pipe in pipes:
-            _hear(pipe)  # that it is connected
+            _hear(pipe)  # the signal "connected"
         start_s = time.monotonic() + START_S
         for pipe in pipes:
             pipe.send(start_s)

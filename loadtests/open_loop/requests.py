@@ -1,4 +1,4 @@
-"""The bytes of each request: no two reservations share a buyer or a key while tokens last."""
+"""The bytes of each request. Each reservation has a buyer and key of its own while tokens last."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ def gets(authority: str, path: str) -> Requests:
 
 
 def reservations(authority: str, drop_id: str, tokens: Sequence[str], salt: str) -> Requests:
-    """One unit for the next buyer. `salt` keeps the keys of two runs apart."""
+    """One unit for the next buyer. `salt` makes the keys of a run unique."""
     head = (
         f"POST /v1/drops/{drop_id}/reservations HTTP/1.1\r\nHost: {authority}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n"

@@ -1,7 +1,6 @@
-"""What a run found: latencies from the intended send time, errors by code, what never came.
+"""The result of a run: latencies from the intended send time, errors by code, missing answers.
 
-Percentiles are over everything that was due. One that falls among the requests that were never
-answered is None: no figure would be true.
+Percentiles are over all due requests. A percentile that falls among unanswered requests is None.
 """
 
 import json
@@ -15,16 +14,16 @@ from msgspec import Struct, field
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 100.0)
 MAX_US = 3_600_000_000
 DIGITS = 3
-LATE_MS = 5.0  # sends later than this are the generator's own doing, and worth a word
+LATE_MS = 5.0  # report sends that are later than this: the generator was too slow
 
 
 def new_histogram() -> HdrHistogram:
-    """Microseconds, from 1 to an hour, each within 0.1 %."""
+    """A histogram in µs, from 1 µs to one hour, precise to 0.1 %."""
     return HdrHistogram(1, MAX_US, DIGITS)
 
 
 class Tally:
-    """Counts while it runs. `late` says how late requests left: in line, or by a slow generator."""
+    """The running counts. `late` is how late requests left: in line, or by a slow generator."""
 
     def __init__(self) -> None:
         self.due = 0
@@ -44,7 +43,7 @@ class Tally:
         histogram.record_value(_microseconds(latency_s))
 
     def add(self, other: "Packed") -> None:
-        """Take in what another process counted."""
+        """Add the counts of another process."""
         self.due += other.due
         self.elapsed_s = max(self.elapsed_s, other.elapsed_s)
         self.late.add(HdrHistogram.decode(other.late))
@@ -59,7 +58,7 @@ class Tally:
 
 
 class Packed(Struct):
-    """A tally on its way between processes."""
+    """A tally as it is sent between processes."""
 
     due: int
     elapsed_s: float
@@ -78,7 +77,7 @@ class Answers(Struct):
 
 
 class Result(Struct):
-    """One run at one rate. Goodput is what was answered by 2xx, a second."""
+    """One run at one rate. Goodput is 2xx answers a second."""
 
     rate: float
     seconds: float
@@ -96,9 +95,9 @@ class Result(Struct):
 
     @property
     def generator_was_late(self) -> bool:
-        """Whether the latencies say as much of the generator as of the service.
+        """Whether the generator was too slow, so that the latencies are partly its own.
 
-        Sends are late too where all connections were busy: then the service was slow.
+        Sends are also late while all connections are busy: then the service was slow.
         """
         late = self.late_ms["99"]
         return late is not None and late > LATE_MS
@@ -146,7 +145,7 @@ def result_of(
 def percentiles(
     histogram: HdrHistogram, due: int, wanted: Iterable[float] = PERCENTILES
 ) -> dict[str, float | None]:
-    """Milliseconds by percentile of all that was due; `100` is the longest."""
+    """Milliseconds by percentile of all due requests; `100` is the maximum."""
     found: dict[str, float | None] = {}
     answered = histogram.get_total_count()
     for percent in wanted:
@@ -164,7 +163,7 @@ def _microseconds(seconds: float) -> int:
 
 @lru_cache(maxsize=1_024)
 def _code(status: int, body: bytes) -> str:
-    """`409 sold_out`: the status and, where the body is a problem, its code."""
+    """`409 sold_out`: the status and, for a problem, its code."""
     try:
         code = json.loads(body)["code"]
     except (ValueError, TypeError, KeyError):

@@ -6,7 +6,7 @@ from loadtests.open_loop.result import PERCENTILES, Result
 
 
 def table_of(results: Sequence[Result]) -> str:
-    """A line for each rate, then what was answered and what never was."""
+    """A line for each rate, then the answers and the missing ones."""
     names = [f"{percent:g}" for percent in PERCENTILES]
     columns = ["offered/s", "goodput/s", *(f"p{name}" for name in names[:-1]), "longest"]
     lines = ["".join(f"{column:>11}" for column in columns) + "   (ms, from when it was due)"]

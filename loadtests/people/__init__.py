@@ -1,1 +1,1 @@
-"""Who comes to a sale, and how each behaves. No Locust here: what they do is plain Python."""
+"""The people of a sale and how they behave: plain Python, without Locust."""

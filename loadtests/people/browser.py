@@ -1,4 +1,4 @@
-"""Somebody who looks and does not buy: the catalogue, a campaign, a drop."""
+"""A browser reads the catalogue, a campaign and a drop, and does not buy."""
 
 import random
 
@@ -13,7 +13,7 @@ class Browser:
         self._line, self._time, self._chance = line, time, chance
 
     async def stroll(self, drop: Drop) -> None:
-        """Once through the shop."""
+        """Read each page once."""
         listed = await self._line.ask("campaigns", "GET", "/v1/campaigns")
         shown = listed.body.get("campaigns")
         if listed.good and isinstance(shown, list) and shown:

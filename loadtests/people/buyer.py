@@ -1,7 +1,7 @@
-"""A buyer, by the habits of a mini-program.
+"""A buyer, with the habits of a mini-program.
 
-Logs in ahead, looks at the goods, polls the service's clock, asks a moment after the opening,
-asks again by the same key until the answer is clear, then pays, gives back, or walks away.
+Logs in early, reads the drop, polls the service's clock, reserves a moment after the opening,
+retries with the same key until the answer is clear, then pays, releases, or walks away.
 """
 
 import random
@@ -29,11 +29,11 @@ RETRIED |= {"fenced", "books_broken", "internal_error", "store_unavailable", "pa
 
 
 class Character(Struct, frozen=True):
-    """How somebody buys. Times are seconds; shares are of 1, what is left walks away unpaid.
+    """How a buyer behaves. Shares are 0 to 1; the rest walks away without paying.
 
-    `jitter_s` is the mean of what passes between the opening and the tap. `patience` is how often
-    somebody asks again who was told that it is sold out, `every_s` the pause before that. `keyed`
-    buyers send an Idempotency-Key; who `repeats` sends a request once more after its answer.
+    `jitter_s` is the mean time from the opening to the tap. `patience` is how often the buyer asks
+    again after "sold out", `every_s` the pause before that. `keyed` buyers send an
+    Idempotency-Key; with `repeats` they send each request once more after its answer.
     """
 
     jitter_s: float = 0.4
@@ -50,7 +50,7 @@ class Character(Struct, frozen=True):
 
 
 class Buyer:
-    """One person on one phone. `token` is for who has one already."""
+    """One person on one phone. `token` replaces the login."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Buyer:
         return self._token
 
     async def log_in(self) -> bool:
-        """Whether a token is there. Raises SaleRefused where nobody gets one this way."""
+        """Whether the buyer got a token. Raises SaleRefused if the dev login is off."""
         if not self._token:
             answer = await self._insist(
                 "log in", "/v1/sessions", {"provider": "dev", "code": self._name}, ""
@@ -88,11 +88,11 @@ class Buyer:
         return bool(self._token)
 
     async def look(self, drop: Drop) -> None:
-        """At the goods, before they are sold."""
+        """Read the drop before the opening."""
         await self._line.ask("drop", "GET", f"/v1/drops/{drop.drop_id}")
 
     async def wait_for_opening(self, drop: Drop) -> None:
-        """Count down by the service's clock, which is polled; then the thumb takes its moment."""
+        """Poll the service's clock until the opening, then wait for the jitter."""
         opens_ms = drop.opens_ms - self._character.early_s * 1000
         await self._read_clock()
         while (left_s := self._clock.until_s(opens_ms, self._time.now_ms())) > 0:
@@ -103,7 +103,7 @@ class Buyer:
             await self._time.sleep(self._chance.expovariate(1 / self._character.jitter_s))
 
     async def buy(self, drop: Drop) -> Held | None:
-        """Claim units, and again while it is sold out and patience lasts."""
+        """Claim units; again after "sold out" while patience lasts."""
         for left in range(self._character.patience, -1, -1):
             claim = await self.claim(drop)
             if claim.answers:
@@ -114,10 +114,9 @@ class Buyer:
         return None
 
     async def claim(self, drop: Drop, quantity: int = 0) -> Claim:
-        """One claim, with one key, until its answer is clear or `TRIES` are over.
+        """One claim, with one key: repeats it until the answer is clear, at most `TRIES` times.
 
-        It is noted whatever happens: a test that ends while the buyer waits for an answer leaves a
-        claim whose outcome nobody knows.
+        Always notes the claim: if the test ends before the answer, its outcome is unknown.
         """
         claim = Claim(drop.drop_id, self.buyer_id, quantity or self._character.quantity)
         key = secrets.token_hex(8) if self._character.keyed else ""
@@ -125,7 +124,7 @@ class Buyer:
             for attempt in range(1, TRIES + 1):
                 answer = await self._ask(claim, key)
                 if answer.code not in RETRIED or (not key and claim.unclear):
-                    break  # without a key a second request would be a second wish
+                    break  # without a key, a second request would be a second claim
                 if attempt < TRIES:
                     await self._time.sleep(backoff_s(attempt, answer.retry_after_s, self._chance))
             if self._character.repeats and key and claim.answers:
@@ -135,7 +134,7 @@ class Buyer:
         return claim
 
     async def decide(self, held: Held) -> None:
-        """Pay, give it back, or walk away from it."""
+        """Pay, release, or walk away."""
         mood = self._chance.random()
         if mood < self._character.pays:
             await self._time.sleep(self._chance.uniform(*self._character.pays_after_s))
@@ -145,7 +144,7 @@ class Buyer:
             await self._line.ask("release", "DELETE", path, token=self._token)
 
     async def pay(self, held: Held) -> None:
-        """Through the simulated bank, if that is the gateway; the same one until it is clear."""
+        """Pay with the simulated gateway, if that is in use; retry until the answer is clear."""
         path = f"/v1/reservations/{held.rid}/payment"
         started = await self._insist("start payment", path, None, self._token)
         link = started.body.get("link")
@@ -161,7 +160,7 @@ class Buyer:
             self._journal.note(Paid(held.rid, result))
 
     async def check_order(self, held: Held) -> None:
-        """Look whether it is there."""
+        """Read the order."""
         await self._line.ask(
             "reservation", "GET", f"/v1/reservations/{held.rid}", token=self._token
         )
@@ -172,7 +171,7 @@ class Buyer:
         )
 
     async def _ask(self, claim: Claim, key: str) -> Answer:
-        """One request of a claim, noted before it has an answer."""
+        """Send one request of a claim; note it before the answer."""
         number = len(claim.codes)
         claim.codes.append("hung_up")
         path = f"/v1/drops/{claim.drop_id}/reservations"

@@ -1,4 +1,4 @@
-"""The operator of the sale, while it goes on: looks at the books, pauses, resumes, restocks."""
+"""The operator during the sale: reads the books, pauses, resumes, restocks."""
 
 import random
 import secrets
@@ -19,7 +19,7 @@ class Operator:
         self._chance, self._token = chance, token
 
     async def watch(self, drops: list[Drop]) -> None:
-        """Look once at the books of each drop, and note what Redis has."""
+        """Read the books of each drop once, and note the counters in Redis."""
         for drop in drops:
             path = f"/v1/admin/drops/{drop.drop_id}/books"
             answer = await self._line.ask("books", "GET", path, token=self._token)
@@ -36,12 +36,12 @@ class Operator:
         await self._verb(drop, "resume")
 
     async def beat(self, room_id: str) -> None:
-        """Say that the host is there, and go on."""
+        """Send the host's heartbeat, and resume the sale."""
         path = f"/v1/rooms/{room_id}/heartbeat"
         await insist(self._line, self._time, self._chance, "heartbeat", path, token=self._token)
 
     async def restock(self, drop: Drop, delta: int) -> None:
-        """Once, however often it must be asked for."""
+        """Restock once; retries have the same key."""
         restock = Restock(drop.drop_id, delta)
         key = secrets.token_hex(8)
         try:

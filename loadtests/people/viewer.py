@@ -1,7 +1,7 @@
-"""Somebody who lives in a room: watches, likes, says something, loses the connection, comes back.
+"""A viewer of a room: watches, likes, comments, loses the connection, reconnects.
 
-Each viewer checks each number that it gets: within an epoch they rise by one, whatever happens to
-its connection. What it finds is noted once, when it leaves.
+Each viewer checks all event numbers: within an epoch they rise by one, over all connections. It
+notes its findings once, when it leaves.
 """
 
 import random
@@ -15,19 +15,19 @@ from loadtests.line import Answer, Time, counted_as
 from loadtests.seat import ANSWERS, NO_CODE, Gone, Message, Seat
 from loadtests.wire import Wire
 
-LISTENS_S = 0.5  # before the viewer looks up
+LISTENS_S = 0.5  # the longest wait for an event
 LIKES_EVERY_S = (2.0, 8.0)
 SAYS_EVERY_S = (15.0, 60.0)
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 10.0
-REFUSED = 422  # stands for the status of a frame that was answered by `error`: it has none
+REFUSED = 422  # the status that we count for a frame answered by `error`
 STAY_AWAY = {4403, 4410, 404, 410}  # banned, or the room is over
 WORDS = ("在吗", "how large is it?", "红色还有吗", "so nice", "求补货", "👍👍")
 
 
 class Watching(Struct, frozen=True):
-    """How somebody watches. `lift_s` is the mean time between two losses of the connection, 0 for
-    never; every `storm_s` all lose it at the same moment. Where the service gives no advice, the
-    way back waits up to `first_wait_s`, doubling."""
+    """How a viewer behaves. `lift_s` is the mean time between two lost connections, 0 for never;
+    every `storm_s` all viewers lose theirs at once. Without advice from the service, a reconnect
+    waits up to `first_wait_s`, doubling."""
 
     lift_s: float = 45.0
     storm_s: float = 0.0
@@ -38,7 +38,7 @@ class Watching(Struct, frozen=True):
 
 
 class Viewer:
-    """One person in one room. `dial` connects a seat; `tell` gets each event."""
+    """One person in one room. `dial` connects a seat; `tell` is called with each event."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Viewer:
         self.seat = Seat(self.seen)
 
     async def live(self) -> None:
-        """Until the room is over, or the test: then the sleep raises."""
+        """Watch until the room ends, or the test does: then the sleep raises."""
         self._plan_all()
         try:
             while True:
@@ -75,17 +75,17 @@ class Viewer:
             self._journal.note(self.seen)
 
     async def say(self, frame: object) -> None:
-        """Send a frame, if there is a connection. Raises Gone."""
+        """Send a frame, if connected. Raises Gone."""
         if self._wire is not None:
             await self._wire.send(frame)
 
     def lose(self) -> None:
-        """Lose the connection, without a word."""
+        """Cut the connection without a close frame."""
         if self._wire is not None:
             self._wire.cut()
 
     async def _watch(self) -> None:
-        """One connection. Raises Gone."""
+        """Watch over one connection. Raises Gone at its end."""
         self._wire = wire = await self._dial(self.seat)
         try:
             while True:
@@ -140,7 +140,7 @@ class Viewer:
         return self._time.now_ms() + 1000 * self._chance.uniform(*between_s)
 
     def _wait_s(self, gone: Gone) -> float:
-        """As docs/realtime.md says: the service's advice, else a random time that doubles."""
+        """The pause before a reconnect (docs/realtime.md): advised, else random and doubling."""
         if gone.retry_s is not None:
             return gone.retry_s
         self._fails += 1

@@ -1,8 +1,7 @@
-"""A flash sale: a crowd logs in, waits for one opening, and asks within moments of it.
+"""A flash sale: a crowd logs in, waits for one opening, and reserves within moments of it.
 
-There is one unit for every third of them. Some pay, some give theirs back, some walk away; some of
-those who come too late look again. Bots start early and ask too often. Once the rush is over the
-operator finds a box and restocks.
+There is one unit for every three buyers. Some pay, some release, some walk away; some of those who
+come too late ask again. Bots start early and ask too often. After the rush the operator restocks.
 """
 
 from loadtests.curves import FILL

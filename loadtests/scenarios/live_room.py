@@ -1,8 +1,8 @@
-"""A live room: the host sells one drop after another, and viewers live in it.
+"""A live room: the host sells one drop after another to its viewers.
 
-Each has a socket, likes, says something now and then, loses the connection in a lift, comes back,
-and buys when a drop opens. Between drops half of them leave. The host pauses each drop for a moment
-after its opening, to say something, and then restocks it.
+Each viewer has a socket, likes, comments now and then, loses the connection, reconnects, and buys
+when a drop opens. Between drops half of them leave. The host pauses each drop for a moment after
+its opening, and then restocks it.
 """
 
 from loadtests.curves import FILL
@@ -36,7 +36,7 @@ class Viewer(ViewerUser):
 
 
 class Silent(ViewerUser):
-    """Watches and buys, and has nothing to say."""
+    """Watches and buys, and does not comment."""
 
     weight = 15
     watching = Watching(reacts=False)

@@ -1,7 +1,7 @@
-"""A ramp: more and more buyers of goods that do not run out, until something gives way.
+"""A ramp: more and more buyers of goods that do not run out, until something breaks.
 
-It ends when one request in a hundred fails, or one in twenty takes longer than a second. The number
-it finds is as much this machine's as the service's: see docs/loadtesting.md.
+It ends when one request in a hundred fails, or one in twenty takes longer than a second. The result
+depends on this machine as much as on the service: see docs/loadtesting.md.
 """
 
 from loadtests.people.buyer import Character
@@ -23,7 +23,7 @@ class Steps(Ramp):
 
 
 class Shopper(ShopperUser):
-    """Logs in once, and mostly gives back: what is measured is the sale, not the door."""
+    """Logs in once and mostly releases: this measures reservations, not logins."""
 
     rests_s = (0.05, 0.2)
     born_anew = False

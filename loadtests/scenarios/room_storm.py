@@ -1,7 +1,7 @@
 """A live room in which all viewers lose the connection at the same moment, again and again.
 
-They come back within a second or two, with their place, and none may miss an event or get one
-twice. Meanwhile a drop sells.
+They resume from their place within a second or two, and none may miss an event or get one twice.
+Meanwhile a drop sells.
 """
 
 from loadtests.curves import FILL

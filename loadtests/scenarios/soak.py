@@ -1,4 +1,4 @@
-"""A long day: the same load for as long as it is asked for, a new drop every minute.
+"""A soak test: the same load for as long as you ask for, a new drop every minute.
 
 Watch memory, lag and latency over hours: `--duration 14400`.
 """
@@ -14,7 +14,7 @@ EVERY_S = 60.0
 
 def _lots(users: int, lasts_s: float) -> list[Lot]:
     count = max(1, int(lasts_s // EVERY_S))
-    # Fewer than are asked for in a minute: each drop sells out before the next.
+    # Less than the demand of a minute: each drop sells out before the next.
     return [Lot(2.0 + number * EVERY_S, max(50, users * 10)) for number in range(count)]
 
 

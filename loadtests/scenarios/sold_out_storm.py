@@ -1,7 +1,6 @@
-"""A storm after the end: hardly anything to buy, and everybody keeps asking.
+"""A storm of requests after the end: few units, and everybody keeps asking.
 
-What people walk away from or give back comes on sale again now and then, so that "sold out" is
-sometimes wrong a moment later, and must not stay so.
+Expired and released units go back on sale now and then. Then "sold out" must end at once.
 """
 
 from loadtests.curves import FILL

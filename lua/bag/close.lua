@@ -1,5 +1,5 @@
 #!lua
--- close: ends the time of a lucky bag: what entered by now is the list of the draw, for ever.
+-- close: closes the list of a lucky bag when its time is over: the list is final.
 --
 -- KEYS  1 room_key          hash
 --       2 bag_key           hash

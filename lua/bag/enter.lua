@@ -1,5 +1,5 @@
 #!lua
--- enter: one viewer's entry into a lucky bag: at most one, and none once its time is over.
+-- enter: enters a viewer into a lucky bag, at most once, and not after its time.
 --
 -- KEYS  1 room_key          hash
 --       2 bag_key           hash
@@ -10,15 +10,15 @@
 -- ARGV  1 bag_id            text
 --       2 buyer_id          text
 --       3 max_entries       at most so many, ≥ 1
---       4 gap_ms            how long a viewer may be silent and still counts as having stayed
+--       4 gap_ms            the longest pause between two calls during a stay
 -- RETURNS  {'UNKNOWN_ROOM'} | {'UNKNOWN_BAG'} | {'CLOSED'} | {'BANNED', until_ms} | {'FULL'} |
 --          {'UNSAID'} | {'WAIT', wait_ms} | {'REPLAYED', position} | {'ENTERED', position}; positions are 1, 2, 3 …
 -- LOGS     nothing
 --
--- A bag may ask viewers to stay: the first call begins their time, further calls keep it up, and
--- the first one after it is over enters. It may ask for a phrase: `comment` notes who says it, in a
--- comment that is accepted, and `uncomment` strikes that out. UNSAID: the time to stay runs all the
--- same. UNKNOWN_ROOM also where it is not known yet who is barred.
+-- A bag may require a stay: the first call starts it, further calls continue it, and the first call
+-- after it enters. It may require a phrase: `comment` notes who says it in an accepted comment, and
+-- `uncomment` removes that note. UNSAID: the phrase is missing; the stay continues. UNKNOWN_ROOM
+-- also if the list of bars is missing.
 
 --!include now
 --!include room

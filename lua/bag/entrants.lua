@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- entrants: who has entered a lucky bag, in the order of their entries.
+-- entrants: the buyers who entered a lucky bag, in the order of their entries.
 --
 -- KEYS  1 room_key          hash
 --       2 bag_key           hash

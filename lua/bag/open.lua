@@ -1,5 +1,5 @@
 #!lua
--- open: begins a lucky bag: from now on a room takes entries, until an instant that stands.
+-- open: opens a lucky bag: the room accepts entries until a fixed time.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -10,17 +10,17 @@
 --       7 said_key          zset
 -- ARGV  1 bag_id            text
 --       2 draws_ms          ms
---       3 stay_ms           for how long one must have been asking before one is in, 0 for not
---       4 phrase            that one must have said, as phrases are compared; nothing for none
+--       3 stay_ms           how long a viewer must repeat the call to enter, 0 for none
+--       4 phrase            the required phrase, folded for comparison; empty for none
 --       5 doc               the bag as viewers see it, JSON
---       6 keep_ms           for how long the keys are kept after the draw
---       7 history           how many events are kept, about, ≥ 1
+--       6 keep_ms           how long the keys are kept after the draw
+--       7 history           approximate number of kept events, ≥ 1
 --       8 kind              type of the event
 --       9 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'LATE'} | {'REPLAYED'} | {'OPENED'}
 -- LOGS     the event; when OPENED
 --
--- That there is one bag at a time is decided by SQL: a bag that was here before this one is over.
+-- SQL ensures that there is one bag at a time: an earlier bag here is over.
 
 --!include now
 --!include room

@@ -1,5 +1,5 @@
 #!lua
--- tell: what has become of a lucky bag, by SQL: it is drawn, or void.
+-- tell: sends a lucky bag's result from SQL: it is drawn, or void.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -8,8 +8,8 @@
 -- ARGV  1 bag_id            text
 --       2 state             drawn | void
 --       3 doc               the bag as viewers see it, JSON
---       4 keep_ms           for how long it is shown to those who come
---       5 history           how many events are kept, about, ≥ 1
+--       4 keep_ms           how long snapshots show it
+--       5 history           approximate number of kept events, ≥ 1
 --       6 kind              type of the event
 --       7 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OLD'} | {'REPLAYED'} | {'TOLD'}

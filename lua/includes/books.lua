@@ -1,4 +1,4 @@
--- books: reads a drop, checks I1 and writes the counters as the log carries them.
+-- books: reads a drop, checks I1, and formats the counters for the log.
 local function read_drop(key)
   local row = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'buyer_limit',
     'price_fen', 'expired_limit', 'allotted', 'available', 'held', 'sold', 'burned', 'tickets')
@@ -27,8 +27,8 @@ local function books_text(drop)
     drop.allotted, drop.available, drop.held, drop.sold, drop.burned)
 end
 
--- An error reply when I1 does not hold, else nil. Called on what was read and on what is about to
--- be written, before the first write: a Lua error later would keep the writes before it.
+-- An error reply if I1 does not hold, else nil. Call it on the values read and on those to write,
+-- before the first write: a later Lua error would keep the writes before it.
 local function broken_books(drop_id, drop)
   local a, h, s, b = drop.available, drop.held, drop.sold, drop.burned
   if not (drop.allotted and a and h and s and b) then

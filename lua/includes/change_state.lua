@@ -1,4 +1,4 @@
--- change_state: moves a drop to another state and logs it under the name of the verb.
+-- change_state: changes a drop's state, and logs it under the name of the verb.
 local function change_state(drop_key, log_key, epoch, drop_id, verb, drop, state)
   local broken = broken_books(drop_id, drop)
   if broken then

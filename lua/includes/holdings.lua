@@ -1,7 +1,7 @@
--- holdings: what one buyer has of a drop, packed as `units[|expired_holds[|ticket]]`: the units held
--- or sold, the holds that ran out, and the serial of the newest purchase ticket that was used.
--- An entry is never removed, so the number of entries tells whether a copy of the names is whole.
--- Raises, before anything was written, on a text that is none, or fewer units than `least`.
+-- holdings: a buyer's holdings of a drop, packed as `units[|expired_holds[|ticket]]`: the units held
+-- or sold, the number of expired holds, and the serial of the newest used purchase ticket.
+-- Entries are never removed, so their number shows whether a copy of the names is complete.
+-- Raises, before any write, on a malformed text, or on fewer units than `least`.
 local function unpack_holdings(text, buyer, least)
   if not text then
     return 0, 0, 0
@@ -22,7 +22,7 @@ local function pack_holdings(units, expired, ticket)
   return string.format('%d', units)
 end
 
--- The holdings of `buyers`, a table with their names as keys, as HSET takes them.
+-- The holdings of `buyers`, a table with their names as keys, as arguments for HSET.
 local function pack_all_holdings(buyers, units, expired, tickets)
   local packed = {}
   for buyer in pairs(buyers) do

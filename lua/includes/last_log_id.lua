@@ -1,4 +1,4 @@
--- last_log_id: the last id the stream ever gave, trimmed entries included.
+-- last_log_id: the last id of the stream, also if its entry was trimmed.
 local function last_log_id(log_key)
   local info = redis.pcall('XINFO', 'STREAM', log_key)
   if info.err then

@@ -1,5 +1,5 @@
--- log: appends the one entry of a call that changed something, with the books after it.
--- check_log raises on a key of the wrong type while nothing has been written yet.
+-- log: appends the single entry of a call that changed something, with the books after it.
+-- check_log raises on a key of the wrong type; call it before the first write.
 local function check_log(log_key)
   redis.call('XLEN', log_key)
 end

@@ -1,6 +1,6 @@
 -- records: a reservation packed as `state|buyer|quantity|price_fen|expires_ms[|paid[|refunds]]`.
 -- state is h(eld), s(old), r(eleased) or e(xpired); refunds are payment ids joined by commas.
--- Raises, before anything was written, on a text that is no reservation.
+-- Raises, before any write, on a malformed text.
 local function unpack_record(text, rid)
   local state, buyer, quantity, price_fen, expires_ms, rest =
     string.match(text, '^([hsre])|([^|]*)|(%d+)|(%d+)|(%d+)(.*)$')

@@ -1,6 +1,6 @@
--- room_log: gives an event its number, keeps it in the history and tells whoever listens.
--- `rest` is the event's JSON behind the members that stand here, from its comma to its last brace.
--- check_log raises on a key of the wrong type while nothing has been written yet.
+-- room_log: numbers an event, adds it to the history and publishes it.
+-- `rest` is the event's JSON after the members here, from its comma to its last brace.
+-- check_log raises on a key of the wrong type; call it before the first write.
 local function check_log(events_key)
   redis.call('XLEN', events_key)
 end

@@ -1,4 +1,4 @@
--- selling: why a drop gives nothing out at this instant; nil while it does.
+-- selling: why a drop does not sell now; nil if it does.
 local function why_not_selling(drop, now)
   if drop.state == 'closed' or now >= drop.closes_ms then
     return 'CLOSED'

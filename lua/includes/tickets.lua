@@ -1,9 +1,9 @@
--- tickets: which attempts of a batch carry one, from `index:serial:expires_ms` joined by commas.
--- The serial of a ticket is the microsecond of its issue: a buyer's tickets rise. So one number a
--- buyer, the newest that was used, makes every ticket good once, and needs no set that grows.
--- A serial from the future was issued while this clock was ahead: such a ticket is not good, and
--- one that was used then must not make those of the present useless.
-local AHEAD_MS = 5000 -- what an API worker may think of this clock
+-- tickets: the tickets of a batch's attempts, from `index:serial:expires_ms` joined by commas.
+-- The serial of a ticket is the microsecond of its issue, so a buyer's serials rise. One number per
+-- buyer, the newest used serial, is enough to accept every ticket once; no set grows.
+-- A serial from the future was issued while this clock was ahead: such a ticket is invalid, and if
+-- it was used then, it must not invalidate present tickets.
+local AHEAD_MS = 5000 -- the largest error of an API worker's estimate of this clock
 
 local function newest_serial(now)
   return (now + AHEAD_MS) * 1000

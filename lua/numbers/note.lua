@@ -1,18 +1,17 @@
 #!lua
--- note: counts people once for one thing that they did in a room.
+-- note: counts people who did a thing in a room, each person once.
 --
 -- KEYS  1 room_key          hash
 --       2 seen_key          HyperLogLog, of this thing
 --       3 counts_key        hash
 -- ARGV  1 name              of the thing: the field of the counts
---       2 born              what the counts are to be known by if there are none: a text never used
---                           before
---       3 keep_ms           for how long they are kept behind the last change, ms > 0
+--       2 born              id of the counts if there are none yet: a text never used before
+--       3 keep_ms           how long they are kept after the last change, ms > 0
 --       4 people...         buyer ids, 1 to 500
 -- RETURNS  {'UNKNOWN_ROOM'} | {'NOTED', how many}
 -- LOGS     nothing
 --
--- The number is one within 0.81 % (its standard error), in at most 12 KiB a thing.
+-- The standard error of the number is 0.81 %; a thing needs at most 12 KiB.
 
 --!include room
 

@@ -1,16 +1,15 @@
 #!lua
--- tally: what was counted in a room, for the keeper to write down.
+-- tally: the counts of a room, for the keeper to store.
 --
 -- KEYS  1 room_key          hash
 --       2 counts_key        hash
--- ARGV  1 born              what the counts are to be known by if there are none: a text never used
---                           before
---       2 keep_ms           for how long they are kept behind the last change, ms > 0
--- RETURNS  {'UNKNOWN_ROOM'} | {'OK', born, peak, likes, counts}; counts are a list of name and how
---          many
+-- ARGV  1 born              id of the counts if there are none yet: a text never used before
+--       2 keep_ms           how long they are kept after the last change, ms > 0
+-- RETURNS  {'UNKNOWN_ROOM'} | {'OK', born, peak, likes, counts}; counts are a list of name and
+--          number
 -- LOGS     nothing
 --
--- Counts that Redis lost begin again under another `born`: those of before are added to them.
+-- If Redis lost the counts, they restart with a new `born`: the caller adds the earlier ones.
 
 --!include room
 

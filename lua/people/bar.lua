@@ -1,15 +1,15 @@
 #!lua
--- bar: what SQL has just decided of one who may not speak, or not be here, and the event of it.
+-- bar: copies a new mute or ban from SQL, and sends its event.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 bars_key          hash
 --       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 bars_version      of the room's bars in SQL after this one
---       2 buyer_id          who
---       3 person_id         the same person, as the room knows it
---       4 terms             muted until | banned until, ms; 0 for not
---       5 history           how many events are kept, about, ≥ 1
+--       2 buyer_id          text
+--       3 person_id         the same person's id in the room
+--       4 terms             muted until | banned until, ms; 0 for none
+--       5 history           approximate number of kept events, ≥ 1
 --       6 kind              type of the event
 --       7 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'BEHIND'} | {'REPLAYED', epoch, offset} | {'CHANGED', epoch, offset}

@@ -1,20 +1,20 @@
 #!lua
--- bars: all who are muted or banned in a room, as SQL has them, where Redis has an older list.
+-- bars: copies all mutes and bans of a room from SQL, if Redis has an older list.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 bars_key          hash
 --       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 bars_version      of the room's bars in SQL
---       2 history           how many events are kept, about, ≥ 1
+--       2 history           approximate number of kept events, ≥ 1
 --       3 bars...           triples: buyer_id, person_id, and muted until | banned until, ms; 0 for
---                           not
+--                           none
 -- RETURNS  {'UNKNOWN_ROOM'} | {'EXISTS'} | {'SYNCED'}
--- LOGS     viewer.barred and viewer.unbarred for what the older list had otherwise; when SYNCED
+-- LOGS     viewer.barred and viewer.unbarred for differences to the older list; when SYNCED
 --
--- Who brings the list before `bar` brings its one change tells that change in its place. Where there
--- was no list, nothing is told: the room itself was missing, and begins again. Of one whom the list
--- had from a release that kept no person_id (the field #buyer_id), the end is not told.
+-- If this runs before `bar`, it sends the event of that change instead. Without an older list it sends
+-- nothing: the room was missing, and starts again. It does not send the end of a bar from a release
+-- that stored no person_id (the field #buyer_id).
 
 --!include now
 --!include room

@@ -1,5 +1,5 @@
 #!lua
--- comment: somebody says something in a room, if nothing speaks against it.
+-- comment: posts a comment in a room, unless the state, a bar or a limit forbids it.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -9,22 +9,22 @@
 --       6 bag_key           hash
 --       7 said_key          zset
 --       8 channel_key       channel of sharded pub/sub
--- ARGV  1 buyer_id          who says it; the card has the person_id
+-- ARGV  1 buyer_id          the author; the card has the person_id
 --       2 card              the comment without its number and time, members of JSON, no braces
---       3 folded            its text as phrases are compared
---       4 person_ms         one comment of a person in so long on average, 0 for any number
---       5 person_burst      so many of them at once, ≥ 1
---       6 room_ms           one comment of all in so long on average, 0 for any number
---       7 kept              how many newcomers are shown, ≥ 1
---       8 history           how many events are kept, about, ≥ 1
+--       3 folded            its text, folded for comparison with phrases
+--       4 person_ms         average time per comment of one person, 0 for no limit
+--       5 person_burst      comments of one person at once, ≥ 1
+--       6 room_ms           average time per comment of the room, 0 for no limit
+--       7 kept              number of comments for newcomers, ≥ 1
+--       8 history           approximate number of kept events, ≥ 1
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OVER'} | {'BANNED', until_ms} | {'MUTED', until_ms} |
 --          {'TOO_OFTEN', wait_ms} | {'CROWDED', wait_ms} | {'COUNTED'} |
 --          {'SAID', comment_id, now_ms}
 -- LOGS     comment; when SAID
 --
--- UNKNOWN_ROOM also where it is not known yet who is barred. CROWDED: all together say too much;
--- what fits into two seconds may come at once. Who says the phrase of the open lucky bag is noted,
--- for `bag_enter`; COUNTED: that is noted, and as the room is crowded nobody else hears it.
+-- UNKNOWN_ROOM also if the list of bars is missing. CROWDED: the room has too many comments; a burst
+-- of two seconds is allowed. The script notes who says the phrase of the open lucky bag, for
+-- `bag/enter`; COUNTED: it noted that, but the room is too crowded to show the comment.
 
 --!include now
 --!include room
@@ -72,7 +72,7 @@ end
 local burst_ms = math.max(room_ms, ROOM_BURST_MS)
 local room_full_ms = tonumber(row[3]) or now
 if room_full_ms > now + burst_ms then
-  room_full_ms = now -- as above
+  room_full_ms = now -- likewise
 end
 room_full_ms = math.max(room_full_ms, now) + room_ms
 wait_ms = room_full_ms - now - burst_ms

@@ -1,23 +1,23 @@
 #!lua
--- report: a worker says how many watch a room through it and how often they liked it; all are told.
+-- report: adds a worker's viewers and likes to a room's counts, and sends them.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 workers_key       hash
 --       4 channel_key       channel of sharded pub/sub
--- ARGV  1 worker            its name, or nothing: who only looks
---       2 viewers           that it has now, ≥ 0
---       3 likes             since the turn before, ≥ 0
---       4 turn              number of this report: likes of a turn that is known are not added again
---       5 lease_ms          a worker that has not reported for so long is gone, with its viewers
---       6 tick_ms           the least time between two events
---       7 history           how many events are kept, about, ≥ 1
--- RETURNS  {'UNKNOWN_ROOM'} | {'COUNTED', online, peak, likes, wait_ms, silence_ms}; wait_ms is when
---          there is more to tell, 0 for nothing; silence_ms is for how long the host was not heard of
--- LOGS     people; when there is something to tell
+-- ARGV  1 worker            its name; empty to only remove dead workers
+--       2 viewers           its present viewers, ≥ 0
+--       3 likes             since the last turn, ≥ 0
+--       4 turn              number of this report: likes of a known turn are not added again
+--       5 lease_ms          a worker without a report for so long is dead; its viewers do not count
+--       6 tick_ms           the shortest time between two events
+--       7 history           approximate number of kept events, ≥ 1
+-- RETURNS  {'UNKNOWN_ROOM'} | {'COUNTED', online, peak, likes, wait_ms, silence_ms}; wait_ms is the
+--          time until the next event, 0 for none; silence_ms is the time since the last heartbeat
+-- LOGS     people; when the counts have changed
 --
--- The viewers of a worker that died are on other workers before its lease has ended, and are
--- counted twice so long. So a peak counts only when every worker it was made of has reported since.
+-- The viewers of a dead worker reconnect to other workers before its lease ends, and are counted
+-- twice until then. So a peak counts only after every worker in it has reported again.
 
 --!include now
 --!include room
@@ -44,7 +44,7 @@ for i = 1, #workers, 2 do
   count, seen_ms = tonumber(count), tonumber(seen_ms)
   if workers[i] == worker then
     known_turn = its_turn
-  elseif seen_ms + lease_ms < now or seen_ms > now then -- above: this clock was ahead
+  elseif seen_ms + lease_ms < now or seen_ms > now then -- later than now: this clock was ahead
     gone[#gone + 1] = workers[i]
     lost = lost or count > 0
   else
@@ -73,7 +73,7 @@ local people = string.format('{"online":%.0f,"peak":%.0f,"likes":%.0f}', online,
 local news = people ~= (row[5] or '{"online":0,"peak":0,"likes":0}') and not over
 local told_ms, beat_ms = tonumber(row[6]) or 0, tonumber(row[7]) or now
 if told_ms > now then
-  told_ms = 0 -- while this clock was ahead
+  told_ms = 0 -- this clock was ahead
 end
 local wait_ms = news and math.max(0, told_ms + tick_ms - now) or 0
 
@@ -83,7 +83,7 @@ if sums[1] ~= row[1] or sums[2] ~= row[2] or sums[3] ~= row[3] or sums[4] ~= row
   redis.call('HSET', room_key, 'peak', sums[1], 'likes', sums[2], 'rise', sums[3], 'rise_ms', sums[4])
 end
 if beat_ms > now then
-  beat_ms = now -- as above: the silence begins now
+  beat_ms = now -- this clock was ahead: the silence begins now
   redis.call('HSET', room_key, 'beat_ms', string.format('%.0f', now))
 end
 for i = 1, #gone do

@@ -1,5 +1,5 @@
 #!lua
--- uncomment: takes a comment back, from those that newcomers are shown and from every screen.
+-- uncomment: deletes a comment, for newcomers and on every screen.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -7,13 +7,13 @@
 --       4 said_key          zset
 --       5 channel_key       channel of sharded pub/sub
 -- ARGV  1 comment_id        its number, ≥ 1
---       2 by                whose it must be; nothing: anybody's
---       3 history           how many events are kept, about, ≥ 1
+--       2 by                the required author; empty for any
+--       3 history           approximate number of kept events, ≥ 1
 -- RETURNS  {'UNKNOWN_ROOM'} | {'UNKNOWN_COMMENT'} | {'NOT_YOURS'} | {'REPLAYED'} | {'DELETED'}
 -- LOGS     comment.deleted; when DELETED
 --
--- Whose a comment was is forgotten with it: one that is older than those kept may be taken back by
--- those who may take any, and every time it is told. What was noted of it for a lucky bag goes too.
+-- The author is stored only with a kept comment: an older one can be deleted only without `by`, and
+-- each time the event is sent. Also deletes the note for a lucky bag's phrase.
 
 --!include now
 --!include room

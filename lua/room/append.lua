@@ -1,10 +1,10 @@
 #!lua
--- append: gives one event of a room its number and sends it out.
+-- append: numbers one event of a room and sends it.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 channel_key       channel of sharded pub/sub
--- ARGV  1 history           how many events are kept, about, ≥ 1
+-- ARGV  1 history           approximate number of kept events, ≥ 1
 --       2 kind              type of the event
 --       3 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'APPENDED', epoch, offset, now_ms}

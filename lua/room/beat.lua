@@ -1,5 +1,5 @@
 #!lua
--- beat: the host of a room is there, by Redis's clock.
+-- beat: notes a heartbeat of a room's host, by Redis's clock.
 --
 -- KEYS  1 room_key          hash
 -- ARGV  none

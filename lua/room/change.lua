@@ -1,5 +1,5 @@
 #!lua
--- change: what SQL has just decided of a room and its shelf, and the event that says so.
+-- change: copies a change of a room or its shelf from SQL, and sends its event.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -10,15 +10,15 @@
 --       7 channel_key       channel of sharded pub/sub
 -- ARGV  1 version           of the room in SQL after this change
 --       2 doc               the room as viewers see it, JSON
---       3 keep_ms           when the room's keys may go, 0 for never
---       4 history           how many events are kept, about, ≥ 1
+--       3 keep_ms           TTL of the room's keys, 0 for none
+--       4 history           approximate number of kept events, ≥ 1
 --       5 kind              type of the event
 --       6 rest              its other members as JSON, from the comma to the last brace
---       7 items...          pairs: item_id, and the item as JSON or nothing when it left the shelf
+--       7 items...          pairs: item_id, and the item as JSON, or empty if it was removed
 -- RETURNS  {'UNKNOWN_ROOM'} | {'BEHIND'} | {'REPLAYED', epoch, offset} | {'CHANGED', epoch, offset}
 -- LOGS     the event; when CHANGED
 --
--- BEHIND: a change in between is missing here, so this one alone would not do: see restore.
+-- BEHIND: an earlier change is missing here, so this one is not enough: see restore.
 
 --!include now
 --!include room

@@ -1,29 +1,29 @@
 #!lua
--- drop_changed: tells a room what has become of a drop, by the books after an entry of its log.
+-- drop_changed: sends a drop's state to its room, by the books after a log entry.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 drops_key         hash
 --       4 channel_key       channel of sharded pub/sub
 -- ARGV  1 drop_id           text
---       2 log_id            of the entry in the log of the drop's partition, 0-0 before it is opened
+--       2 log_id            id of the entry in the partition's log, 0-0 before the opening
 --       3 state             draft | open | paused | closed
 --       4 available         units
 --       5 allotted          units
 --       6 opens_ms          ms
 --       7 closes_ms         ms
---       8 card              what does not change about the drop, members of JSON without braces
---       9 tick_ms           the least time between two events that only count
---      10 history           how many events are kept, about, ≥ 1
+--       8 card              constant members of the drop, as JSON without braces
+--       9 tick_ms           the shortest time between two `stock` events
+--      10 history           approximate number of kept events, ≥ 1
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OLD'} | {'LATER', wait_ms} | {'SAME', wait_ms} | {'TOLD', wait_ms};
---          wait_ms is when it is to be called again, 0 for not by itself: with LATER for the next
---          count, else for the opening
--- LOGS     stock, or what the drop has come to: drop.open, drop.sold_out …; when TOLD
+--          wait_ms is the time until the next call, 0 for none: with LATER for the next count, else
+--          for the opening
+-- LOGS     stock, or the new phase: drop.open, drop.sold_out …; when TOLD
 --
--- The phase is found by Redis's clock. Nothing is told twice, whoever calls it how often: a room
--- remembers of each drop the last entry and the last phase that were told, and whether its opening
--- was: a pause may stand between the countdown and the sale. LATER: too soon for another count; what
--- has been counted by then is told then.
+-- The phase depends on Redis's clock. Repeated calls send nothing twice: for each drop the room stores
+-- the last entry and phase that were sent, and whether the opening was sent, because a pause may come
+-- between the countdown and the sale. LATER: too soon for another count; the next call sends the
+-- newest one.
 
 --!include now
 --!include room
@@ -78,20 +78,20 @@ local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_
   phase, available, allotted, opens_ms, closes_ms)
 local drop = '{' .. card .. counts
 local kinds = {}
-local has_opened = opening_told == '1' and phase ~= 'opening' -- where this clock was ahead
-if not told then -- the room was made again: what was told before is in its former epoch
+local has_opened = opening_told == '1' and phase ~= 'opening' -- else this clock was ahead
+if not told then -- the room was rebuilt: earlier events are in its former epoch
   has_opened = (phase == 'paused' or phase == 'sold_out') and now >= opens_ms
 end
 if before == phase and (phase ~= 'opening' and phase ~= 'prepared') then
   local since_ms = now - tonumber(told_ms)
-  if since_ms >= 0 and since_ms < tick_ms then -- below 0 this clock was ahead
+  if since_ms >= 0 and since_ms < tick_ms then -- negative: this clock was ahead
     return {'LATER', tick_ms - since_ms}
   end
   kinds[1] = 'stock'
 else
   local sells = phase == 'open' or phase == 'sold_out'
   if sells and not has_opened then
-    kinds[1] = 'drop.open' -- it may be over as soon as it began: both are told
+    kinds[1] = 'drop.open' -- it may sell out at once: both events are sent
     has_opened = true
   elseif phase == 'open' and before == 'sold_out' then
     kinds[1] = 'drop.returned'

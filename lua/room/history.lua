@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- history: the events of a room behind a number, as far as they are kept, and where it stands.
+-- history: the kept events of a room after a number, and its newest number.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 -- ARGV  1 after             number of an event, ≥ 0
---       2 count             at most so many
+--       2 count             maximum of events
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OK', epoch, offset, texts}; texts are the events as JSON, in order
 -- LOGS     nothing
 

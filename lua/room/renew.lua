@@ -1,12 +1,12 @@
 #!lua
--- renew: begins a new epoch of a room's channel, because events that were sent are not here.
+-- renew: begins a new epoch of a room's channel, because Redis lost events that were sent.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
 --       3 channel_key       channel of sharded pub/sub
--- ARGV  1 old_epoch         the epoch in which numbers were found to mean two things
+-- ARGV  1 old_epoch         the epoch with two events of the same number
 --       2 new_epoch         a text never used before
---       3 history           how many events are kept, about, ≥ 1
+--       3 history           approximate number of kept events, ≥ 1
 --       4 kind              type of the event
 --       5 rest              its other members as JSON, from the comma to the last brace
 -- RETURNS  {'UNKNOWN_ROOM'} | {'REPLAYED', epoch, offset} | {'RENEWED', epoch, offset}

@@ -1,5 +1,5 @@
 #!lua
--- restore: makes Redis's copy of a room from SQL, when it is missing or older.
+-- restore: writes Redis's copy of a room from SQL, if it is missing or older.
 --
 -- KEYS  1 room_key          hash
 --       2 events_key        stream
@@ -11,16 +11,16 @@
 -- ARGV  1 epoch             of the channel, if the room is missing: a text never used before
 --       2 version           of the room in SQL
 --       3 doc               the room as viewers see it, JSON
---       4 keep_ms           when the room's keys may go, 0 for never
---       5 history           how many events are kept, about, ≥ 1
+--       4 keep_ms           TTL of the room's keys, 0 for none
+--       5 history           approximate number of kept events, ≥ 1
 --       6 kind              type of the event
 --       7 rest              its other members as JSON, from the comma to the last brace
 --       8 items...          pairs: item_id, and the item as JSON
 -- RETURNS  {'EXISTS', epoch, offset} | {'SYNCED', epoch, offset} | {'RESTORED', epoch, offset}
 -- LOGS     the event; when SYNCED or RESTORED
 --
--- A room that was missing begins a new epoch: its numbers start again, and no client that knows the
--- old ones can take the new for them.
+-- A missing room begins a new epoch: its numbers start again, and no client can confuse them with
+-- the old ones.
 
 --!include now
 --!include room

@@ -10,7 +10,7 @@
 -- ARGV  none
 -- RETURNS  {'UNKNOWN_ROOM'} | {'OK', epoch, offset, version, now_ms, doc, shelf, drops, people,
 --          comments, bag}; shelf and drops are lists of field and value, people and bag are
---          JSON, or nothing; comments are JSON, the oldest first
+--          JSON, or empty; comments are JSON, the oldest first
 -- LOGS     nothing
 
 --!include now

@@ -8,7 +8,7 @@
 --       2 drop_id           text
 --       3 adjust_id         text, the same at every retry
 --       4 delta             units, not 0
---       5 max_units         units a drop may have at most
+--       5 max_units         maximum of units in a drop
 --       6 reason            text, percent-encoded
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {code, available}, code one of
 --          ADJUSTED | REPLAYED | CONFLICT | TOO_FEW | TOO_MANY | CLOSED

@@ -1,5 +1,5 @@
 #!lua
--- archive_drop: takes a finished drop out of Redis, once SQL holds everything about it.
+-- archive_drop: removes a finished drop from Redis, once SQL has everything about it.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -9,15 +9,15 @@
 --       6 log_key           stream
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
---       3 books             what SQL says: allotted|available|held|sold|burned
---       4 reservations      orders that SQL has of this drop
---       5 offset            id of the last entry that SQL held when it said so
---       6 max_entries       entries behind the offset that are looked at
+--       3 books             in SQL: allotted|available|held|sold|burned
+--       4 reservations      number of the drop's orders in SQL
+--       5 offset            id of SQL's last entry at that time
+--       6 max_entries       maximum of entries to check after the offset
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'ARCHIVED'} | {'UNFINISHED'} | {'BEHIND'} | {'DIFFERENT'}
 -- LOGS     nothing
 --
--- UNFINISHED: not closed, or units are held. BEHIND: the log behind the offset speaks of this drop,
--- or is too long to be looked at. DIFFERENT: the books are not those of SQL.
+-- UNFINISHED: not closed, or units are held. BEHIND: the log after the offset has entries of this
+-- drop, or is too long to check. DIFFERENT: the books differ from SQL's.
 
 --!include books
 

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- barrier: writes something that replicas must have, for a WAIT behind it.
+-- barrier: writes a key, so that a WAIT after it covers all earlier writes.
 --
 -- KEYS  1 barrier_key       string, empty
 -- ARGV  none

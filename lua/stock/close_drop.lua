@@ -1,5 +1,5 @@
 #!lua
--- close_drop: ends the sale for ever; holds live on until they are paid, released or expire.
+-- close_drop: ends the sale for ever; holds remain until they are paid, released or expired.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -7,7 +7,7 @@
 --       4 log_key           stream
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
---       3 condition         `always`, or `due`: only when closes_ms has passed by Redis's clock
+--       3 condition         `always`, or `due`: only if closes_ms has passed by Redis's clock
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'CHANGED'} | {'REPLAYED'} | {'TOO_EARLY'}
 -- LOGS     close, no rows; when CHANGED
 
@@ -24,7 +24,7 @@ if redis.call('GET', epoch_key) ~= epoch then
 end
 local drop = read_drop(drop_key)
 if not drop then
-  redis.call('ZREM', due_key, drop_id) -- nothing may stay at the head of the due list
+  redis.call('ZREM', due_key, drop_id) -- so that it does not stay at the head of the due list
   return {'UNKNOWN_DROP'}
 elseif condition == 'due' and now_ms() < drop.closes_ms then
   return {'TOO_EARLY'}

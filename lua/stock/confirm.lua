@@ -1,5 +1,5 @@
 #!lua
--- confirm: a verified payment ends a hold as sold, or says that the money must go back.
+-- confirm: a verified payment sells a hold, or is due for a refund.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -44,7 +44,7 @@ check_log(log_key)
 
 local record = unpack_record(packed, rid)
 if record.price_fen == 0 or tonumber(amount_fen) ~= record.quantity * record.price_fen then
-  return {'MISMATCH', packed} -- what costs nothing is granted, not paid
+  return {'MISMATCH', packed} -- units at price 0 are granted, not paid
 elseif record.paid == payment_id then
   return {'REPLAYED', packed}
 elseif string.find(',' .. record.refunds .. ',', ',' .. payment_id .. ',', 1, true) then
@@ -58,7 +58,7 @@ if before == 'h' then
   code = 'SOLD'
   drop.held, drop.sold = drop.held - quantity, drop.sold + quantity
 elseif before ~= 's' and drop.available >= quantity and units + quantity <= drop.buyer_limit then
-  -- The hold had ended, its stock is still there and the buyer's limit (I5) allows it.
+  -- The hold had ended, but the units are available and within the buyer's limit (I5).
   code = 'LATE_SOLD'
   drop.available, drop.sold = drop.available - quantity, drop.sold + quantity
   units = units + quantity

@@ -13,8 +13,8 @@
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'OK', expired, available}, expired holds in this call
 -- LOGS     expire, rows `rid|buyer_id|quantity`; when one expired
 --
--- What has no hold any more (ended, unknown, of an unknown drop) leaves the due list as well, so
--- that nothing can stay at its head.
+-- Members without a hold (ended, unknown, of an unknown drop) also leave the due list, so that they
+-- do not stay at its head.
 
 --!include now
 --!include books

@@ -1,5 +1,5 @@
 #!lua
--- grant: gives units to named buyers without money, each grant once, in one atomic step.
+-- grant: gives units to named buyers without payment, each grant once, in one atomic step.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -9,7 +9,7 @@
 --       6 log_key           stream
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
---       3 source            text, percent-encoded: what the units are given for
+--       3 source            text, percent-encoded: the reason
 --       4 grants...         1 to 256 times: rid text, buyer_id text, quantity 1 to 1000
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'OK', code...}, a code per grant:
 --          GRANTED|<record> | REPLAYED|<record> | SOLD_OUT | OVER_LIMIT | NOT_OPEN | CLOSED |
@@ -18,7 +18,7 @@
 --          The state before is h for a hold, - for units from stock
 --
 -- The units are sold at price 0 and have no payment. They come from stock, within the buyer's
--- limit; or from a hold at price 0 that has the rid of the grant.
+-- limit; or from a hold at price 0 with the grant's rid.
 
 --!include now
 --!include books
@@ -68,13 +68,13 @@ for i = 1, count do
     local readable
     readable, record = pcall(unpack_record, packed, rid)
     if not readable then
-      code = 'UNREADABLE' -- this grant only: the others of the batch go their way
+      code = 'UNREADABLE' -- only this grant: the others of the batch continue
     elseif record.buyer ~= buyer or record.quantity ~= quantity then
       code = 'CONFLICT'
     elseif record.state ~= 'h' then
       code = 'REPLAYED|' .. packed
     elseif record.price_fen > 0 then
-      code = 'CONFLICT' -- a hold that is to be paid
+      code = 'CONFLICT' -- a hold with a price
     else
       before = 'h'
     end

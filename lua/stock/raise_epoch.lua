@@ -1,9 +1,9 @@
 #!lua
--- raise_epoch: gives a partition another epoch, if it has the one that the caller expects.
+-- raise_epoch: changes a partition's epoch, if it has the expected one.
 --
 -- KEYS  1 epoch_key         string
--- ARGV  1 epoch             what stands there now: an integer, or what recovery put in its place
---       2 next_epoch        integer, ≥ 2, or a word that no engine has: closed
+-- ARGV  1 epoch             the present value: an integer, or recovery's marker
+--       2 next_epoch        integer, ≥ 2, or a word that no engine has: closes the partition
 -- RETURNS  {'FENCED'} | {'RAISED'}
 -- LOGS     nothing
 

@@ -1,5 +1,5 @@
 #!lua
--- release: the buyer gives a hold back; the stock is on sale again in the same step.
+-- release: releases a buyer's hold; its units are on sale again in the same step.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash

@@ -1,5 +1,5 @@
 #!lua
--- reserve: answers a batch of attempts on one drop, in their order, in one atomic step.
+-- reserve: answers a batch of attempts on one drop, in order, in one atomic step.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -9,8 +9,8 @@
 --       6 log_key           stream
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
---       3 tickets           `index:serial:expires_ms` joined by commas, for those of the attempts
---                           (from 1) that carry one; empty when none does
+--       3 tickets           `index:serial:expires_ms` joined by commas, for the attempts (from 1)
+--                           with a ticket; empty if none has one
 --       4 attempts...       1 to 256 times: rid text, buyer_id text, quantity 1 to 1000
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} |
 --          {'OK', now_ms, available, expires_ms, price_fen, opens_ms, buyers, code...}
@@ -74,10 +74,10 @@ for i = 1, count do
   local record, wanted = fresh[rid] or records[i], tonumber(quantity)
   local code = refusal
   if record then
-    -- The payload of a reservation is its buyer and its quantity: compared as they are.
+    -- The payload of a reservation is its buyer and its quantity.
     local payload = '|' .. buyer .. '|' .. quantity .. '|'
     if not string.match(record .. '|', '^[hsre]|[^|]*|%d+|%d+|%d+|') then
-      code = 'UNREADABLE' -- this attempt only: the others of the batch go their way
+      code = 'UNREADABLE' -- only this attempt: the others of the batch continue
     elseif string.sub(record, 2, 1 + #payload) == payload then
       code = 'REPLAYED|' .. record
     else

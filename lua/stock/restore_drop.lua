@@ -6,19 +6,19 @@
 --       3 buyers_key        hash
 --       4 reservations_key  hash
 --       5 due_key           zset
--- ARGV  1 epoch             what recovery put in the place of the epoch
+-- ARGV  1 epoch             recovery's marker in place of the epoch
 --       2 drop_id           text
 --       3 part              reservations | buyers | due | adjustments | drop; `drop` is the last one
---       4 reservations      how many there must be when `drop` comes
---       5 buyers            how many there must be when `drop` comes
---       6 adjustments       how many there must be when `drop` comes
+--       4 reservations      expected number for the part `drop`
+--       5 buyers            expected number for the part `drop`
+--       6 adjustments       expected number for the part `drop`
 --       7 pairs...          1 to 1000 pairs of texts: rid and record, buyer and holdings, time and
 --                           member, field and value
 -- RETURNS  {'FENCED'} | {'EXISTS'} | {'TORN', reservations, buyers, adjustments} | {'RESTORED'}
 -- LOGS     nothing
 --
--- A part may be written twice. Until `drop` has come nobody knows the drop: adjustments are fields
--- of its hash, and a hash without a state is no drop to any script.
+-- A part may be written twice. The drop does not exist before the part `drop`: adjustments are fields
+-- of its hash, but for scripts a hash without a state is not a drop.
 
 --!include books
 

@@ -3,13 +3,13 @@
 --
 -- KEYS  1 epoch_key         string
 --       2 log_key           stream
--- ARGV  1 epoch             what recovery put in the place of the epoch
+-- ARGV  1 epoch             recovery's marker in place of the epoch
 --       2 offset            id of the last entry that SQL holds, not 0-0
 --       3 entries           how many entries SQL holds, ≥ 1
 -- RETURNS  {'FENCED'} | {'EXISTS'} | {'RESTORED'}
 -- LOGS     nothing
 --
--- The entry at the offset stands for all before it; it is never read, only found to be there.
+-- The entry at the offset stands for all before it; readers only check that it exists.
 
 local epoch_key, log_key = KEYS[1], KEYS[2]
 local epoch, offset, entries = ARGV[1], ARGV[2], ARGV[3]

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- snapshot: one drop at one instant, with the place in the log that this instant is.
+-- snapshot: one drop at one instant, with its position in the log.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash
@@ -9,7 +9,7 @@
 -- ARGV  1 drop_id           text
 -- RETURNS  {'UNKNOWN_DROP'} | {'OK', now_ms, epoch, log_id, buyers, reservations, state, opens_ms,
 --          closes_ms, hold_ms, buyer_limit, price_fen, expired_limit, ticket_required,
---          allotted, available, held, sold, burned}; ticket_required is 1 or 0, log_id is the last one ever given, 0-0 when none was
+--          allotted, available, held, sold, burned}; ticket_required is 1 or 0, log_id is the last id of the log, 0-0 if there is none
 -- LOGS     nothing
 
 --!include now

@@ -1,5 +1,5 @@
 #!lua
--- switch_drop: pauses a sale, or resumes it. A paused drop refuses new reservations; holds go on.
+-- switch_drop: pauses or resumes a sale. A paused drop refuses new reservations; holds continue.
 --
 -- KEYS  1 epoch_key         string
 --       2 drop_key          hash

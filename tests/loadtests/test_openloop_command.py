@@ -49,7 +49,7 @@ def test_a_file_without_tokens_ends_in_one_line(
     (tmp_path / "tokens").touch()
     rest = ["--rate", "10", "--drop", "d", "--tokens", str(tmp_path / "tokens")]
     assert openloop.main(["http://127.0.0.1:9", *rest]) == 2
-    assert capsys.readouterr().err == f"openloop: {tmp_path / 'tokens'} holds no token.\n"
+    assert capsys.readouterr().err == f"openloop: {tmp_path / 'tokens'} has no tokens.\n"
 
 
 async def test_a_sweep_prints_writes_and_draws(tmp_path: Path) -> None:

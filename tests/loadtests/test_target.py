@@ -119,7 +119,7 @@ def test_a_service_that_lives_is_there() -> None:
     ("answer", "why"),
     [
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "GET /livez gave 404"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "not as livesale"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "is not livesale"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP"),
         (b"", "does not speak HTTP"),
     ],

@@ -180,7 +180,7 @@ AGREE = "SQL has everything, and the books agree"
         (_two_answers_to_one_key, {"one key, one reservation"}),
         (_created_twice, {"one key, one reservation"}),
         (_one_for_two_claims, {"one key, one reservation"}),
-        (_greedy, {"nobody has more than the limit"}),
+        (_greedy, {"no buyer is above the limit"}),
         (_sold_for_nothing, {"what is sold is paid, what is paid is sold"}),
         (_paid_for_nothing, {"what is sold is paid, what is paid is sold"}),
         (_early, {"nothing is sold before the opening"}),

@@ -1,4 +1,4 @@
-"""What Alembic runs: always on the connection that `livesale.database.schema` hands over."""
+"""Alembic's environment: always uses the connection from `livesale.database.schema`."""
 
 from alembic import context
 

@@ -1,11 +1,11 @@
 """The steps of migrations. Each can be repeated after an interruption at any statement.
 
-MySQL commits every DDL statement by itself. A migration that is killed, or that lacks a right,
-leaves its first steps and the old revision behind. So each step looks first: it keeps what is
-right, creates what is missing, and raises an error that names the difference if something differs.
+MySQL commits every DDL statement separately. A migration that is killed, or that lacks a right,
+leaves its first steps and the old revision behind. So each step checks first: it keeps correct
+objects, creates missing ones, and raises an error that names any difference.
 A test refuses a migration that changes the schema in any other way.
 
-`moves` of data must be repeatable by their own condition, such as `WHERE new_column IS NULL`.
+`moves` of data must be repeatable by a condition, such as `WHERE new_column IS NULL`.
 A later step of the same migration must not undo an earlier one.
 """
 
@@ -34,8 +34,8 @@ __all__ = [
     "take",
 ]
 
-# A migration is history: this repeats what livesale.database.tables says, and changes only with a
-# migration that changes every table.
+# Migrations are history: this is a copy from livesale.database.tables. Change it only together with
+# a migration that changes every table.
 _COLLATION = "utf8mb4_bin"
 _OPTIONS: dict[str, Any] = {
     f"{dialect}_{name}": value
@@ -45,20 +45,20 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Step(Struct, frozen=True):
-    """One step, and whether the database has its result already."""
+    """One step; `done` if the database has its result already."""
 
     text: str
     done: bool
 
 
-# Not `alembic.op`, which is one for the whole process: who looks must not disturb who migrates.
+# Not `alembic.op`, which is global in a process: a dry run must not disturb a migration.
 _operations: ContextVar[Operations] = ContextVar("operations")
 _seen: ContextVar[list[Step] | None] = ContextVar("seen", default=None)
 
 
 @contextmanager
 def take(context: MigrationContext) -> Iterator[None]:
-    """Within it, steps change the database of this context."""
+    """In this block, steps change the database of this context."""
     token = _operations.set(Operations(context))
     try:
         yield
@@ -68,7 +68,7 @@ def take(context: MigrationContext) -> Iterator[None]:
 
 @contextmanager
 def only_look(context: MigrationContext) -> Iterator[list[Step]]:
-    """Within it, steps change nothing: each adds itself to the list."""
+    """In this block, steps change nothing: each adds itself to the list."""
     found: list[Step] = []
     token = _seen.set(found)
     try:
@@ -83,7 +83,7 @@ def _op() -> Operations:
 
 
 def create_table(name: str, *items: sa.Column[Any]) -> None:
-    """Make a table with these columns. Columns that a later step added are accepted.
+    """Make a table with these columns. Accepts extra columns of later steps.
 
     Raises SchemaDiffers for a table of this name with other columns, key or collation.
     """
@@ -123,24 +123,24 @@ def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool 
 
 
 def drop_table(name: str) -> None:
-    """Drop a table, if it is there."""
+    """Drop a table, if it exists."""
     _take(f"drop table {name}", not _has_table(name), lambda: _op().drop_table(name))
 
 
 def drop_column(table: str, name: str) -> None:
-    """Drop a column, if it is there."""
+    """Drop a column, if it exists."""
     gone = name not in _columns(table)
     _take(f"drop column {table}.{name}", gone, lambda: _op().drop_column(table, name))
 
 
 def drop_index(name: str, table: str) -> None:
-    """Drop an index, if it is there."""
+    """Drop an index, if it exists."""
     gone = name not in _indexes(table)
     _take(f"drop index {name}", gone, lambda: _op().drop_index(name, table))
 
 
 def move(text: str, statement: sa.Executable) -> None:
-    """Change data. The statement runs again after a cut: its own condition must allow that."""
+    """Change data. The statement may run again after an interruption: its condition allows it."""
     _take(f"move {text}", False, lambda: _op().get_bind().execute(statement))
 
 
@@ -157,7 +157,7 @@ def _take(
 
 
 def _inspector() -> sa.Inspector:
-    """A new one for each look: an inspector remembers what it has seen."""
+    """A new inspector each time, because an inspector caches its results."""
     return sa.inspect(_op().get_bind())
 
 
@@ -166,7 +166,7 @@ def _has_table(name: str) -> bool:
 
 
 def _columns(table: str) -> dict[str, Any]:
-    """Of a table that may be missing, where only a look is made."""
+    """The columns of a table, which may be missing in a dry run."""
     if not _has_table(table):
         return {}
     return {found["name"]: found for found in _inspector().get_columns(table)}

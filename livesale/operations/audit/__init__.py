@@ -1,8 +1,8 @@
 """The audit: checks the promises on the running system, while it sells.
 
 `audit()` returns one line per promise. Its comparisons are exact: SQL in one snapshot, Redis in one
-atomic step per drop, the log between the two. A check that cannot be made counts as broken, with
-the reason.
+atomic step per drop, the log between the two. A check that cannot run counts as broken, with the
+reason.
 
 Old drops cost nothing: the audit checks sealed drops (livesale.ledger.seals) by their seals. The
 full audit compares each seal with the rows that it covers.
@@ -31,7 +31,7 @@ from stock.errors import LogTooNew, StockError
 __all__ = ["Check", "audit"]
 
 SNAPSHOTS = 10
-LATER_S = 0.2  # before another snapshot, where the log had what this version does not know
+LATER_S = 0.2  # before another snapshot, if the log had an entry of a later version
 ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "log")
 
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
@@ -42,8 +42,8 @@ async def audit(
 ) -> list[Check]:
     """Check I1 to I11 and the seals, and report the quarantine.
 
-    `settle_s` is what the writer gets to catch up: the first check waits up to that long when
-    nothing writes, the others do not need a writer. `full` reads the rows of sealed drops, too.
+    `settle_s` is the time for the writer to catch up: the first check waits at most that long, the
+    others do not need a writer. `full` also reads the rows of sealed drops.
     """
     reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
     try:
@@ -71,10 +71,10 @@ async def _compare(deployment: Deployment, reader: "Redis", full: bool) -> list[
             try:
                 instant = await take_instant(deployment, reader, connection, full=full)
             except LogTrimmed:
-                continue  # the writer was faster: a younger snapshot
+                continue  # the writer was faster: take a newer snapshot
             except LogTooNew as end:
                 too_new = end
-                await asyncio.sleep(LATER_S)  # a writer that knows it may just have it in hand
+                await asyncio.sleep(LATER_S)  # a newer writer may be writing it now
                 continue
             return await _checks(deployment, reader, connection, instant)
     if too_new is not None:

@@ -1,4 +1,4 @@
-"""The other half of I5: what each buyer has of a drop, as Redis counts it."""
+"""The second half of I5: each buyer's units of a drop, as Redis counts them."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ PAGE = 1_000
 async def over_the_limit_in_redis(
     deployment: Deployment, reader: "Redis", instant: Instant
 ) -> list[str]:
-    """Buyers with more units than the limit; and drops whose buyers do not add up to what is out.
+    """Buyers above the limit; and drops whose buyers do not add up to the units held and sold.
 
-    The sum is compared only where nothing was sold while the buyers were read.
+    Compares the sum only if nothing was sold while it read the buyers.
     """
     broken: list[str] = []
     for view in instant.drops.values():
@@ -23,7 +23,7 @@ async def over_the_limit_in_redis(
         if before is None:
             continue
         key = deployment.keyspace.of_drop(view.drop_id).buyers
-        # By name, not as a sum: a scan may show a buyer twice while the hash is being resized.
+        # By name, not as a sum: during a resize of the hash, a scan may return a buyer twice.
         units: dict[str, int] = {}
         cursor = 0
         while True:

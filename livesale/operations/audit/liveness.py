@@ -20,7 +20,7 @@ LOOK_S = 0.05
 
 
 async def check_liveness(deployment: Deployment, reader: "Redis", settle_s: float) -> Check:
-    """Wait up to `settle_s` until SQL holds the log as it is now and nothing is overdue."""
+    """Wait at most `settle_s` until SQL holds the present log and nothing is overdue."""
     deadline_s = time.monotonic() + settle_s
     targets = {
         partition: (await LogReader(reader, deployment.keyspace.log(partition)).info()).last_id
@@ -51,7 +51,7 @@ async def _behind(deployment: Deployment, reader: "Redis", targets: dict[int, st
 
 
 async def _held_back(deployment: Deployment, reader: "Redis", key: str, before_ms: int) -> int:
-    """How many of the overdue may be: the keeper asks the gateway whether they are paid."""
+    """How many overdue holds are allowed: the keeper asks the gateway whether they are paid."""
     grace_ms = deployment.settings.payments.grace_ms
     found = await reader.zrange(
         key, before_ms - grace_ms, before_ms, byscore=True, offset=0, num=MAX_HELD_BACK
@@ -64,7 +64,7 @@ async def _held_back(deployment: Deployment, reader: "Redis", key: str, before_m
 
 
 async def _overdue(deployment: Deployment, reader: "Redis") -> list[str]:
-    """Due by Redis's clock for longer than a sweep may take."""
+    """Members that are due, by Redis's clock, for longer than a sweep may take."""
     late = []
     for partition in range(deployment.keyspace.partitions):
         before_ms = await deployment.engine.now_ms() - SWEEP_MS

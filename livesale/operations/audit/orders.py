@@ -1,4 +1,4 @@
-"""I5, I7, I8 and I11: what SQL says by itself, in one snapshot, aggregated where it lies."""
+"""I5, I7, I8 and I11: checks within SQL, in one snapshot, aggregated by the database."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,12 +22,12 @@ QUARANTINE = ("log", "entries put into quarantine")
 
 
 async def over_the_limit(connection: AsyncConnection, instant: Instant) -> list[str]:
-    """I5: buyers who hold and own more of a drop than it allows."""
+    """I5: buyers who hold and own more units of a drop than its limit."""
     return await _all(wrong_rows.over_the_limit, connection, instant)
 
 
 async def check_endings(connection: AsyncConnection, instant: Instant) -> Check:
-    """I7: per order, the ledger has one reservation, at most one ending, and the right rest."""
+    """I7: for each order, the ledger has one reservation, at most one end, and the right sums."""
     broken = await _all(wrong_rows.wrong_endings, connection, instant)
     count = await _count(connection, orders.c.order_id, instant.some)
     fine = f"{counted(count, 'order')} against their movements{instant.besides}"
@@ -46,7 +46,7 @@ async def check_payments(connection: AsyncConnection, instant: Instant) -> Check
 
 
 async def check_opening(connection: AsyncConnection, instant: Instant) -> Check:
-    """I11: by the times that the script noted, which are those of Redis's clock."""
+    """I11: by the times in the rows, which come from Redis's clock."""
     broken = await _all(wrong_rows.early_orders, connection, instant)
     firsts = []
     for some in portions(instant.some):
@@ -61,7 +61,7 @@ async def check_opening(connection: AsyncConnection, instant: Instant) -> Check:
 
 
 async def report_quarantine(connection: AsyncConnection) -> Check:
-    """What was put aside. No promise is broken by it alone: where one is, its own check says so."""
+    """Reports the quarantine. It alone breaks no promise: other checks find broken ones."""
     aside = quarantine.c.state == QuarantineState.ASIDE
     count = await connection.scalar(select(func.count()).where(aside)) or 0
     if not count:

@@ -1,4 +1,4 @@
-"""What an audit looks like to people: a row for each promise, then one line. No I/O."""
+"""Prints an audit for people: a row for each promise, then one line. No I/O."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from livesale.ledger.check import Check
 
 
 def table_of(*sections: Sequence[Check]) -> Table:
-    """The checks as a table, the sections set apart."""
+    """The checks as a table, with a line between the sections."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True, min_width=3)
     table.add_column("promise", overflow="fold")
@@ -25,7 +25,7 @@ def table_of(*sections: Sequence[Check]) -> Table:
 
 
 def closing(ok: bool, how: str = "") -> Text:
-    """The last line; `how` follows it where the books hold."""
+    """The last line; `how` follows it if the books hold."""
     if not ok:
         return Text("● The books do NOT hold.", "bold red")
     return Text.assemble(("● The books hold.", "bold green"), f" {how}" if how else "")

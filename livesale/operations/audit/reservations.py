@@ -1,8 +1,8 @@
 """I4 and I6: every reservation is an order in the same state, and no order lacks a reservation.
 
-Reservations are scanned in Redis and looked up in SQL page by page, so memory stays small. A scan
-is not one instant: differences are checked again, exactly, until they agree or the attempts are
-used up. Numbers, which are exact at an instant, show that there are no other orders.
+The check scans reservations in Redis and reads their orders from SQL page by page, so memory stays
+small. A scan is not one instant: it checks differences again, exactly, until they agree or the
+attempts are used up. Counts at one instant show that there are no other orders.
 """
 
 import asyncio
@@ -58,9 +58,9 @@ async def check_reservations(deployment: Deployment, reader: "Redis", instant: I
 
 
 async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
-    """I6: at the instant, SQL has no more orders, nor more units held or sold, than Redis.
+    """I6: at one instant, SQL has no more orders, nor more units held or sold, than Redis.
 
-    Of a drop that has left Redis, SQL has as many units as its books say.
+    For a drop that has left Redis, SQL's orders match its books.
     """
     sums: dict[str, OrderSums] = {}
     for some in portions(instant.some):
@@ -102,7 +102,7 @@ async def _scan(
 
 
 def _read(rid: str, text: str) -> Facts:
-    """What a record in Redis says; one that cannot be read is like no order, so it is named."""
+    """A record in Redis; an unreadable one equals no order, so the check reports it."""
     try:
         return _facts(unpack_reservation(rid, text))
     except (ValueError, KeyError):
@@ -116,7 +116,7 @@ def _facts(claim: Reservation) -> Facts:
 async def _differing(
     deployment: Deployment, behind: Behind, page: Mapping[str, Facts]
 ) -> list[str]:
-    """The rids of a page whose order is not, or not yet, what Redis says."""
+    """The rids of a page whose order differs from Redis, maybe only for a moment."""
     async with transaction(deployment.sql, write=False) as connection:
         found = await _look_up(connection, list(page))
     return [
@@ -140,7 +140,7 @@ async def _look_up(connection: AsyncConnection, rids: list[str]) -> dict[str, Fa
 
 
 def _with_log(rid: str, found: Mapping[str, Facts], behind: Behind) -> Facts | None:
-    """An order as SQL has it, with what the log behind SQL adds."""
+    """An order in SQL, after applying the rest of the log."""
     facts, state = found.get(rid), behind.states.get(rid)
     if facts is None and rid in behind.reserved:
         facts = _facts(behind.reserved[rid])
@@ -148,9 +148,9 @@ def _with_log(rid: str, found: Mapping[str, Facts], behind: Behind) -> Facts | N
 
 
 async def _recheck(deployment: Deployment, reader: "Redis", rids: list[str]) -> list[str]:
-    """Look again at what differed, now with the log behind SQL; what still differs is broken.
+    """Check the differences again, now with the rest of the log; what still differs is broken.
 
-    A reservation changes at most a few times in its life, so one that is healthy agrees soon.
+    A reservation changes only a few times, so a healthy one agrees soon.
     """
     broken: dict[str, str] = {}
     for attempt in range(ATTEMPTS):
@@ -171,7 +171,7 @@ async def _recheck(deployment: Deployment, reader: "Redis", rids: list[str]) -> 
 
 
 async def _compare(deployment: Deployment, reader: "Redis", rids: list[str]) -> dict[str, str]:
-    """rid → what is wrong with it, for those that differ."""
+    """rid → fault, for those that differ."""
     by_drop: dict[str, list[str]] = {}
     for rid in rids:
         by_drop.setdefault(drop_of(rid), []).append(rid)

@@ -1,4 +1,4 @@
-"""Sealed drops: the seals against the books beside them, or (full) against every row they cover."""
+"""Sealed drops: compares the seals with the books, or (full) with every row that they cover."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from stock.model import DropState
 
 SEAL = ("seal", "finished drops have not changed since they were sealed")
 
-_AT_ONCE = 100  # drops whose rows are read by one query
+_AT_ONCE = 100  # drops in one query for rows
 
 
 async def check_seals(connection: AsyncConnection, full: bool) -> Check:
-    """Each seal fits its books and its drop; with `full` also every row of the drop.
+    """Each seal matches its books and its drop; with `full`, also every row of the drop.
 
-    Without `full` no row of an old order is read, and the detail says so.
+    Without `full` it reads no rows of old orders, and the detail says so.
     """
     count, bought, agree = await _add_up(connection)
     broken: list[str] = []
@@ -41,14 +41,14 @@ async def check_seals(connection: AsyncConnection, full: bool) -> Check:
 
 
 async def _add_up(connection: AsyncConnection) -> tuple[int, int, bool]:
-    """How many drops are sealed, with how many orders; and whether seals, books and drops agree.
+    """The number of sealed drops and their orders; and whether seals, books and drops agree.
 
-    Each table is gone through by itself: joined row by row, ten thousand of them took six times as
-    long. Sums and checksums over the same columns agree when every row does; where they do not,
-    the rows are looked at one by one.
+    It reads each table separately, because a join of ten thousand rows took six times as long. It
+    compares sums and checksums over the same columns; if they differ, it compares the rows one by
+    one.
     """
     seal, own, drop = seals.c, books.c, drops.c
-    exact = connection.dialect.name != "sqlite"  # which has no checksum, and no network to cross
+    exact = connection.dialect.name != "sqlite"  # it has no checksum, and no network
     sealed = select(func.count(), *_sums(books, exact)).where(
         own.sealed_ms.is_not(None), own.held == 0
     )
@@ -109,7 +109,7 @@ async def _misfits(connection: AsyncConnection) -> list[str]:
         .limit(SHOWN + 1)
     )
     found = [
-        f"{drop_id}: its seal does not fit its books and its drop"
+        f"{drop_id}: its seal does not match its books and its drop"
         for drop_id in await connection.scalars(wrong)
     ]
     return found + [
@@ -118,7 +118,7 @@ async def _misfits(connection: AsyncConnection) -> list[str]:
 
 
 async def _altered(connection: AsyncConnection) -> list[str]:
-    """Every seal against the rows that it covers, some drops at a time."""
+    """Compare every seal with the rows that it covers, a page of drops at a time."""
     broken: list[str] = []
     after = ""
     while stored := await stored_seals(connection, after, _AT_ONCE):

@@ -1,4 +1,4 @@
-"""Log entries in quarantine: replay the true ones, dismiss the false ones."""
+"""Log entries in quarantine: replay the right ones, dismiss the wrong ones."""
 
 from livesale.operations.quarantine.places import Place, UnknownEntry, parse_place
 from livesale.operations.quarantine.put import dismiss, put_aside

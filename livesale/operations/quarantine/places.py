@@ -1,4 +1,4 @@
-"""How an entry of the log is named on the command line: `<partition>:<id>`, as in `0:1790-3`."""
+"""The name of a log entry on the command line: `<partition>:<id>`, as in `0:1790-3`."""
 
 import re
 
@@ -11,11 +11,11 @@ _FORM = re.compile(r"p?(\d{1,2}):(\d{1,20}-\d{1,20})").fullmatch
 
 
 class UnknownEntry(LivesaleError):
-    """An entry that is not where it should be."""
+    """The entry is not in quarantine."""
 
 
 class Place(Struct, frozen=True, order=True):
-    """Where an entry is. Places order as the log does."""
+    """The place of an entry. Places sort in the order of the log."""
 
     partition: int
     ms: int
@@ -34,7 +34,7 @@ def place_of(partition: int, log_id: str) -> Place:
 
 
 def parse_place(text: str) -> Place:
-    """Raises ValueError for what names no entry."""
+    """Raises ValueError if the text does not name an entry."""
     match = _FORM(text)
     if not match:
         raise ValueError(f"{text!r} is not an entry: write PARTITION:ID, such as 0:1790000-0")

@@ -1,4 +1,4 @@
-"""What an operator decides about single entries: quarantine one, or say that one has no effect."""
+"""Decisions of an operator about single entries: quarantine or dismiss one."""
 
 import json
 
@@ -17,10 +17,10 @@ ENTRY = "ENTRY"
 
 
 async def put_aside(deployment: Deployment, place: Place, note: str) -> str:
-    """Put the entry aside before which the writer waits; why this version cannot read it.
+    """Quarantine the entry that stops the writer; returns why this version cannot read it.
 
-    Only that one, and only if a later version may have written it: all others the writer takes by
-    itself. It can be replayed by a version that knows it. Raises Refused.
+    Only that entry, and only if a later version may have written it: the writer handles all others
+    itself. A version that knows the entry can replay it. Raises Refused.
     """
     reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
     try:
@@ -51,7 +51,7 @@ async def put_aside(deployment: Deployment, place: Place, note: str) -> str:
 
 
 async def dismiss(deployment: Deployment, place: Place, note: str) -> None:
-    """Say that an entry has no effect: nobody is warned of it any more. Raises UnknownEntry."""
+    """Dismiss an entry: it has no effect, and warnings about it stop. Raises UnknownEntry."""
     async with transaction(deployment.sql) as connection:
         done = await quarantine.settle(
             connection, place.partition, place.log_id, QuarantineState.DISMISSED, now_ms(), note

@@ -1,12 +1,12 @@
-"""Puts a true entry from quarantine into SQL, exactly once, after the entries that came after it.
+"""Writes a right entry from quarantine into SQL, exactly once, although later entries are there.
 
 Later entries of the drop are in SQL already; their rows do not depend on this one, or they are in
-quarantine as well. So an entry is replayed on SQL as it is now: its rows by the usual conditions,
-its movements on top of the present books, its ledger rows under its own log id. Redis says whether
-the entry is true: it has the effect of the entry, unless it was rebuilt without it.
+quarantine as well. So the replay works on the present SQL: its rows by the usual conditions, its
+movements on top of the present books, its ledger rows under its own log id. Redis shows whether
+the entry is right: it has the entry's effect, unless it was rebuilt without it.
 
-One transaction an entry: it locks the offset row, which keeps the writer out, compares the epoch,
-changes the row's state, and writes the effects. A kill leaves all of it or nothing.
+Each entry is one transaction: it locks the offset row, which stops the writer, compares the epoch,
+changes the row's state, and writes the effects. After a kill, all or nothing is done.
 """
 
 import json
@@ -45,7 +45,7 @@ class Result(StrEnum):
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one entry. `drop_id` and `kind` are empty where it cannot be read."""
+    """The result of one entry. `drop_id` and `kind` are empty if it cannot be read."""
 
     entry: str
     result: Result
@@ -55,11 +55,11 @@ class Outcome(Struct, frozen=True):
 
 
 class Unfit(LivesaleError):
-    """An entry must not be replayed, for the reason it carries."""
+    """The entry must not be replayed. The text is the reason."""
 
 
 async def all_aside(deployment: Deployment) -> list[Place]:
-    """Every entry that is aside, in the order of the logs."""
+    """All entries in quarantine, in the order of the logs."""
     places: list[Place] = []
     after = (-1, "")
     async with snapshot(deployment.sql) as connection:
@@ -72,11 +72,11 @@ async def all_aside(deployment: Deployment) -> list[Place]:
 async def replay(
     deployment: Deployment, places: Sequence[Place], *, dry_run: bool = False
 ) -> list[Outcome]:
-    """Replay entries, in the order of the logs. What does not fit is refused, and changes nothing.
+    """Replay entries in the order of the logs. An entry that does not fit is refused, unchanged.
 
-    Raises UnknownEntry, before the first effect, for an entry that is not in quarantine. With
-    `dry_run` each entry is tried as if those before it had been replayed, and nothing is kept; the
-    writer of the partition waits meanwhile.
+    Raises UnknownEntry, before the first effect, for an entry that is not in quarantine. A
+    `dry_run` tries each entry after the ones before it, and rolls back; the writer of the partition
+    waits meanwhile.
     """
     for place in places:
         await find(deployment, place)
@@ -91,7 +91,7 @@ async def replay(
 
 
 async def find(deployment: Deployment, place: Place) -> Aside:
-    """One entry in quarantine, whatever became of it. Raises UnknownEntry."""
+    """One entry of the quarantine, in any state. Raises UnknownEntry."""
     async with transaction(deployment.sql, write=False) as connection:
         row = await quarantine.find(connection, place.partition, place.log_id)
     if row is None:
@@ -102,7 +102,7 @@ async def find(deployment: Deployment, place: Place) -> Aside:
 
 
 async def _replay(deployment: Deployment, place: Place, within: AsyncConnection | None) -> Outcome:
-    """Replay one entry, in a transaction of its own or as a part of a dry run."""
+    """Replay one entry, in its own transaction or as part of a dry run."""
     entry: LogEntry | None = None
     outcome = Outcome(str(place), Result.REFUSED)
     try:
@@ -133,7 +133,7 @@ async def _replay(deployment: Deployment, place: Place, within: AsyncConnection 
 
 
 class _Already(LivesaleError):
-    """Another has replayed the entry meanwhile."""
+    """Another command has replayed the entry meanwhile."""
 
 
 def _read(row: Aside) -> LogEntry:
@@ -154,7 +154,7 @@ def _read(row: Aside) -> LogEntry:
 
 
 def _is_change(entry: LogEntry) -> bool:
-    """Whether it moves a drop to another state and nothing else."""
+    """Whether it only changes a drop's state."""
     return entry.kind in STATE_CHANGES and not entry.rows
 
 
@@ -166,7 +166,7 @@ async def _doubt(deployment: Deployment, entry: LogEntry) -> str:
 async def _apply(
     deployment: Deployment, connection: AsyncConnection, place: Place, entry: LogEntry
 ) -> None:
-    """Raises Unfit, _Already, or what SQL says against the entry."""
+    """Raises Unfit, _Already, or SQL's error."""
     position = await ledger.position(connection, place.partition, lock=True)
     epoch = deployment.epochs.get(place.partition)
     if position is None or position.epoch != epoch:
@@ -197,7 +197,7 @@ async def _apply(
 async def _check_states(
     deployment: Deployment, connection: AsyncConnection, place: Place, entry: LogEntry
 ) -> None:
-    """A change of state fits only if it leads, with those aside behind it, to the one in Redis."""
+    """A change of state fits only if it and the later quarantined ones lead to Redis's state."""
     query = select(drops.c.state).where(drops.c.drop_id == entry.drop_id)
     state = first = await connection.scalar(query)
     for change in [entry, *await _changes_behind(connection, place, entry.drop_id)]:
@@ -214,7 +214,7 @@ async def _check_states(
 async def _changes_behind(
     connection: AsyncConnection, place: Place, drop_id: str
 ) -> list[LogEntry]:
-    """The changes of state of a drop that are aside, behind one of them."""
+    """The quarantined changes of a drop's state after one of them."""
     found: list[LogEntry] = []
     after = (place.partition, "")
     while page := await quarantine.page(connection, after, count=PAGE):

@@ -1,10 +1,10 @@
 """`livesale recover`: rebuilds what Redis lost, from SQL and the rest of the log.
 
-diagnosis   what is wrong with a partition, and what would be done; changes nothing
-salvage     takes the rest of the log into SQL
-refit       fits what was sold on a wrong copy of Redis into the stock that is left
+diagnosis   finds the faults of a partition and plans the recovery; changes nothing
+salvage     writes the rest of the log into SQL
+refit       merges sales on a wrong copy of Redis into the stock that is left
 rebuild     writes the drops of a partition into Redis, from SQL
-repair      the steps in their order; each may be interrupted and started again
+repair      the steps in order; each may be interrupted and repeated
 """
 
 from livesale.operations.recovery.diagnosis import Diagnosis, diagnose

@@ -1,4 +1,4 @@
-"""What is wrong with a partition, and what recovery would do. Looks only."""
+"""Finds the faults of a partition, and what recovery would do. Read-only."""
 
 from msgspec import Struct
 from sqlalchemy import func, select
@@ -22,11 +22,11 @@ NEWER = "Run `livesale recover` of the version that wrote it, or of a later one.
 
 
 class Diagnosis(Struct, frozen=True):
-    """One partition. Healthy when `problem` is empty; beyond recovery when `cure` is not.
+    """One partition. Healthy if `problem` is empty; not recoverable if `cure` is not empty.
 
-    `left_entries` are log entries that SQL does not hold: salvaged where they go on from it
-    (`continuous`), else put aside and fitted in. `held_text` is what Redis has for an epoch;
-    `unknown` what may have been lost, or nothing.
+    `left_entries` are log entries that SQL lacks: salvaged if they continue SQL's log
+    (`continuous`), else quarantined and merged. `held_text` is the epoch in Redis; `unknown` says
+    what may have been lost, or is empty.
     """
 
     partition: int
@@ -50,14 +50,16 @@ class Diagnosis(Struct, frozen=True):
 
 
 async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
-    """Compare one partition. Raises Refused where SQL does not know it."""
+    """Compare one partition. Raises Refused if SQL does not have it."""
     redis, keyspace = deployment.redis, deployment.keyspace
     look = await look_at(redis, deployment.sql, keyspace, partition)
     reader = LogReader(redis, keyspace.log(partition))
     async with snapshot(deployment.sql) as connection:
         place = await position(connection, partition)
         if place is None:
-            raise Refused(SQL_URL, f"it has no partition p{partition:02d}", "Name the right one.")
+            raise Refused(
+                SQL_URL, f"it has no partition p{partition:02d}", "Use the right database."
+            )
         here = (drops.c.partition == partition) & drops.c.archived_ms.is_(None)
         counted = await connection.execute(
             select(func.count(), func.sum(books.c.held), func.sum(books.c.sold))
@@ -94,7 +96,7 @@ async def diagnose(deployment: Deployment, partition: int) -> Diagnosis:
 
 
 def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, str]:
-    """What is wrong, and what to do where recovery cannot help: a look refuses what doing would."""
+    """The problem, and the cure if recovery cannot help: the same refusals as in the recovery."""
     if refusal is None:
         return "", ""
     if refusal.setting == SQL_URL:
@@ -109,7 +111,7 @@ def _verdict(refusal: Refused | None, misfit: str, too_new: str) -> tuple[str, s
 
 
 async def _left(reader: LogReader, offset: str) -> tuple[tuple[int, int, int], str]:
-    """Entries behind SQL, the reservations and the payments in them; what is too new of it."""
+    """Entries that SQL lacks, their reservations and payments; and why one is too new, if so."""
     entries = reservations = payments = 0
     too_new = ""
     while page := await reader.between(offset, "+", PAGE):

@@ -1,4 +1,4 @@
-"""What keeps a partition from being rebuilt: known before anything is cleared. Looks only."""
+"""Finds what prevents a rebuild of a partition, before anything is cleared. Read-only."""
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,14 +11,14 @@ from stock.books import Books
 from stock.ids import START
 from stock.model import HoldState
 
-SHOWN = 3  # drops that are named
+SHOWN = 3  # number of drops that the text names
 CURE = "Correct it in SQL, or restore a backup, then run this again; Redis is not changed."
 
 _STATES = tuple(state.value for state in HoldState)
 
 
 async def find_misfit(connection: AsyncConnection, partition: int, place: Position) -> str:
-    """Why SQL cannot be written into Redis, or nothing: all that the restoring scripts check."""
+    """Why Redis cannot be rebuilt from SQL, or empty: makes all checks of the restoring scripts."""
     if place.offset != START and place.entries < 1:
         return f"SQL holds the log up to {place.offset} and counts {place.entries} entries"
     here = and_(drops.c.partition == partition, drops.c.archived_ms.is_(None))

@@ -1,4 +1,4 @@
-"""Opens a deployment although its stores do not match, to repair it."""
+"""Opens a deployment whose stores do not match, to repair it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,14 +10,14 @@ from livesale.settings import Settings
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
 
-SQL_TIMEOUT_MS = 600_000  # what is left of a log may be one large transaction
+SQL_TIMEOUT_MS = 600_000  # the rest of a log may be one large transaction
 
 
 @asynccontextmanager
 async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
-    """Raises Refused when a store cannot be reached or is not durable.
+    """Raises Refused if a store cannot be reached or is not durable.
 
-    No partition has an epoch in this process: its engine can look and nothing else.
+    No partition has an epoch in this process, so its engine can only read.
     """
     patient = settings.sql.model_copy(update={"timeout_ms": SQL_TIMEOUT_MS})
     settings = settings.model_copy(update={"sql": patient})

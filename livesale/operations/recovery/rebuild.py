@@ -1,4 +1,4 @@
-"""Writes the drops of a partition into Redis, from SQL: all but those that are archived."""
+"""Writes the drops of a partition into Redis, from SQL, except archived ones."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -28,9 +28,9 @@ class Rebuilt(Struct):
 async def rebuild(
     deployment: Deployment, partition: int, token: str, note: Callable[[Rebuilt], None]
 ) -> Rebuilt:
-    """Write every drop, one after the other; `note` is told of the progress.
+    """Write every drop, one after the other; calls `note` with the progress.
 
-    Raises BooksBroken when SQL's books are not what its orders add up to; and as `Restorer`.
+    Raises BooksBroken if SQL's books do not match its orders; and the same as `Restorer`.
     """
     restorer = Restorer(deployment.redis, deployment.keyspace)
     done = Rebuilt()
@@ -113,7 +113,7 @@ def _fields(drop: Any) -> list[Pair]:
         ("state", drop.state),
         *((name, getattr(drop, name)) for name in terms),
         ("expired_limit", drop.expired_limit),
-        # Which tickets were used nobody knows: the new epoch ends all that were given.
+        # Used tickets are unknown: the new epoch ends all tickets.
         ("tickets", int(drop.ticket_required)),
         ("opened_as", "|".join(map(str, opened))),
         ("allotted", drop.present),
@@ -129,10 +129,10 @@ def _holdings_text(packed: int) -> str:
 async def _claims(
     connection: AsyncConnection, drop_id: str
 ) -> AsyncIterator[Sequence[Reservation]]:
-    """The drop's orders as Redis held them, by order_id, a page at a time."""
+    """The drop's orders in Redis's form, by order_id, in pages."""
     order = orders.c
     names = ("order_id", "state", "buyer_id", "quantity", "price_fen", "expires_ms")
-    # By the primary key, which begins with the drop's id: the sign behind `-` is `.`.
+    # By the primary key, which begins with the drop's id: `.` is the character after `-`.
     last, end = f"{drop_id}-", f"{drop_id}."
     while True:
         query = (
@@ -164,7 +164,7 @@ async def _claims(
 async def _payments(
     connection: AsyncConnection, order_ids: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Per order: the payment that bought it, and those that must go back."""
+    """For each order: the payment that bought it, and those to refund."""
     p = payments.c
     query = (
         select(p.order_id, p.payment_id, p.result)
@@ -176,13 +176,13 @@ async def _payments(
     for order_id, payment_id, result in await connection.execute(query):
         if result == "refund_due":
             refunds.setdefault(order_id, []).append(payment_id)
-        elif result in ("sold", "late_sold"):  # a stray one never came to Redis
+        elif result in ("sold", "late_sold"):  # a stray payment was never in Redis
             paid[order_id] = payment_id
     return paid, refunds
 
 
 async def _expiries(connection: AsyncConnection, drop_id: str) -> AsyncIterator[str]:
-    """The buyer of each hold of the drop that ran out; one that was paid late counts as well."""
+    """The buyer of each expired hold of the drop, also if it was paid late."""
     moved = stock_ledger.c
     query = (
         select(orders.c.buyer_id)
@@ -194,7 +194,7 @@ async def _expiries(connection: AsyncConnection, drop_id: str) -> AsyncIterator[
 
 
 async def _adjustments(connection: AsyncConnection, drop_id: str) -> list[Pair]:
-    """Each restock or scrapping of the drop, once: what a retry of it is answered from."""
+    """Each restock or scrapping of the drop, once: needed to answer its retries."""
     moved = stock_ledger.c
     query = select(moved.adjust_id, moved.available).where(
         moved.drop_id == drop_id, moved.adjust_id.is_not(None)

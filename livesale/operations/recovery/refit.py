@@ -1,10 +1,10 @@
-"""What was sold on a wrong, older copy of Redis, fitted into SQL: never more than there is.
+"""Merges sales on a wrong, older copy of Redis into SQL, without overselling.
 
-Each entry is repeated by the rules of the scripts, on the books in SQL. A reservation that fits is
+It repeats each entry by the rules of the scripts, on the books in SQL. A reservation that fits is
 kept; one that does not is written as reserved and released at once, so its buyer finds it and no
-unit is sold twice. Grants are treated the same way. A payment buys what it can, else it is due
-back. Left out are: what SQL has already, an adjustment that scraps more than there is, and a change
-of state that has no meaning now. The original entry stays in quarantine.
+unit is sold twice. Grants are treated the same way. A payment buys what it can, else a refund is
+due. It skips entries that SQL has already, an adjustment that scraps more than is available, and
+an outdated change of state. The original entry stays in quarantine.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from stock.model import ConfirmCode, HoldState
 
 _AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
 _CHANGES = {"pause": ("open", "paused"), "resume": ("paused", "open")}
-_SPREAD = 1_000  # ids that one entry may become
+_SPREAD = 1_000  # the most entries that one entry can become
 
 
 class _Claim(Struct):
@@ -49,7 +49,7 @@ class _Drop(Struct):
 
 
 class Refit:
-    """Keeps the state of the drops and orders it has seen; `connection` holds SQL's."""
+    """Tracks the state of drops and orders; reads their first state from `connection`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -57,12 +57,12 @@ class Refit:
         self._claims: dict[str, _Claim] = {}
 
     async def fit(self, entry: LogEntry) -> list[LogEntry]:
-        """The entries, in order and with the books after each, that this one becomes."""
+        """The entries that this one becomes, in order, with the books after each."""
         drop = await self._drop(entry.drop_id)
         if entry.kind == "open":
             return self._open(drop, entry)
         if drop.books is None:
-            return []  # its opening is lost, and everything with it
+            return []  # its opening is lost, so everything else is, too
         made: list[tuple[str, list[Row]]] = []
         match entry.kind:
             case "reserve":
@@ -86,7 +86,7 @@ class Refit:
         return [entry]
 
     def _change(self, drop: _Drop, entry: LogEntry) -> list[LogEntry]:
-        assert drop.books is not None  # noqa: S101  fit has seen to it
+        assert drop.books is not None  # noqa: S101  checked by fit
         before, after = _CHANGES.get(entry.kind, ("", "closed"))
         if drop.state != before and (after != "closed" or drop.state == "closed"):
             return []
@@ -116,8 +116,8 @@ class Refit:
         rows: Sequence[Reserved] | Sequence[Granted],
         after: HoldState,
     ) -> tuple[list[Row], list[Reserved]]:
-        """Of rows that SQL does not have: those that fit, which become `after`; and the others,
-        as what is reserved."""
+        """Of rows that SQL lacks: those that fit, which become `after`; and the others, as
+        reservations."""
         fitting: list[Row] = []
         others: list[Reserved] = []
         left = drop.books.available if drop.books else 0
@@ -194,7 +194,7 @@ class Refit:
     def _write(
         self, drop: _Drop, entry: LogEntry, made: Sequence[tuple[str, list[Row]]]
     ) -> list[LogEntry]:
-        assert drop.books is not None  # noqa: S101  fit has seen to it
+        assert drop.books is not None  # noqa: S101  checked by fit
         written: list[LogEntry] = []
         for number, (kind, rows) in enumerate(made):
             if not rows:
@@ -241,12 +241,12 @@ class Refit:
 
 
 def _returned(rows: Sequence[Reserved]) -> list[tuple[str, list[Row]]]:
-    """Reserved and released at once."""
+    """Reserve and release at once."""
     ended = [Ended(row.rid, row.buyer_id, row.quantity) for row in rows]
     return [("reserve", [*rows]), ("release", [*ended])]
 
 
 def _id(entry: LogEntry, number: int) -> str:
-    """An id of its own for each entry that one becomes: ids of the ledger are unique."""
+    """A new id for each resulting entry, because ids of the ledger are unique."""
     ms, _, seq = entry.id.partition("-")
     return f"{ms}-{int(seq) * _SPREAD + number}"

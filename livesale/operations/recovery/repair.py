@@ -1,16 +1,16 @@
 """Recovers one partition, step by step.
 
-1. A conditional UPDATE raises SQL's epoch: writers of the old one can write nothing any more, and
-   of two recoveries at the same time one is refused.
+1. A conditional UPDATE raises SQL's epoch: writers of the old epoch can no longer write, and of two
+   concurrent recoveries one is refused.
 2. A marker that no engine has replaces the epoch in Redis: nothing can be sold.
-3. The rest of the log goes into SQL, and all of SQL is checked: if something in it could not be
-   written, Redis is not changed.
+3. The rest of the log goes into SQL, and all of SQL is checked: if a rebuild from it would fail,
+   Redis is not changed.
 4. The keys of the partition are removed, and its drops are written again from SQL; each appears
    only when it is complete.
 5. The log begins at SQL's offset, and the new epoch is set: the partition is open.
 
-An interruption leaves the partition closed. The next run starts again: what step 3 has written is
-in SQL, and the rest is done from the start.
+An interruption leaves the partition closed. The next run keeps what step 3 wrote into SQL, and
+repeats everything else.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ _WAIT = "Wait for it to end; if it died, run this again."
 
 
 class Progress(Struct):
-    """What is being done to which partition, for the display."""
+    """Partition and step, for the display."""
 
     partition: int
     step: str
@@ -58,10 +58,10 @@ class Repaired(Struct, frozen=True):
 async def repair(
     deployment: Deployment, found: Diagnosis, note: Callable[[Progress], None] | None = None
 ) -> Repaired:
-    """Recover what `found` says is wrong.
+    """Recover the partition of the diagnosis `found`.
 
-    Raises Refused for a partition that is healthy, that only another database can cure, that
-    another process recovers, or whose rows in SQL contradict each other: before Redis is cleared.
+    Raises Refused, before Redis is cleared, if the partition is healthy, needs another database, is
+    recovered by another process, or has contradicting rows in SQL.
     """
     partition = found.partition
     tell = note or (lambda _progress: None)
@@ -72,7 +72,7 @@ async def repair(
         raise Refused(SQL_URL, found.problem, found.cure)
     try:
         return await _repair(deployment, found, tell)
-    except LogTooNew as end:  # behind the look: nothing has been cleared
+    except LogTooNew as end:  # new since the diagnosis; nothing has been cleared
         problem = f"the rest of the log of p{partition:02d} is from another version: {end}"
         raise Refused(REDIS_URL, problem, NEWER) from None
     except (FencedOff, Halted) as taken:

@@ -1,4 +1,4 @@
-"""Takes what is left of a log into SQL, before Redis is cleared."""
+"""Writes the rest of a log into SQL, before Redis is cleared."""
 
 from prometheus_client import CollectorRegistry
 
@@ -20,11 +20,11 @@ PAGE = 200
 
 
 async def salvage(deployment: Deployment, partition: int) -> tuple[int, int]:
-    """Entries that were taken as they are, and entries that were put aside and fitted in.
+    """Returns the numbers of entries written unchanged, and of those quarantined and merged.
 
-    The partition is fenced, so the log stands still. `deployment.epochs` has its new epoch. Raises
-    Halted when another recovery has taken over, LogTooNew in front of what this version does not
-    know: what was acknowledged in it would be lost.
+    The partition is fenced, so the log does not change. `deployment.epochs` has its new epoch.
+    Raises Halted if another recovery has taken over, LogTooNew before an entry of a later version,
+    because its acknowledged reservations would be lost.
     """
     reader = deployment.redis
     log = LogReader(reader, deployment.keyspace.log(partition))
@@ -41,7 +41,7 @@ async def salvage(deployment: Deployment, partition: int) -> tuple[int, int]:
 
 
 async def _fit_in(deployment: Deployment, partition: int, log: LogReader) -> int:
-    """All in one transaction: half of it would look like a log that continues."""
+    """One transaction, because half of it would look like a continuous log."""
     at_ms = now_ms()
     async with transaction(deployment.sql) as connection:
         place = await ledger.position(connection, partition, lock=True)

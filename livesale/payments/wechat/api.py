@@ -1,4 +1,4 @@
-"""Requests to WeChat Pay: signed by us; answers are verified before they are read."""
+"""Requests to WeChat Pay: we sign them, and verify answers before we parse them."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ from livesale.tasks.turns import Crowded
 from livesale.wechat.client import Bounds, NoAnswer, NotAsked, Outgoing
 
 MAX_ANSWER_BYTES = 262_144
-FRESH_S = 300  # older, or younger, and it is a replay
+FRESH_S = 300  # maximum difference of timestamps; beyond it, it is a replay
 THREADS = 2
 
 _SIGNATURE = ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial")
@@ -75,7 +75,7 @@ class WeChatPayApi:
         self._threads = None
 
     async def ask(self, method: str, target: str, body: dict[str, Any] | None = None) -> bytes:
-        """The verified body of a 2xx. `target` is the path with its query.
+        """Send a request; returns the verified body of a 2xx. `target` is path and query.
 
         Raises GatewayRefused with WeChat's code, GatewayUnavailable or GatewayUnknown.
         """
@@ -93,7 +93,7 @@ class WeChatPayApi:
             "Authorization": await self._authorize(method, target, raw),
             "Accept": "application/json",
             "User-Agent": f"livesale/{version('livesale')}",
-            # Answers are to be signed by the key of this id, while several are good.
+            # Asks for a signature by the key with this id, because several are valid.
             "Wechatpay-Serial": self._keys.public_key_id,
         }
         if raw:
@@ -116,12 +116,12 @@ class WeChatPayApi:
         return answer.body
 
     async def sign(self, message: bytes) -> str:
-        """By the merchant's key, off the event loop."""
+        """Sign with the merchant's key, in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, sign, self._keys.private_key, message)
 
     async def verify(self, headers: MultiMapping[str], body: bytes) -> None:
-        """That WeChat signed these bytes, lately, by a key we know. Raises Unverified."""
+        """Check that WeChat signed these bytes recently with a known key. Raises Unverified."""
         found = []
         for name in _SIGNATURE:
             given = headers.getall(name, ())
@@ -145,7 +145,7 @@ class WeChatPayApi:
         return secrets.token_hex(16)
 
     def timestamp(self) -> str:
-        """Now, in s since 1970."""
+        """The time in seconds since 1970."""
         return str(int(self._now_s()))
 
     async def _authorize(self, method: str, target: str, body: bytes) -> str:
@@ -155,9 +155,9 @@ class WeChatPayApi:
 
 
 def _fault(status: int, answer: bytes) -> Exception:
-    """What an error means. WeChat need not sign it, so nothing is concluded but "not done".
+    """The fault of an error status. WeChat may not sign it, so it can only mean "not done".
 
-    429 and 401 (our signature is refused) did nothing and may be asked again; of 5xx nobody knows.
+    After 429 and 401 (signature refused) nothing was done; after 5xx the outcome is unknown.
     """
     try:
         error = msgspec.json.decode(answer, type=_Error)

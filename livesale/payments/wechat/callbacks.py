@@ -38,7 +38,7 @@ class _Envelope(Struct):
 
 
 class CallbackReader:
-    """Reads what `api` verifies. Raises CallbackRefused for whatever is not as it should be."""
+    """Reads callbacks that `api` verifies. Raises CallbackRefused for invalid ones."""
 
     def __init__(self, api: WeChatPayApi, keys: WeChatPayKeys, appid: str, mchid: str) -> None:
         self._api = api
@@ -55,7 +55,7 @@ class CallbackReader:
             raise CallbackRefused(why.reason) from None
 
     async def read_refund(self, headers: MultiMapping[str], raw: bytes) -> RefundNews:
-        """What has become of a refund."""
+        """The state of a refund."""
         events = ["REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"]
         try:
             event, plain = await self._open(headers, raw, events, "refund")
@@ -101,7 +101,7 @@ class CallbackReader:
             sealed = base64.b64decode(resource.ciphertext, validate=True)
         except (binascii.Error, ValueError):
             raise Unverified("ciphertext") from None
-        for cipher in self._ciphers:  # the old key too, while it is being changed
+        for cipher in self._ciphers:  # also the old key, during a change of keys
             try:
                 return cipher.decrypt(nonce, sealed, more)
             except (InvalidTag, ValueError):

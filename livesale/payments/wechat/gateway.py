@@ -42,7 +42,7 @@ REFUND_REASON = "Order refunded"
 BEIJING = timezone(timedelta(hours=8))
 _UNKNOWN_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS", "NOT_FOUND"}
 _CLOSED_THERE = {"ORDER_CLOSED", "ORDERCLOSED", *_UNKNOWN_THERE}
-# NOTPAY, USERPAYING and PAYERROR may still be paid; REFUND has gone back already.
+# NOTPAY, USERPAYING and PAYERROR may still be paid; REFUND is refunded already.
 _CLOSED_STATES = {"CLOSED", "REVOKED", "REFUND"}
 _UNPAID_STATES = {"NOTPAY", "USERPAYING", "PAYERROR", "ACCEPT"}
 
@@ -55,7 +55,7 @@ class _PrepayReply(Struct):
 
 
 class WeChatPay:
-    """`callbacks` reads what WeChat sends to the notify routes."""
+    """`callbacks` reads the calls of WeChat to the notify routes."""
 
     name: ClassVar[str] = "wechat"
     login: ClassVar[str | None] = "wechat"
@@ -172,7 +172,7 @@ class WeChatPay:
 
 
 def rfc3339(at_ms: int) -> str:
-    """A time as WeChat writes it: Beijing's, in whole seconds, cut."""
+    """A time in WeChat's format: Beijing time, cut to whole seconds."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(BEIJING).isoformat()
 
 

@@ -1,6 +1,6 @@
-"""What WeChat Pay says about payments and refunds: read strictly, every important field compared.
+"""WeChat Pay's messages about payments and refunds: parsed strictly, important fields compared.
 
-Transactions come in callbacks (encrypted) and in answers to queries, in the same form:
+Transactions have the same form in callbacks (encrypted) and in answers to queries:
 https://pay.weixin.qq.com/doc/v3/merchant/4012791902; refunds: 4012791906.
 """
 
@@ -33,7 +33,7 @@ class _Payer(Struct):
 
 
 class Transaction(Struct):
-    """A payment that succeeded. All of these must be there."""
+    """A successful payment. All fields are required."""
 
     appid: str
     mchid: str
@@ -46,7 +46,7 @@ class Transaction(Struct):
 
 
 class TradeHead(Struct):
-    """What every answer to a query has, paid or not."""
+    """The fields of every answer to a query, paid or not."""
 
     appid: str
     mchid: str
@@ -78,7 +78,7 @@ class _RefundMoney(Struct):
 
 
 class RefundReply(Struct):
-    """The answer to a refund and to a query of one."""
+    """The answer to a refund, and to a query of a refund."""
 
     refund_id: str
     out_refund_no: str
@@ -105,7 +105,7 @@ def read(raw: bytes, kind: type[T]) -> T:
 
 
 def payment_of(raw: bytes, appid: str, mchid: str) -> Payment:
-    """A transaction as a payment of ours. Raises Unverified with the first field that is not so."""
+    """Convert a transaction into our payment. Raises Unverified with the first wrong field."""
     found = read(raw, Transaction)
     for field, fits in (
         ("appid", found.appid == appid),
@@ -125,7 +125,7 @@ def payment_of(raw: bytes, appid: str, mchid: str) -> Payment:
 
 
 def refund_answer_of(status: str, refund_id: str) -> RefundAnswer:
-    """Raises Unverified for a status that WeChat does not document."""
+    """Raises Unverified for an undocumented status."""
     state = _REFUND_STATES.get(status)
     if state is None:
         raise Unverified("refund_status")

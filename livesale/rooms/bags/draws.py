@@ -1,9 +1,9 @@
-"""What is done for a lucky bag in time: it is opened, drawn, and its prizes are given.
+"""Opens and draws a lucky bag on time, and gives its prizes.
 
-Each step may be repeated and interrupted anywhere, by any number of keepers at once. The list is
-closed in Redis by one script and does not change from then on. The record of the draw is one
-transaction, and only the first counts. Then each prize is granted under an id that follows from
-bag and winner, so that twice is once. Then the room is told, once.
+Any number of keepers may run; each step may be repeated, or interrupted anywhere. One script closes
+the list in Redis, and it never changes after that. The record of the draw is one transaction; only
+the first one counts. Each prize is granted under an id derived from bag and winner, so a repeat has
+no effect. Then the room gets the result, once.
 """
 
 import structlog
@@ -29,9 +29,9 @@ from stock.errors import Unreachable
 from stock.ids import Origin, origin_id
 from stock.model import DropState, Grant, GrantCode, GrantOutcome
 
-KEEP_MS = 24 * 3_600_000  # for how long Redis keeps a bag behind its draw
+KEEP_MS = 24 * 3_600_000  # Redis keeps a bag for so long after its draw
 
-# These may pass: the prize is tried for again.
+# Temporary refusals: we try again.
 _FOR_NOW = (
     GrantCode.PAUSED,
     GrantCode.NOT_OPEN,
@@ -55,7 +55,7 @@ class Draws:
         self.lists = BagLists(deployment.sql, self.gateway)
 
     async def advance(self, bag: Bag) -> None:
-        """Take a bag as far as it can go by now."""
+        """Do every step of a bag that is due."""
         if bag.state == BagState.PREPARING:
             bag = await self.open(bag)
         if bag.state == BagState.OPEN:
@@ -64,11 +64,11 @@ class Draws:
             await self._settle(bag)
 
     async def open(self, bag: Bag) -> Bag:
-        """Open the drop of the prizes, then let the room take entries."""
+        """Open the drop of the prizes, then accept entries."""
         if bag.drop_id is not None:
             try:
                 await self._drops.open(bag.drop_id)
-            except DropRefused as why:  # closed, since the bag was made
+            except DropRefused as why:  # the drop has been closed meanwhile
                 return await self._void(bag, why.code)
         view, phrase = view_of_bag(bag), fold(bag.phrase or "")[0]
         code = await self._copy.with_room(
@@ -85,7 +85,7 @@ class Draws:
         return await self._move(bag, BagState.OPEN)
 
     async def _draw(self, bag: Bag) -> Bag:
-        """Close the list and write down who wins, if it is time."""
+        """If it is time, close the list and save the winners."""
         code = await self._copy.with_room(
             bag.room_id,
             lambda: self.gateway.close_bag(bag.room_id, bag.bag_id),
@@ -168,7 +168,7 @@ class Draws:
             await store.settle_prizes(connection, bag.bag_id, settled)
 
     async def _ask_sql(self, drop_id: str, rid: str) -> GrantOutcome:
-        """What became of a grant in a drop that Redis does not have."""
+        """The outcome of a grant, from SQL, in a drop that Redis does not have."""
         async with session(self._sql) as connection:
             drop = await catalogue.find_drop(connection, drop_id)
             order = await find_any_order(connection, rid)
@@ -188,16 +188,16 @@ class Draws:
 
     async def _void(self, bag: Bag, reason: str) -> Bag:
         log.warning("a lucky bag is void", bag_id=bag.bag_id, reason=reason)
-        # Told first: nothing would come back to a bag that is void and was not told so.
+        # Tell the room first: a void bag is never looked at again.
         await self._tell(structs.replace(bag, state=BagState.VOID, reason=reason), [])
         return await self._move(bag, BagState.VOID, reason=reason)
 
     async def _move(self, bag: Bag, after: BagState, **values: str) -> Bag:
-        """Change the state if it is still the one that was seen; the bag as it is then."""
+        """Change the state if it is unchanged since we read it; returns the present bag."""
         async with session(self._sql, write=True) as connection:
             before = BagState(bag.state)
             moved = await store.move_bag(connection, bag.bag_id, before, after, **values)
-            if moved and after is BagState.VOID:  # nobody asks for its list
+            if moved and after is BagState.VOID:  # its list is not needed
                 await store.forget_entries(connection, bag.bag_id)
         return await self._find(bag.bag_id)
 
@@ -215,5 +215,5 @@ def prize_rid(drop_id: str, bag_id: str, buyer_id: str) -> str:
 
 
 def source_of(bag: Bag) -> str:
-    """What its prizes are granted for, as the ledger notes it."""
+    """The source of its grants in the ledger."""
     return f"bag {bag.bag_id}"

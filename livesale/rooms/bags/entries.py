@@ -1,7 +1,7 @@
-"""Lucky bags as a viewer meets them: enter, see what came of it, claim the prize.
+"""Lucky bags for viewers: enter, read the result, claim the prize.
 
-A unit is the winner's order from the draw on: claiming it changes nothing. A coupon shows its code
-when it is claimed in time.
+A unit is the winner's order from the draw on: a claim changes nothing. A coupon shows its code if
+it is claimed in time.
 """
 
 from msgspec import Struct
@@ -26,13 +26,13 @@ from stock.errors import Unreachable
 from stock.ids import drop_of
 from stock.model import Grant, HoldState
 
-MAX_ENTRIES = 50_000  # of one bag
-GAP_MS = 15_000  # a viewer who waits asks again within so long
-TERMS_S = 10.0  # how old the terms of a bag may be that is entered: they never change
+MAX_ENTRIES = 50_000  # for one bag
+GAP_MS = 15_000  # a waiting viewer must repeat the call within this time
+TERMS_S = 10.0  # cache time of a bag's terms, which never change
 
 
 class BagEntry(Struct, frozen=True):
-    """`entry_id` is this viewer's id in the published list; `position` is its place there."""
+    """`entry_id` is the viewer's id in the published list; `position` is its index there."""
 
     bag_id: str
     entry_id: str
@@ -41,8 +41,8 @@ class BagEntry(Struct, frozen=True):
 
 
 class OwnPrize(Struct, frozen=True):
-    """`state` as in the record. `order_id` is that of a unit, which needs no claim; `code` and
-    `claim_by_ms` are those of a coupon."""
+    """`state` as in the record. A unit has an `order_id` and needs no claim; a coupon has `code`
+    and `claim_by_ms`."""
 
     place: int
     state: ShownPrize
@@ -54,7 +54,7 @@ class OwnPrize(Struct, frozen=True):
 
 
 class OwnEntry(Struct, frozen=True):
-    """What came of a viewer's entry."""
+    """The result of a viewer's entry."""
 
     bag_id: str
     entry_id: str
@@ -96,7 +96,7 @@ class BagEntries:
         if role is not RoomRole.VIEWER:
             raise RoomRefused("own_bag", f"The {role} of the room cannot enter.")
         known = await self._terms.get(f"{room.room_id}|{bag_id}")
-        bag = known or await self._bags.find(room.room_id, bag_id)  # made a moment ago, perhaps
+        bag = known or await self._bags.find(room.room_id, bag_id)  # maybe created a moment ago
         entered = await self._try(room.room_id, bag_id, buyer_id)
         match entered.code:
             case EnterCode.CLOSED | EnterCode.UNKNOWN_BAG:
@@ -129,7 +129,7 @@ class BagEntries:
         )
 
     async def own(self, room_id: str, bag_id: str, buyer_id: str) -> OwnEntry:
-        """What came of the viewer's entry. Raises RoomRefused (not_drawn, bag_closed: void)."""
+        """The result of the viewer's entry. Raises RoomRefused (not_drawn, bag_closed: void)."""
         bag = await self._drawn(room_id, bag_id)
         async with session(self._sql) as connection:
             entered = await store.has_entered(connection, bag_id, buyer_id)
@@ -139,7 +139,7 @@ class BagEntries:
         return OwnEntry(bag_id, entry_id, entered, own)
 
     async def claim(self, room_id: str, bag_id: str, buyer_id: str) -> OwnPrize:
-        """Take the prize; again, it is a replay.
+        """Claim the prize; a repeat is a replay.
 
         Raises RoomRefused (not_drawn, bag_closed, no_prize, prize_gone) or PartitionClosed.
         """
@@ -161,11 +161,11 @@ class BagEntries:
     async def _claim_unit(self, bag: Bag, rid: str, buyer_id: str) -> None:
         reservation = await self._reservations.find_any(rid)
         if reservation.state is HoldState.HELD:
-            # The release before grants held a prize until it was claimed.
+            # A release without grants held a prize until its claim.
             grant = Grant(rid, buyer_id, reservation.quantity)
             [outcome] = await self._engine.grant(drop_of(rid), source_of(bag), [grant])
             if outcome.reservation is None:
-                raise PartitionClosed  # SQL has a hold that Redis lost, or it is fenced off
+                raise PartitionClosed  # SQL has a hold that Redis lost, or the partition is fenced
             reservation = outcome.reservation
         if reservation.state is not HoldState.SOLD:
             raise RoomRefused("prize_gone", "The prize was not claimed in time, or was returned.")

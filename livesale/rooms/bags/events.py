@@ -7,25 +7,25 @@ from livesale.rooms.states import BagPhase
 
 
 class BagPrize(Struct, frozen=True):
-    """A unit of a drop at no price, or a coupon: one of the two."""
+    """Either a unit of a drop at price 0, or a coupon."""
 
     drop_id: str | None
     coupon: str | None
 
 
 class BagView(Struct, frozen=True, omit_defaults=True):
-    """A lucky bag. `commitment` is the SHA-256 of the seed of its draw; what is behind it comes
-    with the draw. `winners` are entry ids, the first winner first."""
+    """A lucky bag. `commitment` is the SHA-256 of the seed of its draw, which is published with the
+    draw. `winners` are entry ids, the first winner first."""
 
     bag_id: str
     title: str
     state: BagPhase
     prize: BagPrize
-    places: int  # how many win
-    stay_ms: int  # for how long one must have been asking before one is in
+    places: int  # number of winners
+    stay_ms: int  # how long a viewer must repeat the call before the entry counts
     draws_ms: int
     commitment: str
-    phrase: str | None = None  # that one must have said in a comment, since the bag was opened
+    phrase: str | None = None  # a comment with this phrase is required, after the opening
     seed: str | None = None
     list_hash: str | None = None
     entries: int | None = None
@@ -34,19 +34,19 @@ class BagView(Struct, frozen=True, omit_defaults=True):
 
 
 class BagOpened(Event, frozen=True, kw_only=True, tag="bag.opened"):
-    """A lucky bag takes entries until its `draws_ms`. Keep its `commitment` to check the draw."""
+    """A lucky bag accepts entries until `draws_ms`. Keep its `commitment` to check the draw."""
 
     bag: BagView
 
 
 class BagDrawn(Event, frozen=True, kw_only=True, tag="bag.drawn"):
-    """The draw, with all that it follows from but the list itself."""
+    """The draw, with everything needed to check it except the list."""
 
     bag: BagView
 
 
 class BagVoid(Event, frozen=True, kw_only=True, tag="bag.void"):
-    """The bag could not be drawn: nobody wins."""
+    """The bag could not be drawn: there are no winners."""
 
     bag: BagView
 

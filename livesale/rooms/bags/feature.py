@@ -1,4 +1,4 @@
-"""What lucky bags bring to livesale."""
+"""The feature "lucky bags"."""
 
 from livesale.feature import Feature
 from livesale.rooms.bags import routes, tables

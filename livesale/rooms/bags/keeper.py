@@ -1,4 +1,4 @@
-"""Draws lucky bags in time: part of the keeper's process. Any number of keepers may run."""
+"""Draws lucky bags on time, in the keeper's process. Any number of keepers may run."""
 
 import asyncio
 
@@ -14,15 +14,15 @@ from livesale.rooms.copy import RoomCopy
 from livesale.tasks import Tasks, note_fault
 from livesale.tasks.clock_steps import ClockWatch
 
-LOOK_S = 1.0  # between two looks at what is to be done
-PAGE = 200  # bags at a look, of those to be drawn and of those that are
-BEHIND_S = 0.05  # between two looks while there are entries to copy
-CLEAR_MS = 300  # so long before a draw nothing is copied: the draw is to be in time
-LATE_MS = 5_000  # a bag that could not be drawn for so long holds up no list
+LOOK_S = 1.0  # between two looks for due bags
+PAGE = 200  # bags in one look, both of open and of drawn bags
+BEHIND_S = 0.05  # the same while there are entries to copy
+CLEAR_MS = 300  # we copy nothing so shortly before a draw, so that it is on time
+LATE_MS = 5_000  # a bag that is late by more than this does not stop the copying
 
 
 class BagMetrics:
-    """What the keeper of the bags shows."""
+    """Metrics of the keeper of bags."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.bags = Gauge(
@@ -39,7 +39,7 @@ class BagMetrics:
 
 
 class BagKeeper:
-    """`run` until told to stop."""
+    """Call `run`; it ends when `stop` is set."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry | None = None) -> None:
         self._sql = deployment.sql
@@ -47,7 +47,9 @@ class BagKeeper:
         self._clock = ClockWatch(deployment.engine)
         self._draws = Draws(deployment, RoomCopy(deployment))
         self._metrics = BagMetrics(registry or CollectorRegistry())
-        self._after = ""  # the drawn bag that was looked at last: none is for ever behind others
+        self._after = (
+            ""  # the last drawn bag that was read: pages go round, so that each gets its turn
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         async with Tasks(stop) as tasks:
@@ -62,8 +64,8 @@ class BagKeeper:
             raise
 
     async def look(self) -> float:
-        """Take every bag as far as it can go by now; seconds until the next look."""
-        if (await self._clock.look()).doubted:  # a draw before its time cannot be taken back
+        """Do every due step of all bags; returns the seconds until the next look."""
+        if (await self._clock.look()).doubted:  # an early draw could not be undone
             return LOOK_S
         running, drawn = await self._find()
         for state in RUNNING:
@@ -73,7 +75,7 @@ class BagKeeper:
         for bag in (*running, *drawn):
             try:
                 await self._draws.advance(bag)
-            except Exception as fault:  # the other bags do not wait for this one
+            except Exception as fault:  # continue with the other bags
                 self._metrics.faults.inc()
                 note_fault("lucky bag", fault, about=bag.bag_id)
         is_behind = await self._follow([bag for bag in running if bag.state == BagState.OPEN])
@@ -83,8 +85,8 @@ class BagKeeper:
         return min(rest_s, BEHIND_S) if is_behind else rest_s
 
     async def _follow(self, taking: list[Bag]) -> bool:
-        """Copy the lists of bags that take entries, as far as no draw waits for it; say whether
-        there is more to copy."""
+        """Copy the lists of open bags, unless a draw is near; returns whether there is more
+        to copy."""
         self._draws.lists.keep_only([bag.bag_id for bag in taking])
         for bag in taking:
             now_ms = await self._engine.now_ms()
@@ -93,12 +95,12 @@ class BagKeeper:
             try:
                 if await self._draws.lists.follow(bag) == bag_lists.PAGE:
                     return True
-            except Exception as fault:  # the draw writes it all
+            except Exception as fault:  # the draw writes the whole list
                 note_fault("list of a lucky bag", fault, about=bag.bag_id)
         return False
 
     async def _find(self) -> tuple[list[Bag], list[Bag]]:
-        """What is to be drawn next, and a page of what is drawn."""
+        """The bags to draw next, and a page of drawn bags."""
         async with session(self._sql) as connection:
             running = await store.running_bags(connection, PAGE)
             drawn = await store.drawn_bags(connection, self._after, PAGE)

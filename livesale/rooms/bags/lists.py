@@ -1,8 +1,8 @@
-"""The lists of open lucky bags, copied to SQL while people enter.
+"""Copies the lists of open lucky bags to SQL while people enter.
 
-Entrants are numbered, and the list only grows: so keepers copy it to SQL as it comes, and at the
-draw only its end is left to write. Only the list that Redis closed counts. A copy that differs from
-it, as after a failover that lost entries, is written again.
+Entrants are numbered, and the list only grows: keepers copy it as it grows, so at the draw only the
+rest is left to write. Only the closed list in Redis counts. A copy that differs from it, for
+example after a failover that lost entries, is written again.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ PAGE = 5_000  # entries in one transaction, before the draw
 
 
 class Copied(Struct):
-    """What SQL has of a list, as this process knows it: buyers and their entry ids, in order."""
+    """The entries of a list that SQL has, as far as we know: buyers and entry ids, in order."""
 
     buyers: list[str] = field(default_factory=list)
     entry_ids: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class BagLists:
         self._copied: dict[str, Copied] = {}
 
     async def follow(self, bag: Bag) -> int:
-        """Copy up to PAGE of those who have entered since; how many were new."""
+        """Copy up to PAGE new entries; returns how many."""
         known = self._copied.setdefault(bag.bag_id, Copied())
         buyers = await self._gateway.some_entrants(bag.room_id, bag.bag_id, len(known.buyers), PAGE)
         if not buyers:
@@ -50,12 +50,12 @@ class BagLists:
         if written == len(known.buyers):
             known.buyers += buyers
             known.entry_ids += entry_ids
-        else:  # another keeper wrote, or this one in its life before
+        else:  # another keeper wrote them, or this one before a restart
             await self._learn(bag.bag_id)
         return len(buyers)
 
     def identify(self, bag: Bag, buyers: Sequence[str]) -> list[str]:
-        """The entry ids of a list, in its order."""
+        """The entry ids of a list, in order."""
         known = self._copied.get(bag.bag_id, Copied())
         count = len(known.buyers) if self._is_prefix(known, buyers) else 0
         rest = [draw.entry_id_of(bag.salt, buyer_id) for buyer_id in buyers[count:]]
@@ -68,7 +68,7 @@ class BagLists:
         entry_ids: Sequence[str],
         buyers: Sequence[str],
     ) -> None:
-        """Write what is missing of a list that is closed. The bag is locked."""
+        """Write the missing part of a closed list. The bag is locked."""
         known = self._copied.get(bag_id, Copied())
         written = await store.count_entries(connection, bag_id)
         if written != len(known.buyers) or not self._is_prefix(known, buyers):

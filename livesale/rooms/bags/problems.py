@@ -1,4 +1,4 @@
-"""What a lucky bag refuses. Codes are stable: clients tell cases apart by them."""
+"""The problems of lucky bags. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

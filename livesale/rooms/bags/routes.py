@@ -1,4 +1,4 @@
-"""/v1/rooms/{room_id}/bags: lucky bags, who enters them, and what comes of it."""
+"""/v1/rooms/{room_id}/bags: lucky bags, entries and results."""
 
 from typing import Annotated
 
@@ -88,8 +88,8 @@ ROUTES = [
         changes=True,
         description=(
             "One at a time in a room. Viewers get `bag.opened` with the `commitment` of the draw, "
-            "and `bag.drawn` when the countdown is over. A drop must belong to the room and have "
-            "the price 0; it is opened with the bag."
+            "and `bag.drawn` after the countdown. A drop must belong to the room and have the "
+            "price 0; it opens with the bag."
         ),
     ),
     Route(
@@ -106,14 +106,14 @@ ROUTES = [
         "GET",
         _BAG,
         show_bag,
-        "A lucky bag, with all that its draw follows from",
+        "A lucky bag, with everything needed to check its draw",
         "lucky bags",
         {200: BagRecord},
         ("unknown_room", "unknown_bag", *_ENGINE),
         reads_headers=True,
         description=(
-            "At most a second old, and compressed for those who accept gzip: a list of 50,000 has "
-            "1.2 MB. `livesale bag check` replays the draw from it."
+            "At most a second old. Send `Accept-Encoding: gzip`: a list of 50,000 has 1.2 MB. "
+            "`livesale bag check` replays the draw from it."
         ),
     ),
     Route(
@@ -131,16 +131,16 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         description=(
-            "Once: asked again, the same entry is answered. Where one has to stay, the first call "
-            "begins one's time: ask again every few seconds until it is over. Where there is a "
-            "`phrase`, say it in a comment first."
+            "May be repeated: the answer is the same entry. If the bag requires a stay, the first "
+            "call starts it: repeat the call every few seconds until it is over. If it has a "
+            "`phrase`, post it in a comment first."
         ),
     ),
     Route(
         "GET",
         f"{_BAG}/entry",
         show_own_entry,
-        "What came of one's entry",
+        "The result of your entry",
         "lucky bags",
         {200: OwnEntry},
         ("unknown_room", "unknown_bag", "unknown_reservation", "not_drawn", "bag_closed", *_ENGINE),
@@ -150,7 +150,7 @@ ROUTES = [
         "POST",
         f"{_BAG}/claim",
         claim_prize,
-        "Claim one's prize",
+        "Claim your prize",
         "lucky bags",
         {200: OwnPrize},
         (
@@ -161,8 +161,8 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         description=(
-            "May be repeated. A unit is an order since the draw: this answers it. A coupon shows "
-            "its code, if it is claimed until `claim_by_ms`."
+            "May be repeated. A unit has been an order since the draw: this returns it. A coupon "
+            "shows its code if you claim it before `claim_by_ms`."
         ),
     ),
 ]

@@ -1,4 +1,4 @@
-"""The scripts of a lucky bag: open, enter, close, and send its result."""
+"""The scripts of a lucky bag: open, enter, close, send the result."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
@@ -10,20 +10,20 @@ from livesale.rooms.bags.events import BagDrawn, BagOpened, BagView, BagVoid
 from livesale.rooms.events import encode
 from livesale.rooms.scripts import RoomGateway
 
-PAGE = 5_000  # entrants read at once
+PAGE = 5_000  # entrants in one read
 
 
 class OpenBagCode(StrEnum):
     OPENED = "OPENED"
     REPLAYED = "REPLAYED"
-    LATE = "LATE"  # its draw would have been by now
+    LATE = "LATE"  # the time of its draw has passed
     UNKNOWN_ROOM = "UNKNOWN_ROOM"
 
 
 class EnterCode(StrEnum):
     ENTERED = "ENTERED"
     REPLAYED = "REPLAYED"
-    UNSAID = "UNSAID"  # say the phrase first
+    UNSAID = "UNSAID"  # the phrase is missing
     WAIT = "WAIT"  # stay longer
     BANNED = "BANNED"
     CLOSED = "CLOSED"
@@ -47,7 +47,7 @@ class TellBagCode(StrEnum):
 
 
 class Entered(Struct, frozen=True):
-    """`number` is the place in the list, or after WAIT the ms that are missing."""
+    """`number` is the place in the list, or after WAIT the missing ms."""
 
     code: EnterCode
     number: int = 0
@@ -86,23 +86,23 @@ class BagGateway(RoomGateway):
         return Entered(EnterCode(code), *map(int, number))
 
     async def close_bag(self, room_id: str, bag_id: str) -> CloseBagCode:
-        """Take no more entries, if its time is over; the list stays as it is from then on."""
+        """If its time is over, accept no more entries: the list is final."""
         return CloseBagCode((await self.run("bag/close", room_id, {"bag_id": bag_id}))[0])
 
     async def count_entrants(self, room_id: str, bag_id: str) -> int | None:
-        """How many have entered; None when Redis does not have the bag."""
+        """How many have entered; None if Redis does not have the bag."""
         args: dict[str, str | int] = {"bag_id": bag_id, "first": 1, "last": 0}
         reply = await self.run("bag/entrants", room_id, args)
         return int(reply[1]) if reply[0] == "OK" else None
 
     async def some_entrants(self, room_id: str, bag_id: str, first: int, count: int) -> list[str]:
-        """Who has entered behind the first `first`, in order; nobody when Redis lacks the bag."""
+        """Entrants after the first `first`, in order; empty if Redis lacks the bag."""
         args: dict[str, str | int] = {"bag_id": bag_id, "first": first, "last": first + count - 1}
         reply = await self.run("bag/entrants", room_id, args)
         return list(reply[2]) if reply[0] == "OK" else []
 
     async def entrants(self, room_id: str, bag_id: str) -> AsyncIterator[str]:
-        """Who has entered, in order. Raises LookupError when Redis does not have the bag."""
+        """All entrants, in order. Raises LookupError if Redis does not have the bag."""
         first = 0
         while True:
             args: dict[str, str | int] = {
@@ -123,7 +123,7 @@ class BagGateway(RoomGateway):
     async def tell_bag(
         self, room_id: str, bag: BagView, event: BagDrawn | BagVoid, *, keep_ms: int
     ) -> TellBagCode:
-        """Send the room that a bag is drawn or void, and show it to newcomers."""
+        """Tell the room that a bag is drawn or void, and put it into snapshots."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {
             "bag_id": bag.bag_id,

@@ -1,7 +1,7 @@
-"""Lucky bags as a host opens them, and as everybody may look at and check them.
+"""Lucky bags: hosts open them, everybody may read and check them.
 
-A prize is a unit of a drop at price 0, which the stock engine grants to the winner at the draw, or
-a coupon. Nobody can buy from a drop at price 0.
+A prize is a coupon, or a unit of a drop at price 0 that the stock engine grants to the winner at
+the draw. Buyers cannot reserve from a drop at price 0.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ from livesale.validation.texts import prose
 from stock.ids import new_id
 from stock.model import DropState, HoldState
 
-MAX_PLACES = 200  # a batch of the stock engine takes them all
+MAX_PLACES = 200  # all fit into one batch of the stock engine
 MAX_COUNTDOWN_S = 3_600
-RECORD_S = 1.0  # how old a record may be that is shown
-LIST_KEPT_S = 600.0  # the list of a bag that is drawn never changes
+RECORD_S = 1.0  # cache time of records
+LIST_KEPT_S = 600.0  # cache time of lists after the draw, which never change
 MAX_PACKED = 20
-PACKED_FROM = 4_096  # bytes from which a record is compressed
-LIST_S = 0.2  # how old a list of bags may be
+PACKED_FROM = 4_096  # compress records from this number of bytes
+LIST_S = 0.2  # cache time of the list of bags
 
 
 class ShownPrize(StrEnum):
-    """What has become of a prize."""
+    """The state of a prize."""
 
     PENDING = "pending"
     HELD = "held"  # a coupon that its winner may claim
-    CLAIMED = "claimed"  # the winner's: a unit from the draw on
+    CLAIMED = "claimed"  # the winner has it; a unit from the draw on
     RETURNED = "returned"  # a coupon that was not claimed in time
     LOST = "lost"  # it could not be given: `reason`
 
@@ -63,10 +63,10 @@ _OF_UNITS = {
 
 
 class NewBag(Struct, frozen=True, forbid_unknown_fields=True):
-    """`drop_id` or `coupon` is the prize."""
+    """The prize is either `drop_id` or `coupon`."""
 
     title: Annotated[str, prose(examples=["A tea set for five of you"])]
-    places: Annotated[int, Meta(ge=1, le=MAX_PLACES, description="how many win", examples=[5])]
+    places: Annotated[int, Meta(ge=1, le=MAX_PLACES, description="number of winners", examples=[5])]
     countdown_s: Annotated[
         float, Meta(ge=1, le=MAX_COUNTDOWN_S, description="seconds until the draw", examples=[60])
     ]
@@ -74,18 +74,25 @@ class NewBag(Struct, frozen=True, forbid_unknown_fields=True):
     coupon: Annotated[str, prose(examples=["¥20 off any tea"])] | None = None
     stay_s: Annotated[
         float,
-        Meta(ge=0, le=MAX_COUNTDOWN_S, description="seconds one must have been asking to be in"),
+        Meta(
+            ge=0,
+            le=MAX_COUNTDOWN_S,
+            description="seconds for which a viewer must repeat the call to enter",
+        ),
     ] = 0
-    phrase: Annotated[str, prose(examples=["我要福袋"], description="to be said first")] | None = (
-        None
-    )
+    phrase: (
+        Annotated[
+            str, prose(examples=["我要福袋"], description="viewers must post it in a comment first")
+        ]
+        | None
+    ) = None
     claim_s: Annotated[
         int, Meta(ge=10, le=30 * 86_400, description="seconds in which a coupon can be claimed")
     ] = 600
 
 
 class WonPrize(Struct, frozen=True):
-    """`reason` is why it is lost."""
+    """`reason` says why it is lost."""
 
     place: int
     entry_id: str
@@ -94,7 +101,7 @@ class WonPrize(Struct, frozen=True):
 
 
 class BagRecord(Struct, frozen=True):
-    """All that a draw follows from: `entry_ids` is the list in its order."""
+    """Everything needed to check a draw: `entry_ids` is the list in order."""
 
     room_id: str
     bag: BagView
@@ -103,14 +110,14 @@ class BagRecord(Struct, frozen=True):
 
 
 class Published(Struct, frozen=True):
-    """A BagRecord as JSON, and the same compressed by gzip where that is worth it."""
+    """A BagRecord as JSON, also as gzip if it is large."""
 
     raw: bytes
     packed: bytes | None
 
 
 class BagPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     bags: list[BagView]
     next: str | None
@@ -139,17 +146,19 @@ class Bags:
         self._entry_lists: TtlCache[msgspec.Raw] = TtlCache(
             self._load_entries, ttl_s=LIST_KEPT_S, max_found=20
         )
-        self._packed: dict[str, Published] = {}  # the last of each, to compress nothing twice
+        self._packed: dict[
+            str, Published
+        ] = {}  # the last result, so that nothing is compressed twice
         self._lists: TtlCache[bytes] = TtlCache(
             self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
         )
 
     async def create(self, room: Room, new: NewBag) -> BagView:
-        """Open a bag: the drop of its prizes is opened with it.
+        """Open a bag, with the drop of its prizes.
 
         Raises RoomRefused (room_state, bag_running), InvalidField, Unknown, DropRefused
         (drop_closed, terms_conflict) or PartitionClosed: then nothing has changed. After a fault of
-        the stores the bag may stand: the keeper opens it then.
+        the stores the bag may exist: then the keeper opens it.
         """
         if (new.drop_id is None) == (new.coupon is None):
             raise InvalidField("drop_id", "Give either a drop or a coupon.")
@@ -186,7 +195,7 @@ class Bags:
                 raise RoomRefused(
                     "bag_running", "The room already has a lucky bag: wait for its draw."
                 )
-            # All is checked by now. The bag opens its drop: in SQL here, in Redis `Draws.open`.
+            # All checks are done. We open the drop in SQL here; `Draws.open` does it in Redis.
             if new.drop_id is not None:
                 await catalogue.schedule_drop(connection, new.drop_id, at_ms)
             await store.add_bag(connection, bag)
@@ -281,9 +290,9 @@ class Bags:
 
 
 def state_of(prize: Prize, order_state: str | None) -> ShownPrize:
-    """What has become of a prize: of a unit, what its order says.
+    """The state of a prize; for a unit, from its order.
 
-    Its order may be on its way into SQL. The release before grants held units for a time.
+    The order may not be in SQL yet. A release without grants held units for a time.
     """
     if prize.state == PrizeState.PENDING:
         return ShownPrize.PENDING

@@ -1,7 +1,7 @@
 """Lucky bags, their lists and prizes. Queries only; every one takes a connection.
 
-The list of entries lies in Redis until the draw: it, the seed's commitment and the winners are
-written here in one transaction, before anybody gets anything.
+The list of entries is in Redis until the draw. Then one transaction writes the rest of the list
+and the winners, before the first prize is given.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,16 +17,16 @@ from livesale.rooms.bags.tables import bag_entries, bag_prizes, bags
 
 
 class BagState(StrEnum):
-    PREPARING = "preparing"  # on its way into Redis
+    PREPARING = "preparing"  # not in Redis yet
     OPEN = "open"
-    DRAWN = "drawn"  # the record stands; prizes are being given
+    DRAWN = "drawn"  # the record is final; prizes are being given
     SETTLED = "settled"  # every prize is given, or lost
     VOID = "void"  # it could not be drawn
 
 
 class PrizeState(StrEnum):
     PENDING = "pending"
-    GIVEN = "given"  # what became of it since, its order or `claimed_ms` says
+    GIVEN = "given"  # see its order or `claimed_ms` for what followed
     LOST = "lost"  # it could not be given: `reason` says why
 
 
@@ -47,7 +47,7 @@ class Bag(Struct, frozen=True):
     salt: str
     commitment: str
     created_ms: int
-    phrase: str | None = None  # that one must have said
+    phrase: str | None = None  # a required comment
     list_hash: str | None = None
     entries: int | None = None
     drawn_ms: int | None = None
@@ -72,7 +72,7 @@ class Prize(Struct, frozen=True):
 _BAG = select(*[bags.c[name] for name in Bag.__struct_fields__])
 _PRIZE = select(*[bag_prizes.c[name] for name in Prize.__struct_fields__])
 RUNNING = (BagState.PREPARING, BagState.OPEN)
-DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record stands
+DRAWN = (BagState.DRAWN, BagState.SETTLED)  # the record is final
 
 
 async def add_bag(connection: AsyncConnection, bag: Bag) -> None:
@@ -85,7 +85,7 @@ async def find_bag(connection: AsyncConnection, bag_id: str) -> Bag | None:
 
 
 async def running_bag(connection: AsyncConnection, room_id: str) -> Bag | None:
-    """The bag of a room that is not drawn yet. The room is locked."""
+    """The open bag of a room. The room is locked."""
     query = _BAG.where(bags.c.room_id == room_id, bags.c.state.in_(RUNNING)).limit(1)
     row = (await connection.execute(query)).first()
     return Bag(*row) if row else None
@@ -102,14 +102,14 @@ async def list_bags(
 
 
 async def running_bags(connection: AsyncConnection, limit: int) -> list[Bag]:
-    """Bags that are not drawn yet, the one that is drawn first in front."""
+    """Bags that are not drawn yet, the next draw first."""
     query = _BAG.where(bags.c.state.in_(RUNNING))
     rows = await connection.execute(query.order_by(bags.c.draws_ms, bags.c.bag_id).limit(limit))
     return [Bag(*row) for row in rows]
 
 
 async def drawn_bags(connection: AsyncConnection, after: str, limit: int) -> list[Bag]:
-    """Bags that are drawn and whose prizes are being given, by their ids, from behind `after`."""
+    """Drawn bags whose prizes are being given, by id, after `after`."""
     query = _BAG.where(bags.c.state == BagState.DRAWN, bags.c.bag_id > after)
     rows = await connection.execute(query.order_by(bags.c.bag_id).limit(limit))
     return [Bag(*row) for row in rows]
@@ -134,13 +134,13 @@ async def lock_open_bag(connection: AsyncConnection, bag_id: str) -> bool:
 
 
 async def count_entries(connection: AsyncConnection, bag_id: str) -> int:
-    """How many entries of a list are written: they have the first positions. The bag is locked."""
+    """How many entries of a list are in SQL: the first ones. The bag is locked."""
     query = select(func.max(bag_entries.c.position)).where(bag_entries.c.bag_id == bag_id)
     return int(await connection.scalar(query) or 0)
 
 
 async def entries_of(connection: AsyncConnection, bag_id: str) -> list[tuple[str, str]]:
-    """(entry_id, buyer_id) of what is written of a list, in its order."""
+    """(entry_id, buyer_id) of the entries in SQL, in order."""
     query = (
         select(bag_entries.c.entry_id, bag_entries.c.buyer_id)
         .where(bag_entries.c.bag_id == bag_id)
@@ -156,7 +156,7 @@ async def forget_entries(connection: AsyncConnection, bag_id: str) -> None:
 async def add_entries(
     connection: AsyncConnection, bag_id: str, before: int, entries: Sequence[tuple[str, str]]
 ) -> None:
-    """Write (entry_id, buyer_id) in their order, behind the first `before` of the list."""
+    """Write (entry_id, buyer_id) in order, after the first `before` of the list."""
     rows = [
         {"bag_id": bag_id, "position": position, "entry_id": entry_id, "buyer_id": buyer_id}
         for position, (entry_id, buyer_id) in enumerate(entries, before + 1)
@@ -166,7 +166,7 @@ async def add_entries(
 
 
 async def list_of(connection: AsyncConnection, bag_id: str) -> list[str]:
-    """The entry ids of a bag that was drawn, in the order of the list."""
+    """The entry ids of a drawn bag, in the order of the list."""
     query = (
         select(bag_entries.c.entry_id)
         .where(bag_entries.c.bag_id == bag_id)
@@ -198,7 +198,7 @@ async def prizes_of(
 
 
 async def winners_of(connection: AsyncConnection, bag_ids: Collection[str]) -> dict[str, list[str]]:
-    """The entry ids that won in each of these bags, the first first; bags without are missing."""
+    """The winning entry ids of each of these bags, by place; bags without winners are missing."""
     query = select(bag_prizes.c.bag_id, bag_prizes.c.entry_id).where(
         bag_prizes.c.bag_id.in_(bag_ids)
     )
@@ -215,7 +215,7 @@ async def prize_of(connection: AsyncConnection, bag_id: str, buyer_id: str) -> P
 
 
 class Settled(Struct, frozen=True):
-    """What has come of a prize that was pending."""
+    """The outcome of a pending prize."""
 
     place: int
     state: PrizeState
@@ -228,7 +228,7 @@ class Settled(Struct, frozen=True):
 async def settle_prizes(
     connection: AsyncConnection, bag_id: str, settled: Sequence[Settled]
 ) -> None:
-    """Note what came of prizes that are pending; the second time changes nothing."""
+    """Save the outcome of pending prizes; a repeat changes nothing."""
     if not settled:
         return
     statement = (
@@ -250,7 +250,7 @@ async def settle_prizes(
 
 
 async def claim_coupon(connection: AsyncConnection, prize: Prize, at_ms: int) -> bool:
-    """Note that a coupon is taken, if its time is not over and it was not; say whether."""
+    """Mark a coupon as claimed; returns False if it was before, or its time is over."""
     statement = (
         update(bag_prizes)
         .where(
@@ -266,6 +266,6 @@ async def claim_coupon(connection: AsyncConnection, prize: Prize, at_ms: int) ->
 
 
 async def states_of_orders(connection: AsyncConnection, rids: Collection[str]) -> dict[str, str]:
-    """The state of each of these orders, as far as they are written."""
+    """The state of each of these orders that is in SQL."""
     query = select(orders.c.order_id, orders.c.state).where(orders.c.order_id.in_(rids))
     return {row.order_id: row.state for row in await connection.execute(query)}

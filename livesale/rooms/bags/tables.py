@@ -12,12 +12,12 @@ bags = Table(
     Column("room_id", Id, nullable=False),
     Column("title", String(200), nullable=False),
     Column("state", State, nullable=False),  # livesale.rooms.bags.store.BagState
-    Column("drop_id", Id, nullable=True),  # the prize: a unit of it, or
-    Column("coupon", String(200), nullable=True),  # what a coupon is good for
-    Column("places", Integer, nullable=False),  # how many win
+    Column("drop_id", Id, nullable=True),  # the prize is a unit of it
+    Column("coupon", String(200), nullable=True),  # or this coupon
+    Column("places", Integer, nullable=False),  # number of winners
     Column("stay_ms", BigInteger, nullable=False),
-    Column("phrase", String(200), nullable=True),  # that one must have said
-    Column("claim_ms", BigInteger, nullable=False),  # for how long a coupon can be claimed
+    Column("phrase", String(200), nullable=True),  # a required comment
+    Column("claim_ms", BigInteger, nullable=False),  # time to claim a coupon
     Column("draws_ms", BigInteger, nullable=False),
     Column("seed", String(64), nullable=False),
     Column("salt", String(64), nullable=False),
@@ -31,7 +31,7 @@ bags = Table(
     Index("bags_by_state", "state", "draws_ms"),
 )
 
-# The list of a bag that was drawn. `entry_id` is what is published.
+# The lists of bags. `entry_id` is public.
 bag_entries = Table(
     "bag_entries",
     metadata,

@@ -1,1 +1,1 @@
-"""What viewers of a room get: numbered events, sockets, and the frames they may send."""
+"""The sockets of a room: numbered events to viewers, and frames from them."""

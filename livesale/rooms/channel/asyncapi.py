@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of a room's socket, made from the types that are sent and read."""
+"""The AsyncAPI 3.0 document of a room's socket, made from the types of its messages."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,14 +17,13 @@ from livesale.web.openapi import spell_patterns
 
 _REF = "#/components/schemas/{name}"
 _CHANNEL = "room"
-_ABOUT = """What happens in a live room, in order and numbered.
+_ABOUT = """The numbered events of a live room, in order.
 
-The first message is `hello`; then come the events that the client missed, or a `snapshot`, and the
-events behind it. `offset` rises by one from event to event within one `epoch`; a client that finds
-another number has missed something and connects again with its place."""
+The first message is `hello`; then come the events that the client missed, or a `snapshot` and the
+events after it. `offset` rises by one from event to event within one `epoch`. A client that finds a
+gap reconnects with its place."""
 
-# What a page of the document shows is what the bytes are: a snapshot is put together of parts that
-# are encoded already, and has the form of the view.
+# A snapshot on the wire consists of parts that are encoded already, in the form of these views.
 _SHOWN: dict[type[Struct], type[Struct]] = {SnapshotMessage: SnapshotView}
 
 
@@ -56,8 +55,8 @@ def describe(frames: Frames, events: Sequence[type[Event]]) -> dict[str, Any]:
             }
         },
         "operations": {
-            "send_events": _operation("send", "What the service sends", sent),
-            "receive_frames": _operation("receive", "What a client may send", read),
+            "send_events": _operation("send", "Messages from the service", sent),
+            "receive_frames": _operation("receive", "Frames from a client", read),
         },
         "components": {"messages": messages, "schemas": components},
     }
@@ -66,8 +65,8 @@ def describe(frames: Frames, events: Sequence[type[Event]]) -> dict[str, Any]:
 _QUERY = {
     "type": "object",
     "properties": {
-        "epoch": {"type": "string", "description": "of the last event the client has"},
-        "after": {"type": "integer", "description": "its number"},
+        "epoch": {"type": "string", "description": "epoch of the client's last event"},
+        "after": {"type": "integer", "description": "offset of that event"},
     },
 }
 

@@ -1,13 +1,12 @@
 """One room's channel in one worker: sends its events, in order, to every listener.
 
-The channel subscribes before it reads the history, so nothing falls in between; it joins the two by
-number. It fetches a missing number from the history. If Redis has another epoch, or no longer has
-what was sent, every listener starts again with a snapshot: there is never a gap that a client does
-not know of.
+The channel subscribes before it reads the history, so it misses nothing; it joins the two by
+number, and fetches a missing number from the history. If Redis has another epoch, or has lost
+events that we sent, every listener starts again with a snapshot: a client always learns of a gap.
 
 Listeners share one ring. Each has only a place in it, so a thousand slow ones cost no memory here.
-A listener that falls out of the ring, or behind its bounds, is cut off. Sending goes round all
-listeners in slices: between two slices the worker does its other work.
+The channel closes a listener that falls too far behind. It sends to listeners in slices: between
+two slices the worker does its other work.
 """
 
 import asyncio
@@ -30,40 +29,40 @@ from livesale.validation.refusals import Unknown
 from stock.errors import Unreachable
 
 SLICE = 100  # listeners served before the loop may do something else
-REST = 0.2  # part of a round's time that is left to others before the next, for patient events
+REST = 0.2  # pause after a round, as a share of its time; only patient events wait for it
 MAX_REST_S = 0.1
-PUMP_AGAIN_S = 0.5  # the longest wait before a round that failed is tried again
-SNAPSHOT_S = 1.0  # how old a snapshot may be that a client begins with
-READ = 1_000  # events read from the history at once
+PUMP_AGAIN_S = 0.5  # the longest wait before we retry a failed round
+SNAPSHOT_S = 1.0  # cache time of snapshots
+READ = 1_000  # events in one read of the history
 
 log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
-    """Somebody who gets every event: a socket. `place` is the number of the last one it got.
+    """A receiver of all events: a socket. `place` is the number of the last event it got.
 
-    `send` takes bytes. It is None while the listener takes none; who takes some again says so by
-    `Channel.serve`.
+    `send` takes bytes. It is None while the listener's buffer is full; after that, the listener
+    calls `Channel.serve`.
     """
 
     place: int
     send: Callable[[bytes], object] | None
 
     def is_slow(self, behind: int) -> bool:
-        """Whether to give it up, `behind` events behind."""
+        """Whether to close it, `behind` events behind."""
         ...
 
     def is_of(self, buyer_id: str) -> bool:
-        """Whether it is a buyer's."""
+        """Whether it belongs to this buyer."""
         ...
 
     def leave(self, why: str) -> None:
-        """End it, for a reason of livesale.rooms.channel.closes."""
+        """Close it, for a reason of livesale.rooms.channel.closes."""
         ...
 
 
 class SnapshotMessage(Struct, frozen=True, tag_field="type", tag="snapshot"):
-    """The room as it was behind event `offset`. It has no number of its own."""
+    """The room as it was after event `offset`. A snapshot has no number of its own."""
 
     epoch: str
     offset: int
@@ -86,7 +85,7 @@ class _Barred(Struct):
 
 
 class _Head(Struct):
-    """What is read of an event on its way: the rest is not looked at."""
+    """The fields of an event that the channel reads."""
 
     offset: int
     type: str
@@ -99,7 +98,7 @@ _read_head = msgspec.json.Decoder(_Head).decode
 
 
 class Channel:
-    """Made and fed by livesale.rooms.channel.channels. `frame` makes a socket's frame of a text."""
+    """Created and fed by livesale.rooms.channel.channels. `frame` makes a WebSocket frame."""
 
     def __init__(
         self,
@@ -118,8 +117,8 @@ class Channel:
         self._on_ban = on_ban
         self._ring: Ring | None = None
         self._listeners: dict[Listener, None] = {}
-        self._fresh: list[Listener] = []  # that have joined since the last round
-        self._news = False  # whether there is something for all of them
+        self._fresh: list[Listener] = []  # joined since the last round
+        self._news = False  # whether there are events for all listeners
         self._waiters: set[asyncio.Future[None]] = set()
         self._snapshot: tuple[float, int, bytes] | None = None
         self._healing = asyncio.Lock()
@@ -127,15 +126,15 @@ class Channel:
         self._urgent = asyncio.Event()
         self._over = False
         self._released = False
-        self._torn = False  # whether a number was found to mean two things
-        self.ready = asyncio.Event()  # once the history was read
+        self._torn = False  # whether two events had the same number
+        self.ready = asyncio.Event()  # set after the first read of the history
         self.idle_since = asyncio.get_running_loop().time()
         self._tasks = Tasks()
         self._tasks.keep("room: send", self._keep_sending, about=room_id, longest_s=PUMP_AGAIN_S)
 
     @property
     def ring(self) -> Ring:
-        """Raises Unreachable until the history was read once."""
+        """Raises Unreachable before the first read of the history."""
         if self._ring is None:
             raise Unreachable("this worker does not have the room's events yet")
         return self._ring
@@ -150,7 +149,7 @@ class Channel:
 
     @property
     def over(self) -> bool:
-        """Whether an event has said that the room is over."""
+        """Whether an event has ended the room."""
         return self._over
 
     @property
@@ -158,9 +157,9 @@ class Channel:
         return not self._listeners and not self._waiters
 
     def feed(self, message: str) -> bool:
-        """Take what was published. False when something before it is missing here.
+        """Add a published event. False if an earlier one is missing here.
 
-        Raises ValueError or msgspec.DecodeError for what is no event; then nothing was taken.
+        Raises ValueError or msgspec.DecodeError if it is not an event; then nothing has changed.
         """
         epoch, number, text = message.split(" ", 2)
         ring, offset = self._ring, int(number)
@@ -170,21 +169,21 @@ class Channel:
             raw = text.encode()
             self._append(ring, _read_head(raw), raw)
             return True
-        # It came by the history already; or Redis gives numbers anew that it has forgotten.
+        # The history had it already; or Redis lost events and uses their numbers again.
         known = ring.at(offset)
         self._torn = self._torn or (known is not None and known.text != text.encode())
         return not self._torn
 
     async def heal(self) -> None:
-        """Bring the ring to where Redis is. Raises StockError, StoreUnavailable or Unknown."""
+        """Catch up with Redis. Raises StockError, StoreUnavailable or Unknown."""
         async with self._healing:
             while not await self._heal():
                 pass
 
     async def _heal(self) -> bool:
-        """Read a page of the history; True when there is no more."""
+        """Read a page of the history; True if it was the last."""
         gateway, ring = self._copy.gateway, self._ring
-        # The last event that we have is read again: if it is another by now, Redis has lost some.
+        # Read our last event again: if it differs, Redis has lost events.
         last = ring.last if ring is not None else 0
         after = max(0, last - 1)
         history = await gateway.history(self.room_id, after, READ)
@@ -204,7 +203,7 @@ class Channel:
         else:
             for head, text in found:
                 if head.offset > ring.last:
-                    if head.offset > ring.last + 1:  # we were away too long
+                    if head.offset > ring.last + 1:  # we were disconnected for too long
                         self._begin(history, found)
                         break
                     self._append(ring, head, text)
@@ -213,8 +212,8 @@ class Channel:
         return len(history.texts) < READ
 
     def _read(self, history: History) -> list[tuple[_Head, bytes]]:
-        """The events of a page. One that cannot be read, or a gap, is passed by with all before it:
-        those who listen get a snapshot instead."""
+        """The events of a page. Skips a malformed event or a gap, and everything before it:
+        listeners get a snapshot instead."""
         found: list[tuple[_Head, bytes]] = []
         for text in reversed(history.texts):
             try:
@@ -229,7 +228,7 @@ class Channel:
         return found[::-1]
 
     async def _begin_anew(self, epoch: str) -> None:
-        """Numbers we have sent mean something else in Redis by now: end their epoch."""
+        """Redis uses numbers again that we have sent: start a new epoch."""
         log.warning("Redis lost events of a room", room_id=self.room_id)
         image = await self._copy.gateway.image(self.room_id)
         if image is not None:
@@ -239,9 +238,9 @@ class Channel:
     def _continues(
         self, ring: Ring, history: History, found: list[tuple[_Head, bytes]], last: int
     ) -> bool:
-        """Whether what Redis has goes on from what we had when we asked, up to `last`.
+        """Whether Redis's history continues ours as of the request, which ended with `last`.
 
-        What was published meanwhile may be here before the answer is: that is no loss.
+        Events published since then may already be here: that is no loss.
         """
         if self._torn or history.offset < last:
             return False
@@ -249,7 +248,7 @@ class Channel:
         return known is None or found[0][1] == known.text
 
     def _begin(self, history: History, found: list[tuple[_Head, bytes]]) -> None:
-        """A ring of what the history has; those who listened get a snapshot."""
+        """Make a new ring from the history; all listeners get a snapshot."""
         first = found[0][0].offset - 1 if found else history.offset
         ring = Ring(history.epoch, first, self._settings.history)
         for head, text in found:
@@ -294,17 +293,17 @@ class Channel:
                 waiter.set_result(None)
 
     async def catch_up(self, epoch: str, after: int) -> None:
-        """A client that comes from another worker may know more than this one does yet."""
+        """Catch up if a client from another worker has newer events than this one."""
         if epoch == self.ring.epoch and after > self.ring.last:
             await self.heal()
 
     def release(self) -> None:
-        """Let nobody wait any more: this worker is about to stop."""
+        """End all waits, because this worker is about to stop."""
         self._released = True
         self._wake_waiters()
 
     async def wait(self, seconds: float) -> None:
-        """Until something came, or so long."""
+        """Wait for an event, at most this time."""
         if self._released:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -319,16 +318,16 @@ class Channel:
             self.idle_since = asyncio.get_running_loop().time()
 
     async def snapshot(self) -> tuple[int, bytes]:
-        """Where a client begins: a number that the ring reaches, and the room behind it.
+        """A snapshot to begin with, and its number, from which the ring continues.
 
-        At most a second old, so that a crowd that comes at once costs Redis one look.
+        At most a second old, so a crowd that comes at once costs Redis one read.
         """
         now = asyncio.get_running_loop().time()
         ring = self.ring
         known = self._snapshot
         if known is not None and known[0] > now and ring.reaches(known[1]):
             return known[1], known[2]
-        async with self._healing:  # one looks, the others wait for what it finds
+        async with self._healing:  # one caller reads, the others share the result
             known = self._snapshot
             if known is None or known[0] <= now or not self.ring.reaches(known[1]):
                 known = self._snapshot = await self._take_snapshot(now)
@@ -339,14 +338,14 @@ class Channel:
         if image is None:
             raise Unreachable("Redis no longer has the room")
         while image.epoch != self.ring.epoch or image.offset > self.ring.last:
-            await self._heal()  # it knows of events that have not come here yet
+            await self._heal()  # it includes events that have not arrived here
         if image.offset < self.ring.first:
             raise Unreachable("the room changes faster than it can be read")
         return now + SNAPSHOT_S, image.offset, _message(image)
 
     def join(self, listener: Listener) -> None:
-        """Begin to send to a listener from its `place` on; a place that the ring does not reach
-        gets a snapshot first."""
+        """Start sending to a listener from its `place` on; with a snapshot first if the ring does
+        not reach it."""
         self._listeners[listener] = None
         if listener.place != self.ring.last or self._over:
             self._ask_for_round(listener)
@@ -356,7 +355,7 @@ class Channel:
         self.idle_since = asyncio.get_running_loop().time()
 
     def serve(self, listener: Listener) -> None:
-        """Send a listener what it has not got, as far as it takes it."""
+        """Send a listener the events it lacks, unless its buffer is full."""
         if self._ring is not None and self._serve([listener]):
             self._ask_for_round(listener)  # it needs a snapshot
 
@@ -366,10 +365,10 @@ class Channel:
         self._urgent.set()
 
     def _serve(self, listeners: Iterable[Listener]) -> list[Listener]:
-        """Send each what it has not got, as far as it takes it; who needs a snapshot first.
+        """Send each listener the events it lacks; returns those that need a snapshot first.
 
-        Nothing here is done for each listener that can be done for all at its place: with ten
-        thousand of them it is this loop, and the kernel, that an event waits for.
+        Frames are made once for all listeners at the same place: with ten thousand listeners, this
+        loop and the kernel make up an event's latency.
         """
         ring, frames = self.ring, dict[int, bytes]()
         last, strange = ring.last, list[Listener]()
@@ -392,12 +391,12 @@ class Channel:
         return strange
 
     async def _keep_sending(self, works: Works) -> None:
-        """Rounds over all listeners, as long as there is something to send, for ever. Raises
-        StockError or StoreUnavailable when somebody needs a snapshot that is not to be had."""
+        """Send in rounds over all listeners, whenever there are events. Never returns. Raises
+        StockError or StoreUnavailable if a listener needs a snapshot and Redis fails."""
         clock = asyncio.get_running_loop().time
         while True:
             if not self._wake.is_set():
-                works()  # there is nothing to do
+                works()  # idle
                 await self._wake.wait()
             self._wake.clear()
             self._urgent.clear()
@@ -405,14 +404,14 @@ class Channel:
             try:
                 await self._round()
             except Exception:
-                self._news = True  # those who were not served are looked at again, with all others
+                self._news = True  # the next round serves all listeners again
                 self._wake.set()
                 raise
             works()
             took = clock() - began
             self._on_round(len(self._listeners), took)
             try:
-                # What only counts may wait: the loop has other work than to send it.
+                # Patient events can wait, so that the loop does other work.
                 async with asyncio.timeout(min(took * REST, MAX_REST_S)):
                     await self._urgent.wait()
             except TimeoutError:
@@ -433,7 +432,7 @@ class Channel:
                     await asyncio.sleep(0)
 
     async def _bring_up(self, listener: Listener) -> None:
-        """Begin with a snapshot."""
+        """Send a snapshot."""
         offset, text = await self.snapshot()
         if listener.send is not None:
             listener.send(self._frame(text))

@@ -1,8 +1,8 @@
-"""All channels of one worker: made when somebody asks, removed when nobody has asked for a while.
+"""All channels of one worker: created on demand, removed after a while without use.
 
-One connection of sharded pub/sub carries them all, with one subscription a room. Whenever a
-subscription begins, the first time or after the connection was lost, the channel catches up from
-the history. It also checks every few seconds, because a message may be lost silently.
+One connection of sharded pub/sub carries them all, with one subscription for each room. Whenever a
+subscription begins, also after a lost connection, the channel catches up from the history. It also
+checks every few seconds, because messages can get lost silently.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from livesale.tasks import Tasks, Works, note_fault
 from stock.connection import connect, next_message
 from stock.errors import Unreachable
 
-OPEN_S = 5.0  # a channel that is not up by then: Redis is away
+OPEN_S = 5.0  # timeout for a new channel
 CHECK_S = 5.0
-LISTEN_AGAIN_S = 1.0  # the longest wait before Redis is listened to again
-IDLE_S = 30.0  # a channel that nobody used for so long goes
+LISTEN_AGAIN_S = 1.0  # the longest wait before we reconnect to Redis
+IDLE_S = 30.0  # remove a channel after this time without use
 
-CONNECTIONS = 1  # for all rooms of a worker
+CONNECTIONS = 1  # shared by all rooms of a worker
 
 
 class Channels:
@@ -48,12 +48,12 @@ class Channels:
         self._channels: dict[str, Channel] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
         self._pubsub: PubSub | None = None
-        self._changing = asyncio.Lock()  # one change of the subscriptions at a time
+        self._changing = asyncio.Lock()  # one change of subscriptions at a time
         self._wanted = asyncio.Event()
         self._tasks = Tasks()
 
     async def open(self, room_id: str) -> Channel:
-        """The channel of a room that exists, up and subscribed. Raises Unreachable."""
+        """The channel of an existing room, ready and subscribed. Raises Unreachable."""
         channel = self._channels.get(room_id)
         if channel is None:
             channel = Channel(
@@ -73,7 +73,7 @@ class Channels:
                     await channel.ready.wait()
             except TimeoutError:
                 raise Unreachable("the room's events are not available now") from None
-        channel.idle_since = asyncio.get_running_loop().time()  # somebody is about to use it
+        channel.idle_since = asyncio.get_running_loop().time()  # a caller is about to use it
         return channel
 
     @property
@@ -81,12 +81,12 @@ class Channels:
         return sum(channel.listeners for channel in self._channels.values())
 
     def release(self) -> None:
-        """Answer those who wait for an event: this worker is about to stop."""
+        """End all waits for events, because this worker is about to stop."""
         for channel in self._channels.values():
             channel.release()
 
     def viewers(self) -> dict[str, int]:
-        """How many listen to each room here."""
+        """The number of listeners of each room in this worker."""
         return {room_id: channel.listeners for room_id, channel in self._channels.items()}
 
     @asynccontextmanager
@@ -102,14 +102,13 @@ class Channels:
                 await channel.close()
 
     async def _match(self, room_id: str) -> None:
-        """Subscribe to a room that has a channel here, leave one that has none. Raises RedisError.
+        """Subscribe to a room that has a channel here, else unsubscribe. Raises RedisError.
 
-        What is right is looked up when it is this room's turn: a viewer may come in while its
-        channel is being let go.
+        Checks for the channel under the lock, because a viewer may come while it is being removed.
         """
         async with self._changing:
             if self._pubsub is None:
-                return  # the reader will subscribe to all rooms when it is connected
+                return  # the reader subscribes to all rooms when it connects
             name = RoomKeys.of(room_id).channel_key
             if room_id in self._channels:
                 await self._pubsub.ssubscribe(name)
@@ -117,7 +116,7 @@ class Channels:
                 await self._pubsub.sunsubscribe(name)
 
     async def _listen(self, works: Works) -> None:
-        """Raises RedisError; then all rooms are subscribed to again."""
+        """Raises RedisError; then we subscribe to all rooms again."""
         settings = self._deployment.settings.redis
         if not self._channels:
             works()
@@ -145,7 +144,7 @@ class Channels:
             await redis.aclose()
 
     def _take(self, message: dict[str, Any]) -> None:
-        """A message of Redis about one room. A fault in it does not affect other rooms."""
+        """Handle a message of one room. Its faults do not affect other rooms."""
         room_id, kind = room_of_channel(message["channel"]), message["type"]
         try:
             channel = self._channels.get(room_id)
@@ -159,7 +158,7 @@ class Channels:
             self._heal(room_id)
 
     def _heal(self, room_id: str) -> None:
-        """Bring a channel up, once at a time."""
+        """Let a channel catch up; at most one call at a time."""
         if room_id not in self._healing:
             bring_up = partial(self._bring_up, room_id)
             task = self._tasks.keep("rooms: heal", bring_up, about=room_id, longest_s=1.0)
@@ -173,7 +172,7 @@ class Channels:
             await channel.heal()
 
     async def _check(self) -> float:
-        """Look at every channel, and let go of those that nobody uses; seconds until the next."""
+        """Check every channel, and remove unused ones; returns the seconds until the next check."""
         now = asyncio.get_running_loop().time()
         for room_id, channel in list(self._channels.items()):
             if channel.idle and now - channel.idle_since > IDLE_S:
@@ -184,6 +183,6 @@ class Channels:
         return CHECK_S
 
     async def _let_go(self, channel: Channel) -> None:
-        """End a channel that is none of ours any more."""
+        """End a removed channel."""
         await channel.close()
         await self._match(channel.room_id)

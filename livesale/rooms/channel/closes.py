@@ -1,12 +1,12 @@
-"""Why a socket is closed: the one table of close codes. Names and codes never change."""
+"""The table of close codes. Names and codes never change."""
 
 import msgspec
 from msgspec import Struct
 
 
 class Close(Struct, frozen=True):
-    """`reason` is what the client reads; `advice` what it does. After a `fault` of the client
-    nothing more of it is read."""
+    """`reason` goes to the client; `advice` says what a client does. After a client's `fault` we
+    read nothing more from it."""
 
     code: int
     reason: str

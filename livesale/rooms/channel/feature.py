@@ -1,4 +1,4 @@
-"""What sockets and events of rooms bring to livesale."""
+"""The feature "channel": sockets and events of rooms."""
 
 from livesale.feature import Feature
 from livesale.rooms.channel import handshake, routes

@@ -1,8 +1,8 @@
-"""What a client may send through a socket: a registry of frames, which parts of the room extend.
+"""The registry of frames that clients may send; features of rooms add theirs.
 
 A frame is one JSON object with a `type`. Its handler gets the viewer and the frame, and may be
-async: then the viewer's next frames wait for it. An exception becomes an `error` message, as it
-would become a problem over HTTP; the room is not affected.
+async: then the viewer's next frames wait for it. An exception becomes an `error` message, like a
+problem over HTTP; the room is not affected.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,15 +20,15 @@ Ref = Annotated[str, Meta(max_length=64, description="comes back with the answer
 
 
 class Viewer(Protocol):
-    """Who sits at the other end of a socket."""
+    """The viewer of a socket."""
 
     room_id: str
     caller: Buyer | Operator | None
     role: RoomRole
-    greeted: bool  # whether a hello was taken from it
+    greeted: bool  # whether it has sent a hello
 
     def tell(self, message: Struct) -> None:
-        """Send a message to this viewer alone."""
+        """Send a message to this viewer only."""
         ...
 
     def leave(self, why: str) -> None:
@@ -37,12 +37,12 @@ class Viewer(Protocol):
 
 
 class ClientFrame(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """`ref` is the client's own: it comes back with the answer or the error."""
+    """The client chooses `ref`; it comes back with the answer or the error."""
 
     ref: Ref | None = None
 
 
-Handle = Callable[[Parts, Viewer, Any], Awaitable[None] | None]  # parts, viewer, frame
+Handle = Callable[[Parts, Viewer, Any], Awaitable[None] | None]  # arguments: parts, viewer, frame
 
 MAX_REASON = 200
 
@@ -62,7 +62,7 @@ class _Head(Struct):
 
 
 class Frames:
-    """The frames that are known, by type."""
+    """The registered frames, by type."""
 
     def __init__(self, handlers: Mapping[type[ClientFrame], Handle] | None = None) -> None:
         self.kinds: dict[str, type[ClientFrame]] = {}
@@ -73,7 +73,7 @@ class Frames:
             self.add(kind, handle)
 
     def add(self, kind: type[ClientFrame], handle: Handle) -> None:
-        """Make a frame known. Raises ValueError for a type that is taken."""
+        """Register a frame. Raises ValueError for a duplicate type."""
         name = str(kind.__struct_config__.tag)
         if name in self.kinds:
             raise ValueError(f"two frames of the type {name!r}")
@@ -82,7 +82,7 @@ class Frames:
         self._decoders[name] = msgspec.json.Decoder(kind)
 
     def read(self, text: str) -> tuple[Handle, ClientFrame]:
-        """The frame, and who handles it. Raises BadFrame."""
+        """The frame and its handler. Raises BadFrame."""
         try:
             head = self._head(text)
         except msgspec.ValidationError:

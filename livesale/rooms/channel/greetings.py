@@ -23,11 +23,11 @@ from livesale.validation.refusals import RoomRefused
 
 
 class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
-    """Is anybody there? Answered by `pong` with the time of the server."""
+    """A check of the connection. Answered by `pong` with the server's time."""
 
 
 class ClientHello(ClientFrame, frozen=True, kw_only=True, tag="hello"):
-    """Who this is: once, and only where no header said it."""
+    """Authenticates the viewer: once, and only without a header."""
 
     token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)]
 
@@ -38,7 +38,7 @@ def on_ping(parts: Parts, viewer: Viewer, frame: Ping) -> None:
 
 async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
     if viewer.greeted or viewer.caller is not None:
-        raise BadFrame("out_of_order", "You have already said who you are.", ref=frame.ref)
+        raise BadFrame("out_of_order", "You are authenticated already.", ref=frame.ref)
     viewer.greeted = True
     try:
         caller = parts[TokenSigner].verify(frame.token)
@@ -46,7 +46,7 @@ async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
         raise BadFrame(fault.code, str(fault), "unauthenticated", frame.ref) from None
     room = await parts[Rooms].shown(viewer.room_id)
     role = await parts[Members].role_of(room, caller)
-    if isinstance(caller, Buyer):  # last: a ban that comes from now on finds who this is
+    if isinstance(caller, Buyer):  # last: no await after it, so a later ban finds this viewer
         await refuse_banned(parts, viewer.room_id, caller.buyer_id, frame.ref)
     viewer.caller, viewer.role = caller, role
     if isinstance(caller, Buyer):
@@ -56,7 +56,7 @@ async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
 
 
 def person_id_of(parts: Parts, room_id: str, caller: Buyer | Operator | None) -> str | None:
-    """By which id a viewer finds itself in the room's events."""
+    """The viewer's own id in the room's events."""
     return parts[PersonIds].of(room_id, caller.buyer_id) if isinstance(caller, Buyer) else None
 
 

@@ -30,13 +30,13 @@ from livesale.web.problems import Problem
 from livesale.web.protocol import Connection
 from livesale.web.routes import Answer, Call, Route
 
-# What opening a room's channel may be refused for, by whichever way.
+# Problems of opening a room's channel, by socket or long poll.
 OPENS_CHANNEL = ("unknown_room", "room_over", *ENGINE, "store_unavailable")
 EPOCH_PATTERN = r"^[0-9a-f]{0,16}$"
 MAX_OFFSET = 2**53
 
-After = Annotated[int, Meta(ge=0, le=MAX_OFFSET, description="the last number the client has")]
-Epoch = Annotated[str, whole(EPOCH_PATTERN, description="of that number; empty at first")]
+After = Annotated[int, Meta(ge=0, le=MAX_OFFSET, description="number of the client's last event")]
+Epoch = Annotated[str, whole(EPOCH_PATTERN, description="epoch of that number; empty at first")]
 
 
 class SocketQuery(Struct, frozen=True):
@@ -53,16 +53,16 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
         raise room_over()
     role = await parts[Members].role_of(room, caller)
     channel = await parts[Channels].open(room.room_id)
-    if channel.over:  # it knows before SQL is looked at again
+    if channel.over:  # the channel knows before our copy of SQL does
         raise room_over()
     query: SocketQuery = call.query or SocketQuery()
     await channel.catch_up(query.epoch, query.after)
-    if isinstance(caller, Buyer):  # last: a ban that came with the events is known by now
+    if isinstance(caller, Buyer):  # last: by now we know of bans in the events
         await parts[Restrictions].check(room.room_id, caller.buyer_id)
     parts[Places].check_socket(call.keys, nameless=caller is None)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:
-        # Nothing may come between the look at the ring and the place in it.
+        # No await between reading the ring and joining it.
         ring = channel.ring
         resumed = query.epoch == ring.epoch and ring.reaches(query.after)
         place = query.after if resumed else -1
@@ -91,7 +91,7 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
 
 
 def accept_of(headers: Mapping[str, str]) -> str:
-    """The answer to a client's key. Raises Problem for a handshake that is none (RFC 6455, 4.2)."""
+    """The answer to a client's key. Raises Problem for an invalid handshake (RFC 6455, 4.2)."""
     names = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     asked = headers.get("Upgrade", "").strip().lower()
     if asked != "websocket" or "upgrade" not in names:
@@ -128,9 +128,9 @@ ROUTES = [
         query=SocketQuery,
         upgrades=True,
         description=(
-            "`/asyncapi.json` says what comes and what may be sent. Send `epoch` and `after` of "
-            "the last event you have: what you missed follows, or a snapshot where that is no "
-            "longer kept. A bearer token is optional: whoever cannot send the header says it in a "
+            "`/asyncapi.json` describes the messages and frames. Send `epoch` and `after` of your "
+            "last event: you get the events you missed, or a snapshot if they are no longer "
+            "kept. A bearer token is optional: if you cannot send the header, send the token in a "
             "frame `hello`."
         ),
     )

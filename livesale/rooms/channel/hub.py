@@ -1,4 +1,4 @@
-"""All sockets of one worker: what they share, how many there are, and how they are closed."""
+"""All sockets of one worker: shared state, limits, closing."""
 
 import asyncio
 import random
@@ -14,21 +14,21 @@ from livesale.settings import Settings
 from livesale.tasks import Tasks
 from livesale.web.places import Places
 
-STEPS_PER_S = 50  # of a drain
-RETRY_MS = 1_000  # the least over which clients are spread when they come back
-LAST_S = 1.0  # for what sockets asked for last
-PER_SOCKET_MS = 1  # and for each of them, so that a worker meets about a thousand a second
+STEPS_PER_S = 50  # one step of a drain
+RETRY_MS = 1_000  # the shortest time over which clients are told to reconnect
+LAST_S = 1.0  # for the last calls of sockets
+PER_SOCKET_MS = 1  # plus this for each socket: about a thousand reconnects a second
 
 
 class Socket(Protocol):
-    """What the hub knows of a viewer's socket: `livesale.rooms.channel.socket`."""
+    """A viewer's socket as the hub uses it: `livesale.rooms.channel.socket`."""
 
     def leave(self, why: str, retry_ms: int | None = None) -> None:
         """Close it, for a reason of livesale.rooms.channel.closes."""
         ...
 
     def cut(self) -> None:
-        """End it at once."""
+        """Abort it at once."""
         ...
 
 
@@ -42,7 +42,7 @@ class Hub:
         self.frames = frames
         self.now: Callable[[], float] = asyncio.get_running_loop().time
         self._places = parts[Places]
-        self.tasks = Tasks()  # calls of sockets continue when the sockets are gone
+        self.tasks = Tasks()  # calls of sockets continue after the sockets close
         self._sockets: dict[Socket, None] = {}
         SOCKETS.set_function(lambda: len(self._sockets))
 
@@ -60,7 +60,7 @@ class Hub:
         SOCKETS_CLOSED.labels(why).inc()
 
     async def drain(self, seconds: float) -> None:
-        """Send everybody away within about `seconds`, spread over them and over their return."""
+        """Close all sockets within about `seconds`, and spread their reconnects over time."""
         self.parts[Channels].release()
         sockets = list(self._sockets)
         if not sockets:
@@ -75,7 +75,7 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end, cut off those who are left."""
+        """At the end, abort the remaining sockets."""
         yield
         for socket in list(self._sockets):
             socket.cut()

@@ -1,4 +1,4 @@
-"""What a socket says to its own viewer: messages without a number. Events have numbers."""
+"""Messages to one viewer. They have no number; events have."""
 
 from msgspec import Struct
 
@@ -7,24 +7,24 @@ from livesale.rooms.members import RoomRole
 
 
 class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """A message to one viewer; it has no `offset`, and is not repeated."""
+    """A message to one viewer; it has no `offset` and is never sent again."""
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
-    """The first message. When `resumed`, what was missed follows; else a snapshot does."""
+    """The first message. If `resumed`, the missed events follow; else a snapshot."""
 
     room_id: str
     epoch: str
-    offset: int  # the last event there is
+    offset: int  # the newest event
     resumed: bool
     role: RoomRole
     person_id: str | None  # of the viewer in this room; None without a buyer's token
-    ping_ms: int  # a client that hears nothing for three times as long is cut off
+    ping_ms: int  # a client that is silent for three times this is cut off
     server_ms: int
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
-    """The answer to a client's `hello`: who it is in this room."""
+    """The answer to a client's `hello`: its identity in this room."""
 
     role: RoomRole
     person_id: str | None  # of the viewer in this room; None without a buyer's token
@@ -40,14 +40,14 @@ class Pong(Message, frozen=True, kw_only=True, tag="pong"):
 
 class Commented(Message, frozen=True, kw_only=True, tag="commented"):
     """The answer to a client's `comment`: the number of its event. None: it was the phrase of the
-    lucky bag, which counts, and too many speak for the others to hear it."""
+    lucky bag; it counts, but is not shown, because the room is too busy."""
 
     comment_id: int | None
     ref: str | None = None
 
 
 class Failed(Message, frozen=True, kw_only=True, tag="error", omit_defaults=True):
-    """A frame was refused; `code` is one of the API's problems, and so are its members."""
+    """A frame was refused; `code` and members are those of the API's problems."""
 
     code: str
     detail: str

@@ -1,4 +1,4 @@
-"""What the sockets of rooms count."""
+"""Metrics of sockets."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""Frames that a socket refuses. Codes are stable: clients tell cases apart by them."""
+"""Problems of frames. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

@@ -1,7 +1,7 @@
 """The last events of a room in one worker: encoded once, shared by all its clients.
 
-No I/O. The ring holds consecutive numbers of one epoch, bounded in count and in bytes. An event
-that falls out of it is too old: clients behind it need a snapshot.
+No I/O. The ring holds consecutive numbers of one epoch, bounded in count and in bytes. The oldest
+events fall out: clients behind them need a snapshot.
 """
 
 from collections import deque
@@ -15,16 +15,16 @@ Encode = Callable[[bytes], bytes]
 
 
 class Sent(Struct, frozen=True, gc=False):
-    """One event: as JSON, and as the frame that every socket gets."""
+    """One event, as JSON and as a WebSocket frame."""
 
     offset: int
     text: bytes
     frame: bytes
-    patient: bool  # it may wait a moment for more of its kind
+    patient: bool  # it may wait for the next of its kind
 
 
 class Ring:
-    """`last` is the number of the newest event known, even when the ring holds none."""
+    """`last` is the number of the newest known event, even if the ring is empty."""
 
     def __init__(self, epoch: str, last: int, max_events: int) -> None:
         self.epoch = epoch
@@ -38,11 +38,11 @@ class Ring:
 
     @property
     def first(self) -> int:
-        """The number behind which the ring can bring a client up."""
+        """The lowest place from which a client can resume."""
         return self.last - len(self._sent)
 
     def at(self, offset: int) -> Sent | None:
-        """The event of this number, if it is still here."""
+        """The event with this number, if it is in the ring."""
         place = offset - self.first - 1
         return self._sent[place] if 0 <= place < len(self._sent) else None
 
@@ -57,16 +57,16 @@ class Ring:
             self._bytes -= len(self._sent.popleft().frame)
 
     def reaches(self, after: int) -> bool:
-        """Whether every event with a higher number than `after` is here."""
+        """Whether all events after `after` are here."""
         return self.first <= after <= self.last
 
     def after(self, offset: int, limit: int | None = None) -> list[Sent]:
-        """The events behind `offset`, which the ring reaches, at most `limit`."""
+        """At most `limit` events after `offset`, which the ring reaches."""
         start = offset - self.first
         stop = len(self._sent) if limit is None else min(len(self._sent), start + limit)
         return [self._sent[place] for place in range(start, stop)]
 
     def frames(self, offset: int) -> bytes:
-        """All frames behind `offset`, which the ring reaches: the event itself where it is one."""
+        """All frames after `offset`, which the ring reaches, as bytes; copies none if it is one."""
         found = self.after(offset)
         return found[0].frame if len(found) == 1 else b"".join([sent.frame for sent in found])

@@ -1,4 +1,4 @@
-"""GET /v1/rooms/{room_id}/events: the events of a room for clients without sockets."""
+"""GET /v1/rooms/{room_id}/events: events of a room for clients without sockets."""
 
 from typing import Annotated, Any
 
@@ -15,19 +15,17 @@ from livesale.rooms.service import Rooms, room_over
 from livesale.rooms.states import OVER
 from livesale.web.routes import Answer, Call, Route
 
-MAX_EVENTS = 100  # in one answer
+MAX_EVENTS = 100  # events in one answer
 
 
 class EventsQuery(Struct, frozen=True):
     epoch: Epoch = ""
     after: After = 0
-    wait_ms: Annotated[
-        int, Meta(ge=0, le=50_000, description="how long to wait for an event, at most")
-    ] = 0
+    wait_ms: Annotated[int, Meta(ge=0, le=50_000, description="the longest wait for an event")] = 0
 
 
 class SnapshotView(Struct, frozen=True, tag_field="type", tag="snapshot"):
-    """The room as it was behind event `offset`."""
+    """The room as it was after event `offset`."""
 
     epoch: str
     offset: int
@@ -41,7 +39,7 @@ class SnapshotView(Struct, frozen=True, tag_field="type", tag="snapshot"):
 
 
 class EventPage(Struct, frozen=True):
-    """Ask again with `epoch` and `after`. A `snapshot` replaces all earlier events."""
+    """Send `epoch` and `after` with the next request. A `snapshot` replaces all earlier events."""
 
     epoch: str
     after: int
@@ -55,7 +53,7 @@ async def poll_events(parts: Parts, call: Call) -> Answer:
     if room.state in OVER:
         raise room_over()
     channel = await parts[Channels].open(room.room_id)
-    if channel.over:  # it knows before SQL is looked at again
+    if channel.over:  # the channel knows before our copy of SQL does
         raise room_over()
     await channel.catch_up(query.epoch, query.after)
     wait_s = min(query.wait_ms, parts[Hub].live.poll_ms) / 1000
@@ -65,7 +63,7 @@ async def poll_events(parts: Parts, call: Call) -> Answer:
     if query.epoch != channel.ring.epoch or not channel.ring.reaches(after):
         after, snapshot = await channel.snapshot()
     ring = channel.ring
-    if not ring.reaches(after):  # it began again in this moment: the client asks again
+    if not ring.reaches(after):  # a new epoch began just now: the client asks again
         return Answer(200, _page("", 0, b"null", []))
     found = ring.after(after, MAX_EVENTS)
     last = found[-1].offset if found else after
@@ -73,7 +71,7 @@ async def poll_events(parts: Parts, call: Call) -> Answer:
 
 
 def _page(epoch: str, after: int, snapshot: bytes, events: list[bytes]) -> bytes:
-    """An EventPage of parts that are encoded already."""
+    """An EventPage from encoded parts."""
     return b'{"epoch":"%s","after":%d,"snapshot":%s,"events":[%s]}' % (
         epoch.encode(),
         after,
@@ -93,7 +91,7 @@ ROUTES = [
         OPENS_CHANNEL,
         query=EventsQuery,
         description=(
-            "The same events as through the socket. Without `epoch` it begins with a snapshot."
+            "The same events as on the socket. Without `epoch` it begins with a snapshot."
         ),
     )
 ]

@@ -1,8 +1,8 @@
 """One viewer's socket: a protocol on the transport that aiohttp has handed over.
 
 It is small, because there are ten thousand of them: no task, no stream, no queue of its own. It
-sends bytes that the room's channel has encoded once for all. wsproto reads what the client sends,
-which is little; it is made when the first byte comes.
+sends bytes that the room's channel has encoded once for all. wsproto parses the client's frames;
+the parser is created with the first byte.
 """
 
 import asyncio
@@ -40,27 +40,27 @@ from livesale.web.protocol import Client
 if TYPE_CHECKING:
     from livesale.rooms.channel.hub import Hub
 
-SEND_BUFFER = 64 * 1024  # in the kernel, and as much here: what a slow client may owe us
-CLOSE_S = 2.0  # for the client's half of the closing
-CLOSE_BYTES = 4 * 1024  # that it may send meanwhile
-REFUSED_S = 0.5  # for a client that was refused to read why; nothing of it is read meanwhile
-SILENT = 3  # times ping_s without a word: it is gone
+SEND_BUFFER = 64 * 1024  # unread bytes of a slow client, in the kernel and again here
+CLOSE_S = 2.0  # timeout for the client's close frame
+CLOSE_BYTES = 4 * 1024  # the most that a client may send until then
+REFUSED_S = 0.5  # time for a refused client to read the reason; we read nothing from it
+SILENT = 3  # times ping_s without any byte: the client is gone
 
 log = structlog.get_logger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 _framer = Connection(ConnectionType.SERVER)
 _PING = _framer.send(Ping())
-_EMPTY_PONG = b"\x8a\x80"  # and four bytes of mask
+_EMPTY_PONG = b"\x8a\x80"  # four bytes of mask follow
 
 
 def frame_of(text: bytes) -> bytes:
-    """The frame of a text: the same for every client, since a server masks nothing."""
+    """The frame of a text: the same for every client, because a server does not mask."""
     return _framer.send(TextMessage(data=text.decode()))
 
 
 class Socket(Client):
-    """A listener of a channel, and a viewer to the frames it sends."""
+    """A listener of a channel, and the viewer of its frames."""
 
     __slots__ = (
         "_channel",
@@ -100,24 +100,24 @@ class Socket(Client):
         self.caller = caller
         self.role = role
         self.greeted = False
-        # The transport's own `write` while it may be given more: nothing stands in between.
+        # The transport's own `write` while its buffer has room: no call in between.
         self.send: Callable[[bytes], object] | None = None
         self._transport: asyncio.Transport | None = None
         self._inbound: Connection | None = None
-        self._text = ""  # of a message that is not whole yet
+        self._text = ""  # of an incomplete message
         self._waiting: deque[tuple[Handle, ClientFrame]] | None = None
         self._task: asyncio.Task[None] | None = None
-        # Who came together is not asked together.
+        # Spread the pings of clients that came together.
         self._heard_s = hub.now() - random.random() * hub.ping_s
         self._pinged = False
         self._paused_s = 0.0
         self._closing_s = 0.0
         self._close_bytes = CLOSE_BYTES
-        self._deaf = False  # whether nothing is read any more
+        self._deaf = False  # whether we stopped reading
         self._full_s = 0.0
 
     def begin(self, transport: asyncio.Transport, head: bytes, hello: Struct, rest: bytes) -> None:
-        """Take the transport: answer the handshake, greet, and read the bytes after it."""
+        """Take over the transport: answer the handshake, say hello, read the remaining bytes."""
         self._transport = transport
         raw = transport.get_extra_info("socket")
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
@@ -129,7 +129,7 @@ class Socket(Client):
         if rest:
             self.data_received(rest)
 
-    # What the channel asks of a listener.
+    # The interface Listener.
 
     def is_slow(self, behind: int) -> bool:
         if not self._paused_s:
@@ -157,21 +157,21 @@ class Socket(Client):
     def is_of(self, buyer_id: str) -> bool:
         return isinstance(self.caller, Buyer) and self.caller.buyer_id == buyer_id
 
-    # What a handler of frames asks of a viewer.
+    # The interface Viewer.
 
     def tell(self, message: Struct) -> None:
         if self.send is not None:
             self.send(frame_of(_encode(message)))
 
-    # What the transport tells its protocol.
+    # Callbacks of the transport.
 
     def data_received(self, data: bytes) -> None:
-        """Whatever comes counts: each frame of any kind, and each piece without an end of one."""
+        """Limits the rate of all input: each frame of any kind, and each incomplete piece."""
         self._heard_s = self._hub.now()
         asked, self._pinged = self._pinged, False
         if self._inbound is None:
             if asked and len(data) == 6 and data[:2] == _EMPTY_PONG:
-                return  # the answer to our ping is most of what comes in
+                return  # most input is the answer to our ping
             self._inbound = Connection(ConnectionType.SERVER)
         if self._closing_s:
             self._close_bytes -= len(data)
@@ -193,7 +193,7 @@ class Socket(Client):
             self.leave("protocol_error")
 
     def _stop_reading(self) -> None:
-        """Read nothing more, and say that nothing more comes. `look` ends it soon."""
+        """Stop reading, and close our side. `look` ends it soon."""
         if self._transport is not None and not self._deaf:
             self._deaf = True
             self._transport.pause_reading()
@@ -223,7 +223,7 @@ class Socket(Client):
         # Its last call continues: a cancelled call costs a connection to the store.
 
     def look(self, now: float, _head_s: float) -> None:
-        """Twice a second: ask who is silent, cut off who is gone, slow, or does not close."""
+        """Twice a second: ping silent clients; abort those that are gone, slow, or do not close."""
         if self._transport is None:
             return
         if self._closing_s:
@@ -240,7 +240,7 @@ class Socket(Client):
             self._transport.write(_PING)
 
     def cut(self) -> None:
-        """End it without a word."""
+        """Abort without a close frame."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -252,7 +252,7 @@ class Socket(Client):
         if self.caller is not None or self._closing_s or self._transport is None:
             return False
         self.leave("full")
-        self._transport.close()  # when the frame is out
+        self._transport.close()  # after the frame is sent
         return True
 
     def _take(self, event: object) -> None:
@@ -279,7 +279,7 @@ class Socket(Client):
         if transport is None:
             return
         if self._inbound is not None and self._inbound.state is ConnectionState.OPEN:
-            # No close of the client's: wsproto says so that it cannot read on.
+            # Not a close of the client: wsproto reports a parse error in this way.
             self.leave(
                 "not_utf8"
                 if event.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
@@ -310,7 +310,7 @@ class Socket(Client):
             self._refuse(bad)
 
     def _count(self) -> None:
-        """One frame more: the generic cell rate algorithm. Raises BadFrame when it is too many."""
+        """Count one frame by the generic cell rate algorithm. Raises BadFrame above the limit."""
         live, now = self._hub.live, self._hub.now()
         self._full_s = max(self._full_s, now) + 1 / live.frames_per_s
         if self._full_s - now > live.frames_burst / live.frames_per_s + 1e-9:
@@ -328,7 +328,7 @@ class Socket(Client):
             self._task = self._hub.tasks.errand("socket frames", self._finish(work, frame))
 
     async def _finish(self, work: Awaitable[None], frame: ClientFrame) -> None:
-        """See a handler to its end, then those of the frames that waited for it."""
+        """Finish a handler, then handle the frames that waited for it."""
         while True:
             try:
                 await work

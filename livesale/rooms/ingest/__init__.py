@@ -1,1 +1,1 @@
-"""The stream of a room: publish keys, hooks of media servers, playback addresses."""
+"""The stream of a room: publish keys, hooks of media servers, playback URLs."""

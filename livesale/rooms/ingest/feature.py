@@ -1,4 +1,4 @@
-"""What streams of rooms bring to livesale."""
+"""The feature "ingest": streams of rooms."""
 
 from livesale.feature import Feature
 from livesale.rooms.ingest import nginx, routes, srs, tables

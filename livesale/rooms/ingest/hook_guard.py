@@ -1,7 +1,7 @@
 """Which callers may use the hooks for media servers.
 
-Media servers cannot sign what they send. So a hook needs the secret in its path and an address of
-the settings. Both are checked before the body is read.
+Media servers cannot sign their requests. So a hook needs the secret in its path, and must come from
+an address in the settings. Both are checked before the body is read.
 """
 
 import hmac
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class HookGuard:
-    """Accepts the hooks of our media servers only."""
+    """Accepts only hooks of our media servers."""
 
     def __init__(self, settings: IngestSettings) -> None:
         known = (settings.hook_secret, settings.old_hook_secret)
@@ -25,8 +25,8 @@ class HookGuard:
         self._networks = [ip_network(text, strict=False) for text in settings.hook_addresses]
 
     def check(self, secret: str, source: str) -> None:
-        """Raises Problem("hook_refused"), which does not say which of the two was wrong."""
-        # All secrets are compared, so the time says nothing about them.
+        """Raises Problem("hook_refused"), without saying which check failed."""
+        # Compare all secrets, so that the time reveals nothing.
         is_secret = sum(hmac.compare_digest(secret, known) for known in self._secrets)
         address = ip_address(source)
         if not is_secret or not any(address in network for network in self._networks):

@@ -1,4 +1,4 @@
-"""What hooks of media servers have in common: what is done, and how it is answered."""
+"""Shared code of the hooks of media servers: actions and answers."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from livesale.web.routes import Answer, Call, Route
 from stock.errors import StockError
 from stock.ids import is_room_id
 
-MAX_NAME = 20  # of what a stream is called, in the log
+MAX_NAME = 20  # characters of a stream's name in the log
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,8 @@ PROBLEMS = (
 
 
 class Hook(Struct, frozen=True):
-    """What a media server tells. `kind` is publish, update, done or play; or else nothing that
-    concerns us, and welcome. `session` is its name of the stream that is sent, or watched."""
+    """A message of a media server. `kind` is publish, update, done or play; we accept and ignore
+    any other. `session` is the media server's id of the stream or viewer."""
 
     kind: str
     room_id: str
@@ -47,13 +47,13 @@ class Hook(Struct, frozen=True):
 
 
 class Accepted(Struct, frozen=True):
-    """What media servers expect to read: SRS the code, nginx any 2xx."""
+    """The answer that media servers expect: SRS the code, nginx any 2xx."""
 
     code: int = 0
 
 
 def hook_route(server: str, read: Callable[[bytes], Hook], media_type: str, summary: str) -> Route:
-    """The route for hooks of one kind of media server, whose messages `read` reads."""
+    """The route for hooks of one kind of media server; `read` parses its messages."""
 
     async def take_hook(parts: Parts, call: Call) -> Answer:
         parts[HookGuard].check(call.path["hook_secret"], call.source)
@@ -81,7 +81,7 @@ def hook_route(server: str, read: Callable[[bytes], Hook], media_type: str, summ
         PROBLEMS,
         signed=True,
         media_type=media_type,
-        description="Anything but 200 refuses the stream, ends it, or turns the viewer away.",
+        description="Any status but 200 refuses or ends the stream, or refuses the viewer.",
     )
 
 
@@ -89,7 +89,7 @@ async def _take(ingest: Ingest, hook: Hook) -> None:
     if hook.kind == "other":
         return
     if not is_room_id(hook.room_id):
-        raise Problem("unknown_room", "The stream name is not that of a room.")
+        raise Problem("unknown_room", "The stream name is not a room id.")
     match hook.kind:
         case "publish":
             await ingest.publish(hook.room_id, hook.key, hook.session)
@@ -97,7 +97,7 @@ async def _take(ingest: Ingest, hook: Hook) -> None:
             try:
                 await ingest.streams.update(hook.room_id, hook.session)
             except (StockError, StoreUnavailable) as fault:
-                # A store that is away must not end the shows that are on.
+                # An unavailable store must not end running streams.
                 log.warning(
                     "a stream continues while livesale cannot check it", reason=type(fault).__name__
                 )

@@ -1,4 +1,4 @@
-"""What hooks count."""
+"""Metrics of hooks."""
 
 from prometheus_client import Counter
 
@@ -6,7 +6,7 @@ from livesale.telemetry.metrics import REGISTRY
 
 INGEST_HOOKS = Counter(
     "livesale_ingest_hooks_total",
-    "Hooks of media servers: publish, update, done, play or other; accepted, or the problem's code",
+    "Hooks of media servers, by kind (publish, update, done, play, other) and answer",
     ["hook", "answer"],
     registry=REGISTRY,
 )

@@ -1,7 +1,7 @@
 """POST /v1/hooks/nginx/{hook_secret}: the hooks of nginx with its RTMP module.
 
-nginx sends forms: its own fields, mixed with the unchanged arguments of the publisher's or viewer's
-address. So if one of its own fields appears twice, one of the two is forged.
+nginx sends forms: its own fields, mixed with the unchanged query arguments of the publisher or
+viewer. So if one of its own fields appears twice, one of the two is forged.
 """
 
 from collections import Counter
@@ -44,4 +44,4 @@ def read_form(raw: bytes) -> Hook:
     return Hook(kind, found.get("name", ""), session, found.get("key", ""))
 
 
-ROUTES = [hook_route("nginx", read_form, FORM, "A stream, told by nginx with its RTMP module")]
+ROUTES = [hook_route("nginx", read_form, FORM, "A hook of nginx with its RTMP module")]

@@ -1,4 +1,4 @@
-"""Where the stream of a room is played: addresses by template."""
+"""Playback URLs of rooms, from templates."""
 
 from typing import Annotated
 
@@ -8,33 +8,33 @@ from livesale.rooms.events import RoomView
 from livesale.rooms.service import RoomPage
 from livesale.settings import IngestSettings
 
-ROOM = "{room_id}"  # the place of the room id in a template
+ROOM = "{room_id}"  # placeholder of the room id in a template
 
-Address = Annotated[str | None, Meta(description="null where the settings have no template")]
+Address = Annotated[str | None, Meta(description="null if the settings have no template")]
 
 
 class PlayAddresses(Struct, frozen=True):
-    """They never change; the video is there while the room is live."""
+    """The URLs never change; they have video while the room is live."""
 
     hls: Address
     flv: Address
 
 
 class ShownRoom(RoomView, frozen=True):
-    """A room, and where to play it."""
+    """A room and its playback URLs."""
 
     play: PlayAddresses
 
 
 class ShownPage(Struct, frozen=True):
-    """`next` goes into `after` for the page behind this one; null at the end."""
+    """Send `next` as `after` to get the next page; null at the end."""
 
     rooms: list[ShownRoom]
     next: str | None
 
 
 class PlaybackUrls:
-    """Shows rooms with their addresses."""
+    """Adds playback URLs to rooms."""
 
     def __init__(self, settings: IngestSettings) -> None:
         self._hls = settings.hls_url

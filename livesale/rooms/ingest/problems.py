@@ -1,4 +1,4 @@
-"""Streams and hooks that are refused. Codes are stable: clients tell cases apart by them."""
+"""Problems of streams and hooks. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 
@@ -31,6 +31,6 @@ PROBLEMS = declare(
     stream_ended=(
         409,
         "This stream has ended, or another has replaced it",
-        "Push again: it becomes a new stream.",
+        "Push again: this starts a new stream.",
     ),
 )

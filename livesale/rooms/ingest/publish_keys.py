@@ -2,8 +2,8 @@
 
     lsp1.<key id>.<number>.<expires_ms>.<mac>
 
-The mac covers the room, which is not in the text: it is the name of the stream. The number is that
-of the room when the key was made; a room that gets another number ends all its earlier keys.
+The mac covers the room id, which is not in the text: it is the name of the stream. The number is
+the room's key number when the key was made; a new number ends all earlier keys.
 """
 
 import re
@@ -26,7 +26,7 @@ class PublishKey(Struct, frozen=True):
 
 
 class PublishKeys:
-    """Signs and reads them."""
+    """Signs and reads publish keys."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keys = keyring
@@ -36,7 +36,7 @@ class PublishKeys:
         return f"{text}.{self._keys.mac(text, room_id)}"
 
     def read(self, room_id: str, text: str) -> PublishKey:
-        """The key, if we made it for this room; whether it is still good, the room knows.
+        """The key, if we made it for this room. The caller checks its number and expiry.
 
         Raises PublishKeyInvalid.
         """

@@ -1,4 +1,4 @@
-"""/v1/rooms/{room_id}/publish: where the host sends the stream."""
+"""/v1/rooms/{room_id}/publish: the address and key for the host's stream."""
 
 from livesale.parts import Parts
 from livesale.rooms.ingest.service import Ingest, Publishing
@@ -32,13 +32,13 @@ ROUTES = [
         {200: Publishing},
         ("ingest_off", "room_over", *RUN),
         auth="member",
-        description="Keys that were given before stay good, each to its end.",
+        description="Earlier keys stay valid until they expire.",
     ),
     Route(
         "POST",
         "/v1/rooms/{room_id}/publish",
         renew_publishing,
-        "End all publish keys of the room, and give a new one",
+        "End all publish keys of the room, and make a new one",
         "rooms",
         {200: Publishing},
         ("ingest_off", "room_over", *RUN),
@@ -46,6 +46,6 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         changes=True,
-        description="For a key that got into wrong hands: a stream that comes in ends, too.",
+        description="Use it if a key was leaked: a running stream ends, too.",
     ),
 ]

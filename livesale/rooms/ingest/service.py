@@ -1,4 +1,4 @@
-"""Publish keys of rooms: hosts get them, media servers ask whether one holds."""
+"""Publish keys of rooms: hosts get them, media servers check them."""
 
 from typing import Annotated
 
@@ -14,18 +14,20 @@ from livesale.validation.refusals import RoomRefused
 
 
 class Publishing(Struct, frozen=True):
-    """Where to send the stream of a room. `url` is `server`, a slash and `stream_key`: some
-    programs ask for the one, some for the two."""
+    """Where to send the stream of a room. `url` is `server`, a slash and `stream_key`: programs
+    ask either for the URL or for the two parts."""
 
     room_id: str
     url: str
     server: str
-    stream_key: Annotated[str, Meta(description="secret: who has it may send the room's stream")]
-    expires_ms: Annotated[
-        int, Meta(description="no stream begins with it later; a running one continues")
+    stream_key: Annotated[
+        str, Meta(description="secret: anybody who has it can send the room's stream")
     ]
-    on_air_ms: Annotated[int | None, Meta(description="since when a stream comes in; null: none")]
-    silent: Annotated[bool, Meta(description="no hook of it has arrived for a while")]
+    expires_ms: Annotated[
+        int, Meta(description="no new stream after this; a running one continues")
+    ]
+    on_air_ms: Annotated[int | None, Meta(description="start of the current stream; null: none")]
+    silent: Annotated[bool, Meta(description="no hook has arrived for a while")]
 
 
 class Ingest:
@@ -42,22 +44,21 @@ class Ingest:
         self.streams = streams
 
     async def publish(self, room_id: str, key: str, session: str) -> None:
-        """A media server asks whether a stream may begin. Raises as `Streams.publish` does."""
+        """Check whether a stream may begin. Raises the same as `Streams.publish`."""
         await self.streams.publish(room_id, self._keys.read(room_id, key), session)
 
     async def play(self, room_id: str) -> None:
-        """A media server asks whether somebody may watch. Raises RoomRefused (room_over,
-        room_state)."""
+        """Check whether a viewer may watch. Raises RoomRefused (room_over, room_state)."""
         check_on_air(await self._rooms.shown(room_id))
 
     async def invite(self, room_id: str) -> Publishing:
-        """A key for the host. Raises RoomRefused (room_over, ingest_off)."""
+        """Make a key for the host. Raises RoomRefused (room_over, ingest_off)."""
         if (await self._rooms.find(room_id)).state in OVER:
             raise room_over()
         return await self._publishing(await self.streams.find(room_id))
 
     async def renew(self, room_id: str) -> Publishing:
-        """A key for the host; all former ones end, and the stream with them. Raises RoomRefused
+        """Make a key for the host; ends all earlier keys and the stream. Raises RoomRefused
         (room_over, ingest_off)."""
         self._check_on()
         return await self._publishing(await self.streams.renew(room_id))

@@ -1,7 +1,7 @@
 """POST /v1/hooks/srs/{hook_secret}: the hooks of SRS, which sends JSON.
 
-SRS has no hook for a stream that continues; `on_hls`, which it sends for each segment, serves as
-one. SRS follows only the answers to `on_publish` and `on_play`.
+SRS has no hook for a running stream; we use `on_hls`, which it sends for each segment. SRS obeys
+only the answers to `on_publish` and `on_play`.
 """
 
 from urllib.parse import parse_qs
@@ -24,7 +24,7 @@ _KINDS = {
 
 
 class _Message(Struct, frozen=True):
-    """What is read of a message; `param` are the arguments of the address, from the `?` on."""
+    """The fields of a message that we read; `param` is the query, from the `?` on."""
 
     action: str
     client_id: str | int
@@ -53,4 +53,4 @@ def read_message(raw: bytes) -> Hook:
     return Hook(kind, message.stream, session, keys[0])
 
 
-ROUTES = [hook_route("srs", read_message, JSON, "A stream, told by SRS")]
+ROUTES = [hook_route("srs", read_message, JSON, "A hook of SRS")]

@@ -29,13 +29,13 @@ _STREAM = select(*[room_streams.c[name] for name in Stream.__struct_fields__])
 
 
 async def find_stream(connection: AsyncConnection, room_id: str) -> Stream:
-    """The stream; one that never was is as it begins."""
+    """The stream; a room without a row gets the initial state."""
     row = (await connection.execute(_STREAM.where(room_streams.c.room_id == room_id))).first()
     return Stream(*row) if row else Stream(room_id)
 
 
 async def save_stream(connection: AsyncConnection, stream: Stream) -> None:
-    """Write a stream whose room is locked."""
+    """Write the stream of a locked room."""
     row = structs.asdict(stream)
     statement = update(room_streams).where(room_streams.c.room_id == stream.room_id)
     exists = select(room_streams.c.room_id).where(room_streams.c.room_id == stream.room_id)
@@ -46,7 +46,7 @@ async def save_stream(connection: AsyncConnection, stream: Stream) -> None:
 
 
 async def see_stream(connection: AsyncConnection, room_id: str, session: str, at_ms: int) -> None:
-    """Note that the media server spoke of this session, if it is still the one."""
+    """Note the time of a hook, if the session is still the current one."""
     await connection.execute(
         update(room_streams)
         .where(room_streams.c.room_id == room_id, room_streams.c.session == session)
@@ -55,7 +55,7 @@ async def see_stream(connection: AsyncConnection, room_id: str, session: str, at
 
 
 async def unheard_streams(connection: AsyncConnection, before_ms: int, limit: int) -> list[Stream]:
-    """Streams of which nothing was heard since `before_ms`, and that are not silent yet."""
+    """Streams without a hook since `before_ms` that are not marked silent."""
     query = (
         _STREAM.where(
             room_streams.c.silent.is_(False),

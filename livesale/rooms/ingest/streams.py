@@ -1,11 +1,10 @@
-"""The stream of a room, as media servers report it: who publishes, and how that changes the room.
+"""The stream of a room, as media servers report it.
 
 When a stream begins, the room goes live; when it ends, the room pauses. Each stream is a session,
 named by the media server; a room has one at a time. Hooks come late, twice and out of order: a hook
-of another session than the room's changes nothing, and a session that has ended does not begin
-again. The session and the room's state change in one transaction. A session without hooks is
-silent: the room pauses, and another session may begin. If a hook of it arrives before that, it
-continues.
+of any other session changes nothing, and an ended session cannot begin again. The session and the
+room's state change in one transaction. A session without hooks becomes silent: the room pauses, and
+another session may begin. If a hook arrives before that, the silent session continues.
 """
 
 import structlog
@@ -27,10 +26,10 @@ from livesale.tokens.errors import PublishKeyInvalid
 from livesale.validation.refusals import RoomRefused, Unknown
 from stock.errors import StockError
 
-MAX_SESSION = 160  # characters of its name
-AT_ONCE = 500  # streams that are found silent by one look
+MAX_SESSION = 160  # characters of a session's name
+AT_ONCE = 500  # silent streams in one page
 
-# What makes a room live, and what takes it off the air.
+# Steps that make a room live, and steps that pause or end it.
 _TO_LIVE = {
     RoomState.SCHEDULED: Verb.START,
     RoomState.PAUSED: Verb.RESUME,
@@ -51,20 +50,20 @@ class Streams:
         self._lifecycle = lifecycle
 
     async def publish(self, room_id: str, key: PublishKey, name: str) -> None:
-        """A session begins. Raises PublishKeyInvalid, or RoomRefused: room_over, room_state,
+        """Begin a session. Raises PublishKeyInvalid, or RoomRefused: room_over, room_state,
         stream_taken, stream_ended."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql) as connection:
             room = await rooms_store.find_room(connection, room_id)
             stream = await store.find_stream(connection, room_id)
         self._admit(room, stream, key, name, now_ms)
-        await self._lifecycle.hear(room_id)  # before it is live: its last heartbeat may be long ago
+        await self._lifecycle.hear(room_id)  # before it goes live: its last heartbeat may be old
         async with session(self._sql, write=True) as connection:
             room = await rooms_store.lock_room(connection, room_id)
             stream = await store.find_stream(connection, room_id)
             room = self._admit(room, stream, key, name, now_ms)
             if stream.session == name and not stream.silent:
-                return  # told again
+                return  # a repeated hook
             began = replace(stream, session=name, began_ms=now_ms, seen_ms=now_ms, silent=False)
             await store.save_stream(connection, began)
             moved = await self._move(connection, room, _TO_LIVE, now_ms)
@@ -72,7 +71,7 @@ class Streams:
         await self._tell(moved)
 
     async def update(self, room_id: str, name: str) -> None:
-        """A session continues: a heartbeat of the host. Raises RoomRefused when it must end."""
+        """Continue a session, which counts as a heartbeat. Raises RoomRefused if it must end."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = check_on_air(await rooms_store.find_room(connection, room_id))
@@ -85,7 +84,7 @@ class Streams:
         await self._lifecycle.beat(room)
 
     async def done(self, room_id: str, name: str) -> None:
-        """A session has ended."""
+        """End a session."""
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await rooms_store.lock_room(connection, room_id)
@@ -94,7 +93,7 @@ class Streams:
             stream = await store.find_stream(connection, room_id)
             if stream.session == name:
                 moved = await self._end(connection, room, stream, now_ms)
-            else:  # its beginning may still be on the way
+            else:  # its first hook may arrive later
                 told = replace(stream, last_session=name, last_ms=now_ms)
                 await store.save_stream(connection, told)
                 moved = None
@@ -129,7 +128,7 @@ class Streams:
                 room = await rooms_store.lock_room(connection, found.room_id)
                 stream = await store.find_stream(connection, found.room_id)
                 if room is None or stream != found:
-                    continue  # it was heard of meanwhile
+                    continue  # a hook has arrived meanwhile
                 await store.save_stream(connection, replace(stream, silent=True))
                 moved = await self._move(connection, room, _FROM_LIVE, now_ms)
             log.warning("a stream is silent", room_id=found.room_id, session=found.session)
@@ -166,7 +165,7 @@ class Streams:
     async def _end(
         self, connection: AsyncConnection, room: Room, stream: Stream, now_ms: int
     ) -> Room | None:
-        """Save that the session has ended, if there is one; the room, if that moved it."""
+        """End the session, if there is one; returns the room if its state changed."""
         if stream.session is None:
             await store.save_stream(connection, stream)
             return None
@@ -188,7 +187,7 @@ class Streams:
         return await self._lifecycle.step(connection, room.room_id, verb, now_ms) if verb else None
 
     async def _tell(self, room: Room | None) -> None:
-        """SQL has decided: if viewers cannot be informed now, the keeper does it in a moment."""
+        """Tell viewers. SQL already has the change: if this fails, the keeper does it soon."""
         if room is None:
             return
         try:
@@ -200,7 +199,7 @@ class Streams:
 
 
 def check_on_air(room: Room | None) -> Room:
-    """The room, if there may be a stream of it."""
+    """The room, if it may have a stream."""
     if room is None:
         raise Unknown("unknown_room")
     if room.state in OVER:

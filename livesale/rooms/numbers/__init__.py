@@ -1,1 +1,1 @@
-"""The numbers of a room: who watched, what they opened, what was sold."""
+"""The numbers of a room: viewers, opened items, sales."""

@@ -1,4 +1,4 @@
-"""What the numbers of rooms bring to livesale."""
+"""The feature "numbers" of rooms."""
 
 from livesale.feature import Feature
 from livesale.rooms.copy import RoomCopy

@@ -1,7 +1,7 @@
 """Writes the numbers of rooms into SQL: part of the keeper's watch of rooms.
 
-Redis counts, SQL stores. It writes sums so far, each as the highest that was seen: any number of
-keepers may run, and a missed round costs the detail of a minute, but no count.
+Redis counts, SQL stores. It writes running sums and keeps the highest: any number of keepers may
+run, and a missed round loses the detail of a minute, but no count.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from livesale.rooms.states import ON_AIR, OVER
 from livesale.rooms.store import Room
 
 EVERY_MS = 5_000
-LAST_MS = 10_000  # behind the end of a room: what workers have noted has come by then
-ROOMS = 100  # closed in one look
+LAST_MS = 10_000  # after the end of a room: workers have sent their last counts by then
+ROOMS = 100  # rooms closed in one round
 
 
 class _Known(Struct, frozen=True):
-    """What SQL has of a room from us: the last tally, all sums, the most viewers of a minute."""
+    """What we wrote for a room: the last tally, all sums, the most viewers of a minute."""
 
     tally: RoomTotals | None = None
     sums: dict[str, int] | None = None
@@ -36,12 +36,12 @@ class Recorder:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
         self._gateway = NumbersGateway(deployment.engine, history=deployment.settings.live.history)
-        self._online: dict[str, tuple[int, int]] = {}  # room → its minute, the most viewers in it
+        self._online: dict[str, tuple[int, int]] = {}  # room → minute, the most viewers in it
         self._written_ms: dict[str, int] = {}
         self._known: dict[str, _Known] = {}
 
     async def look_at(self, room: Room, people: PeopleView, now_ms: int) -> None:
-        """Note how many are here, and write down what is due."""
+        """Note the number of viewers, and write what is due."""
         if room.state not in ON_AIR and not people.online:
             return
         room_id, minute_ms = room.room_id, now_ms - now_ms % MINUTE_MS
@@ -56,7 +56,7 @@ class Recorder:
             self._written_ms[room_id] = now_ms
 
     async def close(self, now_ms: int) -> None:
-        """Write down the last of rooms that are over, and forget them."""
+        """Write the final numbers of ended rooms, and forget them."""
         async with session(self._sql) as connection:
             found = await store.unclosed(connection, OVER, now_ms - LAST_MS, ROOMS)
         for room_id in found:
@@ -71,7 +71,7 @@ class Recorder:
     async def _write(
         self, room_id: str, minute_ms: int, online: int, tally: RoomTotals | None, now_ms: int
     ) -> None:
-        """Write what SQL does not have from us; nothing, when it has it all."""
+        """Write the sums that have changed since our last write."""
         known = self._known.get(room_id, _Known())
         news = {}
         if tally is not None:
@@ -85,7 +85,7 @@ class Recorder:
             if online > most:
                 await store.raise_minute(connection, room_id, ONLINE, minute_ms, online)
             for name, value in news.items():
-                assert tally is not None  # noqa: S101  it is its news
+                assert tally is not None  # noqa: S101  news comes from it
                 await store.raise_tally(connection, room_id, tally.born, name, value)
             sums = sums_of(await store.tallies_of(connection, room_id))
             for name, value in sums.items():
@@ -96,7 +96,7 @@ class Recorder:
 
 
 def sums_of(tallies: list[tuple[str, str, int]]) -> dict[str, int]:
-    """What was counted in all, over the runs of counts in Redis; the peak is the highest."""
+    """The total over all runs of counts in Redis; for the peak, the maximum."""
     sums: dict[str, int] = {}
     for _, name, value in tallies:
         before = sums.get(name, 0)

@@ -1,4 +1,4 @@
-"""/v1/rooms/{room_id}/stats: the numbers of a room; and what viewers open, which is one of them."""
+"""/v1/rooms/{room_id}/stats: the numbers of a room; and reports of opened items."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ async def open_item(parts: Parts, call: Call) -> Answer:
 
 
 async def take_opened(parts: Parts, room_id: str, item_id: str, buyer_id: str) -> None:
-    """A buyer looks at an item, reported by frame or call.
+    """Count that a buyer opened an item, reported by frame or call.
 
     Raises RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
@@ -63,8 +63,8 @@ ROUTES = [
         auth="member",
         query=StatsQuery,
         description=(
-            "For its host and operators; at most ten seconds old. Orders and money are exact, "
-            "as far as SQL has the log. Kept when the room is over."
+            "For its host and operators; at most ten seconds old. Orders and money are exact for "
+            "the part of the log that is in SQL. Kept after the room ends."
         ),
     ),
     Route(
@@ -82,7 +82,7 @@ ROUTES = [
         "POST",
         "/v1/rooms/{room_id}/items/{item_id}/opened",
         open_item,
-        "I look at this item",
+        "Report that you opened this item",
         "shelf",
         {202: Nothing},
         ("unknown_room", "unknown_item", "room_over", "banned", "store_unavailable"),

@@ -1,7 +1,7 @@
-"""The numbers of a room: who watched, what they looked at, and what was sold.
+"""The numbers of a room: viewers, opened items, and sales.
 
-The counts of people are those that keepers wrote. Orders and money come from SQL's orders and
-payments, which only the writer writes, so they are exact as far as SQL has the log.
+Keepers write the counts of people. Orders and money come from the tables that only the writer
+writes, so they are exact for the part of the log that is in SQL.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from stock.model import DropState
 
-STATS_S = 5.0  # how old they may be: a room of 100,000 orders takes SQL a while
-MAX_ROOMS = 100  # remembered
+STATS_S = 5.0  # cache time: SQL needs a while for a room of 100,000 orders
+MAX_ROOMS = 100  # rooms in the cache
 
 
 class Sales(Struct, frozen=True):
-    """Orders, and money of those that were paid. What went back later is not taken off."""
+    """Orders, and the money of paid ones. Later refunds are not subtracted."""
 
     reserved: int = 0
     reserved_units: int = 0
@@ -41,21 +41,21 @@ class Sales(Struct, frozen=True):
 
 
 class Funnel(Struct, frozen=True):
-    """Persons, each once: who came in, opened some product, reserved, paid."""
+    """Distinct persons who entered, opened an item, reserved, paid."""
 
-    entered: Annotated[int, Meta(description="about: within 1 % mostly")]
-    opened: Annotated[int, Meta(description="about: within 1 % mostly")]
+    entered: Annotated[int, Meta(description="approximate, usually within 1 %")]
+    opened: Annotated[int, Meta(description="approximate, usually within 1 %")]
     reserved: int
     paid: int
 
 
 class ItemNumbers(Struct, frozen=True):
-    """`sales` are those of its drop, if it has one. An item that was removed has no title."""
+    """`sales` are those of its drop, if any. A removed item has no title."""
 
     item_id: str
     title: str
     drop_id: str | None
-    opened: Annotated[int, Meta(description="persons, about")]
+    opened: Annotated[int, Meta(description="persons, approximate")]
     sales: Sales
 
 
@@ -66,7 +66,7 @@ class DropNumbers(Struct, frozen=True):
 
 
 class StatsMinute(Struct, frozen=True):
-    """What happened in one minute; `online` is the most at once."""
+    """The numbers of one minute; `online` is the maximum."""
 
     minute_ms: int
     online: int
@@ -79,8 +79,8 @@ class StatsMinute(Struct, frozen=True):
 
 
 class RoomNumbers(Struct, frozen=True):
-    """`final`: the room is over, and but for late payments nothing will change. `next` is where
-    the minutes behind these begin; None at the end."""
+    """`final`: the room is over, and only late payments can still change it. Send `next` as
+    `after` to get the next minutes; None at the end."""
 
     room_id: str
     state: RoomState
@@ -96,7 +96,7 @@ class RoomNumbers(Struct, frozen=True):
 
 
 class ItemMinutes(Struct, frozen=True):
-    """One item by minute: `opened` and the sales are its own, the rest is the room's."""
+    """One item by minute: `opened` and sales of the item, the rest of the room."""
 
     item: ItemNumbers
     minutes: list[StatsMinute]
@@ -104,14 +104,14 @@ class ItemMinutes(Struct, frozen=True):
 
 
 class _Whole(Struct, frozen=True):
-    """All that SQL has of one room."""
+    """All rows in SQL of one room."""
 
     state: RoomState
     closed: bool
     sums: dict[str, int]
-    counted: list[tuple[str, int, int]]  # name, minute, sum so far
+    counted: list[tuple[str, int, int]]  # name, minute, running sum
     items: list[Item]
-    titles: dict[str, str]  # of drops that are sold
+    titles: dict[str, str]  # drops of the room
     reserved: list[SoldMinute]
     paid: list[SoldMinute]
     buyers: Buyers
@@ -125,7 +125,7 @@ class Stats:
         self._rooms: TtlCache[_Whole] = TtlCache(self._load, ttl_s=STATS_S, max_found=MAX_ROOMS)
 
     async def of_room(self, room_id: str, after_ms: int, limit: int) -> RoomNumbers:
-        """All numbers, with up to `limit` minutes behind `after_ms`; at most 5 s old."""
+        """All numbers, with up to `limit` minutes after `after_ms`; at most 5 s old."""
         whole = await self._whole(room_id)
         by_drop = _sales_by_drop(whole)
         minutes, following = _minutes(whole, OPENED, whole.titles, after_ms, limit)
@@ -152,8 +152,8 @@ class Stats:
         )
 
     async def of_item(self, room_id: str, item_id: str, after_ms: int, limit: int) -> ItemMinutes:
-        """One item by minute. Raises Unknown, too, for one that never was opened or is not
-        on the shelf."""
+        """One item by minute. Also raises Unknown for an item that was never opened and is not on
+        the shelf."""
         whole = await self._whole(room_id)
         for item in _items(whole, _sales_by_drop(whole)):
             if item.item_id == item_id:
@@ -187,7 +187,7 @@ class Stats:
                 counted=await store.minutes_of(connection, room_id, names),
                 items=await store_rooms.items_of(connection, room_id),
                 titles=titles,
-                # In this order: what was paid was reserved before.
+                # In this order, so that no payment lacks its reservation.
                 paid=await store.paid_by_minute(connection, list(titles)),
                 reserved=await store.reserved_by_minute(connection, list(titles)),
                 buyers=await store.buyers_of(connection, list(titles)),
@@ -211,7 +211,7 @@ def _add(parts: Iterable[Sales]) -> Sales:
 
 
 def _items(whole: _Whole, by_drop: Mapping[str, Sales]) -> list[ItemNumbers]:
-    """The shelf in its order, then what was opened and is no longer on it."""
+    """The shelf in order, then removed items that were opened."""
     names = {name_of_item(item.item_id): item for item in whole.items}
     gone = sorted(name for name in whole.sums if name.startswith(ITEM) and name not in names)
     found = []
@@ -233,9 +233,9 @@ def _items(whole: _Whole, by_drop: Mapping[str, Sales]) -> list[ItemNumbers]:
 def _minutes(
     whole: _Whole, opened: str, drop_ids: Collection[str], after_ms: int, limit: int
 ) -> tuple[list[StatsMinute], int | None]:
-    """Minutes behind one in which something happened, and the last of them if there are more.
+    """Minutes after `after_ms` with any activity, and the last of them if there are more.
 
-    `opened` is the name of what counts as opened, `drop_ids` are those whose orders count.
+    `opened` is the name of the count for `opened`; orders of `drop_ids` count.
     """
     found: defaultdict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     columns = {ENTERED: "entered", LIKES: "likes", opened: "opened"}
@@ -244,7 +244,7 @@ def _minutes(
         if name == ONLINE:
             found[minute_ms]["online"] = value
         elif name in columns:
-            # Two keepers at the turn of a minute may have written a later sum into the earlier one.
+            # At the end of a minute, two keepers may have written a later sum into it.
             found[minute_ms][columns[name]] = max(0, value - before.get(name, 0))
             before[name] = max(value, before.get(name, 0))
     for made in whole.reserved:

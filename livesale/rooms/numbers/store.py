@@ -1,7 +1,7 @@
 """The numbers of rooms: the counts that keepers wrote, and the sales of orders. Queries only.
 
-Counts only rise, and the highest one that was seen is written: so any number of keepers may write
-them, in any order, repeatedly.
+Counts only rise, and a write keeps the highest: so any number of keepers may write them, in any
+order, repeatedly.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,12 +31,12 @@ from stock.model import HoldState
 
 MINUTE_MS = 60_000
 
-# Of a group of orders, as SoldMinute ends.
+# Sums of a group of orders: the last columns of SoldMinute.
 _SUMS = (func.count(), func.sum(orders.c.quantity), func.sum(orders.c.amount_fen))
 
 
 class SoldMinute(Struct, frozen=True):
-    """Orders of one drop that were made, or paid, in a minute."""
+    """Orders of one drop that were made (or paid) in one minute."""
 
     drop_id: str
     minute_ms: int
@@ -46,7 +46,7 @@ class SoldMinute(Struct, frozen=True):
 
 
 class Buyers(Struct, frozen=True):
-    """How many persons reserved and paid; and how many orders may still be paid."""
+    """How many persons reserved and paid; `held` is the number of unpaid orders."""
 
     reserved: int
     paid: int
@@ -54,7 +54,7 @@ class Buyers(Struct, frozen=True):
 
 
 async def open_record(connection: AsyncConnection, room_id: str, at_ms: int) -> None:
-    """Note that a room's numbers are being written down."""
+    """Note that keepers write this room's numbers."""
     row = room_records
     done = await connection.execute(
         update(row).where(row.c.room_id == room_id).values(updated_ms=at_ms)
@@ -64,7 +64,7 @@ async def open_record(connection: AsyncConnection, room_id: str, at_ms: int) -> 
 
 
 async def close_record(connection: AsyncConnection, room_id: str, at_ms: int) -> None:
-    """They are whole: nothing comes behind the end of a room."""
+    """Note that the numbers are complete: none follow after the end of a room."""
     row = room_records
     await connection.execute(
         update(row).where(row.c.room_id == room_id).values(closed=True, updated_ms=at_ms)
@@ -72,7 +72,7 @@ async def close_record(connection: AsyncConnection, room_id: str, at_ms: int) ->
 
 
 async def find_record(connection: AsyncConnection, room_id: str) -> tuple[bool, int] | None:
-    """Whether a room's numbers are closed, and of when they are; None before there are any."""
+    """Whether a room's numbers are closed, and their time; None if there are none."""
     row = room_records.c
     query = select(row.closed, row.updated_ms).where(row.room_id == room_id)
     found = (await connection.execute(query)).first()
@@ -82,7 +82,7 @@ async def find_record(connection: AsyncConnection, room_id: str) -> tuple[bool, 
 async def unclosed(
     connection: AsyncConnection, states: Iterable[str], before_ms: int, limit: int
 ) -> list[str]:
-    """Rooms that came to one of these states before, and whose numbers are still open."""
+    """Rooms that entered one of these states before `before_ms`, with open numbers."""
     query = (
         select(rooms.c.room_id)
         .join(room_records, room_records.c.room_id == rooms.c.room_id)
@@ -112,7 +112,7 @@ async def raise_minute(
 
 
 async def tallies_of(connection: AsyncConnection, room_id: str) -> list[tuple[str, str, int]]:
-    """(born, name, value), each."""
+    """All (born, name, value)."""
     row = room_tallies.c
     query = select(row.born, row.name, row.value).where(row.room_id == room_id)
     return [(born, name, value) for born, name, value in await connection.execute(query)]
@@ -121,7 +121,7 @@ async def tallies_of(connection: AsyncConnection, room_id: str) -> list[tuple[st
 async def minutes_of(
     connection: AsyncConnection, room_id: str, names: Sequence[str]
 ) -> list[tuple[str, int, int]]:
-    """(name, minute_ms, value) of some names, in the order of time."""
+    """(name, minute_ms, value) of these names, by time."""
     row = room_minutes.c
     query = (
         select(row.name, row.minute_ms, row.value)
@@ -134,7 +134,7 @@ async def minutes_of(
 async def reserved_by_minute(
     connection: AsyncConnection, drop_ids: Sequence[str]
 ) -> list[SoldMinute]:
-    """Every order of these drops, whatever became of it, by the minute of its reservation."""
+    """All orders of these drops, in any state, by the minute of the reservation."""
     minute = _minute(orders.c.created_ms)
     query = (
         select(orders.c.drop_id, minute, *_SUMS)
@@ -145,7 +145,7 @@ async def reserved_by_minute(
 
 
 async def paid_by_minute(connection: AsyncConnection, drop_ids: Sequence[str]) -> list[SoldMinute]:
-    """Every order of these drops that was paid, by the minute of the payment that bought it."""
+    """All sold orders of these drops, by the minute of the payment."""
     minute = _minute(payments.c.created_ms)
     query = (
         select(orders.c.drop_id, minute, *_SUMS)
@@ -161,7 +161,7 @@ async def paid_by_minute(connection: AsyncConnection, drop_ids: Sequence[str]) -
 
 
 async def buyers_of(connection: AsyncConnection, drop_ids: Sequence[str]) -> Buyers:
-    """Persons, each once, over all of these drops."""
+    """Distinct persons, over all of these drops."""
     paid = case((orders.c.state == HoldState.SOLD, orders.c.buyer_id))
     held = func.coalesce(func.sum(case((orders.c.state == HoldState.HELD, 1), else_=0)), 0)
     query = select(func.count(distinct(orders.c.buyer_id)), func.count(distinct(paid)), held).where(
@@ -183,7 +183,7 @@ def _sold(row: Any) -> SoldMinute:
 async def _raise(
     connection: AsyncConnection, table: Table, key: dict[str, Any], value: int
 ) -> None:
-    """Write a value, unless a higher one is there."""
+    """Write a value, unless the present one is higher."""
     higher = case((table.c.value < value, value), else_=table.c.value)
     found = and_(*[table.c[name] == part for name, part in key.items()])
     statement = update(table).where(found).values(value=higher)
@@ -194,7 +194,7 @@ async def _raise(
 
 
 async def _insert(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
-    """False when somebody else has done so in this moment."""
+    """Insert; False if the row exists, for example from another keeper just now."""
     try:
         async with connection.begin_nested():
             await connection.execute(insert(table), row)

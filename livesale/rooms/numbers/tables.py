@@ -1,11 +1,12 @@
-"""The numbers of rooms, for good."""
+"""The stored numbers of rooms."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, String
 
 from livesale.database.tables import Id, Table, metadata
 
-# What was counted in a room, by what: entered, opened, item:<id>, likes, peak. A row for each run
-# of counts in Redis, known by `born`: one, unless Redis lost them. Orders have what was sold.
+# The counts of a room by name: entered, opened, item:<id>, likes, peak. One row for each run of
+# counts in Redis, with the id `born`: a second run means that Redis lost the first. Sales are in
+# `orders`.
 room_tallies = Table(
     "room_tallies",
     metadata,
@@ -15,7 +16,7 @@ room_tallies = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-# The same as it was in the end of each minute in which it changed, and the most viewers (online).
+# The same counts at the end of each minute with a change, and the most viewers (online).
 room_minutes = Table(
     "room_minutes",
     metadata,
@@ -25,7 +26,7 @@ room_minutes = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-# Rooms whose counts are written down; `closed` when they were for the last time, behind the end.
+# Rooms with counts; `closed` after the final write, when the room has ended.
 room_records = Table(
     "room_records",
     metadata,

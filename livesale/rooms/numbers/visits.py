@@ -1,7 +1,7 @@
-"""What viewers did, collected by one worker and reported to Redis, which counts each person once.
+"""Collects visits in one worker and reports them to Redis, which counts each person once.
 
-A worker collects for a second, so a crowd costs one call for each thing. What a killed worker has
-not reported is not counted: no money depends on it.
+A worker collects for a second, so a crowd costs one call for each thing. Visits that a killed
+worker has not reported are lost: no money depends on them.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from stock.errors import StockError
 from stock.ids import DROP_ID_PATTERN
 
 FLUSH_S = 1.0
-LAST_S = 1.0  # for the last of a worker that stops
-ITEM_S = 1.0  # how old it may be that viewers see an item
-MAX_PENDING = 100_000  # people and things that wait to be sent; more are not counted
+LAST_S = 1.0  # for the last report of a stopping worker
+ITEM_S = 1.0  # cache time of visible items
+MAX_PENDING = 100_000  # visits that wait to be sent; we drop more
 
 ItemId = Annotated[str, whole(DROP_ID_PATTERN, description="of the shelf")]
 
@@ -49,11 +49,11 @@ class Visits:
         self._size = 0
 
     def enter(self, room_id: str, buyer_id: str) -> None:
-        """A buyer is in a room that exists."""
+        """Count a buyer in an existing room."""
         self._note(room_id, ENTERED, buyer_id)
 
     async def open(self, room_id: str, item_id: str, buyer_id: str) -> None:
-        """A buyer looks at an item of a room. Raises Unknown or StoreUnavailable."""
+        """Count that a buyer opened an item. Raises Unknown or StoreUnavailable."""
         if not await self._items.get(f"{room_id}|{item_id}"):
             raise Unknown("unknown_item")
         self._note(room_id, OPENED, buyer_id)
@@ -61,7 +61,7 @@ class Visits:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reports to Redis until the end of the block, and the rest after it."""
+        """Report to Redis until the end of the block, then report the rest."""
         try:
             async with Tasks() as tasks:
                 tasks.repeat("rooms: visits", self._keep_telling, after_s=FLUSH_S)
@@ -74,7 +74,7 @@ class Visits:
                 log.info("the last visits were not counted")
 
     async def flush(self) -> None:
-        """Tell Redis what was noted; what it does not take waits for the next time."""
+        """Report to Redis; keep the rest for the next time."""
         for key in list(self._pending):
             found = self._pending.pop(key)
             self._size -= len(found)
@@ -84,10 +84,10 @@ class Visits:
                 await self._tell(room_id, name, list(found))
                 told = True
             except Unknown:
-                told = True  # of a room that does not exist there is nothing to tell
+                told = True  # the room does not exist: drop them
             except (StockError, LivesaleError) as fault:
                 log.debug("visits are kept for later", room_id=room_id, reason=str(fault))
-            finally:  # also when the worker stops in the middle of it
+            finally:  # also if the worker stops in the middle
                 if not told:
                     for buyer_id in found:
                         self._note(room_id, name, buyer_id)

@@ -1,4 +1,4 @@
-"""Comments in a room. They are only in the room's keys in Redis, not in SQL."""
+"""Comments in a room. They are only in Redis, not in SQL."""
 
 from typing import Annotated
 
@@ -18,11 +18,11 @@ from livesale.rooms.store import Room
 from livesale.validation.refusals import InvalidField, RoomRefused, TooOften, Unknown
 from stock.errors import Unreachable
 
-MAX_SENT = 1_000  # characters, before anything is taken out
+MAX_SENT = 1_000  # characters, before cleaning
 
 SentText = Annotated[str, Meta(min_length=1, max_length=MAX_SENT, description="plain text")]
 
-_ALL = Pace(0, 1, 0)  # those who run the room say what they like
+_ALL = Pace(0, 1, 0)  # the word filter skips them
 _SPEAKERS: dict[RoomRole, Speaker] = {
     RoomRole.VIEWER: "viewer",
     RoomRole.ASSISTANT: "assistant",
@@ -44,8 +44,8 @@ class Comments:
         self._pace = Pace(live.comment_ms, live.comment_burst, 1000 / live.comments_per_s)
 
     async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView | None:
-        """Say something in a room. None: it was the phrase of the lucky bag, which counts, and too
-        many speak for the others to hear it.
+        """Post a comment. Returns None if it was the phrase of the lucky bag and the room is too
+        busy to show it: it counts anyway.
 
         Raises InvalidField, TooOften, or RoomRefused: room_over, room_state (it is banned), muted,
         banned, comment_blocked.
@@ -77,8 +77,8 @@ class Comments:
         return said.comment
 
     def phrase(self, text: str) -> str:
-        """A phrase that a lucky bag asks viewers for, as they will see it. Raises InvalidField for
-        one that nobody could say."""
+        """The phrase of a lucky bag, cleaned like a comment. Raises InvalidField if viewers could
+        not post it."""
         seen = self._seen(text, "phrase")
         if not fold(seen)[0]:
             raise InvalidField("phrase", "The phrase needs at least one letter or digit.")
@@ -104,9 +104,9 @@ class Comments:
         )
 
     async def delete(self, room_id: str, comment_id: int, by: str) -> None:
-        """Take a comment back; `by` is who wrote it, empty for those who may take any.
+        """Delete a comment; `by` is its author, empty for people who may delete any.
 
-        Raises RoomRefused (not_yours). Repeating is harmless.
+        Raises RoomRefused (not_yours). Safe to repeat.
         """
         code = await self._copy.people.unsay(room_id, comment_id, by)
         if code in (UnsayCode.UNKNOWN_ROOM, UnsayCode.UNKNOWN_COMMENT):

@@ -1,6 +1,6 @@
 """The numbered events of people in a room, as types. No I/O.
 
-`person_id` is of this room alone: `livesale.rooms.person_ids`.
+A `person_id` is valid only in this room: `livesale.rooms.person_ids`.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ Speaker = Literal["viewer", "assistant", "host"]
 
 
 class PeopleView(Struct, frozen=True):
-    """Who is in the room: open sockets now, the most there were, and likes of all time."""
+    """People in the room: open sockets now, the peak, and all likes."""
 
     online: int
     peak: int
@@ -22,7 +22,7 @@ class PeopleView(Struct, frozen=True):
 
 
 class CommentView(Struct, frozen=True):
-    """What somebody said: plain text of one line, for a client to show as text and nothing else."""
+    """A comment: one line of plain text. Clients must show it as text only, not as markup."""
 
     comment_id: int
     at_ms: int
@@ -36,7 +36,7 @@ class CommentRef(Struct, frozen=True):
 
 
 class BarredViewer(Struct, frozen=True):
-    """Who may not speak (mute), or not be here (ban), until `until_ms`."""
+    """A person who may not comment (mute), or not enter (ban), until `until_ms`."""
 
     person_id: str
     bar: BarKind
@@ -49,31 +49,31 @@ class UnbarredViewer(Struct, frozen=True):
 
 
 class People(Event, frozen=True, kw_only=True, tag="people"):
-    """Viewers, peak and likes as they are now; at most one in `live.people_ms`."""
+    """The present viewers, peak and likes; at most one event in `live.people_ms`."""
 
     people: PeopleView
 
 
 class Comment(Event, frozen=True, kw_only=True, tag="comment"):
-    """Somebody said something."""
+    """A viewer posted a comment."""
 
     comment: CommentView
 
 
 class CommentDeleted(Event, frozen=True, kw_only=True, tag="comment.deleted"):
-    """A comment was taken back: it is not to be shown any more."""
+    """A comment was deleted: remove it from the screen."""
 
     comment: CommentRef
 
 
 class ViewerBarred(Event, frozen=True, kw_only=True, tag="viewer.barred"):
-    """Somebody may not speak, or not be here, for a while."""
+    """A viewer was muted or banned."""
 
     viewer: BarredViewer
 
 
 class ViewerUnbarred(Event, frozen=True, kw_only=True, tag="viewer.unbarred"):
-    """Somebody may speak again, or come in again, ahead of time."""
+    """A mute or ban was lifted before its end."""
 
     viewer: UnbarredViewer
 

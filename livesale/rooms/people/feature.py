@@ -1,4 +1,4 @@
-"""What people in rooms bring to livesale."""
+"""The feature "people" of rooms."""
 
 from livesale.feature import Feature
 from livesale.rooms.channel.channels import Channels

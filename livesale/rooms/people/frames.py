@@ -1,4 +1,4 @@
-"""The frames of people in a room: `comment`, `like`, `opened`. All ask for a buyer's token."""
+"""The frames of people in a room: `comment`, `like`, `opened`. All need a buyer's token."""
 
 from livesale.parts import Parts
 from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle, Viewer
@@ -16,19 +16,19 @@ from livesale.web.problems import Problem
 
 
 class CommentFrame(ClientFrame, frozen=True, kw_only=True, tag="comment"):
-    """Say something. Answered by `commented`; others get the event `comment`."""
+    """Post a comment. Answered by `commented`; others get the event `comment`."""
 
     text: SentText
 
 
 class LikeFrame(ClientFrame, frozen=True, kw_only=True, tag="like"):
-    """Likes since the frame before. Not answered: the event `people` has the sum of all."""
+    """Likes since the last frame. Not answered: the event `people` has the total."""
 
     count: Taps = 1
 
 
 class OpenedFrame(ClientFrame, frozen=True, kw_only=True, tag="opened"):
-    """The person looks at an item of the shelf. Not answered: the host's numbers count it."""
+    """The viewer opened an item of the shelf. Not answered: the host's numbers count it."""
 
     item_id: ItemId
 
@@ -52,7 +52,7 @@ async def on_opened(parts: Parts, viewer: Viewer, frame: OpenedFrame) -> None:
 
 
 def _buyer_of(parts: Parts, viewer: Viewer, frame: ClientFrame) -> str:
-    """Raises Problem, or BadFrame: a socket may stay open for longer than its token is good."""
+    """Raises Problem, or BadFrame: a socket may stay open after its token expires."""
     if viewer.caller is None:
         raise Problem("unauthenticated", "Send `hello` with a token first.")
     if not isinstance(viewer.caller, Buyer):

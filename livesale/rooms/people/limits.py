@@ -1,4 +1,4 @@
-"""How many likes one buyer may send."""
+"""The limit of likes for one buyer."""
 
 from math import ceil
 
@@ -9,14 +9,14 @@ from livesale.web.limits import too_many_of_buyer
 
 
 class LikeLimit:
-    """`live.likes_per_s` for each buyer, of one API worker."""
+    """`live.likes_per_s` for each buyer, in each API worker."""
 
     def __init__(self, settings: Settings) -> None:
         per_s = settings.live.likes_per_s
         self._likes = RateLimit(per_s, ceil(per_s) + MAX_TAPS)
 
     def check(self, buyer_id: str, count: int, now_s: float) -> None:
-        """Count so many likes. Raises Problem("slow_down"). `now_s` is by `time.monotonic`."""
+        """Count likes. Raises Problem("slow_down"). `now_s` is `time.monotonic`."""
         wait_s = self._likes.wait_s(buyer_id, now_s, count)
         if wait_s:
             raise too_many_of_buyer(wait_s)

@@ -1,4 +1,4 @@
-"""What people in rooms do."""
+"""Metrics of people in rooms."""
 
 from prometheus_client import Counter
 
@@ -6,7 +6,7 @@ from livesale.telemetry.metrics import REGISTRY
 
 COMMENTS = Counter(
     "livesale_room_comments_total",
-    "Comments in live rooms: said, counted (for a lucky bag only), or the problem's code",
+    "Comments in live rooms: said, counted (only for a lucky bag), or the problem's code",
     ["answer"],
     registry=REGISTRY,
 )

@@ -1,8 +1,8 @@
-"""What one worker counts for its rooms, viewers and likes; it reports to Redis, which adds them up.
+"""Counts viewers and likes in one worker and reports them to Redis, which adds them up.
 
-A worker reports a room when something changed, at most as often as the room gets counts, and every
-second anyway: a worker that is silent for its lease is gone, with its viewers. Likes are added up
-between two reports. A report with an unknown outcome is repeated under its number.
+A worker reports a room after a change, but not more often than the room sends counts, and at least
+every second: if a worker is silent for its lease, its viewers no longer count. Likes add up between
+two reports. A report with an unknown outcome is repeated with the same number.
 """
 
 import asyncio
@@ -25,32 +25,32 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
 from stock.errors import StockError
 
-LOOK_S = 0.1  # how often it is looked whether a room has changed
-BEAT_S = 1.0  # how often a room is reported that has not
+LOOK_S = 0.1  # pause between two checks for changes
+BEAT_S = 1.0  # pause between two reports without a change
 RETRY_S = 0.5
-LAST_S = 1.0  # for the last reports of a worker that stops
-PEOPLE_S = 1.0  # how old the counts may be that are shown
+LAST_S = 1.0  # for the last reports of a stopping worker
+PEOPLE_S = 1.0  # cache time of counts
 
 MAX_TAPS = 20
 
-Taps = Annotated[int, Meta(ge=1, le=MAX_TAPS, description="taps since the last time")]
+Taps = Annotated[int, Meta(ge=1, le=MAX_TAPS, description="taps since the last call")]
 
 log = structlog.get_logger(__name__)
 
 
 class _Count:
-    """What one room is to this worker."""
+    """This worker's counts of one room."""
 
     __slots__ = ("busy", "due_s", "likes", "more", "sent", "told_s", "turn", "viewers")
 
     def __init__(self) -> None:
-        self.likes = 0  # since `sent` was taken
-        self.sent: Report | None = None  # whose outcome is not known
-        self.viewers = 0  # that Redis knows of
+        self.likes = 0  # since the report `sent`
+        self.sent: Report | None = None  # the report with an unknown outcome
+        self.viewers = 0  # as last reported
         self.turn = 0
         self.told_s = float("-inf")
-        self.due_s = float("-inf")  # not before
-        self.more = False  # whether the room has not been told all that Redis knows
+        self.due_s = float("-inf")  # earliest time of the next report
+        self.more = False  # whether Redis has counts that the room has not got
         self.busy = False
 
 
@@ -59,7 +59,7 @@ class NewLikes(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Presence:
-    """One per worker, inside `running`. `viewers` says how many each room has here."""
+    """One per worker, inside `running`. `viewers` returns the viewers of each room here."""
 
     def __init__(
         self, deployment: Deployment, copy: RoomCopy, viewers: Callable[[], Mapping[str, int]]
@@ -73,7 +73,7 @@ class Presence:
         self._people: TtlCache[PeopleView] = TtlCache(self._look, ttl_s=PEOPLE_S)
 
     def like(self, room_id: str, count: int) -> None:
-        """Likes of a room that exists."""
+        """Add likes to an existing room."""
         self._counts.setdefault(room_id, _Count()).likes += count
         LIKES.inc(count)
 
@@ -87,7 +87,7 @@ class Presence:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reports until the end of the block; then says that nobody is here any more."""
+        """Report until the end of the block; then report zero viewers."""
         self._tasks.repeat("rooms: people", self._keep_reporting)
         try:
             yield
@@ -115,7 +115,7 @@ class Presence:
                 self._tasks.errand("rooms: report", report, about=room_id)
 
     async def _report(self, room_id: str, count: _Count, viewers: int) -> None:
-        """One report. When it is done, or not, says when the next may be."""
+        """Send one report; then set the earliest time of the next."""
         clock = asyncio.get_running_loop().time
         if count.sent is None:
             count.turn += 1
@@ -139,7 +139,7 @@ class Presence:
             count.busy = False
 
     async def _part(self) -> None:
-        """The last report of each room: a worker that leaves has no viewers."""
+        """The last report of each room: no viewers."""
         try:
             async with asyncio.timeout(LAST_S):
                 await asyncio.gather(*(self._leave(*pair) for pair in self._counts.items()))
@@ -147,7 +147,7 @@ class Presence:
             log.info("the last counts of rooms were not saved: they end with their lease")
 
     async def _leave(self, room_id: str, count: _Count) -> None:
-        if count.sent is not None:  # its outcome is not known: it is not to be mixed with another
+        if count.sent is not None:  # unknown outcome: repeat it unchanged first
             await self._report(room_id, count, 0)
         if count.sent is None:
             await self._report(room_id, count, 0)

@@ -1,4 +1,4 @@
-"""Why a comment or an entrance is refused. Codes are stable: clients tell cases apart by them."""
+"""Problems of comments, mutes and bans. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 

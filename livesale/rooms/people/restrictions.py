@@ -1,7 +1,7 @@
 """Mutes and bans: SQL decides, Redis copies, and an event informs every worker.
 
-A mute keeps a buyer from commenting; a ban also from the socket, the events and the likes of a room
-under this name. Both have an end. One can only restrict people below one's own role.
+A mute stops a buyer's comments; a ban also closes socket, events and likes to the buyer's token.
+Both have an end. A caller can only restrict people below the caller's role.
 """
 
 from typing import Annotated
@@ -35,8 +35,10 @@ from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import RoomRefused, Unknown
 from livesale.validation.texts import prose, whole
 
-BARS_S = 1.0  # the oldest list by which somebody may enter
-MAX_RESTRICTED = 2_000  # buyers of one room; those on the list can still be renewed and lifted
+BARS_S = 1.0  # cache time of the list that is checked at the entrance
+MAX_RESTRICTED = (
+    2_000  # restricted buyers of one room; a full list still allows renewing and lifting
+)
 MAX_S = 10 * 365 * 86_400
 
 PersonId = Annotated[str, whole(PERSON_ID_PATTERN, description="of this room")]
@@ -45,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class NewBar(Struct, frozen=True, forbid_unknown_fields=True):
-    """`reason` is for people who run the room: viewers do not see it."""
+    """Only people who run the room see `reason`."""
 
     person_id: PersonId
     seconds: Annotated[int, Meta(ge=1, le=MAX_S, description="from now on")]
@@ -53,7 +55,7 @@ class NewBar(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BarredBy(Struct, frozen=True):
-    """One of the two: the host or an assistant by the id in this room, or an operator by name."""
+    """Either the host or an assistant, by person id, or an operator, by name."""
 
     person_id: str | None = None
     operator: str | None = None
@@ -73,9 +75,8 @@ class BarList(Struct, frozen=True):
 
 
 class Restrictions:
-    """One per process. All raise StoreUnavailable; those that change something also Unknown
-    and the faults of stock.errors: SQL has the change by then, and the keeper brings Redis after
-    it."""
+    """One per process. All methods raise StoreUnavailable. Changes also raise Unknown and the
+    faults of stock.errors: then SQL has the change, and the keeper updates Redis."""
 
     def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
         self._sql = deployment.sql
@@ -87,29 +88,28 @@ class Restrictions:
         )
 
     async def check(self, room_id: str, buyer_id: str) -> None:
-        """Raises RoomRefused (banned). By a list that is at most a second old."""
+        """Raises RoomRefused (banned). Uses a list that is at most a second old."""
         until_ms = (await self._bans.get(room_id) or {}).get(buyer_id, 0)
         if until_ms > now_ms():
             raise banned(until_ms)
 
     async def admit(self, room: Room, buyer_id: str) -> None:
-        """Let somebody take part. Raises RoomRefused (room_over, banned)."""
+        """Raises RoomRefused (room_over, banned) if the buyer may not take part."""
         if room.state in OVER:
             raise room_over()
         await self.check(room.room_id, buyer_id)
 
     def look_again(self, room_id: str) -> None:
-        """Somebody was just banned: who was sent away and comes back at once must meet it."""
+        """Drop the cached list after a ban, so that an immediate reconnect is refused."""
         self._bans.forget(room_id)
 
     async def set(
         self, room_id: str, kind: BarKind, buyer_id: str, new: NewBar, by: str
     ) -> BarView:
-        """Mute or ban a buyer, in the place of what there was. Raises RoomRefused: room_over, or
-        too_many_members with `until_ms`, when the first bar ends by itself.
+        """Mute or ban a buyer; replaces an earlier bar of the same kind. Raises RoomRefused:
+        room_over, or too_many_members with `until_ms`, when the first bar ends.
 
-        The bound is one of people. It never keeps a bar from being renewed, and a mute from
-        becoming a ban."""
+        The limit counts people: it never blocks renewing a bar, or banning a muted buyer."""
         made_ms = await self._engine.now_ms()
         until_ms = made_ms + new.seconds * 1000
         bar = Restriction(room_id, buyer_id, kind, until_ms, new.reason or "", by, made_ms)
@@ -138,7 +138,7 @@ class Restrictions:
         return self._view(bar)
 
     async def lift(self, room_id: str, kind: BarKind, buyer_id: str) -> None:
-        """End it ahead of time. What is not there may be lifted as well."""
+        """End a bar before its time. Lifting a missing bar is no error."""
         async with session(self._sql, write=True) as connection:
             if await store_rooms.lock_room(connection, room_id) is None:
                 raise Unknown("unknown_room")
@@ -151,13 +151,13 @@ class Restrictions:
         await self._publish(room_id, version, buyer_id, until, event)
 
     async def list(self, room_id: str, kind: BarKind) -> BarList:
-        """Those that hold now."""
+        """The present mutes and bans."""
         async with session(self._sql) as connection:
             found = await store.restrictions_of(connection, room_id, now_ms())
         return BarList([self._view(bar) for bar in found if bar.kind == kind])
 
     async def _until(self, connection: AsyncConnection, room_id: str, buyer_id: str) -> str:
-        """All that holds on a buyer, as Redis keeps it."""
+        """All bars on a buyer, in Redis's format."""
         bars = await store.restrictions_on(connection, room_id, buyer_id)
         return untils_of(bars).get(buyer_id, until_text(0, 0))
 
@@ -174,7 +174,9 @@ class Restrictions:
         return {bar.buyer_id: bar.until_ms for bar in found if bar.kind == BarKind.BAN}
 
     def _view(self, bar: Restriction) -> BarView:
-        kind, _, name = bar.barred_by.partition("|")  # as `livesale.web.routes.Call.name` has it
+        kind, _, name = bar.barred_by.partition(
+            "|"
+        )  # the same form as `livesale.web.routes.Call.name`
         by = BarredBy(operator=name)
         if kind == "buyer":
             by = BarredBy(person_id=self._person_ids.of(bar.room_id, name))

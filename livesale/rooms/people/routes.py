@@ -1,4 +1,4 @@
-"""/v1/rooms/{room_id}: comments, likes, who is there, and who may not be."""
+"""/v1/rooms/{room_id}: comments, likes, presence, mutes and bans."""
 
 import time
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ async def like(parts: Parts, call: Call) -> Answer:
 
 
 async def take_likes(parts: Parts, room_id: str, buyer_id: str, count: int) -> None:
-    """A buyer's taps, by whichever way they came.
+    """Count a buyer's likes, from a frame or a call.
 
     Raises Problem (slow_down), RoomRefused (room_over, banned), Unknown or StoreUnavailable.
     """
@@ -131,7 +131,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             auth="member",
             body=NewBar,
             changes=True,
-            description="In the place of one that holds already. For host, assistants, operators.",
+            description="Replaces an earlier one. For host, assistants, operators.",
         ),
         Route(
             "GET",
@@ -147,13 +147,13 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             "DELETE",
             f"{path}/{{person_id}}",
             lift,
-            "End it ahead of time",
+            "End it early",
             "people",
             {200: Nothing},
             ("unknown_member", *RUN),
             auth="member",
             changes=True,
-            description="May be repeated, and for somebody whom it does not hold for.",
+            description="May be repeated; it is no error if there is none.",
         ),
     )
 
@@ -170,48 +170,48 @@ ROUTES = [
         "POST",
         "/v1/rooms/{room_id}/comments",
         say,
-        "Say something",
+        "Post a comment",
         "people",
         {201: CommentView, 202: Nothing},
         ("room_state", "muted", "comment_blocked", *SPEAK),
         auth="buyer",
         body=NewComment,
         description=(
-            "What comes back is what others see. 202: it was the phrase of the lucky bag, which "
-            "counts, and too many speak for the others to hear it. After `outcome_unknown` it may "
-            "have been said: look at the events before you say it again."
+            "The answer is what others see. 202: it was the phrase of the lucky bag; it counts but "
+            "is not shown, because the room is too busy. After `outcome_unknown` the comment may "
+            "exist: read the events before you post it again."
         ),
     ),
     Route(
         "DELETE",
         "/v1/rooms/{room_id}/comments/{comment_id}",
         delete_comment,
-        "Take a comment back",
+        "Delete a comment",
         "people",
         {200: Nothing},
         ("unknown_comment", *RUN),
         auth="member",
         changes=True,
-        description="One's own, or anybody's for those who run the room. May be repeated.",
+        description="Your own, or any if you run the room. May be repeated.",
     ),
     Route(
         "POST",
         "/v1/rooms/{room_id}/likes",
         like,
-        "Like it",
+        "Send likes",
         "people",
         {202: Nothing},
         SPEAK,
         auth="buyer",
         body=NewLikes,
         default_body=NewLikes(),
-        description="Gathered: the event `people` has the sum of all, a moment later.",
+        description="The event `people` has the total, a moment later.",
     ),
     Route(
         "GET",
         "/v1/rooms/{room_id}/people",
         show_people,
-        "How many are here, the most there were, and likes",
+        "Viewers now, the peak, and likes",
         "people",
         {200: PeopleView},
         ("unknown_room", *ENGINE, "store_unavailable"),
@@ -221,16 +221,16 @@ ROUTES = [
         "GET",
         "/v1/rooms/{room_id}/people/{known_id}",
         show_person,
-        "Which buyer a person of this room is, and the other way round",
+        "Translate a person id of this room into a buyer id, or back",
         "people",
         {200: RoomPerson},
         ("unknown_room", "unknown_member", "store_unavailable"),
         auth="viewer",
         description=(
-            "What is no person's id in this room is taken as a buyer's. Whether there is such a "
-            "buyer is not checked."
+            "An id that is not a person id of this room counts as a buyer id. The buyer may not "
+            "exist."
         ),
     ),
-    *_bar_routes(BarKind.MUTE, "Keep a buyer from speaking"),
-    *_bar_routes(BarKind.BAN, "Keep a buyer out"),
+    *_bar_routes(BarKind.MUTE, "Mute a buyer"),
+    *_bar_routes(BarKind.BAN, "Ban a buyer"),
 ]

@@ -1,4 +1,4 @@
-"""A room's scripts about people: what they say, how many they are, and who is barred."""
+"""A room's scripts for people: comments, counts, mutes and bans."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,21 +12,21 @@ from livesale.rooms.people.events import CommentView, PeopleView, Speaker
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.scripts import ChangeCode, RoomGateway
 
-LEASE_MS = 6_000  # a worker that has not reported for so long is gone, with its viewers
+LEASE_MS = 6_000  # after this time without a report, a worker's viewers no longer count
 
-# JSON that nobody can break out of, should a page carry it in itself. These stand in texts only.
+# Escapes that make the JSON safe inside HTML. These characters occur only in strings.
 _HARMLESS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 class SayCode(StrEnum):
     SAID = "SAID"
-    UNKNOWN_ROOM = "UNKNOWN_ROOM"  # or it is not known who is barred in it
+    UNKNOWN_ROOM = "UNKNOWN_ROOM"  # or its list of bars
     OVER = "OVER"
     BANNED = "BANNED"
     MUTED = "MUTED"
     TOO_OFTEN = "TOO_OFTEN"
     CROWDED = "CROWDED"
-    COUNTED = "COUNTED"  # for the lucky bag whose phrase it is; the room is too crowded to hear it
+    COUNTED = "COUNTED"  # the phrase of the lucky bag; the room is too busy to show it
 
 
 class UnsayCode(StrEnum):
@@ -38,7 +38,7 @@ class UnsayCode(StrEnum):
 
 
 class Words(Struct, frozen=True):
-    """What of a comment is known before Redis gives it a number and a time."""
+    """A comment before Redis gives it a number and a time."""
 
     person_id: str
     role: Speaker
@@ -46,7 +46,7 @@ class Words(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True):
-    """`comment` when SAID; `ms` is until when one is barred, or how long to wait."""
+    """`comment` if SAID; `ms` is the end of the bar, or the time to wait."""
 
     code: SayCode
     comment: CommentView | None = None
@@ -54,7 +54,7 @@ class Said(Struct, frozen=True):
 
 
 class Pace(Struct, frozen=True):
-    """How often one may speak, and all together. 0 ms is any number."""
+    """The limits of comments, for one person and for the room. 0 ms means no limit."""
 
     person_ms: int
     person_burst: int
@@ -62,7 +62,7 @@ class Pace(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a worker counted. The likes of one `turn` are added once, however often it comes."""
+    """A worker's counts. The likes of one `turn` are added once, even if it is repeated."""
 
     worker: str
     viewers: int
@@ -70,12 +70,12 @@ class Report(Struct, frozen=True):
     turn: int
 
 
-NOBODY = Report("", 0, 0, 0)  # of somebody who only looks who is gone
+NOBODY = Report("", 0, 0, 0)  # a report that only removes dead workers
 
 
 class Counted(Struct, frozen=True):
-    """The people of a room; `wait_ms` is when there is more to tell, 0 for nothing; `silence_ms` is
-    for how long its host was not heard of."""
+    """The people of a room. `wait_ms` is the time until the next event is due, 0 for none;
+    `silence_ms` is the time since the host's last heartbeat."""
 
     people: PeopleView
     wait_ms: int
@@ -93,8 +93,8 @@ class PeopleScripts:
     async def say(
         self, room_id: str, buyer_id: str, words: Words, folded: str, pace: Pace, *, kept: int
     ) -> Said:
-        """Say something; `folded` is the text as phrases are compared, and `kept` comments are
-        shown to newcomers."""
+        """Post a comment; `folded` is the text for the comparison with phrases. Newcomers get the
+        last `kept` comments."""
         args: dict[str, str | int] = {
             "buyer_id": buyer_id,
             "card": msgspec.json.encode(words).decode()[1:-1].translate(_HARMLESS),
@@ -113,13 +113,13 @@ class PeopleScripts:
         return Said(code, said)
 
     async def unsay(self, room_id: str, comment_id: int, by: str) -> UnsayCode:
-        """Take a comment back; `by` is whose it must be, empty for anybody's."""
+        """Delete a comment; `by` is its required author, empty for any."""
         args: dict[str, str | int] = {"comment_id": comment_id, "by": by}
         args["history"] = self._history
         return UnsayCode((await self._run("people/uncomment", room_id, args))[0])
 
     async def report(self, room_id: str, report: Report, *, tick_ms: int) -> Counted | None:
-        """None where Redis lacks the room."""
+        """Send a report; None if Redis lacks the room."""
         args: dict[str, str | int] = {
             name: getattr(report, name) for name in Report.__struct_fields__
         }
@@ -132,7 +132,7 @@ class PeopleScripts:
     async def bar(
         self, room_id: str, version: int, buyer_id: str, until: str, event: Event
     ) -> ChangeCode:
-        """Bring one bar to Redis. `until` is what `until_text` gives."""
+        """Write one bar to Redis. `until` comes from `until_text`."""
         kind, rest = encode(event)
         args: dict[str, str | int] = {"bars_version": version, "buyer_id": buyer_id}
         args |= {"person_id": self._person_ids.of(room_id, buyer_id), "terms": until}
@@ -140,7 +140,7 @@ class PeopleScripts:
         return ChangeCode((await self._run("people/bar", room_id, args))[0])
 
     async def bring_restrictions(self, room_id: str, version: int, bars: Mapping[str, str]) -> None:
-        """Bring all bars to Redis, where its list is older; the room is told of what is new."""
+        """Write all bars to Redis if its list is older; sends events for new ones."""
         rows: list[Any] = []
         for buyer_id, until in bars.items():
             rows += (buyer_id, self._person_ids.of(room_id, buyer_id), until)
@@ -149,5 +149,5 @@ class PeopleScripts:
 
 
 def until_text(mute_ms: int, ban_ms: int) -> str:
-    """How Redis keeps until when a buyer is muted and banned; 0 for not."""
+    """Redis's format of a buyer's ends of mute and ban; 0 for none."""
     return f"{mute_ms}|{ban_ms}"

@@ -1,20 +1,20 @@
-"""How a viewer's text is cleaned before others see it. No I/O.
+"""Cleans a viewer's text before others see it. No I/O.
 
-The result is one line of plain text. Nothing in it is invisible, reverses the writing direction, or
-grows out of its line; the client's text beside it stays in place.
+The result is one line of plain text. It has no invisible characters, does not change the writing
+direction, and does not overflow its line, so the text around it stays in place.
 """
 
 import unicodedata
 
-MAX_MARKS = 4  # on one letter: Vietnamese has two, vocalised Hebrew three
-MAX_JOINED = 4  # pictures in one emoji: a family has four
+MAX_MARKS = 4  # marks on one letter: Vietnamese has two, vocalised Hebrew three
+MAX_JOINED = 4  # parts of one emoji: a family has four
 
 ZWJ = "\u200d"
 _JOINERS = ("\u200c", ZWJ)
-# Controls, invisible formatting, surrogates, private use, and what Unicode has not given a meaning.
+# Controls, invisible formatting, surrogates, private use, unassigned.
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
-# Letters, marks and signs by their category, of which nothing can be seen: fillers of Hangul,
-# vowels of Khmer that are implied, a joiner of graphemes, a note without a head.
+# Invisible characters in the categories of letters, marks and symbols: Hangul fillers, implied
+# Khmer vowels, the grapheme joiner, a note without a head.
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U00016fe4\U0001d159"
 _SPACES = ("Zs", "Zl", "Zp")
 _WHITE = "\t\n\v\f\r\x85\u2800"  # a pattern of Braille without a dot is a space, too
@@ -22,12 +22,12 @@ _MARKS = ("Mn", "Me")
 
 
 def clean(text: str) -> str:
-    """The text as others may see it; empty when nothing of it can be seen.
+    """The cleaned text; empty if it has no visible characters.
 
-    - composed (NFC); line breaks, tabs and all other white space become one space;
-    - controls, marks of the writing direction and other invisible characters go, but for a joiner
-      between two characters that are not spaces: emoji, Persian and Indian scripts need it;
-    - an emoji is joined of at most MAX_JOINED, and a character carries at most MAX_MARKS marks.
+    - NFC; each run of white space becomes one space;
+    - removes controls, direction marks and other invisible characters, except a joiner between two
+      characters that are not spaces: emoji, Persian and Indian scripts need it;
+    - an emoji has at most MAX_JOINED parts, a character at most MAX_MARKS marks.
     """
     kept: list[str] = []
     marks = joined = 0
@@ -58,5 +58,5 @@ def clean(text: str) -> str:
 
 
 def _continues(category: str) -> bool:
-    """Whether a character colours the picture before it: the tones of skin."""
+    """Whether a character is a skin tone for the emoji before it."""
     return category == "Sk"

@@ -1,6 +1,6 @@
-"""Who is muted or banned in a room. Queries only; every one takes a connection.
+"""Mutes and bans. Queries only; every one takes a connection.
 
-Every change of a room's mutes and bans locks the room's row first, and counts `rooms.bars_version`.
+Every change locks the room's row first, and increments `rooms.bars_version`.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _RESTRICTION = select(*[room_bars.c[name] for name in Restriction.__struct_field
 async def restrictions_of(
     connection: AsyncConnection, room_id: str, now_ms: int
 ) -> list[Restriction]:
-    """Those that still hold, by name."""
+    """The bars that have not ended, by buyer id."""
     query = _RESTRICTION.where(
         room_bars.c.room_id == room_id, room_bars.c.until_ms > now_ms
     ).order_by(room_bars.c.buyer_id, room_bars.c.kind)
@@ -41,7 +41,7 @@ async def restrictions_of(
 async def restrictions_on(
     connection: AsyncConnection, room_id: str, buyer_id: str
 ) -> list[Restriction]:
-    """Those of one buyer, past ones too."""
+    """All bars of one buyer, also ended ones."""
     query = _RESTRICTION.where(room_bars.c.room_id == room_id, room_bars.c.buyer_id == buyer_id)
     return [Restriction(*row) for row in await connection.execute(query)]
 
@@ -59,7 +59,7 @@ async def count_restricted(
 
 
 async def put_restriction(connection: AsyncConnection, bar: Restriction) -> None:
-    """In the place of the one of the same kind on the same buyer."""
+    """Write a bar; replaces one of the same kind on the same buyer."""
     await remove_restriction(connection, bar.room_id, bar.buyer_id, [bar.kind])
     await connection.execute(insert(room_bars), structs.asdict(bar))
 
@@ -67,7 +67,7 @@ async def put_restriction(connection: AsyncConnection, bar: Restriction) -> None
 async def remove_restriction(
     connection: AsyncConnection, room_id: str, buyer_id: str, kinds: Sequence[str]
 ) -> bool:
-    """Say whether there was one."""
+    """Delete a bar; returns whether there was one."""
     statement = delete(room_bars).where(
         room_bars.c.room_id == room_id,
         room_bars.c.buyer_id == buyer_id,
@@ -77,7 +77,7 @@ async def remove_restriction(
 
 
 async def forget_restrictions(connection: AsyncConnection, room_id: str, now_ms: int) -> None:
-    """Remove those that have ended."""
+    """Delete ended bars."""
     statement = delete(room_bars).where(
         room_bars.c.room_id == room_id, room_bars.c.until_ms <= now_ms
     )
@@ -85,7 +85,7 @@ async def forget_restrictions(connection: AsyncConnection, room_id: str, now_ms:
 
 
 async def count_up(connection: AsyncConnection, room_id: str) -> int:
-    """The version of the mutes and bans of a locked room, after incrementing it."""
+    """Increment the version of a locked room's mutes and bans, and return it."""
     await connection.execute(
         update(rooms)
         .where(rooms.c.room_id == room_id)

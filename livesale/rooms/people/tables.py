@@ -1,10 +1,10 @@
-"""Who is muted or banned in a room."""
+"""Mutes and bans."""
 
 from sqlalchemy import BigInteger, Column, String
 
 from livesale.database.tables import BuyerId, Id, State, Table, metadata
 
-# Who may not speak in a room, or not be there. `rooms.bars_version` rises with each change.
+# Mutes and bans of each room. `rooms.bars_version` rises with each change.
 room_bars = Table(
     "room_bars",
     metadata,

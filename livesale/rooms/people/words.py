@@ -1,8 +1,8 @@
 """Blocked words in a room, found in one pass over a text, for any number of words.
 
-A word is found whatever is between its letters: spaces, points, emoji, invisible characters; in
+It finds a word with anything between its letters (spaces, points, emoji, invisible characters), in
 full width, in capitals, or with strokes and accents. A word of Latin letters counts only as a whole
-word: `as s` is found, `pass` is not, nor a word made of two innocent ones.
+word: it finds `as s`, but not `pass`, and no word made from parts of two innocent ones.
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ SETTING = "LIVESALE__LIVE__BLOCKED_WORDS"
 
 
 class BlockedWords:
-    """Knows the words; made once per process."""
+    """The blocked words; created once per process."""
 
     def __init__(self, words: Iterable[str]) -> None:
         folded = {fold(word)[0] for word in words}
@@ -30,14 +30,14 @@ class BlockedWords:
         return len(self._words)
 
     def found_in(self, text: str) -> bool:
-        """Whether one of the words is in the text."""
+        """Whether the text has one of the words."""
         letters, places = fold(text)
         found = self._automaton.find_matches_as_indexes(letters, overlapping=True)
         return any(self._stands(text, letters, places, start, end) for _, start, end in found)
 
     @staticmethod
     def _stands(text: str, letters: str, places: list[int], start: int, end: int) -> bool:
-        """Whether a match is not a part of a longer word of Latin letters."""
+        """Whether a match is not part of a longer word of Latin letters."""
         first, last = places[start], places[end - 1]
         if letters[start].isascii() and first and _folds_to_latin(text[first - 1]):
             return False
@@ -46,8 +46,8 @@ class BlockedWords:
 
 
 def fold(text: str) -> tuple[str, list[int]]:
-    """What is compared: letters and digits only, without case, width and accents; and the place in
-    `text` that each of them comes from."""
+    """The text for comparisons: letters and digits only, without case, width and accents; and the
+    index in `text` of each of them."""
     letters: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
@@ -58,24 +58,24 @@ def fold(text: str) -> tuple[str, list[int]]:
 
 
 def words_file(settings: Settings) -> Path:
-    """The file that the settings name, else the one that comes along."""
+    """The file in the settings, else the one in the package."""
     named = settings.live.blocked_words
     return Path(named) if named else config_folder() / "blocked-words.txt"
 
 
 def load_words(path: Path) -> BlockedWords:
-    """The words of a file in UTF-8, one a line; lines that begin with # are remarks. A word without
-    any letter or digit is none.
+    """The words of a UTF-8 file, one on each line; lines that begin with # are comments. Ignores
+    words without a letter or digit.
 
-    Raises Refused for a file that cannot be read, or has too many.
+    Raises Refused if the file cannot be read, or has too many words.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(SETTING, f"{path} cannot be read: {error}", "Name a file in UTF-8.") from None
+        raise Refused(SETTING, f"{path} cannot be read: {error}", "Use a file in UTF-8.") from None
     words = [line.strip() for line in lines if not line.startswith("#")]
     if len(words) > MAX_WORDS:
-        raise Refused(SETTING, f"{path} has {len(words)} lines", f"Take {MAX_WORDS} at most.")
+        raise Refused(SETTING, f"{path} has {len(words)} lines", f"Use at most {MAX_WORDS}.")
     return BlockedWords(words)
 
 

@@ -304,7 +304,7 @@ def test_audit_passes_what_holds_and_names_what_does_not(livesale: Run) -> None:
     shown = succeeded(livesale("audit", "--settle", "0"))
     assert "BROKEN" not in shown
     assert "● The books hold." in shown
-    assert "There is no drop yet" in shown
+    assert "There are no drops yet" in shown
     # when something happens and no writer moves it into SQL
     succeeded(livesale(*CREATE, "--open"))
     # then the audit says so, as a table and as JSON

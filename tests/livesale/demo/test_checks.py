@@ -77,7 +77,7 @@ def test_a_second_201_for_one_reservation_is_caught() -> None:
 def test_an_oversell_is_caught() -> None:
     held = [row("r1", quantity=2), row("r2", "b2", 2, "held"), row("r3", "b3", 5, "expired")]
     assert checks.nothing_is_oversold(held, 4) == []
-    assert checks.nothing_is_oversold(held, 3) == ["4 units in orders, 3 were there"]
+    assert checks.nothing_is_oversold(held, 3) == ["4 units in orders, the stock was 3"]
 
 
 def test_a_unit_left_over_is_caught_only_if_somebody_wanted_it() -> None:

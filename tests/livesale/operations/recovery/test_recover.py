@@ -126,7 +126,7 @@ async def test_an_older_database_is_refused(stage: Deployment) -> None:
     async with open_for_recovery(stage.settings) as own:
         found = await diagnose(own, 0)
         assert "older than Redis" in found.problem
-        with pytest.raises(Refused, match="Name the database"):
+        with pytest.raises(Refused, match="Use the database"):
             await repair(own, found)
 
 
