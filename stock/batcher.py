@@ -101,7 +101,10 @@ class Batcher:
             self._idle.clear()
         elif len(lane.queue) >= self.max_queue:
             raise Overloaded(f"{self.max_queue} attempts wait for drop {drop_id}")
-        lane.add(_Waiter(attempt, caller, self._loop.time() + self.deadline_s))
+        deadline = self._loop.time() + self.deadline_s
+        lane.queue.append(_Waiter(attempt, caller, deadline))
+        if not (lane.flush_due and lane.timer):
+            lane.arm(deadline)
 
     async def reserve(self, drop_id: str, attempt: Attempt) -> Outcome:
         """The outcome of one attempt.
@@ -131,20 +134,20 @@ class _Lane:
         self.queue: deque[_Waiter] = deque()
         self.flying: dict[asyncio.Task[None], list[_Waiter]] = {}
         self._loop = batcher._loop
-        self._flush_due = False
-        self._timer: asyncio.TimerHandle | None = None
+        self.flush_due = False
+        self.timer: asyncio.TimerHandle | None = None
 
-    def add(self, waiter: _Waiter) -> None:
-        self.queue.append(waiter)
+    def arm(self, deadline: float) -> None:
+        """Send what is queued at the end of this tick, and watch its deadline."""
         # call_soon, not at once, so that later requests of the same tick join the batch.
-        if not self._flush_due and len(self.flying) < MAX_IN_FLIGHT:
-            self._flush_due = True
+        if not self.flush_due and len(self.flying) < MAX_IN_FLIGHT:
+            self.flush_due = True
             self._loop.call_soon(self._flush)
-        if self._timer is None:
-            self._timer = self._loop.call_at(waiter.deadline, self._on_deadline)
+        if self.timer is None:
+            self.timer = self._loop.call_at(deadline, self._on_deadline)
 
     def _flush(self) -> None:
-        self._flush_due = False
+        self.flush_due = False
         while self.queue and len(self.flying) < MAX_IN_FLIGHT:
             batch = self._take()
             if batch:
@@ -152,8 +155,8 @@ class _Lane:
                 self.flying[task] = batch
                 task.add_done_callback(self._on_done)
         if not self.queue and not self.flying:
-            if self._timer is not None:
-                self._timer.cancel()
+            if self.timer is not None:
+                self.timer.cancel()
             self.batcher._forget(self)
 
     def _take(self) -> list[_Waiter]:
@@ -193,14 +196,14 @@ class _Lane:
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         del self.flying[task]
-        if not self._flush_due:
-            self._flush_due = True
+        if not self.flush_due:
+            self.flush_due = True
             # At the end of this tick, because answered callers may send new attempts within it.
             self._loop.call_soon(self._flush)
 
     def _on_deadline(self) -> None:
         """Ends expired waits; one timer per lane, for the oldest waiter."""
-        now, self._timer = self._loop.time(), None
+        now, self.timer = self._loop.time(), None
         for batch in self.flying.values():
             late = [waiter for waiter in batch if waiter.deadline <= now]
             _fail(late, lambda: OutcomeUnknown("no answer before the deadline"))
@@ -216,7 +219,7 @@ class _Lane:
         if self.queue:
             waiting.append(self.queue[0].deadline)
         if waiting:
-            self._timer = self._loop.call_at(min(waiting), self._on_deadline)
+            self.timer = self._loop.call_at(min(waiting), self._on_deadline)
 
 
 def _fail(waiters: list[_Waiter], fault: Callable[[], Exception]) -> None:

@@ -39,6 +39,7 @@ from livesale.web.traffic import SANE_ID, Observe, new_request_id
 from stock.errors import StockError
 from stock.model import Attempt, Outcome
 
+MAX_SHORT = 64  # bytes of a body that is read once for all who send it
 MAX_UNREAD = 65_536  # bytes behind the request that is being answered, before nothing more is read
 
 # Whose turn it is on a connection.
@@ -99,6 +100,8 @@ class FastLane:
         self.max_body_bytes = endpoint.max_bytes
         self.unlimited = frozenset(unlimited)
         self.observe_refused = endpoint.traffic.observer("other", "refused")
+        # A crowd sends the same few bodies: each is read once.
+        self.read_short = lru_cache(maxsize=256)(endpoint.read)
 
     def connect(self, manager: Any, **options: Any) -> "FastConnection":
         """A connection of aiohttp's server `manager`."""
@@ -111,6 +114,7 @@ class FastConnection(Connection):
     __slots__ = (
         "_at",
         "_began_with",
+        "_keys",
         "_lane",
         "_late",
         "_owed",
@@ -133,12 +137,14 @@ class FastConnection(Connection):
         self._owed = 0  # bytes of the lent request that have not come yet
         self._began_with = 0  # how many requests aiohttp had seen before it was lent this one
         self._remote: str | None = None
+        self._keys: tuple[str, ...] = ()  # of the peer's address, by which its requests are counted
         super().__init__(manager, **options)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = self.peername
         self._remote = str(peer[0]) if isinstance(peer, tuple) else peer
+        self._keys = self._lane.limits.keys(self._remote, None)
         if self._spare:
             self._whose = _SPARE
 
@@ -302,7 +308,8 @@ class FastConnection(Connection):
         now_s = monotonic()
         told = request_id.decode() if request_id else new_request_id()
         came_by = forwarded.decode() if forwarded else None
-        wait_s = lane.limits.address_wait_s(self._remote, came_by, now_s)
+        keys = lane.limits.keys(self._remote, came_by) if came_by else self._keys
+        wait_s = lane.limits.wait_s(keys, now_s)
         if wait_s:
             asked = Turn(self, _NOBODYS, told, now_s, origin)
             self._turn_away(asked, wait_s, came_by, lane.endpoint.observe)
@@ -315,7 +322,8 @@ class FastConnection(Connection):
             lane.limits.check_buyer(name, now_s)
             if key is not None:
                 call.key = key.decode()
-            call.body = lane.endpoint.read(data[begin:stop])
+            read = lane.read_short if size <= MAX_SHORT else lane.endpoint.read
+            call.body = read(data[begin:stop])
             ticket = read_ticket(lane.parts, call)
             turn.attempt = lane.reservations.enter(
                 call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn

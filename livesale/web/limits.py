@@ -88,7 +88,10 @@ class Limits:
 
     def address_wait_s(self, remote: str | None, forwarded: str | None, now_s: float) -> float:
         """Count a request for its client's address: 0, or for how long it may not pass."""
-        keys = self._clients.keys(remote or _HERE, forwarded or "")
+        return self.wait_s(self._clients.keys(remote or _HERE, forwarded or ""), now_s)
+
+    def wait_s(self, keys: tuple[str, ...], now_s: float) -> float:
+        """The same, for the keys of an address."""
         if not keys:
             return 0.0
         wait_s = self._addresses.wait_s(keys[0], now_s)

@@ -22,9 +22,14 @@ def demo(temp: Path, *flags: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # As a terminal starts it, even where the tests run under nohup.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL) and None,
+        preexec_fn=_hear_signals,
     )
+
+
+def _hear_signals() -> None:
+    """As a terminal starts it, even where the tests run under nohup, or in the background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def living(temp: Path) -> set[int]:

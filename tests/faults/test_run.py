@@ -11,7 +11,7 @@ from tests.faults.schedule import each_once, plan
 from tests.faults.system import FaultySystem
 
 SEED = 20_261_111
-RATE = 250.0
+RATE = 100.0
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

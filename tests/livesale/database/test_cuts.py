@@ -132,11 +132,11 @@ async def test_a_missing_right_can_be_granted_and_the_migration_repeated(
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        ("CREATE TABLE skus (sku_id VARCHAR(15) PRIMARY KEY)", "skus.title is there"),
+        ("CREATE TABLE skus (sku_id VARCHAR(15) PRIMARY KEY)", "skus.title exists already"),
         (
             "CREATE TABLE skus (sku_id VARCHAR(15) PRIMARY KEY, title TEXT NOT NULL,"
             " price_fen BIGINT NOT NULL, created_ms BIGINT NOT NULL)",
-            "skus.title is there",
+            "skus.title exists already",
         ),
         (
             "CREATE TABLE skus (sku_id VARCHAR(15) PRIMARY KEY, title VARCHAR(200) NOT NULL,"
