@@ -85,7 +85,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], object]]]:
 
     def answer() -> bytes:
         request_id = new_request_id()
-        answer = conclude(call, held, lambda: claim.expires_ms, {drop_id: None})
+        answer = conclude(drop_id, held, lambda: claim.expires_ms, {drop_id: None})
         return render(answer, request_id, version=HttpVersion11, keep_alive=True)
 
     yield names.PART_HEAD, lambda: hot_head(request, 0, len(request))

@@ -9,6 +9,7 @@ Ids that the service makes never equal ids that others send: docs/decisions/0003
 """
 
 import base64
+import binascii
 import hashlib
 import re
 import secrets
@@ -18,6 +19,7 @@ from enum import StrEnum
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _SUFFIX_BYTES = 12
 _SUFFIX_LENGTH = 16
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 START = "0-0"  # before every log entry
 
@@ -93,7 +95,7 @@ def shell_id(drop_id: str, key: str) -> str:
 
 def _digest(text: str, domain: bytes = b"") -> str:
     found = hashlib.blake2b(text.encode(), digest_size=_SUFFIX_BYTES, person=domain).digest()
-    return base64.urlsafe_b64encode(found).decode()
+    return binascii.b2a_base64(found, newline=False).translate(_URL_SAFE).decode()
 
 
 def random_rid(drop_id: str) -> str:

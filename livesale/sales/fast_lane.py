@@ -21,11 +21,12 @@ from typing import Any
 from aiohttp import HttpVersion11
 from msgspec import Struct
 
+from livesale.line.tickets import Tickets
 from livesale.sales.reservations import Reservations
-from livesale.sales.routes import conclude, count_fault, read_ticket
+from livesale.sales.routes import conclude, count_fault
 from livesale.tasks import errand
 from livesale.tasks.clock import Clock
-from livesale.tokens.signing import TokenSigner
+from livesale.tokens.signing import Buyer, TokenSigner
 from livesale.web.draining import Draining
 from livesale.web.endpoint import Endpoint
 from livesale.web.heads import Plain, hot_head, plain_head
@@ -33,7 +34,7 @@ from livesale.web.limits import Limits, too_many_of_address
 from livesale.web.problems import CONTENT_TYPE
 from livesale.web.protocol import HEAD_END, REFUSED, UNREAD, Connection
 from livesale.web.replies import render
-from livesale.web.routes import Answer, Call
+from livesale.web.routes import Answer
 from livesale.web.site import Site
 from livesale.web.traffic import SANE_ID, Observe, new_request_id
 from stock.errors import StockError
@@ -56,10 +57,12 @@ class Turn(Struct, gc=False, eq=False):
     """A hot call that is being answered: the caller of stock.batcher."""
 
     connection: "FastConnection"
-    call: Call
+    observe: Observe
     request_id: str
     began_s: float
     origin: bytes | None
+    drop_id: str = ""
+    caller: Buyer | None = None
     attempt: Attempt | None = None
     over: bool = False
     head_only: bool = False
@@ -73,9 +76,6 @@ class Turn(Struct, gc=False, eq=False):
 
     def set_exception(self, fault: Exception) -> None:
         self.connection.refuse_call(self, fault)
-
-
-_NOBODYS = Call({})  # of a request that is refused before anybody looks who asks
 
 
 class FastLane:
@@ -94,7 +94,7 @@ class FastLane:
         self.draining = parts[Draining]
         self.limits, self.signer = parts[Limits], parts[TokenSigner]
         self.now_ms = parts[Clock].now_ms
-        self.reservations = parts[Reservations]
+        self.reservations, self.tickets = parts[Reservations], parts[Tickets]
         self.rooms = self.reservations.rooms
         self.max_head_bytes = parts.deployment.settings.http.max_header_bytes
         self.max_body_bytes = endpoint.max_bytes
@@ -291,8 +291,8 @@ class FastConnection(Connection):
         The checks of livesale.web.endpoint in their order, but for those of form: the head has it.
         """
         lane = self._lane
-        drop, signed, key_id, buyer, expires, mac, host, kind, length, *rest = head.groups()
-        key, request_id, forwarded, origin, _, _ = rest
+        drop, signed, key_id, buyer, expires, mac = head.group(1, 2, 3, 4, 5, 6)
+        host, kind, length, key, request_id, forwarded, origin = head.group(7, 8, 9, 10, 11, 12, 13)
         begin, size = head.end(), int(length or 0)
         stop = begin + size
         if signed is None or host is None or (size and kind is None):
@@ -310,23 +310,21 @@ class FastConnection(Connection):
         came_by = forwarded.decode() if forwarded else None
         keys = lane.limits.keys(self._remote, came_by) if came_by else self._keys
         wait_s = lane.limits.wait_s(keys, now_s)
+        drop_id = drop.decode()
+        self._turn = turn = Turn(self, lane.endpoint.observe, told, now_s, origin, drop_id)
         if wait_s:
-            asked = Turn(self, _NOBODYS, told, now_s, origin)
-            self._turn_away(asked, wait_s, came_by, lane.endpoint.observe)
+            self._turn_away(turn, wait_s, came_by)
             return True
-        call = Call({"drop_id": drop.decode()})
-        self._turn = turn = Turn(self, call, told, now_s, origin)
         try:
             name = buyer.decode()
-            call.caller = lane.signer.buyer_of(signed, key_id.decode(), name, int(expires), mac)
+            turn.caller = lane.signer.buyer_of(signed, key_id.decode(), name, int(expires), mac)
             lane.limits.check_buyer(name, now_s)
-            if key is not None:
-                call.key = key.decode()
             read = lane.read_short if size <= MAX_SHORT else lane.endpoint.read
-            call.body = read(data[begin:stop])
-            ticket = read_ticket(lane.parts, call)
+            wanted = read(data[begin:stop])
+            text = wanted.ticket
+            ticket = lane.tickets.read(text, drop_id, name) if text else None
             turn.attempt = lane.reservations.enter(
-                call.path["drop_id"], name, call.body.quantity, call.key, ticket, turn
+                drop_id, name, wanted.quantity, key.decode() if key else None, ticket, turn
             )
         except Exception as fault:
             self.refuse_call(turn, fault)
@@ -351,31 +349,31 @@ class FastConnection(Connection):
         given = headers.get("x-request-id", "")
         told = given if _is_sane(given) else new_request_id()
         origin = headers.get("origin")
-        turn = Turn(self, _NOBODYS, told, now_s, origin.encode() if origin else None)
+        turn = Turn(self, lane.observe_refused, told, now_s, origin.encode() if origin else None)
         turn.head_only = plain.method == b"HEAD"
-        self._turn_away(turn, wait_s, came_by, lane.observe_refused)
+        self._turn = turn
+        self._turn_away(turn, wait_s, came_by)
         return True
 
-    def _turn_away(self, turn: Turn, wait_s: float, came_by: str | None, observe: Observe) -> None:
+    def _turn_away(self, turn: Turn, wait_s: float, came_by: str | None) -> None:
         """Refuse a request, now or, where its address goes on and on, when its turn comes."""
-        self._turn = turn
         more = bool(self._late) or self._at < len(self._unread)
         delay_s = self._lane.limits.refusal_delay_s(self._remote, came_by, turn.began_s, waits=more)
         if delay_s:
             self._hold(REFUSED)
-            self._loop.call_later(delay_s, self._refuse_address, turn, wait_s, observe)
+            self._loop.call_later(delay_s, self._refuse_address, turn, wait_s)
         else:
-            self._refuse_address(turn, wait_s, observe)
+            self._refuse_address(turn, wait_s)
 
-    def _refuse_address(self, turn: Turn, wait_s: float, observe: Observe) -> None:
+    def _refuse_address(self, turn: Turn, wait_s: float) -> None:
         if self._holds & REFUSED:
             self._release(REFUSED)
         if not turn.over:
-            self._send(turn, refused(int(wait_s)), "slow_down", observe)
+            self._send(turn, refused(int(wait_s)), "slow_down")
 
     def hear(self, turn: Turn, outcome: Outcome) -> None:
         """What came of a call. Never raises: others of its batch wait to be told theirs."""
-        lane, drop_id = self._lane, turn.call.path["drop_id"]
+        lane, drop_id = self._lane, turn.drop_id
         try:
             if (
                 turn.settling is None
@@ -386,7 +384,7 @@ class FastConnection(Connection):
                 turn.settling = errand("settle a call", work, awaited=True)
                 turn.settling.add_done_callback(lambda task: self._on_settled(turn, task))
             else:
-                self._send(turn, conclude(turn.call, outcome, lane.now_ms, lane.rooms))
+                self._send(turn, conclude(drop_id, outcome, lane.now_ms, lane.rooms))
         except Exception as fault:
             self.refuse_call(turn, fault)
 
@@ -404,18 +402,15 @@ class FastConnection(Connection):
             count_fault(fault)
         self._send(turn, *self._lane.endpoint.refusal(fault, turn.request_id))
 
-    def _send(
-        self, turn: Turn, found: Answer, code: str = "", refused_by: Observe | None = None
-    ) -> None:
+    def _send(self, turn: Turn, found: Answer, code: str = "") -> None:
         lane = self._lane
         keep_alive = not (lane.draining.draining or self._close)
         site = lane.site.headers(_asked_from(turn.origin)) if lane.site.adds else ""
         now_s = monotonic()
         request_id = turn.request_id
-        if refused_by is None:
-            lane.endpoint.note(turn.call, found, code, now_s - turn.began_s, request_id)
-        else:
-            refused_by(found.status, now_s - turn.began_s, request_id, None, code)
+        turn.observe(found.status, now_s - turn.began_s, request_id, turn.caller, code)
+        if found.rid is not None:
+            lane.traffic.made(found.rid, request_id)
         if self.transport is not None:
             self.transport.write(
                 render(

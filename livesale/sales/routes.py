@@ -18,7 +18,7 @@ from livesale.web.problems import CONTENT_TYPE, ENGINE_PROBLEMS, Problem
 from livesale.web.routes import Answer, Call, Route
 from stock.errors import StockError
 from stock.ids import drop_of
-from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode, Ticket
+from stock.model import MAX_QUANTITY, HoldState, Outcome, Reservation, ReserveCode
 
 
 class NewReservation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -83,7 +83,8 @@ _answers = RESERVATIONS.row()
 
 
 async def reserve(parts: Parts, call: Call) -> Answer:
-    drop_id, ticket = call.path["drop_id"], read_ticket(parts, call)
+    drop_id, text = call.path["drop_id"], call.body.ticket
+    ticket = parts[Tickets].read(text, drop_id, call.buyer_id) if text else None
     reservations = parts[Reservations]
     told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     try:
@@ -96,13 +97,7 @@ async def reserve(parts: Parts, call: Call) -> Answer:
     except StockError as fault:
         count_fault(fault)
         raise
-    return conclude(call, outcome, parts[Clock].now_ms, reservations.rooms)
-
-
-def read_ticket(parts: Parts, call: Call) -> Ticket | None:
-    """The purchase ticket in the body, if there is one. Raises SalesFault."""
-    text = call.body.ticket
-    return parts[Tickets].read(text, call.path["drop_id"], call.buyer_id) if text else None
+    return conclude(drop_id, outcome, parts[Clock].now_ms, reservations.rooms)
 
 
 def count_fault(fault: StockError) -> None:
@@ -110,7 +105,7 @@ def count_fault(fault: StockError) -> None:
 
 
 def conclude(
-    call: Call, outcome: Outcome, now_ms: Callable[[], int], rooms: Mapping[str, str | None]
+    drop_id: str, outcome: Outcome, now_ms: Callable[[], int], rooms: Mapping[str, str | None]
 ) -> Answer:
     """Count what came of an attempt, and say it."""
     _answers[outcome.code] += 1
@@ -119,7 +114,7 @@ def conclude(
         if outcome.code is ReserveCode.NOT_OPEN:
             return _not_open(outcome.opens_ms, now_ms())
         return _refusal(_REFUSALS[outcome.code], outcome.remaining)
-    drop_id, rid = call.path["drop_id"], claim.rid
+    rid = claim.rid
     rest = _without_ids(
         drop_id,
         claim.state,
