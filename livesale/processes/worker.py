@@ -11,6 +11,7 @@ from aiohttp import web
 from livesale.app import PARTS, build_app
 from livesale.deployment.exposure import check_exposure
 from livesale.deployment.opening import open_deployment
+from livesale.processes.memory import settle_memory
 from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.processes.sockets import BACKLOG, listen, refuse_handshakes
 from livesale.rooms.channel.hub import Hub
@@ -51,6 +52,7 @@ async def _serve(settings: Settings, name: str) -> int:
             sock = listen(settings.http)
             site = web.SockSite(runner, sock, backlog=BACKLOG)
             await site.start()
+            settle_memory()
             async with metrics.serve(settings, name):
                 log.info("serving", host=settings.http.host, port=sock.getsockname()[1])
                 await stop.wait()
