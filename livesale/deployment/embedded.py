@@ -208,6 +208,7 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "always",
             "no-appendfsync-on-rewrite": "no",
+            "auto-aof-rewrite-percentage": "0",  # the keeper decides: livesale.sales.rewrites
             "save": "",
             "maxmemory-policy": "noeviction",
         }

@@ -117,6 +117,7 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
     else:
         text = "every answer is on disk before it is sent"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
+        yield await readiness.rewrites(redis)
     yield await _clock(redis)
     yield await readiness.rights(redis, settings)
     yield await needs.redis_connections(settings, redis)

@@ -121,6 +121,23 @@ async def leftovers(sql: AsyncEngine) -> list[Finding]:
     return found
 
 
+async def rewrites(redis: Redis) -> Finding:
+    """Whether Redis leaves it to the keeper when its AOF is rewritten."""
+    cure = (
+        "Run CONFIG SET auto-aof-rewrite-percentage 0 there, and put it into its redis.conf: the "
+        "keeper rewrites the AOF between sales."
+    )
+    try:
+        found = await redis.config_get("auto-aof-rewrite-percentage")
+    except RedisError:
+        return note("rewrites", "Redis does not say whether it rewrites its AOF by itself", cure)
+    percent = int(found.get("auto-aof-rewrite-percentage") or 0)
+    if not percent:
+        return good("rewrites", "the keeper decides when the AOF is rewritten")
+    text = f"Redis rewrites its AOF when it has grown by {percent} %, also in a sale"
+    return note("rewrites", text, cure)
+
+
 async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
     """Whether Redis has room for a reservation of every unit on offer."""
     async with sql.connect() as connection:

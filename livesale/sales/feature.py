@@ -6,9 +6,11 @@ from livesale.ledger import tables
 from livesale.sales import admin_routes, drop_routes, routes
 from livesale.sales.drops import Drops, KnownRooms
 from livesale.sales.fast_lane import FastLane
+from livesale.sales.metrics import RewriteMetrics
 from livesale.sales.problems import PROBLEMS
 from livesale.sales.queue import ReservationQueue
 from livesale.sales.reservations import Reservations
+from livesale.sales.rewrites import AofRewriter
 
 feature = Feature(
     name="sales",
@@ -23,5 +25,7 @@ feature = Feature(
     },
     running=(ReservationQueue,),
     tables=(tables.drops,),
+    jobs={"rewrites": AofRewriter},
+    metrics=(RewriteMetrics,),
     lane=(routes.RESERVE, FastLane),
 )

@@ -108,6 +108,7 @@ class RedisSettings(Section):
     durability: Literal["fsync", "replicated", "none"]
     replicas: int = Field(ge=1, le=10)
     wait_ms: int = Field(ge=1, le=HOUR_S * 1000)
+    aof_budget_mib: int = Field(ge=64, le=1 << 20)
 
 
 class SqlSettings(Section):

@@ -233,6 +233,7 @@ def test_doctor_finds_a_new_machine_in_order(livesale: Run, tmp_path: Path) -> N
         "redis": "good",
         "eviction": "good",
         "durability": "good",
+        "rewrites": "good",
         "clock": "good",
         "rights": "good",
         "redis connections": "good",

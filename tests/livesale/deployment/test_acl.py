@@ -261,7 +261,7 @@ KEY = "ls:{p00}:drop:x"
         "XSETID ls:{p00}:log 9-9",
         "INCR ls:{p00}:epoch",
         "SAVE",
-        "BGREWRITEAOF",
+        "BGSAVE",
         "SHUTDOWN",
         "MONITOR",
         "REPLICAOF 127.0.0.1 1",
