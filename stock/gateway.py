@@ -85,6 +85,8 @@ class RedisEngine:
     answer needs the confirmation of so many replicas; after `wait_ms` it raises OutcomeUnknown.
     `on_other_server` is awaited with the id of a server that is not `server_id`, and must set
     `server_id` to it or raise FencedOff or Unreachable; without it, any server may be used.
+    It keeps some connections of the pool at hand as long as the pool lives; without
+    `keeps_connections` it gives each back at once.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class RedisEngine:
         *,
         replicas: int = 0,
         wait_ms: int = 1_000,
+        keeps_connections: bool = True,
     ) -> None:
         self.redis = redis
         self.keyspace = keyspace
@@ -105,7 +108,8 @@ class RedisEngine:
         self._pool: Any = redis.connection_pool
         # Spare connections, because taking one from the pool costs as much as a call.
         self._spare: list[Any] = []
-        self._max_spare = min(MAX_SPARE, self._pool.max_connections // 2)
+        most = min(MAX_SPARE, self._pool.max_connections // 2)
+        self._max_spare = most if keeps_connections else 0
         self._scripts = dict(scripts or load_engine())
         self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
 

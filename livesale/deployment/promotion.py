@@ -40,7 +40,9 @@ class Promotion:
     """Handles partitions on a new primary."""
 
     def __init__(self, deployment: "Deployment", redis: Redis) -> None:
-        engine = RedisEngine(redis, deployment.keyspace, deployment.engine.epochs)
+        epochs = deployment.engine.epochs
+        # Of this promotion only: what it kept would be missing from the pool when it is over.
+        engine = RedisEngine(redis, deployment.keyspace, epochs, keeps_connections=False)
         self._deployment = replace(deployment, redis=redis, engine=engine)
         self._restorer = Restorer(redis, deployment.keyspace)
 

@@ -33,6 +33,10 @@ WATCH_S = 0.5
 MAX_AHEAD = 64 * 1024  # of requests behind the one that is answered, before nothing more is read
 MAX_UNSENT = 16 * 1024  # of answers that a client does not take: then the next one waits
 MAX_FAULT = 200  # characters of what aiohttp says of bytes that it cannot parse
+# A chunk costs the parser as much as a hundred bytes. So a body may have so many small ones, and
+# one more for each CHUNK_BYTES that came.
+SMALL_CHUNKS = 64
+CHUNK_BYTES = 64
 LINGER_S = 1.0  # for the rest of a body that nobody reads, so that its sender sees the answer
 
 log = structlog.get_logger(__name__)
@@ -62,6 +66,9 @@ class Connection(RequestHandler):
         "_ahead",
         "_busy_count",
         "_busy_since",
+        "_chunked",
+        "_chunked_bytes",
+        "_chunked_lines",
         "_head_began",
         "_head_bytes",
         "_holds",
@@ -81,6 +88,8 @@ class Connection(RequestHandler):
         self._seen = b""  # the last bytes that came: the end of a head may be cut in two
         self._busy_count = -1
         self._busy_since = 0.0
+        self._chunked: StreamReader | None = None  # the body whose chunks are counted
+        self._chunked_bytes = self._chunked_lines = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -162,6 +171,12 @@ class Connection(RequestHandler):
         self._parse(whole[given:])
 
     def _parse(self, data: bytes) -> None:
+        body = self._last_body()
+        if body is not None and not body.is_eof() and self._is_in_crumbs(body, data):
+            self._hold(BROKEN)
+            self._seen = b""
+            body.set_exception(web.RequestPayloadError("the chunks of the body are too small"))
+            return
         super().data_received(data)
         if self._messages and type(self._messages[-1][0]) is _ErrInfo:
             self._break_off(self._messages[-1][0])
@@ -177,6 +192,18 @@ class Connection(RequestHandler):
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse("headers_too_large", "head_bytes")
+
+    def _is_in_crumbs(self, body: StreamReader, data: bytes) -> bool:
+        """Whether a body has far too many chunks for its size; `data` is its next part."""
+        request = self._current_request
+        message = self._messages[-1][0] if self._messages else request and request._message
+        if not getattr(message, "chunked", False):
+            return False
+        if body is not self._chunked:
+            self._chunked, self._chunked_bytes, self._chunked_lines = body, 0, 0
+        self._chunked_bytes += len(data)
+        self._chunked_lines += data.count(b"\r\n")  # two for each chunk
+        return self._chunked_lines > 2 * (SMALL_CHUNKS + self._chunked_bytes // CHUNK_BYTES)
 
     def _is_served(self, data: bytes) -> bool:
         """Whether a connection in a spare place asks for what is answered there."""

@@ -109,6 +109,32 @@ async def test_behind_a_torn_body_nothing_is_read_and_nothing_is_kept(api: Api) 
     assert kept == []
 
 
+async def test_a_body_in_crumbs_is_not_parsed(api: Api) -> None:
+    # given: somebody whose chunks have one byte each, without an end
+    client = await Client.of(api)
+    client.send(CHUNKED + b"1\r\n \r\n" * 40_000)
+    # then: the request is answered at once, and what comes behind it is dropped
+    assert await client.answer() == (400, "malformed_body")
+    assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 1_000])
+async def test_a_body_may_come_in_chunks(api: Api, size: int) -> None:
+    body = b'{"code": "dev:ann", "x": "' + b"y" * (40 * size) + b'"}'
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    client = await Client.of(api)
+    client.send(CHUNKED)
+    for first in range(0, len(pieces), 10):  # as they may be cut on their way
+        some = pieces[first : first + 10]
+        client.send(b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in some))
+        await asyncio.sleep(0)
+    client.send(b"0\r\n\r\n")
+    # then: it was read to its end
+    status, code = await client.answer()
+    assert (status, code) in {(422, "unknown_field"), (413, "body_too_large")}
+    assert (status == 413) == (size == 1_000)
+
+
 async def test_what_was_asked_before_is_answered_before(api: Api) -> None:
     client = await Client.of(api)
     good = b"GET /v1/time HTTP/1.1\r\nHost: a\r\nX-Odd:\r\n\r\n"

@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from livesale.deployment import watchman
+from livesale.deployment.partitions import look_at
+from livesale.deployment.promotion import Promotion
 from livesale.deployment.scripts import ScriptLoader
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_state import PartitionState
@@ -16,6 +18,7 @@ from livesale.ledger.writer import Writer
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from livesale.telemetry import metrics
+from stock.connection import connect
 from stock.errors import FencedOff, NotSent, OutcomeUnknown
 from stock.ids import random_rid
 from stock.model import Attempt, ReserveCode
@@ -305,3 +308,19 @@ async def sell_one(stage: Deployment, drop_id: str) -> None:
             return False
 
     await until(sold)
+
+
+async def test_promotions_leave_their_connections_to_others(
+    stage: Deployment, redis_server: Valkey
+) -> None:
+    # given a client with few connections, and a drop that sells
+    await open_drop(stage)
+    redis = connect(redis_server.url, connections=2, wait_s=1.0)
+    # when promotion follows promotion, then each has a connection
+    try:
+        for _ in range(6):
+            look = await look_at(redis, stage.sql, stage.keyspace, 0)
+            after = await Promotion(stage, redis).settle(look, look.epoch)
+            assert (after.refusal, after.epoch) == (None, look.epoch + 1)
+    finally:
+        await redis.aclose()
