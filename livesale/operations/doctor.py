@@ -93,12 +93,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield _problem("sql", refusal)
             return
         yield _good("sql", f"{name}, {_place(settings.sql.url)}, every commit on disk")
+        yield await needs.sql_connections(settings, sql)
         tables = await _tables(settings, sql)
         yield tables
         if tables.verdict is not Verdict.GOOD:
             return
         yield await _writing(sql)
-        yield await needs.sql_connections(settings, sql)
         for finding in await readiness.leftovers(sql):
             yield finding
         if redis is not None:

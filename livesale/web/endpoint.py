@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import MultiMapping
 
 from livesale.action_log.record import Deed, Record
@@ -213,7 +213,7 @@ def make_handler(endpoint: Endpoint) -> Handle:
         code = ""
         try:
             found = await answer(request, call, headers, began_s, request_id)
-            if found.upgrade is not None and request.method != "GET":
+            if found.upgrade is not None and not _may_upgrade(request):
                 raise upgrade_required()
         except asyncio.CancelledError:
             traffic.in_flight -= 1
@@ -252,6 +252,11 @@ async def hold_back(limits: Limits, fault: Exception, request: web.Request) -> N
     delay_s = limits.refusal_delay_s(request.remote, forwarded, time.monotonic(), waits=True)
     if delay_s:
         await asyncio.sleep(delay_s)
+
+
+def _may_upgrade(request: web.Request) -> bool:
+    """RFC 6455, section 4.2.1: a GET of HTTP/1.1; a body would be read as frames."""
+    return request.method == "GET" and request.version >= HttpVersion11 and not request.body_exists
 
 
 def upgrade_required() -> Problem:

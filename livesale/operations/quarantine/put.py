@@ -32,8 +32,8 @@ async def put_aside(deployment: Deployment, place: Place, note: str) -> str:
                 raise Refused(ENTRY, problem, "Run it again.")
             following = await log.between(position.offset, "+", 1)
             if not following or following[0][0] != place.log_id:
-                next_id = following[0][0] if following else "nothing"
-                problem = f"the writer waits before {next_id}, not before {place.log_id}"
+                waits = f"before {following[0][0]}" if following else "for new entries"
+                problem = f"the writer waits {waits}, not before {place.log_id}"
                 raise Refused(ENTRY, problem, "`livesale doctor` names the entry.")
             ((log_id, fields),) = following
             why = why_too_new(log_id, fields)
@@ -58,5 +58,5 @@ async def dismiss(deployment: Deployment, place: Place, note: str) -> None:
         )
         row = None if done else await quarantine.find(connection, place.partition, place.log_id)
     if not done:
-        state = row.state.value if row else "not in quarantine"
-        raise UnknownEntry(f"{place} is {state}, not in quarantine")
+        was = f", it is {row.state.value}" if row else ""
+        raise UnknownEntry(f"{place} is not in quarantine{was}")

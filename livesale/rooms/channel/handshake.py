@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -24,6 +23,7 @@ from livesale.tasks.clock import Clock
 from livesale.tokens.signing import Buyer, TokenSigner
 from livesale.validation.texts import whole
 from livesale.web.endpoint import upgrade_required
+from livesale.web.headers import Headers, Joined
 from livesale.web.parsing import read_bearer
 from livesale.web.places import Places
 from livesale.web.problems import Problem
@@ -46,7 +46,7 @@ class SocketQuery(Struct, frozen=True):
 
 async def open_socket(parts: Parts, call: Call) -> Answer:
     assert call.headers is not None  # noqa: S101  the route upgrades
-    accept = accept_of(call.headers)
+    accept = accept_of(Joined(call.headers))
     caller = read_bearer(parts[TokenSigner], call.headers)
     room = await parts[Rooms].shown(call.path["room_id"])
     if room.state in OVER:
@@ -90,15 +90,15 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
     return Answer(101, b"", upgrade=upgrade)
 
 
-def accept_of(headers: Mapping[str, str]) -> str:
+def accept_of(headers: Headers) -> str:
     """The answer to a client's key. Raises Problem for an invalid handshake (RFC 6455, 4.2)."""
-    names = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    asked = headers.get("Upgrade", "").strip().lower()
+    names = {name.strip().lower() for name in (headers.get("Connection") or "").split(",")}
+    asked = (headers.get("Upgrade") or "").strip().lower()
     if asked != "websocket" or "upgrade" not in names:
         raise upgrade_required()
-    if headers.get("Sec-WebSocket-Version", "").strip() != "13":
+    if (headers.get("Sec-WebSocket-Version") or "").strip() != "13":
         raise upgrade_required()
-    key = headers.get("Sec-WebSocket-Key", "").strip()
+    key = (headers.get("Sec-WebSocket-Key") or "").strip()
     try:
         good = len(base64.b64decode(key.encode(), validate=True)) == 16
     except (binascii.Error, ValueError):

@@ -245,6 +245,29 @@ async def test_a_handshake_that_is_none_is_a_problem(
     assert (reply.status, reply.code) == (status, code)
 
 
+KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "status"),
+    [
+        ("1.1", KEY, 101),
+        ("1.0", KEY, 426),
+        ("1.1", f"{KEY}Content-Length: 5\r\n", 426),  # a body would be read as frames
+        ("1.1", KEY + KEY, 400),
+    ],
+)
+async def test_a_handshake_is_one_of_the_rfc(
+    show: Show, version: str, more: str, status: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", show.api.port)
+    head = f"GET {show.path}/socket HTTP/{version}\r\nHost: a\r\nUpgrade: websocket\r\n"
+    writer.write(f"{head}Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n{more}\r\n".encode())
+    writer.write(b"12345")
+    assert (await reader.readline()).split()[1] == str(status).encode()
+    writer.close()
+
+
 async def test_rooms_and_tokens_are_checked_before_the_upgrade(show: Show) -> None:
     for path, token, status in (
         ("/v1/rooms/rnosuch/socket", None, 404),
