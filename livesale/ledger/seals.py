@@ -43,6 +43,7 @@ from stock.ids import drop_of, is_rid
 from stock.model import HoldState
 
 FORM = 1  # increment it with every change of the hashed content or the method
+IDS_AT_ONCE = 1_000
 UNSEALED: dict[str, Any] = {"sealed_ms": None, "seal_claim": ""}
 
 _PAGE = 1_000  # rows in one page: few, because the keeper also ends holds meanwhile
@@ -195,7 +196,11 @@ async def unseal_recent(connection: AsyncConnection, partition: int, since_ms: i
     recent = select(drops.c.drop_id).where(
         drops.c.archived_ms >= since_ms, drops.c.partition == partition
     )
-    await connection.execute(update(books).where(books.c.drop_id.in_(recent)).values(UNSEALED))
+    # In two steps: MariaDB 10 would run the inner query for every drop that there ever was.
+    found = (await connection.scalars(recent)).all()
+    for first in range(0, len(found), IDS_AT_ONCE):
+        ids = found[first : first + IDS_AT_ONCE]
+        await connection.execute(update(books).where(books.c.drop_id.in_(ids)).values(UNSEALED))
 
 
 async def stored_seals(connection: AsyncConnection, after: str, limit: int) -> list[Seal]:
