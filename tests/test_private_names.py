@@ -65,6 +65,7 @@ REACHED_INTO = {
     "livesale/web/protocol.py": {
         "_ErrInfo": "aiohttp.web_protocol",
         "_kwargs": "aiohttp.web.Server",
+        "_message": "aiohttp.web.BaseRequest",
         "_payload": "aiohttp.web.BaseRequest",
     },
     "livesale/database/engine.py": {"_writer": "aiomysql.connection.Connection"},
