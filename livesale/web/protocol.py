@@ -244,9 +244,12 @@ class Connection(RequestHandler):
         return request._payload if request is not None else None
 
     def _is_taken(self) -> bool:
-        """Whether a handler takes what comes: the body of a request, or what follows an upgrade."""
+        """Whether a handler takes what comes: the rest of a body, or, once it has said yes to an
+        upgrade, what follows that."""
+        if self._upgraded:
+            return self._payload_parser is not None
         body = self._last_body()
-        return self._upgraded or body is None or not body.is_eof()
+        return body is None or not body.is_eof()
 
     # Reading, and not.
 
