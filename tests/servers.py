@@ -162,7 +162,6 @@ class MariaDB(Server):
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.socket}",
             f"--pid-file={self.folder / 'pid'}",
-            f"--tmpdir={self.folder}",  # at its start a server deletes what others have in /tmp
             # Of its own: a server that starts deletes the temporary tables of all others in /tmp.
             f"--tmpdir={self.folder}",
             "--skip-networking",

@@ -43,9 +43,8 @@ async def _serve(settings: Settings, name: str) -> int:
     watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=name) as deployment:
         app = build_app(deployment)
-        app[PARTS][
-            Documents
-        ]  # build it now: it takes a while, and the first request must not delay others
+        # Build them now: it takes a while, and the first request must not delay others.
+        app[PARTS][Documents]
         runner = ApiRunner(app, settings.http)
         await runner.setup()
         try:

@@ -91,7 +91,7 @@ class AofRewriter:
         self._metrics.grown.set(aof.grown)
         if before is None or aof.busy or aof.grown < EARLY_BYTES:
             return LOOK_S
-        # A rewrite in between makes this negative, so that we wait for another look.
+        # After a rewrite in between the file has shrunk: that counts as a sale, and we wait.
         per_s = abs(aof.size - before.size) / max(aof.at_s - before.at_s, 0.001)
         budget_bytes = self._deployment.settings.redis.aof_budget_mib * MEBIBYTE
         why = why_now(aof, per_s, await self._opens_in_ms(), budget_bytes)

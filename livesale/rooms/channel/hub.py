@@ -15,7 +15,7 @@ from livesale.tasks import Tasks
 from livesale.web.places import Places
 
 STEPS_PER_S = 50  # one step of a drain
-RETRY_MS = 1_000  # the shortest time over which clients are told to reconnect
+RETRY_MS = 1_000  # clients reconnect spread over at least this time
 LAST_S = 1.0  # for the last calls of sockets
 PER_SOCKET_MS = 1  # plus this for each socket: about a thousand reconnects a second
 
