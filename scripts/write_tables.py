@@ -6,6 +6,8 @@ from pathlib import Path
 from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from livesale.access.actions import PERMISSIONS
+from livesale.access.roles import Role
 from livesale.app import FEATURES
 from livesale.database.tables import metadata
 from livesale.feature import problems_of
@@ -25,6 +27,14 @@ def problems() -> list[list[str]]:
     return [
         [f"`{kind.code}`", str(kind.status), str(kind.retry_after_s or ""), kind.advice]
         for kind in sorted(problems_of(FEATURES).values(), key=_place)
+    ]
+
+
+def roles() -> list[list[str]]:
+    """The rows for docs/operators.md: every action, and which roles may do it."""
+    return [
+        [f"`{action}`", one.about, *("✓" if role in one.roles else "" for role in Role)]
+        for action, one in PERMISSIONS.items()
     ]
 
 
@@ -55,4 +65,5 @@ def sqlite_head() -> str:
 
 if __name__ == "__main__":
     put("api.md", "Problems", problems())
+    put("operators.md", "Roles", roles())
     SQLITE_HEAD.write_text(sqlite_head())

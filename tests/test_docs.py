@@ -125,6 +125,11 @@ def test_the_problems_table_is_that_of_the_code() -> None:
     assert _table("docs/api.md", "Problems") == write_tables.problems()
 
 
+def test_the_roles_table_is_that_of_the_code() -> None:
+    """`python -m scripts.write_tables` writes it."""
+    assert _table("docs/operators.md", "Roles") == write_tables.roles()
+
+
 def test_the_scripts_table_is_that_of_the_code() -> None:
     rows = _table("docs/architecture.md", "Scripts")
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from livesale.action_log import store
-from livesale.action_log.store import Action, Outcome
+from livesale.action_log.store import LoggedAction, Outcome
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import RECORD, session
@@ -51,7 +51,7 @@ class Record:
         if self._id:
             return
         deed, action_id = self._deed, new_id()
-        action = Action(
+        action = LoggedAction(
             action_id=action_id,
             at_ms=now_ms(),
             actor=deed.actor[:MAX_NAME],

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # a store or the service failed: something may have been changed
 
 
-class Action(Struct, frozen=True):
+class LoggedAction(Struct, frozen=True):
     """`actor` is operator|NAME, buyer|ID for those who run a room, or cli|USER@MACHINE. `asked` is
     JSON, cut after 4,000 characters. `outcome`: `begun` and `applied` (SQL has an effect) are under
     way, or were cut; `done`; `refused`, which changed nothing; `failed`, which may have changed
@@ -40,10 +40,10 @@ class Action(Struct, frozen=True):
     ended_ms: int | None = None
 
 
-_ACTION = select(*[operator_actions.c[name] for name in Action.__struct_fields__])
+_ACTION = select(*[operator_actions.c[name] for name in LoggedAction.__struct_fields__])
 
 
-async def begin(connection: AsyncConnection, action: Action) -> None:
+async def begin(connection: AsyncConnection, action: LoggedAction) -> None:
     await connection.execute(insert(operator_actions), structs.asdict(action))
 
 
@@ -76,7 +76,7 @@ async def conclude(
 
 async def list_actions(
     connection: AsyncConnection, *, before: str, limit: int, actor: str = "", object_id: str = ""
-) -> list[Action]:
+) -> list[LoggedAction]:
     """The newest first, those with a smaller id than `before`; of one actor or object if named."""
     query = _ACTION.order_by(operator_actions.c.action_id.desc()).limit(limit)
     if before:
@@ -85,7 +85,7 @@ async def list_actions(
         query = query.where(operator_actions.c.actor == actor)
     if object_id:
         query = query.where(operator_actions.c.object_id == object_id)
-    return [Action(*row) for row in await connection.execute(query)]
+    return [LoggedAction(*row) for row in await connection.execute(query)]
 
 
 async def forget(connection: AsyncConnection, before_id: str, limit: int) -> int:

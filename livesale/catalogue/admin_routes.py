@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from livesale.access.actions import Action
 from livesale.catalogue.service import Campaigns, NewCampaign, NewSku
 from livesale.catalogue.store import Campaign, Sku
 from livesale.parts import Parts
@@ -17,7 +18,12 @@ async def create_campaign(parts: Parts, call: Call) -> Answer:
 
 
 def _create(
-    plural: str, summary: str, handler: Handler, body: type[Struct], made: type[Struct]
+    plural: str,
+    summary: str,
+    handler: Handler,
+    body: type[Struct],
+    made: type[Struct],
+    action: Action,
 ) -> Route:
     return Route(
         "POST",
@@ -28,12 +34,20 @@ def _create(
         {201: made},
         ("store_unavailable",),
         auth="operator",
+        action=action,
         body=body,
         changes=True,
     )
 
 
 ROUTES = [
-    _create("skus", "Create a SKU", create_sku, NewSku, Sku),
-    _create("campaigns", "Create a campaign", create_campaign, NewCampaign, Campaign),
+    _create("skus", "Create a SKU", create_sku, NewSku, Sku, Action.GOODS_CHANGE),
+    _create(
+        "campaigns",
+        "Create a campaign",
+        create_campaign,
+        NewCampaign,
+        Campaign,
+        Action.CAMPAIGN_CHANGE,
+    ),
 ]

@@ -10,7 +10,7 @@ from livesale.cli.faults import BROKEN
 from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 
 if TYPE_CHECKING:
-    from livesale.action_log.store import Action
+    from livesale.action_log.store import LoggedAction
     from livesale.operations.audit import Check
     from livesale.operations.doctor import Finding
     from livesale.settings import Settings
@@ -115,7 +115,7 @@ def actions(
 
 async def _list_actions(
     settings: "Settings", limit: int, actor: str, object_id: str
-) -> "list[Action]":
+) -> "list[LoggedAction]":
     from livesale.action_log.store import list_actions
     from livesale.database.session import session
     from livesale.deployment.opening import open_sql, prepare_schema

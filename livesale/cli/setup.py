@@ -40,7 +40,10 @@ def token(
     ] = None,
     prefix: Annotated[str, Option(help="With --buyers: the prefix of their ids")] = "buyer-",
     operator: Annotated[str | None, Option(metavar="NAME", help="A token for an operator")] = None,
-    role: Annotated[list[str] | None, Option(help="With --operator: viewer or operator")] = None,
+    role: Annotated[
+        list[str] | None,
+        Option(help="With --operator: owner, sale, finance, room or viewer; owner by default"),
+    ] = None,
 ) -> None:
     """Print tokens, signed with the secret of the settings."""
     from livesale.settings import load_settings
@@ -51,7 +54,7 @@ def token(
     signer = TokenSigner.from_settings(load_settings())
     try:
         if operator is not None:
-            typer.echo(signer.operator(operator, role or ["operator"]))
+            typer.echo(signer.operator(operator, role or ["owner"]))
         elif buyer is not None:
             typer.echo(signer.buyer(buyer))
         else:

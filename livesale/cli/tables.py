@@ -14,7 +14,7 @@ from livesale.printing.output import print_out
 from livesale.printing.wording import counted
 
 if TYPE_CHECKING:
-    from livesale.action_log.store import Action
+    from livesale.action_log.store import LoggedAction
     from livesale.catalogue.store import Drop
     from livesale.operations.audit import Check
     from livesale.operations.doctor import Finding
@@ -68,7 +68,7 @@ def print_books(books: "DropBooks") -> None:
     print_out(verdict)
 
 
-def print_actions(actions: "Sequence[Action]") -> None:
+def print_actions(actions: "Sequence[LoggedAction]") -> None:
     table = make_table("when", "who", "what", "to", "outcome", "asked")
     table.columns[0].no_wrap = True
     for action in actions:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from livesale.action_log.store import Action, list_actions
+from livesale.access.actions import Action
+from livesale.action_log.store import LoggedAction, list_actions
 from livesale.database.session import session
 from livesale.parts import Parts
 from livesale.validation.texts import whole
@@ -25,7 +26,7 @@ class ActionsQuery(Struct, frozen=True):
 class ActionPage(Struct, frozen=True):
     """Send `next` as `after` to get the next page; null at the end."""
 
-    actions: list[Action]
+    actions: list[LoggedAction]
     next: str | None
 
 
@@ -52,7 +53,8 @@ ROUTES = [
         "admin",
         {200: ActionPage},
         ("store_unavailable",),
-        auth="viewer",
+        auth="operator",
+        action=Action.LOG_READ,
         query=ActionsQuery,
         description=(
             "Each action over HTTP or from the command line writes a row before it takes effect. "

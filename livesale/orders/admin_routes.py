@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.ledger.orders import Order
 from livesale.orders.service import Orders
 from livesale.parts import Parts
@@ -69,7 +70,8 @@ ROUTES = [
         "admin",
         {200: DropOrderPage},
         ("unknown_drop", "store_unavailable"),
-        auth="viewer",
+        auth="operator",
+        action=Action.ORDER_READ,
         query=DropOrdersQuery,
         description="Sorted by id. An order appears a moment after its reservation.",
     ),

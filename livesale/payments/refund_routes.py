@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.ledger.refunds import Refund
 from livesale.parts import Parts
 from livesale.payments.refunds import Refunds
@@ -86,7 +87,8 @@ ROUTES = [
         "admin",
         {200: RefundPage},
         ("store_unavailable",),
-        auth="viewer",
+        auth="operator",
+        action=Action.REFUND_READ,
         query=RefundsQuery,
     ),
     Route(
@@ -98,6 +100,7 @@ ROUTES = [
         {201: ShownRefund},
         ("unknown_order", "not_paid", "already_refunded", "partial_refund", "store_unavailable"),
         auth="operator",
+        action=Action.REFUND_ORDER,
         body=NewRefund,
         changes=True,
         description=(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.action_log.record import begin_record
 from livesale.database.engine import now_ms
 from livesale.database.session import session
@@ -17,7 +18,7 @@ from livesale.rooms import store
 from livesale.rooms.service import Rooms
 from livesale.rooms.store import Room
 from livesale.tasks.ttl_cache import TtlCache
-from livesale.tokens.signing import Buyer, Operator, Role
+from livesale.tokens.signing import Buyer, Operator
 from livesale.validation.refusals import RoomRefused, Unknown
 
 MEMBERS_S = 1.0  # cache time of the list of assistants
@@ -49,9 +50,9 @@ class Members:
         self._assistants: TtlCache[list[str]] = TtlCache(self._load, ttl_s=MEMBERS_S)
 
     async def role_of(self, room: Room, caller: Buyer | Operator | None) -> RoomRole:
-        """The caller's role in a room. An operator whose token lacks that role is a viewer."""
+        """The caller's role in a room. An operator who may not run rooms is a viewer."""
         if isinstance(caller, Operator):
-            return RoomRole.OPERATOR if caller.may(Role.OPERATOR) else RoomRole.VIEWER
+            return RoomRole.OPERATOR if caller.may(Action.ROOM_RUN) else RoomRole.VIEWER
         return await self.role_of_buyer(room, caller.buyer_id) if caller else RoomRole.VIEWER
 
     async def role_of_buyer(self, room: Room, buyer_id: str) -> RoomRole:
@@ -64,10 +65,11 @@ class Members:
     async def admit(self, room_id: str, caller: Buyer | Operator | None, least: RoomRole) -> Room:
         """The room, if the caller has at least the role `least`. Starts the record of the action.
 
+        An operator may whatever the action of the route says, which was checked before.
         Raises Unknown, or RoomRefused (not_yours).
         """
         room = await self._rooms.shown(room_id)
-        if _RANK[await self.role_of(room, caller)] < _RANK[least]:
+        if await self._rank_of(room, caller) < _RANK[least]:
             raise RoomRefused("not_yours", f"You must be the room's {least}.")
         await begin_record()
         return room
@@ -75,7 +77,7 @@ class Members:
     async def check_below(self, room: Room, caller: Buyer | Operator | None, buyer_id: str) -> None:
         """Raises RoomRefused (not_yours) unless the buyer's role is below the caller's."""
         below = await self.role_of_buyer(room, buyer_id)
-        if _RANK[below] >= _RANK[await self.role_of(room, caller)]:
+        if _RANK[below] >= await self._rank_of(room, caller):
             raise RoomRefused("not_yours", "You can only moderate users below your role.")
 
     async def assistants(self, room_id: str) -> list[str]:
@@ -101,6 +103,11 @@ class Members:
         async with session(self._sql, write=True) as connection:
             await store.remove_member(connection, room_id, buyer_id, ASSISTANT)
         return await self.assistants(room_id)
+
+    async def _rank_of(self, room: Room, caller: Buyer | Operator | None) -> int:
+        if isinstance(caller, Operator):
+            return _RANK[RoomRole.OPERATOR]
+        return _RANK[await self.role_of(room, caller)]
 
     async def _load(self, room_id: str) -> list[str] | None:
         return await self.assistants(room_id)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.catalogue.store import Drop
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
@@ -74,6 +75,7 @@ def _step(name: str, summary: str) -> Route:
         {200: Drop},
         ("not_opened", "drop_closed", *_RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         changes=True,
@@ -91,6 +93,7 @@ ROUTES = [
         {200: Drop},
         ("room_over", "other_room", "shelf_full", "terms_conflict", *_RUN),
         auth="operator",
+        action=Action.ROOM_DROP,
         changes=True,
         description="Final: a drop stays with its room.",
     ),
@@ -103,6 +106,7 @@ ROUTES = [
         {200: Drop},
         ("room_state", "drop_closed", "terms_conflict", *_RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Countdown,
         default_body=Countdown(),
         changes=True,
@@ -123,6 +127,7 @@ ROUTES = [
         {200: Adjustment},
         ("not_opened", "drop_closed", "too_few", "too_many", "idempotency_conflict", *_RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Restock,
         keyed=True,
         changes=True,

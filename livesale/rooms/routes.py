@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.rooms.events import RoomView
 from livesale.rooms.ingest.playback import PlaybackUrls, ShownPage, ShownRoom
@@ -17,6 +18,7 @@ from livesale.rooms.views import view_of_room
 from livesale.validation.texts import whole
 from livesale.web.routes import (
     Answer,
+    Auth,
     Call,
     Handler,
     Nothing,
@@ -94,8 +96,9 @@ def _assistants(parts: Parts, room: Room, buyers: list[str]) -> Answer:
     return Answer(200, Assistants(person_ids))
 
 
-def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
-    least = RoomRole.OPERATOR if auth == "operator" else RoomRole.HOST
+def _step(verb: Verb, summary: str, *, auth: Auth = "member") -> Route:
+    for_operators = auth == "operator"
+    least = RoomRole.OPERATOR if for_operators else RoomRole.HOST
     return Route(
         "POST",
         f"/v1/rooms/{{room_id}}/{verb}",
@@ -105,6 +108,7 @@ def _step(verb: Verb, summary: str, *, auth: str = "member") -> Route:
         {200: RoomView},
         ("room_state", "room_over", *RUN),
         auth=auth,
+        action=Action.ROOM_BAN if for_operators else Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         changes=True,
@@ -130,6 +134,7 @@ ROUTES = [
         {201: RoomView},
         ("store_unavailable",),
         auth="operator",
+        action=Action.ROOM_CREATE,
         body=NewRoom,
         changes=True,
     ),
@@ -165,6 +170,7 @@ ROUTES = [
         {200: RoomView},
         ("room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=RoomEdit,
         changes=True,
     ),
@@ -183,6 +189,7 @@ ROUTES = [
         {200: RoomView},
         ("room_state", "room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         description=(
@@ -198,6 +205,7 @@ ROUTES = [
         {200: Assistants},
         ("unknown_room", "not_yours", "store_unavailable"),
         auth="member",
+        action=Action.ROOM_READ,
     ),
     Route(
         "PUT",
@@ -208,6 +216,7 @@ ROUTES = [
         {200: Assistants},
         ("unknown_room", "unknown_member", "not_yours", "too_many_members", "store_unavailable"),
         auth="member",
+        action=Action.ROOM_RUN,
         changes=True,
     ),
     Route(
@@ -219,6 +228,7 @@ ROUTES = [
         {200: Assistants},
         ("unknown_room", "unknown_member", "not_yours", "store_unavailable"),
         auth="member",
+        action=Action.ROOM_RUN,
         changes=True,
     ),
 ]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.rooms.events import ItemView
 from livesale.rooms.members import Members, RoomRole
@@ -86,6 +87,7 @@ ROUTES = [
         {200: Shelf},
         ("unknown_room", "not_yours", "store_unavailable"),
         auth="member",
+        action=Action.ROOM_READ,
     ),
     Route(
         "POST",
@@ -96,6 +98,7 @@ ROUTES = [
         {201: ItemView},
         ("room_over", "shelf_full", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=NewItem,
         changes=True,
         description="For host, assistants and operators, like every change of the shelf.",
@@ -109,6 +112,7 @@ ROUTES = [
         {200: ItemView},
         ("unknown_item", "room_over", "version_conflict", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=ItemEdit,
         changes=True,
         description="Hiding an item unpins it.",
@@ -122,6 +126,7 @@ ROUTES = [
         {200: Shelf},
         ("unknown_item", "room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         changes=True,
     ),
     Route(
@@ -133,6 +138,7 @@ ROUTES = [
         {200: Shelf},
         ("room_over", "version_conflict", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=NewOrder,
         changes=True,
     ),
@@ -145,6 +151,7 @@ ROUTES = [
         {200: Shelf},
         ("unknown_item", "item_hidden", "room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         changes=True,
@@ -158,6 +165,7 @@ ROUTES = [
         {200: Shelf},
         ("room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         changes=True,

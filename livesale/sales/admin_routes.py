@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.catalogue.store import Drop
 from livesale.line.challenges import MAX_DIFFICULTY
 from livesale.parts import Parts
@@ -94,7 +95,13 @@ async def show_books(parts: Parts, call: Call) -> Answer:
     return Answer(200, await parts[Drops].books(call.path["drop_id"]))
 
 
-def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
+def _verb(
+    verb: str,
+    handler: Handler,
+    summary: str,
+    *problems: str,
+    action: Action = Action.DROP_CHANGE,
+) -> Route:
     return Route(
         "POST",
         f"/v1/admin/drops/{{drop_id}}/{verb}",
@@ -104,6 +111,7 @@ def _verb(verb: str, handler: Handler, summary: str, *problems: str) -> Route:
         {200: Drop},
         ("unknown_drop", *problems, *ENGINE_PROBLEMS, "store_unavailable"),
         auth="operator",
+        action=action,
         body=Nothing,
         default_body=Nothing(),
         changes=True,
@@ -121,6 +129,7 @@ ROUTES = [
         {201: Drop},
         ("store_unavailable",),
         auth="operator",
+        action=Action.DROP_CHANGE,
         body=NewDrop,
         changes=True,
     ),
@@ -132,7 +141,8 @@ ROUTES = [
         "admin",
         {200: DropPage},
         ("store_unavailable",),
-        auth="viewer",
+        auth="operator",
+        action=Action.DROP_READ,
         query=DropsQuery,
     ),
     Route(
@@ -143,12 +153,20 @@ ROUTES = [
         "admin",
         {200: Drop},
         ("unknown_drop", "store_unavailable"),
-        auth="viewer",
+        auth="operator",
+        action=Action.DROP_READ,
     ),
     _verb("open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict"),
     _verb("pause", pause_drop, "Stop new reservations", "not_opened", "drop_closed"),
     _verb("resume", resume_drop, "Sell again after a pause", "not_opened", "drop_closed"),
-    _verb("close", close_drop, "End the sale", "not_opened", "drop_closed"),
+    _verb(
+        "close",
+        close_drop,
+        "End the sale",
+        "not_opened",
+        "drop_closed",
+        action=Action.DROP_CLOSE,
+    ),
     Route(
         "POST",
         "/v1/admin/drops/{drop_id}/adjust",
@@ -167,6 +185,7 @@ ROUTES = [
             "store_unavailable",
         ),
         auth="operator",
+        action=Action.DROP_ADJUST,
         body=NewAdjustment,
         keyed=True,
         changes=True,
@@ -181,6 +200,7 @@ ROUTES = [
         {200: Drop},
         ("unknown_drop", "no_tickets", "store_unavailable"),
         auth="operator",
+        action=Action.DROP_CHANGE,
         body=NewChallenge,
         changes=True,
         description="At any time, also during the sale: every worker knows within a second.",
@@ -196,7 +216,8 @@ ROUTES = [
             *("unknown_drop", "overloaded", "engine_refused"),
             *("books_broken", "log_too_new", "store_unavailable"),
         ),
-        auth="viewer",
+        auth="operator",
+        action=Action.BOOKS_READ,
         description=(
             "`ok`: what SQL holds, with the `lag_entries` of the log that it does not hold yet, "
             "is exactly what Redis has."

@@ -14,11 +14,12 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from hashlib import sha256
 
 from msgspec import Struct
 
+from livesale.access.actions import Action, may
+from livesale.access.roles import Role
 from livesale.settings import Settings
 from livesale.tokens.errors import TokenExpired, TokenInvalid
 from stock.ids import is_buyer_id
@@ -42,26 +43,23 @@ _operators = re.compile(_OPERATOR_FORM).fullmatch
 is_operator_name = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
 
 
-class Role(StrEnum):
-    """`VIEWER` reads the books, `OPERATOR` may do everything an operator can."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-
-
 class Buyer(Struct, frozen=True, gc=False):
     buyer_id: str
     expires_ms: int
 
 
 class Operator(Struct, frozen=True):
+    """A program with a token, or a person with a session: then `session_id` names it. `store_id` is
+    the pickup store of a clerk."""
+
     name: str
     roles: frozenset[Role]
     expires_ms: int
+    session_id: str = ""
+    store_id: str | None = None
 
-    def may(self, role: Role) -> bool:
-        """Whether this operator has a role, or the one that includes it."""
-        return role in self.roles or Role.OPERATOR in self.roles
+    def may(self, action: Action) -> bool:
+        return may(self.roles, action)
 
 
 def wall_clock_ms() -> int:
@@ -109,11 +107,11 @@ class TokenSigner:
             raise ValueError(f"not a buyer id: {buyer_id!r}")
         return self._signed(f"b.{buyer_id}.{expires_ms or self.buyer_expiry_ms()}")
 
-    def operator(self, name: str, roles: Iterable[Role | str] = (Role.OPERATOR,)) -> str:
+    def operator(self, name: str, roles: Iterable[Role | str] = (Role.OWNER,)) -> str:
         """An operator's token. Raises ValueError for an invalid name or role."""
         if not is_operator_name(name):
             raise ValueError(f"an operator's name is 1 to 40 of A-Z a-z 0-9 _ -, not {name!r}")
-        granted = sorted({Role(role) for role in roles})
+        granted = sorted({Role(role).in_tokens for role in roles})
         if not granted:
             raise ValueError("an operator needs a role")
         return self._signed(f"o.{name}.{'+'.join(granted)}.{self._now_ms() + self._operator_ms}")

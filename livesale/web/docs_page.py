@@ -76,6 +76,7 @@ def _paragraphs(document: dict[str, Any]) -> list[str]:
 
 def _operation(route: Route, schemas: dict[str, Any]) -> str:
     who = f' <span class="tag">{route.auth}’s token</span>' if route.auth else ""
+    who += f' <span class="tag">{route.action}</span>' if route.action else ""
     parts = [
         f"<details><summary><b>{route.method}</b> <code>{escape(route.path)}</code> ",
         f"<span>{escape(route.summary)}</span>{who}</summary>",

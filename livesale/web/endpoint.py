@@ -87,7 +87,7 @@ class Endpoint:
         if route.limited:
             self._limits.check_address(remote, headers.get("X-Forwarded-For"), now_s)
         if route.auth is not None:
-            call.caller = read_caller(self._signer, route.auth, headers)
+            call.caller = read_caller(self._signer, route, headers)
         if call.path:
             check_path(call.path)
         if self._counts_buyers and isinstance(call.caller, Buyer):

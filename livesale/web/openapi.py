@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from livesale.access.actions import may
+from livesale.access.roles import Role
 from livesale.validation.texts import WHOLE_END
 from livesale.web.problems import CONTENT_TYPE, PROBLEMS, ProblemDocument
 from livesale.web.routes import JSON, PATH_PARAMETERS, Route
@@ -97,8 +99,9 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     if route.auth:
         kinds = {"buyer": ["buyer"], "member": ["buyer", "operator"]}.get(route.auth, ["operator"])
         operation["security"] = [{kind: []} for kind in kinds]
-        if route.auth not in ("buyer", "member"):
-            operation["x-role"] = route.auth
+    if route.action:
+        operation["x-action"] = route.action
+        operation["x-roles"] = [role for role in Role if may(frozenset({role}), route.action)]
     if route.body:
         operation["requestBody"] = {
             "required": route.default_body is None,

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Struct
 from multidict import MultiMapping
 
+from livesale.access.actions import roles_for
 from livesale.tokens.errors import TokenInvalid
-from livesale.tokens.signing import Buyer, Operator, Role, TokenSigner
+from livesale.tokens.signing import Buyer, Operator, TokenSigner
 from livesale.web.headers import Headers
 from livesale.web.problems import Problem
-from livesale.web.routes import JSON, PATH_PARAMETERS
+from livesale.web.routes import JSON, PATH_PARAMETERS, Route
 from stock.ids import is_idempotency_key
 
 _AT = re.compile(r" - at `(?:key in )?\$(?:\.)?([^`]*)`$")
@@ -87,23 +88,25 @@ def read_key(headers: Headers) -> str | None:
     return key
 
 
-def read_caller(signer: TokenSigner, auth: str, headers: Headers) -> Buyer | Operator:
+def read_caller(signer: TokenSigner, route: Route, headers: Headers) -> Buyer | Operator:
     """Who asks, by the bearer token. Raises Problem or TokenFault."""
     caller = read_bearer(signer, headers)
     if caller is None:
         raise Problem("unauthenticated")
-    if auth == "buyer":
-        if not isinstance(caller, Buyer):
-            raise Problem("forbidden", "Use a buyer's token.")
-    elif auth == "member" and isinstance(caller, Buyer):
-        return caller
-    elif not isinstance(caller, Operator):
-        raise Problem("forbidden", "Use an operator's token.")
-    else:
-        role = Role.OPERATOR if auth == "member" else Role(auth)
-        if not caller.may(role):
-            raise Problem("forbidden", f"The operator needs the role {role}.")
+    check_caller(route, caller)
     return caller
+
+
+def check_caller(route: Route, caller: Buyer | Operator) -> None:
+    """Raises Problem unless the route is for this caller."""
+    if isinstance(caller, Buyer):
+        if route.auth == "operator":
+            raise Problem("forbidden", "Use an operator's token.")
+    elif route.action is None:
+        raise Problem("forbidden", "Use a buyer's token.")
+    elif not caller.may(route.action):
+        needed = roles_for(route.action)
+        raise Problem("forbidden", f"For {route.action}, you need the role {needed}.")
 
 
 def read_bearer(signer: TokenSigner, headers: Headers) -> Buyer | Operator | None:

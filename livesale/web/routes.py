@@ -1,15 +1,18 @@
 """What a route is. The table of them makes both aiohttp's routes and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct, field
 from multidict import MultiMapping
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.tokens.signing import Buyer, Operator
 
 JSON = "application/json"
+
+Auth = Literal["buyer", "operator", "member"]
 
 
 class Upgrade(Protocol):
@@ -79,8 +82,10 @@ Handler = Callable[[Parts, Call], Awaitable[Answer]]
 class Route(Struct, frozen=True):
     """One operation.
 
-    `auth` is buyer, viewer, operator, member (a buyer or an operator: the room knows which may), or
-    nothing. `answers` maps a status to the type of its body.
+    `auth` is buyer, operator, member (a buyer or an operator: the room knows which buyers may), or
+    nothing. `action` says which operators may: `livesale.access.actions`. Each route for operators
+    has one, and no other route: else it cannot be made. `answers` maps a status to the type of its
+    body.
     `problems` are the codes that are this route's own; those of its checks are added by
     `livesale.web.openapi`. `limited`: counts for its address.
     """
@@ -92,7 +97,8 @@ class Route(Struct, frozen=True):
     tag: str
     answers: Mapping[int, type]
     problems: tuple[str, ...] = ()
-    auth: str | None = None
+    auth: Auth | None = None
+    action: Action | None = None
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     default_body: Any = None  # what an empty body means; None: it is refused
@@ -106,6 +112,16 @@ class Route(Struct, frozen=True):
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
     alias_of: str = ""  # the method that it is another way to send: see `livesale.feature`
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a route that does not say who may call it."""
+        named = f"{self.method} {self.path}"
+        if self.auth not in (None, *get_args(Auth)):
+            raise ValueError(f"{named}: auth is one of {get_args(Auth)}, not {self.auth!r}")
+        if self.path.startswith("/v1/admin/") and self.auth != "operator":
+            raise ValueError(f"{named}: what is under /v1/admin/ is for operators")
+        if (self.action is not None) != (self.auth in ("operator", "member")):
+            raise ValueError(f"{named}: a route for operators, and no other, names its action")
 
     @property
     def for_strangers(self) -> bool:

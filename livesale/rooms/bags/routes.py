@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.rooms.bags.entries import BagEntries, BagEntry, OwnEntry, OwnPrize
 from livesale.rooms.bags.events import BagView
@@ -84,6 +85,7 @@ ROUTES = [
             *("books_broken", *RUN),
         ),
         auth="member",
+        action=Action.ROOM_RUN,
         body=NewBag,
         changes=True,
         description=(

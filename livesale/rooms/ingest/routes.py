@@ -1,5 +1,6 @@
 """/v1/rooms/{room_id}/publish: the address and key for the host's stream."""
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.rooms.ingest.service import Ingest, Publishing
 from livesale.rooms.members import Members, RoomRole
@@ -32,6 +33,7 @@ ROUTES = [
         {200: Publishing},
         ("ingest_off", "room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         description="Earlier keys stay valid until they expire.",
     ),
     Route(
@@ -43,6 +45,7 @@ ROUTES = [
         {200: Publishing},
         ("ingest_off", "room_over", *RUN),
         auth="member",
+        action=Action.ROOM_RUN,
         body=Nothing,
         default_body=Nothing(),
         changes=True,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.numbers.stats import ItemMinutes, RoomNumbers, Stats
@@ -61,6 +62,7 @@ ROUTES = [
         {200: RoomNumbers},
         _TELL,
         auth="member",
+        action=Action.ROOM_READ,
         query=StatsQuery,
         description=(
             "For its host and operators; at most ten seconds old. Orders and money are exact for "
@@ -76,6 +78,7 @@ ROUTES = [
         {200: ItemMinutes},
         ("unknown_item", *_TELL),
         auth="member",
+        action=Action.ROOM_READ,
         query=StatsQuery,
     ),
     Route(

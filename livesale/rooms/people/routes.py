@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from livesale.access.actions import Action
 from livesale.action_log.record import begin_record
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
@@ -129,6 +130,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             {200: BarView},
             ("unknown_member", "room_over", "too_many_members", *RUN),
             auth="member",
+            action=Action.ROOM_MODERATE,
             body=NewBar,
             changes=True,
             description="Replaces an earlier one. For host, assistants, operators.",
@@ -142,6 +144,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             {200: BarList},
             ("unknown_room", "not_yours", "store_unavailable"),
             auth="member",
+            action=Action.ROOM_READ,
         ),
         Route(
             "DELETE",
@@ -152,6 +155,7 @@ def _bar_routes(kind: BarKind, what: str) -> Sequence[Route]:
             {200: Nothing},
             ("unknown_member", *RUN),
             auth="member",
+            action=Action.ROOM_MODERATE,
             changes=True,
             description="May be repeated; it is no error if there is none.",
         ),
@@ -191,6 +195,7 @@ ROUTES = [
         {200: Nothing},
         ("unknown_comment", *RUN),
         auth="member",
+        action=Action.ROOM_MODERATE,
         changes=True,
         description="Your own, or any if you run the room. May be repeated.",
     ),
@@ -225,7 +230,8 @@ ROUTES = [
         "people",
         {200: RoomPerson},
         ("unknown_room", "unknown_member", "store_unavailable"),
-        auth="viewer",
+        auth="operator",
+        action=Action.PERSON_READ,
         description=(
             "An id that is not a person id of this room counts as a buyer id. The buyer may not "
             "exist."

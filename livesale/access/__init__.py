@@ -1,0 +1,1 @@
+"""Roles of operators, and what each role may do."""

@@ -1,0 +1,84 @@
+"""Roles × actions: the one table that says who may do what.
+
+Each route for operators names its action (`livesale.web.routes.Route.action`), and the service asks
+this table at each request. `docs/operators.md` prints it, and a test walks each cell over HTTP.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from livesale.access.roles import Role
+
+
+class Action(StrEnum):
+    """What a route does, for the question who may do it."""
+
+    GOODS_CHANGE = "goods.change"
+    CAMPAIGN_CHANGE = "campaign.change"
+    DROP_READ = "drop.read"
+    DROP_CHANGE = "drop.change"
+    DROP_CLOSE = "drop.close"
+    DROP_ADJUST = "drop.adjust"
+    BOOKS_READ = "books.read"
+    ORDER_READ = "order.read"
+    REFUND_READ = "refund.read"
+    REFUND_ORDER = "refund.order"
+    ROOM_CREATE = "room.create"
+    ROOM_READ = "room.read"
+    ROOM_RUN = "room.run"
+    ROOM_DROP = "room.drop"
+    ROOM_MODERATE = "room.moderate"
+    ROOM_BAN = "room.ban"
+    PERSON_READ = "person.read"
+    LOG_READ = "log.read"
+
+
+class Permission(Struct, frozen=True):
+    """Who may do an action. The owner may do each one."""
+
+    about: str
+    roles: frozenset[Role]
+
+
+def _row(about: str, *roles: Role) -> Permission:
+    return Permission(about, frozenset({Role.OWNER, *roles}))
+
+
+_SALE, _FINANCE, _ROOM, _VIEWER = Role.SALE, Role.FINANCE, Role.ROOM, Role.VIEWER
+
+PERMISSIONS: Mapping[Action, Permission] = {
+    Action.GOODS_CHANGE: _row("create and change goods", _SALE),
+    Action.CAMPAIGN_CHANGE: _row("create and change campaigns", _SALE),
+    Action.DROP_READ: _row("read drops, drafts too", _SALE, _FINANCE, _ROOM, _VIEWER),
+    Action.DROP_CHANGE: _row("create, open, pause and resume drops", _SALE),
+    Action.DROP_CLOSE: _row("end the sale of a drop", _SALE),
+    Action.DROP_ADJUST: _row("restock a drop, or scrap units", _SALE),
+    Action.BOOKS_READ: _row("read the books of a drop", _SALE, _FINANCE, _VIEWER),
+    Action.ORDER_READ: _row("read orders", _SALE, _FINANCE, _VIEWER),
+    Action.REFUND_READ: _row("read refunds", _SALE, _FINANCE, _VIEWER),
+    Action.REFUND_ORDER: _row("order a refund", _FINANCE),
+    Action.ROOM_CREATE: _row("create rooms", _SALE, _ROOM),
+    Action.ROOM_READ: _row(
+        "read what those who run a room see: numbers, hidden items, mutes and bans",
+        *(_SALE, _FINANCE, _ROOM, _VIEWER),
+    ),
+    Action.ROOM_RUN: _row("do what the host of a room may do", _ROOM),
+    Action.ROOM_DROP: _row("give drops to rooms", _SALE, _ROOM),
+    Action.ROOM_MODERATE: _row("delete comments, mute and ban people of a room", _ROOM),
+    Action.ROOM_BAN: _row("take a room off the air, and lift that", _ROOM),
+    Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
+    Action.LOG_READ: _row("read what operators did", _VIEWER),
+}
+
+
+def may(roles: frozenset[Role], action: Action) -> bool:
+    """Whether one of the roles may do it."""
+    return not roles.isdisjoint(PERMISSIONS[action].roles)
+
+
+def roles_for(action: Action) -> str:
+    """The roles that may do it, as words: for people whom the service refuses."""
+    names = [role.value for role in Role if role in PERMISSIONS[action].roles]
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
