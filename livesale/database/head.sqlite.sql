@@ -1,3 +1,15 @@
+CREATE TABLE addresses (
+    address_id VARCHAR(15) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    sealed VARCHAR(1500) NOT NULL,
+    key_id VARCHAR(16) NOT NULL,
+    is_default BOOLEAN NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (address_id)
+);
+CREATE INDEX addresses_by_buyer ON addresses (buyer_id, created_ms);
+CREATE INDEX addresses_by_key ON addresses (key_id);
 CREATE TABLE bag_entries (
     bag_id VARCHAR(15) NOT NULL,
     position INTEGER NOT NULL,
@@ -119,6 +131,31 @@ CREATE TABLE operator_actions (
 );
 CREATE INDEX operator_actions_by_actor ON operator_actions (actor, action_id);
 CREATE INDEX operator_actions_by_object ON operator_actions (object_id, action_id);
+CREATE TABLE order_addresses (
+    order_id VARCHAR(32) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    sealed VARCHAR(1500) NOT NULL,
+    key_id VARCHAR(16) NOT NULL,
+    phone_hash VARCHAR(22) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX order_addresses_by_key ON order_addresses (key_id);
+CREATE INDEX order_addresses_by_phone ON order_addresses (phone_hash, created_ms, order_id);
+CREATE TABLE order_events (
+    event_id VARCHAR(15) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    kind VARCHAR(24) NOT NULL,
+    about VARCHAR(32) NOT NULL,
+    "before" VARCHAR(12) NOT NULL,
+    "after" VARCHAR(12) NOT NULL,
+    who VARCHAR(100) NOT NULL,
+    why VARCHAR(200) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (event_id)
+);
+CREATE INDEX order_events_by_order ON order_events (order_id, at_ms, event_id);
 CREATE TABLE orders (
     order_id VARCHAR(32) NOT NULL,
     drop_id VARCHAR(15) NOT NULL,
@@ -130,9 +167,33 @@ CREATE TABLE orders (
     expires_ms BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL,
+    stage VARCHAR(12) DEFAULT '' NOT NULL,
     PRIMARY KEY (order_id)
 );
 CREATE INDEX orders_by_buyer ON orders (buyer_id, created_ms, order_id);
+CREATE INDEX orders_by_state ON orders (state, stage, created_ms, order_id);
+CREATE TABLE parcels (
+    parcel_id VARCHAR(15) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    method VARCHAR(12) NOT NULL,
+    carrier VARCHAR(12) NOT NULL,
+    number VARCHAR(32) NOT NULL,
+    note VARCHAR(200) NOT NULL,
+    is_last BOOLEAN NOT NULL,
+    sealed VARCHAR(1500) NOT NULL,
+    key_id VARCHAR(16) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    shipped_ms BIGINT NOT NULL,
+    received_ms BIGINT NOT NULL,
+    due_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (parcel_id)
+);
+CREATE INDEX parcels_by_due ON parcels (state, due_ms);
+CREATE INDEX parcels_by_key ON parcels (key_id);
+CREATE INDEX parcels_by_number ON parcels (number);
+CREATE INDEX parcels_by_order ON parcels (order_id, created_ms);
 CREATE TABLE payments (
     payment_id VARCHAR(64) NOT NULL,
     order_id VARCHAR(32) NOT NULL,

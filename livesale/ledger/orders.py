@@ -18,6 +18,7 @@ class Order(Struct, frozen=True, gc=False):
     expires_ms: int
     created_ms: int
     updated_ms: int
+    stage: str  # of a sold order: livesale.orders.stages
     room_id: str | None = None  # the live room of its drop
 
 

@@ -58,6 +58,12 @@ _TERMS = (
     *("buyer_limit", "hold_ms", "expired_limit", "opens_ms", "closes_ms", "created_ms"),
     *("ticket_required", "room_id"),
 )
+# The columns that a seal covers: others may change after the sale.
+_ORDER = (
+    *("order_id", "drop_id", "buyer_id", "quantity", "price_fen", "amount_fen", "state"),
+    *("expires_ms", "created_ms", "updated_ms"),
+)
+_PAYMENT = ("payment_id", "order_id", "amount_fen", "result", "created_ms")
 _REFUND = ("refund_no", "payment_id", "order_id", "amount_fen", "reason", "note", "created_ms")
 
 
@@ -247,9 +253,9 @@ def _queries(drop_ids: Sequence[str]) -> list[Select[Any]]:
     order, moved, paid, back = orders.c, stock_ledger.c, payments.c, refunds.c
     sold_fen = case((order.state == HoldState.SOLD, order.amount_fen), else_=0)
     queries = [
-        (order.order_id, sold_fen, orders, None, of_drops(order.order_id, drop_ids)),
+        (order.order_id, sold_fen, orders, _ORDER, of_drops(order.order_id, drop_ids)),
         (moved.drop_id, literal(0), stock_ledger, None, moved.drop_id.in_(drop_ids)),
-        (paid.order_id, paid.amount_fen, payments, None, of_drops(paid.order_id, drop_ids)),
+        (paid.order_id, paid.amount_fen, payments, _PAYMENT, of_drops(paid.order_id, drop_ids)),
         (back.order_id, back.amount_fen, refunds, _REFUND, of_drops(back.order_id, drop_ids)),
     ]
     return [

@@ -86,7 +86,10 @@ orders = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    # Of a sold order, on its way to the buyer: livesale.orders.stages. The writer leaves it empty.
+    Column("stage", State, nullable=False, server_default=""),
     Index("orders_by_buyer", "buyer_id", "created_ms", "order_id"),
+    Index("orders_by_state", "state", "stage", "created_ms", "order_id"),
 )
 
 stock_ledger = Table(

@@ -1,1 +1,1 @@
-"""A buyer's orders, from SQL."""
+"""Orders: a buyer's own, from SQL; and after the sale: addresses, parcels."""

@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 from livesale.ledger.orders import Order
 from livesale.ledger.refunds import Refund
 from livesale.orders.service import Money, Orders
+from livesale.orders.shipments.routes import ShownParcel, show_parcel
+from livesale.orders.stages import NAMES
 from livesale.parts import Parts
 from livesale.validation.texts import whole
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
@@ -47,6 +49,8 @@ class OrderRefund(Struct, frozen=True, gc=False):
 
 
 class ShownOrder(Struct, frozen=True, gc=False):
+    """`stage` is that of a sold order on its way to the buyer, else null."""
+
     order_id: str
     reservation_id: str
     drop_id: str
@@ -60,6 +64,8 @@ class ShownOrder(Struct, frozen=True, gc=False):
     updated_ms: int
     payment: Payment
     refunds: list[OrderRefund]
+    stage: Literal["waiting", "packing", "shipped", "received", "cancelled"] | None
+    parcels: list[ShownParcel]
 
 
 class OrderPage(Struct, frozen=True):
@@ -98,6 +104,8 @@ def _shown(order: Order, money: Money) -> ShownOrder:
         order.updated_ms,
         Payment(payment),
         [_shown_refund(refund) for refund in money.refunds if refund.order_id == order.order_id],
+        NAMES[order.stage] if order.state == HoldState.SOLD else None,  # type: ignore[arg-type]
+        [show_parcel(parcel) for parcel in money.parcels if parcel.order_id == order.order_id],
     )
 
 

@@ -8,16 +8,18 @@ from livesale.catalogue.store import find_drop
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_order, list_orders, list_orders_of_drop
 from livesale.ledger.refunds import Refund, refunds_of
+from livesale.orders.shipments.store import Parcel, parcels_of
 from livesale.payments.prepays import states_of
 from livesale.resources import Deployment
 from livesale.validation.refusals import Unknown
 
 
 class Money(Struct, frozen=True):
-    """The states of the orders' prepays, and their refunds."""
+    """The states of the orders' prepays, their refunds, and their parcels."""
 
     prepays: dict[str, str]
     refunds: list[Refund]
+    parcels: list[Parcel]
 
 
 class Orders:
@@ -35,12 +37,14 @@ class Orders:
         return order
 
     async def money(self, order_ids: Sequence[str]) -> Money:
-        """The prepays and refunds of some orders."""
+        """The prepays, refunds and parcels of some orders."""
         if not order_ids:
-            return Money({}, [])
+            return Money({}, [], [])
         async with session(self._sql) as connection:
             return Money(
-                await states_of(connection, order_ids), await refunds_of(connection, order_ids)
+                await states_of(connection, order_ids),
+                await refunds_of(connection, order_ids),
+                await parcels_of(connection, order_ids),
             )
 
     async def page(

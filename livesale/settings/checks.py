@@ -116,10 +116,13 @@ def check_promises(settings: Settings) -> None:
     if settings.payments.gateway == "wechat":
         load_keys(settings)
     _check_reminders(settings)
+    address_keys = _address_keys(settings)
     if settings.env == "dev":
         return
     where = f"where {PREFIX}ENV is {settings.env}"
     for name, secret in hooks.items():
+        _check_secret(name, secret, where)
+    for name, secret in address_keys.items():
         _check_secret(name, secret, where)
     for name, secret in secrets.items():
         _check_secret(name, secret, where)
@@ -144,6 +147,32 @@ def check_promises(settings: Settings) -> None:
             f"the simulated gateway lets anybody pay without money, which is refused {where}",
             f"Set it to wechat; or {PREFIX}PAYMENTS__ALLOW_SIMULATED to true, for a rehearsal.",
         )
+
+
+def _address_keys(settings: Settings) -> dict[str, SecretStr]:
+    """The keys of addresses by the names of their settings; none if addresses are off."""
+    orders = settings.orders
+    name = f"{PREFIX}ORDERS__ADDRESS_KEY"
+    if not orders.address_key.get_secret_value():
+        if orders.old_address_keys:
+            problem = "it is not set, but there are old keys: new addresses could not be sealed"
+            raise Refused(name, problem, NEW_SECRET)
+        return {}
+    if orders.address_key_id in orders.old_address_keys:
+        raise Refused(
+            f"{name}_ID",
+            f"{orders.address_key_id!r} is also among the old keys",
+            "Give the new key a new id.",
+        )
+    found = {name: orders.address_key}
+    for key_id, secret in orders.old_address_keys.items():
+        old = f"{PREFIX}ORDERS__OLD_ADDRESS_KEYS__{key_id}"
+        if not is_key_id(key_id):
+            raise Refused(old, f"{key_id!r} is not a key id", "Use 1 to 16 of A-Z a-z 0-9.")
+        if not secret.get_secret_value().strip():
+            raise Refused(old, "it is empty", "Remove it, or set the key.")
+        found[old] = secret
+    return found
 
 
 def _check_reminders(settings: Settings) -> None:

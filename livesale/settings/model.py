@@ -276,6 +276,16 @@ class ReminderSettings(Section):
     keep_s: int = Field(ge=HOUR_S, le=YEAR_S)
 
 
+class OrderSettings(Section):
+    """Orders after the sale. The address key encrypts addresses; old ones still open them."""
+
+    address_key: SecretStr
+    address_key_id: str = Field(pattern=r"^[A-Za-z0-9]{1,16}$")
+    old_address_keys: dict[str, SecretStr]
+    max_addresses: int = Field(ge=1, le=100)
+    receipt_s: int = Field(ge=1, le=YEAR_S)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -305,6 +315,7 @@ class Settings(BaseSettings):
     live: LiveSettings
     ingest: IngestSettings
     reminders: ReminderSettings
+    orders: OrderSettings
     log: LogSettings
 
     @classmethod

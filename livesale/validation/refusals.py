@@ -10,6 +10,7 @@ SalesFault
 ├── TooOften         somebody says too much; carries how long to wait
 ├── PaymentRefused   this reservation cannot be paid, or not like this
 ├── RefundRefused    this order cannot be refunded, or not like this
+├── OrderRefused     the state of an order does not allow this after the sale
 ├── AlreadySold      a paid reservation cannot be released
 ├── NotSelling       the drop is not open yet, paused or closed
 ├── ChallengeRequired  a ticket is given for a solved challenge only; carries a new one
@@ -34,7 +35,7 @@ class SalesFault(LivesaleError):
 
 class Unknown(SalesFault):
     """Codes: unknown_drop, unknown_campaign, unknown_reservation, unknown_order, unknown_room,
-    unknown_item, unknown_comment, unknown_member, unknown_bag."""
+    unknown_item, unknown_comment, unknown_member, unknown_bag, unknown_address, unknown_parcel."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code, f"There is no such {code.removeprefix('unknown_')}.")
@@ -79,6 +80,11 @@ class PaymentRefused(SalesFault):
 
 class RefundRefused(SalesFault):
     """Codes: not_paid, already_refunded, partial_refund."""
+
+
+class OrderRefused(SalesFault):
+    """Codes: addresses_off, too_many_addresses, order_over, already_packed, not_sold, no_address,
+    all_shipped, too_many_parcels, not_shipped, already_received."""
 
 
 class AlreadySold(SalesFault):

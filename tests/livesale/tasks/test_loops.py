@@ -24,6 +24,7 @@ from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
+from livesale.orders.keeper import OrderKeeper
 from livesale.payments.keeper import Keeper
 from livesale.processes.roles import _Keepers
 from livesale.processes.supervisor import Child, Supervisor
@@ -54,6 +55,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "metrics: loop lag": (livesale.telemetry.metrics, "_watch_loop"),
     "archive": (Keeper, "_archive"),
     "forget actions": (Keeper, "_forget"),
+    "orders: addresses": (OrderKeeper, "_keep_sealing"),
+    "orders: receipts": (OrderKeeper, "_keep_receiving"),
     "prepays": (Keeper, "_settle_money"),
     "refunds": (Keeper, "_settle_money"),
     "scripts": (livesale.payments.keeper, "_load"),
