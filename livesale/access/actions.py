@@ -23,6 +23,7 @@ class Action(StrEnum):
     DROP_ADJUST = "drop.adjust"
     BOOKS_READ = "books.read"
     ORDER_READ = "order.read"
+    ORDER_SHIP = "order.ship"
     REFUND_READ = "refund.read"
     REFUND_ORDER = "refund.order"
     ROOM_CREATE = "room.create"
@@ -57,6 +58,7 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.DROP_ADJUST: _row("restock a drop, or scrap units", _SALE),
     Action.BOOKS_READ: _row("read the books of a drop", _SALE, _FINANCE, _VIEWER),
     Action.ORDER_READ: _row("read orders", _SALE, _FINANCE, _VIEWER),
+    Action.ORDER_SHIP: _row("pack and ship orders, and read where they go", _SALE),
     Action.REFUND_READ: _row("read refunds", _SALE, _FINANCE, _VIEWER),
     Action.REFUND_ORDER: _row("order a refund", _FINANCE),
     Action.ROOM_CREATE: _row("create rooms", _SALE, _ROOM),

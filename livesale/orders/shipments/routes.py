@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from livesale.access.actions import Action
 from livesale.orders.addresses.form import OPTIONAL
 from livesale.orders.shipments.carriers import CARRIERS, Carrier, Method
 from livesale.orders.shipments.service import NewParcel, Shipments
@@ -144,7 +145,8 @@ ROUTES = [
         "Carriers and their codes",
         "admin",
         {200: Carriers},
-        auth="viewer",
+        auth="operator",
+        action=Action.ORDER_READ,
         description="The codes are those of WeChat's delivery companies.",
     ),
     Route(
@@ -159,6 +161,7 @@ ROUTES = [
             *("all_shipped", "too_many_parcels", "addresses_off", "store_unavailable"),
         ),
         auth="operator",
+        action=Action.ORDER_SHIP,
         body=ParcelForm,
         changes=True,
         description=(
@@ -178,6 +181,7 @@ ROUTES = [
             "store_unavailable",
         ),
         auth="operator",
+        action=Action.ORDER_SHIP,
         body=Tracking,
         changes=True,
         description="May be repeated.",
@@ -191,6 +195,7 @@ ROUTES = [
         {200: ShownParcel},
         ("unknown_parcel", "all_shipped", "store_unavailable"),
         auth="operator",
+        action=Action.ORDER_SHIP,
         body=Cancelling,
         changes=True,
         description="Only before it is shipped. May be repeated.",

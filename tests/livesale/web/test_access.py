@@ -26,6 +26,8 @@ NAMES = {
     "known_id": "nosuch",
     "comment_id": "1",
     "bag_id": "nosuch",
+    "address_id": "a0123456789abc",
+    "parcel_id": "p0123456789abc",
 }
 
 
