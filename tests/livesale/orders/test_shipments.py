@@ -12,7 +12,7 @@ from livesale.orders.keeper import OrderKeeper
 from livesale.orders.shipments.carriers import carrier_of, number_of
 from tests.livesale.api import Api
 from tests.livesale.orders.after import SF, order_of, sell, ship, tell_address
-from tests.livesale.stage import on_both, running
+from tests.livesale.stage import on_both, running, until_written
 
 FAR_MS = 9_000_000_000_000
 
@@ -150,9 +150,10 @@ async def test_what_cannot_be_shipped(api: Api) -> None:
         drop_id = await api.open_drop()
         sold = await sell(api, drop_id)
         held = (await api.reserve(drop_id, "bob")).body["reservation_id"]
+        await until_written(api.deployment)
     for order_id, code in (
         (sold, "no_address"),
-        (held, "unknown_order"),
+        (held, "not_sold"),
         ("nosuch-0123456789abcdef", "unknown_order"),
     ):
         assert (await ship(api, order_id)).code == code
