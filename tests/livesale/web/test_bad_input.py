@@ -16,6 +16,7 @@ from livesale.app import ROUTES
 from livesale.catalogue.service import NewSku
 from livesale.web.routes import Route
 from tests.livesale.api import DOCUMENT, FAR_MS, Api
+from tests.livesale.orders.after import HOME, SF
 
 GOOD_DROP = {
     "campaign_id": "c",
@@ -104,6 +105,10 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 }
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
+    "/v1/addresses": HOME,
+    "/v1/addresses/{address_id}": HOME,
+    "/v1/admin/parcels/{parcel_id}/ship": SF,
+    "/v1/admin/parcels/{parcel_id}/cancel": {"reason": "x"},
     "/v1/rooms/{room_id}/mutes": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/bans": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
