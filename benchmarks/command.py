@@ -18,7 +18,7 @@ def make_parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="seconds, not minutes: shows only that it runs"
     )
-    parser.add_argument("--rounds", type=int, help="instead of 3")
+    parser.add_argument("--rounds", type=int, help="instead of the usual number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     parser.add_argument(
         "--write", action="store_true", help="update docs/benchmarks.md and its charts"

@@ -6,7 +6,7 @@ growth of Redis while a drop fills, with the log and without it: the writer trim
 has it. Folding the log must give the books.
 """
 
-import asyncio
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import uvloop
 from msgspec import Struct
 
 from benchmarks import names
-from benchmarks.engine import Buyers, sell_batches
+from benchmarks.engine import Buyers, fill, sell_batches
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, cpu_s, pinned
 from benchmarks.records import Records
 from benchmarks.scale import Scale
@@ -27,11 +27,9 @@ from stock.log import LogReader
 
 FIGURE = "depth"
 BATCH = 256
-FILLED_AT_ONCE = 50_000
 SOLD = 20_000  # a turn of the engine, small enough to keep the drop shallow
 TURN_S = 1  # over HTTP
 READ_AT_ONCE = 500
-LOOK_S = 0.05
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
@@ -50,8 +48,10 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
             _sell_over_http(shop, _filled(shop, scale.shallow)[0], names.HTTP_SHALLOW, turns)
             _sell_over_http(shop, deep, names.HTTP_DEEP, turns)
         for cell in turns.series:
-            cpu_us = cell.cpu_median if cell.cpu_us else None
-            records.add(FIGURE, cell.name, cell.median, cell.unit, cpu_us)
+            cpu_us, beside_ms = None, None
+            if cell.cpu_us:
+                cpu_us, beside_ms = cell.cpu_median, statistics.median(cell.loop_ms)
+            records.add(FIGURE, cell.name, cell.median, cell.unit, cpu_us, beside_ms)
 
 
 class Memory(Struct, frozen=True):
@@ -88,12 +88,9 @@ async def _fill(shop: Shop, drop_id: str, depth: int) -> Memory:
     async with shop.engine() as engine:
         log = engine.keyspace.log(engine.keyspace.partition_of(drop_id))
         before = await _used(engine, log)
-        for first in range(0, depth, FILLED_AT_ONCE):
-            count = min(FILLED_AT_ONCE, depth - first)
-            await sell_batches(engine, Buyers(drop_id, f"filler-{first}", count), BATCH)
+        await fill(engine, drop_id, depth)
         after = await _used(engine, log)
         await _check_books(engine, drop_id, log)
-        await _until_no_rewrite(engine)
     used, logged = (now - then for now, then in zip(after, before, strict=True))
     return Memory(used / depth, (used - logged) / depth)
 
@@ -124,9 +121,3 @@ async def _used(engine: RedisEngine, log: str) -> tuple[int, int]:
     """Bytes in use, and the part of the log."""
     used = int((await engine.redis.info("memory"))["used_memory"])
     return used, int(await engine.redis.memory_usage(log, samples=0) or 0)
-
-
-async def _until_no_rewrite(engine: RedisEngine) -> None:
-    """Wait for the AOF rewrite that the filling started, so that it does not count."""
-    while (await engine.redis.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_S)

@@ -26,6 +26,7 @@ from tests.servers import Valkey
 
 FIGURE = "engine"
 BATCHES = (1, 8, 64, 256)
+FILLED_AT_ONCE = 50_000
 CALLERS = 512
 IN_FLIGHT = 2
 HOUR_MS = 3_600_000
@@ -92,6 +93,13 @@ async def sell_batches(engine: RedisEngine, buyers: Buyers, size: int) -> tuple[
             await engine.reserve(buyers.drop_id, batch)
 
     return await _timed(engine, buyers, reserve, IN_FLIGHT)
+
+
+async def fill(engine: RedisEngine, drop_id: str, count: int) -> None:
+    """Sell so many units of a drop, each to another buyer."""
+    for first in range(0, count, FILLED_AT_ONCE):
+        buyers = Buyers(drop_id, f"filler-{first}", min(FILLED_AT_ONCE, count - first))
+        await sell_batches(engine, buyers, max(BATCHES))
 
 
 async def _sell_singles(engine: RedisEngine, buyers: Buyers) -> tuple[float, float]:

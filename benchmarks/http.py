@@ -1,15 +1,14 @@
-"""One worker over HTTP against a bare aiohttp handler and the naive design, in turns.
+"""One worker over HTTP against a bare aiohttp handler and two naive designs, in turns.
 
 Every reservation comes from another buyer, with a token, an Idempotency-Key and a body: while
 there is stock, and when nothing is left. The same request also goes to the bare handler, which
 only reads it (the cost of aiohttp), and to a protocol that parses nothing (the cost of the kernel
-and the event loop). Then follows an open loop at 70 % of what the closed loop reached.
+and the event loop).
 
 During the sale we record the CPU time of all processes: Valkey and the load share a core, and that
 bounds what any worker can reach here.
 """
 
-import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,8 +19,8 @@ from msgspec import Struct
 from redis import Redis
 
 from benchmarks import closed_loop, names
+from benchmarks.calibration import loop_ms
 from benchmarks.closed_loop import Shot, Tokens
-from benchmarks.latency import trace_curve, wait_at_seventy
 from benchmarks.machine import LOAD_CORE, children_cpu_s, cpu_s, pinned
 from benchmarks.naive import stock_key
 from benchmarks.processes import Server, free_port, server
@@ -46,40 +45,41 @@ class Cell(Struct):
 
 
 def measure(scale: Scale, records: Records, last: bool) -> None:
-    """One round on fresh servers, with an audit; the last one also measures the latency curve."""
+    """One round on fresh servers, with an audit."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livesale-")))
-        hello, floor = stack.enter_context(_hello()), stack.enter_context(_floor())
-        naive, valkey = stack.enter_context(_naive())
+        bare, floor = stack.enter_context(hello()), stack.enter_context(_floor())
+        valkey = stack.enter_context(_valkey())
+        naive = stack.enter_context(_naive("benchmarks.naive", valkey))
+        fastapi = stack.enter_context(_naive("benchmarks.naive_fastapi", valkey))
         shop = stack.enter_context(open_shop(folder, scale.buyers))
-        for yardstick in (hello, floor, naive):
+        for yardstick in (bare, floor, naive, fastapi):
             yardstick.wait()
         with pinned(LOAD_CORE):
             cells = [
-                Cell(names.HELLO, hello.pid, partial(closed_loop.get, hello.url)),
+                Cell(names.HELLO, bare.pid, partial(closed_loop.get, bare.url)),
                 *(
                     Cell(name, of.pid, partial(closed_loop.reserve, of.url, new_id(), shop.tokens))
-                    for name, of in ((names.HELLO_POST, hello), (names.FLOOR, floor))
+                    for name, of in ((names.HELLO_POST, bare), (names.FLOOR, floor))
                 ),
-                Cell(names.NAIVE, naive.pid, partial(_sell_naively, naive, valkey, shop.tokens)),
-                Cell(names.HELLO_CROWD, hello.pid, partial(closed_loop.get, hello.url, **_CROWD)),
+                *(
+                    Cell(name, of.pid, partial(_sell_naively, of, valkey, shop.tokens))
+                    for name, of in ((names.NAIVE, naive), (names.FASTAPI, fastapi))
+                ),
+                Cell(names.HELLO_CROWD, bare.pid, partial(closed_loop.get, bare.url, **_CROWD)),
                 *_shop(shop),
             ]
             for cell in cells if scale.warm_up_s else ():
                 cell.run(scale.warm_up_s)
             for cell in cells * scale.passes:
-                _run(cell, scale.seconds, records)
-            best = records.find(names.RESERVE_LANE)
-            assert best is not None  # noqa: S101  measured above
-            wait_at_seventy(shop, statistics.mean(best.values[-scale.passes :]), scale, records)
-            if last:
-                trace_curve(shop, best.median, scale, records)
+                run_cell(FIGURE, cell, scale.seconds, records)
         records.audits.append(shop.audit())
 
 
-def _run(cell: Cell, seconds: int, records: Records) -> None:
+def run_cell(figure: str, cell: Cell, seconds: int, records: Records) -> None:
     """Run a cell; record its rate and CPU time."""
     others = [cell.valkey_pid] if cell.valkey_pid is not None else []
+    loop_before_ms = loop_ms()
     before_s, load_before_s = [cpu_s(pid) for pid in (cell.pid, *others)], children_cpu_s()
     shot = cell.run(seconds)
     load_us = 1e6 * (children_cpu_s() - load_before_s) / shot.requests
@@ -88,7 +88,8 @@ def _run(cell: Cell, seconds: int, records: Records) -> None:
         1e6 * (after - before) / shot.requests
         for after, before in zip(after_s, before_s, strict=True)
     ]
-    records.add(FIGURE, cell.name, shot.per_s, "requests/s", cpu_us)
+    beside_ms = (loop_before_ms + loop_ms()) / 2
+    records.add(figure, cell.name, shot.per_s, "requests/s", cpu_us, beside_ms)
     for valkey_us in beside_us:
         records.add(CORES, names.WORKER_CORE, cpu_us, "µs")
         records.add(CORES, names.VALKEY_CORE, valkey_us, "µs")
@@ -104,22 +105,28 @@ def _floor() -> Iterator[Server]:
 
 
 @contextmanager
-def _hello() -> Iterator[Server]:
+def hello() -> Iterator[Server]:
     port = free_port()
-    with server("benchmarks.hello", str(port), port=port) as hello:
-        yield hello
+    with server("benchmarks.hello", str(port), port=port) as started:
+        yield started
 
 
 @contextmanager
-def _naive() -> Iterator[tuple[Server, Valkey]]:
-    valkey, port = Valkey("--appendfsync", "everysec"), free_port()
+def _valkey() -> Iterator[Valkey]:
+    valkey = Valkey("--appendfsync", "everysec")
     try:
         with pinned(LOAD_CORE):
             valkey.start()
-        with server("benchmarks.naive", str(port), valkey.url, port=port) as naive:
-            yield naive, valkey
+        yield valkey
     finally:
         valkey.remove()
+
+
+@contextmanager
+def _naive(module: str, valkey: Valkey) -> Iterator[Server]:
+    port = free_port()
+    with server(module, str(port), valkey.url, port=port) as naive:
+        yield naive
 
 
 def _sell_naively(naive: Server, valkey: Valkey, tokens: Tokens, seconds: int) -> Shot:

@@ -54,10 +54,10 @@ def load_now() -> float:
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Pin this process, and the processes that it starts in the block, to one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Pin this process, and the processes that it starts in the block, to these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

@@ -29,6 +29,18 @@ def stock_key(drop_id: str) -> str:
     return f"naive:{drop_id}:stock"
 
 
+def keys_of(drop_id: str) -> list[str]:
+    """The keys of the script."""
+    return [stock_key(drop_id), f"naive:{drop_id}:buyers", f"naive:{drop_id}:orders"]
+
+
+def connect(url: str) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=CONNECTIONS, timeout=10, decode_responses=True
+    )
+    return Redis(connection_pool=pool)
+
+
 def build(redis: Redis) -> web.Application:
     script = redis.register_script(SCRIPT)
 
@@ -36,8 +48,7 @@ def build(redis: Redis) -> web.Application:
         drop_id = request.match_info["drop_id"]
         body = await request.json()
         buyer = request.headers["Authorization"].removeprefix("Bearer ")
-        keys = [stock_key(drop_id), f"naive:{drop_id}:buyers", f"naive:{drop_id}:orders"]
-        left = int(await script(keys, [buyer, body["quantity"]]))
+        left = int(await script(keys_of(drop_id), [buyer, body["quantity"]]))
         if left < 0:
             return web.json_response({"code": REFUSED[left]}, status=409)
         return web.json_response({"status": "held", "remaining": left}, status=201)
@@ -49,11 +60,8 @@ def build(redis: Redis) -> web.Application:
 
 def main() -> None:
     uvloop.install()
-    pool = BlockingConnectionPool.from_url(
-        sys.argv[2], max_connections=CONNECTIONS, timeout=10, decode_responses=True
-    )
     web.run_app(
-        build(Redis(connection_pool=pool)),
+        build(connect(sys.argv[2])),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         access_log=None,

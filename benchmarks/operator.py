@@ -71,22 +71,23 @@ class Operator:
 
     def closed(self, why: str) -> int:
         """How many sockets the service has closed for this reason."""
-        connection = connect(self._target, ANSWER_S)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        found = re.search(rf'_sockets_closed_total{{[^}}]*why="{why}"[^}}]*}} (\d+)', text)
-        return int(found[1]) if found else 0
+        return self._counted(rf'_sockets_closed_total{{[^}}]*why="{why}"[^}}]*}} ([0-9.e+]+)')
 
-    def held(self, drop_id: str) -> int:
-        """Units held, from the counters in Redis."""
-        books = self._call("GET", f"/v1/admin/drops/{drop_id}/books", self._token)
-        return int(books["redis"]["held"])
+    def shortcuts(self) -> int:
+        """How many answers "sold out" the service has given without Redis."""
+        return self._counted(r"_sold_out_shortcuts_total(?:{[^}]*})? ([0-9.e+]+)")
 
     def reserve(self, drop_id: str, buyer_id: str) -> None:
         """Reserve one unit for one buyer over HTTP."""
         token = self._signer.buyer(buyer_id)
         self._call("POST", f"/v1/drops/{drop_id}/reservations", token, {"quantity": 1})
+
+    def _counted(self, pattern: str) -> int:
+        connection = connect(self._target, ANSWER_S)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return sum(int(float(value)) for value in re.findall(pattern, text))
 
     def _post(self, path: str, body: object = None) -> dict[str, Any]:
         return self._call("POST", path, self._token, body)

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.headline import headline
 from benchmarks.pictures import pictures
 from benchmarks.report import Report
 from benchmarks.tables import conditions, curve, figures, markdown, verdicts
 
+FIRST = "http"  # its picture stands at the top of the page
 DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -30,10 +32,11 @@ def put(docs: Path, drawn: Mapping[str, str], blocks: Iterable[tuple[str, str]])
 
 
 def _blocks(report: Report, drawn: set[str]) -> Iterator[tuple[str, str]]:
-    yield "targets", f"{conditions(report)}\n\n{markdown(verdicts(report.verdicts))}"
+    yield "headline", f"{markdown(headline(report.records))}\n\n{conditions(report)}"
+    yield "targets", markdown(verdicts(report.verdicts))
     for name, sheet in figures(report):
         content = markdown(sheet)
-        if f"{name}.svg" in drawn:
+        if f"{name}.svg" in drawn and name != FIRST:
             content += f"\n\n![{sheet.title}](benchmarks/{name}.svg)"
         if name == "latency" and report.records.curve:
             content += f"\n\n{markdown(curve(report))}"

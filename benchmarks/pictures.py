@@ -18,8 +18,10 @@ YARDSTICKS = {
     names.HELLO,
     names.HELLO_POST,
     names.HELLO_CROWD,
+    names.HELLO_BESIDE,
     names.FLOOR,
     names.NAIVE,
+    names.FASTAPI,
     names.BARE_INSERT,
 }
 

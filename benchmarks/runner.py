@@ -10,7 +10,9 @@ from benchmarks import (
     engine,
     generator,
     http,
+    latency,
     parts,
+    sold_out,
     sweep,
     workers,
     writer,
@@ -23,7 +25,7 @@ Measure = Callable[[Scale, Records, bool], None]
 FIGURES: dict[str, Measure] = {
     module.FIGURE: module.measure
     for module in (
-        *(http, parts, engine, writer, depth),
+        *(http, sold_out, latency, parts, engine, writer, depth),
         *(workers, sweep, cold_start, generator),
     )
 }

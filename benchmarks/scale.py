@@ -11,7 +11,11 @@ class Scale(Struct, frozen=True):
     passes: int  # over all cells of HTTP
     warm_up_s: int
     buyers: int  # with tokens: more than one run of wrk uses
-    open_loop_s: float
+    sold_out_buyers: int  # who hold a unit of the drop that is sold out to many
+    tail_turns: int  # of the open loop at 70 %, without and during a rewrite
+    tail_s: float
+    tail_held: int  # reservations in Redis there, so that a rewrite has something to write
+    due_bytes: int  # of the AOF, from which Redis by its defaults rewrites it
     sweep: tuple[float, ...]  # fractions of saturation for the curve, in the last round
     sweep_s: float
     reservations: int  # of each cell of the engine
@@ -25,12 +29,16 @@ class Scale(Struct, frozen=True):
 
 
 FULL = Scale(
-    rounds=3,
+    rounds=5,
     seconds=2,
-    passes=2,
+    passes=1,
     warm_up_s=1,
     buyers=300_000,
-    open_loop_s=5.0,
+    sold_out_buyers=1_000_000,
+    tail_turns=4,
+    tail_s=4.0,
+    tail_held=300_000,
+    due_bytes=64 << 20,
     sweep=(0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
     sweep_s=1.5,
     reservations=50_000,
@@ -48,7 +56,11 @@ QUICK = Scale(
     passes=1,
     warm_up_s=0,
     buyers=200_000,
-    open_loop_s=0.5,
+    sold_out_buyers=2_000,
+    tail_turns=1,
+    tail_s=0.5,
+    tail_held=1_000,
+    due_bytes=1 << 10,
     sweep=(0.2, 0.7),
     sweep_s=0.3,
     reservations=2_000,

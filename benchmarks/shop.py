@@ -5,13 +5,18 @@ worker with the fast lane and one without it, on the same stores, both on the me
 on the other one.
 """
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import uvloop
+from redis import Redis
+
 from benchmarks.audit import audit
 from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
-from benchmarks.machine import LOAD_CORE, pinned
+from benchmarks.engine import fill
+from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from benchmarks.operator import Operator
 from benchmarks.processes import Server, free_port, helper, server
 from livesale.settings import Settings, as_environment, load_settings
@@ -23,12 +28,17 @@ from tests.servers import Valkey
 
 MANY = 10_000_000
 STALL_MS = 30_000
+KNOWN_S = 60
+REWRITE_S = 60.0
+LOOK_S = 0.05
+MOST = 0.8  # of the answers; the filter takes 1 stranger in 70 to 250 for a buyer
 
 
 class Worker:
     """One API worker, and the reservations that we send to it."""
 
     def __init__(self, server: Server, tokens: Tokens, settings: Settings) -> None:
+        self._settings = settings
         self.server = server
         self.url = server.url
         self.pid = server.pid
@@ -42,10 +52,10 @@ class Worker:
 
     def sell_more(self, drop_id: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
         """The same on an existing drop. Raises RuntimeError if the books differ."""
-        before = self.operator.held(drop_id)
+        before = self.held(drop_id)
         first = self._come.get(drop_id, 0)
         shot = reserve(self.url, drop_id, self.tokens, seconds, first, connections)
-        held = self.operator.held(drop_id) - before
+        held = self.held(drop_id) - before
         self._come[drop_id] = first + held
         # Requests in flight when the load closed are held, but the load did not count them.
         if shot.refused or not 0 <= held - shot.requests <= connections:
@@ -53,13 +63,40 @@ class Worker:
         return shot
 
     def refuse(self, seconds: int, connections: int = CONNECTIONS) -> Shot:
-        """Buyers reserve on a drop that is sold out."""
+        """Buyers reserve on a new drop with one unit, which somebody has."""
         drop_id = self.operator.open_drop(1)
         self.operator.reserve(drop_id, "first")
+        return self.refuse_more(drop_id, seconds, connections)
+
+    def refuse_more(self, drop_id: str, seconds: int, connections: int = CONNECTIONS) -> Shot:
+        """The same on a drop that is sold out. Raises RuntimeError if anybody gets a unit."""
+        before = self.held(drop_id)
         shot = reserve(self.url, drop_id, self.tokens, seconds, connections=connections)
-        if shot.refused != shot.requests or self.operator.held(drop_id) != 1:
+        if shot.refused != shot.requests or self.held(drop_id) != before:
             raise RuntimeError(f"not every buyer was refused: {shot}")
         return shot
+
+    def held(self, drop_id: str) -> int:
+        """Units held, from Redis: the books of the API would cost the worker time that counts."""
+
+        async def read() -> int:
+            async with connected(self._settings) as engine:
+                snapshot = await engine.snapshot(drop_id)
+                return snapshot.held if snapshot else 0
+
+        return uvloop.run(read())
+
+    def refuse_until_known(self, drop_id: str) -> None:
+        """Refuse buyers until the worker knows by itself who holds a unit of the drop.
+
+        Raises RuntimeError if it asks Redis even after a minute.
+        """
+        for _ in range(KNOWN_S):
+            before = self.operator.shortcuts()
+            shot = self.refuse_more(drop_id, 1)
+            if self.operator.shortcuts() - before > MOST * shot.requests:
+                return
+        raise RuntimeError(f"the worker asks Redis about drop {drop_id} after {KNOWN_S} s")
 
 
 class Shop:
@@ -78,15 +115,53 @@ class Shop:
     def valkey_pid(self) -> int:
         return self._valkey.pid
 
+    def rewrite(self) -> None:
+        """Let Valkey begin to rewrite its AOF."""
+        with Redis.from_url(self._valkey.url) as redis:
+            redis.bgrewriteaof()
+
+    def check_rewrite_is_due(self, least_bytes: int) -> None:
+        """Raise RuntimeError if Redis by its defaults would not rewrite now.
+
+        They are twice the size after the last rewrite, and no less than `least_bytes`.
+        """
+        with Redis.from_url(self._valkey.url) as redis:
+            found = redis.info("persistence")
+        size, base = found["aof_current_size"], found["aof_base_size"]
+        if size < max(2 * base, least_bytes):
+            raise RuntimeError(f"no rewrite is due at {size:,} bytes after {base:,}")
+
+    def wait_for_rewrite(self) -> None:
+        """Wait until Valkey has rewritten. Raises RuntimeError after a minute."""
+        with Redis.from_url(self._valkey.url) as redis:
+            for _ in range(round(REWRITE_S / LOOK_S)):
+                if not redis.info("persistence")["aof_rewrite_in_progress"]:
+                    return
+                time.sleep(LOOK_S)
+        raise RuntimeError(f"Valkey still rewrites after {REWRITE_S:g} s")
+
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[RedisEngine]:
         """An engine on this shop's Valkey, without the workers."""
-        keyspace = Keyspace(self.settings.stock.partitions)
-        redis = connect(self._valkey.url)
-        try:
-            yield RedisEngine(redis, keyspace, dict.fromkeys(range(keyspace.partitions), 1))
-        finally:
-            await redis.aclose()
+        async with connected(self.settings) as engine:
+            yield engine
+
+    def sell_out(self, buyers: int) -> str:
+        """Sell a new drop to so many buyers, without HTTP; its id. Each worker learns who they are.
+
+        Raises RuntimeError if not every unit is held.
+        """
+        drop_id = self.lane.operator.open_drop(buyers)
+
+        async def sell() -> None:
+            async with self.engine() as engine:
+                await fill(engine, drop_id, buyers)
+
+        with pinned(SERVER_CORE):
+            uvloop.run(sell())
+        with pinned(LOAD_CORE):
+            self.lane.refuse_until_known(drop_id)
+        return drop_id
 
     def audit(self) -> str:
         """Let the writer catch up, then check every promise. RuntimeError if one is broken."""
@@ -94,11 +169,22 @@ class Shop:
             return audit(self.settings)
 
 
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[RedisEngine]:
+    """An engine on the Valkey of the settings."""
+    keyspace = Keyspace(settings.stock.partitions)
+    redis = connect(str(settings.redis.url))
+    try:
+        yield RedisEngine(redis, keyspace, dict.fromkeys(range(keyspace.partitions), 1))
+    finally:
+        await redis.aclose()
+
+
 @contextmanager
 def open_shop(folder: Path, buyers: int) -> Iterator[Shop]:
     """A new shop; it stops with the block."""
     with ExitStack() as stack:
-        valkey = Valkey()
+        valkey = Valkey("--auto-aof-rewrite-percentage", "0")  # as the embedded one
         stack.callback(valkey.remove)
         with pinned(LOAD_CORE):
             valkey.start()

@@ -1,11 +1,13 @@
 """The figures as tables, for the terminal and for Markdown."""
 
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from rich.console import RenderableType
 from rich.table import Table
 
+from benchmarks.calibration import REFERENCE_MS
 from benchmarks.records import Series
 from benchmarks.report import Report
 from benchmarks.targets import Verdict
@@ -13,6 +15,7 @@ from loadtests.open_loop.result import Result
 
 TITLES = {
     "http": "One API worker over HTTP",
+    "sold_out": "Sold out, with one buyer and with a million",
     "cores": "What one reservation takes of both cores",
     "parts": "What one reservation takes in the worker",
     "latency": "Latency, open loop",
@@ -21,9 +24,12 @@ TITLES = {
     "depth": "A drop with few and with many reservations",
     "cold_start": "Cold start",
     "generator": "The open-loop generator",
-    "workers": "Two workers against one",
+    "workers": "More workers, the load on a core of its own",
     "sweep": "Much at once",
 }
+
+
+CPU_COLUMNS = ("CPU µs each", "loop, ms", f"CPU µs at a loop of {REFERENCE_MS:g} ms")
 
 
 class Sheet(Struct):
@@ -113,14 +119,20 @@ def _verdict(verdict: Verdict) -> Sequence[str]:
 def sheet_of(title: str, series: Sequence[Series]) -> Sheet:
     """A row for each cell: its rounds, and the CPU time if measured."""
     with_cpu = any(cell.cpu_us for cell in series)
-    columns = ("", "min", "median", "max", "unit", *(("CPU µs each",) if with_cpu else ()))
+    columns = ("", "min", "median", "max", "unit", *(CPU_COLUMNS if with_cpu else ()))
     return Sheet(title, columns, [_cell(cell, with_cpu) for cell in series])
 
 
 def _cell(cell: Series, with_cpu: bool) -> Sequence[str]:
     shown = [number(value) for value in (min(cell.values), cell.median, max(cell.values))]
-    cpu = (f"{cell.cpu_median:.1f}" if cell.cpu_us else "",) if with_cpu else ()
-    return (cell.name, *shown, cell.unit, *cpu)
+    return (cell.name, *shown, cell.unit, *(_cpu(cell) if with_cpu else ()))
+
+
+def _cpu(cell: Series) -> Sequence[str]:
+    if not cell.cpu_us:
+        return ("", "", "")
+    loop_ms, steady_us = statistics.median(cell.loop_ms), statistics.median(cell.steady_us)
+    return (f"{cell.cpu_median:.1f}", f"{loop_ms:.1f}", f"{steady_us:.1f}")
 
 
 def _point(result: Result) -> Sequence[str]:

@@ -10,7 +10,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,8 +20,8 @@ from rich.console import Console
 
 from benchmarks.command import WIDTH
 from benchmarks.tables import Sheet, drawn
+from tests.previous import HOUSE, export
 
-HOUSE = Path(__file__).parent.parent
 CELLS = (
     ("lane", "sell", "reserve, fast lane"),
     ("lane", "refuse", "sold out, fast lane"),
@@ -95,16 +94,6 @@ def _environment(folder: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(folder)}
 
 
-def export(revision: str, folder: Path) -> Path:
-    """Write a revision of this repository into a folder."""
-    packed = folder / "tree.tar"
-    git = ("git", "-c", f"safe.directory={HOUSE}", "-C", str(HOUSE))
-    subprocess.run([*git, "archive", f"--output={packed}", revision], check=True)  # noqa: S603
-    with tarfile.open(packed) as archive:
-        archive.extractall(folder / "tree", filter="data")
-    return folder / "tree"
-
-
 Pairs = dict[str, list[tuple[Taken, Taken]]]  # old and new, by cell
 
 
@@ -144,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"not {SECONDS} a turn")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="livesale-") as folder, ExitStack() as stack:
-        old_folder = export(options.revision, Path(folder))
+        old_folder = export(options.revision, Path(folder, "tree"))
         old = stack.enter_context(serving(old_folder, BUYERS))
         new = stack.enter_context(serving(HOUSE, BUYERS))
         for tree in (old, new):

@@ -5,7 +5,6 @@ released, nothing binary lies in the tree, and it runs on the packages of this e
 """
 
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,21 @@ def export_previous(folder: Path) -> Path:
             f"the history here does not reach back to {PREVIOUS}, the release before this one: "
             "run `git fetch --unshallow`, or check out with the full history"
         )
-    packed = folder / "previous.tar"
-    done = _git("archive", f"--output={packed}", PREVIOUS, *PARTS)
-    assert done.returncode == 0, done.stderr
-    unpacked = folder / "previous"
-    with tarfile.open(packed) as archive:
-        archive.extractall(unpacked, filter="data")
-    return unpacked
+    return export(PREVIOUS, folder / "previous", *PARTS)
+
+
+def export(revision: str, folder: Path, *parts: str) -> Path:
+    """Write a revision of this repository, or parts of it, into a new folder; the folder.
+
+    Raises CalledProcessError.
+    """
+    folder.mkdir()
+    packed = folder.with_suffix(".tar")
+    _git("archive", f"--output={packed}", revision, *parts).check_returncode()
+    # Not tarfile: Python has its safe `filter` only since 3.11.4.
+    subprocess.run(["tar", "-xf", str(packed), "-C", str(folder)], check=True)
+    packed.unlink()
+    return folder
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
