@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import msgspec
 from aiohttp import web
 
+from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.feature import Feature, events_of, frames_of, routes_of
 from livesale.identity.feature import feature as identity
@@ -56,6 +57,7 @@ FEATURES: Sequence[Feature] = (
     reminders,
     orders,
     identity,
+    alerts,
     operations,
 )
 ROUTES = routes_of(FEATURES)

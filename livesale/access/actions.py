@@ -15,7 +15,9 @@ from livesale.access.roles import Role
 class Action(StrEnum):
     """What a route does, for the question who may do it."""
 
+    GOODS_READ = "goods.read"
     GOODS_CHANGE = "goods.change"
+    STOCK_MOVE = "stock.move"
     CAMPAIGN_CHANGE = "campaign.change"
     DROP_READ = "drop.read"
     DROP_CHANGE = "drop.change"
@@ -33,6 +35,7 @@ class Action(StrEnum):
     ROOM_MODERATE = "room.moderate"
     ROOM_BAN = "room.ban"
     PERSON_READ = "person.read"
+    ALERT_READ = "alert.read"
     LOG_READ = "log.read"
 
 
@@ -50,7 +53,9 @@ def _row(about: str, *roles: Role) -> Permission:
 _SALE, _FINANCE, _ROOM, _VIEWER = Role.SALE, Role.FINANCE, Role.ROOM, Role.VIEWER
 
 PERMISSIONS: Mapping[Action, Permission] = {
+    Action.GOODS_READ: _row("read goods and their stock", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.GOODS_CHANGE: _row("create and change goods", _SALE),
+    Action.STOCK_MOVE: _row("receive and scrap units of a SKU", _SALE),
     Action.CAMPAIGN_CHANGE: _row("create and change campaigns", _SALE),
     Action.DROP_READ: _row("read drops, drafts too", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.DROP_CHANGE: _row("create, open, pause and resume drops", _SALE),
@@ -71,6 +76,7 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.ROOM_MODERATE: _row("delete comments, mute and ban people of a room", _ROOM),
     Action.ROOM_BAN: _row("take a room off the air, and lift that", _ROOM),
     Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
+    Action.ALERT_READ: _row("read alerts", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.LOG_READ: _row("read what operators did", _VIEWER),
 }
 

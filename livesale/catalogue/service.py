@@ -1,23 +1,22 @@
-"""SKUs and campaigns, created by operators."""
+"""Campaigns, created by operators."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from livesale.catalogue import store as catalogue
-from livesale.catalogue.store import Campaign, Sku
+from livesale.catalogue.store import Campaign
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.validation.refusals import InvalidField
 from livesale.validation.texts import prose
 from stock.ids import new_id
-from stock.model import MAX_PRICE_FEN, MAX_TIME_MS
+from stock.model import MAX_TIME_MS
 
 EARLIEST_MS = 1_000_000_000_000  # the year 2001: catches times in seconds
 
 Title = Annotated[str, prose(examples=["Tea set, 12 pc"])]
-PriceFen = Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN, description="fen", examples=[9_900])]
 OpensMs = Annotated[
     int,
     Meta(
@@ -29,11 +28,6 @@ OpensMs = Annotated[
 ClosesMs = Annotated[
     int, Meta(ge=EARLIEST_MS, le=MAX_TIME_MS, description="ms since 1970 UTC, after opens_ms")
 ]
-
-
-class NewSku(Struct, frozen=True, forbid_unknown_fields=True):
-    title: Title
-    price_fen: PriceFen
 
 
 class NewCampaign(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,22 +42,12 @@ class Campaigns:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
 
-    async def create_sku(self, new: NewSku) -> Sku:
-        sku = sku_of(new)
-        async with session(self._sql, write=True) as connection:
-            await catalogue.add_sku(connection, sku)
-        return sku
-
     async def create(self, new: NewCampaign) -> Campaign:
         """Raises InvalidField when it would close before it opens."""
         campaign = campaign_of(new)
         async with session(self._sql, write=True) as connection:
             await catalogue.add_campaign(connection, campaign)
         return campaign
-
-
-def sku_of(new: NewSku) -> Sku:
-    return Sku(new_id(), new.title, new.price_fen, now_ms())
 
 
 def campaign_of(new: NewCampaign) -> Campaign:

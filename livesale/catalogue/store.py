@@ -1,4 +1,4 @@
-"""SKUs, campaigns and drops of operators. Queries only; every one takes a connection."""
+"""Campaigns and drops of operators. Queries only; every one takes a connection."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -11,13 +11,6 @@ from livesale.catalogue.tables import campaigns, skus
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.ledger.tables import drops
 from stock.model import DropTerms
-
-
-class Sku(Struct, frozen=True):
-    sku_id: str
-    title: str
-    price_fen: int
-    created_ms: int
 
 
 class Campaign(Struct, frozen=True):
@@ -81,15 +74,6 @@ _DROP = select(
     drops.c.challenge,
     drops.c.room_id,
 ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
-
-
-async def add_sku(connection: AsyncConnection, sku: Sku) -> None:
-    await connection.execute(insert(skus), _columns(sku))
-
-
-async def find_sku(connection: AsyncConnection, sku_id: str) -> Sku | None:
-    row = (await connection.execute(select(skus).where(skus.c.sku_id == sku_id))).first()
-    return Sku(*row) if row else None
 
 
 async def add_campaign(connection: AsyncConnection, campaign: Campaign) -> None:

@@ -1,6 +1,6 @@
 """SKUs and campaigns."""
 
-from sqlalchemy import BigInteger, Column, Index, String
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Text, false
 
 from livesale.database.tables import Id, Table, metadata
 
@@ -11,6 +11,18 @@ skus = Table(
     Column("title", String(200), nullable=False),
     Column("price_fen", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("product_id", Id, nullable=True),
+    Column("code", String(64), nullable=True),  # the shop's own
+    Column("attributes", Text, nullable=True),  # JSON; null for none
+    # Without it, the SKU sells what its drops say, and has no moves.
+    Column("keeps_stock", Boolean, nullable=False, server_default=false()),
+    Column("safety_stock", BigInteger, nullable=False, server_default="0"),
+    # Sums of the moves: livesale.catalogue.stock_moves. Free are `on_hand` - `in_drops`.
+    Column("on_hand", BigInteger, nullable=False, server_default="0"),
+    Column("in_drops", BigInteger, nullable=False, server_default="0"),
+    Column("updated_ms", BigInteger, nullable=False, server_default="0"),
+    Index("skus_by_product", "product_id", "sku_id"),
+    Index("skus_by_code", "code", unique=True),
 )
 
 campaigns = Table(

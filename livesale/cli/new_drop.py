@@ -54,7 +54,8 @@ def create(
     opens_ms = None if opens is None else _milliseconds(opens)
 
     async def run(deployment: "Deployment") -> "Drop":
-        from livesale.catalogue.service import NewCampaign, NewSku
+        from livesale.catalogue.service import NewCampaign
+        from livesale.catalogue.skus.service import NewSku
         from livesale.sales.drops import Drops, NewDrop
 
         start = await deployment.engine.now_ms() if opens_ms is None else opens_ms

@@ -10,6 +10,29 @@ CREATE TABLE addresses (
 );
 CREATE INDEX addresses_by_buyer ON addresses (buyer_id, created_ms);
 CREATE INDEX addresses_by_key ON addresses (key_id);
+CREATE TABLE alerts (
+    alert_id VARCHAR(15) NOT NULL,
+    kind VARCHAR(32) NOT NULL,
+    object_id VARCHAR(80) NOT NULL,
+    title VARCHAR(300) NOT NULL,
+    facts TEXT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    ended_ms BIGINT,
+    hook_state VARCHAR(12) NOT NULL,
+    hook_tries INTEGER NOT NULL,
+    hook_next_ms BIGINT NOT NULL,
+    hook_error VARCHAR(200) NOT NULL,
+    PRIMARY KEY (alert_id)
+);
+CREATE INDEX alerts_by_hook ON alerts (hook_state, hook_next_ms);
+CREATE INDEX alerts_by_object ON alerts (object_id, kind, ended_ms);
+CREATE TABLE asked_prices (
+    sku_id VARCHAR(15) NOT NULL,
+    since_ms BIGINT NOT NULL,
+    price_fen BIGINT NOT NULL,
+    until_ms BIGINT,
+    PRIMARY KEY (sku_id, since_ms)
+);
 CREATE TABLE bag_entries (
     bag_id VARCHAR(15) NOT NULL,
     position INTEGER NOT NULL,
@@ -85,6 +108,37 @@ CREATE TABLE campaigns (
 );
 CREATE INDEX campaigns_by_end ON campaigns (closes_ms);
 CREATE INDEX campaigns_by_time ON campaigns (opens_ms, campaign_id);
+CREATE TABLE categories (
+    category_id VARCHAR(15) NOT NULL,
+    path VARCHAR(200) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    position INTEGER NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (category_id)
+);
+CREATE UNIQUE INDEX categories_by_path ON categories (path);
+CREATE TABLE drop_restocks (
+    restock_id VARCHAR(64) NOT NULL,
+    drop_id VARCHAR(15) NOT NULL,
+    delta BIGINT NOT NULL,
+    reason VARCHAR(200) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (restock_id)
+);
+CREATE INDEX drop_restocks_by_state ON drop_restocks (state, created_ms);
+CREATE TABLE drop_stock (
+    drop_id VARCHAR(15) NOT NULL,
+    sku_id VARCHAR(15) NOT NULL,
+    given BIGINT NOT NULL,
+    returned BIGINT NOT NULL,
+    scrapped BIGINT NOT NULL,
+    shipped BIGINT NOT NULL,
+    steps INTEGER NOT NULL,
+    settled_ms BIGINT,
+    PRIMARY KEY (drop_id)
+);
+CREATE INDEX drop_stock_by_settled ON drop_stock (settled_ms, drop_id);
 CREATE TABLE drops (
     drop_id VARCHAR(15) NOT NULL,
     campaign_id VARCHAR(15) NOT NULL,
@@ -108,6 +162,33 @@ CREATE TABLE drops (
 CREATE INDEX drops_by_archive ON drops (archived_ms, state);
 CREATE INDEX drops_by_campaign ON drops (campaign_id, drop_id);
 CREATE INDEX drops_by_room ON drops (room_id, drop_id);
+CREATE INDEX drops_by_sku ON drops (sku_id, drop_id);
+CREATE TABLE import_rows (
+    import_id VARCHAR(15) NOT NULL,
+    "row" INTEGER NOT NULL,
+    cells TEXT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    reason VARCHAR(500) NOT NULL,
+    product_id VARCHAR(15),
+    sku_id VARCHAR(15),
+    PRIMARY KEY (import_id, "row")
+);
+CREATE INDEX import_rows_by_state ON import_rows (import_id, state, "row");
+CREATE TABLE imports (
+    import_id VARCHAR(15) NOT NULL,
+    request_id VARCHAR(64) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    name VARCHAR(200) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    columns TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    actor VARCHAR(80) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    ended_ms BIGINT,
+    PRIMARY KEY (import_id)
+);
+CREATE UNIQUE INDEX imports_by_request ON imports (request_id);
+CREATE INDEX imports_by_state ON imports (state, import_id);
 CREATE TABLE log_offsets (
     partition SMALLINT NOT NULL,
     epoch BIGINT NOT NULL,
@@ -203,6 +284,16 @@ CREATE TABLE payments (
     PRIMARY KEY (payment_id)
 );
 CREATE INDEX payments_by_order ON payments (order_id);
+CREATE TABLE pictures (
+    picture_id VARCHAR(32) NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    files TEXT NOT NULL,
+    actor VARCHAR(80) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (picture_id)
+);
+CREATE INDEX pictures_by_time ON pictures (created_ms, picture_id);
 CREATE TABLE prepays (
     order_id VARCHAR(32) NOT NULL,
     gateway VARCHAR(12) NOT NULL,
@@ -217,6 +308,26 @@ CREATE TABLE prepays (
     PRIMARY KEY (order_id)
 );
 CREATE INDEX prepays_by_next ON prepays (state, next_ms);
+CREATE TABLE products (
+    product_id VARCHAR(15) NOT NULL,
+    code VARCHAR(64),
+    title VARCHAR(200) NOT NULL,
+    description TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    pictures TEXT NOT NULL,
+    category VARCHAR(200) NOT NULL,
+    status VARCHAR(12) NOT NULL,
+    list_price_fen BIGINT,
+    list_price_base VARCHAR(200) NOT NULL,
+    version INTEGER NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (product_id)
+);
+CREATE INDEX products_by_category ON products (category, product_id);
+CREATE INDEX products_by_change ON products (updated_ms, product_id);
+CREATE UNIQUE INDEX products_by_code ON products (code);
+CREATE INDEX products_by_status ON products (status, product_id);
 CREATE TABLE quarantine (
     partition SMALLINT NOT NULL,
     log_id VARCHAR(40) NOT NULL,
@@ -383,8 +494,18 @@ CREATE TABLE skus (
     title VARCHAR(200) NOT NULL,
     price_fen BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
+    product_id VARCHAR(15),
+    code VARCHAR(64),
+    attributes TEXT,
+    keeps_stock BOOLEAN DEFAULT 0 NOT NULL,
+    safety_stock BIGINT DEFAULT '0' NOT NULL,
+    on_hand BIGINT DEFAULT '0' NOT NULL,
+    in_drops BIGINT DEFAULT '0' NOT NULL,
+    updated_ms BIGINT DEFAULT '0' NOT NULL,
     PRIMARY KEY (sku_id)
 );
+CREATE UNIQUE INDEX skus_by_code ON skus (code);
+CREATE INDEX skus_by_product ON skus (product_id, sku_id);
 CREATE TABLE stock_ledger (
     partition SMALLINT NOT NULL,
     log_ms BIGINT NOT NULL,
@@ -403,3 +524,20 @@ CREATE TABLE stock_ledger (
     PRIMARY KEY (partition, log_ms, log_seq, "row")
 );
 CREATE INDEX stock_ledger_by_drop ON stock_ledger (drop_id);
+CREATE TABLE stock_moves (
+    move_id VARCHAR(80) NOT NULL,
+    sku_id VARCHAR(15) NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    units BIGINT NOT NULL,
+    on_hand BIGINT NOT NULL,
+    in_drops BIGINT NOT NULL,
+    drop_id VARCHAR(15),
+    order_id VARCHAR(32),
+    note VARCHAR(200) NOT NULL,
+    actor VARCHAR(80) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (move_id)
+);
+CREATE INDEX stock_moves_by_drop ON stock_moves (drop_id);
+CREATE INDEX stock_moves_by_sku ON stock_moves (sku_id, at_ms, move_id);
+CREATE INDEX stock_moves_by_time ON stock_moves (at_ms, move_id);

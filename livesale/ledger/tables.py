@@ -28,6 +28,7 @@ drops = Table(
     Column("room_id", Id, nullable=True),  # its live room, if any
     Index("drops_by_campaign", "campaign_id", "drop_id"),
     Index("drops_by_room", "room_id", "drop_id"),
+    Index("drops_by_sku", "sku_id", "drop_id"),
     Index("drops_by_archive", "archived_ms", "state"),
 )
 

@@ -10,8 +10,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue import store as catalogue
-from livesale.catalogue.service import PriceFen, Title
-from livesale.catalogue.store import Drop, Sku
+from livesale.catalogue.skus.service import PriceFen, Title
+from livesale.catalogue.skus.store import Sku, find_sku
+from livesale.catalogue.store import Drop
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.resources import Deployment
@@ -330,7 +331,7 @@ async def _named(connection: AsyncConnection, room_id: str, new: NewItem) -> Dro
         if drop is None or drop.room_id != room_id:
             raise InvalidField("drop_id", "There is no such drop in this room.")
         return drop
-    sku = await catalogue.find_sku(connection, new.sku_id or "")
+    sku = await find_sku(connection, new.sku_id or "")
     if sku is None:
         raise InvalidField("sku_id", "There is no such SKU.")
     return sku

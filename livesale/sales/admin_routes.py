@@ -156,7 +156,9 @@ ROUTES = [
         auth="operator",
         action=Action.DROP_READ,
     ),
-    _verb("open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict"),
+    _verb(
+        "open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict", "too_little_stock"
+    ),
     _verb("pause", pause_drop, "Stop new reservations", "not_opened", "drop_closed"),
     _verb("resume", resume_drop, "Sell again after a pause", "not_opened", "drop_closed"),
     _verb(
@@ -180,6 +182,7 @@ ROUTES = [
             "drop_closed",
             "too_few",
             "too_many",
+            "too_little_stock",
             "idempotency_conflict",
             *ENGINE_PROBLEMS,
             "store_unavailable",

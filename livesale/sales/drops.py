@@ -13,13 +13,17 @@ from livesale.catalogue import store as catalogue
 from livesale.catalogue.service import (
     ClosesMs,
     NewCampaign,
-    NewSku,
     OpensMs,
     campaign_of,
     check_opens,
     check_window,
-    sku_of,
 )
+from livesale.catalogue.skus import service as skus
+from livesale.catalogue.skus.service import NewSku, sku_of
+from livesale.catalogue.skus.store import find_sku
+from livesale.catalogue.stock_moves import drops as stock_of_drops
+from livesale.catalogue.stock_moves.drops import Restock
+from livesale.catalogue.stock_moves.store import find_drop_stock
 from livesale.catalogue.store import Drop
 from livesale.database.engine import now_ms
 from livesale.database.session import session
@@ -145,7 +149,7 @@ class Drops:
         campaign = campaign_of(new_campaign) if new_campaign else None
         async with session(self._sql) as connection:
             campaign = campaign or await catalogue.find_campaign(connection, new.campaign_id)
-            sku = sku or await catalogue.find_sku(connection, new.sku_id)
+            sku = sku or await find_sku(connection, new.sku_id)
             room_is_known = not new.room_id or await self._rooms.know(connection, new.room_id)
         if campaign is None:
             raise InvalidField("campaign_id", "There is no such campaign.")
@@ -178,7 +182,7 @@ class Drops:
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
             if new_sku is not None:
-                await catalogue.add_sku(connection, sku)
+                await skus.add(connection, sku)
             if new_campaign is not None:
                 await catalogue.add_campaign(connection, campaign)
             await catalogue.add_drop(connection, drop, partition)
@@ -200,14 +204,18 @@ class Drops:
         """Put a drop on sale from its opens_ms on; `opens_ms` is another one, for a draft.
 
         SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
-        Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms).
+        The same transaction gives the drop its units, if its SKU keeps stock.
+        Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms), or
+        StockRefused (too_little_stock).
         """
         await self.check_opening(drop_id)
         async with session(self._sql, write=True) as connection:
             if opens_ms is None:
-                await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
+                opening = await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
             else:
-                await catalogue.schedule_drop(connection, drop_id, opens_ms)
+                opening = await catalogue.schedule_drop(connection, drop_id, opens_ms)
+            if opening:
+                await stock_of_drops.allot(connection, drop_id, now_ms())
         drop, _ = await self.check_opening(drop_id)
         if drop.state != OPENING:
             return drop
@@ -258,14 +266,18 @@ class Drops:
         """Restock (delta > 0) or scrap available units (delta < 0), once per `adjust_id`.
 
         `adjust_id` has the form of a rid: `stock.ids.origin_id` makes one.
-        Raises DropRefused (not_opened, drop_closed, too_few, too_many), KeyConflict, or
-        InvalidField for a delta of 0.
+        Raises DropRefused (not_opened, drop_closed, too_few, too_many), StockRefused
+        (too_little_stock), KeyConflict, or InvalidField for a delta of 0.
         """
         if delta == 0:
             raise InvalidField("delta", "It must not be 0.")
-        code, available = await self._engine.adjust_drop(
-            drop_id, adjust_id or random_rid(drop_id), delta, reason
-        )
+        adjust_id = adjust_id or random_rid(drop_id)
+        restock = await self._claim(drop_id, adjust_id, delta, reason) if delta > 0 else None
+        code, available = await self._engine.adjust_drop(drop_id, adjust_id, delta, reason)
+        if restock is not None and code is not AdjustCode.FENCED:
+            done = code in (AdjustCode.ADJUSTED, AdjustCode.REPLAYED)
+            async with session(self._sql, write=True) as connection:
+                await stock_of_drops.settle_restock(connection, restock, done=done, at_ms=now_ms())
         match code:
             case AdjustCode.ADJUSTED | AdjustCode.REPLAYED:
                 return Adjustment(drop_id, delta, available, code is AdjustCode.REPLAYED)
@@ -300,6 +312,16 @@ class Drops:
     async def books(self, drop_id: str) -> DropBooks:
         """Both sides of the books, and whether SQL and the rest of the log give what Redis has."""
         return await compare_books(self._deployment, await self.find(drop_id))
+
+    async def _claim(self, drop_id: str, adjust_id: str, delta: int, reason: str) -> Restock | None:
+        """The units of a restock, if the drop's SKU keeps stock. Raises StockRefused."""
+        async with session(self._sql) as connection:
+            if await find_drop_stock(connection, drop_id) is None:
+                return None
+        async with session(self._sql, write=True) as connection:
+            return await stock_of_drops.claim_restock(
+                connection, drop_id, adjust_id, delta, reason, now_ms()
+            )
 
     async def _change(self, drop_id: str, call: Awaitable[StateCode], state: DropState) -> Drop:
         code = await call

@@ -4,6 +4,7 @@ SalesFault
 ├── Unknown          no such drop, campaign, SKU, reservation or order (for this caller)
 ├── InvalidField     a value that is well formed contradicts another, or names nothing
 ├── DropRefused      the drop's state or books do not allow this
+│   └── StockRefused  the stock of a SKU does not
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
 ├── ReminderRefused  nobody is reminded of this, or this buyer is not
@@ -49,6 +50,10 @@ class InvalidField(SalesFault):
 class DropRefused(SalesFault):
     """Codes: not_opened, already_open, drop_closed, terms_conflict, too_few, too_many,
     no_tickets, prize_only."""
+
+
+class StockRefused(DropRefused):
+    """Codes: too_little_stock, stock_not_kept, code_taken."""
 
 
 class KeyConflict(SalesFault):

@@ -13,7 +13,7 @@ from livesale.action_log.forgetting import forget_actions
 from livesale.action_log.record import Deed, Record
 from livesale.action_log.tables import operator_actions
 from livesale.app import PARTS, ROUTES, build_app
-from livesale.catalogue.service import Campaigns, NewSku
+from livesale.catalogue.skus.service import NewSku, Skus
 from livesale.catalogue.tables import skus
 from livesale.database import engine as database
 from livesale.resources import Deployment
@@ -115,7 +115,7 @@ async def test_an_effect_in_sql_and_its_record_are_one(stage: Deployment) -> Non
     # given a deed whose record was begun
     record = Record(stage.sql, Deed("operator|boss", "make", "", {}))
     await record.begin()
-    makers = Campaigns(stage)
+    makers = Skus(stage)
 
     async def outcomes() -> list[str]:
         async with database.snapshot(stage.sql) as connection:
@@ -123,7 +123,7 @@ async def test_an_effect_in_sql_and_its_record_are_one(stage: Deployment) -> Non
 
     # when it has an effect, and its process dies before it is concluded
     with record.current():
-        await makers.create_sku(NewSku("Tea", 1))
+        await makers.create(NewSku("Tea", 1))
     # then the record says that there is one
     assert await outcomes() == ["applied"]
     # and without a record, or behind one that is gone, there is none
@@ -134,7 +134,7 @@ async def test_an_effect_in_sql_and_its_record_are_one(stage: Deployment) -> Non
             async with database.transaction(stage.sql) as connection:
                 await connection.execute(operator_actions.delete())
         with orphan.current(), pytest.raises(RuntimeError, match="record"):
-            await makers.create_sku(NewSku(change, 1))
+            await makers.create(NewSku(change, 1))
     async with database.snapshot(stage.sql) as connection:
         assert list(await connection.scalars(select(skus.c.title))) == ["Tea"]
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select, update
 
-from livesale.catalogue.store import Sku, add_sku
+from livesale.catalogue.skus.store import Sku, add_sku
 from livesale.database import engine as database
 from livesale.ledger import tables
 from livesale.reminders.messages import MessengerAway

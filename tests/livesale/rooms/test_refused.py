@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 
 from livesale.catalogue import tables as catalogue_tables
-from livesale.catalogue.service import NewSku
+from livesale.catalogue.skus.service import NewSku
 from livesale.database import engine as database
 from livesale.database.tables import metadata
 from livesale.resources import Deployment

@@ -21,7 +21,8 @@ async def verb(api: Api, drop_id: str, name: str, body: Any = None, **headers: s
 async def test_creating_a_sku(api: Api) -> None:
     reply = await api.post("/v1/admin/skus", {"title": "茶", "price_fen": 9_900}, by=api.boss)
     assert reply.status == 201
-    assert set(reply.body) == {"sku_id", "title", "price_fen", "created_ms"}
+    assert set(reply.body) >= {"sku_id", "title", "price_fen", "created_ms"}
+    assert reply.body["keeps_stock"] is False
     assert (reply.body["title"], reply.body["price_fen"]) == ("茶", 9_900)
 
 

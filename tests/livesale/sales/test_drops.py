@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from livesale.catalogue import store as catalogue
-from livesale.catalogue.service import Campaigns, NewCampaign, NewSku
+from livesale.catalogue.service import Campaigns, NewCampaign
+from livesale.catalogue.skus.service import NewSku, Skus
 from livesale.catalogue.store import Drop
 from livesale.database.engine import transaction
 from livesale.ledger.writer import Writer
@@ -24,7 +25,7 @@ FAR_MS = 4_000_000_000_000
 
 async def draft(stage: Deployment, **changes: Any) -> Drop:
     makers = Campaigns(stage)
-    sku = await makers.create_sku(NewSku("茶 🍵", 100))
+    sku = await Skus(stage).create(NewSku("茶 🍵", 100))
     campaign = await makers.create(NewCampaign("Now", 0, FAR_MS))
     terms = {"price_fen": 1_990, "allotted": 10, "buyer_limit": 3, "hold_ms": 60_000} | changes
     return await Drops(stage).create(NewDrop(campaign.campaign_id, sku.sku_id, **terms))

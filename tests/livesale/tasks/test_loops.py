@@ -20,6 +20,7 @@ import livesale.rooms.channel.channel
 import livesale.rooms.channel.channels
 import livesale.telemetry.metrics
 from livesale.app import PARTS, build_app
+from livesale.catalogue.stock_moves.keeper import StockKeeper
 from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
@@ -52,6 +53,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "clock": (Clock, "_follow"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
+    "stock: follow": (StockKeeper, "step"),
     "metrics: loop lag": (livesale.telemetry.metrics, "_watch_loop"),
     "archive": (Keeper, "_archive"),
     "forget actions": (Keeper, "_forget"),

@@ -28,6 +28,7 @@ NAMES = {
     "bag_id": "nosuch",
     "address_id": "a0123456789abc",
     "parcel_id": "p0123456789abc",
+    "sku_id": "nosuch",
 }
 
 

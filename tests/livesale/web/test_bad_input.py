@@ -13,7 +13,7 @@ from msgspec import Struct
 from structlog.testing import capture_logs
 
 from livesale.app import ROUTES
-from livesale.catalogue.service import NewSku
+from livesale.catalogue.skus.service import NewSku
 from livesale.web.routes import Route
 from tests.livesale.api import DOCUMENT, FAR_MS, Api
 from tests.livesale.orders.after import HOME, SF
@@ -39,6 +39,17 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {
             "title": [None, 1, "", "x" * 201, "a\x00b", "a\nb", [], *UNSEEN],
             "price_fen": [*NEVER_FIT, 0, -1, 10_000_000_001, 10**30],
+            "code": [1, "", "-x", "a b", "茶", "x" * 65],
+            "keeps_stock": [None, 1, "true"],
+            "safety_stock": [None, -1, "1", 1.5, 100_000_001],
+        },
+    ),
+    "/v1/admin/skus/nosuch/moves": (
+        {"kind": "received", "units": 1, "note": "x"},
+        {
+            "kind": [None, 1, "", "shipped", "RECEIVED"],
+            "units": [*NEVER_FIT, 0, -1, 100_000_001],
+            "note": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
         },
     ),
     "/v1/admin/campaigns": (
@@ -112,6 +123,9 @@ GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/rooms/{room_id}/mutes": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/bans": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
+    "/v1/admin/skus": {"title": "x", "price_fen": 1, "code": "x"},
+    "/v1/admin/skus/{sku_id}": {"title": "x", "code": "x"},
+    "/v1/admin/skus/{sku_id}/moves": {"kind": "received", "units": 1, "note": "x"},
     "/v1/rooms/{room_id}/bags": {
         **{"title": "x", "places": 1, "countdown_s": 60},
         **{"coupon": "x", "drop_id": "x", "phrase": "x"},

@@ -1,0 +1,1 @@
+"""Alerts: what operators must know now, in a list and by webhook."""

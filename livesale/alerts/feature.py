@@ -1,0 +1,12 @@
+"""The feature "alerts"."""
+
+from livesale.alerts import routes, tables
+from livesale.alerts.service import Alerts
+from livesale.feature import Feature
+
+feature = Feature(
+    name="alerts",
+    routes=routes.ROUTES,
+    parts={Alerts: lambda parts: Alerts(parts.deployment)},
+    tables=(tables.alerts,),
+)

@@ -1,0 +1,1 @@
+"""Goods from files: xlsx and csv, row by row."""

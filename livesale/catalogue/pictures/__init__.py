@@ -1,0 +1,1 @@
+"""Pictures: checked, encoded again in three sizes, and named by their content."""

@@ -1,0 +1,1 @@
+"""Products: goods to look at, their categories, and the search for them."""

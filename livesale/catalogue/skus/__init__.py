@@ -1,0 +1,1 @@
+"""SKUs: what can be sold."""

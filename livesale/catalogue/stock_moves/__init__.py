@@ -1,0 +1,1 @@
+"""Stock of a SKU: what is on hand, as the sum of its moves."""
