@@ -143,7 +143,8 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     # given each route that operators change something by
     room_id = await room(api)
     names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "person_id": "x" * 30}
-    names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1"}
+    names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
+    names |= {"parcel_id": "p0123456789abc"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -177,6 +178,11 @@ SOUND: dict[str, Any] = {
     "/v1/rooms/{room_id}/bags": TITLE | {"places": 1, "countdown_s": 60, "coupon": "x"},
     "/v1/rooms/{room_id}/drops/{drop_id}/restock": REASON | {"units": 1},
     "/v1/admin/skus": TITLE | {"price_fen": 1},
+    "/v1/admin/skus/{sku_id}": TITLE,
+    "/v1/admin/skus/{sku_id}/moves": {"kind": "received", "units": 1, "note": "x"},
+    "/v1/admin/orders/{order_id}/parcels": {"method": "self", "note": "x"},
+    "/v1/admin/parcels/{parcel_id}/ship": {"carrier": "SF", "number": "SF123456789"},
+    "/v1/admin/parcels/{parcel_id}/cancel": REASON,
     "/v1/admin/campaigns": TITLE | {"opens_ms": 0, "closes_ms": FAR_MS},
     "/v1/admin/drops": {"campaign_id": "c", "sku_id": "s", "price_fen": 1, "allotted": 1}
     | {"buyer_limit": 1, "hold_ms": 1_000},
