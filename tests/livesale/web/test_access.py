@@ -32,9 +32,9 @@ NAMES = {
 }
 
 
-def tokens(api: Api) -> dict[str, str]:
+def tokens(api: Api, buyer: str = "ann") -> dict[str, str]:
     """A token of each role, and a buyer's."""
-    return {"buyer": api.buyer()} | {role: api.signer.operator("x", [role]) for role in Role}
+    return {"buyer": api.buyer(buyer)} | {role: api.signer.operator("x", [role]) for role in Role}
 
 
 def may(route: Route, who: str) -> bool:
@@ -53,8 +53,8 @@ async def test_without_a_token_there_is_nothing(api: Api) -> None:
 async def test_every_cell_of_roles_and_actions(api: Api) -> None:
     """Each guarded route with each kind of caller: about 500 requests in two seconds."""
     found: dict[tuple[Action | None, str], set[bool]] = {}
-    for route in GUARDED:
-        for who, token in tokens(api).items():
+    for number, route in enumerate(GUARDED):
+        for who, token in tokens(api, f"ann-{number}").items():  # one buyer would ask too often
             # when somebody asks for what does not exist, or sends nothing
             reply = await api.ask(route.method, route.path.format_map(NAMES), by=token)
             # then the role is looked at first
