@@ -11,18 +11,12 @@ from benchmarks.tables import Sheet, number
 
 def headline(records: Records) -> Sheet:
     """What could be measured of the five, each with what it compares to."""
-    found: list[Sequence[str]] = [
-        _reserve(records),
-        _cost(records),
-        _sold_out(records),
-        _tail(records),
-    ]
-    found.append(_memory(records))
-    rows = [row for row in found if row]
-    return Sheet("The five figures", ("one API worker, on one core", "", "beside it"), rows)
+    rows = [part(records) for part in (_reserve, _cost, _sold_out, _tail, _memory)]
+    columns = ("one API worker, on one core", "", "beside it")
+    return Sheet("The five figures", columns, [row for row in rows if row])
 
 
-def _reserve(records: Records) -> list[str]:
+def _reserve(records: Records) -> Sequence[str]:
     cell, naive = records.find(names.RESERVE_LANE), records.find(names.FASTAPI)
     if cell is None or naive is None:
         return []
@@ -31,7 +25,7 @@ def _reserve(records: Records) -> list[str]:
     return ["durable reservations", rate, f"{times} × FastAPI with one script call a request"]
 
 
-def _cost(records: Records) -> list[str]:
+def _cost(records: Records) -> Sequence[str]:
     cell, hello = records.find(names.RESERVE_LANE), records.find(names.HELLO_POST)
     if cell is None or hello is None or not (cell.cpu_us and hello.cpu_us):
         return []
@@ -40,7 +34,7 @@ def _cost(records: Records) -> list[str]:
     return ["CPU of a reservation", cost, f"{part} of what aiohttp takes to read the same POST"]
 
 
-def _sold_out(records: Records) -> list[str]:
+def _sold_out(records: Records) -> Sequence[str]:
     cell, hello = records.find(names.SOLD_OUT_MANY), records.find(names.HELLO_BESIDE)
     if cell is None or hello is None:
         return []
@@ -49,7 +43,7 @@ def _sold_out(records: Records) -> list[str]:
     return ["“sold out”, a million buyers", rate, f"{times} × aiohttp that reads the same POST"]
 
 
-def _tail(records: Records) -> list[str]:
+def _tail(records: Records) -> Sequence[str]:
     cell = records.find(names.P99)
     if cell is None:
         return []
@@ -57,7 +51,7 @@ def _tail(records: Records) -> list[str]:
     return ["p99 at 70 % load, from when the buyer meant to ask", f"{number(cell.median)} ms", many]
 
 
-def _memory(records: Records) -> list[str]:
+def _memory(records: Records) -> Sequence[str]:
     cell, logged = records.find(names.MEMORY), records.find(names.MEMORY_LOG)
     if cell is None or logged is None:
         return []
