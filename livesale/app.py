@@ -10,6 +10,7 @@ from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.feature import Feature, events_of, frames_of, routes_of
 from livesale.identity.feature import feature as identity
+from livesale.identity.operators.feature import feature as operators
 from livesale.line.feature import feature as line
 from livesale.operations.exposition import Exposition
 from livesale.operations.feature import feature as operations
@@ -39,6 +40,7 @@ from livesale.web.fallback import expect, make_fallback
 from livesale.web.limits import Limits
 from livesale.web.places import Places
 from livesale.web.protocol import CONNECT, PLACES
+from livesale.web.sessions import Cookies
 from livesale.web.site import Site
 from livesale.web.traffic import Traffic
 
@@ -58,6 +60,7 @@ FEATURES: Sequence[Feature] = (
     orders,
     identity,
     alerts,
+    operators,
     operations,
 )
 ROUTES = routes_of(FEATURES)
@@ -67,6 +70,7 @@ PARTS = web.AppKey("parts", Parts)
 
 _BASE: Makers = {
     Clock: lambda parts: Clock(parts.deployment.engine),
+    Cookies: lambda parts: Cookies(parts.deployment.settings),
     Draining: lambda _: Draining(),
     Keyring: lambda parts: Keyring.from_settings(parts.deployment.settings),
     Limits: lambda parts: Limits(parts.deployment.settings),

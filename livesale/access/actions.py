@@ -37,6 +37,9 @@ class Action(StrEnum):
     PERSON_READ = "person.read"
     ALERT_READ = "alert.read"
     LOG_READ = "log.read"
+    OPERATOR_READ = "operator.read"
+    OPERATOR_MANAGE = "operator.manage"
+    ACCOUNT_OWN = "account.own"
 
 
 class Permission(Struct, frozen=True):
@@ -78,6 +81,9 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
     Action.ALERT_READ: _row("read alerts", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.LOG_READ: _row("read what operators did", _VIEWER),
+    Action.OPERATOR_READ: _row("read who the operators are, and their sessions", _VIEWER),
+    Action.OPERATOR_MANAGE: _row("add, change and revoke operators, and let them in"),
+    Action.ACCOUNT_OWN: _row("log out, end own sessions, set the own password", *Role),
 }
 
 

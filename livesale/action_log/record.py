@@ -1,8 +1,8 @@
 """The record of what operators do, and hosts in their rooms: each effect has a row.
 
 A row is committed before the work begins; if that fails, the work does not begin. The first
-transaction with an effect in SQL also marks the row. So a process that dies leaves a row `begun`
-or `applied`, and never an effect without a row.
+transaction with an effect in SQL also marks the row, and writes what changed. So a process that
+dies leaves a row `begun` or `applied`, and never an effect without a row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,14 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from livesale.action_log import store
-from livesale.action_log.store import LoggedAction, Outcome
+from livesale.action_log.store import Change, LoggedAction, Outcome
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import RECORD, session
 from stock.ids import new_id
 
 MAX_ASKED = 4_000  # characters that are kept of what was asked for
+MAX_STATE = 8_000  # of what an object was, and of what it is
 MAX_NAME = 80
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,19 @@ class Record:
         self._deed = deed
         self._id = ""
         self._applied = False
+        self._change = Change()
+        self._sent = Change()  # as the transaction has it that is under way
+        self._written = Change()  # as SQL has it
+
+    def note(self, before: Any, after: Any) -> None:
+        """Note what the deed changes. The first `before` counts, and the last `after`."""
+        first = self._change.before
+        self._change = Change(_as_json(before) if first is None else first, _as_json(after))
+
+    @property
+    def says_what(self) -> bool:
+        """Whether the deed has said what it changed."""
+        return self._change != Change()
 
     async def begin(self) -> None:
         """Write the row, once. Raises StoreUnavailable: then nothing may be done."""
@@ -72,21 +86,26 @@ class Record:
         """
         if not self._id:
             raise RuntimeError(f"{self._deed.action} has an effect and no record")
-        if not self._applied and not await store.note_applied(connection, self._id):
+        if self._applied and self._change == self._written:
+            return
+        if not await store.note_applied(connection, self._id, self._change):
             raise RuntimeError(f"the record of {self._deed.action} is gone")
+        self._sent = self._change
 
     def note_committed(self) -> None:
         """The transaction of an effect was committed."""
         self._applied = bool(self._id)
+        self._written = self._sent
 
     async def conclude(self, outcome: Outcome, code: str) -> None:
         """Write how it ended. Where SQL is away by then, the row stays as it is."""
         if not self._id:
             return
+        change = self._change if outcome is Outcome.DONE else self._written
         try:
             with _unrecorded():
                 async with session(self._sql, write=True) as connection:
-                    await store.conclude(connection, self._id, outcome, code, now_ms())
+                    await store.conclude(connection, self._id, outcome, code, now_ms(), change)
         except StoreUnavailable as fault:
             log.warning(
                 "the end of an action could not be recorded", id=self._id, reason=str(fault)
@@ -108,6 +127,23 @@ async def begin_record() -> None:
     record = RECORD.get()
     if isinstance(record, Record):
         await record.begin()
+
+
+def note_change(before: Any, after: Any) -> None:
+    """Note what the action that is under way changes: the object before and after, in the form in
+    which the API shows it, without secrets. None: it was not there, or is gone.
+
+    Call it inside the transaction of the change: the record has it in the same transaction. For a
+    change in Redis, call it after the change: the end of the record has it.
+    """
+    record = RECORD.get()
+    if isinstance(record, Record):
+        record.note(before, after)
+
+
+def _as_json(value: Any) -> str | None:
+    """At most MAX_STATE characters of JSON; a longer one is cut."""
+    return None if value is None else msgspec.json.encode(value).decode()[:MAX_STATE]
 
 
 @contextmanager

@@ -22,11 +22,19 @@ class Outcome(StrEnum):
     FAILED = "failed"  # a store or the service failed: something may have been changed
 
 
+class Change(Struct, frozen=True):
+    """The object of an action as JSON, before and after it."""
+
+    before: str | None = None
+    after: str | None = None
+
+
 class LoggedAction(Struct, frozen=True):
     """`actor` is operator|NAME, buyer|ID for those who run a room, or cli|USER@MACHINE. `asked` is
     JSON, cut after 4,000 characters. `outcome`: `begun` and `applied` (SQL has an effect) are under
     way, or were cut; `done`; `refused`, which changed nothing; `failed`, which may have changed
-    something. `code` is the problem's, or the status of the answer."""
+    something. `before` and `after` are the object as JSON, where the action says what it changed,
+    cut after 8,000 characters. `code` is the problem's, or the status of the answer."""
 
     action_id: str
     at_ms: int
@@ -38,30 +46,43 @@ class LoggedAction(Struct, frozen=True):
     outcome: Outcome = Outcome.BEGUN
     code: str = ""
     ended_ms: int | None = None
+    before: str | None = None
+    after: str | None = None
 
 
-_ACTION = select(*[operator_actions.c[name] for name in LoggedAction.__struct_fields__])
+_COLUMNS = {"before": "state_before", "after": "state_after"}  # `before` is a word of SQL
+_ACTION = select(
+    *[operator_actions.c[_COLUMNS.get(name, name)] for name in LoggedAction.__struct_fields__]
+)
 
 
 async def begin(connection: AsyncConnection, action: LoggedAction) -> None:
-    await connection.execute(insert(operator_actions), structs.asdict(action))
+    row = structs.asdict(action)
+    await connection.execute(
+        insert(operator_actions), {_COLUMNS.get(name, name): row[name] for name in row}
+    )
 
 
-async def note_applied(connection: AsyncConnection, action_id: str) -> bool:
+async def note_applied(connection: AsyncConnection, action_id: str, change: Change) -> bool:
     """Note an effect of an action in the transaction of the effect; say whether it is recorded."""
     statement = (
         update(operator_actions)
         .where(
             operator_actions.c.action_id == action_id,
-            operator_actions.c.outcome == Outcome.BEGUN,
+            operator_actions.c.outcome.in_((Outcome.BEGUN, Outcome.APPLIED)),
         )
-        .values(outcome=Outcome.APPLIED)
+        .values(outcome=Outcome.APPLIED, state_before=change.before, state_after=change.after)
     )
     return (await connection.execute(statement)).rowcount == 1
 
 
 async def conclude(
-    connection: AsyncConnection, action_id: str, outcome: Outcome, code: str, ended_ms: int
+    connection: AsyncConnection,
+    action_id: str,
+    outcome: Outcome,
+    code: str,
+    ended_ms: int,
+    change: Change = Change(),  # noqa: B008  frozen
 ) -> None:
     """Note how it ended; only the first end counts."""
     await connection.execute(
@@ -70,7 +91,13 @@ async def conclude(
             operator_actions.c.action_id == action_id,
             operator_actions.c.outcome.in_((Outcome.BEGUN, Outcome.APPLIED)),
         )
-        .values(outcome=outcome, code=code, ended_ms=ended_ms)
+        .values(
+            outcome=outcome,
+            code=code[:40],
+            ended_ms=ended_ms,
+            state_before=change.before,
+            state_after=change.after,
+        )
     )
 
 

@@ -18,6 +18,9 @@ operator_actions = Table(
     Column("outcome", String(16), nullable=False),  # livesale.action_log.store.Outcome
     Column("code", String(40), nullable=False),  # of the problem, or the status of the answer
     Column("ended_ms", BigInteger, nullable=True),
+    Column("state_before", Text, nullable=True),  # JSON: the object before the action
+    Column("state_after", Text, nullable=True),
     Index("operator_actions_by_actor", "actor", "action_id"),
+    Index("operator_actions_by_action", "action", "action_id"),
     Index("operator_actions_by_object", "object_id", "action_id"),
 )

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from livesale.cli import bag, drops, inspect, load, quarantine, recover, run, setup
+from livesale.cli import (
+    bag,
+    drops,
+    inspect,
+    load,
+    operators,
+    quarantine,
+    recover,
+    run,
+    setup,
+)
 from livesale.cli.streams import Commands
 
 app = typer.Typer(
@@ -46,6 +56,7 @@ app.command()(run.keeper)
 app.command("api-worker", hidden=True)(run.api_worker)
 app.command()(setup.migrate)
 app.command()(setup.token)
+app.add_typer(operators.group, name="operator")
 app.add_typer(drops.group, name="drop")
 app.add_typer(bag.group, name="bag")
 app.add_typer(quarantine.group, name="quarantine")

@@ -16,6 +16,7 @@ from livesale.printing.wording import counted
 if TYPE_CHECKING:
     from livesale.action_log.store import LoggedAction
     from livesale.catalogue.store import Drop
+    from livesale.identity.operators.views import OperatorView
     from livesale.operations.audit import Check
     from livesale.operations.doctor import Finding
     from livesale.sales.books import DropBooks
@@ -76,6 +77,15 @@ def print_actions(actions: "Sequence[LoggedAction]") -> None:
         who, what = Text(action.actor), Text(action.action)
         moment = _moment(action.at_ms)
         table.add_row(moment, who, what, action.object_id, outcome, Text(action.asked))
+    print_out(table)
+
+
+def print_operators(operators: "Sequence[OperatorView]") -> None:
+    table = make_table("name", "roles", "store", "state", "logs in by", "since")
+    for one in operators:
+        way = "password and code" if one.has_password and one.has_second_factor else "link"
+        roles, since = ", ".join(one.roles), _moment(one.created_ms)
+        table.add_row(one.name, roles, one.store_id or "", one.state, way, since)
     print_out(table)
 
 

@@ -208,10 +208,56 @@ CREATE TABLE operator_actions (
     outcome VARCHAR(16) NOT NULL,
     code VARCHAR(40) NOT NULL,
     ended_ms BIGINT,
+    state_before TEXT,
+    state_after TEXT,
     PRIMARY KEY (action_id)
 );
+CREATE INDEX operator_actions_by_action ON operator_actions (action, action_id);
 CREATE INDEX operator_actions_by_actor ON operator_actions (actor, action_id);
 CREATE INDEX operator_actions_by_object ON operator_actions (object_id, action_id);
+CREATE TABLE operator_links (
+    link_hash VARCHAR(64) NOT NULL,
+    name VARCHAR(40) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    expires_ms BIGINT NOT NULL,
+    used_ms BIGINT,
+    PRIMARY KEY (link_hash)
+);
+CREATE INDEX operator_links_by_name ON operator_links (name);
+CREATE TABLE operator_sessions (
+    session_id VARCHAR(15) NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    name VARCHAR(40) NOT NULL,
+    opened_by VARCHAR(12) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    seen_ms BIGINT NOT NULL,
+    expires_ms BIGINT NOT NULL,
+    ended_ms BIGINT,
+    agent VARCHAR(200) NOT NULL,
+    source VARCHAR(45) NOT NULL,
+    PRIMARY KEY (session_id)
+);
+CREATE INDEX operator_sessions_by_name ON operator_sessions (name, session_id);
+CREATE UNIQUE INDEX operator_sessions_by_token ON operator_sessions (token_hash);
+CREATE TABLE operator_tries (
+    bucket INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    since_ms BIGINT NOT NULL,
+    PRIMARY KEY (bucket)
+);
+CREATE TABLE operators (
+    name VARCHAR(40) NOT NULL,
+    roles VARCHAR(80) NOT NULL,
+    store_id VARCHAR(15),
+    state VARCHAR(12) NOT NULL,
+    password_hash VARCHAR(200),
+    totp_secret VARCHAR(200),
+    totp_pending VARCHAR(200),
+    totp_step BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    changed_ms BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
 CREATE TABLE order_addresses (
     order_id VARCHAR(32) NOT NULL,
     buyer_id VARCHAR(40) NOT NULL,

@@ -146,6 +146,9 @@ class AuthSettings(Section):
     dev_login: bool
     buyer_token_s: int = Field(ge=60, le=YEAR_S)
     operator_token_s: int = Field(ge=60, le=YEAR_S)
+    operator_session_s: int = Field(ge=60, le=YEAR_S)
+    operator_idle_s: int = Field(ge=60, le=YEAR_S)
+    operator_link_s: int = Field(ge=60, le=HOUR_S * 24)
 
 
 class WeChatSettings(Section):

@@ -4,10 +4,12 @@ IdentityFault             `code` is stable: clients and tests may rely on it
 ├── TokenFault
 │   ├── TokenInvalid      malformed, unknown key, or not signed by us
 │   └── TokenExpired
+├── SessionEnded          the session of an operator is over, was ended, or never was
 ├── TicketInvalid         not a purchase ticket of ours for this buyer and drop
 ├── PublishKeyInvalid     not a publish key of ours for this room, or it has ended
 ├── ChallengeFailed       the solution of no challenge of ours
 └── LoginFault
+    ├── LoginRefused      of an operator: a wrong or used link, name, password or code
     ├── ProviderOff       this provider is off here
     ├── CodeRefused       the login code is wrong, used, or too old
     ├── LoginBlocked      the provider blocks this user as a risk
@@ -38,6 +40,10 @@ class TokenExpired(TokenFault):
     code = "expired_token"
 
 
+class SessionEnded(IdentityFault):
+    code = "session_ended"
+
+
 class TicketInvalid(IdentityFault):
     code = "ticket_invalid"
 
@@ -52,6 +58,10 @@ class ChallengeFailed(IdentityFault):
 
 class LoginFault(IdentityFault):
     """The login failed."""
+
+
+class LoginRefused(LoginFault):
+    code = "login_refused"
 
 
 class ProviderOff(LoginFault):

@@ -8,6 +8,8 @@ SalesFault
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
 ├── ReminderRefused  nobody is reminded of this, or this buyer is not
+├── OperatorRefused  an operator may not be made or changed like this
+├── LoginLocked      too many failed logins of one operator; carries how long to wait
 ├── TooOften         somebody says too much; carries how long to wait
 ├── PaymentRefused   this reservation cannot be paid, or not like this
 ├── RefundRefused    this order cannot be refunded, or not like this
@@ -36,7 +38,8 @@ class SalesFault(LivesaleError):
 
 class Unknown(SalesFault):
     """Codes: unknown_drop, unknown_campaign, unknown_reservation, unknown_order, unknown_room,
-    unknown_item, unknown_comment, unknown_member, unknown_bag, unknown_address, unknown_parcel."""
+    unknown_item, unknown_comment, unknown_member, unknown_bag, unknown_address, unknown_parcel,
+    unknown_operator, unknown_session."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code, f"There is no such {code.removeprefix('unknown_')}.")
@@ -70,6 +73,15 @@ class RoomRefused(SalesFault):
 
 class ReminderRefused(SalesFault):
     """Codes: reminders_off, not_reachable, too_many_reminders."""
+
+
+class OperatorRefused(SalesFault):
+    """Codes: operator_exists, operator_revoked, last_owner, not_a_person, no_new_factor."""
+
+
+class LoginLocked(SalesFault):
+    def __init__(self, wait_ms: int) -> None:
+        super().__init__("login_locked", "", retry_after_s=-(-wait_ms // 1000))
 
 
 class TooOften(SalesFault):

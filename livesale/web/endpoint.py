@@ -25,6 +25,7 @@ from livesale.web.draining import Draining
 from livesale.web.headers import Headers, Joined
 from livesale.web.limits import Limits
 from livesale.web.parsing import (
+    check_caller,
     check_content_type,
     check_path,
     read_body,
@@ -36,10 +37,12 @@ from livesale.web.places import Places
 from livesale.web.problems import CONTENT_TYPE, Problem, problem_of
 from livesale.web.replies import Handover, Reply
 from livesale.web.routes import Answer, Call, Route
+from livesale.web.sessions import Cookies, OperatorSessions, check_csrf
 from livesale.web.site import Site
 from livesale.web.traffic import Traffic, request_id_of
 
 BODY_TIMEOUT_S = 10.0
+HIDDEN = "[hidden]"  # in logs, instead of a secret
 
 _ACTED = Every("operator acted")
 
@@ -60,6 +63,8 @@ class Endpoint:
         self.traffic = traffic
         self.max_bytes = parts.deployment.settings.http.max_body_bytes
         self._limits, self._signer = parts[Limits], parts[TokenSigner]
+        self.takes_sessions = route.auth in ("operator", "member")
+        self._cookies = parts[Cookies]
         self._counts_buyers = route.auth in ("buyer", "member")
         self._decoder: msgspec.json.Decoder[Any] | None = (
             msgspec.json.Decoder(route.body) if route.body else None
@@ -69,6 +74,23 @@ class Endpoint:
     @property
     def reads_body(self) -> bool:
         return self._decoder is not None
+
+    async def find_session(
+        self, call: Call, headers: Headers, remote: str | None, now_s: float
+    ) -> None:
+        """Who asks, by the cookie of a session, if there is one and no bearer token: before
+        `check_head`. Raises Problem, IdentityFault or StoreUnavailable."""
+        if headers.get("Authorization") is not None:
+            return
+        token = self._cookies.read(headers)
+        if token is None:
+            return
+        if self.route.limited:
+            self._limits.check_address(remote, headers.get("X-Forwarded-For"), now_s)
+        caller = await self.parts[OperatorSessions].find(token)
+        check_csrf(self.route.method, token, headers)
+        check_caller(self.route, caller)
+        call.caller = caller
 
     def check_head(
         self,
@@ -84,10 +106,11 @@ class Endpoint:
         takes none and none came.
         """
         route = self.route
-        if route.limited:
-            self._limits.check_address(remote, headers.get("X-Forwarded-For"), now_s)
-        if route.auth is not None:
-            call.caller = read_caller(self._signer, route, headers)
+        if call.caller is None:
+            if route.limited:
+                self._limits.check_address(remote, headers.get("X-Forwarded-For"), now_s)
+            if route.auth is not None:
+                call.caller = read_caller(self._signer, route, headers)
         if call.path:
             check_path(call.path)
         if self._counts_buyers and isinstance(call.caller, Buyer):
@@ -129,7 +152,7 @@ class Endpoint:
             actor=call.name,
             action=f"{route.method} {route.path}",
             object_id=list(call.path.values())[-1] if call.path else "",
-            asked=dict(call.path) | {"body": msgspec.to_builtins(call.body)},
+            asked=dict(call.path) | {"body": _asked(route, call)},
             request_id=request_id,
         )
         record = Record(self.parts.deployment.sql, deed)
@@ -143,6 +166,8 @@ class Endpoint:
                 outcome = Outcome.REFUSED if problem.status < 500 else Outcome.FAILED
                 await record.conclude(outcome, problem.code)
                 raise
+            if found.status == 201 and not record.says_what:
+                record.note(None, found.value)
             await record.conclude(Outcome.DONE, str(found.status))
             return found
 
@@ -181,6 +206,8 @@ def make_handler(endpoint: Endpoint) -> Handle:
             delay_s = parts[Limits].unrefused_delay_s(request.remote, forwarded, began_s)
             if delay_s:
                 await asyncio.sleep(delay_s)
+        if endpoint.takes_sessions:
+            await endpoint.find_session(call, headers, request.remote, began_s)
         query = request.query if route.query is not None or request.query_string else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.upgrades:
@@ -188,11 +215,13 @@ def make_handler(endpoint: Endpoint) -> Handle:
             call.keys = parts[Limits].keys(request.remote, forwarded)
         elif route.reads_headers:
             call.headers = request.headers
+            call.source = parts[Limits].source(request.remote, forwarded)
+            call.request_id = request_id
         elif route.signed:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = request.headers
             call.source = parts[Limits].source(request.remote, forwarded)
-        elif reads_body:
+        if reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
         # Only now, and not for longer: a socket that this request begins is another matter.
@@ -296,13 +325,24 @@ def _too_large(max_bytes: int) -> Problem:
     return Problem("body_too_large", f"At most {max_bytes} bytes.")
 
 
+def _asked(route: Route, call: Call) -> Any:
+    """The body as logs may have it."""
+    if call.body is None:
+        return None
+    asked = msgspec.to_builtins(call.body)
+    for name in route.hides:
+        if asked.get(name) is not None:
+            asked[name] = HIDDEN
+    return asked
+
+
 def _audit(route: Route, call: Call, status: int, code: str, request_id: str) -> None:
     log.info(
         _ACTED,
         operator=call.operator,
         action=f"{route.method} {route.path}",
         **call.path,
-        asked=msgspec.to_builtins(call.body) if call.body is not None else None,
+        asked=_asked(route, call),
         status=status,
         problem=code or None,
         request_id=request_id,

@@ -12,7 +12,8 @@ from livesale.access.actions import may
 from livesale.access.roles import Role
 from livesale.validation.texts import WHOLE_END
 from livesale.web.problems import CONTENT_TYPE, PROBLEMS, ProblemDocument
-from livesale.web.routes import JSON, PATH_PARAMETERS, Route
+from livesale.web.routes import JSON, PATH_PARAMETERS, Auth, Route
+from livesale.web.sessions import CSRF_HEADER
 from stock.ids import IDEMPOTENCY_KEY_PATTERN
 
 _REF = "#/components/schemas/{name}"
@@ -23,9 +24,16 @@ RFC 9457 problems with a stable `code`. Any answer may also be a 500 `internal_e
 
 _LOCATION = {"Location": {"description": "Where to look", "schema": {"type": "string"}}}
 
+_SCHEMES: dict[Auth, tuple[str, ...]] = {
+    "buyer": ("buyer",),
+    "operator": ("operator", "session"),
+    "member": ("buyer", "operator", "session"),
+}
+
 # The problems of checks that every route makes, or every route of a kind.
 _ALWAYS = ("malformed_request", "unknown_parameter", "expectation_failed", "headers_too_large")
 _AUTH = ("unauthenticated", "invalid_token", "expired_token", "forbidden")
+_SESSION = ("session_ended", "csrf_failed", "store_unavailable")
 _BODY = (
     "malformed_json",
     "malformed_body",
@@ -44,6 +52,7 @@ def problems_of(route: Route) -> list[str]:
     codes += ["slow_down"] if route.limited or route.auth in ("buyer", "member") else []
     codes += ["overloaded"] if route.limited else []  # too many requests of one address at once
     codes += _AUTH if route.auth else ()
+    codes += _SESSION if route.action else ()
     codes += _BODY if route.body else ()
     codes += ["malformed_body", "request_timeout", "body_too_large"] if route.signed else []
     codes += ["invalid_parameter"] if route.query or route.keyed else []
@@ -80,6 +89,15 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             "securitySchemes": {
                 "buyer": {**bearer, "description": "From POST /v1/sessions."},
                 "operator": {**bearer, "description": "From `livesale token --operator NAME`."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-livesale",
+                    "description": (
+                        "From POST /v1/operator/session. In dev its name is `livesale`. A call "
+                        f"that changes something needs the header `{CSRF_HEADER}`, too."
+                    ),
+                },
             },
         },
     }
@@ -97,8 +115,7 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     if about:
         operation["description"] = about
     if route.auth:
-        kinds = {"buyer": ["buyer"], "member": ["buyer", "operator"]}.get(route.auth, ["operator"])
-        operation["security"] = [{kind: []} for kind in kinds]
+        operation["security"] = [{kind: []} for kind in _SCHEMES[route.auth]]
     if route.action:
         operation["x-action"] = route.action
         operation["x-roles"] = [role for role in Role if may(frozenset({role}), route.action)]

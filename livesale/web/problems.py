@@ -11,7 +11,7 @@ from livesale.database.errors import StoreUnavailable
 from livesale.errors import LivesaleError
 from livesale.tasks.turns import Crowded
 from livesale.tokens.errors import IdentityFault
-from livesale.validation.refusals import ChallengeRequired, SalesFault, TooOften
+from livesale.validation.refusals import ChallengeRequired, LoginLocked, SalesFault, TooOften
 from stock.errors import (
     BooksBroken,
     FencedOff,
@@ -83,6 +83,12 @@ CORE_PROBLEMS = declare(
     unauthenticated=(401, "A bearer token is required", "Send `Authorization: Bearer …`."),
     invalid_token=(401, "The token is invalid", "Log in again."),
     expired_token=(401, "The token has expired", "Log in again."),
+    session_ended=(401, "The session is over", "Log in again."),
+    csrf_failed=(
+        403,
+        "The request does not come from our page",
+        "Send `csrf` of `GET /v1/operator/session` as `X-CSRF-Token`.",
+    ),
     forbidden=(403, "This token may not do this", "Use a token of the right kind and role."),
     not_found=(404, "There is nothing at this path", "Correct the path."),
     method_not_allowed=(
@@ -242,7 +248,7 @@ def problem_of(fault: Exception) -> Problem | None:
     match fault:
         case Problem():
             return fault
-        case TooOften():
+        case TooOften() | LoginLocked():
             return Problem(fault.code, None, None, **fault.members)
         case Crowded():
             return Problem("slow_down", "Too many requests are waiting.")

@@ -12,6 +12,8 @@ from livesale.tokens.signing import Buyer, Operator
 
 JSON = "application/json"
 
+LOGINS = ("/v1/sessions", "/v1/operator/session")
+
 Auth = Literal["buyer", "operator", "member"]
 
 
@@ -35,7 +37,8 @@ class Call(Struct, gc=False):
     key: str | None = None  # the Idempotency-Key
     raw: bytes = b""  # the body as it came, and
     headers: MultiMapping[str] | None = None  # the headers: for a route that is `signed`
-    source: str = ""  # the address that sent it, likewise
+    source: str = ""  # the address that sent it, and
+    request_id: str = ""  # for a route that reads headers
     keys: tuple[str, ...] = ()  # what that address is counted by, for a route that upgrades
 
     @property
@@ -59,7 +62,9 @@ class Call(Struct, gc=False):
         """Who asks, of whichever kind: no two have the same."""
         if isinstance(self.caller, Buyer):
             return f"buyer|{self.caller.buyer_id}"
-        return f"operator|{self.operator}"
+        assert isinstance(self.caller, Operator)  # noqa: S101  the route asks for an operator
+        kind = "person" if self.caller.session_id else "operator"
+        return f"{kind}|{self.caller.name}"
 
 
 class Answer(Struct, gc=False):
@@ -111,6 +116,7 @@ class Route(Struct, frozen=True):
     reads_headers: bool = False
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
     changes: bool = field(default=False)  # by an operator: goes to the audit log
+    hides: tuple[str, ...] = ()  # members of the body that no log may have
     alias_of: str = ""  # the method that it is another way to send: see `livesale.feature`
 
     def __post_init__(self) -> None:
@@ -127,7 +133,7 @@ class Route(Struct, frozen=True):
     def for_strangers(self) -> bool:
         """Whether anybody may ask, so that its SQL has a share of its own. Not so what banks and
         media servers tell: they are believed by a signature or a secret."""
-        reads = self.method == "GET" or self.path == "/v1/sessions"
+        reads = self.method == "GET" or self.path in LOGINS
         return self.auth is None and self.limited and not self.signed and reads
 
 

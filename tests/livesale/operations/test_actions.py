@@ -144,7 +144,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     room_id = await room(api)
     names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "person_id": "x" * 30}
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
-    names |= {"parcel_id": "p0123456789abc"}
+    names |= {"name": "olga", "session_id": "s1", "parcel_id": "p0123456789abc"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -189,6 +189,10 @@ SOUND: dict[str, Any] = {
     "/v1/admin/drops/{drop_id}/adjust": REASON | {"delta": 1},
     "/v1/admin/drops/{drop_id}/challenge": {"difficulty": 1},
     "/v1/admin/orders/{order_id}/refund": REASON,
+    "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
+    "/v1/admin/operators/{name}": {"roles": ["room"]},
+    "/v1/operator/password": {"password": "correct horse battery"},
+    "/v1/operator/second-factor": {"code": "000000"},
 }
 
 

@@ -1,0 +1,1 @@
+"""Operators as people: roles, passwords with a second factor, one-time links, sessions."""
