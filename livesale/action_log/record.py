@@ -55,11 +55,6 @@ class Record:
         first = self._change.before
         self._change = Change(_as_json(before) if first is None else first, _as_json(after))
 
-    @property
-    def says_what(self) -> bool:
-        """Whether the deed has said what it changed."""
-        return self._change != Change()
-
     async def begin(self) -> None:
         """Write the row, once. Raises StoreUnavailable: then nothing may be done."""
         if self._id:

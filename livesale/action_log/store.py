@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.tables import operator_actions
+from stock.ids import least_id
 
 
 class Outcome(StrEnum):
@@ -101,17 +102,33 @@ async def conclude(
     )
 
 
+class Sought(Struct, frozen=True):
+    """Which actions are sought; empty means any. Times are ms since 1970 UTC."""
+
+    actor: str = ""
+    object_id: str = ""
+    action: str = ""
+    request_id: str = ""
+    outcome: Outcome | None = None
+    since_ms: int = 0
+    until_ms: int = 0
+
+
 async def list_actions(
-    connection: AsyncConnection, *, before: str, limit: int, actor: str = "", object_id: str = ""
+    connection: AsyncConnection, sought: Sought, *, before: str = "", limit: int
 ) -> list[LoggedAction]:
-    """The newest first, those with a smaller id than `before`; of one actor or object if named."""
-    query = _ACTION.order_by(operator_actions.c.action_id.desc()).limit(limit)
+    """The newest first, those with a smaller id than `before`."""
+    table = operator_actions.c
+    query = _ACTION.order_by(table.action_id.desc()).limit(limit)
     if before:
-        query = query.where(operator_actions.c.action_id < before)
-    if actor:
-        query = query.where(operator_actions.c.actor == actor)
-    if object_id:
-        query = query.where(operator_actions.c.object_id == object_id)
+        query = query.where(table.action_id < before)
+    for name in ("actor", "object_id", "action", "request_id", "outcome"):
+        if wanted := getattr(sought, name):
+            query = query.where(table[name] == wanted)
+    if sought.since_ms:  # an id begins with the time
+        query = query.where(table.action_id >= least_id(sought.since_ms))
+    if sought.until_ms:
+        query = query.where(table.action_id < least_id(sought.until_ms))
     return [LoggedAction(*row) for row in await connection.execute(query)]
 
 

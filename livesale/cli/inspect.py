@@ -92,7 +92,7 @@ def actions(
     data_dir: DataDir = None,
     limit: Annotated[int, Option(min=1, max=10_000, help="How many")] = 50,
     actor: Annotated[
-        str, Option(help="Only actions of operator|NAME, buyer|ID or cli|USER@MACHINE")
+        str, Option(help="Only actions of person|NAME, operator|NAME, buyer|ID or cli|USER@MACHINE")
     ] = "",
     object_id: Annotated[
         str, Option("--object", metavar="ID", help="Only actions on this object")
@@ -116,7 +116,7 @@ def actions(
 async def _list_actions(
     settings: "Settings", limit: int, actor: str, object_id: str
 ) -> "list[LoggedAction]":
-    from livesale.action_log.store import list_actions
+    from livesale.action_log.store import Sought, list_actions
     from livesale.database.session import session
     from livesale.deployment.opening import open_sql, prepare_schema
 
@@ -124,7 +124,7 @@ async def _list_actions(
         await prepare_schema(settings, engine)
         async with session(engine) as connection:
             return await list_actions(
-                connection, before="", limit=limit, actor=actor, object_id=object_id
+                connection, Sought(actor=actor, object_id=object_id), limit=limit
             )
 
 

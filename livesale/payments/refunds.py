@@ -6,6 +6,7 @@ goods are not on the shelf. An operator restocks the drop when the goods are bac
 
 from sqlalchemy.exc import IntegrityError
 
+from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger import refunds
@@ -59,6 +60,7 @@ class Refunds:
         try:
             async with session(self._sql, write=True) as connection:
                 await refunds.add_refund(connection, paid, number, refunds.OPERATOR, note, now_ms())
+                note_change(None, await refunds.find_refund(connection, number))
         except IntegrityError:
             async with session(self._sql) as connection:
                 there = await refunds.refunds_of(connection, [order_id])

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.rooms import store
@@ -54,6 +55,7 @@ class RoomLifecycle:
         """The SQL part of `act`, in the caller's transaction. Call `tell` after it."""
         before, after = MOVES[verb]
         values: dict[str, Any] = {}
+        was = await store.lock_room(connection, room_id)
         if after in OVER:
             values = {"ended_ms": now_ms, "pinned": None, "pinned_ms": None}
         elif after == RoomState.ABNORMAL:
@@ -68,7 +70,8 @@ class RoomLifecycle:
             raise Unknown("unknown_room")
         if not moved:
             check_move(room, verb)
-        if moved:
+        if moved and was is not None:
+            note_change(view_of_room(was), view_of_room(room))
             log.info("a room changed its state", room_id=room_id, verb=verb, state=after)
         return room
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
-from livesale.action_log.record import begin_record
+from livesale.action_log.record import begin_record, note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.resources import Deployment
@@ -96,12 +96,14 @@ class Members:
                     detail = f"A room has at most {MAX_ASSISTANTS} assistants: dismiss one first."
                     raise RoomRefused("too_many_members", detail)
                 await store.add_member(connection, room_id, buyer_id, ASSISTANT, now_ms())
+                note_change({"role": RoomRole.VIEWER}, {"role": ASSISTANT})
         return await self.assistants(room_id)
 
     async def dismiss(self, room_id: str, buyer_id: str) -> list[str]:
         """Remove an assistant."""
         async with session(self._sql, write=True) as connection:
-            await store.remove_member(connection, room_id, buyer_id, ASSISTANT)
+            if await store.remove_member(connection, room_id, buyer_id, ASSISTANT):
+                note_change({"role": ASSISTANT}, {"role": RoomRole.VIEWER})
         return await self.assistants(room_id)
 
     async def _rank_of(self, room: Room, caller: Buyer | Operator | None) -> int:

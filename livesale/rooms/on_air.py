@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.service import check_window
 from livesale.catalogue.store import Drop
@@ -55,7 +56,8 @@ class OnAir:
             if drop is None:
                 raise Unknown("unknown_drop")
             if drop.room_id is None:
-                drop = await self._bind(connection, room_id, drop)
+                before, drop = drop, await self._bind(connection, room_id, drop)
+                note_change(before, drop)
             elif drop.room_id != room_id:
                 raise RoomRefused("other_room", "The drop belongs to another room.")
         await self._tell(room, drop)

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.service import EARLIEST_MS, Title
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
@@ -88,6 +89,7 @@ class Rooms:
         )
         async with session(self._sql, write=True) as connection:
             await store.add_room(connection, room)
+            note_change(None, view_of_room(room))
         return view_of_room(room)
 
     async def find(self, room_id: str) -> Room:
@@ -111,7 +113,9 @@ class Rooms:
             if room.state in OVER:
                 raise room_over()
             if given:
+                before = view_of_room(room)
                 room = await store.change_room(connection, room, **given)
+                note_change(before, view_of_room(room))
         await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
         return view_of_room(room)
 

@@ -4,11 +4,13 @@ Every change locks the room's row, increments its version and sends one event. A
 `version` is refused if the room has another version by now.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.skus.service import PriceFen, Title
 from livesale.catalogue.skus.store import Sku, find_sku
@@ -156,6 +158,7 @@ class Shelves:
                 drop_id=new.drop_id,
             )
             await store.add_item(connection, item)
+            note_change(None, view_of_item(item))
             room = await store.change_room(connection, room)
         await self._say(room, _event_of(room, item), item)
         return view_of_item(item)
@@ -171,8 +174,10 @@ class Shelves:
         now_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, expected)
-            item = structs.replace(await _item(connection, room_id, item_id), **given)
+            before = await _item(connection, room_id, item_id)
+            item = structs.replace(before, **given)
             await store.change_item(connection, item)
+            note_change(view_of_item(before), view_of_item(item))
             room = await self._change(connection, room, item, now_ms)
         await self._say(room, _event_of(room, item), item)
         return view_of_item(item)
@@ -184,6 +189,7 @@ class Shelves:
             room = await _open_room(connection, room_id, None)
             item = await _item(connection, room_id, item_id)
             await store.remove_item(connection, room_id, item_id)
+            note_change(view_of_item(item), None)
             item = structs.replace(item, state=ItemState.HIDDEN)
             room = await self._change(connection, room, item, now_ms)
         await self._say(room, _event_of(room, item), item)
@@ -203,6 +209,7 @@ class Shelves:
                 if items[item.item_id].position != item.position:
                     await store.change_item(connection, item)
             room = await store.change_room(connection, room)
+            note_change(_places(items.values()), _places(ordered))
         seen = {item.item_id: view for item in ordered if (view := seen_item(item)) is not None}
         positions = {item_id: view.position for item_id, view in seen.items()}
         event = ShelfOrdered(shelf=ShelfOrder(positions), version=room.version)
@@ -223,6 +230,7 @@ class Shelves:
                 await store.end_marks(connection, room_id, now_ms)
                 mark = Mark(room_id, new_id(), item_id, now_ms, None)
                 await store.begin_mark(connection, mark)
+                note_change({"pinned": room.pinned}, {"pinned": item_id})
                 room = await store.change_room(connection, room, pinned=item_id, pinned_ms=now_ms)
             items = await store.items_of(connection, room_id)
         pinned_ms = room.pinned_ms or now_ms
@@ -238,6 +246,7 @@ class Shelves:
             was = room.pinned
             if was is not None:
                 room = await self._unpin(connection, room, now_ms)
+                note_change({"pinned": was}, {"pinned": None})
             items = await store.items_of(connection, room_id)
         event: Event = RoomChanged(room=view_of_room(room))
         if was is not None:
@@ -298,6 +307,10 @@ def _event_of(room: Room, item: Item) -> Event:
 def _shelf(room: Room, items: list[Item], *, hidden: bool) -> Shelf:
     views = [view_of_item(item) for item in items if hidden or item.state != ItemState.HIDDEN]
     return Shelf(room.room_id, views, room.pinned, room.version)
+
+
+def _places(items: Iterable[Item]) -> dict[str, int]:
+    return {item.item_id: item.position for item in items}
 
 
 def _mark(room: Room, mark: Mark) -> MarkView:

@@ -243,14 +243,16 @@ async def add_member(
 
 async def remove_member(
     connection: AsyncConnection, room_id: str, buyer_id: str, role: str
-) -> None:
-    await connection.execute(
+) -> bool:
+    """Remove a member; returns whether there was one."""
+    found = await connection.execute(
         delete(room_members).where(
             room_members.c.room_id == room_id,
             room_members.c.buyer_id == buyer_id,
             room_members.c.role == role,
         )
     )
+    return found.rowcount > 0
 
 
 async def rooms_of_drops(

@@ -3,12 +3,13 @@
 Every step may be repeated: opening or pausing a drop twice is a replay and no fault.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.service import (
     ClosesMs,
@@ -186,6 +187,7 @@ class Drops:
             if new_campaign is not None:
                 await catalogue.add_campaign(connection, campaign)
             await catalogue.add_drop(connection, drop, partition)
+            note_change(None, drop)
         return drop
 
     async def find(self, drop_id: str) -> Drop:
@@ -208,7 +210,7 @@ class Drops:
         Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms), or
         StockRefused (too_little_stock).
         """
-        await self.check_opening(drop_id)
+        before, _ = await self.check_opening(drop_id)
         async with session(self._sql, write=True) as connection:
             if opens_ms is None:
                 opening = await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
@@ -224,7 +226,9 @@ class Drops:
             raise PartitionClosed
         if code not in _OPENED:
             raise DropRefused("terms_conflict", "The drop is already open with other terms.")
-        return structs.replace(drop, state=DropState.OPEN)
+        after = structs.replace(drop, state=DropState.OPEN)
+        note_change(before, after)
+        return after
 
     async def check_opening(self, drop_id: str) -> tuple[Drop, Snapshot | None]:
         """A drop that may be opened, or is open already; and what Redis has of it.
@@ -250,15 +254,15 @@ class Drops:
 
     async def pause(self, drop_id: str) -> Drop:
         """Refuse new reservations. Raises DropRefused (not_opened, drop_closed)."""
-        return await self._change(drop_id, self._engine.pause_drop(drop_id), DropState.PAUSED)
+        return await self._change(drop_id, self._engine.pause_drop, DropState.PAUSED)
 
     async def resume(self, drop_id: str) -> Drop:
         """Sell again. Raises DropRefused (not_opened, drop_closed)."""
-        return await self._change(drop_id, self._engine.resume_drop(drop_id), DropState.OPEN)
+        return await self._change(drop_id, self._engine.resume_drop, DropState.OPEN)
 
     async def close(self, drop_id: str) -> Drop:
         """End the sale; holds may still be paid. Raises DropRefused (not_opened)."""
-        return await self._change(drop_id, self._engine.close_drop(drop_id), DropState.CLOSED)
+        return await self._change(drop_id, self._engine.close_drop, DropState.CLOSED)
 
     async def adjust(
         self, drop_id: str, delta: int, reason: str, adjust_id: str | None = None
@@ -280,6 +284,8 @@ class Drops:
                 await stock_of_drops.settle_restock(connection, restock, done=done, at_ms=now_ms())
         match code:
             case AdjustCode.ADJUSTED | AdjustCode.REPLAYED:
+                if code is AdjustCode.ADJUSTED:
+                    note_change({"available": available - delta}, {"available": available})
                 return Adjustment(drop_id, delta, available, code is AdjustCode.REPLAYED)
             case AdjustCode.CONFLICT:
                 raise KeyConflict("This key was used for another delta.")
@@ -307,7 +313,9 @@ class Drops:
             )
         async with session(self._sql, write=True) as connection:
             await catalogue.set_challenge(connection, drop_id, difficulty)
-        return structs.replace(drop, challenge=difficulty)
+            after = structs.replace(drop, challenge=difficulty)
+            note_change(drop, after)
+        return after
 
     async def books(self, drop_id: str) -> DropBooks:
         """Both sides of the books, and whether SQL and the rest of the log give what Redis has."""
@@ -323,8 +331,13 @@ class Drops:
                 connection, drop_id, adjust_id, delta, reason, now_ms()
             )
 
-    async def _change(self, drop_id: str, call: Awaitable[StateCode], state: DropState) -> Drop:
-        code = await call
+    async def _change(
+        self, drop_id: str, change: Callable[[str], Awaitable[StateCode]], state: DropState
+    ) -> Drop:
+        before = await self._engine.snapshot(drop_id)
+        code = await change(drop_id)
+        if code is StateCode.CHANGED and before is not None:
+            note_change({"state": before.state}, {"state": state})
         if code is StateCode.UNKNOWN_DROP:
             raise await self._why_unknown(drop_id)
         if code is StateCode.CLOSED:

@@ -166,8 +166,6 @@ class Endpoint:
                 outcome = Outcome.REFUSED if problem.status < 500 else Outcome.FAILED
                 await record.conclude(outcome, problem.code)
                 raise
-            if found.status == 201 and not record.says_what:
-                record.note(None, found.value)
             await record.conclude(Outcome.DONE, str(found.status))
             return found
 

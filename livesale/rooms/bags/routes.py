@@ -88,6 +88,7 @@ ROUTES = [
         action=Action.ROOM_RUN,
         body=NewBag,
         changes=True,
+        hides=("coupon",),
         description=(
             "One at a time in a room. Viewers get `bag.opened` with the `commitment` of the draw, "
             "and `bag.drawn` after the countdown. A drop must belong to the room and have the "

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from livesale.action_log.record import note_change
 from livesale.catalogue import store as catalogue
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
@@ -199,6 +200,7 @@ class Bags:
             if new.drop_id is not None:
                 await catalogue.schedule_drop(connection, new.drop_id, at_ms)
             await store.add_bag(connection, bag)
+            note_change(None, {"bag_id": bag.bag_id, "commitment": bag.commitment})
         return view_of_bag(await self._draws.open(bag))
 
     async def _check_drop(self, room: Room, drop_id: str, places: int, draws_ms: int) -> None:

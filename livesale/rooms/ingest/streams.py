@@ -11,6 +11,7 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.resources import Deployment
@@ -113,7 +114,9 @@ class Streams:
             if room.state in OVER:
                 raise room_over()
             stream = await store.find_stream(connection, room_id)
+            before = {"key_number": stream.key_number}
             stream = replace(stream, key_number=stream.key_number + 1)
+            note_change(before, {"key_number": stream.key_number})
             moved = await self._end(connection, room, stream, now_ms)
             stream = await store.find_stream(connection, room_id)
         await self._tell(moved)

@@ -10,6 +10,7 @@ import structlog
 from msgspec import Meta, Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
@@ -126,7 +127,10 @@ class Restrictions:
             ):
                 detail = f"{others} people are muted or banned here, the maximum. Lift one first."
                 raise RoomRefused("too_many_members", detail, until_ms=first_ms)
+            was = await store.restrictions_on(connection, room_id, buyer_id)
             await store.put_restriction(connection, bar)
+            before = [self._view(one) for one in was if one.kind == kind]
+            note_change(before[0] if before else None, self._view(bar))
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
         log.info(
@@ -142,8 +146,10 @@ class Restrictions:
         async with session(self._sql, write=True) as connection:
             if await store_rooms.lock_room(connection, room_id) is None:
                 raise Unknown("unknown_room")
+            was = await store.restrictions_on(connection, room_id, buyer_id)
             if not await store.remove_restriction(connection, room_id, buyer_id, [kind]):
                 return
+            note_change(next((self._view(bar) for bar in was if bar.kind == kind), None), None)
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
         person_id = self._person_ids.of(room_id, buyer_id)
