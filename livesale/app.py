@@ -11,6 +11,7 @@ from livesale.catalogue.feature import feature as catalogue
 from livesale.feature import Feature, events_of, frames_of, routes_of
 from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
+from livesale.identity.profiles.feature import feature as profiles
 from livesale.line.feature import feature as line
 from livesale.operations.exposition import Exposition
 from livesale.operations.feature import feature as operations
@@ -61,6 +62,7 @@ FEATURES: Sequence[Feature] = (
     identity,
     alerts,
     operators,
+    profiles,
     operations,
 )
 ROUTES = routes_of(FEATURES)

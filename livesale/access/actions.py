@@ -36,6 +36,7 @@ class Action(StrEnum):
     ROOM_BAN = "room.ban"
     PERSON_READ = "person.read"
     ALERT_READ = "alert.read"
+    PERSON_RESET = "person.reset"
     LOG_READ = "log.read"
     OPERATOR_READ = "operator.read"
     OPERATOR_MANAGE = "operator.manage"
@@ -80,6 +81,7 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.ROOM_BAN: _row("take a room off the air, and lift that", _ROOM),
     Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
     Action.ALERT_READ: _row("read alerts", _SALE, _FINANCE, _ROOM, _VIEWER),
+    Action.PERSON_RESET: _row("take a buyer's nickname and avatar away", _ROOM),
     Action.LOG_READ: _row("read what operators did", _VIEWER),
     Action.OPERATOR_READ: _row("read who the operators are, and their sessions", _VIEWER),
     Action.OPERATOR_MANAGE: _row("add, change and revoke operators, and let them in"),

@@ -374,6 +374,13 @@ CREATE INDEX products_by_category ON products (category, product_id);
 CREATE INDEX products_by_change ON products (updated_ms, product_id);
 CREATE UNIQUE INDEX products_by_code ON products (code);
 CREATE INDEX products_by_status ON products (status, product_id);
+CREATE TABLE profiles (
+    buyer_id VARCHAR(40) NOT NULL,
+    nickname VARCHAR(64),
+    avatar_url VARCHAR(500),
+    changed_ms BIGINT NOT NULL,
+    PRIMARY KEY (buyer_id)
+);
 CREATE TABLE quarantine (
     partition SMALLINT NOT NULL,
     log_id VARCHAR(40) NOT NULL,
@@ -510,6 +517,8 @@ CREATE TABLE rooms (
     created_ms BIGINT NOT NULL,
     bars_version BIGINT DEFAULT '0' NOT NULL,
     was_paused BOOLEAN DEFAULT 0 NOT NULL,
+    host_name VARCHAR(64),
+    host_avatar_url VARCHAR(500),
     PRIMARY KEY (room_id)
 );
 CREATE INDEX rooms_by_state ON rooms (state, room_id);

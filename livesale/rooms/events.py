@@ -30,6 +30,8 @@ class RoomView(Struct, frozen=True):
     pinned: str | None  # the item being explained
     pinned_ms: int | None  # when the explanation began
     version: int
+    host_name: str | None = None
+    host_avatar_url: str | None = None
 
 
 class ItemView(Struct, frozen=True):

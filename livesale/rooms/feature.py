@@ -1,6 +1,7 @@
 """The feature "rooms"."""
 
 from livesale.feature import Feature
+from livesale.identity.profiles.service import Profiles
 from livesale.rooms import on_air_routes, routes, shelf_routes, tables
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.events import EVENTS
@@ -22,7 +23,7 @@ feature = Feature(
         KnownRooms: lambda _: StoredRooms(),
         RoomCopy: lambda parts: RoomCopy(parts.deployment),
         PersonIds: lambda parts: parts[RoomCopy].person_ids,
-        Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy]),
+        Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy], parts[Profiles]),
         RoomLifecycle: lambda parts: RoomLifecycle(parts.deployment, parts[RoomCopy]),
         Members: lambda parts: Members(parts.deployment, parts[Rooms]),
         Shelves: lambda parts: Shelves(parts.deployment, parts[RoomCopy]),

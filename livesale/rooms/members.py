@@ -37,8 +37,19 @@ class RoomRole(StrEnum):
 _RANK = {role: rank for rank, role in enumerate(RoomRole)}
 
 
+class RoomFace(Struct, frozen=True):
+    """A person of a room, as others see it; null where the person set nothing."""
+
+    person_id: str
+    nickname: str | None
+    avatar_url: str | None
+
+
 class Assistants(Struct, frozen=True):
+    """`people` are the same persons with their names, in the same order."""
+
     assistants: Annotated[list[str], Meta(description="person ids")]
+    people: list[RoomFace]
 
 
 class Members:

@@ -5,11 +5,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
+from livesale.identity.profiles.service import Profiles
 from livesale.parts import Parts
 from livesale.rooms.events import RoomView
 from livesale.rooms.ingest.playback import PlaybackUrls, ShownPage, ShownRoom
 from livesale.rooms.lifecycle import RoomLifecycle
-from livesale.rooms.members import Assistants, Members, RoomRole
+from livesale.rooms.members import Assistants, Members, RoomFace, RoomRole
 from livesale.rooms.person_ids import PERSON_ID_PATTERN, PersonIds
 from livesale.rooms.service import NewRoom, RoomEdit, Rooms
 from livesale.rooms.states import RoomState, Verb
@@ -76,24 +77,32 @@ def _mover(verb: Verb, least: RoomRole) -> Handler:
 
 async def list_assistants(parts: Parts, call: Call) -> Answer:
     room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.ASSISTANT)
-    return _assistants(parts, room, await parts[Members].assistants(room.room_id))
+    return await _assistants(parts, room, await parts[Members].assistants(room.room_id))
 
 
 async def appoint_assistant(parts: Parts, call: Call) -> Answer:
     room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
     buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
-    return _assistants(parts, room, await parts[Members].appoint(room.room_id, buyer_id))
+    return await _assistants(parts, room, await parts[Members].appoint(room.room_id, buyer_id))
 
 
 async def dismiss_assistant(parts: Parts, call: Call) -> Answer:
     room = await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
     buyer_id = parts[PersonIds].buyer_of(room.room_id, call.path["person_id"])
-    return _assistants(parts, room, await parts[Members].dismiss(room.room_id, buyer_id))
+    return await _assistants(parts, room, await parts[Members].dismiss(room.room_id, buyer_id))
 
 
-def _assistants(parts: Parts, room: Room, buyers: list[str]) -> Answer:
-    person_ids = [parts[PersonIds].of(room.room_id, buyer_id) for buyer_id in buyers]
-    return Answer(200, Assistants(person_ids))
+async def _assistants(parts: Parts, room: Room, buyers: list[str]) -> Answer:
+    faces = await parts[Profiles].faces(buyers)
+    people = [
+        RoomFace(
+            parts[PersonIds].of(room.room_id, buyer_id),
+            faces[buyer_id].nickname,
+            faces[buyer_id].avatar_url,
+        )
+        for buyer_id in buyers
+    ]
+    return Answer(200, Assistants([person.person_id for person in people], people))
 
 
 def _step(verb: Verb, summary: str, *, auth: Auth = "member") -> Route:
@@ -132,7 +141,7 @@ ROUTES = [
         "Create a room for a host",
         "rooms",
         {201: RoomView},
-        ("store_unavailable",),
+        ("name_blocked", "store_unavailable"),
         auth="operator",
         action=Action.ROOM_CREATE,
         body=NewRoom,
@@ -165,10 +174,10 @@ ROUTES = [
         "PATCH",
         "/v1/rooms/{room_id}",
         edit_room,
-        "Change title, time or cover",
+        "Change title, time, cover, or the host's name and avatar",
         "rooms",
         {200: RoomView},
-        ("room_over", *RUN),
+        ("room_over", "name_blocked", *RUN),
         auth="member",
         action=Action.ROOM_RUN,
         body=RoomEdit,

@@ -10,6 +10,8 @@ from livesale.catalogue.service import EARLIEST_MS, Title
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
+from livesale.identity.profiles.names import AvatarUrl, SentName
+from livesale.identity.profiles.service import NOBODY, Profiles
 from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.copy import RoomCopy
@@ -35,12 +37,15 @@ StartsMs = Annotated[
 
 
 class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
-    """`host` is the buyer who runs the room."""
+    """`host` is the buyer who runs the room. Viewers see `host_name` and `host_avatar_url`: those
+    of the host's profile unless given, as they are now."""
 
     title: Title
     host: BuyerId
     starts_ms: StartsMs
     cover_url: Url = ""
+    host_name: SentName | None = None
+    host_avatar_url: AvatarUrl | None = None
 
 
 class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +54,8 @@ class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
     title: Title | None = None
     starts_ms: StartsMs | None = None
     cover_url: Url | None = None
+    host_name: SentName | None = None
+    host_avatar_url: AvatarUrl | None = None
 
 
 class RoomPage(Struct, frozen=True):
@@ -62,9 +69,13 @@ class Rooms:
     """One per process. All methods raise StoreUnavailable. Changes also raise the faults of
     stock.errors: then SQL has the change, and the keeper updates Redis."""
 
-    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+    def __init__(
+        self, deployment: Deployment, copy: RoomCopy, profiles: Profiles | None = None
+    ) -> None:
+        """Without `profiles`, hosts have no names."""
         self._sql = deployment.sql
         self._copy = copy
+        self._profiles = profiles
         away = (StoreUnavailable,)
         self._rooms: TtlCache[Room] = TtlCache(self._load, ttl_s=ROOM_S, stale_on=away)
         self._pages: TtlCache[RoomPage] = TtlCache(
@@ -72,6 +83,9 @@ class Rooms:
         )
 
     async def create(self, new: NewRoom) -> RoomView:
+        """Raises InvalidField or NameBlocked for the host's name and avatar."""
+        host_name, host_avatar_url = self._named(new.host_name, new.host_avatar_url)
+        face = await self._profiles.face(new.host) if self._profiles else NOBODY
         room = Room(
             room_id=new_room_id(),
             title=new.title,
@@ -86,6 +100,8 @@ class Rooms:
             pinned_ms=None,
             version=1,
             created_ms=made_ms,
+            host_name=host_name or face.nickname,
+            host_avatar_url=host_avatar_url or face.avatar_url,
         )
         async with session(self._sql, write=True) as connection:
             await store.add_room(connection, room)
@@ -106,7 +122,9 @@ class Rooms:
         return page or RoomPage([], None)
 
     async def edit(self, room_id: str, edit: RoomEdit) -> RoomView:
-        """Raises Unknown or RoomRefused (room_over)."""
+        """Raises Unknown, RoomRefused (room_over), InvalidField or NameBlocked."""
+        host_name, host_avatar_url = self._named(edit.host_name, edit.host_avatar_url)
+        edit = structs.replace(edit, host_name=host_name, host_avatar_url=host_avatar_url)
         given = {name: value for name, value in structs.asdict(edit).items() if value is not None}
         async with session(self._sql, write=True) as connection:
             room = _known(await store.lock_room(connection, room_id))
@@ -118,6 +136,16 @@ class Rooms:
                 note_change(before, view_of_room(room))
         await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
         return view_of_room(room)
+
+    def _named(self, name: str | None, avatar_url: str | None) -> tuple[str | None, str | None]:
+        """The host's name and avatar as others see them."""
+        if self._profiles is None:
+            return None, None
+        names = self._profiles.names
+        return (
+            names.name(name, "host_name") if name else None,
+            names.avatar(avatar_url, "host_avatar_url") if avatar_url else None,
+        )
 
     async def _load(self, room_id: str) -> Room | None:
         async with session(self._sql) as connection:

@@ -32,6 +32,8 @@ class Room(Struct, frozen=True):
     version: int
     created_ms: int
     bars_version: int = 0
+    host_name: str | None = None
+    host_avatar_url: str | None = None
     was_paused: bool = False  # since when an abnormal room's host is silent
 
 

@@ -23,6 +23,8 @@ rooms = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("bars_version", BigInteger, nullable=False, server_default="0"),
     Column("was_paused", Boolean, nullable=False, server_default=false()),  # before it was abnormal
+    Column("host_name", String(64), nullable=True),  # as viewers see it
+    Column("host_avatar_url", String(500), nullable=True),
     Index("rooms_by_state", "state", "room_id"),
 )
 

@@ -29,6 +29,8 @@ def view_of_room(room: Room) -> RoomView:
         pinned=room.pinned,
         pinned_ms=room.pinned_ms,
         version=room.version,
+        host_name=room.host_name,
+        host_avatar_url=room.host_avatar_url,
     )
 
 

@@ -69,6 +69,13 @@ def _origins(texts: list[str]) -> list[str]:
     return texts
 
 
+def _hosts(texts: list[str]) -> list[str]:
+    for text in texts:
+        if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", text) is None:
+            raise ValueError(f"{text!r} is not the name of a host; write it like img.example.com")
+    return texts
+
+
 def _proxy(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if url and re.fullmatch(r"https?://[^\s/?#]+/?", url) is None:
@@ -148,6 +155,7 @@ class AuthSettings(Section):
     operator_token_s: int = Field(ge=60, le=YEAR_S)
     operator_session_s: int = Field(ge=60, le=YEAR_S)
     operator_idle_s: int = Field(ge=60, le=YEAR_S)
+    avatar_hosts: Annotated[list[str], AfterValidator(_hosts)]
     operator_link_s: int = Field(ge=60, le=HOUR_S * 24)
 
 

@@ -8,6 +8,7 @@ SalesFault
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
 ├── ReminderRefused  nobody is reminded of this, or this buyer is not
+├── NameBlocked      a name of a person has blocked words
 ├── OperatorRefused  an operator may not be made or changed like this
 ├── LoginLocked      too many failed logins of one operator; carries how long to wait
 ├── TooOften         somebody says too much; carries how long to wait
@@ -73,6 +74,11 @@ class RoomRefused(SalesFault):
 
 class ReminderRefused(SalesFault):
     """Codes: reminders_off, not_reachable, too_many_reminders."""
+
+
+class NameBlocked(SalesFault):
+    def __init__(self, field: str) -> None:
+        super().__init__("name_blocked", "It contains blocked words.", field=field)
 
 
 class OperatorRefused(SalesFault):

@@ -20,10 +20,10 @@ from livesale.rooms.bags.lists import BagLists
 from livesale.rooms.bags.scripts import BagGateway, CloseBagCode, OpenBagCode, TellBagCode
 from livesale.rooms.bags.store import Bag, BagState, Prize, PrizeState, Settled
 from livesale.rooms.copy import RoomCopy
-from livesale.rooms.people.words import fold
 from livesale.rooms.views import view_of_bag
 from livesale.sales.drops import Drops
 from livesale.sales.reservations import as_reservation
+from livesale.validation.blocked_words import fold
 from livesale.validation.refusals import DropRefused, Unknown
 from stock.errors import Unreachable
 from stock.ids import Origin, origin_id

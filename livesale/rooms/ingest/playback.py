@@ -20,7 +20,7 @@ class PlayAddresses(Struct, frozen=True):
     flv: Address
 
 
-class ShownRoom(RoomView, frozen=True):
+class ShownRoom(RoomView, frozen=True, kw_only=True):
     """A room and its playback URLs."""
 
     play: PlayAddresses

@@ -4,18 +4,19 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.identity.profiles.service import Face, Profiles
 from livesale.resources import Deployment
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.members import RoomRole
 from livesale.rooms.people.events import CommentView, Speaker
 from livesale.rooms.people.metrics import COMMENTS
 from livesale.rooms.people.scripts import Pace, Said, SayCode, UnsayCode, Words
-from livesale.rooms.people.speech import clean
-from livesale.rooms.people.words import BlockedWords, fold
 from livesale.rooms.service import banned, room_over
 from livesale.rooms.states import OVER, RoomState
 from livesale.rooms.store import Room
+from livesale.validation.blocked_words import BlockedWords, fold
 from livesale.validation.refusals import InvalidField, RoomRefused, TooOften, Unknown
+from livesale.validation.speech import clean
 from stock.errors import Unreachable
 
 MAX_SENT = 1_000  # characters, before cleaning
@@ -37,10 +38,13 @@ class NewComment(Struct, frozen=True, forbid_unknown_fields=True):
 class Comments:
     """One per process. All raise the faults of stock.errors, StoreUnavailable and Unknown."""
 
-    def __init__(self, deployment: Deployment, copy: RoomCopy, words: BlockedWords) -> None:
+    def __init__(
+        self, deployment: Deployment, copy: RoomCopy, words: BlockedWords, profiles: Profiles
+    ) -> None:
         self._live = live = deployment.settings.live
         self._copy = copy
         self._words = words
+        self._profiles = profiles
         self._pace = Pace(live.comment_ms, live.comment_burst, 1000 / live.comments_per_s)
 
     async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView | None:
@@ -70,7 +74,10 @@ class Comments:
             raise RoomRefused("comment_blocked", "It contains blocked words.")
         pace = self._pace if role == RoomRole.VIEWER else _ALL
         person_id = self._copy.person_ids.of(room.room_id, buyer_id)
-        words = Words(person_id, _SPEAKERS[role], seen)
+        face = await self._profiles.face(buyer_id)
+        if role == RoomRole.HOST:  # the room may show another name of its host
+            face = Face(room.host_name or face.nickname, room.host_avatar_url or face.avatar_url)
+        words = Words(person_id, _SPEAKERS[role], seen, face.nickname, face.avatar_url)
         said = await self._send(room.room_id, buyer_id, words, pace)
         if said.code not in (SayCode.SAID, SayCode.COUNTED):
             raise _refusal(said)

@@ -29,6 +29,8 @@ class CommentView(Struct, frozen=True):
     person_id: str
     role: Speaker
     text: str
+    nickname: str | None = None  # null: the person set none
+    avatar_url: str | None = None
 
 
 class CommentRef(Struct, frozen=True):
@@ -41,11 +43,15 @@ class BarredViewer(Struct, frozen=True):
     person_id: str
     bar: BarKind
     until_ms: int
+    nickname: str | None = None
+    avatar_url: str | None = None
 
 
 class UnbarredViewer(Struct, frozen=True):
     person_id: str
     bar: BarKind
+    nickname: str | None = None
+    avatar_url: str | None = None
 
 
 class People(Event, frozen=True, kw_only=True, tag="people"):

@@ -14,6 +14,7 @@ from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
+from livesale.identity.profiles.service import NOBODY, Face, Profiles
 from livesale.resources import Deployment
 from livesale.rooms import store as store_rooms
 from livesale.rooms.copy import RoomCopy, untils_of
@@ -69,6 +70,8 @@ class BarView(Struct, frozen=True):
     reason: str
     barred_by: BarredBy
     created_ms: int
+    nickname: str | None = None
+    avatar_url: str | None = None
 
 
 class BarList(Struct, frozen=True):
@@ -79,10 +82,11 @@ class Restrictions:
     """One per process. All methods raise StoreUnavailable. Changes also raise Unknown and the
     faults of stock.errors: then SQL has the change, and the keeper updates Redis."""
 
-    def __init__(self, deployment: Deployment, copy: RoomCopy) -> None:
+    def __init__(self, deployment: Deployment, copy: RoomCopy, profiles: Profiles) -> None:
         self._sql = deployment.sql
         self._engine = deployment.engine
         self._copy = copy
+        self._profiles = profiles
         self._person_ids = copy.person_ids
         self._bans: TtlCache[dict[str, int]] = TtlCache(
             self._load_bans, ttl_s=BARS_S, stale_on=(StoreUnavailable,)
@@ -137,9 +141,10 @@ class Restrictions:
             "somebody was muted or banned", room_id=room_id, kind=kind, buyer_id=buyer_id, by=by
         )
         person_id = self._person_ids.of(room_id, buyer_id)
-        event = ViewerBarred(viewer=BarredViewer(person_id, kind, until_ms))
-        await self._publish(room_id, version, buyer_id, until, event)
-        return self._view(bar)
+        face = await self._profiles.face(buyer_id)
+        viewer = BarredViewer(person_id, kind, until_ms, face.nickname, face.avatar_url)
+        await self._publish(room_id, version, buyer_id, until, ViewerBarred(viewer=viewer))
+        return self._view(bar, face)
 
     async def lift(self, room_id: str, kind: BarKind, buyer_id: str) -> None:
         """End a bar before its time. Lifting a missing bar is no error."""
@@ -153,14 +158,17 @@ class Restrictions:
             version = await store.count_up(connection, room_id)
             until = await self._until(connection, room_id, buyer_id)
         person_id = self._person_ids.of(room_id, buyer_id)
-        event = ViewerUnbarred(viewer=UnbarredViewer(person_id, kind))
-        await self._publish(room_id, version, buyer_id, until, event)
+        face = await self._profiles.face(buyer_id)
+        viewer = UnbarredViewer(person_id, kind, face.nickname, face.avatar_url)
+        await self._publish(room_id, version, buyer_id, until, ViewerUnbarred(viewer=viewer))
 
     async def list(self, room_id: str, kind: BarKind) -> BarList:
         """The present mutes and bans."""
         async with session(self._sql) as connection:
             found = await store.restrictions_of(connection, room_id, now_ms())
-        return BarList([self._view(bar) for bar in found if bar.kind == kind])
+        mine = [bar for bar in found if bar.kind == kind]
+        faces = await self._profiles.faces({bar.buyer_id for bar in mine})
+        return BarList([self._view(bar, faces[bar.buyer_id]) for bar in mine])
 
     async def _until(self, connection: AsyncConnection, room_id: str, buyer_id: str) -> str:
         """All bars on a buyer, in Redis's format."""
@@ -179,7 +187,7 @@ class Restrictions:
             found = await store.restrictions_of(connection, room_id, now_ms())
         return {bar.buyer_id: bar.until_ms for bar in found if bar.kind == BarKind.BAN}
 
-    def _view(self, bar: Restriction) -> BarView:
+    def _view(self, bar: Restriction, face: Face = NOBODY) -> BarView:
         kind, _, name = bar.barred_by.partition(
             "|"
         )  # the same form as `livesale.web.routes.Call.name`
@@ -193,4 +201,6 @@ class Restrictions:
             reason=bar.reason,
             barred_by=by,
             created_ms=bar.created_ms,
+            nickname=face.nickname,
+            avatar_url=face.avatar_url,
         )

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from livesale.access.actions import Action
 from livesale.action_log.record import begin_record
+from livesale.identity.profiles.service import Profiles
 from livesale.parts import Parts
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.people.comments import Comments, NewComment
@@ -38,6 +39,8 @@ class RoomPerson(Struct, frozen=True):
     person_id: str
     buyer_id: str
     role: RoomRole
+    nickname: str | None
+    avatar_url: str | None
 
 
 async def show_people(parts: Parts, call: Call) -> Answer:
@@ -55,7 +58,9 @@ async def show_person(parts: Parts, call: Call) -> Answer:
             raise
         buyer_id = known_id
     role = await parts[Members].role_of_buyer(room, buyer_id)
-    return Answer(200, RoomPerson(person_ids.of(room.room_id, buyer_id), buyer_id, role))
+    face = await parts[Profiles].face(buyer_id)
+    person_id = person_ids.of(room.room_id, buyer_id)
+    return Answer(200, RoomPerson(person_id, buyer_id, role, face.nickname, face.avatar_url))
 
 
 async def say(parts: Parts, call: Call) -> Answer:

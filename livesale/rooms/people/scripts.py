@@ -43,6 +43,8 @@ class Words(Struct, frozen=True):
     person_id: str
     role: Speaker
     text: str
+    nickname: str | None = None
+    avatar_url: str | None = None
 
 
 class Said(Struct, frozen=True):
@@ -109,7 +111,7 @@ class PeopleScripts:
         code = SayCode(reply[0])
         if code is not SayCode.SAID:
             return Said(code, ms=int(reply[1]) if len(reply) > 1 else 0)
-        said = CommentView(int(reply[1]), int(reply[2]), words.person_id, words.role, words.text)
+        said = CommentView(int(reply[1]), int(reply[2]), **msgspec.structs.asdict(words))
         return Said(code, said)
 
     async def unsay(self, room_id: str, comment_id: int, by: str) -> UnsayCode:

@@ -144,7 +144,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     room_id = await room(api)
     names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "person_id": "x" * 30}
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
-    names |= {"name": "olga", "session_id": "s1", "parcel_id": "p0123456789abc"}
+    names |= {"name": "olga", "session_id": "s1", "buyer_id": "ann", "parcel_id": "p0123456789abc"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}

@@ -30,6 +30,7 @@ NAMES = {
     "parcel_id": "p0123456789abc",
     "sku_id": "nosuch",
     "name": "nosuch",
+    "buyer_id": "nosuch",
     "session_id": "nosuch",
 }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livesale.rooms.people.speech import MAX_JOINED, MAX_MARKS, ZWJ, clean
+from livesale.validation.speech import MAX_JOINED, MAX_MARKS, ZWJ, clean
 
 FAMILY = "👨‍👩‍👧‍👦"
 

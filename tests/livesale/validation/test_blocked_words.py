@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from livesale.errors import Refused
-from livesale.rooms.people.words import BlockedWords, load_words
 from livesale.settings import config_folder
+from livesale.validation.blocked_words import BlockedWords, load_words
 
 WORDS = BlockedWords(["赌博", "加微信", "加v信", "ass", "Straße", "が", "!?"])
 

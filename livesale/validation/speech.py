@@ -1,4 +1,4 @@
-"""Cleans a viewer's text before others see it. No I/O.
+"""Cleans a text of a viewer, or a name, before others see it. No I/O.
 
 The result is one line of plain text. It has no invisible characters, does not change the writing
 direction, and does not overflow its line, so the text around it stays in place.
