@@ -117,6 +117,7 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
     "/v1/operator/second-factor": {"code": "000000"},
+    "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
     "/v1/addresses": HOME,
     "/v1/addresses/{address_id}": HOME,
     "/v1/admin/parcels/{parcel_id}/ship": SF,
