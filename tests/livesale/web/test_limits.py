@@ -61,15 +61,20 @@ def test_memory_is_bounded() -> None:
     assert limit.wait_s("k49999", 50.0) > 0
 
 
-def test_full_buckets_are_forgotten_first() -> None:
-    limit = RateLimit(per_s=1, burst=2, max_keys=10)
-    limit.wait_s("hot", 0.0)
-    limit.wait_s("hot", 0.0)
-    for number in range(9):
-        limit.wait_s(f"old{number}", -10.0)
-    limit.wait_s("new", 0.0)
-    assert len(limit) == 2
-    assert limit.wait_s("hot", 0.0) > 0
+def test_who_goes_on_asking_is_not_forgotten_for_a_crowd_of_others() -> None:
+    # Given somebody who has used up an hour's budget, and is refused
+    limit = RateLimit(per_s=1 / HOUR_S, burst=1, max_keys=100)
+    assert limit.wait_s("greedy", 0.0) == 0.0
+
+    # When ten times as many others come as there is room for
+    for number in range(1_000):
+        assert limit.wait_s(f"k{number}", 1.0) == 0.0
+        if number % 20 == 0:
+            assert limit.wait_s("greedy", 1.0) > 0
+
+    # Then the budget is still used up; who only came once is forgotten
+    assert limit.wait_s("greedy", 1.0) > 0
+    assert limit.would_wait_s("k0", 1.0) == 0.0 < limit.would_wait_s("k999", 1.0)
 
 
 @pytest.mark.parametrize(
