@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from livesale.action_log.record import note_change
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.store import Campaign
 from livesale.database.engine import now_ms
@@ -47,6 +48,7 @@ class Campaigns:
         campaign = campaign_of(new)
         async with session(self._sql, write=True) as connection:
             await catalogue.add_campaign(connection, campaign)
+            note_change(None, campaign)
         return campaign
 
 

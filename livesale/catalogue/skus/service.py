@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.attributes import Attributes, check_attributes
 from livesale.catalogue.skus import store
 from livesale.catalogue.skus.store import Sku
@@ -65,6 +66,7 @@ class Skus:
         sku = sku_of(new)
         async with session(self._sql, write=True) as connection:
             await add(connection, sku)
+            note_change(None, sku)
         return sku
 
     async def find(self, sku_id: str) -> Sku:
@@ -86,7 +88,8 @@ class Skus:
             given = {
                 name: value for name, value in structs.asdict(changes).items() if value is not UNSET
             }
-            sku = structs.replace(sku, **given, updated_ms=now_ms())
+            before, sku = sku, structs.replace(sku, **given, updated_ms=now_ms())
+            note_change(before, sku)
             await _write(connection, sku, store.change_sku)
             stock = await lock_stock(connection, sku_id)
             if stock is not None:  # its safety stock may be another one

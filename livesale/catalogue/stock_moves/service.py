@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.stock_moves import store
 from livesale.catalogue.stock_moves.kinds import MoveKind, deltas_of
 from livesale.catalogue.stock_moves.store import Cause, Move, SkuStock
@@ -74,6 +75,7 @@ class StockMoves:
                 cause,
                 needs_free=kind is MoveKind.SCRAPPED,
             )
+            note_change(stock, after)
         return Moved(move, after)
 
     async def list(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.orders.addresses.form import Address
@@ -208,6 +209,10 @@ class Shipments:
         why: str = "",
     ) -> None:
         tracking = f"{parcel.carrier} {parcel.number}".strip()
+        note_change(
+            {"state": before} if before else None,
+            {"parcel_id": parcel.parcel_id, "state": parcel.state, "tracking": tracking},
+        )
         await add_event(
             connection,
             parcel.order_id,

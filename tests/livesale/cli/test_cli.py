@@ -107,6 +107,41 @@ def test_tokens_are_those_of_the_settings(livesale: Run) -> None:
     assert (operator.name, sorted(operator.roles)) == ("olga", ["viewer"])
 
 
+def test_operators_are_added_let_in_and_revoked(livesale: Run) -> None:
+    # given two operators
+    olga = json.loads(succeeded(livesale("operator", "add", "olga", "--json")))
+    assert (olga[0]["roles"], olga[0]["state"]) == (["owner"], "active")
+    more = ("--role", "clerk", "--store", "s1")
+    assert "clerk" in succeeded(livesale("operator", "add", "max", *more))
+    # when one gets links, each another one, and the other is revoked
+    links = [succeeded(livesale("operator", "login", "olga")).strip() for _ in range(2)]
+    for link in links:
+        base, _, word = link.partition("/console#login=")
+        assert (base, len(word)) == ("http://127.0.0.1:8080", 43)
+    assert links[0] != links[1]
+    named = succeeded(livesale("operator", "login", "olga", "--url", "https://shop.example/"))
+    assert named.startswith("https://shop.example/console#login=")
+    succeeded(livesale("operator", "revoke", "max"))
+    # then the list and the record say so, without the words of the links
+    listed = json.loads(succeeded(livesale("operator", "list", "--json")))
+    assert [(one["name"], one["state"]) for one in listed] == [
+        ("max", "revoked"),
+        ("olga", "active"),
+    ]
+    record = succeeded(livesale("actions", "--json"))
+    commands = [one["action"] for one in json.loads(record)]
+    assert commands[0] == "livesale operator revoke"
+    assert commands[-1] == "livesale operator add"
+    assert not any(link.partition("=")[2] in record for link in [*links, named.strip()])
+    # and what cannot be is refused
+    refused(livesale("operator", "revoke", "olga"), FAILED, "owner")
+    refused(livesale("operator", "login", "max"), FAILED, "restore")
+    refused(livesale("operator", "add", "olga"), FAILED, "olga")
+    refused(livesale("operator", "add", "Olga!"), REFUSED, "name")
+    refused(livesale("operator", "login", "nobody"), FAILED, "operator")
+    succeeded(livesale("operator", "restore", "max"))
+
+
 @pytest.mark.parametrize(
     "args",
     [

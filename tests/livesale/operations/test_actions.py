@@ -196,6 +196,77 @@ SOUND: dict[str, Any] = {
 }
 
 
+async def test_the_record_says_what_changed(api: Api) -> None:
+    # given a drop that is made, opened, paused, adjusted and closed
+    drop_id = await api.open_drop(allotted=10)
+    by, path = api.boss, f"/v1/admin/drops/{drop_id}"
+    for verb, body in (
+        ("pause", None),
+        ("pause", None),
+        ("resume", None),
+        ("adjust", {"delta": 5, "reason": "x"}),
+        ("adjust", {"delta": -99, "reason": "x"}),
+        ("close", None),
+    ):
+        await api.post(f"{path}/{verb}", body, by=by)
+    # then each step has both sides, and a repeat or a refused one has none
+    found = [changed(one) for one in await actions(api, f"?object_id={drop_id}")]
+    opened = found.pop()
+    assert (opened[0]["state"], opened[1]["state"]) == ("draft", "open")
+    assert found == [
+        ({"state": "open"}, {"state": "closed"}),
+        (None, None),
+        ({"available": 10}, {"available": 15}),
+        ({"state": "paused"}, {"state": "open"}),
+        (None, None),
+        ({"state": "open"}, {"state": "paused"}),
+    ]
+    # and so has what happens to a room
+    room_id = await room(api)
+    edit = {"title": "Best tea"}
+    assert (await api.ask("PATCH", f"/v1/rooms/{room_id}", edit, by=api.boss)).status == 200
+    sku = (await api.post("/v1/admin/skus", {"title": "Tea", "price_fen": 1}, by=by)).body
+    item = {"sku_id": sku["sku_id"], "title": "Cup"}
+    made = (await api.post(f"/v1/rooms/{room_id}/items", item, by=api.boss)).body
+    await api.delete(f"/v1/rooms/{room_id}/items/{made['item_id']}", by=api.boss)
+    await api.post(f"/v1/rooms/{room_id}/start", by=api.buyer("host"))
+    started, *_, edited = [changed(one) for one in await actions(api, f"?object_id={room_id}")]
+    assert (edited[0]["title"], edited[1]["title"]) == ("Tea", "Best tea")
+    assert (started[0]["state"], started[1]["state"]) == ("scheduled", "live")
+    [removed] = [changed(one) for one in await actions(api, f"?object_id={made['item_id']}")]
+    assert (removed[0]["title"], removed[1]) == ("Cup", None)
+
+
+async def test_what_is_sought_is_found(api: Api) -> None:
+    # given some actions, one of them refused
+    drop_id = await api.open_drop()
+    await api.post(f"/v1/admin/drops/{drop_id}/pause", by=api.boss, X_Request_Id="mine")
+    body = {"delta": -99, "reason": "x"}
+    await api.post(f"/v1/admin/drops/{drop_id}/adjust", body, by=api.boss)
+    everything = await actions(api)
+    adjust, pause = everything[0], everything[1]
+    # then each filter finds its own, and together they find less
+    close = "?action=POST%20/v1/admin/drops/%7Bdrop_id%7D/pause"
+    assert await actions(api, close) == [pause]
+    assert await actions(api, "?request_id=mine") == [pause]
+    assert await actions(api, "?outcome=refused") == [adjust]
+    assert await actions(api, "?outcome=refused&request_id=mine") == []
+    last_ms = everything[0]["at_ms"]
+    assert await actions(api, f"?since_ms={last_ms + 1}") == []
+    assert await actions(api, f"?until_ms={everything[-1]['at_ms']}") == []
+    assert await actions(api, f"?since_ms={everything[-1]['at_ms']}") == everything
+    bad = await api.get("/v1/admin/actions?outcome=maybe", by=api.viewer)
+    assert bad.code == "invalid_parameter"
+
+
+def changed(action: dict[str, Any]) -> tuple[Any, Any]:
+    """The object before and after an action."""
+    before, after = (
+        action[side] and msgspec.json.decode(action[side]) for side in ("before", "after")
+    )
+    return before, after
+
+
 async def test_old_actions_are_forgotten(api: Api, stage: Deployment) -> None:
     # given two actions, one of them older than the settings keep
     await room(api)
