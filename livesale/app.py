@@ -30,6 +30,7 @@ from livesale.rooms.ingest.feature import feature as ingest
 from livesale.rooms.numbers.feature import feature as numbers
 from livesale.rooms.people.feature import feature as people
 from livesale.sales.feature import feature as sales
+from livesale.spreadsheets.feature import feature as spreadsheets
 from livesale.tasks.clock import Clock
 from livesale.tokens.keyring import Keyring
 from livesale.tokens.signing import TokenSigner
@@ -63,6 +64,7 @@ FEATURES: Sequence[Feature] = (
     alerts,
     operators,
     profiles,
+    spreadsheets,
     operations,
 )
 ROUTES = routes_of(FEATURES)

@@ -2,6 +2,7 @@
 
 from livesale.alerts import routes, tables
 from livesale.alerts.service import Alerts
+from livesale.alerts.webhook import AlertMetrics, AlertSender
 from livesale.feature import Feature
 
 feature = Feature(
@@ -9,4 +10,6 @@ feature = Feature(
     routes=routes.ROUTES,
     parts={Alerts: lambda parts: Alerts(parts.deployment)},
     tables=(tables.alerts,),
+    jobs={"alerts": AlertSender},
+    metrics=(AlertMetrics,),
 )

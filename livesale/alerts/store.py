@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.alerts.tables import alerts
@@ -140,6 +140,15 @@ async def switch_off(connection: AsyncConnection, ids: Sequence[str]) -> None:
     )
 
 
+async def forget(connection: AsyncConnection, before_ms: int, limit: int) -> int:
+    """Delete up to `limit` alerts that were over before this time; returns how many."""
+    old = select(alerts.c.alert_id).where(alerts.c.ended_ms < before_ms).limit(limit)
+    ids = list((await connection.scalars(old)).all())
+    if ids:
+        await connection.execute(delete(alerts).where(alerts.c.alert_id.in_(ids)))
+    return len(ids)
+
+
 def _lasting(kind: str, object_id: str) -> tuple[ColumnElement[bool], ...]:
     return (
         alerts.c.object_id == object_id,
@@ -149,5 +158,5 @@ def _lasting(kind: str, object_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _alert(row: Any) -> Alert:
-    values = dict(row._mapping)
+    values = dict(zip(Alert.__struct_fields__, row, strict=True))
     return Alert(**{**values, "facts": msgspec.json.decode(values["facts"])})

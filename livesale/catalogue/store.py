@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.catalogue.tables import campaigns, skus
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.ledger.tables import drops
-from stock.model import DropTerms
+from stock.model import DropState, DropTerms
 
 
 class Campaign(Struct, frozen=True):
@@ -169,6 +169,19 @@ async def drops_of_room(connection: AsyncConnection, room_id: str, limit: int) -
     """The drops of a room, the oldest first."""
     query = _DROP.where(drops.c.room_id == room_id).order_by(drops.c.drop_id).limit(limit)
     return _drops(await connection.execute(query))
+
+
+async def drops_of_skus(
+    connection: AsyncConnection, sku_ids: Collection[str], limit: int
+) -> list[str]:
+    """The ids of drops of these SKUs that are neither drafts nor closed, the oldest first."""
+    query = (
+        select(drops.c.drop_id)
+        .where(drops.c.sku_id.in_(sku_ids), drops.c.state.not_in((DRAFT, DropState.CLOSED)))
+        .order_by(drops.c.drop_id)
+        .limit(limit)
+    )
+    return list((await connection.scalars(query)).all())
 
 
 async def set_challenge(connection: AsyncConnection, drop_id: str, difficulty: int) -> None:

@@ -16,7 +16,7 @@ DATA_DIR = "LIVESALE__DATA_DIR"
 OTHERS = 0o077  # rights of group and world
 EMBEDDED_FILE = "livesale.sqlite3"
 COMPANIONS = ("-wal", "-shm", "-journal")  # of an SQLite database
-_OURS = {"redis", "run", EMBEDDED_FILE, *(EMBEDDED_FILE + each for each in COMPANIONS)}
+_OURS = {"redis", "run", "media", EMBEDDED_FILE, *(EMBEDDED_FILE + each for each in COMPANIONS)}
 _CURE = "Name another data folder."
 
 

@@ -116,6 +116,8 @@ def check_promises(settings: Settings) -> None:
     if settings.payments.gateway == "wechat":
         load_keys(settings)
     _check_reminders(settings)
+    _check_media(settings)
+    _check_webhook(settings)
     address_keys = _address_keys(settings)
     if settings.env == "dev":
         return
@@ -175,6 +177,29 @@ def _address_keys(settings: Settings) -> dict[str, SecretStr]:
     return found
 
 
+def _check_media(settings: Settings) -> None:
+    """Check that a store of pictures has its keys."""
+    media = settings.media
+    keys = {"S3_KEY_ID": media.s3_key_id, "S3_SECRET": media.s3_secret.get_secret_value()}
+    for name, value in keys.items() if media.s3_url else ():
+        if not value:
+            raise Refused(
+                f"{PREFIX}MEDIA__{name}",
+                "it is not set, but pictures are kept in an S3-compatible store",
+                f"Set it, or empty {PREFIX}MEDIA__S3_URL.",
+            )
+
+
+def _check_webhook(settings: Settings) -> None:
+    """Check that calls of the webhook can be told from forgeries."""
+    if settings.alerts.webhook_url and not settings.alerts.webhook_secret.get_secret_value():
+        raise Refused(
+            f"{PREFIX}ALERTS__WEBHOOK_SECRET",
+            "it is not set, so the receiver could not tell our calls from forgeries",
+            NEW_SECRET,
+        )
+
+
 def _check_reminders(settings: Settings) -> None:
     """Check that each enabled kind of reminder has everything for a message."""
     on = False
@@ -213,6 +238,8 @@ _URL_CURE = {
 
 _SECRETS = {
     "secret",
+    "s3_secret",
+    "webhook_secret",
     "old_keys",
     "api_v3_key",
     "old_api_v3_key",

@@ -297,6 +297,29 @@ class OrderSettings(Section):
     receipt_s: int = Field(ge=1, le=YEAR_S)
 
 
+class AlertSettings(Section):
+    """The webhook that is told of alerts; empty: none."""
+
+    webhook_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^(https?://[^\s#@]+)?$")
+    webhook_secret: SecretStr
+    timeout_ms: int = Field(ge=100, le=15_000)
+    proxy: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^(https?://[^\s/?#@]+/?)?$")
+    keep_s: int = Field(ge=HOUR_S, le=100 * YEAR_S)
+
+
+class MediaSettings(Section):
+    """Files of pictures: in a folder, or in an S3-compatible store if it has a URL."""
+
+    folder: str
+    s3_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^(https?://[^\s?#@]+)?$")
+    s3_region: str = Field(pattern=r"^[A-Za-z0-9-]{1,40}$")
+    s3_key_id: str = Field(pattern=r"^[!-~]{0,128}$")
+    s3_secret: SecretStr
+    public_url: str = Field(pattern=r"^(https://[^\s?#]+)?$")
+    max_bytes: int = Field(ge=100_000, le=32 * 1024 * 1024)
+    max_pixels: int = Field(ge=100_000, le=64_000_000)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -327,6 +350,8 @@ class Settings(BaseSettings):
     ingest: IngestSettings
     reminders: ReminderSettings
     orders: OrderSettings
+    media: MediaSettings
+    alerts: AlertSettings
     log: LogSettings
 
     @classmethod

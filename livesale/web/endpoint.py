@@ -22,6 +22,7 @@ from livesale.tasks.turns import WORKS_FOR, Client
 from livesale.telemetry.repeats import Every
 from livesale.tokens.signing import Buyer, Operator, TokenSigner
 from livesale.web.draining import Draining
+from livesale.web.files import read_bounded, read_file, too_large
 from livesale.web.headers import Headers, Joined
 from livesale.web.limits import Limits
 from livesale.web.parsing import (
@@ -61,7 +62,9 @@ class Endpoint:
         self.route = route
         self.parts = parts
         self.traffic = traffic
-        self.max_bytes = parts.deployment.settings.http.max_body_bytes
+        settings = parts.deployment.settings
+        own = route.max_bytes
+        self.max_bytes = own(settings) if own else settings.http.max_body_bytes
         self._limits, self._signer = parts[Limits], parts[TokenSigner]
         self.takes_sessions = route.auth in ("operator", "member")
         self._cookies = parts[Cookies]
@@ -152,7 +155,7 @@ class Endpoint:
             actor=call.name,
             action=f"{route.method} {route.path}",
             object_id=list(call.path.values())[-1] if call.path else "",
-            asked=dict(call.path) | {"body": _asked(route, call)},
+            asked=dict(call.path) | _all_asked(route, call),
             request_id=request_id,
         )
         record = Record(self.parts.deployment.sql, deed)
@@ -219,6 +222,8 @@ def make_handler(endpoint: Endpoint) -> Handle:
             call.raw = await _read(request, max_bytes) if request.body_exists else b""
             call.headers = request.headers
             call.source = parts[Limits].source(request.remote, forwarded)
+        elif route.files:
+            call.raw = await read_file(request, max_bytes)
         if reads_body:
             raw = await _read(request, max_bytes) if request.body_exists else b""
             endpoint.check_body(call, headers, raw)
@@ -300,17 +305,15 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
     """
     length = request.content_length
     if length is not None and length > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     try:
         if request.content.is_eof():  # it came along with the headers: no clock is needed
             raw = request.content.read_nowait()
             if len(raw) > max_bytes:
-                raise _too_large(max_bytes)
+                raise too_large(max_bytes)
             return raw
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(max_bytes) from None
+            return await read_bounded(request, max_bytes)
     except TimeoutError:
         raise Problem("request_timeout", headers={"Connection": "close"}) from None
     except (web.RequestPayloadError, ValueError, ConnectionError) as error:
@@ -319,8 +322,9 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
         raise Problem("malformed_body", type(error).__name__) from None
 
 
-def _too_large(max_bytes: int) -> Problem:
-    return Problem("body_too_large", f"At most {max_bytes} bytes.")
+def _all_asked(route: Route, call: Call) -> dict[str, Any]:
+    """What the record of an action says of its body."""
+    return {"file_bytes": len(call.raw)} if route.files else {"body": _asked(route, call)}
 
 
 def _asked(route: Route, call: Call) -> Any:

@@ -54,7 +54,8 @@ def problems_of(route: Route) -> list[str]:
     codes += _AUTH if route.auth else ()
     codes += _SESSION if route.action else ()
     codes += _BODY if route.body else ()
-    codes += ["malformed_body", "request_timeout", "body_too_large"] if route.signed else []
+    codes += ["malformed_body", "request_timeout", "body_too_large"] if route.reads_bytes else []
+    codes += ["unsupported_media_type"] if route.files else []
     codes += ["invalid_parameter"] if route.query or route.keyed else []
     return sorted(set(codes), key=lambda code: (PROBLEMS[code].status, code))
 
@@ -124,9 +125,18 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
             "required": route.default_body is None,
             "content": {JSON: {"schema": refs[route.body]}},
         }
+    if route.files:
+        operation["requestBody"] = {"required": True, "content": _file(route)}
     if route.signed:
         operation["requestBody"] = {"content": {route.media_type: {"schema": {"type": "object"}}}}
     return operation
+
+
+def _file(route: Route) -> dict[str, Any]:
+    raw: dict[str, Any] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    form = {"type": "object", "properties": {"file": raw["schema"]}, "required": ["file"]}
+    kinds: dict[str, Any] = dict.fromkeys(route.files, raw)
+    return kinds | {"multipart/form-data": {"schema": form}}
 
 
 def _parameters(route: Route) -> Any:

@@ -8,6 +8,7 @@ from multidict import MultiMapping
 
 from livesale.access.actions import Action
 from livesale.parts import Parts
+from livesale.settings import Settings
 from livesale.tokens.signing import Buyer, Operator
 
 JSON = "application/json"
@@ -112,6 +113,8 @@ class Route(Struct, frozen=True):
     content_type: str = JSON
     description: str = ""
     media_type: str = JSON  # of a body that is `signed`
+    files: tuple[str, ...] = ()  # media types of the one file that it takes: `Call.raw`
+    max_bytes: Callable[[Settings], int] | None = None  # of a body; None: as the settings say
     signed: bool = False  # verifies the body as it came by itself: it is not read as JSON before
     reads_headers: bool = False
     upgrades: bool = False  # to a WebSocket: gets the headers, answers 101 by itself
@@ -128,6 +131,11 @@ class Route(Struct, frozen=True):
             raise ValueError(f"{named}: what is under /v1/admin/ is for operators")
         if (self.action is not None) != (self.auth in ("operator", "member")):
             raise ValueError(f"{named}: a route for operators, and no other, names its action")
+
+    @property
+    def reads_bytes(self) -> bool:
+        """Whether it takes the body as it came."""
+        return self.signed or bool(self.files)
 
     @property
     def for_strangers(self) -> bool:

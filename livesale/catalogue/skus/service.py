@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
 from livesale.catalogue.attributes import Attributes, check_attributes
+from livesale.catalogue.products import shown
 from livesale.catalogue.skus import store
 from livesale.catalogue.skus.store import Sku
 from livesale.catalogue.stock_moves.store import lock_stock, watch_level
@@ -16,7 +17,7 @@ from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.validation.refusals import StockRefused, Unknown
 from livesale.validation.texts import prose, whole
-from stock.ids import new_id
+from stock.ids import DROP_ID_PATTERN, new_id
 from stock.model import MAX_PRICE_FEN, MAX_UNITS
 
 CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
@@ -42,6 +43,9 @@ class NewSku(Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Attributes = field(default_factory=list)
     keeps_stock: KeepsStock = False
     safety_stock: SafetyStock = 0
+    product_id: (
+        Annotated[str, whole(DROP_ID_PATTERN, description="the product that it is one of")] | None
+    ) = None
 
 
 class SkuEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,10 +67,13 @@ class Skus:
 
     async def create(self, new: NewSku) -> Sku:
         """Raises StockRefused (code_taken) or InvalidField."""
-        sku = sku_of(new)
+        sku = sku_of(new, new.product_id)
         async with session(self._sql, write=True) as connection:
+            if sku.product_id is not None:
+                await shown.lock_for_sku(connection, sku.product_id)
             await add(connection, sku)
             note_change(None, sku)
+            await shown.sku_changed(connection, sku)
         return sku
 
     async def find(self, sku_id: str) -> Sku:
@@ -91,6 +98,7 @@ class Skus:
             before, sku = sku, structs.replace(sku, **given, updated_ms=now_ms())
             note_change(before, sku)
             await _write(connection, sku, store.change_sku)
+            await shown.sku_changed(connection, sku)
             stock = await lock_stock(connection, sku_id)
             if stock is not None:  # its safety stock may be another one
                 await watch_level(connection, stock, sku.updated_ms)

@@ -108,6 +108,6 @@ def _columns(sku: Sku) -> dict[str, Any]:
 
 
 def _sku(row: Any) -> Sku:
-    values = dict(row._mapping)
+    values = dict(zip(_STORED, row, strict=True))
     values["attributes"] = read_attributes(values["attributes"])
     return Sku(**values, free=values["on_hand"] - values["in_drops"])

@@ -13,12 +13,13 @@ from livesale.validation.texts import whole
 from livesale.web.routes import Answer, Call, Route
 
 _ID = r"^[0-9a-z]{0,15}$"
+MOVE_CURSOR = r"^([0-9]{1,13}\.[a-z_]{1,12}\|[!-~]{1,66})?$"
 
 
 class MovesQuery(Struct, frozen=True):
     after: Annotated[
         str,
-        whole(r"^([0-9]{1,13}\.[a-z_]{1,12}\|[!-~]{1,66})?$", description="`next` of a page"),
+        whole(MOVE_CURSOR, description="`next` of a page"),
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     sku_id: Annotated[str, whole(_ID, description="only those of this SKU")] = ""

@@ -216,5 +216,5 @@ def _stock(row: Any) -> SkuStock:
 
 
 def _move(row: Any) -> Move:
-    values = dict(row._mapping)
+    values = dict(zip(Move.__struct_fields__, row, strict=True))
     return Move(**{**values, "kind": MoveKind(values["kind"])})

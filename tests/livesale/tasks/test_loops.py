@@ -14,12 +14,15 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+import livesale.alerts.webhook
 import livesale.payments.keeper
 import livesale.processes.roles
 import livesale.rooms.channel.channel
 import livesale.rooms.channel.channels
 import livesale.telemetry.metrics
+from livesale.alerts.webhook import AlertSender
 from livesale.app import PARTS, build_app
+from livesale.catalogue.imports.keeper import ImportKeeper
 from livesale.catalogue.stock_moves.keeper import StockKeeper
 from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
@@ -54,6 +57,9 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
     "stock: follow": (StockKeeper, "step"),
+    "goods: import": (ImportKeeper, "step"),
+    "alerts: tell": (AlertSender, "step"),
+    "alerts: forget": (AlertSender, "_forget"),
     "metrics: loop lag": (livesale.telemetry.metrics, "_watch_loop"),
     "archive": (Keeper, "_archive"),
     "forget actions": (Keeper, "_forget"),
@@ -161,6 +167,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
     monkeypatch.setattr(TABLE, "_lines", {})
     monkeypatch.setattr(livesale.payments.keeper, "ARCHIVE_EVERY_S", 0.05)
     monkeypatch.setattr(livesale.payments.keeper, "FORGET_EVERY_S", 0.05)
+    monkeypatch.setattr(livesale.alerts.webhook, "TIDY_EVERY_S", 0.05)
     monkeypatch.setattr(livesale.rooms.channel.channels, "CHECK_S", 0.05)
     monkeypatch.setattr("livesale.reminders.sender.BUSY_FIRST_S", 0.05)
     monkeypatch.setattr("livesale.reminders.feature.make_messenger", lambda _: Quiet())

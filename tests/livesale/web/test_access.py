@@ -33,6 +33,9 @@ NAMES = {
     "name": "nosuch",
     "buyer_id": "nosuch",
     "session_id": "nosuch",
+    "product_id": "nosuch",
+    "category_id": "nosuch",
+    "import_id": "nosuch",
 }
 
 

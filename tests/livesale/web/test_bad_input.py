@@ -52,6 +52,23 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "note": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
         },
     ),
+    "/v1/admin/products": (
+        {"title": "x"},
+        {
+            "title": [None, 1, "", "x" * 201, "a\nb", *UNSEEN],
+            "description": [None, 1, "x" * 10_001, "a\x00", "a\u202eb"],
+            "list_price_fen": ["1", 1.5, 0, -1],
+            "list_price_base": [None, 1, "x" * 201, "a\nb", *UNSEEN],
+            "status": [None, 1, "archived", "ON_SALE"],
+        },
+    ),
+    "/v1/admin/categories": (
+        {"path": "x", "title": "x"},
+        {
+            "path": [None, 1, "", "/", "a/", "/a", "a//b", "a/b/c/d/e/f", "a b", "../a", "a\n"],
+            "position": [*NEVER_FIT, -1, 1_000_001],
+        },
+    ),
     "/v1/admin/campaigns": (
         GOOD_CAMPAIGN,
         {
@@ -127,6 +144,10 @@ GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
     "/v1/admin/skus": {"title": "x", "price_fen": 1, "code": "x"},
     "/v1/admin/skus/{sku_id}": {"title": "x", "code": "x"},
+    "/v1/admin/products": {"title": "x"},
+    "/v1/admin/products/{product_id}": {"title": "x"},
+    "/v1/admin/categories": {"path": "x", "title": "x"},
+    "/v1/admin/categories/{category_id}": {"path": "x", "title": "x"},
     "/v1/admin/skus/{sku_id}/moves": {"kind": "received", "units": 1, "note": "x"},
     "/v1/rooms/{room_id}/bags": {
         **{"title": "x", "places": 1, "countdown_s": 60},

@@ -74,7 +74,7 @@ async def test_no_public_read_takes_sql_from_buyers(stage: Deployment) -> None:
     room_id = (await api.post("/v1/rooms", new, by=api.boss)).body["room_id"]
     drop = await api.create_drop()
     names = {"room_id": room_id, "drop_id": drop["drop_id"], "campaign_id": drop["campaign_id"]}
-    names |= {"bag_id": new_id(), "item_id": new_id()}
+    names |= {"bag_id": new_id(), "item_id": new_id(), "product_id": new_id()}
     door = strangers_of(stage.sql)
     door._at_once, door._wait_s = 0, 0.01
     used: list[str] = []

@@ -1,0 +1,1 @@
+"""Tables that people send and get: xlsx and csv in, csv out."""
