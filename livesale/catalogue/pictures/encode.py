@@ -10,34 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
-from msgspec import Struct
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from livesale.catalogue.pictures.containers import also, guess, kind_of
+from livesale.catalogue.pictures.made import SIZES, Encoded, Made
 from livesale.tasks.workshop import WorkRefused, serve
 
-SIZES = {"large": 1_600, "medium": 750, "thumb": 240}  # px of the longer side, the largest first
-MODULE = "livesale.catalogue.pictures.encode"
 _ORIENTATION = 0x0112
 _ON_ITS_SIDE = (5, 6, 7, 8)
-
-
-class Encoded(Struct, frozen=True):
-    """One file: `raw` is its content."""
-
-    size: str
-    kind: str  # webp or jpeg
-    width: int
-    height: int
-    raw: bytes
-
-
-class Made(Struct, frozen=True):
-    """`width` and `height` are those of the picture that was uploaded, upright."""
-
-    width: int
-    height: int
-    files: list[Encoded]
 
 
 def encode(raw: bytes, max_pixels: int) -> Made:

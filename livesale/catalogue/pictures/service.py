@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
 
 from livesale.catalogue.pictures import store
-from livesale.catalogue.pictures.encode import MODULE, Encoded, Made
+from livesale.catalogue.pictures.made import MODULE, Encoded, Made
 from livesale.catalogue.pictures.media_store import MediaStore
 from livesale.catalogue.pictures.store import Picture, PictureFile
 from livesale.database.engine import now_ms

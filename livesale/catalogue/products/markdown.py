@@ -5,6 +5,7 @@ a product has its pictures beside the text.
 """
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from markdown_it import MarkdownIt
@@ -32,14 +33,21 @@ _REFUSED = {
 _parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 12})
 
 
+MAX_MARKS = 400  # of each kind: the parser takes longer than a line for each
+
+
 def check_markdown(field: str, text: str) -> None:
     """Raises InvalidField that names the line."""
     for number, line in enumerate(text.split("\n"), 1):
         if _UNSEEN.search(line):
             raise InvalidField(field, f"Line {number}: there is an invisible control character.")
+    for mark in "[]<&`*_":
+        if text.count(mark) > MAX_MARKS:
+            raise InvalidField(field, f"There are too many {mark}: at most {MAX_MARKS}.")
     _parse(field, text)
 
 
+@lru_cache(maxsize=1_000)
 def render_markdown(text: str) -> str:
     """HTML of a description that was checked."""
     tokens = _parse("description", text)

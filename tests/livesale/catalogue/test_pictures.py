@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import FormData
 
-from livesale.catalogue.pictures.encode import SIZES
+from livesale.catalogue.pictures.made import SIZES
 from tests.livesale.api import Api, Reply
 from tests.livesale.catalogue.drawn import bomb, opened, picture, with_place
 
