@@ -4,6 +4,7 @@ import hashlib
 
 from msgspec import Struct
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.imports import store
 from livesale.catalogue.imports.columns import BadRow, read_columns
 from livesale.catalogue.imports.store import BAD, GOOD, WAITING, Import, ImportRow
@@ -65,6 +66,7 @@ class Imports:
             again = await store.find_by_request(connection, request_id)
             if again is None:
                 await store.add_import(connection, made, request_id, digest, sheet.rows)
+                note_change(None, made)
         if again is not None:
             found = await self._find_request(request_id, digest)
             assert found is not None  # noqa: S101

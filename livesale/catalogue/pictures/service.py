@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.pictures import store
 from livesale.catalogue.pictures.made import MODULE, Encoded, Made
 from livesale.catalogue.pictures.media_store import MediaStore
@@ -92,6 +93,7 @@ class Pictures:
         try:
             async with session(self._sql, write=True) as connection:
                 await store.add_picture(connection, picture)
+                note_change(None, picture)
         except IntegrityError:  # somebody else uploaded it meanwhile
             return (await self.find([picture_id]))[picture_id], False
         return self.view(picture), True

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.products.tables import categories, products
 from livesale.catalogue.skus.service import Title
 from livesale.database.engine import now_ms
@@ -86,6 +87,7 @@ class Categories:
                 raise CategoryRefused("too_many_categories", detail)
             await _check_parent(connection, new.path)
             await _write(connection, new.path, insert(categories).values(structs.asdict(made)))
+            note_change(None, made)
         return made
 
     async def edit(self, category_id: str, changes: CategoryEdit) -> Category:
@@ -110,6 +112,7 @@ class Categories:
                 .where(categories.c.category_id == category_id)
                 .values(title=after.title, position=after.position)
             )
+            note_change(before, after)
         return after
 
     async def remove(self, category_id: str) -> Category:
@@ -125,6 +128,7 @@ class Categories:
             await connection.execute(
                 delete(categories).where(categories.c.category_id == category_id)
             )
+            note_change(found, None)
         return found
 
     async def _load(self, _key: str) -> list[Category]:

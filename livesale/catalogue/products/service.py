@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.action_log.record import note_change
 from livesale.catalogue.attributes import Attributes, check_attributes
 from livesale.catalogue.pictures.store import find_pictures
 from livesale.catalogue.products import prices, store
@@ -108,6 +109,7 @@ class Products:
         made = [sku_of(one, product.product_id) for one in new.skus]
         async with session(self._sql, write=True) as connection:
             await add(connection, product, made)
+            note_change(None, product)
         return ProductWithSkus(product, made, product.list_price_fen is not None)
 
     async def find(self, product_id: str) -> ProductWithSkus:
@@ -141,6 +143,7 @@ class Products:
             found = await skus_of(connection, [product_id])
             await _check(connection, product, found, before=before)
             await _write(connection, product, is_new=False)
+            note_change(before, product)
             await ask(connection, product, found, before.status)
             holds = await list_price_holds(connection, product)
         return ProductWithSkus(product, found, holds)
@@ -156,6 +159,7 @@ class Products:
             if await skus_of(connection, [product_id], 1):
                 raise ProductRefused("not_a_draft", "The product has SKUs: archive it.")
             await store.remove_product(connection, product_id)
+            note_change(product, None)
 
     async def page(
         self,
