@@ -7,7 +7,8 @@ from msgspec import Struct
 from livesale.access.actions import Action
 from livesale.access.roles import Role
 from livesale.database.engine import now_ms
-from livesale.identity.operators.login import OperatorLogin
+from livesale.identity.operators.login import Opened, OperatorLogin
+from livesale.identity.operators.metrics import LOGINS
 from livesale.identity.operators.own import (
     Account,
     Code,
@@ -21,8 +22,9 @@ from livesale.identity.operators.service import OperatorName
 from livesale.identity.operators.sessions import Device, SessionBook
 from livesale.identity.operators.views import SessionView
 from livesale.parts import Parts
+from livesale.tokens.errors import LoginRefused
 from livesale.tokens.signing import Operator
-from livesale.validation.refusals import InvalidField, OperatorRefused
+from livesale.validation.refusals import InvalidField, LoginLocked, OperatorRefused
 from livesale.validation.texts import whole
 from livesale.web.headers import Headers, Joined
 from livesale.web.routes import (
@@ -69,23 +71,29 @@ class SessionList(Struct, frozen=True):
 async def log_in(parts: Parts, call: Call) -> Answer:
     body: Login = call.body
     device = Device(_headers(call).get("User-Agent") or "", call.source)
-    login = parts[OperatorLogin]
-    if body.link is not None and (body.name, body.password, body.code) == (None, None, None):
-        opened = await login.by_link(body.link, device, call.request_id)
-    elif body.link is not None:
-        raise InvalidField("link", "Send a link alone, or a name with password and code.")
-    elif body.name is None or body.password is None or body.code is None:
-        field = next(name for name in ("name", "password", "code") if getattr(body, name) is None)
-        raise InvalidField(field, "Send a name with password and code, or a link.")
-    else:
-        opened = await login.by_password(
-            body.name, body.password, body.code, device, call.request_id
-        )
+    try:
+        opened = await _open(parts[OperatorLogin], body, device, call.request_id)
+    except (LoginRefused, LoginLocked) as fault:
+        LOGINS.labels(fault.code).inc()
+        raise
+    LOGINS.labels("opened").inc()
     row, made = opened.operator, opened.session
     operator = Operator(row.name, row.role_set, made.expires_ms, made.session_id, row.store_id)
     age_s = max(1, (made.expires_ms - now_ms()) // 1000)
     cookie = parts[Cookies].set(opened.token, age_s)
     return Answer(201, _own(parts, operator, opened.token), headers=cookie)
+
+
+async def _open(login: OperatorLogin, body: Login, device: Device, request_id: str) -> Opened:
+    """Log in by what the body has. Raises InvalidField if it has both ways, or half of one."""
+    if body.link is not None:
+        if (body.name, body.password, body.code) != (None, None, None):
+            raise InvalidField("link", "Send a link alone, or a name with password and code.")
+        return await login.by_link(body.link, device, request_id)
+    if body.name is None or body.password is None or body.code is None:
+        field = next(name for name in ("name", "password", "code") if getattr(body, name) is None)
+        raise InvalidField(field, "Send a name with password and code, or a link.")
+    return await login.by_password(body.name, body.password, body.code, device, request_id)
 
 
 async def show_own_session(parts: Parts, call: Call) -> Answer:

@@ -17,6 +17,7 @@ from livesale.identity.operators.tables import (
     operators,
 )
 from livesale.resources import Deployment
+from livesale.web.sessions import Cookies
 from tests.livesale.api import Api
 from tests.livesale.conftest import Serve
 from tests.livesale.identity.operators.person import (
@@ -106,6 +107,28 @@ async def test_the_cookie_is_for_browsers_of_this_site_only(api: Api) -> None:
         "name"
     ] == "eve"
     assert (await api.ask("GET", "/v1/orders", Cookie=person.cookie)).code == "unauthenticated"
+
+
+def test_outside_dev_no_other_host_sets_the_cookie(stage: Deployment) -> None:
+    cookies = Cookies(stage.settings.model_copy(update={"env": "prod"}))
+    rest = "Path=/; HttpOnly; SameSite=Strict; Secure"
+    assert cookies.set("x", 60) == {"Set-Cookie": f"__Host-livesale=x; Max-Age=60; {rest}"}
+    assert cookies.clear() == {"Set-Cookie": f"__Host-livesale=; Max-Age=0; {rest}"}
+    assert cookies.read({"Cookie": "a=b; __Host-livesale=y; livesale=z"}) == "y"
+    assert cookies.read({"Cookie": "livesale=z; x__Host-livesale=y"}) is None
+
+
+async def test_half_a_login_is_refused(api: Api) -> None:
+    for body, field in (
+        ({}, "name"),
+        ({"name": "olga", "code": "000000"}, "password"),
+        ({"name": "olga", "password": "x"}, "code"),
+        ({"link": "x" * 43, "name": "olga"}, "link"),
+        ({"link": "x"}, "link"),
+        ({"name": "olga", "password": "x", "code": "00000a"}, "code"),
+    ):
+        reply = await api.post(SESSION, body)
+        assert (reply.code, reply.body["field"]) == ("invalid_field", field), body
 
 
 async def test_a_program_has_no_account(api: Api) -> None:
