@@ -124,6 +124,7 @@ def _run(
     from livesale.identity.operators.sessions import SessionBook
     from livesale.settings import load_settings
     from livesale.telemetry import logs
+    from livesale.tokens.keyring import Keyring
 
     settings = load_settings(sql__url=sql, data_dir=data_dir)
     logs.setup(settings, "operator")
@@ -131,7 +132,8 @@ def _run(
     async def inside() -> T:
         async with open_sql(settings) as engine:
             await prepare_schema(settings, engine)
-            them = Operators(engine, settings.auth, SessionBook(engine, settings.auth))
+            sessions = SessionBook(engine, settings.auth, Keyring.from_settings(settings))
+            them = Operators(engine, settings.auth, sessions)
             if deed is None:
                 return await work(them)
             async with recorded(engine, *deed):

@@ -18,7 +18,7 @@ feature = Feature(
     problems=PROBLEMS,
     parts={
         SessionBook: lambda parts: SessionBook(
-            parts.deployment.sql, parts.deployment.settings.auth
+            parts.deployment.sql, parts.deployment.settings.auth, parts[Keyring]
         ),
         OperatorSessions: lambda parts: parts[SessionBook],
         Operators: lambda parts: Operators(

@@ -1,6 +1,8 @@
 """Sessions of operators: a cookie that a browser shows, and a row in SQL that says whose it is.
 
-SQL has a hash of the cookie: a copy of the database opens no session. A worker remembers a session
+SQL has a hash of the cookie: a copy of the database opens no session. The cookie is signed, so that
+an invented one costs no look-up in SQL: strangers have no part of the operators' share of it. A
+worker remembers a session
 for SESSION_S, so a revocation is known to the others after that. While SQL is away, a worker
 believes what it knew for STALE_S: operators can watch, but change nothing, because each change
 needs its record in SQL first.
@@ -23,6 +25,7 @@ from livesale.identity.operators.views import SessionView, view_of_session
 from livesale.settings.model import AuthSettings
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.tokens.errors import SessionEnded
+from livesale.tokens.keyring import Keyring
 from livesale.tokens.signing import Operator
 from livesale.validation.refusals import Unknown
 from stock.ids import new_id
@@ -31,6 +34,8 @@ SESSION_S = 1.0  # how long a worker remembers a session: a revocation is known 
 STALE_S = 60.0  # the same while SQL is away
 NOTE_SEEN_MS = 60_000
 KEEP_MS = 30 * 86_400_000  # ended sessions of a person, until the next login
+
+_PURPOSE = "session of an operator"
 
 log = structlog.get_logger(__name__)
 
@@ -56,11 +61,16 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _is_plain(character: str) -> bool:
+    return " " <= character <= "~"  # a header may have any bytes
+
+
 class SessionBook:
     """One per process. All raise StoreUnavailable."""
 
-    def __init__(self, sql: AsyncEngine, auth: AuthSettings) -> None:
+    def __init__(self, sql: AsyncEngine, auth: AuthSettings, keyring: Keyring) -> None:
         self._sql = sql
+        self._keyring = keyring
         self._life_ms = auth.operator_session_s * 1000
         self.idle_ms = auth.operator_idle_s * 1000
         self._known: TtlCache[Known] = TtlCache(
@@ -69,6 +79,8 @@ class SessionBook:
 
     async def find(self, token: str) -> Operator:
         """Who shows this cookie. Raises SessionEnded: it ended, was ended, or never was."""
+        if not self._is_ours(token):
+            raise SessionEnded("no cookie of ours")
         found = await self._known.get(hash_of(token))
         at_ms = now_ms()
         if found is None:
@@ -84,7 +96,8 @@ class SessionBook:
         self, connection: AsyncConnection, name: str, by: OpenedBy, device: Device
     ) -> tuple[str, SessionRow]:
         """A new session in the caller's transaction; returns the cookie's value, too."""
-        token, at_ms = secrets.token_urlsafe(32), now_ms()
+        word = f"{self._keyring.key_id}.{secrets.token_urlsafe(32)}"
+        token, at_ms = f"{word}.{self._keyring.mac(word, _PURPOSE)}", now_ms()
         row = SessionRow(
             session_id=new_id(),
             token_hash=hash_of(token),
@@ -94,7 +107,7 @@ class SessionBook:
             seen_ms=at_ms,
             expires_ms=at_ms + self._life_ms,
             ended_ms=None,
-            agent=device.agent[:200],
+            agent="".join(filter(_is_plain, device.agent))[:200],
             source=device.source[:45],
         )
         await store.forget_sessions(connection, name, at_ms - KEEP_MS)
@@ -126,6 +139,12 @@ class SessionBook:
         """Look these up again: what this worker ended it knows at once."""
         for token_hash in token_hashes:
             self._known.forget(token_hash)
+
+    def _is_ours(self, token: str) -> bool:
+        word, _, mac = token.rpartition(".")
+        key_id = word.partition(".")[0]
+        known = token.isascii() and self._keyring.knows(key_id)
+        return known and self._keyring.holds(mac, key_id, word, _PURPOSE)
 
     async def _load(self, token_hash: str) -> Known | None:
         at_ms = now_ms()

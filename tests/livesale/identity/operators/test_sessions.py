@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from livesale.app import PARTS
 from livesale.database import engine as database
@@ -116,6 +116,61 @@ def test_outside_dev_no_other_host_sets_the_cookie(stage: Deployment) -> None:
     assert cookies.clear() == {"Set-Cookie": f"__Host-livesale=; Max-Age=0; {rest}"}
     assert cookies.read({"Cookie": "a=b; __Host-livesale=y; livesale=z"}) == "y"
     assert cookies.read({"Cookie": "livesale=z; x__Host-livesale=y"}) is None
+
+
+async def test_an_invented_cookie_costs_no_query(api: Api) -> None:
+    # given a session, and a count of what SQL is asked
+    person = await come(api, "olga", "sale")
+    asked: list[str] = []
+    engine = api.deployment.sql.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    # when somebody shows cookies that are nearly that one
+    name, _, token = person.cookie.partition("=")
+    key_id, word, mac = token.split(".")
+    for forged in (
+        "x" * 43,
+        f"{key_id}.{word}",
+        f"{key_id}.{word[::-1]}.{mac}",
+        f"{key_id}.{word}.{mac[::-1]}",
+        f"k9.{word}.{mac}",
+        f"{token}é",
+    ):
+        assert (await api.get(SESSION, Cookie=f"{name}={forged}")).code == "session_ended"
+    # then nothing was asked; for the right one it is
+    assert asked == []
+    assert await status(person) == 200
+    assert asked
+    event.remove(engine, "before_cursor_execute", count)
+
+
+async def test_any_bytes_in_a_header_are_no_fault_of_ours(api: Api) -> None:
+    person = await come(api, "olga", "sale")
+    link = await new_link(api, "olga")
+    body = b'{"link":"%s"}' % link.encode()
+    odd, cookie = b"Ti\xff\xc3\xa9\tger", b"Cookie: %s" % person.cookie.encode()
+    for path, head, status in (
+        (
+            "/v1/admin/skus",
+            b"%s\r\nX-CSRF-Token: %s" % (cookie, odd),
+            b"403",
+        ),
+        ("/v1/admin/skus", cookie + odd, b"401"),
+        (SESSION, b"User-Agent: %s" % odd, b"201"),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (path.encode(), head, len(body), body)
+        )
+        line = await reader.readline()
+        writer.close()
+        assert line.split()[1] == status, (path, line)
+    listed = (await person.get("/v1/operator/sessions")).body["sessions"]
+    assert listed[0]["agent"] == "Tiger"
 
 
 async def test_half_a_login_is_refused(api: Api) -> None:
@@ -300,7 +355,7 @@ async def test_while_sql_is_away_what_was_known_holds_for_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a known session, and a database that does not answer
-    person = await come(api, "olga", "sale")
+    person, stranger = await come(api, "olga", "sale"), await come(api, "max", "sale")
     assert await status(person) == 200
     book = api.app[PARTS][sessions.SessionBook]
     await api.deployment.sql.dispose()
@@ -313,7 +368,6 @@ async def test_while_sql_is_away_what_was_known_holds_for_a_while(
     # when it asks
     # then it is still known, until it is too old, and nobody else is
     assert await status(person) == 200
-    other = await api.get(SESSION, Cookie=f"livesale={'x' * 43}")
-    assert other.code == "store_unavailable"
+    assert (await api.get(SESSION, Cookie=stranger.cookie)).code == "store_unavailable"
     monkeypatch.setattr(sessions, "STALE_S", -1.0)
     assert (await api.get(SESSION, Cookie=person.cookie)).code == "store_unavailable"
