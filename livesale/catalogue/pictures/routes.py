@@ -12,7 +12,7 @@ from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path
 
 MAX_BYTES = 20 << 20  # no setting allows more
 _FOREVER = "public, max-age=31536000, immutable"
-_KINDS = ("image/jpeg", "image/png", "image/webp", "image/gif", "application/octet-stream")
+KINDS = ("image/jpeg", "image/png", "image/webp", "image/gif", "application/octet-stream")
 
 
 class PicturesQuery(Struct, frozen=True):
@@ -70,7 +70,7 @@ ROUTES = [
         auth="operator",
         action=Action.GOODS_CHANGE,
         changes=True,
-        files=_KINDS,
+        files=KINDS,
         max_bytes=lambda settings: settings.media.max_bytes,
         description=(
             "The bytes of the file, or a `multipart/form-data` with one file. JPEG, PNG, WebP or "

@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import FormData
 
 from livesale.app import PARTS
 from livesale.identity.profiles import service
 from livesale.identity.profiles.service import NOBODY, Profiles
 from livesale.resources import Deployment
 from tests.livesale.api import FAR_MS, Api
+from tests.livesale.catalogue.drawn import with_place
 from tests.livesale.conftest import Serve
 from tests.livesale.stage import on_both
 from tests.waiting import until
@@ -125,6 +127,43 @@ async def test_rooms_show_names_with_the_room_s_ids_only(api: Api) -> None:
 
 def snapshot_epoch(reply: Any) -> str:
     return str(reply.body["epoch"])
+
+
+async def test_an_avatar_is_uploaded_and_encoded_again(api: Api) -> None:
+    # given a photo of a phone, which says where it was taken
+    raw, by = with_place(), api.buyer()
+    assert b"Secret Maker" in raw
+    # when it is uploaded, as wx.uploadFile sends it and as it is
+    form = FormData()
+    form.add_field("file", raw, filename="a.jpg", content_type="image/jpeg")
+    body = form()
+    sent = await body.as_bytes()
+    kind = body.headers["Content-Type"]
+    made = await api.post("/v1/me/avatar", raw=sent, by=by, Content_Type=kind)
+    assert made.status == 200, made.body
+    again = await api.post("/v1/me/avatar", raw=raw, by=by, Content_Type="image/jpeg")
+    assert again.body["avatar_url"] == made.body["avatar_url"]
+    # then others see it, without what the file said besides
+    me = (await api.get("/v1/me", by=by)).body
+    assert me["avatar_url"].startswith("/media/")
+    async with api._session.get(f"{api.url}{me['avatar_url']}") as shown:
+        found = await shown.read()
+    assert (shown.status, shown.headers["Content-Type"]) == (200, "image/jpeg")
+    assert b"Secret" not in found
+    assert (await api.app[PARTS][Profiles].face("ann")).avatar_url == me["avatar_url"]
+    # and what is no picture changes nothing; too many wait
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>"
+    for bad, code in (
+        (svg, "picture_kind"),
+        (b"GIF89a", "picture_broken"),
+        (b"", "malformed_body"),
+        (bytes(6 << 20), "body_too_large"),
+        (svg[:-1], "picture_kind"),
+        (raw, "slow_down"),
+    ):
+        sent_bad = await api.post("/v1/me/avatar", raw=bad, by=by, Content_Type="image/png")
+        assert sent_bad.code == code
+    assert (await api.get("/v1/me", by=by)).body == me
 
 
 async def test_a_host_s_name_is_checked_like_others(api: Api) -> None:
