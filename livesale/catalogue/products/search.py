@@ -13,6 +13,7 @@ from livesale.tasks.ttl_cache import TtlCache
 
 FRESH_S = 1.0  # how old what is found may be
 PAGE = 200
+KEPT = 200  # searches whose hits are kept until the next look at SQL
 # A change is committed after its time was taken, and clocks differ: so far back it is read again.
 OVERLAP_MS = 15_000
 
@@ -28,6 +29,7 @@ class ProductSearch:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
         self._index = SearchIndex()
+        self._known: dict[tuple[str, str, str], list[Hit]] = {}  # since the index was read
         self._seen_ms = -1  # the latest change that was read
         self._fresh = TtlCache(self._follow, ttl_s=FRESH_S, stale_on=(StoreUnavailable,))
 
@@ -38,8 +40,8 @@ class ProductSearch:
 
         Raises StoreUnavailable if SQL was away since this process began.
         """
-        index = await self._fresh.get("") or self._index
-        hits = index.find(words, category=category, status=status)
+        await self._fresh.get("")
+        hits = self._hits(words, category, status)
         rank, _, product_id = after.partition(".")
         if after:
             # Within one rank the newest, which have the greatest ids, come first.
@@ -53,6 +55,16 @@ class ProductSearch:
         more = len(hits) > limit
         return [hit.product_id for hit in page], _cursor(page[-1]) if more else None
 
+    def _hits(self, words: str, category: str, status: str) -> list[Hit]:
+        """What the index finds: a crowd that searches for the same costs one look."""
+        key = words, category, status
+        hits = self._known.get(key)
+        if hits is None:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            hits = self._known[key] = self._index.find(words, category=category, status=status)
+        return hits
+
     async def _follow(self, _key: str) -> SearchIndex:
         key = max(-1, self._seen_ms - OVERLAP_MS), ""
         left_out = self._index.left_out
@@ -62,6 +74,7 @@ class ProductSearch:
             for updated_ms, entry in page:
                 self._index.put(entry)
                 key = updated_ms, entry.product_id
+            self._known.clear()
             self._seen_ms = max(self._seen_ms, key[0])
             if len(page) < PAGE:
                 break
