@@ -41,7 +41,7 @@ cuts: .venv/.dev ## Kill `livesale migrate` 100 times on MariaDB, and repeat it;
 	@scripts/set_up_servers.sh
 	@$(bin)/python -m tests.faults.migrations $(ARGS)
 
-bench: .venv/.dev ## Measure every limit in one run, about ten minutes; ARGS="--quick" for seconds
+bench: .venv/.dev ## Measure every limit in one run, about twenty minutes; ARGS="--quick" for two
 	@scripts/set_up_servers.sh
 	@command -v wrk >/dev/null || scripts/apt_install.sh "for the benchmark" wrk || true
 	@$(bin)/python -m benchmarks $(ARGS)

@@ -30,7 +30,7 @@ def measure(scale: Scale, records: Records, last: bool) -> None:
         tempfile.TemporaryDirectory(prefix="livesale-") as folder,
         open_shop(Path(folder), scale.buyers) as shop,
     ):
-        shop.sell_out(scale.tail_held)
+        shop.add_keys(scale.tail_keys)
         with pinned(LOAD_CORE):
             shop.lane.sell(scale.warm_up_s or 1)
             saturation = shop.lane.sell(scale.seconds).per_s

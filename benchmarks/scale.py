@@ -7,6 +7,7 @@ class Scale(Struct, frozen=True):
     """The scale of one round, unless a comment says otherwise."""
 
     rounds: int
+    rounds_of_others: int  # of the figures besides the hot path
     seconds: int  # of each closed-loop cell; wrk takes whole seconds
     passes: int  # over all cells of HTTP
     warm_up_s: int
@@ -14,7 +15,7 @@ class Scale(Struct, frozen=True):
     sold_out_buyers: int  # who hold a unit of the drop that is sold out to many
     tail_turns: int  # of the open loop at 70 %, without and during a rewrite
     tail_s: float
-    tail_held: int  # reservations in Redis there, so that a rewrite has something to write
+    tail_keys: int  # other keys in Redis there, so that a rewrite has something to write
     due_bytes: int  # of the AOF, from which Redis by its defaults rewrites it
     sweep: tuple[float, ...]  # fractions of saturation for the curve, in the last round
     sweep_s: float
@@ -30,6 +31,7 @@ class Scale(Struct, frozen=True):
 
 FULL = Scale(
     rounds=5,
+    rounds_of_others=3,
     seconds=2,
     passes=1,
     warm_up_s=1,
@@ -37,7 +39,7 @@ FULL = Scale(
     sold_out_buyers=1_000_000,
     tail_turns=4,
     tail_s=4.0,
-    tail_held=300_000,
+    tail_keys=300_000,
     due_bytes=64 << 20,
     sweep=(0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
     sweep_s=1.5,
@@ -52,6 +54,7 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=1,
+    rounds_of_others=1,
     seconds=2,
     passes=1,
     warm_up_s=0,
@@ -59,7 +62,7 @@ QUICK = Scale(
     sold_out_buyers=2_000,
     tail_turns=1,
     tail_s=0.5,
-    tail_held=1_000,
+    tail_keys=1_000,
     due_bytes=1 << 10,
     sweep=(0.2, 0.7),
     sweep_s=0.3,

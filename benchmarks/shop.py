@@ -30,6 +30,12 @@ MANY = 10_000_000
 STALL_MS = 30_000
 KNOWN_S = 60
 REWRITE_S = 60.0
+KEYS_AT_ONCE = 10_000
+FILL = """
+for number = ARGV[1], ARGV[1] + ARGV[2] - 1 do
+  redis.call('SET', 'filler:' .. number, string.rep('x', 200))
+end
+"""
 LOOK_S = 0.05
 MOST = 0.8  # of the answers; the filter takes 1 stranger in 70 to 250 for a buyer
 
@@ -114,6 +120,12 @@ class Shop:
     @property
     def valkey_pid(self) -> int:
         return self._valkey.pid
+
+    def add_keys(self, count: int) -> None:
+        """Write keys of 200 bytes, which only a rewrite reads again."""
+        with Redis.from_url(self._valkey.url) as redis:
+            for first in range(0, count, KEYS_AT_ONCE):
+                redis.eval(FILL, 0, first, min(KEYS_AT_ONCE, count - first))
 
     def rewrite(self) -> None:
         """Let Valkey begin to rewrite its AOF."""
