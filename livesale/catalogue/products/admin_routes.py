@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
 from livesale.catalogue.products.categories import Categories, Category, CategoryEdit, NewCategory
-from livesale.catalogue.products.routes import OPTIONAL_PATH
+from livesale.catalogue.products.routes import CURSOR, OPTIONAL_PATH
 from livesale.catalogue.products.service import (
     NewProduct,
     ProductEdit,
@@ -23,7 +23,7 @@ _REFUSALS = ("code_taken", "list_price_unasked", "product_incomplete", "store_un
 
 
 class AdminProductsQuery(Struct, frozen=True):
-    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    after: Annotated[str, whole(CURSOR, description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     status: Literal["draft", "on_sale", "archived", ""] = ""
     category: Annotated[

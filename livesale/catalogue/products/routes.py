@@ -11,6 +11,7 @@ from livesale.validation.texts import whole
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 from stock.ids import DROP_ID_PATTERN
 
+CURSOR = r"^([0-9]{1,6}\.)?[0-9a-z]{0,15}$"  # with a rank if words were asked for
 OPTIONAL_PATH = rf"^({PATH_PATTERN.strip('^$')})?$"
 
 
@@ -21,9 +22,7 @@ class ProductsQuery(Struct, frozen=True):
     category: Annotated[
         str, whole(OPTIONAL_PATH, description="only those of this category, or one in it")
     ] = ""
-    after: Annotated[
-        str, whole(r"^([0-9]{1,6}\.)?[0-9a-z]{0,15}$", description="`next` of a page")
-    ] = ""
+    after: Annotated[str, whole(CURSOR, description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 

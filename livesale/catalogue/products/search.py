@@ -42,7 +42,9 @@ class ProductSearch:
         """
         await self._fresh.get("")
         hits = self._hits(words, category, status)
-        rank, _, product_id = after.partition(".")
+        rank, dot, product_id = after.partition(".")
+        if after and not dot:  # of a list without words: nothing is behind it here
+            return [], None
         if after:
             # Within one rank the newest, which have the greatest ids, come first.
             key = int(rank)

@@ -132,6 +132,10 @@ async def test_words_find_products_the_best_first(api: Api) -> None:
     titles = [one["title"] for one in first["products"] + rest["products"]]
     assert titles == ["红茶礼盒", "龙井绿茶 2026 Green TEA", "Teapot 茶壶"]
     assert rest["next"] is None
+    page = (await api.get(f"{PATH}?q=茶&limit=2&after={first['next']}", by=api.viewer)).body
+    assert [one["title"] for one in page["products"]] == ["Teapot 茶壶"]
+    other = await see(api, f"/v1/products?q=茶&after={rest['products'][0]['product_id']}")
+    assert (other.status, other.body["products"]) == (200, [])
     product_id = rest["products"][0]["product_id"]
     await edit(api, product_id, title="Samovar")
     assert await found(api, "q=samo") == ["Samovar"]
