@@ -23,6 +23,8 @@ from stock.model import (
     Reservation,
     Snapshot,
     StateCode,
+    TakeBack,
+    TakeBackCode,
 )
 
 
@@ -65,6 +67,11 @@ class Engine(Protocol):
         self, drop_id: str, adjust_id: str, delta: int, reason: str
     ) -> tuple[AdjustCode, int]:
         """Restock or scrap, once per `adjust_id`; also says what is available then."""
+        ...
+
+    async def take_back(self, back: TakeBack) -> tuple[TakeBackCode, int]:
+        """Return units of a sold reservation to stock or burn them, once per `take_id`; also says
+        what is available then. A closed drop takes nothing back."""
         ...
 
     async def pause_drop(self, drop_id: str) -> StateCode:

@@ -3,7 +3,7 @@
 An entry records the changes of one script call, in the same atomic step. Its fields in Redis:
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
 r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms, a
-`grant` adds s source.
+`grant` adds s source. A `take_back` has one row, for units that came back.
 
 Entries that a later version may write, and corrupt ones:
 
@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from stock.books import Books, Movement
 from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import drop_of, is_buyer_id, is_drop_id, is_payment_id, is_rid
-from stock.model import ConfirmCode, DropState, DropTerms, HoldState, Reservation
+from stock.model import ConfirmCode, DropState, DropTerms, Fate, HoldState, Reservation
 from stock.records import STATE_OF_LETTER
 
 VERSION = "1"
@@ -81,13 +81,24 @@ class Ended(Struct, frozen=True, gc=False):
     quantity: int
 
 
+class TakenBack(Struct, frozen=True, gc=False):
+    """Units of a sold reservation that came back."""
+
+    rid: str
+    buyer_id: str
+    quantity: int
+    take_id: str
+    fate: Fate
+    reason: str
+
+
 class Adjusted(Struct, frozen=True, gc=False):
     adjust_id: str
     delta: int
     reason: str
 
 
-Claiming = Reserved | Confirmed | Granted | Ended  # rows about one reservation
+Claiming = Reserved | Confirmed | Granted | Ended | TakenBack  # rows about one reservation
 Row = Opened | Claiming | Adjusted
 
 
@@ -118,6 +129,7 @@ COLUMNS = {  # maximum of columns in a row, by the entry's kind
     "release": 3,
     "expire": 3,
     "adjust": 3,
+    "take_back": 6,
     "pause": 0,
     "resume": 0,
     "close": 0,
@@ -126,6 +138,8 @@ KINDS = COLUMNS.keys()
 _NAMES = ("v", "k", "e", "d", "t", "b", "r")
 _EXTRA = {"reserve": ("p", "x"), "grant": ("s",)}  # additional fields, by the entry's kind
 _GRANTED_FROM = {"-": None, "h": HoldState.HELD}
+
+_FATES = frozenset(Fate)
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch  # a kind, or the name of a field
@@ -162,6 +176,10 @@ def movements(entry: LogEntry) -> list[Movement]:
                 moved.append(Movement("grant", rid, available=-n, sold=n))
             case Granted(rid=rid, quantity=n):
                 moved.append(Movement("grant", rid, held=-n, sold=n))
+            case TakenBack(rid=rid, quantity=n, fate=Fate.AVAILABLE):
+                moved.append(Movement("take_back", rid, available=n, sold=-n))
+            case TakenBack(rid=rid, quantity=n):
+                moved.append(Movement("take_back", rid, sold=-n, burned=n))
             case Opened(terms=terms):
                 moved.append(Movement("open", available=terms.allotted))
             case Adjusted(delta=delta) if delta > 0:
@@ -307,6 +325,9 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
     if kind == "grant" and len(row) == most and row[3] not in _GRANTED_FROM and _LETTER(row[3]):
         strange.append(f"state {row[3]!r}")
         row[3] = "-"
+    if kind == "take_back" and len(row) == most and row[4] not in _FATES and _LETTER(row[4]):
+        strange.append(f"fate {row[4]!r}")
+        row[4] = Fate.AVAILABLE
     return row
 
 
@@ -327,6 +348,8 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
         found = [Opened(_terms([int(column) for column in row])) for row in rows]
     elif kind == "adjust":
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
+    elif kind == "take_back":
+        found = [_taken_back(row) for row in rows]
     elif kind in KINDS:
         if rows:
             raise ValueError(f"{kind} carries no rows, but here are {len(rows)}")
@@ -361,6 +384,13 @@ def _confirmed(row: list[str]) -> Confirmed:
     if confirmed.code not in _LOGGED_CONFIRMS or not is_payment_id(payment_id):
         raise ValueError(f"not a confirm: {'|'.join(row)}")
     return confirmed
+
+
+def _taken_back(row: list[str]) -> TakenBack:
+    take_id, rid, buyer_id, units, fate, reason = row
+    if not is_payment_id(take_id):
+        raise ValueError(f"not an id: {take_id!r}")
+    return TakenBack(rid, buyer_id, int(units), take_id, Fate(fate), unquote(reason))
 
 
 def _check_claim(drop_id: str, row: Claiming) -> None:

@@ -10,6 +10,7 @@ from stock.entries import (
     Granted,
     LogEntry,
     Reserved,
+    TakenBack,
     drop_state_after,
     movements,
 )
@@ -23,6 +24,7 @@ class Fold:
         self.books: dict[str, Books] = {}
         self.states: dict[str, DropState] = {}
         self.reservations: dict[str, Reservation] = {}
+        self.taken: dict[str, int] = {}  # by rid: units that came back
 
     def apply(self, entry: LogEntry) -> None:
         """Add one entry, completely or not at all.
@@ -36,6 +38,7 @@ class Fold:
         if books != entry.books:
             raise ValueError(f"{entry.id}: folds to {books}, but the entry says {entry.books}")
         changed: dict[str, Reservation] = {}
+        taken: dict[str, int] = {}
         for row in entry.rows:
             match row:
                 case Reserved(rid=rid):
@@ -51,7 +54,12 @@ class Fold:
                 case Granted(rid=rid):
                     known = changed.get(rid) or self.reservations.get(rid)
                     changed[rid] = _granted(entry, row, known)
+                case TakenBack(rid=rid):
+                    before = changed.get(rid) or self.reservations[rid]
+                    taken[rid] = taken.get(rid, self.taken.get(rid, 0)) + row.quantity
+                    _check_taken(entry, before, taken[rid])
         self.reservations.update(changed)
+        self.taken.update(taken)
         self.books[entry.drop_id] = books
         state = drop_state_after(entry)
         if state is not None:
@@ -69,6 +77,13 @@ def _granted(entry: LogEntry, row: Granted, before: Reservation | None) -> Reser
     if state is not row.before:
         raise ValueError(f"{entry.id}: {row.rid} was {state}, not {row.before}")
     return replace(before, state=HoldState.SOLD) if before else row.reservation(entry.at_ms)
+
+
+def _check_taken(entry: LogEntry, before: Reservation, taken: int) -> None:
+    if before.state is not HoldState.SOLD:
+        raise ValueError(f"{entry.id}: {before.rid} comes back, it was {before.state}")
+    if taken > before.quantity:
+        raise ValueError(f"{entry.id}: {taken} of {before.quantity} of {before.rid} came back")
 
 
 def _confirmed(entry: LogEntry, row: Confirmed, before: Reservation) -> Reservation:

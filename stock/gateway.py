@@ -67,7 +67,10 @@ from stock.model import (
     ReserveCode,
     Snapshot,
     StateCode,
+    TakeBack,
+    TakeBackCode,
     check_grants,
+    check_take_back,
 )
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_engine
@@ -198,6 +201,21 @@ class RedisEngine:
             },
         )
         return AdjustCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
+
+    async def take_back(self, back: TakeBack) -> tuple[TakeBackCode, int]:
+        check_take_back(back)
+        reply = await self._call(
+            "take_back",
+            drop_of(back.rid),
+            {
+                "rid": back.rid,
+                "take_id": back.take_id,
+                "units": back.units,
+                "fate": back.fate.value,
+                "reason": quote(back.reason),
+            },
+        )
+        return TakeBackCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     async def pause_drop(self, drop_id: str) -> StateCode:
         return StateCode((await self._call("switch_drop", drop_id, {"verb": "pause"}))[0])

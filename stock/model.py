@@ -11,11 +11,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from stock.books import Books
+from stock.ids import is_payment_id
 
 MAX_BATCH = 256
 MAX_BEHIND = 1_000  # log entries that archiving reads
 MAX_QUANTITY = 1_000
 MAX_SOURCE = 64  # characters of a grant's source
+MAX_REASON = 200  # characters of the reason for taking units back
 MAX_UNITS = 100_000_000
 MAX_PRICE_FEN = 10_000_000_000
 MAX_HOLD_MS = 7 * 24 * 3_600_000
@@ -109,6 +111,25 @@ class AdjustCode(StrEnum):
     FENCED = "FENCED"
 
 
+class TakeBackCode(StrEnum):
+    TAKEN = "TAKEN"
+    REPLAYED = "REPLAYED"
+    CONFLICT = "CONFLICT"  # the same id with other units, another fate or reservation
+    UNKNOWN = "UNKNOWN"  # no such reservation
+    NOT_SOLD = "NOT_SOLD"
+    TOO_MANY = "TOO_MANY"  # more units than the buyer still has of it
+    CLOSED = "CLOSED"  # the books of a closed drop are final
+    UNKNOWN_DROP = "UNKNOWN_DROP"
+    FENCED = "FENCED"
+
+
+class Fate(StrEnum):
+    """What becomes of units that came back. The values are those of the log."""
+
+    AVAILABLE = "a"  # on sale again
+    BURNED = "b"
+
+
 class StateCode(StrEnum):
     """Answers of pause, resume and close."""
 
@@ -198,6 +219,26 @@ def check_grants(source: str, grants: Sequence[Grant]) -> None:
         raise ValueError(f"a batch has 1 to {MAX_BATCH} grants, not {len(grants)}")
     if not 1 <= len(source) <= MAX_SOURCE:
         raise ValueError(f"a source has 1 to {MAX_SOURCE} characters, not {len(source)}")
+
+
+class TakeBack(Struct, frozen=True, gc=False):
+    """Units of a sold reservation that came back, once per `take_id`."""
+
+    rid: str
+    take_id: str
+    units: int
+    fate: Fate
+    reason: str
+
+
+def check_take_back(back: TakeBack) -> None:
+    """Raises ValueError for one that no engine accepts."""
+    if not 1 <= back.units <= MAX_QUANTITY:
+        raise ValueError(f"1 to {MAX_QUANTITY} units come back, not {back.units}")
+    if not is_payment_id(back.take_id):
+        raise ValueError(f"not an id: {back.take_id!r}")
+    if len(back.reason) > MAX_REASON:
+        raise ValueError(f"a reason has up to {MAX_REASON} characters, not {len(back.reason)}")
 
 
 class Reservation(Struct, frozen=True, gc=False):

@@ -11,7 +11,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from msgspec.structs import replace
 
 from stock.books import Books
-from stock.entries import Adjusted, Confirmed, Ended, Granted, LogEntry, Opened, Reserved, Row
+from stock.entries import (
+    Adjusted,
+    Confirmed,
+    Ended,
+    Granted,
+    LogEntry,
+    Opened,
+    Reserved,
+    Row,
+    TakenBack,
+)
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of, id_key
 from stock.keyspace import Keyspace
@@ -27,6 +37,7 @@ from stock.model import (
     ConfirmOutcome,
     DropState,
     DropTerms,
+    Fate,
     Grant,
     GrantCode,
     GrantOutcome,
@@ -39,8 +50,11 @@ from stock.model import (
     ReserveCode,
     Snapshot,
     StateCode,
+    TakeBack,
+    TakeBackCode,
     Ticket,
     check_grants,
+    check_take_back,
 )
 
 TICKET_AHEAD_MS = 5_000
@@ -72,6 +86,7 @@ class _Drop:
         self.state = DropState.OPEN
         self.books = Books(allotted=terms.allotted, available=terms.allotted)
         self.adjustments: dict[str, int] = {}
+        self.taken: dict[str, TakeBack] = {}
         self.reservations: dict[str, Reservation] = {}
         self.units: dict[str, int] = {}  # by buyer: held or sold
         self.expired: dict[str, int] = {}  # by buyer: expired holds
@@ -330,6 +345,42 @@ class TwinEngine:
         drop.move(available=delta, burned=max(0, -delta))
         self._append("adjust", drop_id, Adjusted(adjust_id, delta, reason))
         return AdjustCode.ADJUSTED, drop.books.available
+
+    async def take_back(self, back: TakeBack) -> tuple[TakeBackCode, int]:
+        check_take_back(back)
+        drop_id = drop_of(back.rid)
+        if self._fenced(drop_id):
+            return TakeBackCode.FENCED, 0
+        drop = self._drops.get(drop_id)
+        if drop is None:
+            return TakeBackCode.UNKNOWN_DROP, 0
+        code = self._refuse_taking(drop, back)
+        if code is not None:
+            return code, drop.books.available
+        drop.taken[back.take_id] = back
+        buyer_id, units = drop.reservations[back.rid].buyer_id, back.units
+        drop.units[buyer_id] -= units
+        if back.fate is Fate.AVAILABLE:
+            drop.move(available=units, sold=-units)
+        else:
+            drop.move(sold=-units, burned=units)
+        row = TakenBack(back.rid, buyer_id, units, back.take_id, back.fate, back.reason)
+        self._append("take_back", drop_id, row)
+        return TakeBackCode.TAKEN, drop.books.available
+
+    def _refuse_taking(self, drop: _Drop, back: TakeBack) -> TakeBackCode | None:
+        known, claim = drop.taken.get(back.take_id), drop.reservations.get(back.rid)
+        if known is not None:
+            same = replace(known, reason=back.reason) == back
+            return TakeBackCode.REPLAYED if same else TakeBackCode.CONFLICT
+        if claim is None:
+            return TakeBackCode.UNKNOWN
+        if claim.state is not HoldState.SOLD:
+            return TakeBackCode.NOT_SOLD
+        before = sum(one.units for one in drop.taken.values() if one.rid == back.rid)
+        if before + back.units > claim.quantity:
+            return TakeBackCode.TOO_MANY
+        return TakeBackCode.CLOSED if drop.state is DropState.CLOSED else None
 
     async def pause_drop(self, drop_id: str) -> StateCode:
         return self._change(drop_id, "pause", DropState.PAUSED)

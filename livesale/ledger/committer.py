@@ -17,7 +17,7 @@ from livesale.ledger.tail import Item
 from livesale.resources import Deployment
 from livesale.telemetry.workers import WriterMetrics
 from stock.books import Books
-from stock.entries import Adjusted, LogEntry
+from stock.entries import Adjusted, LogEntry, TakenBack
 from stock.ids import START
 
 _logger = structlog.get_logger(__name__)
@@ -126,6 +126,7 @@ class Committer:
         if await find_doubt(self._reader, self._deployment.keyspace, entry):
             return True
         adjusted = [row.adjust_id for row in entry.rows if isinstance(row, Adjusted)]
+        adjusted += [row.take_id for row in entry.rows if isinstance(row, TakenBack)]
         if not adjusted:
             return False
         async with transaction(self._deployment.sql, write=False) as connection:

@@ -15,6 +15,7 @@ from stock.entries import (
     Opened,
     Reserved,
     Row,
+    TakenBack,
 )
 from stock.keyspace import DropKeys, Keyspace
 from stock.model import DropTerms, HoldState
@@ -57,6 +58,11 @@ async def _doubts_about_drop(redis: "Redis", keys: DropKeys, row: Row) -> list[s
             found = await _field(redis, keys, f"adjust:{adjust_id}")
             if found != str(delta):
                 return [f"the adjustment {adjust_id} of {delta} is {found} in Redis"]
+        case TakenBack(take_id=take_id):
+            mark = f"{row.rid}|{row.quantity}|{row.fate}"
+            found = await _field(redis, keys, f"taken:{take_id}")
+            if found != mark:
+                return [f"what came back as {take_id} is {found} in Redis, not {mark}"]
         case Opened(terms=terms):
             found = await _field(redis, keys, "opened_as")
             if found != _terms_text(terms):
@@ -91,6 +97,9 @@ def _agrees(row: Claiming, text: str) -> bool:
         record = unpack_reservation(row.rid, text)
     except (ValueError, KeyError):
         return False  # missing, or changed by hand
+    if isinstance(row, TakenBack):  # of some units
+        is_sold = record.state is HoldState.SOLD and row.buyer_id == record.buyer_id
+        return is_sold and row.quantity <= record.quantity
     if (row.buyer_id, row.quantity) != (record.buyer_id, record.quantity):
         return False
     match row:

@@ -23,6 +23,7 @@ from stock.entries import (
     Granted,
     LogEntry,
     Reserved,
+    TakenBack,
     drop_state_after,
     movements,
 )
@@ -116,6 +117,8 @@ def make_plan(
                     _add_order(plan, entry, row.reservation(entry.at_ms))
                 case Granted():
                     _move(plan, entry, row.rid, HoldState.HELD, HoldState.SOLD)
+                case TakenBack():  # the order stays sold: the ledger has the units
+                    _move(plan, entry, row.rid, HoldState.SOLD, HoldState.SOLD)
                 case Ended():
                     _move(plan, entry, row.rid, HoldState.HELD, ENDED_AS[entry.kind])
                 case Confirmed():
@@ -188,6 +191,8 @@ def _add_ledger(plan: Plan, partition: int, entry: LogEntry) -> None:
     note = first.source if isinstance(first, Granted) else None
     note = first.reason[:MAX_NOTE] if isinstance(first, Adjusted) else note
     adjust_id = first.adjust_id if isinstance(first, Adjusted) else None
+    if isinstance(first, TakenBack):
+        note, adjust_id = first.reason[:MAX_NOTE], first.take_id
     for number, movement in enumerate(movements(entry)):
         plan.ledger.append(
             {
@@ -251,6 +256,7 @@ def _add_payment(plan: Plan, entry: LogEntry, row: Confirmed) -> None:
         "amount_fen": row.amount_fen,
         "result": row.code.value.lower(),
         "created_ms": entry.at_ms,
+        "back_fen": row.amount_fen if refused else 0,
     }
     plan.payments.append(payment)
     if refused:

@@ -29,7 +29,7 @@ from stock.gateway import RedisEngine
 from stock.ids import Origin, drop_of, new_id, origin_id, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
-from stock.model import Attempt, DropTerms, Grant, GrantCode, ReserveCode
+from stock.model import Attempt, DropTerms, Fate, Grant, GrantCode, ReserveCode, TakeBack
 from tests.livesale.migrated import migrated
 from tests.waiting import until
 
@@ -133,9 +133,9 @@ class Crowd:
             verb = self.random.choices(
                 (
                     *(self._reserve, self._pay, self._release, self._expire, self._adjust),
-                    self._grant,
+                    *(self._grant, self._take_back),
                 ),
-                (5, 8, 3, 1, 1, 1 if self.grants else 0),
+                (5, 8, 3, 1, 1, *((1, 2) if self.grants else (0, 0))),
             )[0]
             await verb()
 
@@ -165,6 +165,15 @@ class Crowd:
         ):
             if outcome.code is GrantCode.GRANTED:
                 self.claims.append((grant.rid, grant.buyer_id, grant.quantity))
+
+    async def _take_back(self) -> None:
+        """Of claims of any state; some ids twice, with other units."""
+        if self.claims:
+            rid, _, quantity = self.random.choice(self.claims)
+            take_id, units = f"t{self.random.randrange(500)}", self.random.randint(1, quantity)
+            fate = self.random.choice(list(Fate))
+            back = TakeBack(rid, take_id, units, fate, "came back; 100 % | sure")
+            await self.stage.engine.take_back(back)
 
     async def _pay(self) -> None:
         if self.claims:

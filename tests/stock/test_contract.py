@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from stock.books import Books
-from stock.entries import Adjusted, Granted
+from stock.entries import Adjusted, Granted, TakenBack
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import random_rid
 from stock.model import (
@@ -18,6 +18,7 @@ from stock.model import (
     Attempt,
     ConfirmCode,
     DropState,
+    Fate,
     Grant,
     GrantCode,
     HoldState,
@@ -26,6 +27,8 @@ from stock.model import (
     Reservation,
     ReserveCode,
     StateCode,
+    TakeBack,
+    TakeBackCode,
     Ticket,
 )
 from tests.stock.conftest import NOON, World, terms
@@ -90,6 +93,7 @@ async def test_an_unknown_drop_is_said_to_be_unknown_by_every_verb(world: World)
     rid = attempt("a").rid
 
     assert await codes(world, attempt("a"), attempt("b")) == ["UNKNOWN_DROP"] * 2
+    assert await world.engine.take_back(back(rid)) == (TakeBackCode.UNKNOWN_DROP, 0)
     assert (await world.engine.confirm(rid, "pay1", 9_900)).code is ConfirmCode.UNKNOWN
     assert await grants(world, grant("a"), grant("b")) == ["UNKNOWN_DROP"] * 2
     assert (await world.engine.release(rid, "ann")).code is ReleaseCode.UNKNOWN
@@ -590,6 +594,95 @@ async def test_a_hold_that_has_ended_is_not_granted(world: World) -> None:
     assert await world.state(DROP) == before
 
 
+# Taking back
+
+
+def back(rid: str, take_id: str = "t1", units: int = 1, fate: Fate = Fate.AVAILABLE) -> TakeBack:
+    return TakeBack(rid, take_id, units, fate, "returned; as new|")
+
+
+async def sold(world: World, name: str = "a", buyer: str = "ann", quantity: int = 2) -> str:
+    rid = await hold(world, name, buyer, quantity)
+    amount = quantity * 9_900
+    assert (await world.engine.confirm(rid, f"p-{name}", amount)).code is ConfirmCode.SOLD
+    return rid
+
+
+@pytest.mark.parametrize(
+    ("fate", "books"),
+    [(Fate.AVAILABLE, Books(10, 9, 0, 1, 0)), (Fate.BURNED, Books(10, 8, 0, 1, 1))],
+)
+async def test_a_unit_comes_back_once(world: World, fate: Fate, books: Books) -> None:
+    await world.engine.open_drop(DROP, terms())
+    rid = await sold(world)
+
+    first = await world.engine.take_back(back(rid, fate=fate))
+    after = await world.state(DROP)
+    again = await world.engine.take_back(back(rid, fate=fate))
+
+    assert first == (TakeBackCode.TAKEN, books.available)
+    assert again == (TakeBackCode.REPLAYED, books.available)
+    assert await world.state(DROP) == after
+    assert after[0] and after[0].books == books
+    assert after[1][rid].state is HoldState.SOLD
+    assert (await world.entries())[-1].rows == (
+        TakenBack(rid, "ann", 1, "t1", fate, "returned; as new|"),
+    )
+    # and the same id for anything else is a conflict
+    other = Fate.BURNED if fate is Fate.AVAILABLE else Fate.AVAILABLE
+    for wrong in (back(rid, units=2, fate=fate), back(rid, fate=other)):
+        assert (await world.engine.take_back(wrong))[0] is TakeBackCode.CONFLICT
+
+
+async def test_no_more_comes_back_than_was_sold(world: World) -> None:
+    await world.engine.open_drop(DROP, terms(buyer_limit=3))
+    rid, other = await sold(world, quantity=3), await sold(world, "b", "bob")
+
+    assert (await world.engine.take_back(back(rid, "t1", 2)))[0] is TakeBackCode.TAKEN
+    assert (await world.engine.take_back(back(rid, "t2", 2)))[0] is TakeBackCode.TOO_MANY
+    assert (await world.engine.take_back(back(other, "t1", 2)))[0] is TakeBackCode.CONFLICT
+    assert (await world.engine.take_back(back(rid, "t2", 1)))[0] is TakeBackCode.TAKEN
+    assert (await world.engine.take_back(back(rid, "t3", 1)))[0] is TakeBackCode.TOO_MANY
+    # and its buyer may buy as many again, and no more
+    assert await codes(world, attempt("c", "ann", 3), attempt("d", "ann")) == ["HELD", "OVER_LIMIT"]
+
+
+async def test_only_what_is_sold_comes_back(world: World) -> None:
+    await world.engine.open_drop(DROP, terms())
+    held, ended = await hold(world, "a"), await hold(world, "b")
+    await end(world, ended, "release")
+    before = await world.state(DROP)
+
+    for rid, code in ((held, "NOT_SOLD"), (ended, "NOT_SOLD"), (attempt("z").rid, "UNKNOWN")):
+        assert (await world.engine.take_back(back(rid)))[0] == code
+    assert await world.state(DROP) == before
+    for wrong in (back(held, units=0), back(held, units=1_001), back(held, "a|b"), back(held, "")):
+        with pytest.raises(ValueError, match=r"units come back|not an id"):
+            await world.engine.take_back(wrong)
+
+
+async def test_a_prize_comes_back_too(world: World) -> None:
+    await world.engine.open_drop(DROP, terms())
+    rid = await given_to(world, "a")
+    assert (await world.engine.take_back(back(rid)))[0] is TakeBackCode.TAKEN
+    snapshot, _, _ = await world.state(DROP)
+    assert snapshot and (snapshot.available, snapshot.sold) == (10, 0)
+
+
+async def test_a_closed_drop_takes_nothing_back(world: World) -> None:
+    await world.engine.open_drop(DROP, terms())
+    rid = await sold(world, quantity=3)
+    assert (await world.engine.take_back(back(rid)))[0] is TakeBackCode.TAKEN
+    await world.engine.pause_drop(DROP)
+    assert (await world.engine.take_back(back(rid, "t2")))[0] is TakeBackCode.TAKEN
+    await world.engine.close_drop(DROP)
+    before = await world.state(DROP)
+
+    assert (await world.engine.take_back(back(rid, "t2")))[0] is TakeBackCode.REPLAYED
+    assert (await world.engine.take_back(back(rid, "t3")))[0] is TakeBackCode.CLOSED
+    assert await world.state(DROP) == before
+
+
 # Giving back
 
 
@@ -771,6 +864,7 @@ async def test_an_old_epoch_changes_nothing(world: World) -> None:
     with pytest.raises(FencedOff):
         await world.engine.expire(DROP, [rid])
     assert await world.engine.adjust_drop(DROP, "a", 1, "x") == (AdjustCode.FENCED, 0)
+    assert await world.engine.take_back(back(rid)) == (TakeBackCode.FENCED, 0)
     for change in (world.engine.pause_drop, world.engine.resume_drop, world.engine.close_drop):
         assert await change(DROP) is StateCode.FENCED
     assert await world.engine.open_drop(DROP, terms()) is OpenCode.FENCED

@@ -10,6 +10,7 @@ from stock.entries import (
     Granted,
     Opened,
     Reserved,
+    TakenBack,
     decode,
     is_known,
     movements,
@@ -17,7 +18,7 @@ from stock.entries import (
 )
 from stock.errors import LogCorrupt, LogTooNew
 from stock.fold import Fold
-from stock.model import ConfirmCode, DropTerms, HoldState, Reservation
+from stock.model import ConfirmCode, DropTerms, Fate, HoldState, Reservation
 from stock.records import pack_reservation, unpack_reservation
 
 RID = "shoes-aaaaaaaaaaaaaaaa"
@@ -31,6 +32,11 @@ RESERVE = {
     "r": f"{RID}|ann|2",
 }
 CONFIRM = RESERVE | {"k": "confirm", "r": f"{RID}|ann|2|h|SOLD|pay1|19800"}
+TAKE_BACK = RESERVE | {
+    "k": "take_back",
+    "b": "10|9|0|1|0",
+    "r": f"t1|{RID}|ann|1|a|as%20new",
+}
 GRANT = RESERVE | {"k": "grant", "b": "10|8|0|2|0", "r": f"{RID}|ann|2|-", "s": "bag%201"}
 OPEN = RESERVE | {"k": "open", "b": "10|10|0|0|0", "r": "0|9|1|3|9900|10|2"}
 RESERVE |= {"p": "9900", "x": "1790000060000"}
@@ -64,6 +70,50 @@ def test_a_grant_reads_as_its_rows(
 
     assert entry.rows == (Granted(RID, "ann", 2, before, "bag 1"),)
     assert movements(entry) == [Movement("grant", RID, sold=2, **moved)]
+
+
+@pytest.mark.parametrize(
+    ("letter", "fate", "moved"),
+    [("a", Fate.AVAILABLE, {"available": 1}), ("b", Fate.BURNED, {"burned": 1})],
+)
+def test_a_take_back_reads_as_its_row(letter: str, fate: Fate, moved: dict[str, int]) -> None:
+    entry = decode("5-0", TAKE_BACK | {"r": f"t1|{RID}|ann|1|{letter}|as%20new"})
+
+    assert entry.rows == (TakenBack(RID, "ann", 1, "t1", fate, "as new"),)
+    assert movements(entry) == [Movement("take_back", RID, sold=-1, **moved)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        (f"t1|{RID}|ann|1|c|x", LogTooNew),  # a fate of a later version
+        (f"t1|{RID}|ann|1|a|x|more", LogTooNew),
+        (f"t1|{RID}|ann|1|?|x", LogCorrupt),
+        (f"t1|{RID}|ann|0|a|x", LogCorrupt),
+        (f"t 1|{RID}|ann|1|a|x", LogCorrupt),
+        ("t1|hats-aaaaaaaaaaaaaaaa|ann|1|a|x", LogCorrupt),
+        (f"t1|{RID}|ann|1|a", LogCorrupt),
+    ],
+)
+def test_a_take_back_that_cannot_be_read(columns: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        decode("5-0", TAKE_BACK | {"r": columns})
+
+
+def test_the_fold_takes_back_what_was_sold() -> None:
+    fold, other = Fold(), "shoes-bbbbbbbbbbbbbbbb"
+    fold.apply(decode("1-0", OPEN))
+    fold.apply(decode("2-0", RESERVE))
+    fold.apply(decode("3-0", GRANT | {"b": "10|7|2|1|0", "r": f"{other}|bob|1|-"}))
+    with pytest.raises(ValueError, match="it was held"):
+        fold.apply(decode("4-0", TAKE_BACK | {"b": "10|8|2|0|0"}))
+    fold.apply(decode("5-0", CONFIRM | {"b": "10|7|0|3|0"}))
+    fold.apply(decode("6-0", TAKE_BACK | {"b": "10|8|0|2|0"}))
+    row = f"t2|{RID}|ann|2|b|x"
+    with pytest.raises(ValueError, match="3 of 2"):
+        fold.apply(decode("7-0", TAKE_BACK | {"b": "10|8|0|0|2", "r": row}))
+    assert fold.taken == {RID: 1}
+    assert fold.books["shoes"] == Books(10, 8, 0, 2, 0)
 
 
 @pytest.mark.parametrize(

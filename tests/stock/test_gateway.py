@@ -14,7 +14,7 @@ from stock.gateway import RedisEngine
 from stock.ids import START, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
-from stock.model import Attempt, ConfirmCode, DropTerms, Grant, ReserveCode
+from stock.model import Attempt, ConfirmCode, DropTerms, Fate, Grant, ReserveCode, TakeBack
 from tests.servers import Valkey
 
 DROP = "shoes"
@@ -137,6 +137,7 @@ async def test_broken_books_stop_every_verb_before_it_writes(
         engine.grant(DROP, "bag 1", [Grant(held.rid, "ann")]),
         engine.release(held.rid, "ann"),
         engine.expire(DROP, [held.rid]),
+        engine.take_back(TakeBack(held.rid, "t1", 1, Fate.AVAILABLE, "x")),
         engine.adjust_drop(DROP, "a", 1, "x"),
         engine.adjust_drop(DROP, "b", -1, "x"),
         engine.pause_drop(DROP),

@@ -33,9 +33,11 @@ from stock.model import (
     BatchOutcome,
     DropState,
     DropTerms,
+    Fate,
     Grant,
     HoldState,
     Reservation,
+    TakeBack,
     Ticket,
 )
 from stock.twin import TwinEngine
@@ -200,6 +202,25 @@ class EngineMachine(RuleBasedStateMachine):
     )
     def adjust(self, drop: str, key: str, delta: int, reason: str) -> None:
         self.both(lambda engine: engine.adjust_drop(drop, key, delta, reason))
+
+    @rule(
+        number=picks,
+        key=st.sampled_from("tuvw"),
+        units=st.integers(1, 3),
+        fate=st.sampled_from(list(Fate)),
+        reason=st.text(max_size=10),
+    )
+    def take_back(self, number: int, key: str, units: int, fate: Fate, reason: str) -> None:
+        """Some that are sold and some that are not, with ids that were used before."""
+        sold = [
+            claim
+            for drop in self.twin._drops.values()
+            for claim in drop.reservations.values()
+            if claim.state is HoldState.SOLD
+        ]
+        claim = sold[number % len(sold)] if sold and number % 4 else self.pick(number)
+        back = TakeBack(claim.rid, key, units, fate, reason)
+        self.both(lambda engine: engine.take_back(back))
 
     @rule(drop=drops, verb=st.sampled_from(["resume_drop", "resume_drop", "pause_drop"]))
     def change_state(self, drop: str, verb: str) -> None:

@@ -14,6 +14,7 @@ from stock.model import (
     ReleaseCode,
     ReserveCode,
     StateCode,
+    TakeBackCode,
 )
 from stock.scripts import lua_folder
 
@@ -42,6 +43,7 @@ def codes_in(*files: str) -> set[str]:
         (ReleaseCode, ["stock/release.lua"]),
         (OpenCode, ["stock/open_drop.lua"]),
         (AdjustCode, ["stock/adjust_drop.lua"]),
+        (TakeBackCode, ["stock/take_back.lua"]),
         (ArchiveCode, ["stock/archive_drop.lua"]),
         (StateCode, ["stock/switch_drop.lua", "stock/close_drop.lua", "includes/change_state.lua"]),
     ],

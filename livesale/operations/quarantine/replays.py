@@ -30,7 +30,7 @@ from livesale.ledger.rows import is_content
 from livesale.ledger.tables import drops
 from livesale.operations.quarantine.places import Place, UnknownEntry, place_of
 from livesale.resources import Deployment
-from stock.entries import STATE_CHANGES, Adjusted, LogEntry, decode
+from stock.entries import STATE_CHANGES, Adjusted, LogEntry, TakenBack, decode
 from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import id_key
 
@@ -185,6 +185,10 @@ async def _apply(
             connection, entry.drop_id, row.adjust_id
         ):
             raise Unfit(f"SQL already has the adjustment {row.adjust_id}")
+        if isinstance(row, TakenBack) and await ledger.is_adjusted(
+            connection, entry.drop_id, row.take_id
+        ):
+            raise Unfit(f"SQL already has what came back as {row.take_id}")
     if _is_change(entry):
         await _check_states(deployment, connection, place, entry)
     books = await ledger.read_books(connection, entry.drop_id)

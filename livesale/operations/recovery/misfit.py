@@ -3,9 +3,9 @@
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.database.ranges import of_some, portions
+from livesale.database.ranges import among, of_some, portions
 from livesale.ledger.rows import Position
-from livesale.ledger.tables import books, drops, orders
+from livesale.ledger.tables import books, drops, orders, stock_ledger
 from livesale.printing.wording import counted
 from stock.books import Books
 from stock.ids import START
@@ -38,6 +38,15 @@ async def find_misfit(connection: AsyncConnection, partition: int, place: Positi
         )
         for drop_id, state, quantity in sums:
             units[drop_id, state] = int(quantity)
+        moved = stock_ledger.c
+        came_back = await connection.execute(
+            select(moved.drop_id, func.sum(moved.sold))
+            .where(moved.kind == "take_back", among(moved.drop_id, some))
+            .group_by(moved.drop_id)
+        )
+        for drop_id, back in came_back:
+            key = (drop_id, HoldState.SOLD.value)
+            units[key] = units.get(key, 0) + int(back)  # negative
     strange = sorted({state for _, state in units} - set(_STATES))
     if strange:
         return f"this version knows no order that is {', '.join(strange)}"

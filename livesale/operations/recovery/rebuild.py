@@ -11,7 +11,7 @@ from livesale.database.engine import snapshot
 from livesale.ledger.tables import books, drops, orders, payments, stock_ledger
 from livesale.resources import Deployment
 from stock.errors import BooksBroken
-from stock.model import HoldState, Reservation
+from stock.model import Fate, HoldState, Reservation
 from stock.records import pack_reservation
 from stock.restorer import PAIRS, Restorer
 
@@ -59,6 +59,7 @@ async def _rebuild_drop(
     note: Callable[[Rebuilt], None],
 ) -> None:
     drop_id: str = drop.drop_id
+    taken = await _taken_back(connection, drop_id)
     holdings: dict[str, int] = {}
     count = held = sold = 0
     async for page in _claims(connection, drop_id):
@@ -70,8 +71,8 @@ async def _rebuild_drop(
                 due.append((claim.expires_ms, claim.rid))
                 units = claim.quantity
             elif claim.state is HoldState.SOLD:
-                sold += claim.quantity
-                units = claim.quantity
+                units = claim.quantity - taken.units.get(claim.rid, 0)
+                sold += units
             holdings[claim.buyer_id] = holdings.get(claim.buyer_id, 0) + units
         packed: list[Pair] = [(claim.rid, pack_reservation(claim)) for claim in page]
         await restorer.restore_pairs(drop_id, token, "reservations", packed)
@@ -90,7 +91,7 @@ async def _rebuild_drop(
     await restorer.restore_pairs(drop_id, token, "buyers", buyers)
     if drop.state != "closed":
         await restorer.restore_pairs(drop_id, token, "due", [(drop.closes_ms, drop_id)])
-    adjusted = await _adjustments(connection, drop_id)
+    adjusted = await _adjustments(connection, drop_id) + taken.fields()
     await restorer.restore_pairs(drop_id, token, "adjustments", adjusted)
     await restorer.restore_pairs(
         drop_id,
@@ -197,7 +198,32 @@ async def _adjustments(connection: AsyncConnection, drop_id: str) -> list[Pair]:
     """Each restock or scrapping of the drop, once: needed to answer its retries."""
     moved = stock_ledger.c
     query = select(moved.adjust_id, moved.available).where(
-        moved.drop_id == drop_id, moved.adjust_id.is_not(None)
+        moved.drop_id == drop_id, moved.adjust_id.is_not(None), moved.kind != "take_back"
     )
     found = {f"adjust:{key}": delta for key, delta in await connection.execute(query)}
     return list(found.items())
+
+
+class _Taken(Struct):
+    """What came back of a drop: the units by rid, and the marks by id."""
+
+    units: dict[str, int]
+    marks: dict[str, str]
+
+    def fields(self) -> list[Pair]:
+        """As fields of the drop: lua/stock/take_back.lua."""
+        found: list[Pair] = [(f"taken:{take_id}", mark) for take_id, mark in self.marks.items()]
+        return found + [(f"back:{rid}", units) for rid, units in self.units.items()]
+
+
+async def _taken_back(connection: AsyncConnection, drop_id: str) -> _Taken:
+    moved = stock_ledger.c
+    query = select(moved.adjust_id, moved.order_id, moved.sold, moved.available).where(
+        moved.drop_id == drop_id, moved.kind == "take_back"
+    )
+    found = _Taken({}, {})
+    for take_id, rid, sold, available in await connection.execute(query):
+        fate = Fate.AVAILABLE if available else Fate.BURNED
+        found.marks[take_id] = f"{rid}|{-sold}|{fate}"
+        found.units[rid] = found.units.get(rid, 0) - sold
+    return found

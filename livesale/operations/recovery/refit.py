@@ -25,6 +25,7 @@ from stock.entries import (
     LogEntry,
     Reserved,
     Row,
+    TakenBack,
     begins,
     movements,
 )
@@ -55,6 +56,8 @@ class Refit:
         self._connection = connection
         self._drops: dict[str, _Drop] = {}
         self._claims: dict[str, _Claim] = {}
+        self._taken: set[str] = set()  # ids of what came back
+        self._back: dict[str, int] = {}  # by rid: units that came back
 
     async def fit(self, entry: LogEntry) -> list[LogEntry]:
         """The entries that this one becomes, in order, with the books after each."""
@@ -73,6 +76,8 @@ class Refit:
                 made = [(entry.kind, await self._end(drop, entry))]
             case "confirm":
                 made = [(entry.kind, await self._confirm(drop, entry))]
+            case "take_back":
+                made = [(entry.kind, await self._take_back(drop, entry))]
             case "adjust":
                 made = [(entry.kind, await self._adjust(drop, entry))]
             case _:
@@ -181,15 +186,43 @@ class Refit:
         for row in entry.rows:
             if not isinstance(row, Adjusted) or drop.state == "closed" or left + row.delta < 0:
                 continue
-            moved = stock_ledger.c
-            done = await self._connection.scalar(
-                select(func.count()).where(
-                    moved.drop_id == entry.drop_id, moved.adjust_id == row.adjust_id
-                )
-            )
-            if not done:
+            if not await self._is_adjusted(entry.drop_id, row.adjust_id):
                 kept.append(row)
         return kept
+
+    async def _take_back(self, drop: _Drop, entry: LogEntry) -> list[Row]:
+        kept: list[Row] = []
+        for row in entry.rows:
+            claim = await self._claim(row.rid) if isinstance(row, TakenBack) else None
+            if not isinstance(row, TakenBack) or claim is None or drop.state == "closed":
+                continue
+            if claim.state is not HoldState.SOLD:
+                continue
+            if row.take_id in self._taken or await self._is_adjusted(entry.drop_id, row.take_id):
+                continue
+            if row.rid not in self._back:
+                self._back[row.rid] = await self._came_back(entry.drop_id, row.rid)
+            if self._back[row.rid] + row.quantity > claim.quantity:
+                continue
+            self._taken.add(row.take_id)
+            self._back[row.rid] += row.quantity
+            units = await self._units(drop, entry.drop_id, claim.buyer_id)
+            drop.units[claim.buyer_id] = units - row.quantity
+            kept.append(row)
+        return kept
+
+    async def _is_adjusted(self, drop_id: str, adjust_id: str) -> bool:
+        moved = stock_ledger.c
+        query = select(func.count()).where(moved.drop_id == drop_id, moved.adjust_id == adjust_id)
+        return bool(await self._connection.scalar(query))
+
+    async def _came_back(self, drop_id: str, rid: str) -> int:
+        """Units of an order that came back, as SQL has them."""
+        moved = stock_ledger.c
+        query = select(func.sum(moved.sold)).where(
+            moved.drop_id == drop_id, moved.kind == "take_back", moved.order_id == rid
+        )
+        return -int(await self._connection.scalar(query) or 0)
 
     def _write(
         self, drop: _Drop, entry: LogEntry, made: Sequence[tuple[str, list[Row]]]
@@ -232,7 +265,17 @@ class Refit:
                     orders.c.state.in_(("held", "sold")),
                 )
             )
-            drop.units[buyer_id] = int(total or 0)
+            moved = stock_ledger.c
+            back = await self._connection.scalar(
+                select(func.sum(moved.sold))
+                .join(orders, orders.c.order_id == moved.order_id)
+                .where(
+                    moved.drop_id == drop_id,
+                    moved.kind == "take_back",
+                    orders.c.buyer_id == buyer_id,
+                )
+            )
+            drop.units[buyer_id] = int(total or 0) + int(back or 0)
         return drop.units[buyer_id]
 
     async def _paid(self, payment_id: str) -> bool:

@@ -16,8 +16,8 @@ from livesale.ledger.plan import (
     refund_no_of,
 )
 from stock.books import Books
-from stock.entries import Confirmed, Ended, Granted, LogEntry, Opened, Reserved
-from stock.model import ConfirmCode, DropTerms, HoldState
+from stock.entries import Confirmed, Ended, Granted, LogEntry, Opened, Reserved, TakenBack
+from stock.model import ConfirmCode, DropTerms, Fate, HoldState
 
 DROP = "0drop"
 TERMS = DropTerms(0, 9_000, 100, 5, 10, 10)
@@ -43,6 +43,11 @@ def _paid(
 def _granted(number: int, books: Books, rid: str, before: HoldState | None) -> LogEntry:
     row = Granted(rid, "bob", 1, before, "bag 1")
     return LogEntry(f"{number}-0", "grant", 1, DROP, number, books, (row,))
+
+
+def _taken_back(number: int, books: Books, rid: str, units: int = 1) -> LogEntry:
+    row = TakenBack(rid, "bob", units, f"t{number}", Fate.AVAILABLE, "as new")
+    return LogEntry(f"{number}-0", "take_back", 1, DROP, number, books, (row,))
 
 
 OPENED = LogEntry("1-0", "open", 1, DROP, 1, Books(10, 10, 0, 0, 0), (Opened(TERMS),))
@@ -162,6 +167,19 @@ def test_known_drift_shifts_the_books() -> None:
     assert plan.books == {DROP: BooksStep(Books(10, 10, 0, 0, 0), Books(10, 11, -1, 0, 0))}
 
 
+def test_what_comes_back_leaves_the_order_sold() -> None:
+    # given a unit that comes back, alone and in the batch of its grant, when it is planned
+    plan = make_plan(3, [_taken_back(8, Books(10, 8, 0, 2, 0), C)])
+    # then the order must be sold, and the ledger has the unit, its id and the reason
+    assert plan.moves == {C: Move("sold", "sold", 8)}
+    assert plan.books == {DROP: BooksStep(Books(10, 7, 0, 3, 0), Books(10, 8, 0, 2, 0))}
+    (row,) = plan.ledger
+    assert (row["kind"], row["available"], row["sold"]) == ("take_back", 1, -1)
+    assert (row["adjust_id"], row["note"]) == ("t8", "as new")
+    plan = make_plan(3, [HISTORY[6], _taken_back(8, Books(10, 8, 0, 2, 0), C)])
+    assert (plan.orders[C]["state"], plan.orders[C]["updated_ms"]) == ("sold", 8)
+
+
 @pytest.mark.parametrize(
     "entries",
     [
@@ -174,6 +192,7 @@ def test_known_drift_shifts_the_books() -> None:
         [HISTORY[7], LogEntry("9-0", "pause", 1, DROP, 9, Books(10, 7, 0, 3, 0))],
         [HISTORY[1], _granted(3, Books(10, 7, 2, 1, 0), A, None)],
         [HISTORY[6], _granted(8, Books(10, 7, -1, 4, 0), C, HoldState.HELD)],
+        [HISTORY[2], _taken_back(4, Books(10, 10, 1, -1, 0), A)],
     ],
     ids=[
         "opened twice",
@@ -185,6 +204,7 @@ def test_known_drift_shifts_the_books() -> None:
         "paused after it closed",
         "granted what was reserved",
         "granted a hold that was granted",
+        "took back what was not sold",
     ],
 )
 def test_contradictions_are_refused(entries: list[LogEntry]) -> None:

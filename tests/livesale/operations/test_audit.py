@@ -12,7 +12,7 @@ from livesale.operations.audit import audit
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
 from stock.ids import random_rid
-from stock.model import Grant
+from stock.model import Fate, Grant, TakeBack, TakeBackCode
 from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
@@ -40,6 +40,9 @@ async def drop_id(stage: Deployment) -> str:
     await stage.engine.confirm(rids[6], "pay-late", PRICE_FEN)
     await stage.engine.grant(drop_id, "bag 1", [Grant(gift_of(drop_id), "buyer-30")])
     await stage.engine.adjust_drop(drop_id, "a1", -3, "broken in the box")
+    for number, fate in enumerate((Fate.AVAILABLE, Fate.BURNED)):
+        back = TakeBack(rids[number], f"t{number}", 1, fate, "came back")
+        assert (await stage.engine.take_back(back))[0] is TakeBackCode.TAKEN
     async with running(Writer(stage)):
         await until_written(stage)
     return drop_id
@@ -86,6 +89,7 @@ async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop
     await open_drop(stage)
     grants = [Grant(random_rid(drop_id), "ann"), Grant(gift_of(drop_id), "buyer-30")]
     await stage.engine.grant(drop_id, "bag 2", grants)
+    await stage.engine.take_back(TakeBack(rids[0], "t-x", 1, Fate.AVAILABLE, "came back"))
     await stage.engine.pause_drop(drop_id)
     # when it is audited, then only liveness is broken, and it says what to look for
     checks = await audit(stage, settle_s=0.0)
@@ -261,6 +265,21 @@ async def test_a_grant_that_happened_twice(stage: Deployment, drop_id: str) -> N
         await connection.execute(insert(stock_ledger), [{**row, "log_seq": 999_999}])
     # when audited, then that order is named, and the ledger is off the books
     assert await _red(stage) == {"I2", "I7"}
+
+
+@on_both
+async def test_a_unit_that_came_back_twice(stage: Deployment, drop_id: str) -> None:
+    # given what came back in the ledger twice, and the books moved along
+    async with database.transaction(stage.sql) as connection:
+        taken = stock_ledger.c.adjust_id == "t0"
+        row = (await connection.execute(select(stock_ledger).where(taken))).mappings().one()
+        await connection.execute(insert(stock_ledger), [{**row, "log_seq": 999_999}])
+        mine = update(books).where(books.c.drop_id == drop_id)
+        await connection.execute(
+            mine.values(available=books.c.available + 1, sold=books.c.sold - 1)
+        )
+    # when audited, then more came back than was sold, and Redis says otherwise
+    assert await _red(stage) == {"I3", "I7"}
 
 
 @on_both

@@ -17,8 +17,19 @@ from livesale.errors import Refused
 from livesale.ledger import tables
 from livesale.operations.recovery import Progress, diagnose, open_for_recovery, repair
 from livesale.resources import Deployment
+from stock.books import Books
 from stock.ids import new_id, random_rid
-from stock.model import AdjustCode, Attempt, Grant, HoldState, OpenCode, ReserveCode
+from stock.model import (
+    AdjustCode,
+    Attempt,
+    Fate,
+    Grant,
+    HoldState,
+    OpenCode,
+    ReserveCode,
+    TakeBack,
+    TakeBackCode,
+)
 from stock.restorer import PAIRS
 from tests.livesale.operations.recovery.scenes import (
     Copies,
@@ -354,6 +365,38 @@ async def test_a_grant_that_does_not_fit_any_more_is_released(
     for each, state in ((ann, HoldState.SOLD), (bob, HoldState.RELEASED)):
         claim = await stage.engine.reservation(each.rid)
         assert claim and (claim.state, claim.amount_fen) == (state, 0)
+    assert await broken(stage) == []
+
+
+async def test_what_came_back_on_a_wrong_copy_comes_back_once(
+    stage: Deployment, mortal_redis: Valkey, tmp_path: Path
+) -> None:
+    # given two sold orders, a copy, and the right Redis to which a unit of ann's came back since
+    drop_id = await open_drop(stage, allotted=4, price_fen=0)
+    ann, bob = Grant(random_rid(drop_id), "ann", 2), Grant(random_rid(drop_id), "bob")
+    await stage.engine.grant(drop_id, "bag 1", [ann, bob])
+    await write(stage)
+    copies = Copies(mortal_redis, tmp_path)
+    copies.take()
+    first = TakeBack(ann.rid, "t1", 1, Fate.AVAILABLE, "as new")
+    await stage.engine.take_back(first)
+    await write(stage)
+    # when the copy takes the same back again, too much of it, and bob's
+    await copies.put_back(stage.redis)
+    for back in (
+        first,
+        TakeBack(ann.rid, "t2", 1, Fate.BURNED, "broken"),
+        TakeBack(bob.rid, "t3", 1, Fate.BURNED, "broken"),
+    ):
+        assert (await stage.engine.take_back(back))[0] is TakeBackCode.TAKEN
+    await recover(stage)
+    await adopt(stage)
+    # then each came back once, and Redis answers its retries
+    snapshot = await stage.engine.snapshot(drop_id)
+    assert snapshot and snapshot.books == Books(4, 2, 0, 0, 2)
+    assert (await stage.engine.take_back(first))[0] is TakeBackCode.REPLAYED
+    again = await stage.engine.take_back(TakeBack(ann.rid, "t4", 1, Fate.BURNED, "x"))
+    assert again[0] is TakeBackCode.TOO_MANY
     assert await broken(stage) == []
 
 
