@@ -10,6 +10,32 @@ CREATE TABLE addresses (
 );
 CREATE INDEX addresses_by_buyer ON addresses (buyer_id, created_ms);
 CREATE INDEX addresses_by_key ON addresses (key_id);
+CREATE TABLE after_sale_cases (
+    case_id VARCHAR(15) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    units INTEGER NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    reason VARCHAR(200) NOT NULL,
+    evidence VARCHAR(700) NOT NULL,
+    answer VARCHAR(200) NOT NULL,
+    carrier VARCHAR(12) NOT NULL,
+    number VARCHAR(32) NOT NULL,
+    fate VARCHAR(12) NOT NULL,
+    refund_no VARCHAR(64) NOT NULL,
+    open_order VARCHAR(32),
+    due_ms BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (case_id)
+);
+CREATE INDEX cases_by_due ON after_sale_cases (state, due_ms);
+CREATE INDEX cases_by_order ON after_sale_cases (order_id, created_ms);
+CREATE INDEX cases_by_state ON after_sale_cases (state, created_ms, case_id);
+CREATE INDEX cases_by_time ON after_sale_cases (created_ms, case_id);
+CREATE UNIQUE INDEX cases_open ON after_sale_cases (open_order);
 CREATE TABLE alerts (
     alert_id VARCHAR(15) NOT NULL,
     kind VARCHAR(32) NOT NULL,
@@ -327,6 +353,7 @@ CREATE TABLE payments (
     amount_fen BIGINT NOT NULL,
     result VARCHAR(12) NOT NULL,
     created_ms BIGINT NOT NULL,
+    back_fen BIGINT DEFAULT '0' NOT NULL,
     PRIMARY KEY (payment_id)
 );
 CREATE INDEX payments_by_order ON payments (order_id);
@@ -406,11 +433,11 @@ CREATE TABLE refunds (
     next_ms BIGINT DEFAULT '0' NOT NULL,
     last_error VARCHAR(300) DEFAULT '' NOT NULL,
     updated_ms BIGINT DEFAULT '0' NOT NULL,
-    PRIMARY KEY (refund_no),
-    UNIQUE (payment_id)
+    PRIMARY KEY (refund_no)
 );
 CREATE INDEX refunds_by_next ON refunds (state, next_ms);
 CREATE INDEX refunds_by_order ON refunds (order_id);
+CREATE INDEX refunds_by_payment ON refunds (payment_id);
 CREATE INDEX refunds_by_reason ON refunds (reason);
 CREATE INDEX refunds_by_state ON refunds (state, created_ms, refund_no);
 CREATE INDEX refunds_by_time ON refunds (created_ms, refund_no);
@@ -544,6 +571,18 @@ CREATE TABLE seals (
     refunds_hash VARCHAR(32) NOT NULL,
     PRIMARY KEY (drop_id)
 );
+CREATE TABLE shipping_uploads (
+    order_id VARCHAR(32) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    version INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    next_ms BIGINT NOT NULL,
+    detail VARCHAR(200) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX shipping_uploads_by_next ON shipping_uploads (state, next_ms);
 CREATE TABLE skus (
     sku_id VARCHAR(15) NOT NULL,
     title VARCHAR(200) NOT NULL,
@@ -596,3 +635,19 @@ CREATE TABLE stock_moves (
 CREATE INDEX stock_moves_by_drop ON stock_moves (drop_id);
 CREATE INDEX stock_moves_by_sku ON stock_moves (sku_id, at_ms, move_id);
 CREATE INDEX stock_moves_by_time ON stock_moves (at_ms, move_id);
+CREATE TABLE take_backs (
+    take_id VARCHAR(64) NOT NULL,
+    order_id VARCHAR(32) NOT NULL,
+    units INTEGER NOT NULL,
+    fate VARCHAR(12) NOT NULL,
+    reason VARCHAR(200) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    tries INTEGER NOT NULL,
+    next_ms BIGINT NOT NULL,
+    detail VARCHAR(200) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (take_id)
+);
+CREATE INDEX take_backs_by_next ON take_backs (state, next_ms);
+CREATE INDEX take_backs_by_order ON take_backs (order_id);

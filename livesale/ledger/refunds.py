@@ -4,11 +4,13 @@ Their states are in livesale.ledger.refund_states. Every UPDATE has the expected
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.errors import LivesaleError
 from livesale.ledger.refund_states import (
     AFTER,
     DUE,
@@ -20,20 +22,23 @@ from livesale.ledger.refund_states import (
     is_doubted,
 )
 from livesale.ledger.seals import unseal_drop_of
-from livesale.ledger.tables import payments, refunds
+from livesale.ledger.tables import orders, payments, refunds
 
-TOO_LATE, PAID_TWICE, UNKNOWN_ORDER, OPERATOR = (
-    "too_late",
-    "paid_twice",
-    "unknown_order",
-    "operator",
-)
+TOO_LATE, PAID_TWICE, UNKNOWN_ORDER = "too_late", "paid_twice", "unknown_order"
+OPERATOR, AFTER_SALE = "operator", "after_sale"
 STRAY = "stray"  # the result of a payment for an unknown order
 SALES = ("sold", "late_sold")
+ASKED_FOR = (OPERATOR, AFTER_SALE)  # reasons for refunding the payment of a sold order
 MAX_ERROR = 300
 
 
+class TooMuchBack(LivesaleError):
+    """More would go back than was paid. Nothing has changed."""
+
+
 class Refund(Struct, frozen=True):
+    """A refund, of a payment or of a part of it. `paid_fen` is the amount of the payment."""
+
     refund_no: str
     payment_id: str
     order_id: str
@@ -47,6 +52,7 @@ class Refund(Struct, frozen=True):
     last_error: str
     created_ms: int
     updated_ms: int
+    paid_fen: int
 
 
 class Paid(Struct, frozen=True):
@@ -65,7 +71,10 @@ class Waiting(Struct, frozen=True):
     oldest_ms: int
 
 
-_REFUND = select(*[refunds.c[name] for name in Refund.__struct_fields__])
+_REFUND: Select[Any] = select(
+    *[refunds.c[name] for name in Refund.__struct_fields__ if name != "paid_fen"],
+    func.coalesce(payments.c.amount_fen, refunds.c.amount_fen),
+).select_from(refunds.outerjoin(payments, payments.c.payment_id == refunds.c.payment_id))
 _PAID = select(*[payments.c[name] for name in Paid.__struct_fields__])
 
 
@@ -171,20 +180,35 @@ async def note_error(connection: AsyncConnection, refund_no: str, error: str, at
 
 
 async def add_refund(
-    connection: AsyncConnection, paid: Paid, refund_no: str, reason: str, note: str, at_ms: int
+    connection: AsyncConnection,
+    paid: Paid,
+    refund_no: str,
+    reason: str,
+    note: str,
+    at_ms: int,
+    amount_fen: int | None = None,
 ) -> None:
-    """Insert the only refund of a payment; unseals its drop.
+    """Insert a refund of a payment, or of a part of it; unseals its drop.
 
-    Raises IntegrityError if the payment has one.
+    An order of which nothing is packed is cancelled when all of its money goes back.
+    Raises IntegrityError if the number is taken, TooMuchBack if less is left: roll back.
     """
+    amount_fen = paid.amount_fen if amount_fen is None else amount_fen
+    # In this order, as all transactions after the sale: the order, then its payment.
+    mine = select(orders.c.order_id).where(orders.c.order_id == paid.order_id)
+    await connection.execute(mine.with_for_update())
     await unseal_drop_of(connection, paid.order_id)
+    back_fen = await _take_money(connection, paid.payment_id, amount_fen)
+    if back_fen == paid.amount_fen and paid.result in SALES:
+        waiting = (orders.c.order_id == paid.order_id, orders.c.stage == "")
+        await connection.execute(update(orders).where(*waiting).values(stage="cancelled"))
     await connection.execute(
         insert(refunds),
         {
             "refund_no": refund_no,
             "payment_id": paid.payment_id,
             "order_id": paid.order_id,
-            "amount_fen": paid.amount_fen,
+            "amount_fen": amount_fen,
             "state": DUE,
             "reason": reason,
             "note": note,
@@ -192,6 +216,38 @@ async def add_refund(
             "updated_ms": at_ms,
         },
     )
+
+
+async def _take_money(connection: AsyncConnection, payment_id: str, amount_fen: int) -> int:
+    """Add to the sum that goes back, by compare-and-set; the sum then. Raises TooMuchBack."""
+    payment = payments.c
+    done = await connection.execute(
+        update(payments)
+        .where(
+            payment.payment_id == payment_id, payment.back_fen + amount_fen <= payment.amount_fen
+        )
+        .values(back_fen=payment.back_fen + amount_fen)
+    )
+    # Also by the rows: the release before did not count.
+    back_fen = await refunded_of(connection, payment_id) + amount_fen
+    query = select(payment.amount_fen).where(payment.payment_id == payment_id)
+    if done.rowcount != 1 or back_fen > (await connection.scalar(query) or 0):
+        raise TooMuchBack(f"{amount_fen} fen of {payment_id}")
+    return back_fen
+
+
+async def refunded_of(connection: AsyncConnection, payment_id: str) -> int:
+    """The sum of a payment's refunds, whatever their state."""
+    query = select(func.sum(refunds.c.amount_fen)).where(refunds.c.payment_id == payment_id)
+    return int(await connection.scalar(query) or 0)
+
+
+async def is_all_back(connection: AsyncConnection, order_id: str) -> bool:
+    """Whether all that was paid for a sold order goes back."""
+    paid = await sale_of(connection, order_id)
+    if paid is None or not paid.amount_fen:
+        return False
+    return await refunded_of(connection, paid.payment_id) >= paid.amount_fen
 
 
 async def add_stray_payment(connection: AsyncConnection, paid: Paid, at_ms: int) -> None:

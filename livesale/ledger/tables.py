@@ -109,7 +109,8 @@ stock_ledger = Table(
     Column("burned", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("note", String(300), nullable=True),  # an operator's reason
-    Column("adjust_id", String(64), nullable=True),  # makes a restock or scrapping unique
+    # Makes a restock, a scrapping or a `take_back` unique.
+    Column("adjust_id", String(64), nullable=True),
     Index("stock_ledger_by_drop", "drop_id"),
 )
 
@@ -121,6 +122,8 @@ payments = Table(
     Column("amount_fen", BigInteger, nullable=False),
     Column("result", State, nullable=False),  # sold, late_sold, refund_due, stray
     Column("created_ms", BigInteger, nullable=False),
+    # The sum of its refunds, whatever their state: never more than the amount.
+    Column("back_fen", BigInteger, nullable=False, server_default="0"),
     Index("payments_by_order", "order_id"),
 )
 
@@ -128,12 +131,12 @@ refunds = Table(
     "refunds",
     metadata,
     Column("refund_no", String(64), primary_key=True),
-    Column("payment_id", String(64), nullable=False, unique=True),
+    Column("payment_id", String(64), nullable=False),
     Column("order_id", Rid, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("state", State, nullable=False),  # due, sent, accepted, refunded, failed
     Column("created_ms", BigInteger, nullable=False),
-    # too_late, paid_twice, unknown_order, operator
+    # too_late, paid_twice, unknown_order, operator, after_sale
     Column("reason", String(16), nullable=False, server_default=""),
     Column("note", String(200), nullable=False, server_default=""),
     Column("gateway_no", String(64), nullable=False, server_default=""),
@@ -143,6 +146,7 @@ refunds = Table(
     Column("updated_ms", BigInteger, nullable=False, server_default="0"),
     Index("refunds_by_next", "state", "next_ms"),
     Index("refunds_by_order", "order_id"),
+    Index("refunds_by_payment", "payment_id"),
     Index("refunds_by_time", "created_ms", "refund_no"),
     Index("refunds_by_state", "state", "created_ms", "refund_no"),
     Index("refunds_by_reason", "reason"),

@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.ranges import Some, among, of_some
-from livesale.ledger.refunds import OPERATOR, SALES, STRAY, UNKNOWN_ORDER
+from livesale.ledger.refunds import ASKED_FOR, SALES, STRAY, UNKNOWN_ORDER
 from livesale.ledger.tables import books, drops, orders, payments, refunds, stock_ledger
 from stock.books import Books
 from stock.model import ConfirmCode, HoldState
@@ -20,11 +20,13 @@ from stock.model import ConfirmCode, HoldState
 SHOWN = 6  # one more than the audit prints, to show that there are more
 
 _BACK = (ConfirmCode.REFUND_DUE.lower(), STRAY)
+_BACK_KIND = "take_back"
 _ENDS = ("release", "expire", "confirm", "grant")
 
 
 class OrderSums(Struct):
-    """The orders of one drop: their number, and the units by state."""
+    """The orders of one drop: their number, and the units by state; sold ones without those that
+    came back."""
 
     count: int = 0
     held: int = 0
@@ -89,6 +91,14 @@ async def order_sums(connection: AsyncConnection, some: Some) -> dict[str, Order
         sums.count += count
         if state in (HoldState.HELD, HoldState.SOLD):
             setattr(sums, state, int(quantity))
+    moved = stock_ledger.c
+    back = (
+        select(moved.drop_id, func.sum(moved.sold))
+        .where(moved.kind == _BACK_KIND, among(moved.drop_id, some))
+        .group_by(moved.drop_id)
+    )
+    for drop_id, units in await connection.execute(back):
+        found.setdefault(drop_id, OrderSums()).sold += int(units)  # negative
     return found
 
 
@@ -109,10 +119,18 @@ async def strange_orders(connection: AsyncConnection) -> list[str]:
 
 async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
     """I5: buyers who hold and own more units of a drop than its limit."""
-    units = func.sum(orders.c.quantity)
+    moved = stock_ledger.c
+    back = (
+        select(moved.order_id, func.sum(moved.sold).label("units"))
+        .where(moved.kind == _BACK_KIND, among(moved.drop_id, some))
+        .group_by(moved.order_id)
+        .subquery()
+    )
+    units = func.sum(orders.c.quantity + func.coalesce(back.c.units, 0))
     query = (
         select(orders.c.drop_id, orders.c.buyer_id, units, drops.c.buyer_limit)
         .join(drops, drops.c.drop_id == orders.c.drop_id)
+        .outerjoin(back, back.c.order_id == orders.c.order_id)
         .where(
             of_some(orders.c.order_id, some), orders.c.state.in_((HoldState.HELD, HoldState.SOLD))
         )
@@ -127,17 +145,22 @@ async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
 
 
 async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
-    """I7: for each order, the ledger has one reservation, at most one end, and the right sums."""
+    """I7: for each order, the ledger has one reservation, at most one end, and the right sums.
+
+    Only sold units come back, and no more than were sold.
+    """
     moved, order = stock_ledger.c, orders.c
     begins = or_(moved.kind == "reserve", and_(moved.kind == "grant", moved.held == 0))
+    taken = moved.kind == _BACK_KIND
     per_order = (
         select(
             moved.order_id,
             func.sum(case((begins, 1), else_=0)).label("begun"),
             func.sum(case((moved.kind.in_(_ENDS), 1), else_=0)).label("ended"),
-            func.sum(moved.available).label("available"),
+            func.sum(case((taken, 0), else_=moved.available)).label("available"),
             func.sum(moved.held).label("held"),
-            func.sum(moved.sold).label("sold"),
+            func.sum(case((taken, 0), else_=moved.sold)).label("sold"),
+            func.sum(case((taken, -moved.sold), else_=0)).label("back"),
         )
         .where(moved.order_id.is_not(None), among(moved.drop_id, some))
         .group_by(moved.order_id)
@@ -156,6 +179,7 @@ async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:
                 row.held != held,
                 row.sold != sold,
                 row.available != -held - sold,
+                row.back > sold,
             )
         )
         .limit(SHOWN)
@@ -230,12 +254,20 @@ async def wrong_payments(connection: AsyncConnection, some: Some) -> list[str]:
             or_(refund.refund_no.is_(None), refund.amount_fen != payment.amount_fen),
         )
     )
+    too_much = select(payment.payment_id).where(
+        mine,
+        payment.amount_fen
+        < select(func.sum(refund.amount_fen))
+        .where(refund.payment_id == payment.payment_id)
+        .scalar_subquery(),
+    )
     queries: list[tuple[Select[tuple[str]], str]] = [
         (unpaid, "{} is sold without a payment or a grant"),
         (paid_for, "{} was granted and paid for"),
         (wrong, "payment {} has no sold order of its amount"),
         (twice, "{} was paid for twice"),
         (unreturned, "payment {} must go back and has no refund of its amount"),
+        (too_much, "more of payment {} goes back than was paid"),
         (_unasked(of_some(refund.order_id, some)), _UNASKED),
     ]
     found = []
@@ -262,10 +294,12 @@ def _unasked(which: Any) -> Select[tuple[str]]:
             which,
             or_(
                 payment.payment_id.is_(None),
-                payment.amount_fen != refund.amount_fen,
                 payment.order_id != refund.order_id,
-                # Only an operator can refund the payment of a sold order.
-                and_(payment.result.in_(SALES), refund.reason != OPERATOR),
+                refund.amount_fen < 1,
+                payment.amount_fen < refund.amount_fen,
+                # The payment of a sold order goes back only if somebody said so; perhaps a part.
+                and_(payment.result.in_(SALES), refund.reason.not_in(ASKED_FOR)),
+                and_(payment.result.not_in(SALES), payment.amount_fen != refund.amount_fen),
             ),
         )
     )

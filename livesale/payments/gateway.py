@@ -74,12 +74,13 @@ class Invitation(Struct, frozen=True):
 
 
 class RefundOrder(Struct, frozen=True):
-    """A refund of one whole payment, with its own number."""
+    """A refund of a payment or of a part of it, with its own number. `paid_fen` was paid."""
 
     refund_no: str
     payment_id: str
     order_id: str
     amount_fen: int
+    paid_fen: int
 
 
 class RefundState(StrEnum):
@@ -103,6 +104,7 @@ class RefundNews(Struct, frozen=True):
     payment_id: str
     order_id: str
     amount_fen: int
+    paid_fen: int
     answer: RefundAnswer
 
 

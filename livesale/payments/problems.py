@@ -47,8 +47,13 @@ PROBLEMS = declare(
     ),
     partial_refund=(
         409,
-        "Only the whole amount can be refunded",
-        "Omit `amount_fen`: only the whole amount can be refunded.",
+        "A part of the money needs a `refund_id`",
+        "Send a `refund_id` of yours: the same id again is the same refund, never a second one.",
+    ),
+    too_much_back=(
+        409,
+        "More would go back than was paid",
+        "Ask for less: `detail` says how much is left.",
     ),
     nothing_to_pay=(
         409,

@@ -16,19 +16,23 @@ State = Literal["due", "sent", "accepted", "refunded", "failed"]
 
 
 class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
-    """`amount_fen` is optional: it can only be the whole amount."""
+    """By `amount_fen`, by `units`, or all that is left. A part needs a `refund_id` of yours."""
 
     reason: Annotated[str, prose(examples=["broken"])]
     amount_fen: Annotated[int, Meta(ge=1, le=MAX_PRICE_FEN * MAX_QUANTITY)] | None = None
+    units: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] | None = None
+    refund_id: Annotated[str, whole(r"^[A-Za-z0-9_-]{1,64}$")] | None = None
 
 
 class ShownRefund(Struct, frozen=True):
-    """`refund_no` is ours, `gateway_no` the gateway's; `note` is an operator's text."""
+    """`refund_no` is ours, `gateway_no` the gateway's; `note` is an operator's text; `paid_fen` is
+    the whole payment."""
 
     refund_no: str
     order_id: str
     payment_id: str
     amount_fen: int
+    paid_fen: int
     state: State
     reason: str
     note: str
@@ -70,8 +74,13 @@ async def list_refunds(parts: Parts, call: Call) -> Answer:
 
 
 async def refund_order(parts: Parts, call: Call) -> Answer:
-    made = await parts[Refunds].order(call.path["order_id"], call.body.reason, call.body.amount_fen)
-    return Answer(201, _shown(made))
+    body = call.body
+    made, is_new = await parts[Refunds].order(
+        *(call.path["order_id"], body.reason, body.amount_fen),
+        units=body.units,
+        refund_id=body.refund_id,
+    )
+    return Answer(201 if is_new else 200, _shown(made))
 
 
 def _shown(refund: Refund) -> ShownRefund:
@@ -97,15 +106,19 @@ ROUTES = [
         refund_order,
         "Refund a sold order",
         "admin",
-        {201: ShownRefund},
-        ("unknown_order", "not_paid", "already_refunded", "partial_refund", "store_unavailable"),
+        {201: ShownRefund, 200: ShownRefund},
+        (
+            *("unknown_order", "not_paid", "already_refunded", "partial_refund", "too_much_back"),
+            *("invalid_field", "idempotency_conflict", "store_unavailable"),
+        ),
         auth="operator",
         action=Action.REFUND_ORDER,
         body=NewRefund,
         changes=True,
         description=(
-            "The whole amount, once. The keeper sends it until the gateway has accepted it. This "
-            "returns no stock: `adjust` the drop when the goods are on the shelf again."
+            "All that is left, once, or parts of it. The keeper sends it until the gateway has "
+            "accepted it. This returns no stock: an after-sale case does. If all of it goes back "
+            "before anything is packed, the order is cancelled."
         ),
     ),
 ]

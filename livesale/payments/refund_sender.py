@@ -83,7 +83,13 @@ class RefundSender:
             if answer is not None or refund.state == FAILED:
                 return answer  # never send a failed refund again automatically
         return await self._gateway.refund(
-            RefundOrder(refund.refund_no, refund.payment_id, refund.order_id, refund.amount_fen)
+            RefundOrder(
+                refund.refund_no,
+                refund.payment_id,
+                refund.order_id,
+                refund.amount_fen,
+                refund.paid_fen,
+            )
         )
 
     async def _note(self, refund: Refund, answer: RefundAnswer, at_ms: int) -> None:

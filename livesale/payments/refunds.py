@@ -1,8 +1,11 @@
 """Refunds by operators: list them, and order one.
 
-A refund is the whole payment. It moves no stock: the order stays sold in the books, because shipped
-goods are not on the shelf. An operator restocks the drop when the goods are back.
+A refund is a payment or a part of it; several refunds of a payment are never more than it. It
+moves no stock: the order stays sold in the books, because shipped goods are not on the shelf. What
+becomes of goods that came back is another decision: livesale.orders.cases.
 """
+
+import hashlib
 
 from sqlalchemy.exc import IntegrityError
 
@@ -10,14 +13,14 @@ from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger import refunds
-from livesale.ledger.orders import find_any_order
+from livesale.ledger.orders import Order, find_any_order
 from livesale.ledger.plan import refund_no_of
 from livesale.ledger.refund_states import ACCEPTED, DUE, FAILED, REFUNDED, SENT
-from livesale.ledger.refunds import Refund
+from livesale.ledger.refunds import Paid, Refund, TooMuchBack
 from livesale.payments.errors import CallbackRefused
 from livesale.payments.gateway import RefundNews, RefundState
 from livesale.resources import Deployment
-from livesale.validation.refusals import RefundRefused, Unknown
+from livesale.validation.refusals import InvalidField, KeyConflict, RefundRefused, Unknown
 
 ASK_AGAIN_MS = 6 * 3_600_000  # after a callback without a failure
 
@@ -37,14 +40,25 @@ class Refunds:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
 
-    async def order(self, order_id: str, note: str, amount_fen: int | None = None) -> Refund:
-        """Order a refund of a sold order; the keeper sends it.
+    async def order(
+        self,
+        order_id: str,
+        note: str,
+        amount_fen: int | None = None,
+        *,
+        units: int | None = None,
+        refund_id: str | None = None,
+    ) -> tuple[Refund, bool]:
+        """Order a refund of a sold order; the keeper sends it. Also says whether it is new.
 
-        Raises Unknown, or RefundRefused (not_paid, already_refunded, partial_refund).
+        By amount, by units, or all that is left. A part needs a `refund_id`: the same id again is
+        the same refund. Raises Unknown, InvalidField, RefundRefused (not_paid, already_refunded,
+        partial_refund, too_much_back).
         """
         async with session(self._sql) as connection:
             order = await find_any_order(connection, order_id)
             paid = await refunds.sale_of(connection, order_id)
+            back_fen = await refunds.refunded_of(connection, paid.payment_id) if paid else 0
         if order is None:
             raise Unknown("unknown_order")
         if paid is None:
@@ -53,23 +67,54 @@ class Refunds:
             )
         if not paid.amount_fen:
             raise RefundRefused("not_paid", "The order is a prize: nothing was paid for it.")
-        if amount_fen is not None and amount_fen != paid.amount_fen:
-            detail = f"Only the whole amount of {paid.amount_fen} fen can be refunded."
+        asked_fen = _asked(order, amount_fen, units)
+        number = (
+            part_no_of(paid.payment_id, refund_id) if refund_id else refund_no_of(paid.payment_id)
+        )
+        if refund_id is None and asked_fen not in (None, paid.amount_fen):
+            detail = f"A part of the {paid.amount_fen} fen needs a `refund_id`."
             raise RefundRefused("partial_refund", detail)
-        number = refund_no_of(paid.payment_id)
+        async with session(self._sql) as connection:
+            known = await refunds.find_refund(connection, number)
+        if known is None:
+            wanted_fen = paid.amount_fen - back_fen if asked_fen is None else asked_fen
+            if wanted_fen < 1:
+                raise RefundRefused("already_refunded", "All of it goes back already.")
+            known, is_new = await self._add(paid, number, note, wanted_fen)
+        else:
+            is_new = False
+        if is_new:
+            return known, True
+        if refund_id is None:
+            raise RefundRefused("already_refunded", _ALREADY[known.state])
+        if asked_fen not in (None, known.amount_fen):
+            raise KeyConflict("The refund_id was used for another amount.")
+        return known, False
+
+    async def _add(
+        self, paid: Paid, number: str, note: str, amount_fen: int
+    ) -> tuple[Refund, bool]:
+        is_new, at_ms = True, now_ms()
         try:
             async with session(self._sql, write=True) as connection:
-                await refunds.add_refund(connection, paid, number, refunds.OPERATOR, note, now_ms())
+                await refunds.add_refund(
+                    connection, paid, number, refunds.OPERATOR, note, at_ms, amount_fen
+                )
                 note_change(None, await refunds.find_refund(connection, number))
         except IntegrityError:
+            is_new = False  # the same request at the same time
+        except TooMuchBack:
             async with session(self._sql) as connection:
-                there = await refunds.refunds_of(connection, [order_id])
-            state = there[-1].state if there else DUE
-            raise RefundRefused("already_refunded", _ALREADY[state]) from None
+                made = await refunds.find_refund(connection, number)
+                left_fen = paid.amount_fen - await refunds.refunded_of(connection, paid.payment_id)
+            if made is not None:
+                return made, False
+            detail = f"Of {paid.amount_fen} fen, {left_fen} are left."
+            raise RefundRefused("too_much_back", detail) from None
         async with session(self._sql) as connection:
             made = await refunds.find_refund(connection, number)
         assert made is not None  # noqa: S101  committed above, and nobody deletes refunds
-        return made
+        return made, is_new
 
     async def hear(self, news: RefundNews) -> None:
         """Handle a verified refund callback. Raises CallbackRefused if the refund is not ours."""
@@ -81,6 +126,7 @@ class Refunds:
             ("transaction_id", found.payment_id == news.payment_id),
             ("out_trade_no", found.order_id == news.order_id),
             ("amount", found.amount_fen == news.amount_fen),
+            ("total", found.paid_fen == news.paid_fen),
         ):
             if not fits:
                 raise CallbackRefused(field)
@@ -111,3 +157,20 @@ class Refunds:
             found = await refunds.list_refunds(connection, state, before=before, limit=limit)
         last = found[-1] if len(found) == limit else None
         return found, f"{last.created_ms}.{last.refund_no}" if last else None
+
+
+def part_no_of(payment_id: str, refund_id: str) -> str:
+    """The number of the refund with this id: the same at every retry, 33 characters."""
+    digest = hashlib.blake2b(f"{payment_id}|{refund_id}".encode(), digest_size=16)
+    return "r" + digest.hexdigest()
+
+
+def _asked(order: Order, amount_fen: int | None, units: int | None) -> int | None:
+    """The amount that is asked for; None for all that is left. Raises InvalidField."""
+    if units is None:
+        return amount_fen
+    if amount_fen is not None:
+        raise InvalidField("units", "Say either `units` or `amount_fen`.")
+    if units > order.quantity:
+        raise InvalidField("units", f"The order has {order.quantity}.")
+    return units * order.price_fen

@@ -40,7 +40,7 @@ class SalesFault(LivesaleError):
 class Unknown(SalesFault):
     """Codes: unknown_drop, unknown_campaign, unknown_reservation, unknown_order, unknown_room,
     unknown_item, unknown_comment, unknown_member, unknown_bag, unknown_address, unknown_parcel,
-    unknown_operator, unknown_session."""
+    unknown_operator, unknown_session, unknown_case."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code, f"There is no such {code.removeprefix('unknown_')}.")
@@ -102,12 +102,13 @@ class PaymentRefused(SalesFault):
 
 
 class RefundRefused(SalesFault):
-    """Codes: not_paid, already_refunded, partial_refund."""
+    """Codes: not_paid, already_refunded, partial_refund, too_much_back."""
 
 
 class OrderRefused(SalesFault):
     """Codes: addresses_off, too_many_addresses, order_over, already_packed, not_sold, no_address,
-    all_shipped, too_many_parcels, not_shipped, already_received."""
+    all_shipped, too_many_parcels, not_shipped, already_received, case_open, case_over, too_late,
+    nothing_left, too_many_cases, too_much_back."""
 
 
 class AlreadySold(SalesFault):

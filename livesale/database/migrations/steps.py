@@ -9,6 +9,7 @@ A test refuses a migration that changes the schema in any other way.
 A later step of the same migration must not undo an earlier one.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,6 +30,7 @@ __all__ = [
     "drop_column",
     "drop_index",
     "drop_table",
+    "drop_unique",
     "move",
     "only_look",
     "take",
@@ -139,6 +141,15 @@ def drop_index(name: str, table: str) -> None:
     _take(f"drop index {name}", gone, lambda: _op().drop_index(name, table))
 
 
+def drop_unique(table: str, column: str) -> None:
+    """Let a column have the same value twice. SQLite gets a new table, with the same rows."""
+    _take(
+        f"drop unique {table}.{column}",
+        _has_table(table) and not _unique_of(table, column),
+        lambda: _drop_unique(table, column),
+    )
+
+
 def move(text: str, statement: sa.Executable) -> None:
     """Change data. The statement may run again after an interruption: its condition allows it."""
     _take(f"move {text}", False, lambda: _op().get_bind().execute(statement))
@@ -176,6 +187,38 @@ def _indexes(table: str) -> dict[str | None, Any]:
     if not _has_table(table):
         return {}
     return {found["name"]: found for found in _inspector().get_indexes(table)}
+
+
+def _unique_of(table: str, column: str) -> list[str]:
+    """The names of constraints that make one column unique; empty if it is not."""
+    if not _has_table(table):
+        return []
+    found = [*_inspector().get_unique_constraints(table), *_inspector().get_indexes(table)]
+    return [
+        str(one["name"])
+        for one in found
+        if one["column_names"] == [column] and one.get("unique", True)
+    ]
+
+
+def _drop_unique(table: str, column: str) -> None:
+    bind = _op().get_bind()
+    if bind.dialect.name != "sqlite":
+        _op().drop_index(_unique_of(table, column)[0], table)
+        return
+    query = sa.text("SELECT sql FROM sqlite_master WHERE tbl_name = :name AND type = :type")
+    given = {"name": table, "type": "table"}
+    (made,) = bind.scalars(query, given).all()
+    indexes = [sql for sql in bind.scalars(query, given | {"type": "index"}) if sql]
+    new = re.sub(rf",\s*UNIQUE \({column}\)", "", made)
+    for statement in (
+        f"ALTER TABLE {table} RENAME TO {table}_old",
+        new,
+        f"INSERT INTO {table} SELECT * FROM {table}_old",  # noqa: S608  names of ours
+        f"DROP TABLE {table}_old",
+        *indexes,
+    ):
+        bind.exec_driver_sql(statement)
 
 
 def _check_table(table: sa.Table) -> None:

@@ -64,7 +64,7 @@ class CallbackReader:
                 raise Unverified("mchid")
             if event != f"REFUND.{notice.refund_status}":
                 raise Unverified("refund_status")
-            if notice.amount.refund != notice.amount.total or notice.amount.refund < 1:
+            if not 1 <= notice.amount.refund <= notice.amount.total:
                 raise Unverified("amount")
             answer = refund_answer_of(notice.refund_status, notice.refund_id)
         except Unverified as why:
@@ -74,6 +74,7 @@ class CallbackReader:
             notice.transaction_id,
             notice.out_trade_no,
             notice.amount.refund,
+            notice.amount.total,
             answer,
         )
 

@@ -139,7 +139,7 @@ class WeChatPay:
                 raise
 
     async def refund(self, order: RefundOrder) -> RefundAnswer:
-        money = {"refund": order.amount_fen, "total": order.amount_fen, "currency": CURRENCY}
+        money = {"refund": order.amount_fen, "total": order.paid_fen, "currency": CURRENCY}
         body: dict[str, Any] = {
             "transaction_id": order.payment_id,
             "out_refund_no": order.refund_no,
@@ -152,7 +152,7 @@ class WeChatPay:
         given = (reply.out_refund_no, reply.transaction_id, reply.out_trade_no)
         amounts = (reply.amount.refund, reply.amount.total, reply.amount.currency)
         if given != (order.refund_no, order.payment_id, order.order_id) or amounts != (
-            *(order.amount_fen, order.amount_fen),
+            *(order.amount_fen, order.paid_fen),
             CURRENCY,
         ):
             raise GatewayUnknown("an answer about another refund")

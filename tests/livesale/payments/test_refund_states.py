@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from livesale.database import engine as database
 from livesale.database import schema
@@ -60,6 +60,8 @@ async def test_each_pair_in_sql(sqlite_url: str, tmp_path: Path) -> None:
         number = f"{state}-{answer}"
         paid = Paid(f"pay-{number}", f"order-{number}", 100, "sold")
         async with database.transaction(engine) as connection:
+            row = {name: getattr(paid, name) for name in Paid.__struct_fields__}
+            await connection.execute(insert(refunds.payments), row | {"created_ms": 1})
             await refunds.add_refund(connection, paid, number, refunds.OPERATOR, "", 1)
             await connection.execute(
                 update(refunds.refunds)

@@ -99,7 +99,7 @@ async def test_a_closed_order_cannot_be_paid(gateway: WeChatPay, twin: WeChatPay
 async def test_a_refund_goes_once(gateway: WeChatPay, twin: WeChatPayTwin) -> None:
     # given a payment that must go back
     payment = await pay(gateway, twin)
-    order = RefundOrder("r1", payment.payment_id, RID, 1_990)
+    order = RefundOrder("r1", payment.payment_id, RID, 1_990, 1_990)
     assert await gateway.query_refund("r1") is None
     # when it is sent three times
     answers = [await gateway.refund(order) for _ in range(3)]
@@ -113,7 +113,7 @@ async def test_a_refund_goes_once(gateway: WeChatPay, twin: WeChatPayTwin) -> No
         assert found == RefundAnswer(state, answers[0].gateway_no, status)
     # and what was refunded cannot be refunded under another number
     with pytest.raises(GatewayRefused):
-        await gateway.refund(RefundOrder("r2", payment.payment_id, RID, 1_990))
+        await gateway.refund(RefundOrder("r2", payment.payment_id, RID, 1_990, 1_990))
 
 
 @pytest.mark.parametrize(
