@@ -26,6 +26,7 @@ class Action(StrEnum):
     BOOKS_READ = "books.read"
     ORDER_READ = "order.read"
     ORDER_SHIP = "order.ship"
+    CASE_DECIDE = "case.decide"
     REFUND_READ = "refund.read"
     REFUND_ORDER = "refund.order"
     ROOM_CREATE = "room.create"
@@ -68,6 +69,7 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.BOOKS_READ: _row("read the books of a drop", _SALE, _FINANCE, _VIEWER),
     Action.ORDER_READ: _row("read orders", _SALE, _FINANCE, _VIEWER),
     Action.ORDER_SHIP: _row("pack and ship orders, and read where they go", _SALE),
+    Action.CASE_DECIDE: _row("answer after-sale cases, take goods in", _SALE, _FINANCE),
     Action.REFUND_READ: _row("read refunds", _SALE, _FINANCE, _VIEWER),
     Action.REFUND_ORDER: _row("order a refund", _FINANCE),
     Action.ROOM_CREATE: _row("create rooms", _SALE, _ROOM),

@@ -295,6 +295,10 @@ class OrderSettings(Section):
     old_address_keys: dict[str, SecretStr]
     max_addresses: int = Field(ge=1, le=100)
     receipt_s: int = Field(ge=1, le=YEAR_S)
+    ask_s: int = Field(ge=1, le=YEAR_S)
+    answer_s: int = Field(ge=1, le=YEAR_S)
+    return_s: int = Field(ge=1, le=YEAR_S)
+    check_s: int = Field(ge=1, le=YEAR_S)
 
 
 class AlertSettings(Section):

@@ -1,0 +1,1 @@
+"""After-sale cases: asked → agreed | refused → returned → refunded, or withdrawn."""

@@ -1,0 +1,1 @@
+"""What WeChat is told about shipments: an outbox, and the calls."""
