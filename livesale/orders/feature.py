@@ -7,13 +7,22 @@ from livesale.orders.addresses import routes as address_routes
 from livesale.orders.addresses import tables as address_tables
 from livesale.orders.addresses.sealing import Sealer
 from livesale.orders.addresses.service import AddressBook, OrderAddresses
+from livesale.orders.cases import routes as case_routes
+from livesale.orders.cases import tables as case_tables
+from livesale.orders.cases.service import Cases
+from livesale.orders.files import routes as file_routes
+from livesale.orders.files.service import OrderFiles
 from livesale.orders.keeper import OrderKeeper
 from livesale.orders.metrics import OrderMetrics
 from livesale.orders.problems import PROBLEMS
+from livesale.orders.search import routes as search_routes
+from livesale.orders.search.service import OrderSearch
 from livesale.orders.service import Orders
 from livesale.orders.shipments import routes as shipment_routes
 from livesale.orders.shipments import tables as shipment_tables
 from livesale.orders.shipments.service import Shipments
+from livesale.orders.wechat import tables as upload_tables
+from livesale.spreadsheets.service import Spreadsheets
 
 feature = Feature(
     name="orders",
@@ -21,6 +30,9 @@ feature = Feature(
         *routes.ROUTES,
         *address_routes.ROUTES,
         *shipment_routes.ROUTES,
+        *case_routes.ROUTES,
+        *search_routes.ROUTES,
+        *file_routes.ROUTES,
         *admin_routes.ROUTES,
     ),
     problems=PROBLEMS,
@@ -29,6 +41,11 @@ feature = Feature(
         Sealer: lambda parts: Sealer.from_settings(parts.deployment.settings),
         AddressBook: lambda parts: AddressBook(parts.deployment, parts[Sealer]),
         OrderAddresses: lambda parts: OrderAddresses(parts.deployment, parts[Sealer]),
+        Cases: lambda parts: Cases(parts.deployment),
+        OrderSearch: lambda parts: OrderSearch(parts.deployment, parts[Sealer]),
+        OrderFiles: lambda parts: OrderFiles(
+            parts.deployment, parts[Sealer], parts[Shipments], parts[Spreadsheets]
+        ),
         Shipments: lambda parts: Shipments(parts.deployment, parts[Sealer]),
     },
     tables=(
@@ -37,6 +54,9 @@ feature = Feature(
         address_tables.order_addresses,
         shipment_tables.parcels,
         events.order_events,
+        case_tables.after_sale_cases,
+        case_tables.take_backs,
+        upload_tables.shipping_uploads,
     ),
     jobs={"orders": OrderKeeper},
     metrics=(OrderMetrics,),

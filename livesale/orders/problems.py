@@ -31,5 +31,19 @@ PROBLEMS = declare(
     ),
     too_many_parcels=(409, "Too many parcels", "Put more into one parcel."),
     not_shipped=(409, "Nothing is on its way", "Wait until the shop has shipped it."),
+    unknown_case=(404, "There is no such case", "Correct the id."),
+    case_open=(409, "The order has an open case", "Wait for its end, or withdraw it."),
+    case_over=(
+        409,
+        "The case is in another state",
+        "Read the case again: `detail` says its state.",
+    ),
+    too_late=(409, "It was received too long ago", "Stop, and contact the shop."),
+    nothing_left=(
+        409,
+        "Nothing of the order is left to ask for",
+        "Stop: see its cases and refunds.",
+    ),
+    too_many_cases=(409, "Too many cases of this order", "Stop, and contact the shop."),
     already_received=(409, "The parcel has arrived", "Stop: its number cannot change any more."),
 )

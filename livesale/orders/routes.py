@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from livesale.ledger.orders import Order
 from livesale.ledger.refunds import Refund
+from livesale.orders.cases.routes import ShownCase, show_case
 from livesale.orders.service import Money, Orders
 from livesale.orders.shipments.routes import ShownParcel, show_parcel
 from livesale.orders.stages import NAMES
@@ -38,7 +39,7 @@ class Payment(StrEnum):
 
 
 class OrderRefund(Struct, frozen=True, gc=False):
-    """A refund. `reason`: too_late, paid_twice, unknown_order, operator."""
+    """A refund. `reason`: too_late, paid_twice, unknown_order, operator, after_sale."""
 
     refund_no: str
     amount_fen: int
@@ -66,6 +67,7 @@ class ShownOrder(Struct, frozen=True, gc=False):
     refunds: list[OrderRefund]
     stage: Literal["waiting", "packing", "shipped", "received", "cancelled"] | None
     parcels: list[ShownParcel]
+    cases: list[ShownCase]
 
 
 class OrderPage(Struct, frozen=True):
@@ -106,6 +108,7 @@ def _shown(order: Order, money: Money) -> ShownOrder:
         [_shown_refund(refund) for refund in money.refunds if refund.order_id == order.order_id],
         NAMES[order.stage] if order.state == HoldState.SOLD else None,  # type: ignore[arg-type]
         [show_parcel(parcel) for parcel in money.parcels if parcel.order_id == order.order_id],
+        [show_case(case) for case in money.cases if case.order_id == order.order_id],
     )
 
 

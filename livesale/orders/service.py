@@ -8,6 +8,7 @@ from livesale.catalogue.store import find_drop
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_order, list_orders, list_orders_of_drop
 from livesale.ledger.refunds import Refund, refunds_of
+from livesale.orders.cases.store import Case, cases_of
 from livesale.orders.shipments.store import Parcel, parcels_of
 from livesale.payments.prepays import states_of
 from livesale.resources import Deployment
@@ -15,11 +16,12 @@ from livesale.validation.refusals import Unknown
 
 
 class Money(Struct, frozen=True):
-    """The states of the orders' prepays, their refunds, and their parcels."""
+    """The states of the orders' prepays, their refunds, parcels and cases."""
 
     prepays: dict[str, str]
     refunds: list[Refund]
     parcels: list[Parcel]
+    cases: list[Case]
 
 
 class Orders:
@@ -37,14 +39,15 @@ class Orders:
         return order
 
     async def money(self, order_ids: Sequence[str]) -> Money:
-        """The prepays, refunds and parcels of some orders."""
+        """The prepays, refunds, parcels and cases of some orders."""
         if not order_ids:
-            return Money({}, [], [])
+            return Money({}, [], [], [])
         async with session(self._sql) as connection:
             return Money(
                 await states_of(connection, order_ids),
                 await refunds_of(connection, order_ids),
                 await parcels_of(connection, order_ids),
+                await cases_of(connection, order_ids),
             )
 
     async def page(

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
+from livesale.catalogue.stock_moves.shipping import ship as leave_stock
 from livesale.database.engine import now_ms
 from livesale.database.session import session
+from livesale.ledger.refunds import is_all_back
 from livesale.orders.addresses.form import Address
 from livesale.orders.addresses.sealing import Sealer
 from livesale.orders.addresses.service import open_order_address
@@ -64,6 +66,8 @@ class Shipments:
             if known is not None and known.state != ParcelState.PACKING:
                 return known, False
             check_stage(order, there)
+            if await is_all_back(connection, order_id):
+                raise OrderRefused("order_over", "All of its money goes back.")
             if len(there) >= MAX_PARCELS:
                 detail = f"An order has at most {MAX_PARCELS} parcels."
                 raise OrderRefused("too_many_parcels", detail)
@@ -230,6 +234,8 @@ class Shipments:
     ) -> None:
         """Bring the order's stage into step with its parcels."""
         after = stage_of(await store.parcels_of(connection, [order.order_id]))
+        if after is Stage.WAITING and await is_all_back(connection, order.order_id):
+            after = Stage.CANCELLED
         if after == order.stage or not await move_stage(
             connection, order.order_id, order.stage, after
         ):
@@ -243,6 +249,15 @@ class Shipments:
             before=order.stage,
             after=after,
         )
+        if after is Stage.SHIPPED:  # the goods leave the stock of their SKU, once
+            await leave_stock(
+                connection,
+                ref=order.order_id,
+                order_id=order.order_id,
+                units=order.quantity,
+                at_ms=at_ms,
+                actor=who,
+            )
 
 
 def stage_of(found: Sequence[Parcel]) -> Stage:

@@ -28,6 +28,7 @@ NAMES = {
     "comment_id": "1",
     "bag_id": "nosuch",
     "address_id": "a0123456789abc",
+    "case_id": "c0123456789abc",
     "parcel_id": "p0123456789abc",
     "sku_id": "nosuch",
     "name": "nosuch",

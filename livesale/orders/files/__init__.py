@@ -1,0 +1,1 @@
+"""Orders as files: what to ship as csv, and tracking numbers from xlsx or csv."""
