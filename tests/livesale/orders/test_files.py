@@ -71,7 +71,7 @@ async def test_a_packed_parcel_gets_its_number_from_an_xlsx(api: Api) -> None:
 
 async def test_what_is_no_file_of_numbers(api: Api) -> None:
     for raw, code in (
-        (b"", "file_header"),
+        (b"", "malformed_body"),
         (b"order_id,carrier\nx,SF\n", "file_header"),
         (b"order_id,carrier,number,number\n", "file_header"),
         (b"\x00\x01", "file_kind"),
