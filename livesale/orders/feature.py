@@ -1,5 +1,7 @@
 """The feature "orders"."""
 
+from prometheus_client import CollectorRegistry
+
 from livesale.feature import Feature
 from livesale.ledger import tables
 from livesale.orders import admin_routes, events, routes
@@ -22,7 +24,16 @@ from livesale.orders.shipments import routes as shipment_routes
 from livesale.orders.shipments import tables as shipment_tables
 from livesale.orders.shipments.service import Shipments
 from livesale.orders.wechat import tables as upload_tables
+from livesale.orders.wechat.client import make_shipping
+from livesale.orders.wechat.sender import ShippingSender, UploadMetrics
+from livesale.resources import Deployment
 from livesale.spreadsheets.service import Spreadsheets
+
+
+def _make_sender(deployment: Deployment, registry: CollectorRegistry) -> ShippingSender | None:
+    wechat = make_shipping(deployment.settings)
+    return ShippingSender(deployment, wechat, registry) if wechat else None
+
 
 feature = Feature(
     name="orders",
@@ -58,6 +69,6 @@ feature = Feature(
         case_tables.take_backs,
         upload_tables.shipping_uploads,
     ),
-    jobs={"orders": OrderKeeper},
-    metrics=(OrderMetrics,),
+    jobs={"orders": OrderKeeper, "shipping": _make_sender},
+    metrics=(OrderMetrics, UploadMetrics),
 )

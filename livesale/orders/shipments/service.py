@@ -23,6 +23,8 @@ from livesale.orders.shipments import store
 from livesale.orders.shipments.carriers import Method, carrier_of, number_of
 from livesale.orders.shipments.store import Parcel, ParcelState
 from livesale.orders.stages import Stage
+from livesale.orders.wechat import outbox
+from livesale.orders.wechat.client import is_on
 from livesale.resources import Deployment
 from livesale.validation.refusals import InvalidField, OrderRefused, Unknown
 from stock.ids import new_id
@@ -48,6 +50,7 @@ class Shipments:
         self._sql = deployment.sql
         self._receipt_ms = deployment.settings.orders.receipt_s * 1000
         self._sealer = sealer
+        self._tells_wechat = is_on(deployment.settings)
 
     async def add(self, order_id: str, new: NewParcel, who: str) -> tuple[Parcel, bool]:
         """Pack or ship a parcel; the second value is False if just this was shipped before.
@@ -232,8 +235,11 @@ class Shipments:
     async def _follow(
         self, connection: AsyncConnection, order: Locked, who: str, at_ms: int
     ) -> None:
-        """Bring the order's stage into step with its parcels."""
-        after = stage_of(await store.parcels_of(connection, [order.order_id]))
+        """Bring the order's stage into step with its parcels; WeChat is to be told of them."""
+        there = await store.parcels_of(connection, [order.order_id])
+        if self._tells_wechat and any(p.state == ParcelState.SHIPPED for p in there):
+            await outbox.note(connection, order.order_id, at_ms)
+        after = stage_of(there)
         if after is Stage.WAITING and await is_all_back(connection, order.order_id):
             after = Stage.CANCELLED
         if after == order.stage or not await move_stage(

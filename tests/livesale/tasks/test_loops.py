@@ -29,6 +29,7 @@ from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
 from livesale.orders.keeper import OrderKeeper
+from livesale.orders.wechat.sender import ShippingSender
 from livesale.payments.keeper import Keeper
 from livesale.processes.roles import _Keepers
 from livesale.processes.supervisor import Child, Supervisor
@@ -67,6 +68,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "orders: cases": (OrderKeeper, "_keep_deciding"),
     "orders: receipts": (OrderKeeper, "_keep_receiving"),
     "orders: take backs": (OrderKeeper, "_keep_returning"),
+    "orders: wechat": (ShippingSender, "_keep_sending"),
     "prepays": (Keeper, "_settle_money"),
     "refunds": (Keeper, "_settle_money"),
     "scripts": (livesale.payments.keeper, "_load"),
@@ -173,6 +175,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
     monkeypatch.setattr(livesale.rooms.channel.channels, "CHECK_S", 0.05)
     monkeypatch.setattr("livesale.reminders.sender.BUSY_FIRST_S", 0.05)
     monkeypatch.setattr("livesale.reminders.feature.make_messenger", lambda _: Quiet())
+    monkeypatch.setattr("livesale.orders.feature.make_shipping", lambda _: Quiet())
     faults, later = Faults(monkeypatch), Faults(monkeypatch)
     inner = {BROKEN[name] for name in INNER}
     for owner, name in set(BROKEN.values()) - inner:
