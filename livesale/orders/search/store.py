@@ -47,6 +47,7 @@ class Filter(Struct, frozen=True):
     limit: int = 50
 
 
+_NO_STAGE = "~"
 _COLUMNS = [orders.c[name] for name in Found.__struct_fields__]
 
 
@@ -54,12 +55,13 @@ def query_of_places(wanted: Filter) -> Select[Any]:
     """By state and stage: a range of `orders_by_state` for each."""
     parts = []
     for state, stage in wanted.places or (*UNSOLD, *SOLD):
-        part = _page(
-            select(*_COLUMNS).where(orders.c.state == state, orders.c.stage == stage),
-            (orders.c.created_ms, orders.c.order_id),
-            wanted,
+        # Two stages, one of which no order has: for one alone, MariaDB would read the whole stage
+        # down to the page (`ref`), and not begin at its key (`range`).
+        part = select(*_COLUMNS).where(
+            orders.c.state == state, orders.c.stage.in_((stage, _NO_STAGE))
         )
-        parts.append(select(part.subquery()))
+        key = (orders.c.created_ms, orders.c.order_id)
+        parts.append(select(_page(part, key, wanted, orders.c.stage).subquery()))
     both = union_all(*parts).subquery()
     keys = (both.c.created_ms.desc(), both.c.order_id.desc())
     return select(both).order_by(*keys).limit(wanted.limit)
@@ -109,8 +111,13 @@ def _placed(wanted: Filter) -> list[ColumnElement[bool]]:
     return [or_(*each)]
 
 
-def _page(query: Select[Any], key: tuple[Any, Any], wanted: Filter) -> Select[Any]:
-    """A page of a query, the newest first, after the key `before`."""
+def _page(
+    query: Select[Any], key: tuple[Any, Any], wanted: Filter, *first: ColumnElement[Any]
+) -> Select[Any]:
+    """A page of a query, the newest first, after the key `before`.
+
+    `first` are columns that are the same in all rows, and come before the key in the index.
+    """
     created_ms, order_id = key
     if wanted.from_ms is not None:
         query = query.where(created_ms >= wanted.from_ms)
@@ -120,4 +127,5 @@ def _page(query: Select[Any], key: tuple[Any, Any], wanted: Filter) -> Select[An
         at_ms, last_id = wanted.before
         # The first condition bounds the range; the second one only cuts the same millisecond.
         query = query.where(created_ms <= at_ms, or_(created_ms < at_ms, order_id < last_id))
-    return query.order_by(created_ms.desc(), order_id.desc()).limit(wanted.limit)
+    keys = [column.desc() for column in (*first, created_ms, order_id)]
+    return query.order_by(*keys).limit(wanted.limit)
