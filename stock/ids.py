@@ -48,6 +48,14 @@ def least_id(at_ms: int) -> str:
     return _id_of(max(0, at_ms) << 23)
 
 
+def made_ms(some_id: str) -> int:
+    """When an id of `new_id` was made (ms since 1970 UTC). Raises ValueError for any other text."""
+    number = 0
+    for letter in some_id:
+        number = number << 5 | _CROCKFORD.index(letter)
+    return number >> 23
+
+
 def _id_of(number: int) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(60, -1, -5))
 

@@ -19,7 +19,7 @@ from livesale.action_log.store import Change, LoggedAction, Outcome
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import RECORD, session
-from stock.ids import new_id
+from stock.ids import made_ms, new_id
 
 MAX_ASKED = 4_000  # characters that are kept of what was asked for
 MAX_STATE = 8_000  # of what an object was, and of what it is
@@ -62,7 +62,7 @@ class Record:
         deed, action_id = self._deed, new_id()
         action = LoggedAction(
             action_id=action_id,
-            at_ms=now_ms(),
+            at_ms=made_ms(action_id),  # a list is cut by time at its ids
             actor=deed.actor[:MAX_NAME],
             action=deed.action[:MAX_NAME],
             object_id=deed.object_id[:MAX_NAME],

@@ -17,13 +17,13 @@ class FileRefused(SalesFault):
 
 
 class Spreadsheets:
-    """One per process."""
+    """One per process. A file that takes longer than `timeout_s` is refused as file_broken."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._workshop = Workshop(
             MODULE,
             at_once=1,
-            timeout_s=TIMEOUT_S,
+            timeout_s=timeout_s,
             memory_mib=MEMORY_MIB,
             most_bytes=MAX_READ_BYTES,
         )

@@ -196,7 +196,8 @@ async def disturbed(day: Day, *, with_kills: bool) -> AsyncIterator[None]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "with_kills", [pytest.param(False, marks=pytest.mark.soak, id="calm"), True]
+    "with_kills",
+    [pytest.param(False, id="calm"), pytest.param(True, id="kills", marks=pytest.mark.soak)],
 )
 async def test_a_day_adds_up(tmp_path: Path, mariadb_url: str, with_kills: bool) -> None:
     on_mariadb = {"LIVESALE__SQL__URL": mariadb_url}

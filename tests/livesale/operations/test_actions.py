@@ -145,7 +145,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     names = {"room_id": room_id, "drop_id": "d1", "item_id": "i1", "person_id": "x" * 30}
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
     names |= {"name": "olga", "session_id": "s1", "buyer_id": "ann", "parcel_id": "p0123456789abc"}
-    names |= {"product_id": "p1", "category_id": "c1"}
+    names |= {"product_id": "p1", "category_id": "c1", "case_id": "c0123456789abc"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -185,6 +185,8 @@ SOUND: dict[str, Any] = {
     "/v1/admin/orders/{order_id}/parcels": {"method": "self", "note": "x"},
     "/v1/admin/parcels/{parcel_id}/ship": {"carrier": "SF", "number": "SF123456789"},
     "/v1/admin/parcels/{parcel_id}/cancel": REASON,
+    "/v1/admin/cases/{case_id}/refuse": {"answer": "x"},
+    "/v1/admin/cases/{case_id}/take-in": {"fate": "stock"},
     "/v1/admin/products": TITLE,
     "/v1/admin/products/{product_id}": TITLE,
     "/v1/admin/categories": TITLE | {"path": "x"},

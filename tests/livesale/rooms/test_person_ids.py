@@ -59,6 +59,7 @@ async def test_nobody_is_barred_by_an_id_of_another_room(show: Show) -> None:
 async def test_operators_are_told_who_a_person_is(show: Show) -> None:
     path = f"{show.path}/people"
     known = {"person_id": show.person("host"), "buyer_id": "host", "role": "host"}
+    known |= {"nickname": None, "avatar_url": None}
     for known_id in ("host", show.person("host")):
         assert (await show.api.get(f"{path}/{known_id}", by=show.api.viewer)).body == known
     stranger = await show.api.get(f"{path}/{'x' * 60}", by=show.api.viewer)

@@ -107,7 +107,7 @@ async def test_a_million_rows_of_xlsx_and_a_zip_that_unpacks_to_too_much() -> No
                 archive.writestr(entry.filename, raw if is_sheet else source.read(entry))
         return target.getvalue()
 
-    spreadsheets = Spreadsheets()
+    spreadsheets = Spreadsheets(timeout_s=200)
     for raw in (
         with_sheet(head + row * 1_000_000 + b"</sheetData></worksheet>"),
         with_sheet(head + b" " * (301 << 20)),
