@@ -155,7 +155,7 @@ async def plans(sql: AsyncEngine, sealer: Sealer, last_id: str) -> list[str]:
             found += [
                 f"| {name} | {row['table']} | {row['type']} | {row['key'] or ''} | {row['rows']} |"
                 for row in rows.mappings()
-                if row["table"]
+                if row["key"]
             ]
     return list(dict.fromkeys(found))
 

@@ -47,7 +47,7 @@ class Filter(Struct, frozen=True):
     limit: int = 50
 
 
-_NO_STAGE = "~"
+_NOWHERE = "~"
 _COLUMNS = [orders.c[name] for name in Found.__struct_fields__]
 
 
@@ -55,13 +55,14 @@ def query_of_places(wanted: Filter) -> Select[Any]:
     """By state and stage: a range of `orders_by_state` for each."""
     parts = []
     for state, stage in wanted.places or (*UNSOLD, *SOLD):
-        # Two stages, one of which no order has: for one alone, MariaDB would read the whole stage
-        # down to the page (`ref`), and not begin at its key (`range`).
+        # Each with one that no order has: for one alone, MariaDB may read the whole stage down to
+        # the page (`ref`), and not begin at its key (`range`).
         part = select(*_COLUMNS).where(
-            orders.c.state == state, orders.c.stage.in_((stage, _NO_STAGE))
+            orders.c.state.in_((state, _NOWHERE)), orders.c.stage.in_((stage, _NOWHERE))
         )
         key = (orders.c.created_ms, orders.c.order_id)
-        parts.append(select(_page(part, key, wanted, orders.c.stage).subquery()))
+        place = (orders.c.state, orders.c.stage)
+        parts.append(select(_page(part, key, wanted, *place).subquery()))
     both = union_all(*parts).subquery()
     keys = (both.c.created_ms.desc(), both.c.order_id.desc())
     return select(both).order_by(*keys).limit(wanted.limit)
