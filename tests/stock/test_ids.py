@@ -8,6 +8,8 @@ from stock.ids import (
     is_idempotency_key,
     is_rid,
     keyed_rid,
+    least_id,
+    made_ms,
     new_id,
     origin_id,
     random_rid,
@@ -21,6 +23,12 @@ def test_ids_are_short_unique_and_sort_by_time() -> None:
     assert len(set(first)) == 50
     assert all(is_drop_id(one) and len(one) == 13 for one in first)
     assert new_id()[:8] >= first[0][:8]
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    assert made_ms(least_id(1_795_746_344_102)) == 1_795_746_344_102
+    one = new_id()
+    assert least_id(made_ms(one)) <= one < least_id(made_ms(one) + 1)
 
 
 def test_a_rid_tells_its_drop_and_fits_a_payment_gateway() -> None:
