@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from benchmarks import names
 from benchmarks.calibration import REFERENCE_MS
-from benchmarks.records import Records
+from benchmarks.records import Records, ratios
 from benchmarks.tables import Sheet, number
 
 
@@ -20,7 +20,7 @@ def _reserve(records: Records) -> Sequence[str]:
     cell, naive = records.find(names.RESERVE_LANE), records.find(names.FASTAPI)
     if cell is None or naive is None:
         return []
-    times = number(_ratio(cell.values, naive.values))
+    times = number(statistics.median(ratios(cell.values, naive.values)))
     rate = f"{number(cell.median)} a second"
     return ["durable reservations", rate, f"{times} × FastAPI with one script call a request"]
 
@@ -29,7 +29,7 @@ def _cost(records: Records) -> Sequence[str]:
     cell, hello = records.find(names.RESERVE_LANE), records.find(names.HELLO_POST)
     if cell is None or hello is None or not (cell.cpu_us and hello.cpu_us):
         return []
-    part = number(_ratio(cell.steady_us, hello.steady_us))
+    part = number(statistics.median(ratios(cell.steady_us, hello.steady_us)))
     cost = f"{number(statistics.median(cell.steady_us))} µs, at a loop of {REFERENCE_MS:g} ms"
     return ["CPU of a reservation", cost, f"{part} of what aiohttp takes to read the same POST"]
 
@@ -38,7 +38,7 @@ def _sold_out(records: Records) -> Sequence[str]:
     cell, hello = records.find(names.SOLD_OUT_MANY), records.find(names.HELLO_BESIDE)
     if cell is None or hello is None:
         return []
-    times = number(_ratio(cell.values, hello.values))
+    times = number(statistics.median(ratios(cell.values, hello.values)))
     rate = f"{number(cell.median)} a second"
     return ["“sold out”, a million buyers", rate, f"{times} × aiohttp that reads the same POST"]
 
@@ -57,8 +57,3 @@ def _memory(records: Records) -> Sequence[str]:
         return []
     with_log = f"{number(logged.median)} until SQL has it"
     return ["Redis memory of a live reservation", f"{number(cell.median)} bytes", with_log]
-
-
-def _ratio(values: list[float], others: list[float]) -> float:
-    ratios = [value / other for value, other in zip(values, others, strict=True)]
-    return statistics.median(ratios)

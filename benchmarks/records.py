@@ -1,7 +1,7 @@
 """The measured values, by cell and round."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
@@ -32,6 +32,11 @@ class Series(Struct):
     def steady_us(self) -> list[float]:
         """The CPU times as a core of a fixed speed would need them."""
         return list(map(at_reference, self.cpu_us, self.loop_ms))
+
+
+def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Each value divided by that of the same round. Raises ValueError if a round has only one."""
+    return [value / other for value, other in zip(values, others, strict=True)]
 
 
 class Records(Struct):

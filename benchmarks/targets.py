@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from benchmarks import names
-from benchmarks.records import Records
+from benchmarks.records import Records, ratios
 
 
 class Target(Struct, frozen=True):
@@ -112,11 +112,11 @@ def _verdict(target: Target, records: Records) -> Verdict:
         return Verdict(target, [], None, None)
     values, by_cpu = cell.values, None
     if to is not None:
-        costs = [own / other for own, other in zip(cell.steady_us, to.steady_us, strict=True)]
+        costs = ratios(cell.steady_us, to.steady_us)
         if target.of == "cpu":
             values = costs
         else:
-            values = [value / other for value, other in zip(values, to.values, strict=True)]
+            values = ratios(values, to.values)
             by_cpu = 1 / statistics.median(costs) if costs else None
     found = Verdict(target, values, None, by_cpu)
     met = found.deciding >= target.bound if target.sense == "≥" else found.deciding <= target.bound

@@ -117,7 +117,3 @@ async def events_of(connection: AsyncConnection, order_id: str) -> list[Event]:
         .limit(MAX_EVENTS)
     )
     return [Event(*row) for row in await connection.execute(query)]
-
-
-def by_buyer(buyer_id: str) -> str:
-    return f"buyer|{buyer_id}"

@@ -92,11 +92,6 @@ class Sealer:
         return [_hash(key, last_four) for key in self._hash_keys.values()]
 
 
-def key_of(sealed: str) -> str:
-    """The id of the key that sealed a text."""
-    return sealed.partition(".")[0]
-
-
 def _bound(owner: tuple[str, ...]) -> bytes:
     return "|".join(owner).encode()
 

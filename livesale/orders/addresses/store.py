@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,11 +49,6 @@ async def find_address(
     query = _ADDRESS.where(addresses.c.address_id == address_id, addresses.c.buyer_id == buyer_id)
     row = (await connection.execute(query)).first()
     return SealedAddress(*row) if row else None
-
-
-async def count_addresses(connection: AsyncConnection, buyer_id: str) -> int:
-    query = select(func.count()).where(addresses.c.buyer_id == buyer_id)
-    return await connection.scalar(query) or 0
 
 
 async def add_address(connection: AsyncConnection, new: SealedAddress) -> bool:

@@ -93,11 +93,6 @@ async def counted_of(connection: AsyncConnection, order_id: str) -> int:
     return int(await connection.scalar(query) or 0)
 
 
-async def has_open(connection: AsyncConnection, order_id: str) -> bool:
-    query = select(cases.c.case_id).where(cases.c.open_order == order_id)
-    return (await connection.execute(query)).first() is not None
-
-
 async def add_case(connection: AsyncConnection, new: Case) -> None:
     """Raises IntegrityError if the order has an open case."""
     row = {name: getattr(new, name) for name in Case.__struct_fields__}
