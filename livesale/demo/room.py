@@ -169,6 +169,8 @@ class Show(Scenario):
         self._record = b""
         self._storm = Storm(0, 0, 0.0)
         self._claimed = 0
+        self._on_air = asyncio.Lock()  # no heartbeat is under way while the room ends
+        self._over = False
 
     def note(self, note: Note) -> None:
         self.scene.history.note(note)
@@ -206,7 +208,9 @@ class Show(Scenario):
     async def leave(self) -> None:
         await self.house.until(lambda: self.room.remaining == self.scene.stand.available)
         self._record = await self.host.record_of(self._bag_id)
-        await self.host.do("end")
+        async with self._on_air:
+            await self.host.do("end")
+            self._over = True
         await self.house.until(lambda: all(fan.left for fan in self._fans))
 
     async def findings(self) -> list[Finding]:
@@ -292,4 +296,7 @@ class Show(Scenario):
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            await self.host.do("heartbeat")
+            async with self._on_air:
+                if self._over:
+                    return
+                await self.host.do("heartbeat")
