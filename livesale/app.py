@@ -30,6 +30,7 @@ from livesale.rooms.ingest.feature import feature as ingest
 from livesale.rooms.numbers.feature import feature as numbers
 from livesale.rooms.people.feature import feature as people
 from livesale.sales.feature import feature as sales
+from livesale.shop.feature import feature as shop
 from livesale.spreadsheets.feature import feature as spreadsheets
 from livesale.tasks.clock import Clock
 from livesale.tokens.keyring import Keyring
@@ -65,6 +66,7 @@ FEATURES: Sequence[Feature] = (
     operators,
     profiles,
     spreadsheets,
+    shop,
     operations,
 )
 ROUTES = routes_of(FEATURES)

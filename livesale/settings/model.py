@@ -324,6 +324,17 @@ class MediaSettings(Section):
     max_pixels: int = Field(ge=100_000, le=64_000_000)
 
 
+class ShopSettings(Section):
+    """What clients show of this shop: GET /v1/config."""
+
+    name: str = Field(max_length=40)
+    logo_url: Annotated[str, AfterValidator(_address)] = Field(
+        max_length=512, pattern=r"^((https://|/media/)[^\s#]+)?$"
+    )
+    color: str = Field(pattern=r"^(#[0-9a-f]{6})?$")
+    player: Literal["auto", "live_player", "video"]
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -356,6 +367,7 @@ class Settings(BaseSettings):
     orders: OrderSettings
     media: MediaSettings
     alerts: AlertSettings
+    shop: ShopSettings
     log: LogSettings
 
     @classmethod
