@@ -8,7 +8,8 @@ from aiohttp import web
 
 from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
-from livesale.feature import Feature, events_of, frames_of, routes_of
+from livesale.cockpit.feature import feature as cockpit
+from livesale.feature import Feature, events_of, frames_of, routes_of, sockets_of
 from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
@@ -68,9 +69,11 @@ FEATURES: Sequence[Feature] = (
     spreadsheets,
     shop,
     operations,
+    cockpit,
 )
 ROUTES = routes_of(FEATURES)
 EVENTS = events_of(FEATURES)
+SOCKETS = sockets_of(FEATURES)
 
 PARTS = web.AppKey("parts", Parts)
 
@@ -127,7 +130,7 @@ def describe(features: Sequence[Feature], frames: Frames) -> Documents:
     """The documents of the API, made from what the features bring."""
     routes = routes_of(features)
     document = openapi.describe(routes)
-    events = asyncapi.describe(frames, events_of(features))
+    events = asyncapi.describe(frames, events_of(features), sockets_of(features))
     return Documents(
         openapi=Document(msgspec.json.encode(document)),
         asyncapi=Document(msgspec.json.encode(events)),

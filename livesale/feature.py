@@ -35,7 +35,8 @@ class Feature(Struct, frozen=True, kw_only=True):
 
     `parts`: its use cases, each with how it is made. `running`: those of them that an API worker
     keeps running. `tables`: its tables in SQL. `events`: what it sends to rooms; `frames`: what
-    viewers may send, each with its handler. `jobs`: what the keeper does, by the name of its task.
+    viewers may send, each with its handler. `sockets`: other sockets by their path, and what they
+    send. `jobs`: what the keeper does, by the name of its task.
     `metrics`: what its jobs count, as classes that take a registry.
     `lane`: a route that is so hot that connections answer it by themselves, and how.
     """
@@ -48,6 +49,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     tables: Sequence[Table] = ()
     events: Sequence[type[Struct]] = ()
     frames: Mapping[type[Any], Callable[..., Any]] = {}
+    sockets: Mapping[str, Sequence[type[Struct]]] = {}
     jobs: Mapping[str, MakeJob] = {}
     metrics: Sequence[Callable[[CollectorRegistry], Any]] = ()
     lane: tuple[Route, Callable[[Any, Iterable[bytes]], Any]] | None = None
@@ -70,6 +72,11 @@ def events_of(features: Iterable[Feature]) -> list[type[Any]]:
 
 def frames_of(features: Iterable[Feature]) -> dict[type[Any], Callable[..., Any]]:
     return {kind: handle for feature in features for kind, handle in feature.frames.items()}
+
+
+def sockets_of(features: Iterable[Feature]) -> dict[str, Sequence[type[Struct]]]:
+    """Sockets that are not those of rooms, and what each sends."""
+    return {path: kinds for feature in features for path, kinds in feature.sockets.items()}
 
 
 def jobs_of(features: Iterable[Feature]) -> Iterator[tuple[str, MakeJob]]:

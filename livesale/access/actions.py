@@ -37,6 +37,7 @@ class Action(StrEnum):
     ROOM_BAN = "room.ban"
     PERSON_READ = "person.read"
     ALERT_READ = "alert.read"
+    COCKPIT_READ = "cockpit.read"
     PERSON_RESET = "person.reset"
     LOG_READ = "log.read"
     OPERATOR_READ = "operator.read"
@@ -83,6 +84,10 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.ROOM_BAN: _row("take a room off the air, and lift that", _ROOM),
     Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
     Action.ALERT_READ: _row("read alerts", _SALE, _FINANCE, _ROOM, _VIEWER),
+    Action.COCKPIT_READ: _row(
+        "watch what the service does now: drops, requests, stores, rooms",
+        *(_SALE, _FINANCE, _ROOM, _VIEWER),
+    ),
     Action.PERSON_RESET: _row("take a buyer's nickname and avatar away", _ROOM),
     Action.LOG_READ: _row("read what operators did", _VIEWER),
     Action.OPERATOR_READ: _row("read who the operators are, and their sessions", _VIEWER),

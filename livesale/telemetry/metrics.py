@@ -25,7 +25,15 @@ from livesale.folders.run import open_run_folder
 from livesale.settings import Settings
 from livesale.tasks import TABLE, TASK_UP, Tasks, Works
 
-__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "sample_own", "serve", "siblings_down"]
+__all__ = [
+    "CONTENT_TYPE",
+    "REGISTRY",
+    "exposition",
+    "sample_own",
+    "serve",
+    "siblings_down",
+    "take_all",
+]
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 ProcessCollector(registry=REGISTRY)
@@ -99,11 +107,16 @@ async def exposition() -> bytes:
     """
     if _place is None:
         return generate_latest(_Merged([("local", sample_own())]))
-    _, process = _place
-    shown = {process: sample_own()} | await _siblings()
+    shown = await take_all()
     merged = _Merged(shown.items())
     merged.add_up({name: 1.0 if families else 0.0 for name, families in shown.items()})
     return generate_latest(merged)
+
+
+async def take_all() -> dict[str, list[Family]]:
+    """The families of all living processes here; none of one that does not answer in a second."""
+    own = "local" if _place is None else _place[1]
+    return {own: sample_own()} | await _siblings()
 
 
 async def siblings_down() -> list[str]:

@@ -25,6 +25,7 @@ from livesale.web.draining import Draining
 from livesale.web.files import read_bounded, read_file, too_large
 from livesale.web.headers import Headers, Joined
 from livesale.web.limits import Limits
+from livesale.web.metrics import PROBLEMS
 from livesale.web.parsing import (
     check_caller,
     check_content_type,
@@ -180,6 +181,7 @@ class Endpoint:
                 "unexpected error", route=self.route.path, request_id=request_id, exc_info=fault
             )
             problem = Problem("internal_error")
+        PROBLEMS[problem.code] += 1
         answer = Answer(problem.status, problem.encode(), CONTENT_TYPE, problem.headers)
         return answer, problem.code
 

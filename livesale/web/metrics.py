@@ -11,6 +11,13 @@ HTTP_REQUESTS = Counters(
     ["method", "route", "status"],
     REGISTRY,
 )
+PROBLEMS = Counters(
+    "livesale_problems_total",
+    "Requests that were refused or failed, by the code of the problem; attempts to reserve that "
+    "the engine answered are in livesale_reservations_total",
+    ["code"],
+    REGISTRY,
+).row()
 HTTP_SECONDS = Histograms(
     "livesale_http_request_seconds",
     "From the parsed request to the answer, by route template",

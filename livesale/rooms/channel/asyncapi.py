@@ -1,6 +1,6 @@
-"""The AsyncAPI 3.0 document of a room's socket, made from the types of its messages."""
+"""The AsyncAPI 3.0 document of the sockets, made from the types of its messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 from livesale.rooms.channel.channel import SnapshotMessage
 from livesale.rooms.channel.closes import CLOSES
 from livesale.rooms.channel.frames import Frames
+from livesale.rooms.channel.greetings import Ping
 from livesale.rooms.channel.messages import MESSAGES
 from livesale.rooms.channel.routes import SnapshotView
 from livesale.rooms.events import Event
@@ -27,12 +28,19 @@ gap reconnects with its place."""
 _SHOWN: dict[type[Struct], type[Struct]] = {SnapshotMessage: SnapshotView}
 
 
-def describe(frames: Frames, events: Sequence[type[Event]]) -> dict[str, Any]:
-    """The document, with every frame that this service reads."""
+def describe(
+    frames: Frames,
+    events: Sequence[type[Event]],
+    sockets: Mapping[str, Sequence[type[Struct]]] | None = None,
+) -> dict[str, Any]:
+    """The document, with every frame that this service reads; `sockets` are those beside the
+    rooms', by path. They read `ping`."""
+    others = sockets or {}
     sent: list[type[Struct]] = [_SHOWN.get(kind, kind) for kind in MESSAGES]
     sent += events
     read: list[type[Struct]] = list(frames.kinds.values())
-    types = [*sent, *read]
+    types = list(dict.fromkeys([*sent, *(kind for one in others.values() for kind in one), *read]))
+    of_room = [kind.__name__ for kind in (*sent, *read)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     spell_patterns(components)
     refs = dict(zip(types, schemas, strict=True))
@@ -46,17 +54,22 @@ def describe(frames: Frames, events: Sequence[type[Event]]) -> dict[str, Any]:
                 "address": "/v1/rooms/{room_id}/socket",
                 "title": "One room",
                 "parameters": {"room_id": {"description": "A room's id"}},
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in of_room},
                 "bindings": {"ws": {"method": "GET", "query": _QUERY}},
                 "x-close-codes": [
                     {"code": close.code, "reason": close.reason, "advice": close.advice}
                     for close in CLOSES.values()
                 ],
-            }
+            },
+            **{_name_of(path): _describe_socket(path, kinds) for path, kinds in others.items()},
         },
         "operations": {
             "send_events": _operation("send", "Messages from the service", sent),
             "receive_frames": _operation("receive", "Frames from a client", read),
+            **{
+                f"send_{_name_of(path)}": _operation("send", f"Messages of {path}", kinds, path)
+                for path, kinds in others.items()
+            },
         },
         "components": {"messages": messages, "schemas": components},
     }
@@ -81,8 +94,25 @@ def _message(kind: type[Struct], ref: Any, components: dict[str, Any]) -> dict[s
     }
 
 
-def _operation(action: str, summary: str, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
-    channel = f"#/channels/{_CHANNEL}"
+def _name_of(path: str) -> str:
+    """`/v1/admin/cockpit/socket` is the channel `cockpit`."""
+    return path.split("/")[-2]
+
+
+def _describe_socket(path: str, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
+    """A socket for operators: a bearer token or the cookie of a session is required."""
+    names = [*(kind.__name__ for kind in kinds), Ping.__name__]
+    return {
+        "address": path,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {"ws": {"method": "GET"}},
+    }
+
+
+def _operation(
+    action: str, summary: str, kinds: Sequence[type[Struct]], path: str = ""
+) -> dict[str, Any]:
+    channel = f"#/channels/{_name_of(path) if path else _CHANNEL}"
     return {
         "action": action,
         "summary": summary,

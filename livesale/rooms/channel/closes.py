@@ -32,6 +32,7 @@ CLOSES: dict[str, Close] = {
     ),
     "unauthenticated": Close(4401, "unauthenticated", "Get a new token."),
     "banned": Close(4403, "banned", "Stop: you are banned from this room."),
+    "forbidden": Close(4405, "forbidden", "Stop: your role may no longer see this."),
     "too_slow": Close(
         4408, "too_slow", "Reconnect with your place, on a better connection if there is one."
     ),

@@ -77,17 +77,22 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
             ping_ms=round(parts[Hub].ping_s * 1000),
             server_ms=parts[Clock].now_ms(),
         )
-        head = (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\nServer: livesale\r\n"
-            f"X-Request-Id: {request_id}\r\n{site}\r\n"
-        )
         if isinstance(caller, Buyer):
             parts[Visits].enter(room.room_id, caller.buyer_id)
         transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
-        client.begin(transport, head.encode(), hello, rest)
+        client.begin(transport, switch(accept, request_id, site), hello, rest)
 
     return Answer(101, b"", upgrade=upgrade)
+
+
+def switch(accept: str, request_id: str, site: str) -> bytes:
+    """The head of the answer to a handshake."""
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\nServer: livesale\r\n"
+        f"X-Request-Id: {request_id}\r\n{site}\r\n"
+    )
+    return head.encode()
 
 
 def accept_of(headers: Headers) -> str:

@@ -4,7 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from livesale.telemetry.metrics import FAST_S, REGISTRY
 
-SOCKETS = Gauge("livesale_room_sockets", "Open sockets of live rooms", registry=REGISTRY)
+SOCKETS = Gauge(
+    "livesale_room_sockets", "Open sockets, of live rooms and of operators", registry=REGISTRY
+)
 SOCKETS_CLOSED = Counter(
     "livesale_room_sockets_closed_total",
     "Sockets closed, by the reason of docs/realtime.md, or `client`",

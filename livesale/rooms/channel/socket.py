@@ -11,7 +11,7 @@ import random
 import socket as sockets
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import structlog
@@ -27,9 +27,8 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from livesale.rooms.channel.channel import Channel
 from livesale.rooms.channel.closes import CLOSES, restart_reason
-from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle
+from livesale.rooms.channel.frames import BadFrame, ClientFrame, Frames, Handle
 from livesale.rooms.channel.messages import Failed
 from livesale.rooms.members import RoomRole
 from livesale.tokens.signing import Buyer, Operator
@@ -57,6 +56,24 @@ _EMPTY_PONG = b"\x8a\x80"  # four bytes of mask follow
 def frame_of(text: bytes) -> bytes:
     """The frame of a text: the same for every client, because a server does not mask."""
     return _framer.send(TextMessage(data=text.decode()))
+
+
+class Source(Protocol):
+    """What a socket listens to: the channel of a room, or the operators' cockpit."""
+
+    room_id: str
+
+    def join(self, listener: Any, /) -> None:
+        """Begin to send it messages."""
+        ...
+
+    def part(self, listener: Any, /) -> None:
+        """Stop; a repeat is no error."""
+        ...
+
+    def serve(self, listener: Any, /) -> None:
+        """Its buffer has room again."""
+        ...
 
 
 class Socket(Client):
@@ -88,7 +105,7 @@ class Socket(Client):
     def __init__(
         self,
         hub: "Hub",
-        channel: Channel,
+        channel: Source,
         place: int,
         caller: Buyer | Operator | None,
         role: RoomRole,
@@ -128,6 +145,11 @@ class Socket(Client):
         self._channel.join(self)
         if rest:
             self.data_received(rest)
+
+    @property
+    def frames(self) -> Frames:
+        """What its client may send."""
+        return self._hub.frames
 
     # The interface Listener.
 
@@ -305,7 +327,7 @@ class Socket(Client):
                 self._text = text
                 return
             self._text = ""
-            self._handle(*self._hub.frames.read(text))
+            self._handle(*self.frames.read(text))
         except BadFrame as bad:
             self._refuse(bad)
 

@@ -24,6 +24,7 @@ from livesale.alerts.webhook import AlertSender
 from livesale.app import PARTS, build_app
 from livesale.catalogue.imports.keeper import ImportKeeper
 from livesale.catalogue.stock_moves.keeper import StockKeeper
+from livesale.cockpit.cockpit import Cockpit
 from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
@@ -55,6 +56,7 @@ from tests.servers import Valkey
 BROKEN: dict[str, tuple[Any, str]] = {
     "child": (Supervisor, "_keep"),
     "clock": (Clock, "_follow"),
+    "cockpit: tell": (Cockpit, "_keep_telling"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
     "stock: follow": (StockKeeper, "step"),

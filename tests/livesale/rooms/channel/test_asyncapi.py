@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields as fields_of
 
-from livesale.app import EVENTS, FEATURES
+from livesale.app import EVENTS, FEATURES, SOCKETS
 from livesale.feature import frames_of
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.closes import CLOSES
@@ -15,13 +15,14 @@ from livesale.rooms.events import kind_of
 from tests.livesale.api import Api
 
 FRAMES = Frames(frames_of(FEATURES))
-DOCUMENT = asyncapi.describe(FRAMES, EVENTS)
+DOCUMENT = asyncapi.describe(FRAMES, EVENTS, SOCKETS)
 
 
 def test_every_event_message_and_frame_stands_in_it() -> None:
     messages = DOCUMENT["components"]["messages"]
     names = {message["name"] for message in messages.values()}
-    kinds = [*EVENTS, *MESSAGES, *FRAMES.kinds.values()]
+    kinds = {*EVENTS, *MESSAGES, *FRAMES.kinds.values()}
+    kinds |= {kind for sent in SOCKETS.values() for kind in sent}
     assert names == {str(kind.__struct_config__.tag) for kind in kinds}
     assert len(messages) == len(kinds)
 

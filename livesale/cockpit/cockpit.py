@@ -1,0 +1,153 @@
+"""Makes the figures once a second while operators watch, once for all of them.
+
+One per worker. Without watchers it does nothing. What it costs does not depend on the number of
+watchers: the figures are taken and encoded once, and each socket gets the same bytes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from livesale.alerts.service import Alerts
+from livesale.cockpit.drops import DropBoard
+from livesale.cockpit.figures import (
+    AlertFigures,
+    DropFigures,
+    Figures,
+    PartitionFigure,
+    PartitionFigures,
+    RequestFigures,
+    RoomFigures,
+    StoreFigures,
+)
+from livesale.cockpit.part import Taken
+from livesale.cockpit.requests import RequestBoard
+from livesale.cockpit.rooms import RoomBoard
+from livesale.cockpit.socket import OperatorSocket
+from livesale.operations.health import Health
+from livesale.parts import Parts
+from livesale.rooms.channel.socket import frame_of
+from livesale.rooms.people.presence import Presence
+from livesale.tasks import Tasks, Works
+from livesale.tasks.clock import Clock
+from livesale.tasks.ttl_cache import TtlCache
+
+EVERY_S = 1.0
+FRESH_S = 0.9  # how long a page that asks without a socket gets the same
+ALERTS = 50
+
+
+class Cockpit:
+    """A source of sockets, as `livesale.rooms.channel.socket` wants it, without a history."""
+
+    room_id = ""
+
+    def __init__(self, parts: Parts) -> None:
+        self._deployment = parts.deployment
+        self._clock = parts[Clock]
+        self._health = parts[Health]
+        self._alerts = parts[Alerts]
+        self._tasks = Tasks()
+        self.drops = DropBoard(parts.deployment, self._tasks)
+        rooms = RoomBoard(parts.deployment, parts[Presence])
+        self._drops = Taken(self.drops.take, DropFigures())
+        self._requests = Taken(RequestBoard().take, RequestFigures())
+        self._stores = Taken(self._take_stores, StoreFigures())
+        self._partitions = Taken(self._take_partitions, PartitionFigures())
+        self._rooms = Taken(rooms.take, RoomFigures())
+        self._lasting = Taken(self._take_alerts, AlertFigures())
+        self._taken = TtlCache(self._take, ttl_s=FRESH_S, max_found=1)
+        self._watchers: dict[OperatorSocket, None] = {}
+        self._wake = asyncio.Event()
+
+    async def figures(self) -> Figures:
+        """The figures, at most a second old. Raises nothing that a store may do."""
+        found = await self._taken.get("")
+        assert found is not None  # noqa: S101  it always returns a result
+        return found
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self._tasks.keep("cockpit: tell", self._keep_telling)
+        try:
+            yield
+        finally:
+            await self._tasks.close()
+
+    # The interface of a source.
+
+    def join(self, socket: OperatorSocket) -> None:
+        self._watchers[socket] = None
+        self._wake.set()
+
+    def part(self, socket: OperatorSocket) -> None:
+        self._watchers.pop(socket, None)
+
+    def serve(self, socket: OperatorSocket) -> None:
+        """Its buffer has room again: the next message replaces what it missed."""
+
+    async def _keep_telling(self, works: Works) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._wake.clear()
+            if not self._watchers:
+                works()
+                await self._wake.wait()
+            began_s = clock()
+            await self._tell()
+            works()
+            await asyncio.sleep(max(0.05, EVERY_S - (clock() - began_s)))
+
+    async def _tell(self) -> None:
+        """Look who may still see it, then tell them."""
+        for socket in list(self._watchers):
+            await socket.check()
+        frame = frame_of(msgspec.json.encode(await self.figures()))
+        for socket in list(self._watchers):
+            if socket.send is not None:
+                socket.send(frame)
+
+    async def _take(self, _key: str) -> Figures:
+        tasks = self._tasks
+        drops, requests, stores, partitions, rooms, alerts = await asyncio.gather(
+            self._drops.show(tasks),
+            self._requests.show(tasks),
+            self._stores.show(tasks),
+            self._partitions.show(tasks),
+            self._rooms.show(tasks),
+            self._lasting.show(tasks),
+        )
+        return Figures(
+            server_ms=self._clock.now_ms(),
+            drops=drops,
+            requests=requests,
+            stores=stores,
+            partitions=partitions,
+            rooms=rooms,
+            alerts=alerts,
+        )
+
+    async def _take_stores(self) -> StoreFigures:
+        ready = await self._health.ready()
+        names = ("redis", "scripts", "epoch", "sql", "writer", "drain", "tasks")
+        lag = ready.writer_lag
+        return StoreFigures(
+            status=ready.status,
+            checks={name: getattr(ready, name) for name in names},
+            lag_entries=lag.lag_entries if lag else None,
+            behind_ms=lag.behind_ms if lag else None,
+        )
+
+    async def _take_partitions(self) -> PartitionFigures:
+        epochs, closed = self._deployment.epochs, self._deployment.closed
+        return PartitionFigures(
+            partitions=[
+                PartitionFigure(number, epochs.get(number, 0), closed.get(number, ""))
+                for number in range(self._deployment.keyspace.partitions)
+            ]
+        )
+
+    async def _take_alerts(self) -> AlertFigures:
+        return AlertFigures(alerts=await self._alerts.list(limit=ALERTS, lasting=True))

@@ -1,0 +1,81 @@
+"""Queries of the cockpit: bounded, by an index, no locks."""
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.ledger.states import DRAFT
+from livesale.ledger.tables import books, drops, orders
+from livesale.rooms.ingest.tables import room_streams
+
+COUNT_MOST = 1_000  # beyond it nobody needs the exact number
+
+
+class DropRow(Struct, frozen=True):
+    """A drop as SQL has it; the last five are its books."""
+
+    drop_id: str
+    sku_id: str
+    room_id: str | None
+    state: str
+    opens_ms: int
+    closes_ms: int
+    allotted: int
+    available: int | None
+    held: int | None
+    sold: int | None
+    burned: int | None
+
+
+def _live() -> tuple[ColumnElement[bool], ...]:
+    """Drops that Redis may have: `drops_by_archive` finds them."""
+    return (drops.c.archived_ms.is_(None), drops.c.state != DRAFT)
+
+
+async def live_drops(
+    connection: AsyncConnection, *, before: str, room_id: str = "", limit: int
+) -> list[DropRow]:
+    """Drops that are not archived, with a smaller id than `before` (or all), the newest first."""
+    query = (
+        select(
+            *(drops.c[name] for name in DropRow.__struct_fields__[:6]),
+            func.coalesce(books.c.allotted, drops.c.allotted),
+            *(books.c[name] for name in DropRow.__struct_fields__[7:]),
+        )
+        .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+        .where(*_live())
+        .order_by(drops.c.drop_id.desc())
+        .limit(limit)
+    )
+    if before:
+        query = query.where(drops.c.drop_id < before)
+    if room_id:
+        query = query.where(drops.c.room_id == room_id)
+    return [DropRow(*row) for row in await connection.execute(query)]
+
+
+async def count_live_drops(connection: AsyncConnection) -> int:
+    """How many there are, counted up to COUNT_MOST."""
+    some = select(drops.c.drop_id).where(*_live()).limit(COUNT_MOST).subquery()
+    return await connection.scalar(select(func.count()).select_from(some)) or 0
+
+
+async def expired_units(connection: AsyncConnection, drop_id: str) -> int:
+    """Units of holds that expired: a range of the primary key, for an order's id begins with its
+    drop's."""
+    query = select(func.coalesce(func.sum(orders.c.quantity), 0)).where(
+        orders.c.order_id >= f"{drop_id}-",
+        orders.c.order_id < f"{drop_id}.",
+        orders.c.state == "expired",
+    )
+    return int(await connection.scalar(query) or 0)
+
+
+async def streams_of(connection: AsyncConnection, room_ids: list[str]) -> dict[str, Any]:
+    """Session, last sign and silence of each of these rooms that ever had a stream."""
+    columns = room_streams.c
+    query = select(columns.room_id, columns.session, columns.seen_ms, columns.silent)
+    found = await connection.execute(query.where(columns.room_id.in_(room_ids)))
+    return {row.room_id: row for row in found}
