@@ -20,6 +20,7 @@ from livesale.orders.feature import feature as orders
 from livesale.parts import Makers, Parts
 from livesale.payments.feature import feature as payments
 from livesale.payments.gateway import PayGateway
+from livesale.pickup.feature import feature as pickup
 from livesale.reminders.feature import feature as reminders
 from livesale.resources import Deployment
 from livesale.rooms.bags.feature import feature as bags
@@ -62,6 +63,7 @@ FEATURES: Sequence[Feature] = (
     numbers,
     reminders,
     orders,
+    pickup,
     identity,
     alerts,
     operators,

@@ -27,6 +27,9 @@ class Action(StrEnum):
     ORDER_READ = "order.read"
     ORDER_SHIP = "order.ship"
     CASE_DECIDE = "case.decide"
+    PICKUP_READ = "pickup.read"
+    PICKUP_CHANGE = "pickup.change"
+    PICKUP_HAND_OUT = "pickup.hand_out"
     REFUND_READ = "refund.read"
     REFUND_ORDER = "refund.order"
     ROOM_CREATE = "room.create"
@@ -57,6 +60,7 @@ def _row(about: str, *roles: Role) -> Permission:
 
 
 _SALE, _FINANCE, _ROOM, _VIEWER = Role.SALE, Role.FINANCE, Role.ROOM, Role.VIEWER
+_CLERK = Role.CLERK
 
 PERMISSIONS: Mapping[Action, Permission] = {
     Action.GOODS_READ: _row("read goods and their stock", _SALE, _FINANCE, _ROOM, _VIEWER),
@@ -71,6 +75,9 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.ORDER_READ: _row("read orders", _SALE, _FINANCE, _VIEWER),
     Action.ORDER_SHIP: _row("pack and ship orders, and read where they go", _SALE),
     Action.CASE_DECIDE: _row("answer after-sale cases, take goods in", _SALE, _FINANCE),
+    Action.PICKUP_READ: _row("read all pickup stores", _SALE, _FINANCE, _VIEWER),
+    Action.PICKUP_CHANGE: _row("create and change pickup stores", _SALE),
+    Action.PICKUP_HAND_OUT: _row("hand out orders in the own store", _CLERK),
     Action.REFUND_READ: _row("read refunds", _SALE, _FINANCE, _VIEWER),
     Action.REFUND_ORDER: _row("order a refund", _FINANCE),
     Action.ROOM_CREATE: _row("create rooms", _SALE, _ROOM),

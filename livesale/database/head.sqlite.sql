@@ -357,6 +357,40 @@ CREATE TABLE payments (
     PRIMARY KEY (payment_id)
 );
 CREATE INDEX payments_by_order ON payments (order_id);
+CREATE TABLE pickup_stores (
+    store_id VARCHAR(15) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    address VARCHAR(200) NOT NULL,
+    phone VARCHAR(20) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    lat DOUBLE NOT NULL,
+    lng DOUBLE NOT NULL,
+    x DOUBLE NOT NULL,
+    y DOUBLE NOT NULL,
+    z DOUBLE NOT NULL,
+    utc_offset_min INTEGER NOT NULL,
+    hours VARCHAR(1500) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (store_id)
+);
+CREATE INDEX pickup_stores_by_place ON pickup_stores (state, lat, lng);
+CREATE TABLE pickups (
+    order_id VARCHAR(32) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    store_id VARCHAR(15) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    sealed VARCHAR(120) NOT NULL,
+    code_hash VARCHAR(64) NOT NULL,
+    use_id VARCHAR(64) NOT NULL,
+    used_by VARCHAR(100) NOT NULL,
+    used_ms BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX pickups_by_code ON pickups (store_id, code_hash);
+CREATE INDEX pickups_by_store ON pickups (store_id, state, order_id);
 CREATE TABLE pictures (
     picture_id VARCHAR(32) NOT NULL,
     width INTEGER NOT NULL,

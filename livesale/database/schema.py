@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.database.errors import SchemaTooNew
 
-HEAD = "0019_refunds_and_cases"  # the last migration
+HEAD = "0020_pickup"  # the last migration
 
 # Alembic's own table, in its form.
 _revisions = Table(

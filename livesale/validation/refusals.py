@@ -107,7 +107,8 @@ class RefundRefused(SalesFault):
 
 class OrderRefused(SalesFault):
     """Codes: addresses_off, too_many_addresses, order_over, already_packed, not_sold, no_address,
-    all_shipped, too_many_parcels, not_shipped, already_received, case_open, case_over, too_late,
+    all_shipped, too_many_parcels, not_shipped, already_received, not_a_clerk, store_closed,
+    wrong_code, pickup_used, case_open, case_over, too_late,
     nothing_left, too_many_cases, too_much_back."""
 
 

@@ -13,6 +13,7 @@ from livesale.orders.addresses.form import Address, AddressForm, check_address
 from livesale.orders.addresses.sealing import Sealer
 from livesale.orders.addresses.store import OrderAddress, SealedAddress
 from livesale.orders.events import add_event, lock_order
+from livesale.orders.pickups import PickupState, cancel_pickup
 from livesale.orders.stages import Stage
 from livesale.resources import Deployment
 from livesale.validation.refusals import KeyConflict, OrderRefused, Unknown
@@ -205,6 +206,16 @@ class OrderAddresses:
         )
         await store.put_order_address(connection, new)
         kind = "address.given" if known is None else "address.changed"
+        if await cancel_pickup(connection, order_id, at_ms):
+            await add_event(
+                connection,
+                order_id,
+                "pickup.cancelled",
+                at_ms=at_ms,
+                who=f"buyer|{buyer_id}",
+                before=PickupState.WAITING.value,
+                after=PickupState.CANCELLED.value,
+            )
         await add_event(connection, order_id, kind, at_ms=at_ms, who=f"buyer|{buyer_id}")
 
 

@@ -146,6 +146,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
     names |= {"name": "olga", "session_id": "s1", "buyer_id": "ann", "parcel_id": "p0123456789abc"}
     names |= {"product_id": "p1", "category_id": "c1", "case_id": "c0123456789abc"}
+    names |= {"store_id": "s1"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -199,6 +200,9 @@ SOUND: dict[str, Any] = {
     "/v1/admin/orders/{order_id}/refund": REASON,
     "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
     "/v1/admin/operators/{name}": {"roles": ["room"]},
+    "/v1/admin/pickup-stores/{store_id}": TITLE | {"address": "x", "lat": 0, "lng": 0},
+    "/v1/admin/pickups/use": {"code": "0000000000"},
+    "/v1/admin/pickups/sync": {"uses": [{"use_id": "12345678", "code": "x", "at_ms": 0}]},
     "/v1/operator/password": {"password": "correct horse battery"},
     "/v1/operator/second-factor": {"code": "000000"},
 }

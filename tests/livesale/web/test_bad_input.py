@@ -134,6 +134,10 @@ BODIES: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/admin/orders/{order_id}/refund": {"reason": "broken"},
     "/v1/operator/second-factor": {"code": "000000"},
+    "/v1/orders/{order_id}/pickup": {"store_id": "s1"},
+    "/v1/admin/pickup-stores/{store_id}": {"title": "x", "address": "x", "lat": 0, "lng": 0},
+    "/v1/admin/pickups/use": {"code": "0000000000"},
+    "/v1/admin/pickups/sync": {"uses": [{"use_id": "12345678", "code": "x", "at_ms": 0}]},
     "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
     "/v1/addresses": HOME,
     "/v1/addresses/{address_id}": HOME,
