@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
+from livesale.ledger.orders import Order, find_order
 from livesale.orders.events import Locked, add_event, by_buyer, lock_order
 from livesale.orders.pickups import PickupState, cancel_pickup, drop_address
 from livesale.orders.stages import Stage
@@ -103,7 +104,7 @@ class Pickups:
     async def find(self, order_id: str, buyer_id: str) -> Chosen:
         """Raises Unknown("unknown_pickup")."""
         async with session(self._sql) as connection:
-            order = await lock_order(connection, order_id, buyer_id)
+            order = await find_order(connection, order_id, buyer_id)
             if order is None:
                 raise Unknown("unknown_order")
             found = await store.find_pickup(connection, order_id)
@@ -188,7 +189,9 @@ class Pickups:
                     after=PickupState.CANCELLED.value,
                 )
 
-    async def _chosen(self, connection: AsyncConnection, order: Locked, found: PickupRow) -> Chosen:
+    async def _chosen(
+        self, connection: AsyncConnection, order: Locked | Order, found: PickupRow
+    ) -> Chosen:
         place = await store.find_store(connection, found.store_id)
         if place is None:
             raise Unknown("unknown_store")
