@@ -11,7 +11,7 @@ from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_order
-from livesale.orders.events import Locked, add_event, by_buyer, lock_order
+from livesale.orders.events import Locked, add_event, lock_order
 from livesale.orders.pickups import PickupState, cancel_pickup, drop_address
 from livesale.orders.stages import Stage
 from livesale.pickup import store
@@ -158,7 +158,7 @@ class Pickups:
                 order_id,
                 "pickup.code" if same else "pickup.chosen",
                 at_ms=at_ms,
-                who=by_buyer(buyer_id),
+                who=f"buyer|{buyer_id}",
                 about=store_id,
                 before=known.state if known else "",
                 after=PickupState.WAITING.value,
@@ -184,7 +184,7 @@ class Pickups:
                     order_id,
                     "pickup.cancelled",
                     at_ms=at_ms,
-                    who=by_buyer(buyer_id),
+                    who=f"buyer|{buyer_id}",
                     before=PickupState.WAITING.value,
                     after=PickupState.CANCELLED.value,
                 )
