@@ -200,7 +200,7 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"where": 
     remaining: int | None = None
     available: int | None = None
     retry_after_s: int | None = None
-    by: Literal["buyer", "address", "room"] | None = None
+    by: Literal["buyer", "address", "room", "clerk"] | None = None
     until_ms: int | None = None
     challenge: dict[str, Any] | None = None
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     Integer,
     MetaData,
     String,
@@ -71,5 +72,7 @@ def _value(column: Column[Any], row: int) -> Any:
         return bool(row % 2)
     if isinstance(kind, Integer):  # of every size; a TINYINT(1) is a Boolean
         return row % 2 if getattr(kind, "display_width", None) == 1 else row
+    if isinstance(kind, Float):
+        return row + 0.5
     assert isinstance(kind, String | Text), column
     return f"{row}袜{column.name}"[: kind.length or 20]
