@@ -23,7 +23,7 @@ from livesale.ledger.check import CannotCheck, Check, unmade, verdict
 from livesale.ledger.instant import Instant, take_instant
 from livesale.ledger.tail import connect_reader
 from livesale.ledger.unread import LogTrimmed, TailTooLong
-from livesale.operations.audit import holdings, liveness, orders, reservations, seals
+from livesale.operations.audit import holdings, liveness, orders, reservations, seals, stock
 from livesale.printing.wording import counted
 from livesale.resources import Deployment
 from stock.errors import LogTooNew, StockError
@@ -32,7 +32,7 @@ __all__ = ["Check", "audit"]
 
 SNAPSHOTS = 10
 LATER_S = 0.2  # before another snapshot, if the log had an entry of a later version
-ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "log")
+ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "stock", "log")
 
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
 
@@ -40,10 +40,11 @@ _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OS
 async def audit(
     deployment: Deployment, *, settle_s: float = 10.0, full: bool = False
 ) -> list[Check]:
-    """Check I1 to I11 and the seals, and report the quarantine.
+    """Check I1 to I11, the seals and the stock of goods, and report the quarantine.
 
     `settle_s` is the time for the writer to catch up: the first check waits at most that long, the
-    others do not need a writer. `full` also reads the rows of sealed drops.
+    others do not need a writer. `full` also reads the rows of sealed drops, and the stock of
+    SKUs that have not moved for a day.
     """
     reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
     try:
@@ -55,7 +56,7 @@ async def audit(
             [
                 *(books.I1, books.I2, books.I3, reservations.I4, orders.I5, reservations.I6),
                 *(orders.I7, orders.I8, books.I10, orders.I11),
-                *(seals.SEAL, orders.QUARANTINE),
+                *(seals.SEAL, stock.STOCK, orders.QUARANTINE),
             ],
             lambda: _compare(deployment, reader, full),
         )
@@ -93,6 +94,7 @@ async def _checks(
         (orders.I8, lambda: orders.check_payments(connection, instant)),
         (orders.I11, lambda: orders.check_opening(connection, instant)),
         (seals.SEAL, lambda: seals.check_seals(connection, instant.full)),
+        (stock.STOCK, lambda: stock.check_stock(connection, instant.full)),
         (orders.QUARANTINE, lambda: orders.report_quarantine(connection)),
         (books.I10, lambda: books.check_places(deployment, reader, instant)),
         (orders.I5, lambda: _check_limits(deployment, reader, connection, instant)),

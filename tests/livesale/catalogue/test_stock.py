@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from livesale.catalogue.stock_moves import drops as drop_moves
 from livesale.catalogue.stock_moves import keeper as stock_keeper
@@ -16,6 +16,7 @@ from livesale.catalogue.stock_moves.tables import stock_moves
 from livesale.catalogue.tables import skus
 from livesale.database.session import session
 from livesale.ledger.writer import Writer
+from livesale.operations.audit import audit
 from livesale.resources import Deployment
 from livesale.validation.refusals import KeyConflict
 from stock.errors import OutcomeUnknown
@@ -269,3 +270,30 @@ async def test_a_code_is_of_one_sku(api: Api) -> None:
     async with session(api.deployment.sql) as connection:
         price = await connection.scalar(select(skus.c.price_fen).where(skus.c.sku_id == first))
     assert price == 100
+
+
+@on_both
+async def test_the_audit_finds_stock_that_somebody_altered(api: Api) -> None:
+    # given a SKU that moved today, and one that moved long ago
+    today, old = await make_sku(api, 10), await make_sku(api, 10)
+    await make_sku(api)
+    long_ago = update(stock_moves).where(stock_moves.c.sku_id == old).values(at_ms=1)
+
+    async def red(sku_id: str, *, full: bool = False) -> str:
+        """What the audit says after units of a SKU were written away; they come back."""
+        here = update(skus).where(skus.c.sku_id == sku_id)
+        async with session(api.deployment.sql, write=True) as connection:
+            await connection.execute(here.values(on_hand=9))
+        checks = {check.invariant: check for check in await audit(api.deployment, full=full)}
+        async with session(api.deployment.sql, write=True) as connection:
+            await connection.execute(here.values(on_hand=10))
+        return "" if checks["stock"].ok else checks["stock"].detail
+
+    async with session(api.deployment.sql, write=True) as connection:
+        await connection.execute(long_ago)
+    # when they are altered, then each audit finds the one, and the full audit the other
+    assert await red(today) == f"{today}: on hand 9, in drops 0; its moves say 10 and 0"
+    assert await red(old) == ""
+    assert (await red(old, full=True)).startswith(old)
+    sound = next(one for one in await audit(api.deployment, full=True) if one.invariant == "stock")
+    assert sound.ok and sound.detail == "3 SKUs, each against its moves"
