@@ -2,6 +2,7 @@
 
 from livesale.feature import Feature
 from livesale.orders.pickups import pickups
+from livesale.orders.shipments.service import Shipments
 from livesale.pickup import admin_routes, routes, tables
 from livesale.pickup.codes import PickupCodes
 from livesale.pickup.handing import Handing
@@ -17,7 +18,7 @@ feature = Feature(
         PickupStores: lambda parts: PickupStores(parts.deployment),
         PickupCodes: lambda parts: PickupCodes(parts[Keyring]),
         Pickups: lambda parts: Pickups(parts.deployment, parts[PickupCodes]),
-        Handing: lambda parts: Handing(parts.deployment),
+        Handing: lambda parts: Handing(parts.deployment, parts[Shipments]),
     },
     tables=(tables.pickup_stores, pickups),
 )

@@ -11,22 +11,18 @@ from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.action_log.record import note_change
-from livesale.catalogue.stock_moves.shipping import ship as leave_stock
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.identity.operators.store import count_try, forget_tries
 from livesale.ledger.refunds import is_all_back
-from livesale.orders.events import Locked, add_event, lock_order, move_stage
+from livesale.orders.events import Locked, add_event, lock_order
 from livesale.orders.pickups import PickupState
-from livesale.orders.shipments.carriers import Method
-from livesale.orders.shipments.store import Parcel, ParcelState, add_parcel
+from livesale.orders.shipments.service import Shipments
 from livesale.orders.stages import Stage
 from livesale.pickup import store
 from livesale.pickup.codes import hash_of, read_code
 from livesale.pickup.store import OpenPickup, PickupRow
 from livesale.resources import Deployment
-from stock.ids import new_id
 from stock.model import HoldState
 
 MAX_TRIES = 10  # wrong codes of one clerk,
@@ -74,8 +70,9 @@ class Snapshot(Struct, frozen=True):
 class Handing:
     """All raise StoreUnavailable."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, shipments: Shipments) -> None:
         self._sql = deployment.sql
+        self._shipments = shipments
 
     async def snapshot(self, store_id: str, after: str, limit: int) -> Snapshot:
         """The paid orders that wait in a store."""
@@ -112,8 +109,33 @@ class Handing:
             if order.stage != Stage.WAITING or await is_all_back(connection, order.order_id):
                 return _handed(Verdict.ORDER_OVER, order)
             used_ms = max(found.created_ms, min(use.at_ms, now_ms()))
-            await _hand_out(connection, order, found, use.use_id, who, used_ms)
+            await self._hand_out(connection, order, found, use.use_id, who, used_ms)
         return _handed(Verdict.USED, order, used_ms, who)
+
+    async def _hand_out(
+        self,
+        connection: AsyncConnection,
+        order: Locked,
+        found: PickupRow,
+        use_id: str,
+        who: str,
+        at_ms: int,
+    ) -> None:
+        """All that follows from a use, in its transaction. The order is locked."""
+        used = {"use_id": use_id, "used_by": who, "used_ms": at_ms, "updated_ms": now_ms()}
+        if not await store.use_pickup(connection, order.order_id, **used):
+            raise AssertionError("a pickup changed under the lock of its order")
+        await add_event(
+            connection,
+            order.order_id,
+            "pickup.used",
+            at_ms=at_ms,
+            who=who,
+            about=found.store_id,
+            before=PickupState.WAITING,
+            after=PickupState.USED,
+        )
+        await self._shipments.hand_over(connection, order, f"store {found.store_id}", who, at_ms)
 
     async def _take_try(self, bucket: int) -> int:
         try:
@@ -126,70 +148,6 @@ class Handing:
             return await count_try(
                 connection, bucket, now_ms(), most=MAX_TRIES, window_ms=WINDOW_MS
             )
-
-
-async def _hand_out(
-    connection: AsyncConnection,
-    order: Locked,
-    found: PickupRow,
-    use_id: str,
-    who: str,
-    at_ms: int,
-) -> None:
-    """All that follows from a use, in its transaction. The order is locked."""
-    done = await store.use_pickup(
-        connection,
-        order.order_id,
-        use_id=use_id,
-        used_by=who,
-        used_ms=at_ms,
-        updated_ms=now_ms(),
-    )
-    if not done or not await move_stage(connection, order.order_id, order.stage, Stage.RECEIVED):
-        raise AssertionError("a pickup changed under the lock of its order")
-    parcel = Parcel(
-        parcel_id=f"p{new_id()}",
-        order_id=order.order_id,
-        state=ParcelState.RECEIVED,
-        method=Method.PICKUP,
-        carrier="",
-        number="",
-        note=f"store {found.store_id}",
-        is_last=True,
-        sealed="",
-        key_id="",
-        created_ms=at_ms,
-        shipped_ms=at_ms,
-        received_ms=at_ms,
-        due_ms=0,
-        updated_ms=at_ms,
-    )
-    await add_parcel(connection, parcel)
-    await leave_stock(
-        connection,
-        ref=order.order_id,
-        order_id=order.order_id,
-        units=order.quantity,
-        at_ms=at_ms,
-        actor=who,
-    )
-    moves = (
-        ("pickup.used", found.store_id, PickupState.WAITING, PickupState.USED),
-        ("parcel.received", parcel.parcel_id, "", ParcelState.RECEIVED),
-        ("order.received", "", order.stage, Stage.RECEIVED),
-    )
-    for kind, about, before, after in moves:
-        await add_event(
-            connection,
-            order.order_id,
-            kind,
-            at_ms=at_ms,
-            who=who,
-            about=about,
-            before=str(before),
-            after=str(after),
-        )
-    note_change({"state": "waiting"}, {"state": "used", "order_id": order.order_id})
 
 
 def _handed(verdict: Verdict, order: Locked, used_ms: int = 0, used_by: str = "") -> Handed:

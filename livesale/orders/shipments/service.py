@@ -198,6 +198,38 @@ class Shipments:
             raise OrderRefused("no_address", "The buyer has not said where it goes.")
         return None
 
+    async def hand_over(
+        self, connection: AsyncConnection, order: Locked, note: str, who: str, at_ms: int
+    ) -> None:
+        """The buyer of an order that waits takes all of it with them, in the caller's transaction.
+
+        WeChat is told of it as of a shipment. Raises AssertionError if the order is not locked.
+        """
+        parcel = Parcel(
+            parcel_id=f"p{new_id()}",
+            order_id=order.order_id,
+            state=ParcelState.RECEIVED,
+            method=Method.PICKUP,
+            carrier="",
+            number="",
+            note=note,
+            is_last=True,
+            sealed="",
+            key_id="",
+            created_ms=at_ms,
+            shipped_ms=at_ms,
+            received_ms=at_ms,
+            due_ms=0,
+            updated_ms=at_ms,
+        )
+        await store.add_parcel(connection, parcel)
+        await self._note(connection, parcel, "", who, at_ms)
+        if self._tells_wechat:
+            await outbox.note(connection, order.order_id, at_ms)
+        if not await self._move(connection, order, Stage.RECEIVED, who, at_ms):
+            raise AssertionError("an order changed under its lock")
+        await self._leave_stock(connection, order, who, at_ms)
+
     async def _receive(
         self, connection: AsyncConnection, parcel: Parcel, who: str, at_ms: int
     ) -> None:
@@ -242,10 +274,18 @@ class Shipments:
         after = stage_of(there)
         if after is Stage.WAITING and await is_all_back(connection, order.order_id):
             after = Stage.CANCELLED
+        moved = await self._move(connection, order, after, who, at_ms)
+        if moved and after is Stage.SHIPPED:
+            await self._leave_stock(connection, order, who, at_ms)
+
+    async def _move(
+        self, connection: AsyncConnection, order: Locked, after: Stage, who: str, at_ms: int
+    ) -> bool:
+        """Move the order to a stage; False if it is there already."""
         if after == order.stage or not await move_stage(
             connection, order.order_id, order.stage, after
         ):
-            return
+            return False
         await add_event(
             connection,
             order.order_id,
@@ -255,15 +295,20 @@ class Shipments:
             before=order.stage,
             after=after,
         )
-        if after is Stage.SHIPPED:  # the goods leave the stock of their SKU, once
-            await leave_stock(
-                connection,
-                ref=order.order_id,
-                order_id=order.order_id,
-                units=order.quantity,
-                at_ms=at_ms,
-                actor=who,
-            )
+        return True
+
+    async def _leave_stock(
+        self, connection: AsyncConnection, order: Locked, who: str, at_ms: int
+    ) -> None:
+        """The goods leave the stock of their SKU, once."""
+        await leave_stock(
+            connection,
+            ref=order.order_id,
+            order_id=order.order_id,
+            units=order.quantity,
+            at_ms=at_ms,
+            actor=who,
+        )
 
 
 def stage_of(found: Sequence[Parcel]) -> Stage:
