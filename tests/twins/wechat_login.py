@@ -26,8 +26,9 @@ class WeChatLoginTwin:
         self._now_s = now_s
         self._codes: dict[str, tuple[str, float]] = {}
         self._used: set[str] = set()
+        self.routes = [web.get("/sns/jscode2session", self._code2session)]
         app = web.Application()
-        app.router.add_get("/sns/jscode2session", self._code2session)
+        app.add_routes(self.routes)
         self._server = TestServer(app)
 
     async def start(self) -> str:

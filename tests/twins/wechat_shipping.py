@@ -20,9 +20,10 @@ _EXPRESS = 1
 
 
 class WeChatShippingTwin:
-    """`payments`: transaction id → openid of the payer. `told`: what is known of each."""
+    """`payments`: transaction id → openid of the payer. `told`: what is known of each. `more` are
+    routes of other twins: all of WeChat has one address."""
 
-    def __init__(self, appid: str, secret: str) -> None:
+    def __init__(self, appid: str, secret: str, *more: web.AbstractRouteDef) -> None:
         self.appid, self.secret = appid, secret
         self.payments: dict[str, str] = {}
         self.told: dict[str, list[dict[str, Any]]] = {}
@@ -32,6 +33,7 @@ class WeChatShippingTwin:
         app = web.Application()
         app.router.add_post("/cgi-bin/stable_token", self._give_token)
         app.router.add_post("/wxa/sec/order/upload_shipping_info", self._upload)
+        app.add_routes(more)
         self._server = TestServer(app)
 
     async def start(self) -> str:
