@@ -189,6 +189,12 @@ CREATE INDEX drops_by_archive ON drops (archived_ms, state);
 CREATE INDEX drops_by_campaign ON drops (campaign_id, drop_id);
 CREATE INDEX drops_by_room ON drops (room_id, drop_id);
 CREATE INDEX drops_by_sku ON drops (sku_id, drop_id);
+CREATE TABLE evidence (
+    order_id VARCHAR(32) NOT NULL,
+    picture_id VARCHAR(32) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (order_id, picture_id)
+);
 CREATE TABLE import_rows (
     import_id VARCHAR(15) NOT NULL,
     "row" INTEGER NOT NULL,

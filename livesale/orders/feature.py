@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
+from livesale.catalogue.pictures.service import Pictures
 from livesale.feature import Feature
 from livesale.ledger import tables
 from livesale.orders import admin_routes, events, routes
@@ -11,6 +12,7 @@ from livesale.orders.addresses.sealing import Sealer
 from livesale.orders.addresses.service import AddressBook, OrderAddresses
 from livesale.orders.cases import routes as case_routes
 from livesale.orders.cases import tables as case_tables
+from livesale.orders.cases.evidence import Evidence
 from livesale.orders.cases.service import Cases
 from livesale.orders.files import routes as file_routes
 from livesale.orders.files.service import OrderFiles
@@ -53,6 +55,7 @@ feature = Feature(
         AddressBook: lambda parts: AddressBook(parts.deployment, parts[Sealer]),
         OrderAddresses: lambda parts: OrderAddresses(parts.deployment, parts[Sealer]),
         Cases: lambda parts: Cases(parts.deployment),
+        Evidence: lambda parts: Evidence(parts.deployment, parts[Pictures]),
         OrderSearch: lambda parts: OrderSearch(parts.deployment, parts[Sealer]),
         OrderFiles: lambda parts: OrderFiles(
             parts.deployment, parts[Sealer], parts[Shipments], parts[Spreadsheets]
@@ -67,6 +70,7 @@ feature = Feature(
         events.order_events,
         case_tables.after_sale_cases,
         case_tables.take_backs,
+        case_tables.evidence,
         upload_tables.shipping_uploads,
     ),
     jobs={"orders": OrderKeeper, "shipping": _make_sender},

@@ -44,6 +44,7 @@ PROBLEMS = declare(
         "Nothing of the order is left to ask for",
         "Stop: see its cases and refunds.",
     ),
+    too_many_pictures=(409, "Too many pictures of this order", "Use those that it has."),
     too_many_cases=(409, "Too many cases of this order", "Stop, and contact the shop."),
     already_received=(409, "The parcel has arrived", "Stop: its number cannot change any more."),
 )

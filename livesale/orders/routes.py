@@ -1,5 +1,6 @@
 """GET /v1/orders, GET /v1/orders/{order_id}"""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -7,7 +8,7 @@ from msgspec import Meta, Struct
 
 from livesale.ledger.orders import Order
 from livesale.ledger.refunds import Refund
-from livesale.orders.cases.routes import ShownCase, show_case
+from livesale.orders.cases.routes import ShownCase, show_cases
 from livesale.orders.service import Money, Orders
 from livesale.orders.shipments.routes import ShownParcel, show_parcel
 from livesale.orders.stages import NAMES
@@ -81,16 +82,21 @@ async def list_orders(parts: Parts, call: Call) -> Answer:
     found, cursor = await parts[Orders].page(
         call.buyer_id, after=call.query.after, limit=call.query.limit
     )
-    money = await parts[Orders].money([order.order_id for order in found])
-    return Answer(200, OrderPage([_shown(order, money) for order in found], cursor))
+    return Answer(200, OrderPage(await _show(parts, found), cursor))
 
 
 async def show_order(parts: Parts, call: Call) -> Answer:
     order = await parts[Orders].find(call.path["order_id"], call.buyer_id)
-    return Answer(200, _shown(order, await parts[Orders].money([order.order_id])))
+    return Answer(200, (await _show(parts, [order]))[0])
 
 
-def _shown(order: Order, money: Money) -> ShownOrder:
+async def _show(parts: Parts, orders: Sequence[Order]) -> list[ShownOrder]:
+    money = await parts[Orders].money([order.order_id for order in orders])
+    cases = await show_cases(parts, money.cases)
+    return [_shown(order, money, cases) for order in orders]
+
+
+def _shown(order: Order, money: Money, cases: list[ShownCase]) -> ShownOrder:
     payment = "paid" if order.state == HoldState.SOLD else money.prepays.get(order.order_id, "none")
     return ShownOrder(
         order.order_id,
@@ -108,7 +114,7 @@ def _shown(order: Order, money: Money) -> ShownOrder:
         [_shown_refund(refund) for refund in money.refunds if refund.order_id == order.order_id],
         NAMES[order.stage] if order.state == HoldState.SOLD else None,  # type: ignore[arg-type]
         [show_parcel(parcel) for parcel in money.parcels if parcel.order_id == order.order_id],
-        [show_case(case) for case in money.cases if case.order_id == order.order_id],
+        [case for case in cases if case.order_id == order.order_id],
     )
 
 

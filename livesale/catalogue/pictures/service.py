@@ -67,7 +67,7 @@ class Pictures:
 
         Raises PictureRefused, MediaUnavailable, StoreUnavailable or Crowded.
         """
-        picture_id = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        picture_id = picture_id_of(raw)
         known = await self.find([picture_id])
         if known:
             return known[picture_id], False
@@ -155,6 +155,11 @@ class Pictures:
         while self._kept_bytes > KEPT_BYTES:
             _, gone = self._kept.popitem(last=False)
             self._kept_bytes -= len(gone)
+
+
+def picture_id_of(raw: bytes) -> str:
+    """The id of a picture: the hash of the bytes that were uploaded."""
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 def name_of(file: Encoded) -> str:

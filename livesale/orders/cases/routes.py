@@ -1,11 +1,15 @@
 """After-sale cases: /v1/orders/{order_id}/cases, /v1/cases/…, /v1/admin/cases"""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
+from livesale.catalogue.pictures.routes import KINDS
+from livesale.catalogue.pictures.service import Pictures, PictureView
 from livesale.orders.addresses.form import OPTIONAL
+from livesale.orders.cases.evidence import Evidence
 from livesale.orders.cases.service import Cases, NewCase
 from livesale.orders.cases.states import CaseKind, CaseState, Fate
 from livesale.orders.cases.store import Case
@@ -24,21 +28,23 @@ from livesale.web.routes import (
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
 CASE_ID_PATTERN = r"^c[0-9a-z]{13}$"
-CONTENT_ID_PATTERN = r"^[0-9a-f]{32,64}$"
+PICTURE_ID_PATTERN = r"^[0-9a-f]{32}$"
 MAX_EVIDENCE = 6
+MAX_EVIDENCE_BYTES = 5 << 20
 
 Fen = Annotated[int, Meta(ge=0, le=MAX_PRICE_FEN * MAX_QUANTITY)]
 
 
 class CaseForm(Struct, frozen=True, forbid_unknown_fields=True):
-    """`amount_fen`: by default the price of the units. `evidence`: content ids of pictures."""
+    """`amount_fen`: by default the price of the units. `evidence`: the ids of pictures that
+    were uploaded to the order."""
 
     kind: CaseKind
     units: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
     reason: Annotated[str, prose(examples=["broken"])]
     amount_fen: Fen | None = None
     evidence: Annotated[
-        list[Annotated[str, whole(CONTENT_ID_PATTERN)]], Meta(max_length=MAX_EVIDENCE)
+        list[Annotated[str, whole(PICTURE_ID_PATTERN)]], Meta(max_length=MAX_EVIDENCE)
     ] = []
 
 
@@ -70,7 +76,7 @@ class ShownCase(Struct, frozen=True, gc=False):
     units: int
     amount_fen: int
     reason: str
-    evidence: list[str]
+    evidence: list[PictureView]
     answer: str
     carrier: str
     number: str
@@ -105,22 +111,29 @@ class CasePage(Struct, frozen=True):
 async def ask_case(parts: Parts, call: Call) -> Answer:
     form = call.body
     new = NewCase(form.kind, form.units, form.reason, form.amount_fen, form.evidence)
-    return Answer(201, show_case(await parts[Cases].ask(call.path["order_id"], call.buyer_id, new)))
+    return await _shown(
+        parts, await parts[Cases].ask(call.path["order_id"], call.buyer_id, new), 201
+    )
+
+
+async def upload_evidence(parts: Parts, call: Call) -> Answer:
+    order_id = call.path["order_id"]
+    return Answer(200, await parts[Evidence].upload(order_id, call.buyer_id, call.raw))
 
 
 async def show_own_case(parts: Parts, call: Call) -> Answer:
-    return Answer(200, show_case(await parts[Cases].find(call.path["case_id"], call.buyer_id)))
+    return await _shown(parts, await parts[Cases].find(call.path["case_id"], call.buyer_id))
 
 
 async def withdraw_case(parts: Parts, call: Call) -> Answer:
-    return Answer(200, show_case(await parts[Cases].withdraw(call.path["case_id"], call.buyer_id)))
+    return await _shown(parts, await parts[Cases].withdraw(call.path["case_id"], call.buyer_id))
 
 
 async def send_case_back(parts: Parts, call: Call) -> Answer:
     case = await parts[Cases].send_back(
         call.path["case_id"], call.buyer_id, call.body.carrier, call.body.number
     )
-    return Answer(200, show_case(case))
+    return await _shown(parts, case)
 
 
 async def list_cases(parts: Parts, call: Call) -> Answer:
@@ -128,29 +141,40 @@ async def list_cases(parts: Parts, call: Call) -> Answer:
     found, cursor = await parts[Cases].page(
         query.state or None, after=query.after, limit=query.limit
     )
-    return Answer(200, CasePage([show_case(case) for case in found], cursor))
+    return Answer(200, CasePage(await show_cases(parts, found), cursor))
 
 
 async def agree_to_case(parts: Parts, call: Call) -> Answer:
     case = await parts[Cases].agree(
         call.path["case_id"], call.name, call.body.answer, call.body.amount_fen
     )
-    return Answer(200, show_case(case))
+    return await _shown(parts, case)
 
 
 async def refuse_case(parts: Parts, call: Call) -> Answer:
     case = await parts[Cases].refuse(call.path["case_id"], call.name, call.body.answer)
-    return Answer(200, show_case(case))
+    return await _shown(parts, case)
 
 
 async def take_case_in(parts: Parts, call: Call) -> Answer:
     case = await parts[Cases].take_in(
         call.path["case_id"], call.name, call.body.fate, call.body.note
     )
-    return Answer(200, show_case(case))
+    return await _shown(parts, case)
 
 
-def show_case(case: Case) -> ShownCase:
+async def show_cases(parts: Parts, cases: Sequence[Case]) -> list[ShownCase]:
+    """Cases with their pictures. Raises StoreUnavailable."""
+    named = {picture_id for case in cases for picture_id in case.evidence.split()}
+    pictures = await parts[Pictures].find(named) if named else {}
+    return [_show_case(case, pictures) for case in cases]
+
+
+async def _shown(parts: Parts, case: Case, status: int = 200) -> Answer:
+    return Answer(status, (await show_cases(parts, [case]))[0])
+
+
+def _show_case(case: Case, pictures: Mapping[str, PictureView]) -> ShownCase:
     return ShownCase(
         case_id=case.case_id,
         order_id=case.order_id,
@@ -159,7 +183,7 @@ def show_case(case: Case) -> ShownCase:
         units=case.units,
         amount_fen=case.amount_fen,
         reason=case.reason,
-        evidence=case.evidence.split(),
+        evidence=[pictures[each] for each in case.evidence.split() if each in pictures],
         answer=case.answer,
         carrier=case.carrier,
         number=case.number,
@@ -209,6 +233,26 @@ ROUTES = [
         auth="buyer",
         body=CaseForm,
         description="An order has one open case at a time.",
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/evidence",
+        upload_evidence,
+        "Upload a picture for a case",
+        "orders",
+        {200: PictureView},
+        (
+            *("unknown_order", "not_sold", "order_over", "too_many_pictures"),
+            *("picture_kind", "picture_mixed", "picture_pixels", "picture_broken"),
+            *("media_unavailable", "store_unavailable"),
+        ),
+        auth="buyer",
+        files=KINDS,
+        max_bytes=lambda settings: min(MAX_EVIDENCE_BYTES, settings.media.max_bytes),
+        description=(
+            "The bytes of the file, or a `multipart/form-data` with one file; at most 5 MiB, and "
+            "20 of an order. Name its `picture_id` in `evidence` of the case."
+        ),
     ),
     Route(
         "GET",

@@ -15,6 +15,7 @@ from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger import refunds
 from livesale.orders.cases import store
+from livesale.orders.cases.evidence import missing_evidence
 from livesale.orders.cases.states import CaseKind, CaseState, Fate, may_follow
 from livesale.orders.cases.store import Case, TakeBackRow
 from livesale.orders.events import Locked, add_event, lock_order
@@ -68,6 +69,9 @@ class Cases:
                 raise OrderRefused("too_many_cases", f"At most {MAX_CASES} cases of an order.")
             await self._check_time(connection, order, new.kind, at_ms)
             amount_fen = await self._amount(connection, order, new)
+            missing = await missing_evidence(connection, order_id, new.evidence)
+            if missing:
+                raise InvalidField("evidence", f"Upload it to this order first: {missing[0]}.")
             case = Case(
                 case_id=f"c{new_id()}",
                 order_id=order_id,

@@ -32,6 +32,15 @@ after_sale_cases = Table(
     Index("cases_open", "open_order", unique=True),  # one open case an order
 )
 
+# The pictures that a case of an order may name.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("order_id", Rid, primary_key=True),
+    Column("picture_id", String(32), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
 # Units that the engine is to take back: written with the decision, done by the keeper.
 take_backs = Table(
     "take_backs",

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
 from livesale.orders.addresses.routes import OrderAddressView, show
-from livesale.orders.cases.routes import ShownCase, show_case
+from livesale.orders.cases.routes import ShownCase, show_cases
 from livesale.orders.search.service import OrderSearch, Wanted
 from livesale.orders.search.store import Found
 from livesale.orders.shipments.routes import ShownParcel, show_parcel
@@ -148,7 +148,7 @@ async def show_whole_order(parts: Parts, call: Call) -> Answer:
         has_address=found.has_address,
         refunds=[_take(WholeRefund, refund) for refund in found.refunds],
         parcels=[show_parcel(parcel) for parcel in found.parcels],
-        cases=[show_case(case) for case in found.cases],
+        cases=await show_cases(parts, found.cases),
         take_backs=[_take(ReturnedUnits, row) for row in found.take_backs],
         events=[_take(OrderEvent, event) for event in found.events],
     )

@@ -16,6 +16,7 @@ from livesale.payments.refund_sender import RefundSender
 from livesale.payments.simulated import SimulatedGateway
 from livesale.telemetry.workers import KeeperMetrics
 from tests.livesale.api import Api, Reply
+from tests.livesale.catalogue.drawn import picture, with_place
 from tests.livesale.orders.after import SF, order_of, sell, ship, tell_address
 from tests.livesale.stage import on_both, running, until_written
 
@@ -176,6 +177,28 @@ async def test_deadlines(api: Api) -> None:
     await keeper.decide(sent["due_ms"])
     taken = (await order_of(api, second))["cases"][0]
     assert (taken["state"], taken["fate"]) == ("returned", "keep")
+
+
+async def test_evidence_is_a_picture_of_the_order(api: Api, monkeypatch: Any) -> None:
+    monkeypatch.setattr("livesale.orders.cases.evidence.MAX_PICTURES", 1)
+    async with running(Writer(api.deployment)):
+        _, order_id = await shipped(api)
+    path = f"/v1/orders/{order_id}/evidence"
+    ann, bob = api.buyer(), api.buyer("bob")
+    # given a picture of another buyer, one that is none, and one too many
+    assert (await api.post(path, raw=picture(), by=bob)).code == "unknown_order"
+    assert (await api.post(path, raw=b"GIF89a", by=ann)).code == "picture_broken"
+    strange = await ask(api, order_id, evidence=["a" * 32])
+    assert (strange.code, strange.body["field"]) == ("invalid_field", "evidence")
+    shown = (await api.post(path, raw=picture(), by=ann)).body
+    assert (await api.post(path, raw=picture(), by=ann)).body == shown
+    assert (await api.post(path, raw=with_place(), by=ann)).code == "too_many_pictures"
+    # when it is named in a case, then everybody who sees the case sees it
+    case = await ask(api, order_id, evidence=[shown["picture_id"]])
+    assert case.body["evidence"] == [shown]
+    assert (await order_of(api, order_id))["cases"] == [case.body]
+    whole = await api.get(f"/v1/admin/orders/{order_id}", by=api.viewer)
+    assert whole.body["cases"][0]["evidence"] == [shown]
 
 
 async def test_nobody_sees_the_cases_of_others(api: Api) -> None:
