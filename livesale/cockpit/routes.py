@@ -43,7 +43,7 @@ async def show_cockpit(parts: Parts, _call: Call) -> Answer:
     return Answer(200, await parts[Cockpit].figures())
 
 
-async def list_drops(parts: Parts, call: Call) -> Answer:
+async def list_drops_now(parts: Parts, call: Call) -> Answer:
     query: DropsQuery = call.query
     found = await parts[Cockpit].drops.page(
         before=query.after, room_id=query.room_id, limit=query.limit
@@ -52,7 +52,7 @@ async def list_drops(parts: Parts, call: Call) -> Answer:
     return Answer(200, DropFigurePage(found, found[-1].drop_id if is_full else None))
 
 
-async def open_socket(parts: Parts, call: Call) -> Answer:
+async def open_cockpit(parts: Parts, call: Call) -> Answer:
     assert isinstance(call.caller, Operator)  # noqa: S101  the route asks for one
     assert call.headers is not None  # noqa: S101  the route upgrades
     headers, operator = Joined(call.headers), call.caller
@@ -116,7 +116,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/admin/cockpit/drops",
-        list_drops,
+        list_drops_now,
         "Figures of all drops that may still change, the newest first",
         "admin",
         {200: DropFigurePage},
@@ -128,7 +128,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/admin/cockpit/socket",
-        open_socket,
+        open_cockpit,
         "What the service does now, as a WebSocket: a message a second",
         "admin",
         {101: bytes},

@@ -208,7 +208,7 @@ ROUTES = [
         "Create or replace a pickup store",
         "admin",
         {201: ShownStore, 200: ShownStore},
-        ("invalid_field", "store_unavailable"),
+        ("unknown_store", "invalid_field", "store_unavailable"),
         auth="operator",
         action=Action.PICKUP_CHANGE,
         body=StoreForm,
