@@ -31,7 +31,7 @@ test-fast: .venv/.dev ## Run the tests that need no server, in less than a minut
 
 soak: .venv/.dev ## Run what `make test` leaves out: long rounds, and both databases
 	@scripts/set_up_servers.sh
-	@TMPDIR=$$(scripts/test_folder.sh) MACHINE_EXAMPLES=1000 MONEY_EXAMPLES=200 LANES_SEEDS=30 SCHEMA_EXAMPLES=30 $(bin)/pytest --no-header -q -n 3 --dist loadgroup -m "" --timeout 3600 $(ARGS)
+	@TMPDIR=$$(scripts/test_folder.sh) MACHINE_EXAMPLES=1000 MONEY_EXAMPLES=200 LANES_SEEDS=30 SCHEMA_EXAMPLES=30 SCHEMA_PHASES=examples,coverage,fuzzing $(bin)/pytest --no-header -q -n 3 --dist loadgroup -m "" --timeout 3600 $(ARGS)
 
 faults: .venv/.dev ## Break a whole system under load, and check every promise
 	@scripts/set_up_servers.sh

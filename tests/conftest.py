@@ -19,6 +19,8 @@ from stock.keyspace import Keyspace
 from tests.command import Done, Run
 from tests.servers import MariaDB, Valkey
 
+gc.disable()  # until all tests are there: importing them makes no garbage
+
 PARTITIONS = 2
 SERVERS = {"redis_server", "mariadb_server", "mortal_redis"}
 # What starts processes or servers of its own.
@@ -41,6 +43,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays: thousands of tests, and all modules."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

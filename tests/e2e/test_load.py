@@ -30,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("load")  # one system for all of them
 
 Done = subprocess.CompletedProcess[str]
 
-SIZES = ("--users", "25", "--duration", "6")
+SIZES = ("--users", "25", "--duration", "5")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_plain_locust_judges_itself(system: System, tmp_path: Path) -> None:
         "\n".join([*lines[:20], *(f"buyer-{n} {lines[n - 1]}" for n in range(21, 41))])
     )
     command = ("locust", "-f", str(SCENARIOS["sold_out_storm"].file), "--headless")
-    words = ("--host", system.url, "-u", "25", "-t", "6s", "--processes", "2", "--only-summary")
+    words = ("--host", system.url, "-u", "25", "-t", "5s", "--processes", "2", "--only-summary")
     words += ("--tokens", str(tokens))
     done = run(*command, *words, LIVESALE_LOAD_OPERATOR_TOKEN=system.operator())
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"

@@ -46,11 +46,11 @@ from tests.livesale.stage import PARTITIONS, running, until_written
 from tests.servers import Valkey
 from tests.twins.wechat_pay import Callback
 
-EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "8"))
 STEPS = 25
 TELLINGS = 5  # a machine that stands still for seconds answers 503, in time
-HOLD_MS = 500
-GRACE_MS = 300
+HOLD_MS = 300
+GRACE_MS = 200
 PRICE_FEN = 1_990
 BUYERS = ("ann", "bob", "cid")
 
