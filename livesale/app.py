@@ -9,7 +9,7 @@ from aiohttp import web
 from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.cockpit.feature import feature as cockpit
-from livesale.feature import Feature, events_of, frames_of, routes_of, sockets_of
+from livesale.feature import Feature, events_of, frames_of, routes_of, sockets_of, uses_of
 from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
@@ -37,6 +37,7 @@ from livesale.spreadsheets.feature import feature as spreadsheets
 from livesale.tasks.clock import Clock
 from livesale.tokens.keyring import Keyring
 from livesale.tokens.signing import TokenSigner
+from livesale.validation.uses import Uses
 from livesale.web import docs_page, openapi
 from livesale.web.documents import Document, Documents
 from livesale.web.draining import Draining
@@ -97,6 +98,7 @@ def make_parts(deployment: Deployment, features: Sequence[Feature] = FEATURES) -
     """The parts of one process. Called inside the event loop that will use them."""
     derived: Makers = {
         Frames: lambda _: Frames(frames_of(features)),
+        Uses: lambda _: Uses(uses_of(features)),
         Documents: lambda parts: describe(features, parts[Frames]),
     }
     return Parts(deployment, (_BASE, derived, *(feature.parts for feature in features)))

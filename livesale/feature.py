@@ -14,6 +14,7 @@ from sqlalchemy import Table
 
 from livesale.parts import Makers
 from livesale.resources import Deployment
+from livesale.validation.uses import FindUse
 from livesale.web.problems import CORE_PROBLEMS, ProblemKind
 from livesale.web.routes import Route
 
@@ -37,6 +38,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     keeps running. `tables`: its tables in SQL. `events`: what it sends to rooms; `frames`: what
     viewers may send, each with its handler. `sockets`: other sockets by their path, and what they
     send. `jobs`: what the keeper does, by the name of its task.
+    `uses`: what of it hangs on an object of another feature, by the kind of that object.
     `metrics`: what its jobs count, as classes that take a registry.
     `lane`: a route that is so hot that connections answer it by themselves, and how.
     """
@@ -51,6 +53,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     frames: Mapping[type[Any], Callable[..., Any]] = {}
     sockets: Mapping[str, Sequence[type[Struct]]] = {}
     jobs: Mapping[str, MakeJob] = {}
+    uses: Mapping[str, FindUse] = {}
     metrics: Sequence[Callable[[CollectorRegistry], Any]] = ()
     lane: tuple[Route, Callable[[Any, Iterable[bytes]], Any]] | None = None
 
@@ -86,6 +89,15 @@ def jobs_of(features: Iterable[Feature]) -> Iterator[tuple[str, MakeJob]]:
 
 def tables_of(features: Iterable[Feature]) -> list[Table]:
     return [table for feature in features for table in feature.tables]
+
+
+def uses_of(features: Iterable[Feature]) -> dict[str, list[FindUse]]:
+    """What may hang on an object, by its kind."""
+    found: dict[str, list[FindUse]] = {}
+    for feature in features:
+        for kind, find in feature.uses.items():
+            found.setdefault(kind, []).append(find)
+    return found
 
 
 def problems_of(features: Iterable[Feature]) -> dict[str, ProblemKind]:

@@ -39,6 +39,7 @@ class Action(StrEnum):
     ROOM_MODERATE = "room.moderate"
     ROOM_BAN = "room.ban"
     PERSON_READ = "person.read"
+    COMMENT_READ = "comment.read"
     ALERT_READ = "alert.read"
     COCKPIT_READ = "cockpit.read"
     PERSON_RESET = "person.reset"
@@ -66,9 +67,9 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.GOODS_READ: _row("read goods and their stock", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.GOODS_CHANGE: _row("create and change goods", _SALE),
     Action.STOCK_MOVE: _row("receive and scrap units of a SKU", _SALE),
-    Action.CAMPAIGN_CHANGE: _row("create and change campaigns", _SALE),
-    Action.DROP_READ: _row("read drops, drafts too", _SALE, _FINANCE, _ROOM, _VIEWER),
-    Action.DROP_CHANGE: _row("create, open, pause and resume drops", _SALE),
+    Action.CAMPAIGN_CHANGE: _row("create, change and delete campaigns", _SALE),
+    Action.DROP_READ: _row("read campaigns and drops, drafts too", _SALE, _FINANCE, _ROOM, _VIEWER),
+    Action.DROP_CHANGE: _row("create, change, open, pause and resume drops, delete drafts", _SALE),
     Action.DROP_CLOSE: _row("end the sale of a drop", _SALE),
     Action.DROP_ADJUST: _row("restock a drop, or scrap units", _SALE),
     Action.BOOKS_READ: _row("read the books of a drop", _SALE, _FINANCE, _VIEWER),
@@ -90,6 +91,7 @@ PERMISSIONS: Mapping[Action, Permission] = {
     Action.ROOM_MODERATE: _row("delete comments, mute and ban people of a room", _ROOM),
     Action.ROOM_BAN: _row("take a room off the air, and lift that", _ROOM),
     Action.PERSON_READ: _row("learn which buyer a person of a room is", _ROOM, _VIEWER),
+    Action.COMMENT_READ: _row("read what was said in rooms, and by whom", _ROOM, _VIEWER),
     Action.ALERT_READ: _row("read alerts", _SALE, _FINANCE, _ROOM, _VIEWER),
     Action.COCKPIT_READ: _row(
         "watch what the service does now: drops, requests, stores, rooms",

@@ -30,6 +30,7 @@ from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.spreadsheets.service import Spreadsheets
 from livesale.tasks.clock import Clock
+from livesale.validation.uses import Uses
 
 feature = Feature(
     name="catalogue",
@@ -40,7 +41,7 @@ feature = Feature(
     ),
     problems=PROBLEMS,
     parts={
-        Campaigns: lambda parts: Campaigns(parts.deployment),
+        Campaigns: lambda parts: Campaigns(parts.deployment, parts[Uses]),
         CatalogueView: lambda parts: CatalogueView(parts.deployment, parts[Clock].now_ms),
         Categories: lambda parts: Categories(parts.deployment),
         Exports: lambda parts: Exports(parts.deployment),

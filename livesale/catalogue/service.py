@@ -1,17 +1,22 @@
-"""Campaigns, created by operators."""
+"""Campaigns, created and changed by operators."""
 
+from collections.abc import Collection
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
+from livesale.catalogue import campaign_list
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.store import Campaign
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.resources import Deployment
-from livesale.validation.refusals import InvalidField
+from livesale.validation.lists import Version
+from livesale.validation.refusals import InvalidField, Unknown, VersionConflict
 from livesale.validation.texts import prose
+from livesale.validation.uses import Uses
 from stock.ids import new_id
 from stock.model import MAX_TIME_MS
 
@@ -37,11 +42,27 @@ class NewCampaign(Struct, frozen=True, forbid_unknown_fields=True):
     closes_ms: ClosesMs
 
 
+class CampaignEdit(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is missing stays as it is. Drops keep the times that they were made with."""
+
+    version: Version
+    title: Title | UnsetType = UNSET
+    opens_ms: OpensMs | UnsetType = UNSET
+    closes_ms: ClosesMs | UnsetType = UNSET
+
+
+class CountedCampaign(Campaign, frozen=True, kw_only=True):
+    """A campaign, and how many drops it has by state."""
+
+    drops: dict[str, int]
+
+
 class Campaigns:
     """Use cases of operators. All raise StoreUnavailable."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, uses: Uses | None = None) -> None:
         self._sql = deployment.sql
+        self._uses = uses or Uses()
 
     async def create(self, new: NewCampaign) -> Campaign:
         """Raises InvalidField when it would close before it opens."""
@@ -50,6 +71,65 @@ class Campaigns:
             await catalogue.add_campaign(connection, campaign)
             note_change(None, campaign)
         return campaign
+
+    async def find(self, campaign_id: str) -> CountedCampaign:
+        """Raises Unknown("unknown_campaign")."""
+        async with session(self._sql) as connection:
+            campaign = await catalogue.find_campaign(connection, campaign_id)
+            if campaign is None:
+                raise Unknown("unknown_campaign")
+            counts = await campaign_list.count_drops(connection, [campaign_id])
+        return _counted(campaign, counts)
+
+    async def list(
+        self, *, times: Collection[str], words: str, before: str, limit: int
+    ) -> list[CountedCampaign]:
+        """The newest first, those with a smaller id than `before`."""
+        async with session(self._sql) as connection:
+            found = await campaign_list.find_campaigns(
+                connection, at_ms=now_ms(), times=times, words=words, before=before, limit=limit
+            )
+            counts = await campaign_list.count_drops(
+                connection, [campaign.campaign_id for campaign in found]
+            )
+        return [_counted(campaign, counts) for campaign in found]
+
+    async def edit(self, campaign_id: str, edit: CampaignEdit) -> Campaign:
+        """Raises Unknown, VersionConflict, or InvalidField when it would close before it opens."""
+        given = {
+            name: value
+            for name, value in structs.asdict(edit).items()
+            if value is not UNSET and name != "version"
+        }
+        async with session(self._sql, write=True) as connection:
+            before = await _lock(connection, campaign_id, edit.version)
+            campaign = structs.replace(before, **given, version=before.version + 1)
+            check_window(campaign.opens_ms, campaign.closes_ms)
+            await catalogue.change_campaign(connection, campaign)
+            note_change(before, campaign)
+        return campaign
+
+    async def remove(self, campaign_id: str, version: int | None = None) -> None:
+        """Delete a campaign without drops. Raises Unknown, VersionConflict or InUse."""
+        async with session(self._sql, write=True) as connection:
+            campaign = await _lock(connection, campaign_id, version)
+            await self._uses.check(connection, "campaign", campaign_id)
+            await catalogue.remove_campaign(connection, campaign_id)
+            note_change(campaign, None)
+
+
+async def _lock(connection: AsyncConnection, campaign_id: str, version: int | None) -> Campaign:
+    campaign = await catalogue.lock_campaign(connection, campaign_id)
+    if campaign is None:
+        raise Unknown("unknown_campaign")
+    if version is not None and version != campaign.version:
+        raise VersionConflict("campaign", campaign.version)
+    return campaign
+
+
+def _counted(campaign: Campaign, counts: dict[str, dict[str, int]]) -> CountedCampaign:
+    drops = counts.get(campaign.campaign_id, {})
+    return CountedCampaign(**structs.asdict(campaign), drops=drops)
 
 
 def campaign_of(new: NewCampaign) -> Campaign:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.tables import campaigns, skus
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.ledger.tables import drops
+from livesale.validation.lists import has_words
 from stock.model import DropState, DropTerms
 
 
@@ -19,6 +20,7 @@ class Campaign(Struct, frozen=True):
     opens_ms: int
     closes_ms: int
     created_ms: int
+    version: int = 1  # rises with each change
 
 
 class Drop(Struct, frozen=True):
@@ -40,6 +42,7 @@ class Drop(Struct, frozen=True):
     ticket_required: bool = False
     challenge: int = 0  # difficulty of the proof of work for a ticket; 0 for none
     room_id: str | None = None  # its live room, if any
+    version: int = 1  # rises with each change of a draft
 
     @property
     def terms(self) -> DropTerms:
@@ -56,6 +59,7 @@ class Drop(Struct, frozen=True):
         )
 
 
+CAMPAIGN = select(*[campaigns.c[name] for name in Campaign.__struct_fields__])
 _DROP = select(
     drops.c.drop_id,
     drops.c.campaign_id,
@@ -73,6 +77,7 @@ _DROP = select(
     drops.c.ticket_required,
     drops.c.challenge,
     drops.c.room_id,
+    drops.c.version,
 ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
 
 
@@ -81,9 +86,29 @@ async def add_campaign(connection: AsyncConnection, campaign: Campaign) -> None:
 
 
 async def find_campaign(connection: AsyncConnection, campaign_id: str) -> Campaign | None:
-    query = select(campaigns).where(campaigns.c.campaign_id == campaign_id)
+    query = CAMPAIGN.where(campaigns.c.campaign_id == campaign_id)
     row = (await connection.execute(query)).first()
     return Campaign(*row) if row else None
+
+
+async def lock_campaign(connection: AsyncConnection, campaign_id: str) -> Campaign | None:
+    """The campaign, with its row locked until the end of the transaction."""
+    query = CAMPAIGN.where(campaigns.c.campaign_id == campaign_id).with_for_update()
+    row = (await connection.execute(query)).first()
+    return Campaign(*row) if row else None
+
+
+async def change_campaign(connection: AsyncConnection, campaign: Campaign) -> None:
+    """Write what operators may change. The campaign is locked."""
+    await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.campaign_id == campaign.campaign_id)
+        .values(_columns(campaign))
+    )
+
+
+async def remove_campaign(connection: AsyncConnection, campaign_id: str) -> None:
+    await connection.execute(delete(campaigns).where(campaigns.c.campaign_id == campaign_id))
 
 
 async def list_campaigns(
@@ -96,8 +121,7 @@ async def list_campaigns(
     """
     opens_ms = campaigns.c.opens_ms + 0
     query = (
-        select(campaigns)
-        .where(
+        CAMPAIGN.where(
             campaigns.c.closes_ms > closing_after_ms,
             _beyond(opens_ms, campaigns.c.campaign_id, after),
         )
@@ -129,12 +153,74 @@ async def drops_of(connection: AsyncConnection, campaign_id: str, limit: int) ->
     return _drops(await connection.execute(query))
 
 
-async def list_drops(connection: AsyncConnection, *, before: str, limit: int) -> list[Drop]:
+class DropFilter(Struct, frozen=True):
+    """Empty: all."""
+
+    campaign_id: str = ""
+    sku_id: str = ""
+    room_id: str = ""
+    states: Collection[str] = ()
+    words: str = ""  # of its title
+    opens_since_ms: int | None = None
+    opens_until_ms: int | None = None
+
+
+ALL_DROPS = DropFilter()
+
+
+async def list_drops(
+    connection: AsyncConnection, *, before: str, limit: int, wanted: DropFilter = ALL_DROPS
+) -> list[Drop]:
     """Drops with a smaller id than `before` (or all, when it is empty), the newest first."""
     query = _DROP.order_by(drops.c.drop_id.desc()).limit(limit)
     if before:
         query = query.where(drops.c.drop_id < before)
+    for name in ("campaign_id", "sku_id", "room_id"):
+        if value := getattr(wanted, name):
+            query = query.where(drops.c[name] == value)
+    if wanted.states:
+        query = query.where(drops.c.state.in_(wanted.states))
+    if wanted.words:
+        query = query.where(has_words(skus.c.title, wanted.words))
+    if wanted.opens_since_ms is not None:
+        query = query.where(drops.c.opens_ms >= wanted.opens_since_ms)
+    if wanted.opens_until_ms is not None:
+        query = query.where(drops.c.opens_ms < wanted.opens_until_ms)
     return _drops(await connection.execute(query))
+
+
+async def lock_drop(connection: AsyncConnection, drop_id: str) -> Drop | None:
+    """The drop, with its row locked until the end of the transaction."""
+    lock = select(drops.c.drop_id).where(drops.c.drop_id == drop_id).with_for_update()
+    if (await connection.execute(lock)).first() is None:
+        return None
+    return await find_drop(connection, drop_id)
+
+
+async def change_draft(connection: AsyncConnection, drop: Drop) -> None:
+    """Write the terms of a draft. It is locked."""
+    columns = _columns(drop)
+    del columns["title"]
+    await connection.execute(
+        update(drops).where(drops.c.drop_id == drop.drop_id, drops.c.state == DRAFT).values(columns)
+    )
+
+
+async def remove_draft(connection: AsyncConnection, drop_id: str) -> None:
+    """Delete a draft. It is locked."""
+    await connection.execute(
+        delete(drops).where(drops.c.drop_id == drop_id, drops.c.state == DRAFT)
+    )
+
+
+async def unbind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> bool:
+    """Take a draft back from a room; returns whether it was a draft of this room."""
+    result = await connection.execute(
+        update(drops)
+        .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id == room_id)
+        .values(room_id=None, version=drops.c.version + 1)
+    )
+    return result.rowcount == 1
 
 
 async def move_drop(connection: AsyncConnection, drop_id: str, before: str, after: str) -> bool:
@@ -160,7 +246,7 @@ async def bind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> 
     result = await connection.execute(
         update(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id.is_(None))
-        .values(room_id=room_id)
+        .values(room_id=room_id, version=drops.c.version + 1)
     )
     return result.rowcount == 1
 

@@ -1,6 +1,6 @@
 """SKUs and campaigns."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Text, false
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Text, false
 
 from livesale.database.tables import Id, Table, metadata
 
@@ -33,6 +33,7 @@ campaigns = Table(
     Column("opens_ms", BigInteger, nullable=False),
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # rises with each change
     Index("campaigns_by_time", "opens_ms", "campaign_id"),
     Index("campaigns_by_end", "closes_ms"),
 )

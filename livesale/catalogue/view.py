@@ -5,8 +5,10 @@ second, and the stock from Redis at most every 200 ms, for any number of readers
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
@@ -18,10 +20,11 @@ from livesale.ledger.states import DRAFT, OPENING
 from livesale.resources import Deployment
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
-from stock.errors import OutcomeUnknown, Unreachable
+from stock.errors import BooksBroken, OutcomeUnknown, Unreachable
 from stock.model import DropState, Snapshot
 
 CATALOGUE_S = 1.0
+TOGETHER_S = 0.1  # within which the same look at several drops is one
 LIVE_S = 0.2
 MAX_DROPS = 200  # drops shown for one campaign
 
@@ -75,6 +78,22 @@ class CampaignWithDrops(Struct, frozen=True):
     server_ms: int
 
 
+class FoundDrop(Struct, frozen=True):
+    """`drop` is null where `code` says why: `unknown_drop`, or `books_broken` until an operator has
+    checked it."""
+
+    drop_id: str
+    drop: ShownDrop | None
+    code: Literal["unknown_drop", "books_broken"] | None
+
+
+class FoundDrops(Struct, frozen=True):
+    """One entry for each id, in the order of the request."""
+
+    drops: list[FoundDrop]
+    server_ms: int
+
+
 class CatalogueView:
     """One per process. All raise StoreUnavailable; drops also Unreachable.
 
@@ -89,6 +108,7 @@ class CatalogueView:
         self._drops = TtlCache(self._load_drop, ttl_s=CATALOGUE_S, stale_on=away)
         self._campaigns = TtlCache(self._load_campaign, ttl_s=CATALOGUE_S, stale_on=away)
         self._pages = TtlCache(self._load_page, ttl_s=CATALOGUE_S, max_found=100, stale_on=away)
+        self._together = TtlCache(self._load_together, ttl_s=TOGETHER_S, max_found=200)
         self._live: TtlCache[Snapshot] = TtlCache(self._load_live, ttl_s=LIVE_S)
 
     async def terms(self, drop_id: str) -> Drop | None:
@@ -101,6 +121,27 @@ class CatalogueView:
         if drop is None:
             raise Unknown("unknown_drop")
         return await self._shown(drop)
+
+    async def drops(self, drop_ids: Sequence[str]) -> FoundDrops:
+        """Several drops, each once. What is not remembered is read with one query.
+
+        A drop with broken books does not hide the others.
+        """
+        names = list(dict.fromkeys(drop_ids))
+        strange = [name for name in names if not self._drops.is_fresh(name)]
+        if strange:
+            with suppress(StoreUnavailable):  # each has its last known terms, or raises it
+                await self._together.get(",".join(strange))
+        found = await asyncio.gather(*map(self._found, names))
+        return FoundDrops(found, self._now_ms())
+
+    async def _found(self, drop_id: str) -> FoundDrop:
+        try:
+            return FoundDrop(drop_id, await self.drop(drop_id), None)
+        except Unknown:
+            return FoundDrop(drop_id, None, "unknown_drop")
+        except BooksBroken:
+            return FoundDrop(drop_id, None, "books_broken")
 
     async def campaign(self, campaign_id: str) -> CampaignWithDrops:
         """Raises Unknown("unknown_campaign")."""
@@ -154,6 +195,17 @@ class CatalogueView:
     async def _load_drop(self, drop_id: str) -> Drop | None:
         async with session(self._sql) as connection:
             return await catalogue.find_drop(connection, drop_id)
+
+    async def _load_together(self, names: str) -> bool:
+        """Remember the terms of these drops."""
+        drop_ids = names.split(",")
+        async with session(self._sql) as connection:
+            found = {
+                drop.drop_id: drop for drop in await catalogue.find_drops(connection, drop_ids)
+            }
+        for drop_id in drop_ids:
+            self._drops.put(drop_id, found.get(drop_id))
+        return True
 
     async def _load_campaign(self, campaign_id: str) -> tuple[Campaign, list[Drop]] | None:
         async with session(self._sql) as connection:

@@ -103,6 +103,7 @@ CREATE TABLE bags (
     reason VARCHAR(16),
     PRIMARY KEY (bag_id)
 );
+CREATE INDEX bags_by_list ON bags (state, bag_id);
 CREATE INDEX bags_by_room ON bags (room_id, bag_id);
 CREATE INDEX bags_by_state ON bags (state, draws_ms);
 CREATE TABLE books (
@@ -130,6 +131,7 @@ CREATE TABLE campaigns (
     opens_ms BIGINT NOT NULL,
     closes_ms BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
+    version INTEGER DEFAULT '1' NOT NULL,
     PRIMARY KEY (campaign_id)
 );
 CREATE INDEX campaigns_by_end ON campaigns (closes_ms);
@@ -183,12 +185,14 @@ CREATE TABLE drops (
     challenge INTEGER DEFAULT '0' NOT NULL,
     archived_ms BIGINT,
     room_id VARCHAR(15),
+    version INTEGER DEFAULT '1' NOT NULL,
     PRIMARY KEY (drop_id)
 );
 CREATE INDEX drops_by_archive ON drops (archived_ms, state);
 CREATE INDEX drops_by_campaign ON drops (campaign_id, drop_id);
 CREATE INDEX drops_by_room ON drops (room_id, drop_id);
 CREATE INDEX drops_by_sku ON drops (sku_id, drop_id);
+CREATE INDEX drops_by_state ON drops (state, drop_id);
 CREATE TABLE evidence (
     order_id VARCHAR(32) NOT NULL,
     picture_id VARCHAR(32) NOT NULL,
@@ -508,6 +512,22 @@ CREATE TABLE room_bars (
     created_ms BIGINT NOT NULL,
     PRIMARY KEY (room_id, buyer_id, kind)
 );
+CREATE TABLE room_comments (
+    room_id VARCHAR(15) NOT NULL,
+    comment_id BIGINT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    role VARCHAR(12) NOT NULL,
+    text VARCHAR(500) NOT NULL,
+    folded VARCHAR(1000) NOT NULL,
+    nickname VARCHAR(64),
+    deleted_ms BIGINT,
+    deleted_by VARCHAR(12),
+    PRIMARY KEY (room_id, comment_id, at_ms)
+);
+CREATE INDEX room_comments_by_buyer ON room_comments (buyer_id, at_ms, room_id, comment_id);
+CREATE INDEX room_comments_by_room ON room_comments (room_id, at_ms, comment_id);
+CREATE INDEX room_comments_by_time ON room_comments (at_ms, room_id, comment_id);
 CREATE TABLE room_items (
     room_id VARCHAR(15) NOT NULL,
     item_id VARCHAR(15) NOT NULL,
@@ -586,8 +606,11 @@ CREATE TABLE rooms (
     was_paused BOOLEAN DEFAULT 0 NOT NULL,
     host_name VARCHAR(64),
     host_avatar_url VARCHAR(500),
+    muted BOOLEAN DEFAULT 0 NOT NULL,
     PRIMARY KEY (room_id)
 );
+CREATE INDEX rooms_by_end ON rooms (ended_ms, room_id);
+CREATE INDEX rooms_by_host ON rooms (host, room_id);
 CREATE INDEX rooms_by_state ON rooms (state, room_id);
 CREATE TABLE seals (
     drop_id VARCHAR(15) NOT NULL,
@@ -611,6 +634,14 @@ CREATE TABLE seals (
     refunds_hash VARCHAR(32) NOT NULL,
     PRIMARY KEY (drop_id)
 );
+CREATE TABLE shares (
+    code VARCHAR(12) NOT NULL,
+    room_id VARCHAR(15) NOT NULL,
+    picture_id VARCHAR(32),
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (code)
+);
+CREATE UNIQUE INDEX shares_by_room ON shares (room_id);
 CREATE TABLE shipping_uploads (
     order_id VARCHAR(32) NOT NULL,
     state VARCHAR(12) NOT NULL,

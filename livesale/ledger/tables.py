@@ -26,10 +26,12 @@ drops = Table(
     Column("challenge", Integer, nullable=False, server_default="0"),  # difficulty; 0 for none
     Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its end
     Column("room_id", Id, nullable=True),  # its live room, if any
+    Column("version", Integer, nullable=False, server_default="1"),  # of a draft
     Index("drops_by_campaign", "campaign_id", "drop_id"),
     Index("drops_by_room", "room_id", "drop_id"),
     Index("drops_by_sku", "sku_id", "drop_id"),
     Index("drops_by_archive", "archived_ms", "state"),
+    Index("drops_by_state", "state", "drop_id"),
 )
 
 books = Table(

@@ -14,6 +14,7 @@ from livesale.pickup.routes import Lat, Lng, ShownStore, show_store
 from livesale.pickup.service import NewStore, PickupStores
 from livesale.pickup.store import OpenPickup
 from livesale.tokens.signing import Operator
+from livesale.validation.lists import Words
 from livesale.validation.refusals import OrderRefused, TooOften
 from livesale.validation.texts import prose, whole
 from livesale.web.routes import Answer, Call, Route
@@ -40,6 +41,8 @@ class StoreForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoresQuery(Struct, frozen=True):
+    q: Words = ""
+    state: Literal["open", "closed", ""] = ""
     after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
@@ -115,7 +118,8 @@ class Synced(Struct, frozen=True):
 
 
 async def list_stores(parts: Parts, call: Call) -> Answer:
-    found = await parts[PickupStores].list(call.query.after, call.query.limit)
+    query = call.query
+    found = await parts[PickupStores].list(query.after, query.limit, query.state, query.q)
     is_full = len(found) == call.query.limit
     shown = [show_store(row) for row in found]
     return Answer(200, StorePage(shown, found[-1].store_id if is_full else None))

@@ -59,9 +59,11 @@ class PickupStores:
             found = await store.nearest_stores(connection, lat, lng, metres, limit)
         return [Near(row, metres_of(chord)) for row, chord in found]
 
-    async def list(self, after: str, limit: int) -> list[StoreRow]:
+    async def list(
+        self, after: str, limit: int, state: str = "", words: str = ""
+    ) -> list[StoreRow]:
         async with session(self._sql) as connection:
-            return await store.list_stores(connection, after, limit)
+            return await store.list_stores(connection, after, limit, state, words)
 
     async def put(self, store_id: str, new: NewStore) -> tuple[StoreRow, bool]:
         """Create or replace a store; True if it is new. Raises InvalidField."""

@@ -13,6 +13,7 @@ from livesale.orders.pickups import PickupState, pickups
 from livesale.orders.stages import Stage
 from livesale.pickup.places import box_around, chord_squared_of, point_of
 from livesale.pickup.tables import pickup_stores
+from livesale.validation.lists import has_words
 from stock.model import HoldState
 
 
@@ -68,8 +69,14 @@ async def find_store(
     return StoreRow(*row) if row else None
 
 
-async def list_stores(connection: AsyncConnection, after: str, limit: int) -> list[StoreRow]:
+async def list_stores(
+    connection: AsyncConnection, after: str, limit: int, state: str = "", words: str = ""
+) -> list[StoreRow]:
     query = _STORE.where(pickup_stores.c.store_id > after)
+    if state:
+        query = query.where(pickup_stores.c.state == state)
+    if words:
+        query = query.where(has_words(pickup_stores.c.title, words))
     rows = await connection.execute(query.order_by(pickup_stores.c.store_id).limit(limit))
     return [StoreRow(*row) for row in rows]
 

@@ -7,6 +7,7 @@ from livesale.reminders import routes, tables
 from livesale.reminders.problems import PROBLEMS
 from livesale.reminders.sender import ReminderMetrics, ReminderSender
 from livesale.reminders.service import Reminders
+from livesale.reminders.uses import reminder_of_drop, reminder_of_room
 from livesale.reminders.wechat import make_messenger
 from livesale.resources import Deployment
 from livesale.tasks.clock import Clock
@@ -23,6 +24,7 @@ feature = Feature(
     problems=PROBLEMS,
     parts={Reminders: lambda parts: Reminders(parts.deployment, parts[Clock].now_ms)},
     tables=(tables.reminders,),
+    uses={"room": reminder_of_room, "drop": reminder_of_drop},
     jobs={"reminders": _make_sender},
     metrics=(ReminderMetrics,),
 )

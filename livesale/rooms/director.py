@@ -119,11 +119,13 @@ class Director:
                 some = drops[first : first + AT_ONCE]
                 await asyncio.gather(*(self._begin(drop, rooms[drop.drop_id]) for drop in some))
 
-    async def _look_at(self, drop_id: str, room_id: str) -> None:
+    async def _look_at(self, drop_id: str) -> None:
         async with session(self._deployment.sql) as connection:
             drop = await catalogue.find_drop(connection, drop_id)
-        if drop is not None:
-            await self._begin(drop, room_id)
+        if drop is None or drop.room_id is None:  # a draft that was deleted or taken back
+            self._progress.pop(drop_id, None)
+            return
+        await self._begin(drop, drop.room_id)
 
     async def _begin(self, drop: Drop, room_id: str) -> None:
         """Read the present state of one drop, and send it."""
@@ -168,7 +170,7 @@ class Director:
             if progress is None or id_key(entry_id) <= id_key(progress.news.log_id):
                 continue
             if kind == "open":  # its terms are new
-                await self._look_at(drop_id, progress.room_id)
+                await self._look_at(drop_id)
             else:
                 self._fold(drop_id, progress, entry_id, fields)
 
@@ -195,7 +197,7 @@ class Director:
             await self._look_at_all()
             return
         for drop_id in unsure & self._progress.keys():
-            await self._look_at(drop_id, self._progress[drop_id].room_id)
+            await self._look_at(drop_id)
 
     async def _follow_clock(self) -> None:
         """If Redis's clock stepped, send the drops on sale again: a room may show a wrong opening
@@ -221,7 +223,7 @@ class Director:
         for drop_id in strange:
             room_id = found.get(drop_id)
             if room_id is not None:
-                await self._look_at(drop_id, room_id)
+                await self._look_at(drop_id)
                 continue
             self._roomless[drop_id] = None
             if len(self._roomless) > MAX_DROPS:

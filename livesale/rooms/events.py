@@ -32,6 +32,7 @@ class RoomView(Struct, frozen=True):
     version: int
     host_name: str | None = None
     host_avatar_url: str | None = None
+    muted: bool = False  # only host, assistants and operators comment
 
 
 class ItemView(Struct, frozen=True):
@@ -184,6 +185,16 @@ class DropClosed(_DropEvent, frozen=True, kw_only=True, tag="drop.closed"):
     """The sale is over."""
 
 
+class DropRef(Struct, frozen=True):
+    drop_id: str
+
+
+class DropRemoved(Event, frozen=True, kw_only=True, tag="drop.removed"):
+    """This room will not sell a drop that was prepared: remove it from the screen."""
+
+    drop: DropRef
+
+
 EVENTS: list[type[Event]] = [
     RoomChanged,
     RoomReset,
@@ -201,6 +212,7 @@ EVENTS: list[type[Event]] = [
     DropPaused,
     DropResumed,
     DropClosed,
+    DropRemoved,
 ]
 
 # A busy worker may delay these and send only the next of their kind.

@@ -2,8 +2,9 @@
 
 from livesale.feature import Feature
 from livesale.identity.profiles.service import Profiles
-from livesale.rooms import on_air_routes, routes, shelf_routes, tables
+from livesale.rooms import admin_routes, on_air_routes, routes, shelf_routes, tables
 from livesale.rooms.copy import RoomCopy
+from livesale.rooms.drafts import RoomDrafts
 from livesale.rooms.events import EVENTS
 from livesale.rooms.keeper import RoomKeeper, RoomMetrics
 from livesale.rooms.lifecycle import RoomLifecycle
@@ -14,13 +15,17 @@ from livesale.rooms.problems import PROBLEMS
 from livesale.rooms.service import Rooms, StoredRooms
 from livesale.rooms.shelf import Shelves
 from livesale.sales.drops import Drops, KnownRooms
+from livesale.validation.uses import Uses
 
 feature = Feature(
     name="rooms",
-    routes=(*routes.ROUTES, *shelf_routes.ROUTES, *on_air_routes.ROUTES),
+    routes=(
+        *(*routes.ROUTES, *shelf_routes.ROUTES, *on_air_routes.ROUTES),
+        *admin_routes.ROUTES,
+    ),
     problems=PROBLEMS,
     parts={
-        KnownRooms: lambda _: StoredRooms(),
+        KnownRooms: lambda parts: StoredRooms(parts[RoomCopy]),
         RoomCopy: lambda parts: RoomCopy(parts.deployment),
         PersonIds: lambda parts: parts[RoomCopy].person_ids,
         Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy], parts[Profiles]),
@@ -28,6 +33,7 @@ feature = Feature(
         Members: lambda parts: Members(parts.deployment, parts[Rooms]),
         Shelves: lambda parts: Shelves(parts.deployment, parts[RoomCopy]),
         OnAir: lambda parts: OnAir(parts.deployment, parts[Drops], parts[RoomCopy]),
+        RoomDrafts: lambda parts: RoomDrafts(parts.deployment, parts[RoomLifecycle], parts[Uses]),
     },
     tables=(tables.rooms, tables.room_items, tables.room_marks, tables.room_members),
     events=EVENTS,

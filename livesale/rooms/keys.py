@@ -24,6 +24,7 @@ class RoomKeys(Struct, frozen=True):
     entrants_key: str
     waiting_key: str
     said_key: str
+    spoken_key: str
     seen_key: str  # only for one thing: see `of_thing`
     counts_key: str
     channel_key: str

@@ -22,7 +22,7 @@ from livesale.rooms.service import room_over
 from livesale.rooms.states import ON_AIR, OVER
 from livesale.rooms.store import Room
 from livesale.sales.drops import Adjustment, Drops
-from livesale.validation.refusals import DropRefused, RoomRefused, Unknown
+from livesale.validation.refusals import DropRefused, InUse, RoomRefused, Unknown
 
 MAX_COUNTDOWN_S = 3_600
 
@@ -63,13 +63,40 @@ class OnAir:
         await self._tell(room, drop)
         return drop
 
+    async def unbind(self, room_id: str, drop_id: str) -> Drop:
+        """Take a draft back from a room; a repeat is a replay.
+
+        Raises RoomRefused (other_room), InUse while an item of the shelf is this drop, DropRefused
+        (drop_opened).
+        """
+        async with session(self._sql, write=True) as connection:
+            room = await store.lock_room(connection, room_id)
+            if room is None:
+                raise Unknown("unknown_room")
+            drop = await catalogue.lock_drop(connection, drop_id)
+            if drop is None:
+                raise Unknown("unknown_drop")
+            if drop.state != DRAFT:
+                raise DropRefused("drop_opened", f"The drop is {drop.state}.")
+            if drop.room_id not in (room_id, None):
+                raise RoomRefused("other_room", "The drop belongs to another room.")
+            if drop.room_id is not None:
+                for item in await store.items_of(connection, room_id):
+                    if item.drop_id == drop_id:
+                        raise InUse(f"The item {item.item_id} of the shelf uses the drop.")
+                await catalogue.unbind_drop(connection, drop_id, room_id)
+                before, drop = drop, structs.replace(drop, room_id=None, version=drop.version + 1)
+                note_change(before, drop)
+        await self._copy.gateway.remove_drop(room_id, drop_id)
+        return drop
+
     async def _bind(self, connection: AsyncConnection, room_id: str, drop: Drop) -> Drop:
         if len(await catalogue.drops_of_room(connection, room_id, MAX_DROPS)) == MAX_DROPS:
             detail = f"A room has at most {MAX_DROPS} drops: sell this one in another room."
             raise RoomRefused("shelf_full", detail)
         if not await catalogue.bind_drop(connection, drop.drop_id, room_id):
             raise DropRefused("terms_conflict", "The drop was opened without a room.")
-        return structs.replace(drop, room_id=room_id)
+        return structs.replace(drop, room_id=room_id, version=drop.version + 1)
 
     async def open(self, room: Room, drop_id: str, countdown_s: float) -> Drop:
         """Put a drop on sale after a countdown, by Redis's clock. A repeat is a replay: the first

@@ -36,6 +36,10 @@ async def bind_drop(parts: Parts, call: Call) -> Answer:
     return Answer(200, await parts[OnAir].bind(call.path["room_id"], call.path["drop_id"]))
 
 
+async def unbind_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[OnAir].unbind(call.path["room_id"], call.path["drop_id"]))
+
+
 async def open_drop_on_air(parts: Parts, call: Call) -> Answer:
     room = await _admit(parts, call)
     seconds = call.body.countdown_s
@@ -95,7 +99,20 @@ ROUTES = [
         auth="operator",
         action=Action.ROOM_DROP,
         changes=True,
-        description="Final: a drop stays with its room.",
+        description="A drop stays with its room from its opening on.",
+    ),
+    Route(
+        "DELETE",
+        _DROP,
+        unbind_drop,
+        "Take a draft back from a room",
+        "on air",
+        {200: Drop},
+        ("other_room", "drop_opened", "in_use", *_RUN),
+        auth="operator",
+        action=Action.ROOM_DROP,
+        changes=True,
+        description="May be repeated. Viewers get `drop.removed`.",
     ),
     Route(
         "POST",

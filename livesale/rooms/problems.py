@@ -21,11 +21,6 @@ PROBLEMS = declare(
         "`detail` says the state. Do the step before this one first.",
     ),
     other_room=(409, "The drop belongs to another room", "Stop: a drop stays with its room."),
-    version_conflict=(
-        409,
-        "The shelf has changed since you read it",
-        "Read the shelf again, and send its `version`.",
-    ),
     shelf_full=(
         409,
         "The shelf is full",

@@ -34,9 +34,22 @@ ENGINE = ("overloaded", "outcome_unknown", "fenced", "engine_refused")
 RUN = ("unknown_room", "not_yours", *ENGINE, "store_unavailable")
 
 
+_STATE = f"({'|'.join(RoomState)})"
+
+
 class RoomsQuery(Struct, frozen=True):
     state: RoomState = RoomState.LIVE
-    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
+    states: Annotated[
+        str,
+        whole(
+            rf"^({_STATE}(,{_STATE}){{0,{len(RoomState) - 1}}})?$",
+            description="several states, with commas between them, in place of `state`",
+            examples=["live,scheduled"],
+        ),
+    ] = ""
+    after: Annotated[
+        str, whole(rf"^({_STATE}\.)?[0-9a-z]{{0,15}}$", description="`next` of a page")
+    ] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -46,7 +59,8 @@ async def create_room(parts: Parts, call: Call) -> Answer:
 
 async def list_rooms(parts: Parts, call: Call) -> Answer:
     query: RoomsQuery = call.query or RoomsQuery()
-    page = await parts[Rooms].list(query.state, query.after, query.limit)
+    states = {RoomState(name) for name in query.states.split(",") if name} or {query.state}
+    page = await parts[Rooms].list(states, query.after, query.limit)
     return Answer(200, parts[PlaybackUrls].show_page(page))
 
 
@@ -151,11 +165,16 @@ ROUTES = [
         "GET",
         "/v1/rooms",
         list_rooms,
-        "Rooms in a state, live ones by default, the newest first",
+        "Rooms in one or several states, live ones by default, with their viewers",
         "rooms",
         {200: ShownPage},
         ("store_unavailable",),
         query=RoomsQuery,
+        description=(
+            "Live rooms first, then paused, abnormal, scheduled, banned, ended and expired ones; "
+            "the newest of a state first. At most a second old; `online` is what the room was "
+            "told last."
+        ),
     ),
     Route(
         "GET",
@@ -177,7 +196,7 @@ ROUTES = [
         "Change title, time, cover, or the host's name and avatar",
         "rooms",
         {200: RoomView},
-        ("room_over", "name_blocked", *RUN),
+        ("room_over", "version_conflict", "name_blocked", *RUN),
         auth="member",
         action=Action.ROOM_RUN,
         body=RoomEdit,

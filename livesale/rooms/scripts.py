@@ -140,6 +140,11 @@ class RoomGateway:
         reply = await self.run("drop_changed", room_id, args)
         return TellCode(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
+    async def remove_drop(self, room_id: str, drop_id: str) -> None:
+        """Take a draft off a room, and send that; a repeat sends nothing."""
+        args: dict[str, str | int] = {"drop_id": drop_id, "history": self.history_size}
+        await self.run("drop_removed", room_id, args)
+
     async def image(self, room_id: str) -> RoomImage | None:
         reply = await self.run("snapshot", room_id, {})
         if reply[0] != "OK":

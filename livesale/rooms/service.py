@@ -1,5 +1,6 @@
 """Rooms: operators create them, hosts change them, everybody reads them."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -7,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
 from livesale.catalogue.service import EARLIEST_MS, Title
+from livesale.catalogue.store import Drop
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
@@ -17,10 +19,11 @@ from livesale.rooms import store
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.events import RoomChanged, RoomView
 from livesale.rooms.states import OVER, RoomState
-from livesale.rooms.store import Room
+from livesale.rooms.store import Room, RoomFilter
+from livesale.rooms.viewers import viewers_of
 from livesale.rooms.views import view_of_room
 from livesale.tasks.ttl_cache import TtlCache
-from livesale.validation.refusals import RoomRefused, Unknown
+from livesale.validation.refusals import RoomRefused, Unknown, VersionConflict
 from livesale.validation.texts import whole
 from stock.ids import BUYER_ID_PATTERN, new_room_id
 from stock.model import MAX_TIME_MS
@@ -49,8 +52,9 @@ class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes only the given members."""
+    """Changes only the given members. With `version`, only if the room still has that one."""
 
+    version: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     title: Title | None = None
     starts_ms: StartsMs | None = None
     cover_url: Url | None = None
@@ -58,11 +62,28 @@ class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
     host_avatar_url: AvatarUrl | None = None
 
 
+class FoundRoom(Struct, frozen=True):
+    """A room as operators see it in a list."""
+
+    room: RoomView
+    created_ms: int
+    state_ms: int
+    online: int | None
+
+
 class RoomPage(Struct, frozen=True):
     """`next` is the start of the next page; None at the end."""
 
     rooms: list[RoomView]
     next: str | None
+    online: dict[str, int | None] = {}  # viewers by room; None: unknown now
+
+
+# The order of a list of several states: what a buyer can watch comes first.
+STATES_IN_ORDER = (
+    *(RoomState.LIVE, RoomState.PAUSED, RoomState.ABNORMAL, RoomState.SCHEDULED),
+    *(RoomState.BANNED, RoomState.ENDED, RoomState.EXPIRED),
+)
 
 
 class Rooms:
@@ -74,6 +95,7 @@ class Rooms:
     ) -> None:
         """Without `profiles`, hosts have no names."""
         self._sql = deployment.sql
+        self._redis = deployment.redis
         self._copy = copy
         self._profiles = profiles
         away = (StoreUnavailable,)
@@ -116,23 +138,64 @@ class Rooms:
         """The room, at most a second old. Raises Unknown."""
         return _known(await self._rooms.get(room_id))
 
-    async def list(self, state: RoomState, before: str, limit: int) -> RoomPage:
-        """Rooms in a state, the newest first; at most a second old."""
-        page = await self._pages.get(f"{state}|{before}|{limit}")
+    async def list(self, states: Collection[RoomState], after: str, limit: int) -> RoomPage:
+        """Rooms in these states, with their viewers; at most a second old.
+
+        By state, in the order of STATES_IN_ORDER, and the newest of a state first. `after` is
+        `next` of a page: a room's id, behind its state and a dot if there are several states.
+        """
+        ranked = [state for state in STATES_IN_ORDER if state in states]
+        page = await self._pages.get(f"{','.join(ranked)}|{after}|{limit}")
         return page or RoomPage([], None)
 
+    async def find_all(self, wanted: RoomFilter, before: str, limit: int) -> Sequence[FoundRoom]:
+        """Rooms for operators, the newest first, those with a smaller id than `before`."""
+        async with session(self._sql) as connection:
+            found = await store.find_rooms(connection, wanted, before, limit)
+        online = await self.viewers(found)
+        return [
+            FoundRoom(view_of_room(room), room.created_ms, room.state_ms, online[room.room_id])
+            for room in found
+        ]
+
+    async def viewers(self, found: Sequence[Room]) -> dict[str, int | None]:
+        """Viewers of these rooms now, by room; None while that is unknown."""
+        going_on = [room.room_id for room in found if room.state not in OVER]
+        nobody = dict.fromkeys((room.room_id for room in found), 0)
+        return nobody | await viewers_of(self._redis, going_on)
+
     async def edit(self, room_id: str, edit: RoomEdit) -> RoomView:
-        """Raises Unknown, RoomRefused (room_over), InvalidField or NameBlocked."""
+        """Raises Unknown, VersionConflict, RoomRefused (room_over), InvalidField or NameBlocked."""
         host_name, host_avatar_url = self._named(edit.host_name, edit.host_avatar_url)
         edit = structs.replace(edit, host_name=host_name, host_avatar_url=host_avatar_url)
-        given = {name: value for name, value in structs.asdict(edit).items() if value is not None}
+        given = {
+            name: value
+            for name, value in structs.asdict(edit).items()
+            if value is not None and name != "version"
+        }
         async with session(self._sql, write=True) as connection:
             room = _known(await store.lock_room(connection, room_id))
             if room.state in OVER:
                 raise room_over()
+            if edit.version is not None and edit.version != room.version:
+                raise VersionConflict("room", room.version)
             if given:
                 before = view_of_room(room)
                 room = await store.change_room(connection, room, **given)
+                note_change(before, view_of_room(room))
+        await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
+        return view_of_room(room)
+
+    async def mute(self, room_id: str, *, muted: bool) -> RoomView:
+        """Let only the team of the room comment, or everybody again. Viewers are told by
+        `room.changed`. A repeat changes nothing. Raises Unknown or RoomRefused (room_over)."""
+        async with session(self._sql, write=True) as connection:
+            room = _known(await store.lock_room(connection, room_id))
+            if room.state in OVER:
+                raise room_over()
+            if room.muted != muted:
+                before = view_of_room(room)
+                room = await store.change_room(connection, room, muted=muted)
                 note_change(before, view_of_room(room))
         await self._copy.publish(room, RoomChanged(room=view_of_room(room)))
         return view_of_room(room)
@@ -152,13 +215,25 @@ class Rooms:
             return await store.find_room(connection, room_id)
 
     async def _load_page(self, key: str) -> RoomPage | None:
-        state, before, limit = key.split("|")
+        names, after, most = key.split("|")
+        states, limit = names.split(","), int(most)
+        begun, _, before = after.rpartition(".")
+        skipped = STATES_IN_ORDER.index(RoomState(begun)) if begun else 0
+        found: list[Room] = []
         async with session(self._sql) as connection:
-            found = await store.list_rooms(
-                connection, states=[state], before=before, limit=int(limit)
-            )
-        after = found[-1].room_id if len(found) == int(limit) else None
-        return RoomPage([view_of_room(room) for room in found], after)
+            for state in states:
+                if STATES_IN_ORDER.index(RoomState(state)) < skipped or len(found) == limit:
+                    continue
+                start = before if state == begun or not begun else ""
+                found += await store.list_rooms(
+                    connection, states=[state], before=start, limit=limit - len(found)
+                )
+        online = await self.viewers(found)
+        last = found[-1] if len(found) == limit else None
+        cursor = None
+        if last is not None:
+            cursor = last.room_id if len(states) == 1 else f"{last.state}.{last.room_id}"
+        return RoomPage([view_of_room(room) for room in found], cursor, online)
 
 
 def room_over() -> RoomRefused:
@@ -178,5 +253,34 @@ def _known(room: Room | None) -> Room:
 class StoredRooms:
     """The rooms that drops may belong to: `livesale.sales.drops.KnownRooms`."""
 
+    def __init__(self, copy: RoomCopy) -> None:
+        self._copy = copy
+
     async def know(self, connection: AsyncConnection, room_id: str) -> bool:
-        return await store.find_room(connection, room_id) is not None
+        return await store.lock_room(connection, room_id) is not None
+
+    async def follow(self, connection: AsyncConnection, before: Drop, after: Drop) -> None:
+        """Items of the shelf that show the old title or price show the new one."""
+        if after.room_id is None:
+            return
+        room = _known(await store.lock_room(connection, after.room_id))
+        changed = False
+        for item in await store.items_of(connection, room.room_id):
+            if item.drop_id != after.drop_id:
+                continue
+            new = structs.replace(
+                item,
+                title=after.title if item.title == before.title else item.title,
+                price_fen=after.price_fen if item.price_fen == before.price_fen else item.price_fen,
+                sku_id=after.sku_id,
+            )
+            if new != item:
+                await store.change_item(connection, new)
+                changed = True
+        if changed:
+            await store.change_room(connection, room)
+
+    async def tell(self, drop: Drop) -> None:
+        if drop.room_id is not None:
+            await self._copy.revive(drop.room_id)
+            await self._copy.tell_drop(drop.room_id, drop)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.tables import drops
 from livesale.rooms.tables import room_items, room_marks, room_members, rooms
+from livesale.validation.lists import has_words
 
 
 class Room(Struct, frozen=True):
@@ -35,6 +36,7 @@ class Room(Struct, frozen=True):
     host_name: str | None = None
     host_avatar_url: str | None = None
     was_paused: bool = False  # since when an abnormal room's host is silent
+    muted: bool = False  # only the team of the room comments
 
 
 class RoomHead(Struct, frozen=True):
@@ -98,6 +100,36 @@ async def list_rooms(
     query = _ROOM.where(rooms.c.state.in_(states)).order_by(rooms.c.room_id.desc()).limit(limit)
     if before:
         query = query.where(rooms.c.room_id < before)
+    return [Room(*row) for row in await connection.execute(query)]
+
+
+class RoomFilter(Struct, frozen=True):
+    """Empty: all."""
+
+    states: Collection[str] = ()
+    host: str = ""
+    words: str = ""  # of its title
+    starts_since_ms: int | None = None
+    starts_until_ms: int | None = None
+
+
+async def find_rooms(
+    connection: AsyncConnection, wanted: RoomFilter, before: str, limit: int
+) -> list[Room]:
+    """For operators: the newest first, those with a smaller id than `before`."""
+    query = _ROOM.order_by(rooms.c.room_id.desc()).limit(limit)
+    if before:
+        query = query.where(rooms.c.room_id < before)
+    if wanted.states:
+        query = query.where(rooms.c.state.in_(wanted.states))
+    if wanted.host:
+        query = query.where(rooms.c.host == wanted.host)
+    if wanted.words:
+        query = query.where(has_words(rooms.c.title, wanted.words))
+    if wanted.starts_since_ms is not None:
+        query = query.where(rooms.c.starts_ms >= wanted.starts_since_ms)
+    if wanted.starts_until_ms is not None:
+        query = query.where(rooms.c.starts_ms < wanted.starts_until_ms)
     return [Room(*row) for row in await connection.execute(query)]
 
 

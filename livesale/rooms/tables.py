@@ -25,7 +25,10 @@ rooms = Table(
     Column("was_paused", Boolean, nullable=False, server_default=false()),  # before it was abnormal
     Column("host_name", String(64), nullable=True),  # as viewers see it
     Column("host_avatar_url", String(500), nullable=True),
+    Column("muted", Boolean, nullable=False, server_default=false()),  # only its team comments
     Index("rooms_by_state", "state", "room_id"),
+    Index("rooms_by_host", "host", "room_id"),
+    Index("rooms_by_end", "ended_ms", "room_id"),
 )
 
 room_items = Table(

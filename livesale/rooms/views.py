@@ -31,6 +31,7 @@ def view_of_room(room: Room) -> RoomView:
         version=room.version,
         host_name=room.host_name,
         host_avatar_url=room.host_avatar_url,
+        muted=room.muted,
     )
 
 

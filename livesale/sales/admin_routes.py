@@ -5,16 +5,22 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
-from livesale.catalogue.store import Drop
+from livesale.catalogue.store import Drop, DropFilter
+from livesale.ledger.states import DRAFT, OPENING
 from livesale.line.challenges import MAX_DIFFICULTY
 from livesale.parts import Parts
 from livesale.sales.books import DropBooks
+from livesale.sales.drafts import DropDrafts, DropEdit
 from livesale.sales.drops import Adjustment, Drops, NewDrop
+from livesale.validation.lists import AfterId, Limit, VersionQuery, Words, several, split
 from livesale.validation.texts import prose, whole
 from livesale.web.problems import ENGINE_PROBLEMS
 from livesale.web.routes import Answer, Call, Handler, Nothing, Route
 from stock.ids import Origin, origin_id
-from stock.model import MAX_UNITS
+from stock.model import MAX_TIME_MS, MAX_UNITS, DropState
+
+_ID = r"^[0-9a-z]{0,15}$"
+STATES = [DRAFT, OPENING, *DropState]
 
 
 class NewAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,8 +44,19 @@ class NewChallenge(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DropsQuery(Struct, frozen=True):
-    after: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="`next` of a page")] = ""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    """All filters that are given must fit."""
+
+    q: Words = ""
+    campaign_id: Annotated[str, whole(_ID)] = ""
+    sku_id: Annotated[str, whole(_ID)] = ""
+    room_id: Annotated[str, whole(_ID)] = ""
+    states: Annotated[str, whole(several(STATES), description="draft, open and so on")] = ""
+    opens_since_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)] | None = None
+    opens_until_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS, description="before it")] | None = (
+        None
+    )
+    after: AfterId = ""
+    limit: Limit = 50
 
 
 class DropPage(Struct, frozen=True):
@@ -54,13 +71,31 @@ async def create_drop(parts: Parts, call: Call) -> Answer:
 
 
 async def list_drops(parts: Parts, call: Call) -> Answer:
-    limit = call.query.limit
-    found = await parts[Drops].list(call.query.after, limit)
+    query, limit = call.query, call.query.limit
+    wanted = DropFilter(
+        query.campaign_id,
+        query.sku_id,
+        query.room_id,
+        split(query.states),
+        query.q,
+        query.opens_since_ms,
+        query.opens_until_ms,
+    )
+    found = await parts[Drops].list(query.after, limit, wanted)
     return Answer(200, DropPage(found, found[-1].drop_id if len(found) == limit else None))
 
 
 async def show_terms(parts: Parts, call: Call) -> Answer:
     return Answer(200, await parts[Drops].find(call.path["drop_id"]))
+
+
+async def edit_drop(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[DropDrafts].edit(call.path["drop_id"], call.body))
+
+
+async def remove_drop(parts: Parts, call: Call) -> Answer:
+    await parts[DropDrafts].remove(call.path["drop_id"], call.query.version)
+    return Answer(200, Nothing())
 
 
 async def open_drop(parts: Parts, call: Call) -> Answer:
@@ -155,6 +190,41 @@ ROUTES = [
         ("unknown_drop", "store_unavailable"),
         auth="operator",
         action=Action.DROP_READ,
+    ),
+    Route(
+        "PATCH",
+        "/v1/admin/drops/{drop_id}",
+        edit_drop,
+        "Change a draft",
+        "admin",
+        {200: Drop},
+        (
+            *("unknown_drop", "drop_opened", "terms_conflict", "version_conflict"),
+            *(*ENGINE_PROBLEMS, "store_unavailable"),
+        ),
+        auth="operator",
+        action=Action.DROP_CHANGE,
+        body=DropEdit,
+        changes=True,
+        description="Until it is opened. A room of the drop shows the change at once.",
+    ),
+    Route(
+        "DELETE",
+        "/v1/admin/drops/{drop_id}",
+        remove_drop,
+        "Delete a draft",
+        "admin",
+        {200: Nothing},
+        (
+            *("unknown_drop", "drop_opened", "terms_conflict", "version_conflict", "in_use"),
+            *("overloaded", "engine_refused", "books_broken", "outcome_unknown"),
+            "store_unavailable",
+        ),
+        auth="operator",
+        action=Action.DROP_CHANGE,
+        query=VersionQuery,
+        changes=True,
+        description="Until it is opened, and as long as it belongs to no room.",
     ),
     _verb(
         "open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict", "too_little_stock"

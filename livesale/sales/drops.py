@@ -25,7 +25,7 @@ from livesale.catalogue.skus.store import find_sku
 from livesale.catalogue.stock_moves import drops as stock_of_drops
 from livesale.catalogue.stock_moves.drops import Restock
 from livesale.catalogue.stock_moves.store import find_drop_stock
-from livesale.catalogue.store import Drop
+from livesale.catalogue.store import ALL_DROPS, Drop, DropFilter
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
@@ -57,37 +57,39 @@ _OPENED = {OpenCode.OPENED, OpenCode.REPLAYED}
 Id = Annotated[str, whole(DROP_ID_PATTERN)]
 
 
+PriceFen = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_PRICE_FEN,
+        description="fen; 0 for prizes: units are granted, and nobody can buy one",
+        examples=[9_900],
+    ),
+]
+Allotted = Annotated[int, Meta(ge=1, le=MAX_UNITS, description="units", examples=[1_000])]
+BuyerLimit = Annotated[
+    int, Meta(ge=1, le=MAX_QUANTITY, description="units one buyer may have", examples=[2])
+]
+HoldMs = Annotated[
+    int, Meta(ge=1, le=MAX_HOLD_MS, description="ms a buyer has to pay", examples=[900_000])
+]
+ExpiredLimit = Annotated[
+    int, Meta(ge=0, le=1_000_000, description="expired holds that bar a buyer; 0 never bars")
+]
+
+
 class NewDrop(Struct, frozen=True, forbid_unknown_fields=True):
     """What to sell, and how. The campaign's times and the settings' `expired_limit` by default."""
 
     campaign_id: Id
     sku_id: Id
-    price_fen: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=MAX_PRICE_FEN,
-            description="fen; 0 for prizes: units are granted, and nobody can buy one",
-            examples=[9_900],
-        ),
-    ]
-    allotted: Annotated[int, Meta(ge=1, le=MAX_UNITS, description="units", examples=[1_000])]
-    buyer_limit: Annotated[
-        int, Meta(ge=1, le=MAX_QUANTITY, description="units one buyer may have", examples=[2])
-    ]
-    hold_ms: Annotated[
-        int,
-        Meta(ge=1, le=MAX_HOLD_MS, description="ms a buyer has to pay", examples=[900_000]),
-    ]
+    price_fen: PriceFen
+    allotted: Allotted
+    buyer_limit: BuyerLimit
+    hold_ms: HoldMs
     opens_ms: OpensMs | None = None
     closes_ms: ClosesMs | None = None
-    expired_limit: (
-        Annotated[
-            int,
-            Meta(ge=0, le=1_000_000, description="expired holds that bar a buyer; 0 never bars"),
-        ]
-        | None
-    ) = None
+    expired_limit: ExpiredLimit | None = None
     ticket_required: Annotated[
         bool, Meta(description="each reservation needs a purchase ticket: fixed at the opening")
     ] = False
@@ -106,9 +108,19 @@ class Adjustment(Struct, frozen=True):
 
 
 class KnownRooms(Protocol):
-    """Whether a drop may belong to a room; the rooms say so."""
+    """Whether a drop may belong to a room, and what of the room follows a draft."""
 
-    async def know(self, connection: AsyncConnection, room_id: str) -> bool: ...
+    async def know(self, connection: AsyncConnection, room_id: str) -> bool:
+        """Whether there is such a room, which stays until the end of the transaction."""
+        ...
+
+    async def follow(self, connection: AsyncConnection, before: Drop, after: Drop) -> None:
+        """Change what shows a draft, in the transaction that changes it."""
+        ...
+
+    async def tell(self, drop: Drop) -> None:
+        """Send the room of a draft, if it has one, what has changed."""
+        ...
 
 
 class NoRooms:
@@ -116,6 +128,12 @@ class NoRooms:
 
     async def know(self, connection: AsyncConnection, room_id: str) -> bool:
         return False
+
+    async def follow(self, connection: AsyncConnection, before: Drop, after: Drop) -> None:
+        pass
+
+    async def tell(self, drop: Drop) -> None:
+        pass
 
 
 class Drops:
@@ -143,9 +161,7 @@ class Drops:
         Raises InvalidField when the campaign or the SKU does not exist, or the times contradict.
         """
         check_opens(new.opens_ms or 0)
-        shortest_ms = self._deployment.settings.stock.min_hold_ms
-        if new.hold_ms < shortest_ms:
-            raise InvalidField("hold_ms", f"Give milliseconds, at least {shortest_ms}.")
+        check_hold(new.hold_ms, self._deployment.settings.stock.min_hold_ms)
         sku = sku_of(new_sku) if new_sku else None
         campaign = campaign_of(new_campaign) if new_campaign else None
         async with session(self._sql) as connection:
@@ -186,6 +202,10 @@ class Drops:
                 await skus.add(connection, sku)
             if new_campaign is not None:
                 await catalogue.add_campaign(connection, campaign)
+            elif await catalogue.lock_campaign(connection, campaign.campaign_id) is None:
+                raise InvalidField("campaign_id", "There is no such campaign.")  # deleted just now
+            if new.room_id and not await self._rooms.know(connection, new.room_id):
+                raise InvalidField("room_id", "There is no such room.")
             await catalogue.add_drop(connection, drop, partition)
             note_change(None, drop)
         return drop
@@ -197,10 +217,12 @@ class Drops:
             raise Unknown("unknown_drop")
         return drop
 
-    async def list(self, before: str = "", limit: int = 50) -> list[Drop]:
+    async def list(
+        self, before: str = "", limit: int = 50, wanted: DropFilter = ALL_DROPS
+    ) -> list[Drop]:
         """Drops with a smaller id than `before`, the newest first."""
         async with session(self._sql) as connection:
-            return await catalogue.list_drops(connection, before=before, limit=limit)
+            return await catalogue.list_drops(connection, before=before, limit=limit, wanted=wanted)
 
     async def open(self, drop_id: str, *, opens_ms: int | None = None) -> Drop:
         """Put a drop on sale from its opens_ms on; `opens_ms` is another one, for a draft.
@@ -359,6 +381,12 @@ class Drops:
                 "not_opened", "The drop was not open yet; now it is. Repeat the call."
             )
         return PartitionClosed()
+
+
+def check_hold(hold_ms: int, shortest_ms: int) -> None:
+    """Raises InvalidField for a time that was probably meant in seconds."""
+    if hold_ms < shortest_ms:
+        raise InvalidField("hold_ms", f"Give milliseconds, at least {shortest_ms}.")
 
 
 def _closed() -> DropRefused:

@@ -35,6 +35,11 @@ PROBLEMS = declare(
     hold_ended=(409, "The hold has ended", "Reserve again: the units went back."),
     not_opened=(409, "The drop has not been opened", "Open the drop first."),
     already_open=(409, "The sale has already opened", "Buy now."),
+    drop_opened=(
+        409,
+        "The drop has been opened",
+        "Stop: only a draft can be changed or deleted. Make a new drop.",
+    ),
     drop_closed=(409, "The drop is closed", "Make a new drop."),
     terms_conflict=(
         409,

@@ -233,6 +233,7 @@ class LiveSettings(Section):
     abandon_s: int = Field(ge=1, le=100 * HOUR_S)
     expire_after_s: int = Field(ge=60, le=100_000 * HOUR_S)
     keep_s: int = Field(ge=60, le=100_000 * HOUR_S)
+    keep_comments_s: int = Field(ge=HOUR_S, le=100 * YEAR_S)
     ping_s: int = Field(ge=1, le=HOUR_S)
     behind_events: int = Field(ge=10, le=100_000)
     behind_ms: int = Field(ge=100, le=HOUR_S * 1000)
@@ -333,6 +334,8 @@ class ShopSettings(Section):
     )
     color: str = Field(pattern=r"^(#[0-9a-f]{6})?$")
     player: Literal["auto", "live_player", "video"]
+    room_url: str = Field(pattern=r"^(/|https://[^\s/]+/)\S*\{id\}\S*$", max_length=512)
+    room_page: str = Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=128)
 
 
 class LogSettings(Section):

@@ -53,6 +53,16 @@ class TtlCache(Generic[V]):
         # Shielded: if one caller is cancelled, the others still get the answer.
         return await asyncio.shield(task)
 
+    def is_fresh(self, key: str) -> bool:
+        """Whether `get` answers without a load."""
+        now = asyncio.get_running_loop().time()
+        known = self._found.get(key)
+        return (known is not None and known[0] > now) or self._missing.get(key, 0.0) > now
+
+    def put(self, key: str, value: V | None) -> None:
+        """Keep what was just loaded together with others."""
+        self._keep(key, value, asyncio.get_running_loop().time() + self._ttl_s)
+
     def forget(self, key: str) -> None:
         """Load the key again at the next request; also repeats a running load."""
         self._outdated.update(place for place in self._loads if place[0] == key)
@@ -75,6 +85,10 @@ class TtlCache(Generic[V]):
         finally:
             del self._loads[place]
             self._outdated.discard(place)
+        self._keep(key, value, until)
+        return value
+
+    def _keep(self, key: str, value: V | None, until: float) -> None:
         self._found.pop(key, None)
         self._missing.pop(key, None)
         if value is None:
@@ -85,4 +99,3 @@ class TtlCache(Generic[V]):
             self._found[key] = (until, value)
             if len(self._found) > self._max:
                 del self._found[next(iter(self._found))]
-        return value

@@ -5,6 +5,8 @@ SalesFault
 ├── InvalidField     a value that is well formed contradicts another, or names nothing
 ├── DropRefused      the drop's state or books do not allow this
 │   └── StockRefused  the stock of a SKU does not
+├── VersionConflict  the object was changed since the caller read it
+├── InUse            something hangs on the object that is to be deleted
 ├── KeyConflict      an idempotency key was used before, for something else
 ├── RoomRefused      the state of a live room does not allow this
 ├── ReminderRefused  nobody is reminded of this, or this buyer is not
@@ -52,12 +54,22 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, already_open, drop_closed, terms_conflict, too_few, too_many,
+    """Codes: not_opened, already_open, drop_closed, drop_opened, terms_conflict, too_few, too_many,
     no_tickets, prize_only."""
 
 
 class StockRefused(DropRefused):
     """Codes: too_little_stock, stock_not_kept, code_taken."""
+
+
+class VersionConflict(SalesFault):
+    def __init__(self, kind: str, version: int) -> None:
+        super().__init__("version_conflict", f"The {kind} now has version {version}.")
+
+
+class InUse(SalesFault):
+    def __init__(self, detail: str) -> None:
+        super().__init__("in_use", detail)
 
 
 class KeyConflict(SalesFault):
@@ -67,7 +79,7 @@ class KeyConflict(SalesFault):
 
 class RoomRefused(SalesFault):
     """Codes: room_state, room_over, version_conflict, shelf_full, item_hidden, not_yours,
-    too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, banned,
+    too_many_members, other_room, stream_taken, stream_ended, ingest_off, muted, room_muted, banned,
     comment_blocked, bag_running, bag_closed, bag_full, own_bag, phrase_missing, stay_longer,
     not_drawn, no_prize, prize_gone."""
 

@@ -112,6 +112,16 @@ CORE_PROBLEMS = declare(
         "Send `Content-Type: application/json`, not compressed.",
     ),
     expectation_failed=(417, "Only `Expect: 100-continue` is supported", "Remove the header."),
+    version_conflict=(
+        409,
+        "It has changed since you read it",
+        "Read it again, and send its `version`.",
+    ),
+    in_use=(
+        409,
+        "Something else uses it",
+        "`detail` says what. Delete that first, or keep both.",
+    ),
     missing_field=(422, "A field is missing", "Add it: `field` names it."),
     unknown_field=(422, "Unknown field", "Remove it: `field` names it."),
     invalid_field=(422, "A field is invalid", "Correct it: `field` names it, `detail` says why."),

@@ -7,7 +7,8 @@
 --       4 drops_key         hash
 --       5 bars_key          hash
 --       6 comments_key      stream
---       7 channel_key       channel of sharded pub/sub
+--       7 spoken_key        stream
+--       8 channel_key       channel of sharded pub/sub
 -- ARGV  1 version           of the room in SQL after this change
 --       2 doc               the room as viewers see it, JSON
 --       3 keep_ms           TTL of the room's keys, 0 for none
@@ -26,7 +27,8 @@
 --!include keep_room
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
-local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local drops_key, bars_key, comments_key = KEYS[4], KEYS[5], KEYS[6]
+local spoken_key, channel_key = KEYS[7], KEYS[8]
 local version, doc, keep_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local history, kind, rest = ARGV[4], ARGV[5], ARGV[6]
 
@@ -51,5 +53,5 @@ for i = 7, #ARGV, 2 do
   end
 end
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
-keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key})
+keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key, spoken_key})
 return {'CHANGED', room.epoch, room.offset}

@@ -70,13 +70,14 @@ if told then
 end
 local counts_alike = told and tonumber(told_available) == available and
   tonumber(told_allotted) == allotted and tonumber(told_opens_ms) == opens_ms
-if before == phase and counts_alike then
-  return {'SAME', wait_ms}
-end
-
 local counts = string.format(',"phase":"%s","remaining":%d,"allotted":%d,"opens_ms":%.0f,"closes_ms":%.0f}',
   phase, available, allotted, opens_ms, closes_ms)
 local drop = '{' .. card .. counts
+-- Only a draft has another card now and then.
+local cards_alike = phase ~= 'prepared' or redis.call('HGET', drops_key, drop_id) == drop
+if before == phase and counts_alike and cards_alike then
+  return {'SAME', wait_ms}
+end
 local kinds = {}
 local has_opened = opening_told == '1' and phase ~= 'opening' -- else this clock was ahead
 if not told then -- the room was rebuilt: earlier events are in its former epoch

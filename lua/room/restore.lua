@@ -7,7 +7,8 @@
 --       4 drops_key         hash
 --       5 bars_key          hash
 --       6 comments_key      stream
---       7 channel_key       channel of sharded pub/sub
+--       7 spoken_key        stream
+--       8 channel_key       channel of sharded pub/sub
 -- ARGV  1 epoch             of the channel, if the room is missing: a text never used before
 --       2 version           of the room in SQL
 --       3 doc               the room as viewers see it, JSON
@@ -28,7 +29,8 @@
 --!include keep_room
 
 local room_key, events_key, shelf_key = KEYS[1], KEYS[2], KEYS[3]
-local drops_key, bars_key, comments_key, channel_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local drops_key, bars_key, comments_key = KEYS[4], KEYS[5], KEYS[6]
+local spoken_key, channel_key = KEYS[7], KEYS[8]
 local epoch, version, doc = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local keep_ms, history, kind, rest = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 
@@ -56,5 +58,5 @@ for i = 8, #ARGV, 2 do
 end
 redis.call('HSET', room_key, 'version', version, 'doc', doc)
 room_log(room_key, events_key, channel_key, room, now, history, kind, rest)
-keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key})
+keep_room(keep_ms, {room_key, events_key, shelf_key, drops_key, bars_key, comments_key, spoken_key})
 return {code, room.epoch, room.offset}

@@ -35,6 +35,8 @@ class ImportQuery(Struct, frozen=True):
 
 
 class ImportsQuery(Struct, frozen=True):
+    q: Annotated[str, Meta(max_length=100, description="a part of the name, in any case")] = ""
+    state: Literal["waiting", "done", ""] = ""
     after: Annotated[str, whole(_ID, description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
@@ -76,7 +78,8 @@ async def begin_import(parts: Parts, call: Call) -> Answer:
 
 
 async def list_imports(parts: Parts, call: Call) -> Answer:
-    found = await parts[Imports].list(call.query.after, call.query.limit)
+    query = call.query
+    found = await parts[Imports].list(query.after, query.limit, query.state, query.q)
     is_full = len(found) == call.query.limit
     return Answer(200, ImportPage(found, found[-1].import_id if is_full else None))
 

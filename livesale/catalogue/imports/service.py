@@ -104,10 +104,14 @@ class Imports:
             bad = await store.rows_of(connection, import_id, state=BAD, limit=MAX_ROWS)
         return write_csv([*found.columns, REASON], [[*row.cells, row.reason] for row in bad])
 
-    async def list(self, before: str, limit: int) -> list[ImportProgress]:
+    async def list(
+        self, before: str, limit: int, state: str = "", words: str = ""
+    ) -> list[ImportProgress]:
         """The newest first."""
         async with session(self._sql) as connection:
-            found = await store.list_imports(connection, before=before, limit=limit)
+            found = await store.list_imports(
+                connection, before=before, limit=limit, state=state, words=words
+            )
             counts = await store.counts_of(connection, [one.import_id for one in found])
         return [_progress(one, counts.get(one.import_id, {})) for one in found]
 

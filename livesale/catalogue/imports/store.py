@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.imports.tables import import_rows, imports
 from livesale.spreadsheets.sheet import SheetRow
+from livesale.validation.lists import has_words
 
 WAITING, DONE = "waiting", "done"
 GOOD, BAD = "good", "bad"
@@ -88,9 +89,15 @@ async def lock_import(connection: AsyncConnection, import_id: str) -> bool:
     return await connection.scalar(query) == WAITING
 
 
-async def list_imports(connection: AsyncConnection, *, before: str, limit: int) -> list[Import]:
+async def list_imports(
+    connection: AsyncConnection, *, before: str, limit: int, state: str = "", words: str = ""
+) -> list[Import]:
     """Imports with a smaller id than `before` (or all, when it is empty), the newest first."""
     query = _IMPORT.order_by(imports.c.import_id.desc()).limit(limit)
+    if state:
+        query = query.where(imports.c.state == state)
+    if words:
+        query = query.where(has_words(imports.c.name, words))
     if before:
         query = query.where(imports.c.import_id < before)
     return [_import(row) for row in await connection.execute(query)]

@@ -8,6 +8,7 @@ from livesale.access.actions import Action
 from livesale.catalogue.skus.service import NewSku, SkuEdit, Skus
 from livesale.catalogue.skus.store import Sku
 from livesale.parts import Parts
+from livesale.validation.lists import Words
 from livesale.validation.texts import whole
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 from stock.ids import DROP_ID_PATTERN
@@ -18,6 +19,8 @@ _ID = r"^[0-9a-z]{0,15}$"
 class SkusQuery(Struct, frozen=True):
     after: Annotated[str, whole(_ID, description="`next` of a page")] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    q: Words = ""
+    keeps_stock: bool | None = None
     product_id: Annotated[str, whole(_ID, description="only those of this product")] = ""
     code: Annotated[str, whole(r"^([A-Za-z0-9][A-Za-z0-9._/-]{0,63})?$")] = ""
     below_safety: Annotated[
@@ -44,6 +47,8 @@ async def list_skus(parts: Parts, call: Call) -> Answer:
         product_id=query.product_id,
         code=query.code,
         below_safety=query.below_safety,
+        keeps_stock=query.keeps_stock,
+        words=query.q,
     )
     is_full = len(found) == query.limit
     return Answer(200, SkuPage(found, found[-1].sku_id if is_full else None))

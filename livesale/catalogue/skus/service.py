@@ -112,6 +112,8 @@ class Skus:
         product_id: str = "",
         code: str = "",
         below_safety: bool = False,
+        keeps_stock: bool | None = None,
+        words: str = "",
     ) -> list[Sku]:
         """The newest first."""
         async with session(self._sql) as connection:
@@ -122,6 +124,8 @@ class Skus:
                 product_id=product_id,
                 code=code,
                 below_safety=below_safety,
+                keeps_stock=keeps_stock,
+                words=words,
             )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.attributes import Attribute, read_attributes, write_attributes
 from livesale.catalogue.tables import skus
+from livesale.validation.lists import has_words
 
 
 class Sku(Struct, frozen=True):
@@ -75,6 +76,8 @@ async def list_skus(
     product_id: str = "",
     code: str = "",
     below_safety: bool = False,
+    keeps_stock: bool | None = None,
+    words: str = "",
 ) -> list[Sku]:
     """SKUs with a smaller id than `before` (or all, when it is empty), the newest first."""
     query = _SKU.order_by(skus.c.sku_id.desc()).limit(limit)
@@ -84,6 +87,10 @@ async def list_skus(
         query = query.where(skus.c.product_id == product_id)
     if code:
         query = query.where(skus.c.code == code)
+    if keeps_stock is not None:
+        query = query.where(skus.c.keeps_stock.is_(keeps_stock))
+    if words:
+        query = query.where(has_words(skus.c.title, words))
     if below_safety:
         free = skus.c.on_hand - skus.c.in_drops
         query = query.where(skus.c.keeps_stock, free < skus.c.safety_stock)

@@ -6,6 +6,7 @@ the draw. Buyers cannot reserve from a drop at price 0.
 
 import asyncio
 import gzip
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -196,6 +197,10 @@ class Bags:
                 raise RoomRefused(
                     "bag_running", "The room already has a lucky bag: wait for its draw."
                 )
+            if new.drop_id is not None:  # an operator may have taken it back since
+                drop = await catalogue.find_drop(connection, new.drop_id)
+                if drop is None or drop.room_id != room.room_id:
+                    raise Unknown("unknown_drop")
             # All checks are done. We open the drop in SQL here; `Draws.open` does it in Redis.
             if new.drop_id is not None:
                 await catalogue.schedule_drop(connection, new.drop_id, at_ms)
@@ -225,6 +230,17 @@ class Bags:
         if bag is None or bag.room_id != room_id:
             raise Unknown("unknown_bag")
         return bag
+
+    async def find_all(
+        self, *, room_id: str, states: Collection[str], words: str, before: str, limit: int
+    ) -> Sequence[tuple[Bag, BagView]]:
+        """Bags for operators, the newest first, those with a smaller id than `before`."""
+        async with session(self._sql) as connection:
+            found = await store.find_bags(
+                connection, room_id=room_id, states=states, words=words, before=before, limit=limit
+            )
+            winners = await store.winners_of(connection, [bag.bag_id for bag in found])
+        return [(bag, view_of_bag(bag, winners.get(bag.bag_id, []))) for bag in found]
 
     async def list(self, room_id: str, before: str, limit: int) -> bytes:
         """A BagPage of a room as JSON, the newest bag first; at most 200 ms old."""

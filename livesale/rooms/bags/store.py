@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.tables import orders
 from livesale.rooms.bags.tables import bag_entries, bag_prizes, bags
+from livesale.validation.lists import has_words
 
 
 class BagState(StrEnum):
@@ -98,6 +99,28 @@ async def list_bags(
     query = _BAG.where(bags.c.room_id == room_id).order_by(bags.c.bag_id.desc()).limit(limit)
     if before:
         query = query.where(bags.c.bag_id < before)
+    return [Bag(*row) for row in await connection.execute(query)]
+
+
+async def find_bags(
+    connection: AsyncConnection,
+    *,
+    room_id: str,
+    states: Collection[str],
+    words: str,
+    before: str,
+    limit: int,
+) -> list[Bag]:
+    """For operators: the newest first, those with a smaller id than `before`. Empty: all."""
+    query = _BAG.order_by(bags.c.bag_id.desc()).limit(limit)
+    if before:
+        query = query.where(bags.c.bag_id < before)
+    if room_id:
+        query = query.where(bags.c.room_id == room_id)
+    if states:
+        query = query.where(bags.c.state.in_(states))
+    if words:
+        query = query.where(has_words(bags.c.title, words))
     return [Bag(*row) for row in await connection.execute(query)]
 
 

@@ -29,6 +29,7 @@ bags = Table(
     Column("reason", String(16), nullable=True),  # why it is void
     Index("bags_by_room", "room_id", "bag_id"),
     Index("bags_by_state", "state", "draws_ms"),
+    Index("bags_by_list", "state", "bag_id"),
 )
 
 # The lists of bags. `entry_id` is public.

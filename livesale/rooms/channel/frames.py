@@ -27,6 +27,14 @@ class Viewer(Protocol):
     role: RoomRole
     greeted: bool  # whether it has sent a hello
 
+    @property
+    def heard_s(self) -> float:
+        """Loop time of the last byte from the client."""
+        ...
+
+    @property
+    def is_open(self) -> bool: ...
+
     def tell(self, message: Struct) -> None:
         """Send a message to this viewer only."""
         ...

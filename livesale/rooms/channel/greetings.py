@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from livesale.parts import Parts
 from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle, Viewer
+from livesale.rooms.channel.hosts import HostSockets
 from livesale.rooms.channel.messages import Pong, Welcome
 from livesale.rooms.members import Members
 from livesale.rooms.numbers.visits import Visits
@@ -49,6 +50,7 @@ async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
     if isinstance(caller, Buyer):  # last: no await after it, so a later ban finds this viewer
         await refuse_banned(parts, viewer.room_id, caller.buyer_id, frame.ref)
     viewer.caller, viewer.role = caller, role
+    parts[HostSockets].welcome(viewer)
     if isinstance(caller, Buyer):
         parts[Visits].enter(viewer.room_id, caller.buyer_id)
     person_id = person_id_of(parts, viewer.room_id, caller)

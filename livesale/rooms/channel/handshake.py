@@ -10,6 +10,7 @@ from wsproto.utilities import generate_accept_token
 from livesale.parts import Parts
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.greetings import person_id_of
+from livesale.rooms.channel.hosts import HostSockets
 from livesale.rooms.channel.hub import Hub
 from livesale.rooms.channel.messages import Hello
 from livesale.rooms.channel.socket import Socket
@@ -81,6 +82,7 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
             parts[Visits].enter(room.room_id, caller.buyer_id)
         transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
         client.begin(transport, switch(accept, request_id, site), hello, rest)
+        parts[HostSockets].welcome(client)
 
     return Answer(101, b"", upgrade=upgrade)
 

@@ -39,6 +39,8 @@ class Hub:
         self.parts = parts
         self.live = settings.live
         self.ping_s = float(settings.live.ping_s)
+        # A host is asked often enough not to be missed: `livesale.rooms.channel.hosts`.
+        self.host_ping_s = min(self.ping_s, settings.live.heartbeat_ms / 3_000)
         self.frames = frames
         self.now: Callable[[], float] = asyncio.get_running_loop().time
         self._places = parts[Places]

@@ -147,6 +147,15 @@ class Socket(Client):
             self.data_received(rest)
 
     @property
+    def heard_s(self) -> float:
+        """Loop time of the last byte from the client."""
+        return self._heard_s
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._closing_s
+
+    @property
     def frames(self) -> Frames:
         """What its client may send."""
         return self._hub.frames
@@ -253,11 +262,12 @@ class Socket(Client):
                 self._transport.abort()
             return
         quiet_s, ping_s = now - self._heard_s, self._hub.ping_s
+        ask_s = self._hub.host_ping_s if self.role is RoomRole.HOST else ping_s
         if quiet_s > SILENT * ping_s:
             self.leave("silent")
         elif self._paused_s and self.is_slow(0):
             self.leave("too_slow")
-        elif quiet_s > ping_s and not self._pinged and not self._paused_s:
+        elif quiet_s > ask_s and not self._pinged and not self._paused_s:
             self._pinged = True
             self._transport.write(_PING)
 

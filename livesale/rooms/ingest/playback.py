@@ -26,10 +26,16 @@ class ShownRoom(RoomView, frozen=True, kw_only=True):
     play: PlayAddresses
 
 
+class ListedRoom(ShownRoom, frozen=True, kw_only=True):
+    """A room in a list, with its viewers."""
+
+    online: Annotated[int | None, Meta(description="viewers now; null while that is unknown")]
+
+
 class ShownPage(Struct, frozen=True):
     """Send `next` as `after` to get the next page; null at the end."""
 
-    rooms: list[ShownRoom]
+    rooms: list[ListedRoom]
     next: str | None
 
 
@@ -41,11 +47,21 @@ class PlaybackUrls:
         self._flv = settings.flv_url
 
     def show(self, room: RoomView) -> ShownRoom:
-        play = PlayAddresses(_fill(self._hls, room.room_id), _fill(self._flv, room.room_id))
-        return ShownRoom(**structs.asdict(room), play=play)
+        return ShownRoom(**structs.asdict(room), play=self.play(room.room_id))
 
     def show_page(self, page: RoomPage) -> ShownPage:
-        return ShownPage([self.show(room) for room in page.rooms], page.next)
+        rooms = [
+            ListedRoom(
+                **structs.asdict(room),
+                play=self.play(room.room_id),
+                online=page.online.get(room.room_id),
+            )
+            for room in page.rooms
+        ]
+        return ShownPage(rooms, page.next)
+
+    def play(self, room_id: str) -> PlayAddresses:
+        return PlayAddresses(_fill(self._hls, room_id), _fill(self._flv, room_id))
 
 
 def _fill(template: str, room_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Comments in a room. They are only in Redis, not in SQL."""
+"""Comments in a room. Redis has the last ones; SQL gets all: `livesale.rooms.history`."""
 
 from typing import Annotated
 
@@ -49,10 +49,10 @@ class Comments:
 
     async def say(self, room: Room, buyer_id: str, role: RoomRole, text: str) -> CommentView | None:
         """Post a comment. Returns None if it was the phrase of the lucky bag and the room is too
-        busy to show it: it counts anyway.
+        busy to show it, or muted: it counts anyway.
 
         Raises InvalidField, TooOften, or RoomRefused: room_over, room_state (it is banned), muted,
-        banned, comment_blocked.
+        room_muted, banned, comment_blocked.
         """
         try:
             said = await self._say(room, buyer_id, role, text)
@@ -128,6 +128,8 @@ def _refusal(said: Said) -> Exception:
             return RoomRefused("muted", "You cannot comment in this room now.", until_ms=said.ms)
         case SayCode.BANNED:
             return banned(said.ms)
+        case SayCode.ALL_MUTED:
+            return RoomRefused("room_muted", "Only the team of the room comments now.")
         case SayCode.TOO_OFTEN:
             return TooOften("buyer", said.ms)
         case SayCode.CROWDED:

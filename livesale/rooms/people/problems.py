@@ -4,6 +4,11 @@ from livesale.web.problems import declare
 
 PROBLEMS = declare(
     muted=(403, "You are muted in this room", "Wait until `until_ms`."),
+    room_muted=(
+        403,
+        "Only the team of the room may comment now",
+        "Wait for `room.changed` with `muted` false.",
+    ),
     banned=(
         403,
         "You are banned from this room",

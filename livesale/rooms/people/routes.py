@@ -182,13 +182,13 @@ ROUTES = [
         "Post a comment",
         "people",
         {201: CommentView, 202: Nothing},
-        ("room_state", "muted", "comment_blocked", *SPEAK),
+        ("room_state", "muted", "room_muted", "comment_blocked", *SPEAK),
         auth="buyer",
         body=NewComment,
         description=(
             "The answer is what others see. 202: it was the phrase of the lucky bag; it counts but "
-            "is not shown, because the room is too busy. After `outcome_unknown` the comment may "
-            "exist: read the events before you post it again."
+            "is not shown, because the room is too busy or muted. After `outcome_unknown` the "
+            "comment may exist: read the events before you post it again."
         ),
     ),
     Route(

@@ -24,9 +24,10 @@ class SayCode(StrEnum):
     OVER = "OVER"
     BANNED = "BANNED"
     MUTED = "MUTED"
+    ALL_MUTED = "ALL_MUTED"
     TOO_OFTEN = "TOO_OFTEN"
     CROWDED = "CROWDED"
-    COUNTED = "COUNTED"  # the phrase of the lucky bag; the room is too busy to show it
+    COUNTED = "COUNTED"  # the phrase of the lucky bag; the room is too busy to show it, or muted
 
 
 class UnsayCode(StrEnum):
@@ -106,6 +107,7 @@ class PeopleScripts:
             "room_ms": f"{pace.room_ms:.3f}",
             "kept": kept,
             "history": self._history,
+            "team": int(words.role != "viewer"),
         }
         reply = await self._run("people/comment", room_id, args)
         code = SayCode(reply[0])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import event
 
 from livesale.app import PARTS
 from livesale.catalogue.view import CatalogueView
@@ -162,6 +163,39 @@ async def test_campaigns_are_listed_by_their_opening_without_those_that_are_over
     listed = [one["campaign_id"] for one in first["campaigns"] + rest["campaigns"]]
     assert listed == [made[10], made[20], made[30]]
     assert rest["next"] is None
+
+
+async def test_several_drops_come_with_one_look_and_each_for_itself(
+    api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.app[PARTS][CatalogueView]._drops, "_ttl_s", 60.0)
+    # given three drops, one with broken books, and one that nobody made
+    drops = [await api.open_drop() for _ in range(3)]
+    await redis.hincrby(api.deployment.keyspace.of_drop(drops[2]).drop, "available", 1)
+    asked: list[str] = []
+
+    @event.listens_for(api.deployment.sql.sync_engine, "before_cursor_execute")
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    # when they are asked for at once, one of them twice
+    wanted = [drops[1], "nosuch", drops[2], drops[0], drops[1]]
+    reply = await api.get(f"/v1/drops?ids={','.join(wanted)}")
+    # then each has its entry, in order, and nothing hides the others
+    found = reply.body["drops"]
+    assert [one["drop_id"] for one in found] == wanted[:4]
+    assert [one["code"] for one in found] == [None, "unknown_drop", "books_broken", None]
+    assert found[0]["drop"]["remaining"] == 10
+    assert len([one for one in asked if "FROM drops" in one]) == 1
+    # and what this process knows is not asked again
+    asked.clear()
+    again = await api.get(f"/v1/drops?ids={drops[0]},nosuch,{drops[1]}")
+    assert [one["code"] for one in again.body["drops"]] == [None, "unknown_drop", None]
+    assert not [one for one in asked if "FROM drops" in one]
+    # and the number of ids is bounded
+    assert (await api.get("/v1/drops?ids=" + ",".join(["a"] * 50))).status == 200
+    for ids in (",".join(["a"] * 51), "a,", "a b", "A"):
+        assert (await api.get(f"/v1/drops?ids={ids}")).code == "invalid_parameter"
 
 
 @pytest.mark.parametrize("kind", ["drop", "campaign"])

@@ -146,7 +146,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
     names |= {"name": "olga", "session_id": "s1", "buyer_id": "ann", "parcel_id": "p0123456789abc"}
     names |= {"product_id": "p1", "category_id": "c1", "case_id": "c0123456789abc"}
-    names |= {"store_id": "s1"}
+    names |= {"store_id": "s1", "campaign_id": "c1"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -195,6 +195,8 @@ SOUND: dict[str, Any] = {
     "/v1/admin/campaigns": TITLE | {"opens_ms": 0, "closes_ms": FAR_MS},
     "/v1/admin/drops": {"campaign_id": "c", "sku_id": "s", "price_fen": 1, "allotted": 1}
     | {"buyer_limit": 1, "hold_ms": 1_000},
+    "/v1/admin/campaigns/{campaign_id}": {"version": 1},
+    "/v1/admin/drops/{drop_id}": {"version": 1},
     "/v1/admin/drops/{drop_id}/adjust": REASON | {"delta": 1},
     "/v1/admin/drops/{drop_id}/challenge": {"difficulty": 1},
     "/v1/admin/orders/{order_id}/refund": REASON,

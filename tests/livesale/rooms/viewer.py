@@ -141,6 +141,9 @@ class Viewer:
     def _show(self, message: dict[str, Any]) -> None:
         if "room" in message:
             self.room = message["room"]
+        if message["type"] == "drop.removed":
+            self.drops.pop(message["drop"]["drop_id"], None)
+            return
         for seen in (message.get("drop"), message.get("stock")):
             if seen is not None:
                 self.drops.setdefault(seen["drop_id"], {}).update(seen)

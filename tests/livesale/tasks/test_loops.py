@@ -39,7 +39,9 @@ from livesale.resources import Deployment
 from livesale.rooms.bags.keeper import BagKeeper
 from livesale.rooms.channel.channel import Channel
 from livesale.rooms.channel.channels import Channels
+from livesale.rooms.channel.hosts import HostSockets
 from livesale.rooms.director import Director
+from livesale.rooms.history.keeper import CommentKeeper
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.numbers.visits import Visits
 from livesale.rooms.people.presence import Presence
@@ -78,9 +80,12 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "reminders: send": (ReminderSender, "_keep_sending"),
     "reminders: tidy": (ReminderSender, "_keep_tidy"),
     "room: send": (Channel, "_keep_sending"),
+    "comments: copy": (CommentKeeper, "_keep_copying"),
+    "comments: forget": (CommentKeeper, "_forget"),
     "rooms: check": (Channels, "_check"),
     "rooms: director": (Director, "run"),
     "rooms: heal": (Channels, "_bring_up"),
+    "rooms: hosts": (HostSockets, "_look"),
     "rooms: listen": (Channels, "_listen"),
     "rooms: people": (Presence, "_keep_reporting"),
     "rooms: tell": (Director, "_keep_telling"),
@@ -175,6 +180,7 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
     monkeypatch.setattr(livesale.payments.keeper, "FORGET_EVERY_S", 0.05)
     monkeypatch.setattr(livesale.alerts.webhook, "TIDY_EVERY_S", 0.05)
     monkeypatch.setattr(livesale.rooms.channel.channels, "CHECK_S", 0.05)
+    monkeypatch.setattr("livesale.rooms.history.keeper.FORGET_EVERY_S", 0.05)
     monkeypatch.setattr("livesale.reminders.sender.BUSY_FIRST_S", 0.05)
     monkeypatch.setattr("livesale.reminders.feature.make_messenger", lambda _: Quiet())
     monkeypatch.setattr("livesale.orders.feature.make_shipping", lambda _: Quiet())

@@ -150,6 +150,8 @@ GOOD_BODIES = {path: good for path, (good, _) in BODIES.items()} | {
     "/v1/rooms/{room_id}/mutes": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/bans": {"person_id": PERSON_ID, "seconds": 60, "reason": "x"},
     "/v1/rooms/{room_id}/items/{item_id}": {"title": "x"},
+    "/v1/admin/campaigns/{campaign_id}": {"version": 1, "title": "x"},
+    "/v1/admin/drops/{drop_id}": {"version": 1, "campaign_id": "x", "sku_id": "x"},
     "/v1/admin/skus": {"title": "x", "price_fen": 1, "code": "x"},
     "/v1/admin/skus/{sku_id}": {"title": "x", "code": "x"},
     "/v1/admin/products": {"title": "x"},

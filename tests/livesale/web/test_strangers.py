@@ -75,6 +75,7 @@ async def test_no_public_read_takes_sql_from_buyers(stage: Deployment) -> None:
     drop = await api.create_drop()
     names = {"room_id": room_id, "drop_id": drop["drop_id"], "campaign_id": drop["campaign_id"]}
     names |= {"bag_id": new_id(), "item_id": new_id(), "product_id": new_id()}
+    names |= {"share_code": "22222222"}
     door = strangers_of(stage.sql)
     door._at_once, door._wait_s = 0, 0.01
     used: list[str] = []
