@@ -28,6 +28,7 @@ from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.feature import feature as channel
 from livesale.rooms.channel.frames import Frames
 from livesale.rooms.feature import feature as rooms
+from livesale.rooms.history.feature import feature as history
 from livesale.rooms.ingest.feature import feature as ingest
 from livesale.rooms.numbers.feature import feature as numbers
 from livesale.rooms.people.feature import feature as people
@@ -58,6 +59,7 @@ FEATURES: Sequence[Feature] = (
     catalogue,
     channel,
     people,
+    history,
     rooms,
     ingest,
     bags,
