@@ -33,6 +33,7 @@ from livesale.rooms.ingest.feature import feature as ingest
 from livesale.rooms.numbers.feature import feature as numbers
 from livesale.rooms.people.feature import feature as people
 from livesale.sales.feature import feature as sales
+from livesale.shares.feature import feature as shares
 from livesale.shop.feature import feature as shop
 from livesale.spreadsheets.feature import feature as spreadsheets
 from livesale.tasks.clock import Clock
@@ -73,6 +74,7 @@ FEATURES: Sequence[Feature] = (
     profiles,
     spreadsheets,
     shop,
+    shares,
     operations,
     cockpit,
 )

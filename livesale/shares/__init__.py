@@ -1,0 +1,1 @@
+"""Short codes of rooms: for links, posters, and the codes of the mini-program."""
