@@ -12,7 +12,8 @@ from livesale.tasks import Tasks
 
 LOOK_S = 1.0  # between two looks at the rooms on air
 PAGE = 500
-# In these rooms little is said: each look reads one page of them.
+# In these rooms little is said: each fifth look reads one page of them.
+QUIET_EVERY = 5
 QUIET = (RoomState.SCHEDULED, RoomState.BANNED)
 QUIET_PAGE = 100
 FORGET_EVERY_S = 600.0
@@ -28,6 +29,7 @@ class CommentKeeper:
         self._keep_comments_ms = live.keep_comments_s * 1000
         self._keep_ms = live.keep_s * 1000
         self._copy = CommentCopy(deployment)
+        self._looks = 0
         self._before = ""  # where the next page of quiet rooms begins,
         self._after = (0, "")  # and of those that ended
 
@@ -37,10 +39,12 @@ class CommentKeeper:
             tasks.repeat("comments: forget", self._forget, after_s=FORGET_EVERY_S)
 
     async def _keep_copying(self) -> float:
-        return 0.0 if await self.step() else LOOK_S
+        self._looks += 1
+        more = await self.step(quiet=self._looks % QUIET_EVERY == 1)
+        return 0.0 if more else LOOK_S
 
-    async def step(self) -> bool:
-        """Copy what was said; whether a room may have more.
+    async def step(self, *, quiet: bool = True) -> bool:
+        """Copy what was said; whether a room may have more. `quiet`: in quiet rooms, too.
 
         Raises StoreUnavailable or Unreachable.
         """
@@ -48,10 +52,11 @@ class CommentKeeper:
         while page:
             more = max(more, await self._copy.copy(page))
             page = await self._rooms(ON_AIR, page[-1], PAGE) if len(page) == PAGE else []
-        quiet = await self._rooms(QUIET, self._before, QUIET_PAGE)
-        self._before = quiet[-1] if len(quiet) == QUIET_PAGE else ""
-        await self._copy.copy(quiet)
-        await self._copy.copy(await self._ended(), over=True)
+        if quiet:
+            page = await self._rooms(QUIET, self._before, QUIET_PAGE)
+            self._before = page[-1] if len(page) == QUIET_PAGE else ""
+            await self._copy.copy(page)
+            await self._copy.copy(await self._ended(), over=True)
         return more >= PAGE
 
     async def _rooms(self, states: tuple[RoomState, ...], before: str, limit: int) -> list[str]:
