@@ -14,6 +14,7 @@ from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
 from livesale.line.feature import feature as line
+from livesale.links.feature import feature as links
 from livesale.operations.exposition import Exposition
 from livesale.operations.feature import feature as operations
 from livesale.orders.feature import feature as orders
@@ -75,6 +76,7 @@ FEATURES: Sequence[Feature] = (
     spreadsheets,
     shop,
     shares,
+    links,
     operations,
     cockpit,
 )

@@ -115,6 +115,11 @@ class CatalogueView:
         """The drop from SQL, at most a second old; None if there is none."""
         return await self._drops.get(drop_id)
 
+    async def known(self, drop_id: str) -> None:
+        """Raises Unknown("unknown_drop")."""
+        if await self._drops.get(drop_id) is None:
+            raise Unknown("unknown_drop")
+
     async def drop(self, drop_id: str) -> ShownDrop:
         """Raises Unknown("unknown_drop")."""
         drop = await self._drops.get(drop_id)

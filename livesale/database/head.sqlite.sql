@@ -225,6 +225,15 @@ CREATE TABLE imports (
 );
 CREATE UNIQUE INDEX imports_by_request ON imports (request_id);
 CREATE INDEX imports_by_state ON imports (state, import_id);
+CREATE TABLE joined_logins (
+    login_id VARCHAR(40) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    provider VARCHAR(12) NOT NULL,
+    subject VARCHAR(128) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (login_id)
+);
+CREATE INDEX joined_logins_by_buyer ON joined_logins (buyer_id);
 CREATE TABLE log_offsets (
     partition SMALLINT NOT NULL,
     epoch BIGINT NOT NULL,
@@ -422,6 +431,7 @@ CREATE TABLE prepays (
     tries INTEGER NOT NULL,
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL,
+    app VARCHAR(20) DEFAULT '' NOT NULL,
     PRIMARY KEY (order_id)
 );
 CREATE INDEX prepays_by_next ON prepays (state, next_ms);
@@ -722,3 +732,9 @@ CREATE TABLE take_backs (
 );
 CREATE INDEX take_backs_by_next ON take_backs (state, next_ms);
 CREATE INDEX take_backs_by_order ON take_backs (order_id);
+CREATE TABLE wechat_unions (
+    union_hash VARCHAR(40) NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (union_hash)
+);

@@ -1,42 +1,28 @@
-"""Logging in: a provider turns a one-time code into a user. WeChat, and `dev` for development.
+"""Logging in: a provider turns a one-time code into a user. WeChat's two, and `dev`."""
 
-A buyer id is a hash if the provider's name for a user (WeChat's openid) is personal: that name is
-stored in the buyers table for payments, and appears in no id, token or log.
-"""
-
-import base64
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
+from livesale.identity.buyer_ids import Identity, dev_buyer_id, wechat_buyer_id
+from livesale.tokens.apps import App
 from livesale.tokens.errors import (
     CodeRefused,
     LoginBlocked,
     LoginFault,
+    LoginSnapshot,
     LoginTooOften,
     LoginUnavailable,
 )
 from livesale.wechat.client import Bounds, Outgoing, OutsideFault
-from stock.ids import is_buyer_id
-
-
-class Identity(Struct, frozen=True):
-    """Who logged in. `subject` is the provider's name for the user: never logged."""
-
-    buyer_id: str
-    provider: str
-    subject: str
-
-    def __repr__(self) -> str:
-        return f"Identity({self.buyer_id!r}, {self.provider!r})"
 
 
 class LoginProvider(Protocol):
     name: str
+    app: App  # what the tokens of its buyers say
 
     async def identify(self, code: str) -> Identity:
         """Whose code this is. Raises LoginFault."""
@@ -47,35 +33,36 @@ class DevLogin:
     """Believes anybody: the code is the name. Only where the settings allow it."""
 
     name = "dev"
+    app = App.MINI_PROGRAM
 
     async def identify(self, code: str) -> Identity:
-        buyer_id = f"dev-{code}"
-        if not is_buyer_id(buyer_id):
-            buyer_id = f"dev-{_digest('dev', code)}"
-        return Identity(buyer_id, self.name, code)
+        return Identity(dev_buyer_id(code), self.name, code)
 
 
-class _WeChatAnswer(Struct):
+class _Answer(Struct):
     openid: str = ""
+    unionid: str = ""
+    is_snapshotuser: int = 0
     errcode: int = 0
 
 
 _FAULTS: dict[int, type[LoginFault]] = {
     40029: CodeRefused,  # no such code, or older than five minutes
     40163: CodeRefused,  # used before
+    42003: CodeRefused,  # too old
     40226: LoginBlocked,  # a user of high risk
     45011: LoginTooOften,
 }
+_MAX_ID = 128  # characters of an openid or a union id; WeChat's have 28
 
 
-class WeChatLogin:
-    """`code2session` of WeChat's mini-program server API.
+class _WeChat:
+    """WeChat's exchange of a login code for an openid."""
 
-    GET {base_url}/sns/jscode2session?appid&secret&js_code&grant_type=authorization_code, see
-    https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
-    """
-
-    name = "wechat"
+    name: str
+    app: App
+    path: str
+    code_name: str
 
     def __init__(
         self,
@@ -90,8 +77,8 @@ class WeChatLogin:
         self._outgoing = Outgoing(base_url, timeout_s, bounds, proxy)
         self._appid = appid
         self._secret = secret
-        self._url = f"{base_url.rstrip('/')}/sns/jscode2session"
-        self._decoder = msgspec.json.Decoder(_WeChatAnswer)
+        self._url = f"{base_url.rstrip('/')}{self.path}"
+        self._decoder = msgspec.json.Decoder(_Answer)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -104,16 +91,19 @@ class WeChatLogin:
         if answer.errcode:
             fault = _FAULTS.get(answer.errcode, LoginUnavailable)
             raise fault(f"WeChat answered errcode {answer.errcode}")
-        if not answer.openid:
+        if not 1 <= len(answer.openid) <= _MAX_ID:
             raise LoginUnavailable("WeChat answered without an openid")
+        if answer.is_snapshotuser:  # nobody: its openid and its union id are made up
+            raise LoginSnapshot("a virtual user")
         buyer_id = wechat_buyer_id(self._appid, answer.openid)
-        return Identity(buyer_id, self.name, answer.openid)
+        union_id = answer.unionid if len(answer.unionid) <= _MAX_ID else ""
+        return Identity(buyer_id, self.name, answer.openid, self._appid, union_id)
 
-    async def _ask(self, code: str) -> _WeChatAnswer:
+    async def _ask(self, code: str) -> _Answer:
         query = {
             "appid": self._appid,
             "secret": self._secret,
-            "js_code": code,
+            self.code_name: code,
             "grant_type": "authorization_code",
         }
         try:
@@ -130,13 +120,28 @@ class WeChatLogin:
             raise LoginUnavailable("WeChat answered no JSON that it documents") from None
 
 
-def wechat_buyer_id(appid: str, openid: str) -> str:
-    """The buyer whom an app knows by this openid: what pays can be compared without asking SQL."""
-    return f"wx-{_digest(appid, openid)}"
+class WeChatLogin(_WeChat):
+    """`code2session` of WeChat's mini-program server API.
+
+    GET {base_url}/sns/jscode2session?appid&secret&js_code&grant_type=authorization_code, see
+    https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
+    """
+
+    name = "wechat"
+    app = App.MINI_PROGRAM
+    path = "/sns/jscode2session"
+    code_name = "js_code"
 
 
-def _digest(*parts: Any) -> str:
-    """24 characters for the parts, which cannot be reversed."""
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(text, digest_size=18, person=b"livesale buyer").digest()
-    return base64.urlsafe_b64encode(digest).decode()
+class WeChatPageLogin(_WeChat):
+    """OAuth of pages in WeChat's browser, by an official account.
+
+    GET {base_url}/sns/oauth2/access_token?appid&secret&code&grant_type=authorization_code, see
+    https://developers.weixin.qq.com/doc/offiaccount/OA_Web_Apps/Wechat_webpage_authorization.html
+    We use nothing of the answer but who the person is: its access token is dropped.
+    """
+
+    name = "wechat_h5"
+    app = App.OFFICIAL_ACCOUNT
+    path = "/sns/oauth2/access_token"
+    code_name = "code"

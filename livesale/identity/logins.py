@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin
+from livesale.identity.login import DevLogin, LoginProvider, WeChatLogin, WeChatPageLogin
 from livesale.settings import Settings
 from livesale.wechat.client import Bounds
 
@@ -18,7 +18,7 @@ class Logins:
     async def running(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for provider in self.providers:
-                if isinstance(provider, WeChatLogin):
+                if isinstance(provider, WeChatLogin | WeChatPageLogin):
                     await stack.enter_async_context(provider.running())
             yield
 
@@ -26,13 +26,14 @@ class Logins:
 def _providers(settings: Settings) -> Iterator[LoginProvider]:
     if settings.auth.dev_login:
         yield DevLogin()
-    wechat = settings.wechat
-    if wechat.appid:
-        yield WeChatLogin(
-            appid=wechat.appid,
-            secret=wechat.secret.get_secret_value(),
-            base_url=wechat.base_url,
-            timeout_s=wechat.timeout_ms / 1000,
-            bounds=Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s),
-            proxy=wechat.proxy.get_secret_value(),
-        )
+    wechat, account = settings.wechat, settings.official_account
+    for make, app in ((WeChatLogin, wechat), (WeChatPageLogin, account)):
+        if app.appid:
+            yield make(
+                appid=app.appid,
+                secret=app.secret.get_secret_value(),
+                base_url=wechat.base_url,
+                timeout_s=wechat.timeout_ms / 1000,
+                bounds=Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s),
+                proxy=wechat.proxy.get_secret_value(),
+            )

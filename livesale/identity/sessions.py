@@ -6,7 +6,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.identity.login import LoginProvider
-from livesale.identity.store import remember_buyer
+from livesale.identity.store import know_buyer
 from livesale.tokens.errors import ProviderOff
 from livesale.tokens.signing import TokenSigner
 
@@ -35,7 +35,7 @@ class Sessions:
             raise ProviderOff(f"login by {provider} is not switched on here")
         identity = await login.identify(code)
         # Before the token: everybody who can buy can get money back.
-        await remember_buyer(self._sql, identity.buyer_id, identity.provider, identity.subject)
+        buyer_id = await know_buyer(self._sql, identity)
         expires_ms = self._signer.buyer_expiry_ms()
-        token = self._signer.buyer(identity.buyer_id, expires_ms)
-        return Session(token, identity.buyer_id, expires_ms)
+        token = self._signer.buyer(buyer_id, expires_ms, login.app)
+        return Session(token, buyer_id, expires_ms)

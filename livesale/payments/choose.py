@@ -15,4 +15,10 @@ def make_gateway(deployment: Deployment) -> PayGateway:
         return SimulatedGateway(deployment.redis)
     bounds = Bounds(settings.limits.outside_at_once, settings.limits.outside_per_s)
     proxy = settings.wechat.proxy.get_secret_value()
-    return WeChatPay(settings.wechatpay, load_keys(settings), bounds=bounds, proxy=proxy)
+    return WeChatPay(
+        settings.wechatpay,
+        load_keys(settings),
+        account_appid=settings.official_account.appid,
+        bounds=bounds,
+        proxy=proxy,
+    )

@@ -5,28 +5,33 @@ number, and a gateway does each of them once. All methods may raise the faults o
 `livesale.payments.errors`: GatewayRefused, GatewayUnavailable, GatewayUnknown.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+
+from livesale.tokens.apps import App
 
 
 class PaymentOrder(Struct, frozen=True):
-    """The amount to pay, the deadline and the payer: the gateway's id of the buyer."""
+    """The amount to pay, the deadline and the payer: the gateway's id of the buyer in `app`."""
 
     order_id: str
     amount_fen: int
     expires_ms: int
     description: str
     payer: str = ""
+    app: App = App.MINI_PROGRAM
 
     def __repr__(self) -> str:
         return f"PaymentOrder({self.order_id!r}, {self.amount_fen})"
 
 
 class Payment(Struct, frozen=True):
-    """A payment that a gateway received. `buyer_id` is empty if the gateway does not name it."""
+    """A payment that a gateway received. `buyer_id` is the buyer whom the login of the payer makes:
+    empty if the gateway does not name it, and another one's if that login was joined to a buyer."""
 
     order_id: str
     payment_id: str  # the gateway's transaction
@@ -55,19 +60,22 @@ class RequestPayment(
         "nonce": "nonceStr",
         "sign_type": "signType",
         "pay_sign": "paySign",
+        "app_id": "appId",
     },
 ):
-    """The five fields of wx.requestPayment, unchanged."""
+    """The five fields of wx.requestPayment, unchanged; for a page in WeChat's browser
+    (getBrandWCPayRequest) also `appId`."""
 
     timestamp: str
     nonce: str
     package: str
     sign_type: str
     pay_sign: str
+    app_id: str | UnsetType = UNSET
 
 
 class Invitation(Struct, frozen=True):
-    """For the client: a link, or the fields of wx.requestPayment."""
+    """For the client: a link, or the fields of WeChat's payment."""
 
     link: str | None = None
     request_payment: RequestPayment | None = None
@@ -109,10 +117,13 @@ class RefundNews(Struct, frozen=True):
 
 
 class PayGateway(Protocol):
-    """`name` is its name in the settings and in SQL; `login` is the login that it requires."""
+    """`name` is its name in the settings and in SQL; `logins` are those that it requires, by the
+    app that they belong to: provider, and the app's id. None: it takes anybody's money."""
 
     name: ClassVar[str]
-    login: ClassVar[str | None]
+
+    @property
+    def logins(self) -> Mapping[App, tuple[str, str]] | None: ...
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Opens what it needs, such as connections and threads."""
@@ -122,8 +133,10 @@ class PayGateway(Protocol):
         """Announce an order; returns its prepay id. A repeat gets the same one."""
         ...
 
-    async def invite(self, order_id: str, prepay_id: str) -> Invitation:
-        """For the client: how to pay an announced order."""
+    async def invite(
+        self, order_id: str, prepay_id: str, app: App = App.MINI_PROGRAM
+    ) -> Invitation:
+        """For the client: how to pay an order that was announced in this app."""
         ...
 
     async def query(self, order_id: str) -> Trade:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
+from livesale.identity.store import find_joined
 from livesale.ledger import refunds
 from livesale.ledger.orders import Order, find_any_order
 from livesale.ledger.plan import refund_no_of
@@ -96,8 +97,14 @@ class Intake:
             reservation = await self._engine.reservation(payment.order_id)
         except OutcomeUnknown as fault:
             raise Unreachable(str(fault)) from fault  # a read changes nothing
-        if reservation is not None and reservation.buyer_id != payment.buyer_id:
+        if reservation is not None and not await self._is_of(payment, reservation.buyer_id):
             raise CallbackRefused("payer")
+
+    async def _is_of(self, payment: Payment, buyer_id: str) -> bool:
+        """Whether the payer is this buyer, perhaps by another login. Raises StoreUnavailable."""
+        if payment.buyer_id == buyer_id:
+            return True
+        return await find_joined(self._sql, payment.buyer_id) == buyer_id
 
     async def _take_stray(self, payment: Payment) -> PaymentResult:
         """Redis is not fenced off and has no such reservation: make a refund due."""
@@ -105,7 +112,11 @@ class Intake:
             if await refunds.find_payment(connection, payment.payment_id):
                 return PaymentResult.REPLAYED
             order = await find_any_order(connection, payment.order_id)
-        reason = refunds.UNKNOWN_ORDER if order is None else _why_back(order, payment)
+        reason = refunds.UNKNOWN_ORDER
+        if order is not None:
+            if payment.buyer_id and not await self._is_of(payment, order.buyer_id):
+                raise CallbackRefused("payer")
+            reason = _why_back(order, payment)
         paid = Paid(payment.payment_id, payment.order_id, payment.amount_fen, refunds.STRAY)
         at_ms = now_ms()
         try:
@@ -136,8 +147,6 @@ class Intake:
 
 
 def _why_back(order: Order, payment: Payment) -> str:
-    if payment.buyer_id and order.buyer_id != payment.buyer_id:
-        raise CallbackRefused("payer")
     if order.amount_fen != payment.amount_fen:
         raise AmountMismatch(f"{payment.amount_fen} fen for {payment.order_id}")
     if order.state == HoldState.HELD:

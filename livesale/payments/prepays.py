@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.payments.tables import prepays
+from livesale.tokens.apps import App
 
 OPEN, PAID, CLOSED = "open", "paid", "closed"
 
@@ -27,6 +28,11 @@ class Prepay(Struct, frozen=True):
     tries: int
     created_ms: int
     updated_ms: int
+    app: str = App.MINI_PROGRAM  # in which it was announced
+
+    @property
+    def announced_in(self) -> App:
+        return App(self.app or App.MINI_PROGRAM)
 
 
 _PREPAY = select(*[prepays.c[name] for name in Prepay.__struct_fields__])

@@ -24,6 +24,11 @@ PROBLEMS = declare(
         "Log in with WeChat before paying",
         "Log in with WeChat: it only takes payments of users it knows.",
     ),
+    paying_elsewhere=(
+        409,
+        "The payment was begun in another app",
+        "Pay where you began: `detail` names the app. Nothing was paid here.",
+    ),
     payment_refused=(409, "The payment gateway refused this order", "Stop, and contact the shop."),
     amount_mismatch=(
         409,

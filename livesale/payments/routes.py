@@ -20,7 +20,8 @@ from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
 
 class PaymentStarted(Struct, frozen=True):
-    """How to pay: `request_payment` for wx.requestPayment, or the `link` of the simulated bank."""
+    """How to pay: `request_payment` for wx.requestPayment, or in a page for getBrandWCPayRequest;
+    or the `link` of the simulated bank."""
 
     reservation_id: str
     order_id: str
@@ -49,7 +50,7 @@ class SimulatedResult(Struct, frozen=True):
 
 
 async def start_payment(parts: Parts, call: Call) -> Answer:
-    started = await parts[Payments].start(call.path["reservation_id"], call.buyer_id)
+    started = await parts[Payments].start(call.path["reservation_id"], call.buyer_id, call.app)
     reservation, invitation = started.reservation, started.invitation
     return Answer(
         201,
@@ -92,7 +93,7 @@ ROUTES = [
         {201: PaymentStarted},
         (
             *("unknown_reservation", "hold_ended", "already_sold", "payer_unknown"),
-            "nothing_to_pay",
+            *("nothing_to_pay", "paying_elsewhere"),
             *("payment_refused", "payment_unavailable"),
             *("overloaded", "engine_refused", "store_unavailable"),
         ),
@@ -100,6 +101,7 @@ ROUTES = [
         body=Nothing,
         default_body=Nothing(),
         description=(
+            "In the app of this login: its token says which. "
             "May be repeated: the same order is announced again, never a second one. A payment "
             "until `expires_ms` buys the units; a later one only if they are still available."
         ),

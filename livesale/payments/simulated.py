@@ -22,6 +22,7 @@ from livesale.payments.gateway import (
     Trade,
     TradeState,
 )
+from livesale.tokens.apps import App
 
 LINK = "/v1/payments/simulated/{order_id}"
 TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # a Redis string: the order it paid for
@@ -32,7 +33,7 @@ class SimulatedGateway:
     """A `livesale.payments.gateway.PayGateway` without money."""
 
     name: ClassVar[str] = "simulated"
-    login: ClassVar[str | None] = None
+    logins: None = None
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
@@ -61,7 +62,9 @@ class SimulatedGateway:
     async def prepay(self, order: PaymentOrder) -> str:
         return f"{_OWN}{order.order_id}"
 
-    async def invite(self, order_id: str, prepay_id: str) -> Invitation:
+    async def invite(
+        self, order_id: str, prepay_id: str, app: App = App.MINI_PROGRAM
+    ) -> Invitation:
         return Invitation(link=LINK.format(order_id=order_id))
 
     async def query(self, order_id: str) -> Trade:

@@ -12,6 +12,7 @@ from livesale.payments.gateway import Invitation, PayGateway, PaymentOrder
 from livesale.payments.prepays import Prepay
 from livesale.resources import Deployment
 from livesale.sales.reservations import Reservations
+from livesale.tokens.apps import App
 from livesale.validation.refusals import AlreadySold, PaymentRefused
 from stock.ids import drop_of
 from stock.model import HoldState, Reservation
@@ -47,8 +48,10 @@ class Payments:
         self._view = view
         self._now_ms = now_ms
 
-    async def start(self, rid: str, buyer_id: str) -> StartedPayment:
+    async def start(self, rid: str, buyer_id: str, app: App = App.MINI_PROGRAM) -> StartedPayment:
         """Tell the client how to pay. A repeat announces the same order, never a second one.
+
+        `app` is that of the buyer's login: the gateway knows the buyer by another name in each.
 
         Raises Unknown, AlreadySold, PaymentRefused, StoreUnavailable, GatewayFault.
         """
@@ -56,11 +59,11 @@ class Payments:
         if not reservation.amount_fen:
             raise PaymentRefused("nothing_to_pay", "It was granted, not sold.")
         self._check_held(reservation)
-        payer = await self._payer(buyer_id)
-        prepay = await self._note(reservation)
+        payer = await self._payer(buyer_id, app)
+        prepay = await self._note(reservation, app)
         fresh = prepay.prepay_id and self._now_ms() - prepay.updated_ms < PREPAY_LIFE_MS
-        prepay_id = prepay.prepay_id if fresh else await self._announce(reservation, payer)
-        invitation = await self._gateway.invite(rid, prepay_id)
+        prepay_id = prepay.prepay_id if fresh else await self._announce(reservation, payer, app)
+        invitation = await self._gateway.invite(rid, prepay_id, app)
         return StartedPayment(reservation, self._gateway.name, invitation)
 
     def _check_held(self, reservation: Reservation) -> None:
@@ -69,17 +72,24 @@ class Payments:
         if reservation.state is not HoldState.HELD or reservation.expires_ms <= self._now_ms():
             raise _hold_ended()
 
-    async def _payer(self, buyer_id: str) -> str:
-        login = self._gateway.login
-        if login is None:
+    async def _payer(self, buyer_id: str, app: App) -> str:
+        logins = self._gateway.logins
+        if logins is None:
             return ""
-        subject = await find_subject(self._sql, buyer_id, login)
+        if app not in logins:
+            raise PaymentRefused("payer_unknown", "Payments are off in the app of this login.")
+        provider, appid = logins[app]
+        subject = await find_subject(self._sql, buyer_id, provider, appid)
         if subject is None:
-            raise PaymentRefused("payer_unknown", f"Log in with {login} before paying with it.")
+            raise PaymentRefused("payer_unknown", f"Log in with {provider} before paying with it.")
         return subject
 
-    async def _note(self, reservation: Reservation) -> Prepay:
-        """The row of this prepay; it exists before the order can be paid."""
+    async def _note(self, reservation: Reservation, app: App) -> Prepay:
+        """The row of this prepay; it exists before the order can be paid.
+
+        WeChat has one order of this number, which belongs to one app: a second app would make a
+        second order, and both could be paid.
+        """
         now_ms = self._now_ms()
         new = Prepay(
             order_id=reservation.rid,
@@ -92,6 +102,7 @@ class Payments:
             tries=0,
             created_ms=now_ms,
             updated_ms=now_ms,
+            app=app,
         )
         found = await self._find(reservation.rid)
         if found is None:
@@ -103,13 +114,17 @@ class Payments:
             raise _hold_ended()
         if found.state == prepays.PAID:
             raise AlreadySold
+        if self._gateway.logins is not None and found.announced_in is not app:
+            where = found.announced_in.replace("_", "-")
+            detail = f"This payment was begun in the {where}: finish it there."
+            raise PaymentRefused("paying_elsewhere", detail)
         return found
 
     async def _find(self, rid: str) -> Prepay | None:
         async with session(self._sql) as connection:
             return await prepays.find_prepay(connection, rid)
 
-    async def _announce(self, reservation: Reservation, payer: str) -> str:
+    async def _announce(self, reservation: Reservation, payer: str, app: App) -> str:
         drop = await self._view.terms(drop_of(reservation.rid))
         order = PaymentOrder(
             order_id=reservation.rid,
@@ -117,6 +132,7 @@ class Payments:
             expires_ms=reservation.expires_ms,
             description=(drop.title if drop else reservation.rid)[:MAX_DESCRIPTION],
             payer=payer,
+            app=app,
         )
         prepay_id = await self._gateway.prepay(order)
         async with session(self._sql, write=True) as connection:

@@ -18,5 +18,7 @@ prepays = Table(
     Column("tries", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    # In which app it was announced; an empty one is the mini-program's, of the release before.
+    Column("app", String(20), nullable=False, server_default=""),
     Index("prepays_by_next", "state", "next_ms"),
 )

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, literal, null, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.tables import skus
-from livesale.identity.tables import buyers
+from livesale.identity.tables import buyers, joined_logins
 from livesale.ledger.tables import drops
 from livesale.reminders.tables import reminders
 from livesale.rooms.tables import rooms
@@ -116,10 +116,14 @@ async def wanted_targets(
 async def lock_buyer(connection: AsyncConnection, buyer_id: str) -> bool:
     """Whether WeChat knows this buyer. Locks the buyer's reminders until the end of the
     transaction."""
-    query = select(buyers.c.buyer_id).where(
-        buyers.c.buyer_id == buyer_id, buyers.c.provider == WECHAT
+    query = select(buyers.c.provider).where(buyers.c.buyer_id == buyer_id)
+    provider = await connection.scalar(query.with_for_update())
+    if provider is None or provider == WECHAT:
+        return provider is not None
+    query = select(joined_logins.c.provider).where(
+        joined_logins.c.buyer_id == buyer_id, joined_logins.c.provider == WECHAT
     )
-    return (await connection.execute(query.with_for_update())).first() is not None
+    return (await connection.execute(query)).first() is not None
 
 
 async def find_reminder(
@@ -215,14 +219,20 @@ async def claim(
     )
     known = reminders.outerjoin(
         buyers, (buyers.c.buyer_id == reminders.c.buyer_id) & (buyers.c.provider == WECHAT)
+    ).outerjoin(
+        joined_logins,
+        (joined_logins.c.buyer_id == reminders.c.buyer_id) & (joined_logins.c.provider == WECHAT),
     )
+    subject = func.coalesce(buyers.c.subject, joined_logins.c.subject)
     query = (
-        select(reminders.c.buyer_id, buyers.c.subject, reminders.c.tries)
+        select(reminders.c.buyer_id, subject, reminders.c.tries)
         .select_from(known)
         .where(*mine, reminders.c.claim == claim, reminders.c.state == SENDING)
         .order_by(reminders.c.buyer_id)
     )
-    return [Claimed(*row) for row in await connection.execute(query)]
+    # A buyer of a shop that changed its mini-program may have two logins there: one message.
+    rows = {row[0]: Claimed(*row) for row in await connection.execute(query)}
+    return list(rows.values())
 
 
 async def settle(

@@ -116,6 +116,7 @@ def check_promises(settings: Settings) -> None:
     if settings.payments.gateway == "wechat":
         load_keys(settings)
     _check_reminders(settings)
+    _check_official_account(settings)
     _check_media(settings)
     _check_webhook(settings)
     address_keys = _address_keys(settings)
@@ -188,6 +189,28 @@ def _check_media(settings: Settings) -> None:
                 "it is not set, but pictures are kept in an S3-compatible store",
                 f"Set it, or empty {PREFIX}MEDIA__S3_URL.",
             )
+
+
+def _check_official_account(settings: Settings) -> None:
+    """Check that the login of pages has all that it needs, and an app of its own."""
+    account = settings.official_account
+    name = f"{PREFIX}OFFICIAL_ACCOUNT__"
+    if not account.appid:
+        return
+    if account.appid == settings.wechat.appid:
+        raise Refused(
+            f"{name}APPID",
+            f"it is that of the mini-program, {PREFIX}WECHAT__APPID, but each app has its own",
+            "Set it to the official account's.",
+        )
+    if not account.secret.get_secret_value():
+        raise Refused(f"{name}SECRET", "it is not set", f"Set it, or empty {name}APPID.")
+    if not account.origin:
+        cure = "Set it to the origin of the pages and of this API, such as https://shop.example."
+        raise Refused(f"{name}ORIGIN", "it is not set", cure)
+    if settings.env != "dev" and not account.origin.startswith("https://"):
+        cure = "Use https."
+        raise Refused(f"{name}ORIGIN", "a login code over http can be read on its way", cure)
 
 
 def _check_webhook(settings: Settings) -> None:

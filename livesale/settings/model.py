@@ -64,9 +64,20 @@ def _address(url: str) -> str:
 
 def _origins(texts: list[str]) -> list[str]:
     for text in texts:
-        if re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
-            raise ValueError(f"{text!r} is not an origin; write it like https://shop.example")
+        _origin(text or "none")
     return texts
+
+
+def _origin(text: str) -> str:
+    if text and re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", text) is None:
+        raise ValueError(f"{text!r} is not an origin; write it like https://shop.example")
+    return text
+
+
+def _page(text: str) -> str:
+    if text and "{id}" not in text:
+        raise ValueError("it has no {id}: every link would open the same page")
+    return text
 
 
 def _hosts(texts: list[str]) -> list[str]:
@@ -96,6 +107,8 @@ def _texts(texts: dict[str, str]) -> dict[str, str]:
 
 
 TEMPLATE_PATTERN = r"^[A-Za-z0-9_-]{0,64}$"
+# A path of a mini-program without a slash before it, and the query that WeChat allows behind it.
+_PAGE_PATTERN = r"^([A-Za-z0-9_][A-Za-z0-9_/-]{0,200}(\?[0-9A-Za-z!$&'()*+,/:;=@._~{}-]{1,300})?)?$"
 _PLAY_PATTERN = r"^(https?://[^\s?#]+(\?[^\s#]*)?)?$"
 
 
@@ -165,6 +178,25 @@ class WeChatSettings(Section):
     base_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^https?://")
     timeout_ms: int = Field(ge=100, le=HOUR_S * 1000)
     proxy: Annotated[SecretStr, AfterValidator(_proxy)]
+
+
+class OfficialAccountSettings(Section):
+    """The official account by which pages in WeChat's browser log in and pay: docs/h5.md."""
+
+    appid: str = Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")
+    secret: SecretStr
+    origin: Annotated[str, AfterValidator(_origin)]
+    authorize_url: Annotated[str, AfterValidator(_address)] = Field(pattern=r"^https?://[^\s?#]+$")
+
+
+class MiniProgramSettings(Section):
+    """Its pages, for links from elsewhere; `{id}` stands for the drop or the product. That of rooms
+    is in the shop's section."""
+
+    drop_page: Annotated[str, AfterValidator(_page)] = Field(pattern=_PAGE_PATTERN)
+    product_page: Annotated[str, AfterValidator(_page)] = Field(pattern=_PAGE_PATTERN)
+    link_days: int = Field(ge=2, le=30)
+    links_per_s: float = Field(gt=0, le=100)
 
 
 class PaymentSettings(Section):
@@ -357,6 +389,8 @@ class Settings(BaseSettings):
     http: HttpSettings
     auth: AuthSettings
     wechat: WeChatSettings
+    official_account: OfficialAccountSettings
+    mini_program: MiniProgramSettings
     payments: PaymentSettings
     wechatpay: WeChatPaySettings
     stock: StockSettings

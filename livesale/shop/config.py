@@ -20,10 +20,20 @@ class Brand(Struct, frozen=True):
 
 
 class Logins(Struct, frozen=True):
-    """The providers that `POST /v1/sessions` takes."""
+    """The providers that `POST /v1/sessions` takes. `wechat_h5`: pages in WeChat's browser."""
 
     dev: bool
     wechat: bool
+    wechat_h5: bool
+
+
+class MiniProgram(Struct, frozen=True):
+    """The pages of the mini-program that `GET /v1/mini-program/link` opens."""
+
+    home: bool
+    room: bool
+    drop: bool
+    product: bool
 
 
 class Features(Struct, frozen=True):
@@ -36,6 +46,7 @@ class Features(Struct, frozen=True):
     room_reminders: bool
     drop_reminders: bool
     addresses: bool
+    mini_program: MiniProgram
 
 
 class Templates(Struct, frozen=True):
@@ -79,12 +90,28 @@ def describe(settings: Settings) -> Config:
     return Config(
         Brand(shop.name, shop.logo_url, shop.color),
         Features(
-            login=Logins(settings.auth.dev_login, bool(settings.wechat.appid)),
+            login=Logins(
+                dev=settings.auth.dev_login,
+                wechat=sends,
+                wechat_h5=bool(settings.official_account.appid),
+            ),
             payments=settings.payments.gateway,
             room_reminders=bool(room),
             drop_reminders=bool(drop),
             addresses=bool(settings.orders.address_key.get_secret_value()),
+            mini_program=_mini_program(settings),
         ),
         Templates(room, drop),
         Playing(shop.player if plays else "none", bool(ingest.hls_url), bool(ingest.flv_url)),
+    )
+
+
+def _mini_program(settings: Settings) -> MiniProgram:
+    wechat, program = settings.wechat, settings.mini_program
+    is_on = bool(wechat.appid and wechat.secret.get_secret_value())
+    return MiniProgram(
+        home=is_on,
+        room=is_on,
+        drop=is_on and bool(program.drop_page),
+        product=is_on and bool(program.product_page),
     )

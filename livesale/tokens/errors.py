@@ -12,6 +12,8 @@ IdentityFault             `code` is stable: clients and tests may rely on it
     ├── LoginRefused      of an operator: a wrong or used link, name, password or code
     ├── ProviderOff       this provider is off here
     ├── CodeRefused       the login code is wrong, used, or too old
+    ├── LoginStateInvalid the login was not begun by this browser, or too long ago
+    ├── LoginSnapshot     WeChat shows a snapshot of the page, with a virtual user
     ├── LoginBlocked      the provider blocks this user as a risk
     ├── LoginTooOften     too many logins of this user, says the provider
     └── LoginUnavailable  the provider does not answer, or not as documented
@@ -70,6 +72,14 @@ class ProviderOff(LoginFault):
 
 class CodeRefused(LoginFault):
     code = "invalid_code"
+
+
+class LoginStateInvalid(LoginFault):
+    code = "login_state"
+
+
+class LoginSnapshot(LoginFault):
+    code = "login_snapshot"
 
 
 class LoginBlocked(LoginFault):

@@ -9,6 +9,7 @@ from multidict import MultiMapping
 from livesale.access.actions import Action
 from livesale.parts import Parts
 from livesale.settings import Settings
+from livesale.tokens.apps import App
 from livesale.tokens.signing import Buyer, Operator
 
 JSON = "application/json"
@@ -52,6 +53,12 @@ class Call(Struct, gc=False):
     def buyer_id(self) -> str:
         assert isinstance(self.caller, Buyer)  # noqa: S101  the route asks for a buyer's token
         return self.caller.buyer_id
+
+    @property
+    def app(self) -> App:
+        """The app that the buyer logged in by."""
+        assert isinstance(self.caller, Buyer)  # noqa: S101  the route asks for a buyer's token
+        return self.caller.app
 
     @property
     def operator(self) -> str:

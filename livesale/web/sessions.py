@@ -47,14 +47,19 @@ class Cookies:
 
     def read(self, headers: Headers) -> str | None:
         """The value of ours. Raises SessionEnded if there are two: one is somebody else's."""
-        text = headers.get("Cookie")
-        if text is None:
-            return None
-        pairs = (pair.strip().partition("=") for pair in text.replace(",", ";").split(";"))
-        found = [value.strip() for name, _, value in pairs if name.strip() == self.name]
+        found = values_of(headers, self.name)
         if len(found) > 1 or any(len(value) > MAX_COOKIE for value in found):
             raise SessionEnded("not a cookie of ours")
         return found[0] if found and found[0] else None
+
+
+def values_of(headers: Headers, name: str) -> list[str]:
+    """All values of the cookies of this name: more than one if another host set one, too."""
+    text = headers.get("Cookie")
+    if text is None:
+        return []
+    pairs = (pair.strip().partition("=") for pair in text.replace(",", ";").split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def csrf_of(token: str) -> str:

@@ -11,13 +11,12 @@ from livesale.settings import Settings
 from livesale.wechat.access_token import NoAccessToken
 from livesale.wechat.client import Bounds, OutsideFault
 from livesale.wechat.code_port import CodeRefused, CodeUnavailable
-from livesale.wechat.server_api import ServerApi, verdict_of
+from livesale.wechat.server_api import VERSIONS, ServerApi, verdict_of
 
 MAX_BYTES = 1 << 20  # of a picture
 WIDTH = 430  # px
 _AT_ONCE, _PER_S = 4, 50.0  # WeChat allows 5,000 a minute
 _LATER = {-1, 40001, 40014, 42001, 45009, 45011}  # busy, the token, too many
-_VERSIONS = {"formal": "release", "trial": "trial", "developer": "develop"}
 
 
 class WeChatMiniCodes:
@@ -26,7 +25,7 @@ class WeChatMiniCodes:
     def __init__(self, settings: Settings) -> None:
         wechat = settings.wechat
         self.on = bool(wechat.appid and wechat.secret.get_secret_value())
-        self._version = _VERSIONS[settings.reminders.mini_program]
+        self._version = VERSIONS[settings.reminders.mini_program]
         self._api = ServerApi(wechat, Bounds(_AT_ONCE, _PER_S))
 
     @asynccontextmanager

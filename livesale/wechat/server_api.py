@@ -12,6 +12,8 @@ from livesale.wechat.access_token import AccessToken
 from livesale.wechat.client import MAX_ANSWER_BYTES, Answer, Bounds, Outgoing
 
 _STALE_TOKEN = {40001, 40014, 42001}
+# Of a mini-program: as settings call them, as messages do, and as this API calls them.
+VERSIONS = {"formal": "release", "trial": "trial", "developer": "develop"}
 
 
 class Verdict(Struct):

@@ -72,9 +72,11 @@ class Api:
         *,
         by: str | None = None,
         raw: bytes | None = None,
+        follow: bool = True,
         **headers: str,
     ) -> Reply:
-        """`by` is a token; a header Idempotency_Key is sent as Idempotency-Key."""
+        """`by` is a token; a header Idempotency_Key is sent as Idempotency-Key; `follow` goes
+        where a redirect leads."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()} | self.headers
         if by:
             sent["Authorization"] = f"Bearer {by}"
@@ -83,7 +85,12 @@ class Api:
         if raw is not None:
             sent.setdefault("Content-Type", "application/json")
         async with self._session.request(
-            method, f"{self.url}{path}", data=raw, headers=sent, skip_auto_headers=["Content-Type"]
+            method,
+            f"{self.url}{path}",
+            data=raw,
+            headers=sent,
+            skip_auto_headers=["Content-Type"],
+            allow_redirects=follow,
         ) as response:
             reply = Reply(response, await response.read())
         check_documented(method, path, reply)

@@ -66,6 +66,7 @@ class WeChatPayTwin:
             *(appid, mchid, serial_no),
             api_v3_key,
         )
+        self.apps = {appid: "o-"}  # what is bound to the merchant, and how its openids begin
         self.merchant = rsa_key("merchant")
         self.public_key_id = "PUB_KEY_ID_0114232134912410000000000000"
         self.platform = rsa_key("platform")
@@ -105,12 +106,23 @@ class WeChatPayTwin:
 
     def accepts(self, fields: dict[str, str]) -> bool:
         """Whether wx.requestPayment would go on: the five fields, signed by the merchant."""
-        if set(fields) != {"timeStamp", "nonceStr", "package", "signType", "paySign"}:
+        return "appId" not in fields and self._accepts(fields, self.appid)
+
+    def accepts_in_page(self, fields: dict[str, str]) -> bool:
+        """Whether getBrandWCPayRequest would: a page names its app, too."""
+        return "appId" in fields and self._accepts(dict(fields), fields["appId"])
+
+    def _accepts(self, fields: dict[str, str], appid: str) -> bool:
+        if fields.keys() - {"appId"} != {"timeStamp", "nonceStr", "package", "signType", "paySign"}:
             return False
-        lines = (self.appid, fields["timeStamp"], fields["nonceStr"], fields["package"])
-        known = any(fields["package"] == f"prepay_id={o.prepay_id}" for o in self.orders.values())
+        lines = (appid, fields["timeStamp"], fields["nonceStr"], fields["package"])
+        announced = [
+            order.terms["appid"]
+            for order in self.orders.values()
+            if fields["package"] == f"prepay_id={order.prepay_id}"
+        ]
         signed = is_signed(self.merchant.public_key(), fields["paySign"], *lines)
-        return known and signed and fields["signType"] == "RSA"
+        return announced == [appid] and signed and fields["signType"] == "RSA"
 
     def pay(self, number: str) -> Order:
         """The buyer pays; WeChat says so, unless it is silent. Raises KeyError or ValueError."""
@@ -146,7 +158,7 @@ class WeChatPayTwin:
         order = self.orders[number]
         terms = order.terms
         found: dict[str, Any] = {
-            "appid": self.appid,
+            "appid": terms["appid"],
             "mchid": self.mchid,
             "out_trade_no": number.partition("#")[0],
             "trade_state": order.state,
@@ -295,7 +307,8 @@ class WeChatPayTwin:
         try:
             datetime.fromisoformat(terms["time_expire"])
             return (
-                (terms["appid"], terms["mchid"]) == (self.appid, self.mchid)
+                terms["mchid"] == self.mchid
+                and terms["payer"]["openid"].startswith(self.apps[terms["appid"]])
                 and 6 <= len(terms["out_trade_no"]) <= 32
                 and 1 <= len(terms["description"]) <= 127
                 and terms["notify_url"].startswith("http")

@@ -109,6 +109,11 @@ class ProductsView:
         drop_ids = await self._drops.get(product_id) or []
         return ProductWithDrops(whole, [await self._catalogue.drop(name) for name in drop_ids])
 
+    async def known(self, product_id: str) -> None:
+        """Raises Unknown("unknown_product"), also for one that is not on sale."""
+        if await self._whole.get(product_id) is None:
+            raise Unknown("unknown_product")
+
     async def page(self, words: str, category: str, after: str, limit: int) -> ProductPage:
         """Products on sale: the best for the words, or without words the newest, first."""
         if not words.strip():

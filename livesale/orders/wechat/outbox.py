@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.orders.wechat.tables import shipping_uploads as uploads
 
 DUE, SENT, REFUSED = "due", "sent", "refused"
+NOT_NEEDED = "not_needed"  # it was paid in a page: WeChat asks for those of the mini-program only
 
 
 class Upload(Struct, frozen=True):

@@ -19,8 +19,10 @@ from livesale.orders.shipments.store import Parcel, ParcelState, parcels_of
 from livesale.orders.wechat import outbox
 from livesale.orders.wechat.client import Outcome, SentParcel, Shipping, WeChatShipping
 from livesale.orders.wechat.outbox import Upload
+from livesale.payments.prepays import find_prepay
 from livesale.resources import Deployment
 from livesale.tasks import Tasks, note_fault
+from livesale.tokens.apps import App
 from stock.ids import drop_of
 
 PAGE = 50
@@ -59,6 +61,7 @@ class ShippingSender:
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._sql = deployment.sql
+        self._appid = deployment.settings.wechat.appid
         self._sealer = Sealer.from_settings(deployment.settings)
         self._wechat = wechat
         self._metrics = UploadMetrics(registry or CollectorRegistry())
@@ -90,7 +93,9 @@ class ShippingSender:
                 return  # another keeper has it
         claimed = replace(upload, tries=upload.tries + 1)
         shipping = await self._shipping(upload.order_id)
-        if isinstance(shipping, str):
+        if shipping is None:
+            state, detail = outbox.NOT_NEEDED, "paid by the official account"
+        elif isinstance(shipping, str):
             state, detail = outbox.REFUSED, shipping
         else:
             delivery = await self._wechat.upload(shipping, at_ms)
@@ -102,13 +107,14 @@ class ShippingSender:
         if state == outbox.REFUSED:
             log.error("WeChat refuses a shipment", order_id=upload.order_id, reason=detail)
 
-    async def _shipping(self, order_id: str) -> Shipping | str:
-        """What WeChat is told, or why it cannot be told."""
+    async def _shipping(self, order_id: str) -> Shipping | str | None:
+        """What WeChat is told, or why it cannot be told; None if it does not ask."""
         async with session(self._sql) as connection:
             buyer_id = await connection.scalar(
                 select(orders.c.buyer_id).where(orders.c.order_id == order_id)
             )
             paid = await sale_of(connection, order_id)
+            prepay = await find_prepay(connection, order_id)
             there = await parcels_of(connection, [order_id])
             title = await connection.scalar(
                 select(skus.c.title)
@@ -117,7 +123,9 @@ class ShippingSender:
             )
         if paid is None or not paid.amount_fen or buyer_id is None:
             return "it was not paid"
-        openid = await find_subject(self._sql, buyer_id, "wechat")
+        if prepay is not None and prepay.announced_in is App.OFFICIAL_ACCOUNT:
+            return None
+        openid = await find_subject(self._sql, buyer_id, "wechat", self._appid)
         if openid is None:
             return "WeChat does not know the buyer"
         shipped = [p for p in there if p.state in (ParcelState.SHIPPED, ParcelState.RECEIVED)]

@@ -5,7 +5,7 @@ https://pay.weixin.qq.com/doc/v3/merchant/4012791902. A callback may come late, 
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,17 +40,19 @@ class _Envelope(Struct):
 class CallbackReader:
     """Reads callbacks that `api` verifies. Raises CallbackRefused for invalid ones."""
 
-    def __init__(self, api: WeChatPayApi, keys: WeChatPayKeys, appid: str, mchid: str) -> None:
+    def __init__(
+        self, api: WeChatPayApi, keys: WeChatPayKeys, appids: Collection[str], mchid: str
+    ) -> None:
         self._api = api
         self._ciphers = [AESGCM(key) for key in keys.api_v3_keys]
-        self._appid = appid
+        self._appids = appids
         self._mchid = mchid
 
     async def read_payment(self, headers: MultiMapping[str], raw: bytes) -> Payment:
         """A payment that succeeded."""
         try:
             _, plain = await self._open(headers, raw, ["TRANSACTION.SUCCESS"], "transaction")
-            return payment_of(plain, self._appid, self._mchid)
+            return payment_of(plain, self._appids, self._mchid)
         except Unverified as why:
             raise CallbackRefused(why.reason) from None
 

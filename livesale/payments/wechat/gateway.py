@@ -1,18 +1,20 @@
-"""WeChat Pay, API v3, for mini-programs (JSAPI): `livesale.payments.gateway.PayGateway`.
+"""WeChat Pay, API v3, in the mini-program and in pages (JSAPI): a `PayGateway`.
 
 https://pay.weixin.qq.com/doc/v3/merchant/4012791897 (prepay) and its neighbours. The order's number
 there (out_trade_no) is the rid, so a query, a close and a repeated prepay all find the same order.
+An openid is valid in one app only, and an order belongs to the app that it was announced in.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from time import time
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
+from livesale.identity.login import WeChatLogin, WeChatPageLogin
 from livesale.payments.errors import GatewayRefused, GatewayUnknown
 from livesale.payments.gateway import (
     Invitation,
@@ -36,6 +38,7 @@ from livesale.payments.wechat.messages import (
 from livesale.payments.wechat.signing import payment_message
 from livesale.settings import WeChatPaySettings
 from livesale.settings.wechat_keys import WeChatPayKeys
+from livesale.tokens.apps import App
 from livesale.wechat.client import Bounds
 
 REFUND_REASON = "Order refunded"
@@ -44,6 +47,10 @@ _UNKNOWN_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS", "NO
 _CLOSED_THERE = {"ORDER_CLOSED", "ORDERCLOSED", *_UNKNOWN_THERE}
 # NOTPAY, USERPAYING and PAYERROR may still be paid; REFUND is refunded already.
 _CLOSED_STATES = {"CLOSED", "REVOKED", "REFUND"}
+_PROVIDERS = {
+    App.MINI_PROGRAM: WeChatLogin.name,
+    App.OFFICIAL_ACCOUNT: WeChatPageLogin.name,
+}
 _UNPAID_STATES = {"NOTPAY", "USERPAYING", "PAYERROR", "ACCEPT"}
 
 
@@ -58,22 +65,35 @@ class WeChatPay:
     """`callbacks` reads the calls of WeChat to the notify routes."""
 
     name: ClassVar[str] = "wechat"
-    login: ClassVar[str | None] = "wechat"
 
     def __init__(
         self,
         settings: WeChatPaySettings,
         keys: WeChatPayKeys,
+        *,
+        account_appid: str = "",
         now_s: Callable[[], float] = time,
         bounds: Bounds = Bounds(),  # noqa: B008  frozen
         proxy: str = "",
     ) -> None:
+        """`account_appid` is that of the official account; empty: it takes no payments."""
         self._settings = settings
+        self._appids = {App.MINI_PROGRAM: settings.appid}
+        if account_appid:
+            self._appids[App.OFFICIAL_ACCOUNT] = account_appid
         timeout_s = settings.timeout_ms / 1000
         self._api = WeChatPayApi(
             keys, settings.mchid, settings.base_url, timeout_s, now_s, bounds, proxy
         )
-        self.callbacks = CallbackReader(self._api, keys, settings.appid, settings.mchid)
+        self.callbacks = CallbackReader(self._api, keys, self._known, settings.mchid)
+
+    @property
+    def logins(self) -> Mapping[App, tuple[str, str]]:
+        return {app: (_PROVIDERS[app], appid) for app, appid in self._appids.items()}
+
+    @property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._appids.values())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,7 +102,7 @@ class WeChatPay:
 
     async def prepay(self, order: PaymentOrder) -> str:
         body = {
-            "appid": self._settings.appid,
+            "appid": self._appids[order.app],
             "mchid": self._settings.mchid,
             "description": order.description,
             "out_trade_no": order.order_id,
@@ -97,13 +117,17 @@ class WeChatPay:
             raise GatewayUnknown("a prepay id of another form")
         return prepay_id
 
-    async def invite(self, order_id: str, prepay_id: str) -> Invitation:
+    async def invite(
+        self, order_id: str, prepay_id: str, app: App = App.MINI_PROGRAM
+    ) -> Invitation:
+        appid = self._appids[app]
         timestamp, nonce = self._api.timestamp(), self._api.nonce()
         package = f"prepay_id={prepay_id}"
-        message = payment_message(self._settings.appid, timestamp, nonce, package)
+        message = payment_message(appid, timestamp, nonce, package)
         signature = await self._api.sign(message)
+        shown = UNSET if app is App.MINI_PROGRAM else appid
         return Invitation(
-            request_payment=RequestPayment(timestamp, nonce, package, "RSA", signature)
+            request_payment=RequestPayment(timestamp, nonce, package, "RSA", signature, shown)
         )
 
     async def query(self, order_id: str) -> Trade:
@@ -115,12 +139,12 @@ class WeChatPay:
                 return Trade(TradeState.CLOSED)
             raise
         head = _trusted(answer, TradeHead)
-        ours = (self._settings.appid, self._settings.mchid, order_id)
-        if (head.appid, head.mchid, head.out_trade_no) != ours:
+        ours = (self._settings.mchid, order_id)
+        if head.appid not in self._known or (head.mchid, head.out_trade_no) != ours:
             raise GatewayUnknown("an answer about another order")
         if head.trade_state == "SUCCESS":
             try:
-                payment = payment_of(answer, self._settings.appid, self._settings.mchid)
+                payment = payment_of(answer, self._known, self._settings.mchid)
             except Unverified as why:
                 raise GatewayUnknown(f"a payment that is not ours: {why.reason}") from None
             return Trade(TradeState.PAID, payment)

@@ -5,12 +5,13 @@ https://pay.weixin.qq.com/doc/v3/merchant/4012791902; refunds: 4012791906.
 """
 
 import re
+from collections.abc import Collection
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from livesale.identity.login import wechat_buyer_id
+from livesale.identity.buyer_ids import wechat_buyer_id
 from livesale.payments.gateway import Payment, RefundAnswer, RefundState
 from livesale.payments.wechat.api import Unverified
 from stock.ids import is_rid
@@ -104,11 +105,14 @@ def read(raw: bytes, kind: type[T]) -> T:
         raise Unverified("fields") from None
 
 
-def payment_of(raw: bytes, appid: str, mchid: str) -> Payment:
-    """Convert a transaction into our payment. Raises Unverified with the first wrong field."""
+def payment_of(raw: bytes, appids: Collection[str], mchid: str) -> Payment:
+    """Convert a transaction in one of our apps into our payment.
+
+    Raises Unverified with the first wrong field.
+    """
     found = read(raw, Transaction)
     for field, fits in (
-        ("appid", found.appid == appid),
+        ("appid", found.appid in appids),
         ("mchid", found.mchid == mchid),
         ("trade_state", found.trade_state == "SUCCESS"),
         ("trade_type", found.trade_type == TRADE_TYPE),
@@ -120,7 +124,7 @@ def payment_of(raw: bytes, appid: str, mchid: str) -> Payment:
     ):
         if not fits:
             raise Unverified(field)
-    buyer_id = wechat_buyer_id(appid, found.payer.openid)
+    buyer_id = wechat_buyer_id(found.appid, found.payer.openid)
     return Payment(found.out_trade_no, found.transaction_id, found.amount.total, buyer_id)
 
 

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from livesale.database.session import session
 from livesale.ledger.writer import Writer
+from livesale.orders.wechat import outbox
 from livesale.orders.wechat.client import WeChatShipping
 from livesale.orders.wechat.sender import LONGEST_MS, ShippingSender
 from livesale.orders.wechat.tables import shipping_uploads
+from livesale.payments.tables import prepays
+from livesale.tokens.apps import App
 from tests.livesale.orders.after import SF, ship, tell_address
 from tests.livesale.payments.shop import APPID, Shop, open_shop
 from tests.livesale.stage import running, until_written
@@ -120,6 +123,20 @@ async def test_an_order_in_two_parcels_is_a_split_delivery(
     ((first, second),) = twin.told.values()
     assert (first["delivery_mode"], first["is_all_delivered"]) == (2, False)
     assert (second["is_all_delivered"], len(second["shipping_list"])) == (True, 2)
+
+
+async def test_wechat_is_not_told_of_orders_of_pages(shop: Shop, twin: WeChatShippingTwin) -> None:
+    # given an order that was paid in a page, by the official account
+    rid = await paid(shop, twin)
+    async with session(shop.stage.sql, write=True) as connection:
+        await connection.execute(update(prepays).values(app=App.OFFICIAL_ACCOUNT))
+    # when it is shipped, then WeChat is not told, and no money counts as frozen
+    await ship(shop.api, rid)
+    await send(shop)
+    row = await row_of(shop)
+    assert (row["state"], twin.asked) == ("not_needed", 0)
+    async with session(shop.stage.sql) as connection:
+        assert await outbox.count_refused(connection) == 0
 
 
 async def test_it_is_tried_until_wechat_answers(shop: Shop, twin: WeChatShippingTwin) -> None:

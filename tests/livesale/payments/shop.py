@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from livesale.app import build_app
-from livesale.identity.login import wechat_buyer_id
+from livesale.identity.buyer_ids import wechat_buyer_id
 from livesale.identity.store import remember_buyer
 from livesale.payments.wechat.gateway import WeChatPay
 from livesale.resources import Deployment

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from livesale.identity.login import wechat_buyer_id
+from livesale.identity.buyer_ids import wechat_buyer_id
 from livesale.payments.errors import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from livesale.payments.gateway import (
     Payment,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from livesale.identity.login import wechat_buyer_id
+from livesale.identity.buyer_ids import wechat_buyer_id
 from livesale.identity.store import remember_buyer
 from livesale.reminders.sender import ReminderSender
 from livesale.reminders.wechat import WeChatMessages

@@ -9,6 +9,8 @@ from sqlalchemy import select, update
 
 from livesale.catalogue.skus.store import Sku, add_sku
 from livesale.database import engine as database
+from livesale.identity.buyer_ids import Identity, wechat_buyer_id
+from livesale.identity.store import know_buyer
 from livesale.ledger import tables
 from livesale.reminders.messages import MessengerAway
 from livesale.reminders.sender import PAGE, ReminderSender
@@ -23,8 +25,9 @@ from livesale.rooms.service import NewRoom, RoomEdit, Rooms
 from livesale.rooms.states import Verb
 from livesale.rooms.tables import rooms
 from livesale.sales.drops import Drops
+from livesale.validation.refusals import ReminderRefused
 from stock.ids import new_id
-from tests.livesale.reminders.conftest import AHEAD_S, DROP_TEMPLATE, ROOM_TEMPLATE, People
+from tests.livesale.reminders.conftest import AHEAD_S, APPID, DROP_TEMPLATE, ROOM_TEMPLATE, People
 from tests.livesale.stage import open_drop, running
 from tests.twins.wechat_messages import WeChatMessagesTwin
 from tests.waiting import until
@@ -99,6 +102,31 @@ async def test_who_asked_is_told_once_ahead_of_time(
     assert by_template[DROP_TEMPLATE].texts["phrase5"] == "即将开抢"
     assert (await scene.asks.find(ROOM, near, ann)).state == "sent"
     assert (await scene.asks.find(ROOM, far, ann)).state == "waiting"
+
+
+async def test_a_buyer_of_pages_is_told_in_the_mini_program(
+    scene: Scene, people: People, sender: ReminderSender, twin: WeChatMessagesTwin
+) -> None:
+    # given a buyer whom a page made, and who came by the mini-program, too; and one who did not
+    room_id = await scene.room(SOON_MS)
+
+    async def log_in(provider: str, name: str) -> str:
+        openid = f"openid-{name}" if provider == "wechat" else f"h-{name}"
+        appid = APPID if provider == "wechat" else "wx-account"
+        login_id = wechat_buyer_id(appid, openid)
+        return await know_buyer(
+            scene.stage.sql, Identity(login_id, provider, openid, appid, f"union-{name}")
+        )
+
+    ann, bob = await log_in("wechat_h5", "ann"), await log_in("wechat_h5", "bob")
+    assert await log_in("wechat", "ann") == ann
+    twin.consent("openid-ann", ROOM_TEMPLATE)
+    # when both ask for a reminder, then WeChat can reach one of them
+    await scene.asks.set(ROOM, room_id, ann)
+    with pytest.raises(ReminderRefused):
+        await scene.asks.set(ROOM, room_id, bob)
+    await sender.step()
+    assert people.reached() == ["ann"]
 
 
 async def test_a_room_that_is_put_off_is_told_when_it_comes(

@@ -30,7 +30,7 @@ async def test_a_client_gets_it_and_asks_again_by_its_tag(stage: Deployment, ser
     again = await api.get("/v1/config")
     # then the answer has the brand, and is sent once
     assert (first.status, first.body["brand"]) == (200, brand)
-    assert first.body["features"]["login"] == {"dev": True, "wechat": False}
+    assert first.body["features"]["login"] == {"dev": True, "wechat": False, "wechat_h5": False}
     assert first.body["features"]["payments"] == "simulated"
     assert (again.status, again.raw) == (304, b"")
 
