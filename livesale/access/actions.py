@@ -43,6 +43,8 @@ class Action(StrEnum):
     ALERT_READ = "alert.read"
     COCKPIT_READ = "cockpit.read"
     PERSON_RESET = "person.reset"
+    CHECK_READ = "check.read"
+    CHECK_START = "check.start"
     LOG_READ = "log.read"
     OPERATOR_READ = "operator.read"
     OPERATOR_MANAGE = "operator.manage"
@@ -98,6 +100,8 @@ PERMISSIONS: Mapping[Action, Permission] = {
         *(_SALE, _FINANCE, _ROOM, _VIEWER),
     ),
     Action.PERSON_RESET: _row("take a buyer's nickname and avatar away", _ROOM),
+    Action.CHECK_READ: _row("follow the doctor and the audit", _SALE, _FINANCE, _VIEWER),
+    Action.CHECK_START: _row("start the doctor and the audit", _SALE),
     Action.LOG_READ: _row("read what operators did", _VIEWER),
     Action.OPERATOR_READ: _row("read who the operators are, and their sessions", _VIEWER),
     Action.OPERATOR_MANAGE: _row("add, change and revoke operators, and let them in"),

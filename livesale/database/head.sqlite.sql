@@ -145,6 +145,26 @@ CREATE TABLE categories (
     PRIMARY KEY (category_id)
 );
 CREATE UNIQUE INDEX categories_by_path ON categories (path);
+CREATE TABLE check_runs (
+    check_id VARCHAR(15) NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    slot VARCHAR(12),
+    ok BOOLEAN,
+    actor VARCHAR(80) NOT NULL,
+    machine VARCHAR(80) NOT NULL,
+    claim VARCHAR(32) NOT NULL,
+    reason VARCHAR(200) NOT NULL,
+    progress VARCHAR(300) NOT NULL,
+    findings TEXT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    started_ms BIGINT,
+    beat_ms BIGINT NOT NULL,
+    ended_ms BIGINT,
+    PRIMARY KEY (check_id)
+);
+CREATE UNIQUE INDEX check_runs_by_slot ON check_runs (slot);
+CREATE INDEX check_runs_by_state ON check_runs (state, check_id);
 CREATE TABLE drop_restocks (
     restock_id VARCHAR(64) NOT NULL,
     drop_id VARCHAR(15) NOT NULL,

@@ -38,6 +38,7 @@ async def check_ledger(connection: AsyncConnection, instant: Instant) -> Check:
     sums: dict[str, tuple[Books, int]] = {}
     for some in portions(instant.some):
         sums |= await ledger_sums(connection, some)
+        instant.progress.advance(len(some or instant.drops))
     held = {view.drop_id: view.sql_books for view in instant.drops.values() if view.sql_books}
     broken = [
         f"{view.drop_id} has books but is not a drop"

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.ranges import Some
+from livesale.ledger.progress import Progress
 from livesale.ledger.rows import Position
 from livesale.ledger.states import DRAFT
 from livesale.ledger.tables import books, drops, log_offsets
@@ -87,6 +88,7 @@ class Instant(Struct):
     drops: dict[str, DropView]
     full: bool
     behind: Behind = field(default_factory=Behind)
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def some(self) -> Some:
@@ -106,6 +108,7 @@ async def take_instant(
     partition: int | None = None,
     *,
     full: bool = False,
+    progress: Progress | None = None,
 ) -> Instant:
     """Read the unsealed drops of one partition or all; with `full`, every drop.
 
@@ -117,12 +120,15 @@ async def take_instant(
     row = log_offsets.c
     found = await connection.execute(select(row.partition, row.epoch, row.offset, row.entries))
     positions = {number: Position(*rest) for number, *rest in found if partition in (None, number)}
-    instant = Instant(positions, await _sql_drops(connection, partition, full), full)
+    drops = await _sql_drops(connection, partition, full)
+    instant = Instant(positions, drops, full, progress=progress or Progress())
+    instant.progress.count(len(drops))
     for view in instant.drops.values():
         try:
             view.snapshot = await deployment.engine.snapshot(view.drop_id)
         except BooksBroken as broken:
             view.fault = str(broken)
+        instant.progress.advance()
     for number, position in positions.items():
         if number < deployment.keyspace.partitions:
             await _add_tail(deployment, reader, instant, number, position)

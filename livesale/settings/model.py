@@ -370,6 +370,13 @@ class ShopSettings(Section):
     room_page: str = Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=128)
 
 
+class CheckSettings(Section):
+    """Checks that operators start: the longest time that each may take."""
+
+    audit_s: int = Field(ge=10, le=24 * HOUR_S)
+    full_audit_s: int = Field(ge=10, le=7 * 24 * HOUR_S)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -405,6 +412,7 @@ class Settings(BaseSettings):
     media: MediaSettings
     alerts: AlertSettings
     shop: ShopSettings
+    checks: CheckSettings
     log: LogSettings
 
     @classmethod

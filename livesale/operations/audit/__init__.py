@@ -21,6 +21,7 @@ from livesale.database.engine import snapshot
 from livesale.ledger import books
 from livesale.ledger.check import CannotCheck, Check, unmade, verdict
 from livesale.ledger.instant import Instant, take_instant
+from livesale.ledger.progress import Progress
 from livesale.ledger.tail import connect_reader
 from livesale.ledger.unread import LogTrimmed, TailTooLong
 from livesale.operations.audit import holdings, liveness, orders, reservations, seals, stock
@@ -28,49 +29,63 @@ from livesale.printing.wording import counted
 from livesale.resources import Deployment
 from stock.errors import LogTooNew, StockError
 
-__all__ = ["Check", "audit"]
+__all__ = ["STEPS", "Check", "audit"]
 
 SNAPSHOTS = 10
+STEPS = 13  # I9, the snapshot, and the checks that follow it
 LATER_S = 0.2  # before another snapshot, if the log had an entry of a later version
 ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "stock", "log")
 
+_NOT_BY_DROP = (stock.STOCK, orders.QUARANTINE, books.I10)
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
 
 
 async def audit(
-    deployment: Deployment, *, settle_s: float = 10.0, full: bool = False
+    deployment: Deployment,
+    *,
+    settle_s: float = 10.0,
+    full: bool = False,
+    progress: Progress | None = None,
 ) -> list[Check]:
     """Check I1 to I11, the seals and the stock of goods, and report the quarantine.
 
     `settle_s` is the time for the writer to catch up: the first check waits at most that long, the
     others do not need a writer. `full` also reads the rows of sealed drops, and the stock of
-    SKUs that have not moved for a day.
+    SKUs that have not moved for a day. `progress` is told of each of STEPS steps.
     """
+    progress = progress or Progress()
+    progress.begin("I9")
     reader = connect_reader(deployment.redis_url, deployment.settings.redis.timeout_ms / 1000)
     try:
         checks = await _guarded(
             [liveness.I9],
             partial(_one, lambda: liveness.check_liveness(deployment, reader, settle_s)),
         )
+        progress.found(checks)
         checks += await _guarded(
             [
                 *(books.I1, books.I2, books.I3, reservations.I4, orders.I5, reservations.I6),
                 *(orders.I7, orders.I8, books.I10, orders.I11),
                 *(seals.SEAL, stock.STOCK, orders.QUARANTINE),
             ],
-            lambda: _compare(deployment, reader, full),
+            lambda: _compare(deployment, reader, full, progress),
         )
     finally:
         await reader.aclose()
     return sorted(checks, key=lambda check: ORDER.index(check.invariant))
 
 
-async def _compare(deployment: Deployment, reader: "Redis", full: bool) -> list[Check]:
+async def _compare(
+    deployment: Deployment, reader: "Redis", full: bool, progress: Progress
+) -> list[Check]:
+    progress.begin("snapshot")
     too_new: LogTooNew | None = None
     for _ in range(SNAPSHOTS):
         async with snapshot(deployment.sql) as connection:
             try:
-                instant = await take_instant(deployment, reader, connection, full=full)
+                instant = await take_instant(
+                    deployment, reader, connection, full=full, progress=progress
+                )
             except LogTrimmed:
                 continue  # the writer was faster: take a newer snapshot
             except LogTooNew as end:
@@ -87,13 +102,14 @@ async def _checks(
     deployment: Deployment, reader: "Redis", connection: AsyncConnection, instant: Instant
 ) -> list[Check]:
     checks = [books.check_balance(instant), books.check_sides(instant)]
+    instant.progress.found(checks)
     made: list[tuple[tuple[str, str], Callable[[], Awaitable[Check]]]] = [
         (books.I2, lambda: books.check_ledger(connection, instant)),
         (reservations.I6, lambda: reservations.check_orders(connection, instant)),
         (orders.I7, lambda: orders.check_endings(connection, instant)),
         (orders.I8, lambda: orders.check_payments(connection, instant)),
         (orders.I11, lambda: orders.check_opening(connection, instant)),
-        (seals.SEAL, lambda: seals.check_seals(connection, instant.full)),
+        (seals.SEAL, lambda: seals.check_seals(connection, instant)),
         (stock.STOCK, lambda: stock.check_stock(connection, instant.full)),
         (orders.QUARANTINE, lambda: orders.report_quarantine(connection)),
         (books.I10, lambda: books.check_places(deployment, reader, instant)),
@@ -101,7 +117,10 @@ async def _checks(
         (reservations.I4, lambda: reservations.check_reservations(deployment, reader, instant)),
     ]
     for name, make in made:
-        checks += await _guarded([name], partial(_one, make))
+        instant.progress.begin(name[0], 0 if name in _NOT_BY_DROP else len(instant.drops))
+        found = await _guarded([name], partial(_one, make))
+        instant.progress.found(found)
+        checks += found
     return checks
 
 

@@ -46,6 +46,7 @@ async def check_reservations(deployment: Deployment, reader: "Redis", instant: I
     different: list[str] = []
     seen = 0
     for view in instant.drops.values():
+        instant.progress.advance()
         if view.snapshot is None:
             continue
         async for page in _scan(deployment, reader, view.drop_id):
@@ -65,6 +66,7 @@ async def check_orders(connection: AsyncConnection, instant: Instant) -> Check:
     sums: dict[str, OrderSums] = {}
     for some in portions(instant.some):
         sums |= await order_sums(connection, some)
+        instant.progress.advance(len(some or instant.drops))
     broken = await strange_orders(connection) if instant.full else []
     for view in instant.drops.values():
         found = sums.get(view.drop_id, OrderSums())

@@ -6,6 +6,8 @@ from sqlalchemy import Select, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.check import SHOWN, Check, verdict
+from livesale.ledger.instant import Instant
+from livesale.ledger.progress import Progress
 from livesale.ledger.seals import differences, read_seals, stored_seals
 from livesale.ledger.tables import books, drops, seals
 from livesale.printing.wording import counted
@@ -16,10 +18,10 @@ SEAL = ("seal", "finished drops have not changed since they were sealed")
 _AT_ONCE = 100  # drops in one query for rows
 
 
-async def check_seals(connection: AsyncConnection, full: bool) -> Check:
-    """Each seal matches its books and its drop; with `full`, also every row of the drop.
+async def check_seals(connection: AsyncConnection, instant: Instant) -> Check:
+    """Each seal matches its books and its drop; in a full audit, also every row of the drop.
 
-    Without `full` it reads no rows of old orders, and the detail says so.
+    Otherwise it reads no rows of old orders, and the detail says so.
     """
     count, bought, agree = await _add_up(connection)
     broken: list[str] = []
@@ -27,14 +29,15 @@ async def check_seals(connection: AsyncConnection, full: bool) -> Check:
         broken = await _misfits(connection)
     if not agree and not broken:
         broken = ["seals, books of sealed drops and archived drops differ in number"]
-    if full:
-        broken += await _altered(connection)
+    instant.progress.count(count)
+    if instant.full:
+        broken += await _altered(connection, instant.progress)
     sealed = f"sealed: {counted(count, 'drop')} with {counted(bought, 'order')}"
     if not count:
         return verdict(*SEAL, broken, "sealed: no drops yet")
     how = (
         "each against its rows"
-        if full
+        if instant.full
         else "each against its books; `livesale audit --full` reads their rows"
     )
     return verdict(*SEAL, broken, f"{sealed}, {how}")
@@ -117,7 +120,7 @@ async def _misfits(connection: AsyncConnection) -> list[str]:
     ]
 
 
-async def _altered(connection: AsyncConnection) -> list[str]:
+async def _altered(connection: AsyncConnection, progress: Progress) -> list[str]:
     """Compare every seal with the rows that it covers, a page of drops at a time."""
     broken: list[str] = []
     after = ""
@@ -128,4 +131,5 @@ async def _altered(connection: AsyncConnection) -> list[str]:
             now = found.get(seal.drop_id)
             what = differences(seal, now) if now else ["its drop or its books are gone"]
             broken += [f"{seal.drop_id}: {text}" for text in what]
+        progress.advance(len(stored))
     return broken

@@ -29,6 +29,7 @@ from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
+from livesale.operations.checks.keeper import CheckKeeper
 from livesale.orders.keeper import OrderKeeper
 from livesale.orders.wechat.sender import ShippingSender
 from livesale.payments.keeper import Keeper
@@ -58,6 +59,7 @@ from tests.servers import Valkey
 BROKEN: dict[str, tuple[Any, str]] = {
     "child": (Supervisor, "_keep"),
     "clock": (Clock, "_follow"),
+    "checks: run": (CheckKeeper, "step"),
     "cockpit: tell": (Cockpit, "_keep_telling"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),

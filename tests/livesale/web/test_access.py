@@ -37,6 +37,7 @@ NAMES = {
     "product_id": "nosuch",
     "category_id": "nosuch",
     "import_id": "nosuch",
+    "check_id": "nosuch",
     "store_id": "nosuch",
 }
 
