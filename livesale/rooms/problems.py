@@ -20,11 +20,15 @@ PROBLEMS = declare(
         "The state of the room does not allow this",
         "`detail` says the state. Do the step before this one first.",
     ),
-    other_room=(409, "The drop belongs to another room", "Stop: a drop stays with its room."),
+    other_room=(
+        409,
+        "The drop belongs to another room",
+        "Take a draft back there first. Once opened, it stays with its room.",
+    ),
     shelf_full=(
         409,
         "The shelf is full",
-        "Remove an item first. Drops of a room cannot be removed.",
+        "Remove an item first, or take a draft back from the room.",
     ),
     item_hidden=(409, "The item is hidden from viewers", "Make it visible first."),
     too_many_members=(

@@ -13,7 +13,6 @@ from livesale.rooms.channel.socket import frame_of
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.people.restrictions import Restrictions
-from livesale.rooms.service import Rooms
 from livesale.tokens.signing import TokenSigner
 
 
@@ -30,7 +29,7 @@ feature = Feature(
             parts.deployment, parts[RoomCopy], frame_of, _note_round, parts[Restrictions].look_again
         ),
         HostSockets: lambda parts: HostSockets(
-            parts.deployment, parts[Rooms], parts[RoomLifecycle], parts[TokenSigner]
+            parts.deployment, parts[RoomLifecycle], parts[TokenSigner]
         ),
         Hub: lambda parts: Hub(parts.deployment.settings, parts[Frames], parts),
     },

@@ -3,7 +3,8 @@
 What counts is what came from the host, not that a socket is open: a half-open one is silent, and so
 is one of a worker that died. A browser answers pings also for a tab in the background, where the
 timers of the page stand still. So sockets of hosts are pinged more often than others, and a host is
-missed as soon as one whose page sends heartbeats.
+missed as soon as one whose page sends heartbeats. Only Redis is asked here: no room ends because
+SQL hangs. An abnormal room comes back with the keeper's next look.
 """
 
 import asyncio
@@ -17,11 +18,10 @@ from livesale.errors import LivesaleError
 from livesale.resources import Deployment
 from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.members import RoomRole
-from livesale.rooms.service import Rooms
 from livesale.tasks import Tasks
 from livesale.tokens.errors import TokenExpired
 from livesale.tokens.signing import Buyer, Operator, TokenSigner
-from livesale.validation.refusals import RoomRefused, Unknown
+from livesale.validation.refusals import Unknown
 from stock.errors import StockError
 
 MAX_STEP_S = 1.0  # between two looks at the sockets
@@ -50,9 +50,8 @@ class HostSockets:
     """One per worker, inside `running`."""
 
     def __init__(
-        self, deployment: Deployment, rooms: Rooms, lifecycle: RoomLifecycle, signer: TokenSigner
+        self, deployment: Deployment, lifecycle: RoomLifecycle, signer: TokenSigner
     ) -> None:
-        self._rooms = rooms
         self._lifecycle = lifecycle
         self._signer = signer
         self._step_s = min(MAX_STEP_S, deployment.settings.live.heartbeat_ms / 1000 / STEPS)
@@ -100,8 +99,8 @@ class HostSockets:
     async def _beat(self, room_id: str, sockets: list[HostSocket]) -> None:
         heard_s = [socket.heard_s for socket in sockets]
         try:
-            await self._lifecycle.beat(await self._rooms.shown(room_id))
-        except (RoomRefused, Unknown):  # it has ended or moved on meanwhile
+            await self._lifecycle.hear(room_id)
+        except Unknown:  # it was deleted
             pass
         except (StockError, LivesaleError) as fault:
             log.debug("a heartbeat waits for the stores", room_id=room_id, reason=str(fault))

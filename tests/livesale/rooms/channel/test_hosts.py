@@ -5,7 +5,9 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from livesale.app import PARTS
+from livesale.resources import Deployment
 from livesale.rooms.channel.hosts import HostSockets
+from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.lifecycle import RoomLifecycle
 from livesale.rooms.members import RoomRole
@@ -30,7 +32,7 @@ class Heard:
 def worker(show: Show) -> HostSockets:
     """Another worker's."""
     parts = show.api.app[PARTS]
-    return HostSockets(show.api.deployment, parts[Rooms], parts[RoomLifecycle], parts[TokenSigner])
+    return HostSockets(show.api.deployment, parts[RoomLifecycle], parts[TokenSigner])
 
 
 @pytest.fixture
@@ -86,21 +88,26 @@ async def test_a_host_counts_while_it_is_heard_and_nobody_else_does(
         assert not await beats.came()
 
 
-async def test_a_host_who_is_heard_again_brings_the_room_back(on_air: Show, host: Buyer) -> None:
+async def test_a_host_who_is_heard_again_brings_the_room_back(
+    on_air: Show, stage: Deployment, redis: Redis, host: Buyer
+) -> None:
     # given a room whose host was missed
     lifecycle, rooms = on_air.api.app[PARTS][RoomLifecycle], on_air.api.app[PARTS][Rooms]
+    await redis.hset(RoomKeys.of(on_air.room_id).room_key, "beat_ms", "0")
     await lifecycle.act(on_air.room_id, Verb.MISS)
-    hosts, socket = worker(on_air), Heard(on_air, host)
+    keeper, hosts, socket = RoomKeeper(stage), worker(on_air), Heard(on_air, host)
+    patient = {"abandon_s": 600, "heartbeat_ms": 60_000}
+    keeper._live = keeper._live.model_copy(update=patient)
+    await keeper.look()
+    assert (await rooms.find(on_air.room_id)).state == "abnormal"
+    # when the host is there again, then the keeper's next look brings it back
     hosts.welcome(socket)
-
-    async def is_live() -> bool:  # this worker may know the state of a second ago
-        socket.heard_s += 1.0
-        await hosts.look()
-        return (await rooms.find(on_air.room_id)).state == "live"
-
-    await until(is_live)
-    # and where the room has ended, the socket is no fault
+    await hosts.look()
+    await keeper.look()
+    assert (await rooms.find(on_air.room_id)).state == "live"
+    # and where the room is no more, the socket is no fault
     await on_air.act("end")
+    await redis.flushall()
     socket.heard_s += 1.0
     await hosts.look()
 
