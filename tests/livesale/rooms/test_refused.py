@@ -172,6 +172,45 @@ async def a_payment_of_another_amount(show: Show) -> tuple[str, str, Any]:
     return "POST", f"/v1/payments/simulated/{rid}", body
 
 
+async def a_deletion_of_a_campaign_with_a_drop(show: Show) -> tuple[str, str, Any]:
+    drop = await show.api.create_drop()
+    return "DELETE", f"/v1/admin/campaigns/{drop['campaign_id']}", None
+
+
+async def a_change_of_another_version_of_a_draft(show: Show) -> tuple[str, str, Any]:
+    drop = await show.api.create_drop()
+    return "PATCH", f"/v1/admin/drops/{drop['drop_id']}", {"version": 9, "price_fen": 1}
+
+
+async def a_draft_that_would_close_before_it_opens(show: Show) -> tuple[str, str, Any]:
+    drop_id = await show.drop()
+    await show.act("items", {"drop_id": drop_id, "state": "on_sale"})
+    body = {"version": 2, "price_fen": 1, "opens_ms": FAR_MS}
+    return "PATCH", f"/v1/admin/drops/{drop_id}", body
+
+
+async def a_deletion_of_a_room_with_a_drop(show: Show) -> tuple[str, str, Any]:
+    body = {"title": "Other", "host": "host", "starts_ms": FAR_MS}
+    other = (await show.api.post("/v1/rooms", body, by=show.api.boss)).body["room_id"]
+    await show.api.create_drop(room_id=other)
+    return "DELETE", f"/v1/rooms/{other}", None
+
+
+async def a_deletion_of_a_room_that_began(show: Show) -> tuple[str, str, Any]:
+    return "DELETE", show.path, None
+
+
+async def a_drop_of_the_shelf_that_is_taken_back(show: Show) -> tuple[str, str, Any]:
+    drop_id = await show.drop()
+    await show.act("items", {"drop_id": drop_id})
+    return "DELETE", f"{show.path}/drops/{drop_id}", None
+
+
+async def a_mute_of_all_in_a_room_that_is_over(show: Show) -> tuple[str, str, Any]:
+    await show.act("end")
+    return "POST", f"{show.path}/mute-all", None
+
+
 def shut(show: Show) -> None:
     """Close all partitions in this process, as the watchman does."""
     epochs = show.api.deployment.engine.epochs
@@ -200,6 +239,13 @@ CASES: tuple[Case, ...] = (
     a_scrapping_of_more_than_there_is,
     a_challenge_where_no_tickets_are,
     a_payment_of_another_amount,
+    a_deletion_of_a_campaign_with_a_drop,
+    a_change_of_another_version_of_a_draft,
+    a_draft_that_would_close_before_it_opens,
+    a_deletion_of_a_room_with_a_drop,
+    a_deletion_of_a_room_that_began,
+    a_drop_of_the_shelf_that_is_taken_back,
+    a_mute_of_all_in_a_room_that_is_over,
 )
 
 
