@@ -4,11 +4,18 @@ import asyncio
 
 import structlog
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from livesale.web.problems import Problem
 
 TIMEOUT_S = 45.0  # for a whole file
 _PARTS = 20  # of a form, before its file
+
+# What a body that is no file, or no form, gives.
+_TORN = (
+    *(web.RequestPayloadError, HttpProcessingError, ConnectionError),
+    *(ValueError, AssertionError),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +35,7 @@ async def read_file(request: web.Request, max_bytes: int) -> bytes:
                 raw = await read_bounded(request, max_bytes)
     except TimeoutError:
         raise Problem("request_timeout", headers={"Connection": "close"}) from None
-    except (web.RequestPayloadError, ValueError, AssertionError, ConnectionError) as error:
+    except _TORN as error:
         error.__traceback__ = None  # the body keeps the fault, and this would keep the body
         log.debug("incomplete file", fault=type(error).__name__)
         raise Problem("malformed_body", type(error).__name__) from None

@@ -91,6 +91,22 @@ async def test_a_form_may_carry_the_file(api: Api) -> None:
         assert (await response.json())["code"] == "malformed_body"
 
 
+_HEAD = b'--x\r\nContent-Disposition: form-data; name="a"'
+
+
+async def test_a_form_that_is_torn_is_refused(api: Api) -> None:
+    for raw in (
+        b"--y\r\n\r\nx\r\n--y--",
+        _HEAD,
+        _HEAD + b"\x01\r\n\r\nx\r\n--x--",
+        _HEAD + b"\xff" * 20_000 + b"\r\n\r\nx\r\n--x--",
+        _HEAD + b"\r\nContent-Type: multipart/mixed; boundary=z\r\n\r\n--z--\r\n--x--",
+    ):
+        kind = {"Content_Type": "multipart/form-data; boundary=x"}
+        torn = await api.post("/v1/admin/pictures", raw=raw, by=api.boss, **kind)
+        assert torn.code == "malformed_body", raw[:80]
+
+
 def zipped() -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
