@@ -162,7 +162,7 @@ async def test_bounds_of_a_file(api: Api) -> None:
 
 async def test_other_requests_are_answered_while_a_picture_is_encoded(api: Api) -> None:
     # given a picture that needs a while
-    raw = picture("PNG", (6_000, 4_000))
+    raw = picture("PNG", (4_000, 3_000))
     done: list[str] = []
 
     async def send() -> None:
@@ -173,10 +173,11 @@ async def test_other_requests_are_answered_while_a_picture_is_encoded(api: Api) 
         while "picture" not in done:
             assert (await api.get("/v1/time")).status == 200
             done.append("time")
+            await asyncio.sleep(0.005)
 
     # when both run, then many answers come before the picture's
     await asyncio.gather(send(), look())
-    assert done.index("picture") > 20
+    assert done.index("picture") > 10
 
 
 async def test_a_file_is_not_sent_again_to_who_has_it(api: Api) -> None:
