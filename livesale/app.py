@@ -15,6 +15,7 @@ from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
 from livesale.line.feature import feature as line
 from livesale.links.feature import feature as links
+from livesale.mine.feature import feature as mine
 from livesale.operations.exposition import Exposition
 from livesale.operations.feature import feature as operations
 from livesale.orders.feature import feature as orders
@@ -69,6 +70,7 @@ FEATURES: Sequence[Feature] = (
     reminders,
     orders,
     pickup,
+    mine,
     identity,
     alerts,
     operators,

@@ -41,6 +41,11 @@ class LogReader:
         entries: Any = await self._redis.xrange(self.key, f"({after}", until, count)
         return list(entries)
 
+    async def last(self, count: int) -> list[RawEntry]:
+        """The last entries, the oldest first."""
+        entries: Any = await self._redis.xrevrange(self.key, count=count)
+        return list(reversed(entries))
+
     async def info(self) -> LogInfo:
         """The present state of the stream."""
         try:

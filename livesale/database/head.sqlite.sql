@@ -81,6 +81,7 @@ CREATE TABLE bag_prizes (
     PRIMARY KEY (bag_id, place)
 );
 CREATE UNIQUE INDEX bag_prizes_by_buyer ON bag_prizes (bag_id, buyer_id);
+CREATE INDEX bag_prizes_of_buyer ON bag_prizes (buyer_id, bag_id);
 CREATE TABLE bags (
     bag_id VARCHAR(15) NOT NULL,
     room_id VARCHAR(15) NOT NULL,
@@ -509,6 +510,7 @@ CREATE TABLE refunds (
     updated_ms BIGINT DEFAULT '0' NOT NULL,
     PRIMARY KEY (refund_no)
 );
+CREATE INDEX refunds_by_change ON refunds (updated_ms, refund_no);
 CREATE INDEX refunds_by_next ON refunds (state, next_ms);
 CREATE INDEX refunds_by_order ON refunds (order_id);
 CREATE INDEX refunds_by_payment ON refunds (payment_id);

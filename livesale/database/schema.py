@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.database.errors import SchemaTooNew
 
-HEAD = "0024_check_runs"  # the last migration
+HEAD = "0025_mine"  # the last migration
 
 # Alembic's own table, in its form.
 _revisions = Table(

@@ -5,6 +5,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.tables import drops, orders
+from stock.model import HoldState
 
 
 class Order(Struct, frozen=True, gc=False):
@@ -51,6 +52,22 @@ async def list_orders(
                 and_(orders.c.created_ms == created_ms, orders.c.order_id < order_id),
             )
         )
+    return [Order(*row) for row in await connection.execute(query)]
+
+
+async def held_orders(
+    connection: AsyncConnection, buyer_id: str, *, since_ms: int, limit: int
+) -> list[Order]:
+    """A buyer's orders that are held, of those since a time; the newest first."""
+    query = (
+        _ORDER.where(
+            orders.c.buyer_id == buyer_id,
+            orders.c.created_ms >= since_ms,
+            orders.c.state == HoldState.HELD,
+        )
+        .order_by(orders.c.created_ms.desc(), orders.c.order_id.desc())
+        .limit(limit)
+    )
     return [Order(*row) for row in await connection.execute(query)]
 
 

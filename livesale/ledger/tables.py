@@ -152,6 +152,7 @@ refunds = Table(
     Index("refunds_by_time", "created_ms", "refund_no"),
     Index("refunds_by_state", "state", "created_ms", "refund_no"),
     Index("refunds_by_reason", "reason"),
+    Index("refunds_by_change", "updated_ms", "refund_no"),
 )
 
 # One row per partition: the part of the log that this database holds. Its lock fences a second

@@ -57,4 +57,5 @@ bag_prizes = Table(
     Column("claimed_ms", BigInteger, nullable=True),  # of a coupon
     Column("reason", String(16), nullable=True),  # why it is lost
     Index("bag_prizes_by_buyer", "bag_id", "buyer_id", unique=True),
+    Index("bag_prizes_of_buyer", "buyer_id", "bag_id"),
 )

@@ -1,0 +1,1 @@
+"""What a buyer has: holds, orders, refunds, coupons, reminders, in one call."""
