@@ -9,13 +9,22 @@ from aiohttp import web
 from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.cockpit.feature import feature as cockpit
-from livesale.feature import Feature, events_of, frames_of, routes_of, sockets_of, uses_of
+from livesale.feature import (
+    Feature,
+    events_of,
+    frames_of,
+    notices_of,
+    routes_of,
+    sockets_of,
+    uses_of,
+)
 from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
 from livesale.line.feature import feature as line
 from livesale.links.feature import feature as links
 from livesale.mine.feature import feature as mine
+from livesale.notices.feature import feature as notices
 from livesale.operations.exposition import Exposition
 from livesale.operations.feature import feature as operations
 from livesale.orders.feature import feature as orders
@@ -60,6 +69,7 @@ FEATURES: Sequence[Feature] = (
     line,
     payments,
     catalogue,
+    notices,
     channel,
     people,
     history,
@@ -85,6 +95,7 @@ FEATURES: Sequence[Feature] = (
 ROUTES = routes_of(FEATURES)
 EVENTS = events_of(FEATURES)
 SOCKETS = sockets_of(FEATURES)
+NOTICES = notices_of(FEATURES)
 
 PARTS = web.AppKey("parts", Parts)
 
@@ -142,7 +153,9 @@ def describe(features: Sequence[Feature], frames: Frames) -> Documents:
     """The documents of the API, made from what the features bring."""
     routes = routes_of(features)
     document = openapi.describe(routes)
-    events = asyncapi.describe(frames, events_of(features), sockets_of(features))
+    events = asyncapi.describe(
+        frames, events_of(features), sockets_of(features), notices_of(features)
+    )
     return Documents(
         openapi=Document(msgspec.json.encode(document)),
         asyncapi=Document(msgspec.json.encode(events)),

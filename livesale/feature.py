@@ -39,6 +39,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     viewers may send, each with its handler. `sockets`: other sockets by their path, and what they
     send. `jobs`: what the keeper does, by the name of its task.
     `uses`: what of it hangs on an object of another feature, by the kind of that object.
+    `notices`: what it tells single buyers, on their private channel.
     `metrics`: what its jobs count, as classes that take a registry.
     `lane`: a route that is so hot that connections answer it by themselves, and how.
     """
@@ -52,6 +53,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     events: Sequence[type[Struct]] = ()
     frames: Mapping[type[Any], Callable[..., Any]] = {}
     sockets: Mapping[str, Sequence[type[Struct]]] = {}
+    notices: Sequence[type[Struct]] = ()
     jobs: Mapping[str, MakeJob] = {}
     uses: Mapping[str, FindUse] = {}
     metrics: Sequence[Callable[[CollectorRegistry], Any]] = ()
@@ -71,6 +73,10 @@ def routes_of(features: Iterable[Feature]) -> list[Route]:
 
 def events_of(features: Iterable[Feature]) -> list[type[Any]]:
     return [event for feature in features for event in feature.events]
+
+
+def notices_of(features: Iterable[Feature]) -> list[type[Any]]:
+    return [notice for feature in features for notice in feature.notices]
 
 
 def frames_of(features: Iterable[Feature]) -> dict[type[Any], Callable[..., Any]]:

@@ -7,6 +7,7 @@ changed, drops its batch and stands by.
 
 import asyncio
 import time
+from collections import deque
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from stock.scripts import load
 
 CLOSED_S = 0.25  # first pause before a retry of a halted partition
 MEASURE_S = 0.25  # between two measurements of the log while entries come
+LEFT_TRIMS = 10  # times `trim_every_ms`, for which an entry stays in the log after SQL has it
 
 _RECOVER = "nothing is written here until it is recovered"
 _HALTED = {
@@ -58,6 +60,9 @@ class PartitionWriter:
         self._works: Works = lambda: None
         self._measured_s = 0.0
         self._trimmed_s = time.monotonic()
+        # SQL's places at the last trims: up to the oldest one the log is removed. Others follow
+        # the log, too, and have this much time.
+        self._left: deque[str] = deque(maxlen=LEFT_TRIMS)
         redis = deployment.settings.redis
         self._barrier = (
             Barrier(load("stock/barrier"), redis.replicas, redis.wait_ms)
@@ -140,6 +145,7 @@ class PartitionWriter:
     async def _resume(self) -> Position:
         """SQL's offset, if the log continues from there with a known version. Raises Halted."""
         self._servers.clear()
+        self._left.clear()
         await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()
         gap = await find_gap(self._reader, self._log, position)
@@ -199,7 +205,8 @@ class PartitionWriter:
         self._note_lag(info, position)
         if now_s - self._trimmed_s >= self._settings.trim_every_ms / 1000:
             self._trimmed_s = now_s
-            await self._log.trim(position.offset)
+            self._left.append(position.offset)
+            await self._log.trim(self._left[0])
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
         """Wait while another writer advances the offset. Raises Halted.

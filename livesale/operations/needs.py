@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.deployment import watchman
 from livesale.ledger import tail
+from livesale.notices import followers
 from livesale.operations.finding import Finding, good, note, problem
 from livesale.rooms.channel import channels
 from livesale.settings import Settings
@@ -30,7 +31,9 @@ def redis_needs(settings: Settings) -> int:
     each = settings.redis.connections + watchman.CONNECTIONS
     readers = settings.stock.partitions + KEEPER_READERS  # the writer reads each partition's log
     return (
-        processes * each + settings.http.workers * channels.CONNECTIONS + readers * tail.CONNECTIONS
+        processes * each
+        + settings.http.workers * (channels.CONNECTIONS + followers.CONNECTIONS)
+        + readers * tail.CONNECTIONS
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from livesale.notices.events import OwnNotices
 from livesale.rooms.channel.channel import SnapshotMessage
 from livesale.rooms.channel.closes import CLOSES
 from livesale.rooms.channel.frames import Frames
@@ -22,7 +23,10 @@ _ABOUT = """The numbered events of a live room, in order.
 
 The first message is `hello`; then come the events that the client missed, or a `snapshot` and the
 events after it. `offset` rises by one from event to event within one `epoch`. A client that finds a
-gap reconnects with its place."""
+gap reconnects with its place.
+
+A client that asks for it (`mine`) also gets the messages `mine`, with what happens to its own
+reservations and refunds. Nobody else gets those."""
 
 # A snapshot on the wire consists of parts that are encoded already, in the form of these views.
 _SHOWN: dict[type[Struct], type[Struct]] = {SnapshotMessage: SnapshotView}
@@ -32,18 +36,22 @@ def describe(
     frames: Frames,
     events: Sequence[type[Event]],
     sockets: Mapping[str, Sequence[type[Struct]]] | None = None,
+    notices: Sequence[type[Struct]] = (),
 ) -> dict[str, Any]:
     """The document, with every frame that this service reads; `sockets` are those beside the
-    rooms', by path. They read `ping`."""
+    rooms', by path. They read `ping`. `notices` are the events of private channels."""
     others = sockets or {}
     sent: list[type[Struct]] = [_SHOWN.get(kind, kind) for kind in MESSAGES]
     sent += events
     read: list[type[Struct]] = list(frames.kinds.values())
     types = list(dict.fromkeys([*sent, *(kind for one in others.values() for kind in one), *read]))
     of_room = [kind.__name__ for kind in (*sent, *read)]
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components([*types, *notices], ref_template=_REF)
     spell_patterns(components)
-    refs = dict(zip(types, schemas, strict=True))
+    refs = dict(zip([*types, *notices], schemas, strict=True))
+    # In Python, features that bring notices are not known to the type of their message.
+    own = components[OwnNotices.__name__]["properties"]["events"]
+    own["items"] = {"oneOf": [refs[kind] for kind in notices]}
     messages = {kind.__name__: _message(kind, refs[kind], components) for kind in types}
     return {
         "asyncapi": "3.0.0",
@@ -80,6 +88,7 @@ _QUERY = {
     "properties": {
         "epoch": {"type": "string", "description": "epoch of the client's last event"},
         "after": {"type": "integer", "description": "offset of that event"},
+        "mine": {"type": "string", "description": "`place` of the last message `mine`, or `new`"},
     },
 }
 

@@ -43,6 +43,10 @@ class Viewer(Protocol):
         """Close the socket, for a reason of livesale.rooms.channel.closes."""
         ...
 
+    def open_private_channel(self, buyer_id: str, place: str) -> None:
+        """Tell this viewer what happens to the buyer's own things, from a place on."""
+        ...
+
 
 class ClientFrame(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
     """The client chooses `ref`; it comes back with the answer or the error."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from livesale.notices.routes import WantedPlace
 from livesale.parts import Parts
 from livesale.rooms.channel.frames import BadFrame, ClientFrame, Handle, Viewer
 from livesale.rooms.channel.hosts import HostSockets
@@ -28,9 +29,11 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
 
 
 class ClientHello(ClientFrame, frozen=True, kw_only=True, tag="hello"):
-    """Authenticates the viewer: once, and only without a header."""
+    """Authenticates the viewer: once, and only without a header. With `mine`, messages `mine`
+    follow."""
 
     token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)]
+    mine: WantedPlace | None = None
 
 
 def on_ping(parts: Parts, viewer: Viewer, frame: Ping) -> None:
@@ -55,6 +58,8 @@ async def on_hello(parts: Parts, viewer: Viewer, frame: ClientHello) -> None:
         parts[Visits].enter(viewer.room_id, caller.buyer_id)
     person_id = person_id_of(parts, viewer.room_id, caller)
     viewer.tell(Welcome(role=viewer.role, person_id=person_id, ref=frame.ref))
+    if isinstance(caller, Buyer) and frame.mine is not None:
+        viewer.open_private_channel(caller.buyer_id, frame.mine)
 
 
 def person_id_of(parts: Parts, room_id: str, caller: Buyer | Operator | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from wsproto.utilities import generate_accept_token
 
+from livesale.notices.routes import WantedPlace
 from livesale.parts import Parts
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.greetings import person_id_of
@@ -43,6 +44,7 @@ Epoch = Annotated[str, whole(EPOCH_PATTERN, description="epoch of that number; e
 class SocketQuery(Struct, frozen=True):
     epoch: Epoch = ""
     after: After = 0
+    mine: WantedPlace | None = None
 
 
 async def open_socket(parts: Parts, call: Call) -> Answer:
@@ -83,6 +85,8 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
         transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
         client.begin(transport, switch(accept, request_id, site), hello, rest)
         parts[HostSockets].welcome(client)
+        if isinstance(caller, Buyer) and query.mine is not None:
+            client.open_private_channel(caller.buyer_id, query.mine)
 
     return Answer(101, b"", upgrade=upgrade)
 
@@ -138,7 +142,8 @@ ROUTES = [
             "`/asyncapi.json` describes the messages and frames. Send `epoch` and `after` of your "
             "last event: you get the events you missed, or a snapshot if they are no longer "
             "kept. A bearer token is optional: if you cannot send the header, send the token in a "
-            "frame `hello`."
+            "frame `hello`. With `mine` (`new`, or the last `place`), a buyer also gets messages "
+            "`mine`."
         ),
     )
 ]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from livesale.notices.service import Notices
 from livesale.parts import Parts
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.frames import Frames
@@ -64,6 +65,7 @@ class Hub:
     async def drain(self, seconds: float) -> None:
         """Close all sockets within about `seconds`, and spread their reconnects over time."""
         self.parts[Channels].release()
+        self.parts[Notices].release()
         sockets = list(self._sockets)
         if not sockets:
             return

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from livesale.notices.events import OwnNotices
 from livesale.rooms.channel.channel import SnapshotMessage
 from livesale.rooms.members import RoomRole
 
@@ -56,4 +57,7 @@ class Failed(Message, frozen=True, kw_only=True, tag="error", omit_defaults=True
     retry_after_s: int | None = None
 
 
-MESSAGES: list[type[Struct]] = [Hello, SnapshotMessage, Welcome, Pong, Commented, Failed]
+MESSAGES: list[type[Struct]] = [
+    *(Hello, SnapshotMessage, Welcome, Pong, Commented, Failed),
+    OwnNotices,
+]

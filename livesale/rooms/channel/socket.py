@@ -27,11 +27,13 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from livesale.notices.service import Notices, Seat
 from livesale.rooms.channel.closes import CLOSES, restart_reason
 from livesale.rooms.channel.frames import BadFrame, ClientFrame, Frames, Handle
 from livesale.rooms.channel.messages import Failed
 from livesale.rooms.members import RoomRole
 from livesale.tokens.signing import Buyer, Operator
+from livesale.validation.refusals import TooOften
 from livesale.web.places import Places
 from livesale.web.problems import Problem, problem_of
 from livesale.web.protocol import Client
@@ -90,6 +92,7 @@ class Socket(Client):
         "_inbound",
         "_paused_s",
         "_pinged",
+        "_seat",
         "_task",
         "_text",
         "_transport",
@@ -124,6 +127,7 @@ class Socket(Client):
         self._text = ""  # of an incomplete message
         self._waiting: deque[tuple[Handle, ClientFrame]] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._seat: Seat | None = None  # of the private channel
         # Spread the pings of clients that came together.
         self._heard_s = hub.now() - random.random() * hub.ping_s
         self._pinged = False
@@ -182,6 +186,7 @@ class Socket(Client):
         self._transport.write(frame)
         self._hub.note_close(why)
         self._channel.part(self)
+        self._close_private_channel()
         if close.fault:
             self._stop_reading()
 
@@ -193,6 +198,27 @@ class Socket(Client):
     def tell(self, message: Struct) -> None:
         if self.send is not None:
             self.send(frame_of(_encode(message)))
+
+    def open_private_channel(self, buyer_id: str, place: str) -> None:
+        if self._closing_s or self._transport is None:
+            return  # it went while it was greeted
+        try:
+            self._seat = self._hub.parts[Notices].join(buyer_id, place, self._deliver)
+        except TooOften as refused:  # too many sockets of this buyer
+            problem = problem_of(refused)
+            if problem is not None:
+                self._fail(problem, None)
+
+    def _deliver(self, text: bytes) -> bool:
+        if self.send is None:
+            return False
+        self.send(frame_of(text))
+        return True
+
+    def _close_private_channel(self) -> None:
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            self._hub.parts[Notices].part(seat)
 
     # Callbacks of the transport.
 
@@ -246,10 +272,13 @@ class Socket(Client):
         if self._transport is not None and not self._closing_s:
             self.send = self._transport.write
             self._channel.serve(self)
+            if self._seat is not None:
+                self._hub.parts[Notices].serve(self._seat)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._transport = self.send = None
         self._channel.part(self)
+        self._close_private_channel()
         self._hub.remove(self)
         # Its last call continues: a cancelled call costs a connection to the store.
 

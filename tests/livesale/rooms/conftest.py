@@ -61,9 +61,12 @@ class Show:
         await self.put(f"drops/{drop_id}", by=self.api.boss)
         return drop_id
 
-    async def viewer(self, *, stays: bool = False, name: str | None = None) -> Viewer:
-        """Somebody who has been greeted."""
+    async def viewer(
+        self, *, stays: bool = False, name: str | None = None, mine: str | None = None
+    ) -> Viewer:
+        """Somebody who has been greeted. `mine` opens the private channel, from a place on."""
         viewer = Viewer(self.session, self.api.url, self.room_id)
+        viewer.mine = mine
         headers = {"Authorization": f"Bearer {self.api.buyer(name)}"} if name else None
         watching = viewer.stay() if stays else viewer.watch(headers)
         self._tasks.append(asyncio.create_task(watching))

@@ -7,12 +7,12 @@ import aiohttp
 import jsonschema_rs
 import msgspec
 
-from livesale.app import EVENTS, FEATURES
+from livesale.app import EVENTS, FEATURES, NOTICES
 from livesale.feature import frames_of
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.frames import Frames
 
-DOCUMENT = asyncapi.describe(Frames(frames_of(FEATURES)), EVENTS)
+DOCUMENT = asyncapi.describe(Frames(frames_of(FEATURES)), EVENTS, notices=NOTICES)
 _COMPONENTS = DOCUMENT["components"]
 # Every message is held against the document. What a client reads has other names than what it
 # sends, but for `hello`: this is about what is sent to it.
@@ -38,6 +38,7 @@ class Viewer:
         self.url = f"{url}/v1/rooms/{room_id}/socket"
         self.epoch = ""
         self.offset = 0
+        self.mine: str | None = None  # the place on the private channel; None: it has none
         self.messages: list[dict[str, Any]] = []
         self.log: dict[tuple[str, int], str] = {}
         self.faults: list[str] = []
@@ -52,6 +53,8 @@ class Viewer:
     async def watch(self, headers: dict[str, str] | None = None) -> None:
         """One connection, to its end."""
         place = {"epoch": self.epoch, "after": str(self.offset)} if self.epoch else {}
+        if self.mine is not None:
+            place["mine"] = self.mine
         async with self.session.ws_connect(self.url, params=place, headers=headers) as socket:
             self._socket = socket
             self.connected.set()
@@ -114,6 +117,8 @@ class Viewer:
     async def _take(self, message: dict[str, Any], text: str) -> None:
         kind = message["type"]
         _FORMS[kind].validate(message)
+        if kind == "mine":
+            self.mine = message["place"]
         if kind == "snapshot":
             self.snapshots += 1
             self._check_snapshot(message)

@@ -30,6 +30,9 @@ from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
 from livesale.operations.checks.keeper import CheckKeeper
+from livesale.notices.ending import EndingHolds
+from livesale.notices.log_follower import LogFollower
+from livesale.notices.refund_follower import RefundFollower
 from livesale.orders.keeper import OrderKeeper
 from livesale.orders.wechat.sender import ShippingSender
 from livesale.payments.keeper import Keeper
@@ -70,6 +73,9 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "metrics: loop lag": (livesale.telemetry.metrics, "_watch_loop"),
     "archive": (Keeper, "_archive"),
     "forget actions": (Keeper, "_forget"),
+    "notices: ending": (EndingHolds, "step"),
+    "notices: log": (LogFollower, "run"),
+    "notices: refunds": (RefundFollower, "step"),
     "orders: addresses": (OrderKeeper, "_keep_sealing"),
     "orders: cases": (OrderKeeper, "_keep_deciding"),
     "orders: receipts": (OrderKeeper, "_keep_receiving"),

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields as fields_of
 
-from livesale.app import EVENTS, FEATURES, SOCKETS
+from livesale.app import EVENTS, FEATURES, NOTICES, SOCKETS
 from livesale.feature import frames_of
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.closes import CLOSES
@@ -15,7 +15,7 @@ from livesale.rooms.events import kind_of
 from tests.livesale.api import Api
 
 FRAMES = Frames(frames_of(FEATURES))
-DOCUMENT = asyncapi.describe(FRAMES, EVENTS, SOCKETS)
+DOCUMENT = asyncapi.describe(FRAMES, EVENTS, SOCKETS, NOTICES)
 
 
 def test_every_event_message_and_frame_stands_in_it() -> None:
@@ -60,6 +60,16 @@ def test_an_event_has_its_subject_under_the_noun_of_its_type() -> None:
         noun = kind_of(event).partition(".")[0]
         assert issubclass(fields[noun], Struct), event
         assert fields.keys() - {"offset", "at_ms", noun} <= {"items", "version"}, event
+
+
+def test_a_message_of_the_private_channel_has_every_notice() -> None:
+    items = DOCUMENT["components"]["schemas"]["OwnNotices"]["properties"]["events"]["items"]
+    names = [ref["$ref"].rpartition("/")[2] for ref in items["oneOf"]]
+    assert names == [notice.__name__ for notice in NOTICES]
+    schemas = DOCUMENT["components"]["schemas"]
+    for notice in NOTICES:
+        fields = schemas[notice.__name__]["properties"]
+        assert fields.keys() == {"type", "at_ms", kind_of(notice).partition(".")[0]}
 
 
 async def test_the_service_serves_it(api: Api) -> None:
