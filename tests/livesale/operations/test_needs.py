@@ -56,17 +56,17 @@ async def test_more_sessions_than_the_user_may_have(
 
 
 async def test_more_connections_than_redis_gives(redis: Redis) -> None:
-    # given five processes with 16 and a watchman's 2 each, rooms' 1 of each API worker, and 3
-    # readers of logs with 2
+    # given five processes with 16 and a watchman's 2 each, rooms' and notices' 1 of each API
+    # worker, and 3 readers of logs with 2
     settings = settings_of(redis__connections=16)
-    assert needs.redis_needs(settings) == 5 * 18 + 2 + 3 * 2
+    assert needs.redis_needs(settings) == 5 * 18 + 2 * 2 + 3 * 2
     assert (await needs.redis_connections(settings, redis)).verdict is Verdict.GOOD
     before = (await redis.config_get("maxclients"))["maxclients"]
-    await redis.config_set("maxclients", 97)
+    await redis.config_set("maxclients", 99)
     try:
         # when Redis gives fewer, then that is a problem
         found = await needs.redis_connections(settings, redis)
         assert found.verdict is Verdict.PROBLEM
-        assert "up to 98" in found.text
+        assert "up to 100" in found.text
     finally:
         await redis.config_set("maxclients", before)
