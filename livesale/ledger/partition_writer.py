@@ -145,7 +145,6 @@ class PartitionWriter:
     async def _resume(self) -> Position:
         """SQL's offset, if the log continues from there with a known version. Raises Halted."""
         self._servers.clear()
-        self._left.clear()
         await self._reader.connection_pool.disconnect()
         position = await self._committer.read_position()
         gap = await find_gap(self._reader, self._log, position)
@@ -206,7 +205,9 @@ class PartitionWriter:
         if now_s - self._trimmed_s >= self._settings.trim_every_ms / 1000:
             self._trimmed_s = now_s
             self._left.append(position.offset)
-            await self._log.trim(self._left[0])
+            if len(self._left) == LEFT_TRIMS:
+                # An older place, but never one that SQL does not have (any more).
+                await self._log.trim(min(self._left[0], position.offset, key=id_key))
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
         """Wait while another writer advances the offset. Raises Halted.
