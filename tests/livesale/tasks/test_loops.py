@@ -29,10 +29,10 @@ from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
-from livesale.operations.checks.keeper import CheckKeeper
 from livesale.notices.ending import EndingHolds
 from livesale.notices.log_follower import LogFollower
 from livesale.notices.refund_follower import RefundFollower
+from livesale.operations.checks.keeper import CheckKeeper
 from livesale.orders.keeper import OrderKeeper
 from livesale.orders.wechat.sender import ShippingSender
 from livesale.payments.keeper import Keeper
