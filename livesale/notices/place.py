@@ -13,7 +13,7 @@ Position = tuple[int, int]
 NEW = "new"  # the place of a client that has none yet
 START: Position = (0, 0)
 # Two positions of a source are in the order of their numbers.
-PLACE_PATTERN = r"^(new|[0-9a-f]{8}(~[a-z0-9]{1,12}:[0-9]{1,16}-[0-9]{1,20}){0,120})$"
+PLACE_PATTERN = r"^(new|[0-9a-f]{8}(~[a-z0-9]{1,12}:[0-9]{1,16}-[0-9]{1,20}){0,120})?$"
 
 
 class Place(Struct, frozen=True):
@@ -29,8 +29,8 @@ def write_place(place: Place) -> str:
 
 
 def read_place(text: str) -> Place | None:
-    """The place in a text of `PLACE_PATTERN`; None for a new client."""
-    if text == NEW:
+    """The place in a text of `PLACE_PATTERN`; None for a new client, also if it is empty."""
+    if text in ("", NEW):
         return None
     epoch, *parts = text.split("~")
     positions = {}
