@@ -32,7 +32,8 @@ from livesale.rooms.channel.closes import CLOSES, restart_reason
 from livesale.rooms.channel.frames import BadFrame, ClientFrame, Frames, Handle
 from livesale.rooms.channel.messages import Failed
 from livesale.rooms.members import RoomRole
-from livesale.tokens.signing import Buyer, Operator
+from livesale.tokens.errors import IdentityFault
+from livesale.tokens.signing import Buyer, Operator, TokenSigner
 from livesale.validation.refusals import TooOften
 from livesale.web.places import Places
 from livesale.web.problems import Problem, problem_of
@@ -210,7 +211,13 @@ class Socket(Client):
                 self._fail(problem, None)
 
     def _deliver(self, text: bytes) -> bool:
-        if self.send is None:
+        """Send a message of the private channel, as long as the token is valid."""
+        if self.send is None or self.caller is None:
+            return False
+        try:
+            self._hub.parts[TokenSigner].check_time(self.caller)
+        except IdentityFault:
+            self.leave("unauthenticated")
             return False
         self.send(frame_of(text))
         return True

@@ -16,6 +16,8 @@ from livesale.ledger.writer import Writer
 from livesale.notices import service as notices_service
 from livesale.notices.service import Notices
 from livesale.resources import Deployment
+from livesale.rooms.channel.closes import CLOSES
+from livesale.tokens.signing import TokenSigner
 from stock.ids import drop_of
 from stock.model import Fate, TakeBack
 from tests.livesale.api import Api
@@ -289,6 +291,23 @@ async def test_a_full_buffer_and_too_many_sockets(
     again = await poll(api, f"?place={fresh}")
     assert not again["read_again"]
     assert [one["reservation"]["reservation_id"] for one in again["events"]] == [rid]
+
+
+async def test_nobody_is_told_by_a_token_that_has_ended(
+    show: Show, stage: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a private channel that is open for longer than its token is good
+    ann = await show.viewer(name="ann", mine="new")
+    await ann.until("mine")
+    drop_id = await open_drop(stage)
+    [rid] = await reserve(stage, drop_id, ["ann"])
+    signer = show.api.app[PARTS][TokenSigner]
+    later_ms = signer.buyer_expiry_ms()
+    monkeypatch.setattr(signer, "_now_ms", lambda: later_ms)
+    # when something happens, then its client comes back with another token, and is told then
+    await stage.engine.release(rid, "ann")
+    assert await ann.closed() == [CLOSES["unauthenticated"].code]
+    assert told(ann, "reservation.ended") == []
 
 
 async def test_a_bad_place_ends_a_socket(show: Show) -> None:
