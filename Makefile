@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check fmt recording lock clean
+.PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check fmt recording lock clean
 
 # Without bytecode on disk each process compiles all modules anew: seconds for every command.
 unexport PYTHONDONTWRITEBYTECODE
@@ -72,6 +72,13 @@ check: .venv/.dev ## Lint, types, import contracts, headers of the scripts, step
 		tests/livesale/database/test_schema.py::test_an_empty_sqlite_gets_what_the_migrations_make \
 		tests/livesale/database/test_schema.py::test_head_is_the_last_migration
 
+faces: .venv/.dev ## Prepare faces/: packages from its lockfile, types from the API; brings Node
+	@$(bin)/python -m scripts.faces types
+
+faces-check: .venv/.dev ## Check the faces: types against the API, then their tests
+	@$(bin)/python -m scripts.faces check
+	@$(bin)/python -m scripts.faces test
+
 fmt: .venv/.dev ## Format, and fix what can be fixed
 	@$(bin)/ruff check --fix --quiet . || true
 	@$(bin)/ruff format .
@@ -83,6 +90,7 @@ lock: ## Update uv.lock after a change of pyproject.toml
 	@scripts/uv.sh lock
 
 clean: ## Remove environments, caches and builds; `var` holds data and stays
+	@rm -rf faces/node_modules faces/api faces/types
 	@rm -rf .venv .uv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

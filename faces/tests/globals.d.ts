@@ -1,0 +1,2 @@
+/** What tests use of Node. */
+declare const process: { readonly env: Readonly<Record<string, string | undefined>> }
