@@ -29,7 +29,7 @@ def npm(*words: str, environment: Mapping[str, str] | None = None) -> str:
     """Run npm in `faces/`, and return its output. Raises Failed."""
     bin_folder = str(_WHEEL / "bin")
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  our own words
         [str(_WHEEL / "bin/node"), str(_NPM), "--silent", *words],
         cwd=FACES,
         env={**os.environ, "PATH": path, "CI": "1", "NO_COLOR": "1", **(environment or {})},

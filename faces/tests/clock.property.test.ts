@@ -67,7 +67,7 @@ test('the true time is always within the error that is told', async () => {
         }
       },
     ),
-    { numRuns: Number(process.env['FACES_RUNS'] ?? 200) },
+    { numRuns: Number(process.env['FACES_RUNS'] ?? 1_000) },
   )
 })
 

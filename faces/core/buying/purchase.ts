@@ -1,9 +1,10 @@
 /**
  * One buyer buys one drop: idle → sending → held, or a refusal; confirming while nobody knows.
  *
- * It never says "held" without an answer that says so, and never "refused" while an attempt without
- * an answer may still arrive: then it asks again with the same key, which can buy only once. The
- * key is stored before anything is sent, so a killed app goes on where it was.
+ * It never says "held" without an answer that says so. After an attempt without an answer it asks
+ * again with the same key, which can buy only once; and it says "refused" only when such a repeat,
+ * sent when no earlier attempt could arrive any more, was refused. The key is stored before it is
+ * sent, so a killed app goes on where it was.
  */
 
 import type { Problem } from '../answers.ts'
@@ -14,7 +15,7 @@ import type { Platform } from '../platform.ts'
 import { problemOf } from '../problems/problems.ts'
 import type { Record, Records } from './records.ts'
 import type { Reservation, Shop } from './shop.ts'
-import { type Verdict, judge } from './verdicts.ts'
+import { type Verdict, judge, withoutAttempt } from './verdicts.ts'
 
 export type PurchaseState =
   | { readonly step: 'idle' }
@@ -43,6 +44,7 @@ export class Purchase {
   private readonly cell = new Cell<PurchaseState>({ step: 'idle' })
   private isRunning = false
   private isStopped = false
+  private closesAt = -Infinity // when the last attempt without an answer can no longer arrive
   private ticket: string | null = null
   private askedForTicket = false
   private wake: () => void = () => {}
@@ -77,7 +79,7 @@ export class Purchase {
       if (reservationId !== null) return this.lookAt(reservationId)
       if (now - record.begunMs > STALE_MS) return this.lookForHold()
       // It may have been sent just before the app was killed.
-      return this.insist({ ...record, openUntilMs: now + LATE_MS })
+      return this.insist(this.reopened(record))
     })
   }
 
@@ -119,10 +121,16 @@ export class Purchase {
     const begunMs = timers.wall()
     if (known === null || known.reservationId !== null) {
       const key = newKey(begunMs, chance)
-      return { key, quantity, earlier: [], begunMs, openUntilMs: 0, reservationId: null }
+      return { key, quantity, earlier: [], begunMs, isOpen: false, reservationId: null }
     }
     const earlier = [...new Set([...known.earlier, known.quantity])].filter((n) => n !== quantity)
-    return { ...known, quantity, earlier, begunMs, openUntilMs: begunMs + LATE_MS }
+    return this.reopened({ ...known, quantity, earlier, begunMs })
+  }
+
+  /** An attempt of this record has no answer, and may still arrive for a while. */
+  private reopened(record: Record): Record {
+    this.closesAt = this.ports.platform.timers.elapsed() + LATE_MS
+    return { ...record, isOpen: true }
   }
 
   /** Ask until there is an answer. */
@@ -131,85 +139,95 @@ export class Purchase {
     let busy = 0
     let fixes = 0
     for (let number = 1; !this.isStopped; number += 1) {
-      const wasOpen = this.isOpen(record) // before this attempt was sent
-      const verdict = await this.attempt(record)
+      const { verdict, isFinal } = await this.attempt(record)
       if (this.isStopped) return
+      if (verdict.kind === 'reserved') {
+        this.keep({ ...record, reservationId: verdict.reservation.reservation_id, isOpen: false })
+        this.show(verdict.reservation)
+        return
+      }
+      const { problem } = verdict
+      if (verdict.kind === 'unknown') {
+        record = this.keep(this.reopened(record))
+        this.cell.set({ step: 'confirming', problem })
+        await this.wait(number, verdict.waitMs)
+        continue
+      }
+      if (isFinal) record = { ...record, isOpen: false }
+      this.cell.set(waiting(record, problem))
       switch (verdict.kind) {
-        case 'reserved':
-          this.keep({ ...record, reservationId: verdict.reservation.reservation_id })
-          this.show(verdict.reservation)
-          return
-        case 'unknown':
-          record = this.keep({ ...record, openUntilMs: this.now() + LATE_MS })
-          this.cell.set({ step: 'confirming', problem: verdict.problem })
-          await this.wait(number, verdict.waitMs)
-          continue
         case 'busy':
           busy += 1
-          if (!wasOpen && busy >= BUSY_TRIES) break
-          this.cell.set({ step: wasOpen ? 'confirming' : 'sending', problem: verdict.problem })
+          if (!record.isOpen && busy >= BUSY_TRIES) break
           await this.wait(busy, verdict.waitMs)
-          continue
-        case 'early':
-          fixes += 1
-          if (verdict.waitMs > SOON_MS || fixes > FIXES) break
-          this.cell.set({ step: wasOpen ? 'confirming' : 'sending', problem: verdict.problem })
-          await this.sleep(verdict.waitMs + JITTER_MS * this.ports.platform.chance())
           continue
         case 'log_in':
           fixes += 1
           if ((await this.ports.shop.logIn()) && fixes <= FIXES) continue
-          break
-        case 'ticket':
-          fixes += 1
-          this.ticket = null
-          if (fixes <= FIXES) continue
-          break
+          if (!record.isOpen) break
+          await this.wait(number, 0)
+          continue
         case 'conflict': {
           // An attempt with another quantity has arrived under this key: ask for that one.
           const [quantity, ...earlier] = record.earlier
           if (quantity === undefined) break
-          record = this.keep({ ...record, quantity, earlier })
+          record = this.keep({ ...record, quantity, earlier, isOpen: true })
           continue
         }
-        case 'refused':
+        case 'early':
+          if (record.isOpen) {
+            await this.untilClosed()
+            continue
+          }
+          fixes += 1
+          if (verdict.waitMs > SOON_MS || fixes > FIXES) break
+          await this.sleep(verdict.waitMs + JITTER_MS * this.ports.platform.chance())
+          continue
+        case 'ticket':
+          if (record.isOpen) {
+            await this.untilClosed()
+            continue
+          }
+          fixes += 1
+          this.ticket = null
+          if (fixes <= FIXES) continue
           break
+        case 'refused':
+          if (record.isOpen) {
+            await this.untilClosed()
+            continue
+          }
       }
-      if (!wasOpen) {
-        this.ports.records.remove(this.dropId)
-        this.cell.set({ step: 'refused', problem: verdict.problem })
-        return
-      }
-      // An earlier attempt may still arrive and be carried out. Ask once more after that.
-      this.cell.set({ step: 'confirming', problem: verdict.problem })
-      await this.sleep(Math.min(LATE_MS, Math.max(1, record.openUntilMs - this.now())))
+      this.ports.records.remove(this.dropId)
+      this.cell.set({ step: 'refused', problem: problem ?? problemOf('internal_error', 500) })
+      return
     }
   }
 
-  private async attempt(record: Record): Promise<Verdict> {
+  /**
+   * One attempt. `isFinal`: the engine has answered it, and no earlier attempt under this key can
+   * arrive after it; so a refusal means that nothing was bought.
+   */
+  private async attempt(record: Record): Promise<{ verdict: Verdict; isFinal: boolean }> {
     const { shop } = this.ports
-    if (this.ticket === null && this.wantsTicket) {
+    // A repeat needs no ticket: the engine knows the key, or nothing was bought.
+    if (!record.isOpen && this.ticket === null && (this.askedForTicket || this.needsTicket())) {
       const issued = await shop.ticket(this.dropId)
-      if (issued.kind === 'lost') {
-        // No attempt went out: what was unknown before still is, and nothing else.
-        return { kind: 'busy', problem: problemOf('overloaded', 503), waitMs: 0 }
-      }
-      if (issued.kind === 'problem') {
-        const verdict = judge(issued)
-        if (verdict.kind !== 'unknown') return verdict
-        return { kind: 'busy', problem: issued.problem, waitMs: issued.waitMs }
-      }
-      this.ticket = issued.body.ticket
+      if (issued.kind === 'good') this.ticket = issued.body.ticket
+      else return { verdict: withoutAttempt(issued), isFinal: true }
     }
     const { key, quantity } = record
-    const attempt = { dropId: this.dropId, key, quantity, ticket: this.ticket }
-    const verdict = judge(await shop.reserve(attempt))
+    const ticket = record.isOpen ? null : this.ticket
+    const sentAt = this.ports.platform.timers.elapsed()
+    const verdict = judge(await shop.reserve({ dropId: this.dropId, key, quantity, ticket }))
     if (verdict.kind === 'ticket') this.askedForTicket = true
-    return verdict
+    const isEngines = !['unknown', 'busy', 'log_in'].includes(verdict.kind)
+    return { verdict, isFinal: isEngines && sentAt >= this.closesAt }
   }
 
-  private get wantsTicket(): boolean {
-    return this.askedForTicket || this.needsTicket()
+  /** An attempt without an answer may still arrive and be carried out: ask once more after that. */
+  private untilClosed(): Promise<void> {
+    return this.sleep(Math.max(1, this.closesAt - this.ports.platform.timers.elapsed()))
   }
 
   /** Whether an attempt of which we never heard has made a hold. It is too old to send it again. */
@@ -261,14 +279,6 @@ export class Purchase {
     }
   }
 
-  private isOpen(record: Record): boolean {
-    return record.openUntilMs > this.now()
-  }
-
-  private now(): number {
-    return this.ports.platform.timers.wall()
-  }
-
   private keep(record: Record): Record {
     this.ports.records.put(this.dropId, record)
     return record
@@ -293,4 +303,8 @@ export class Purchase {
       this.wake = end
     })
   }
+}
+
+function waiting(record: Record, problem: Problem | null): PurchaseState {
+  return { step: record.isOpen ? 'confirming' : 'sending', problem }
 }

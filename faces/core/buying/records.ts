@@ -9,8 +9,8 @@ export interface Record {
   readonly earlier: readonly number[]
   /** The phone's clock when the buyer tapped. */
   readonly begunMs: number
-  /** The phone's clock when the last attempt without an answer can no longer arrive; 0: none. */
-  readonly openUntilMs: number
+  /** Whether an attempt has no answer yet: it may have been carried out. */
+  readonly isOpen: boolean
   readonly reservationId: string | null
 }
 

@@ -1,6 +1,7 @@
 /** What an answer to an attempt means for the buyer, and what to do about it. No I/O. */
 
-import type { Answer, Problem } from '../answers.ts'
+import type { Answer, Lost, Problem, Refused } from '../answers.ts'
+import { problemOf } from '../problems/problems.ts'
 import type { Reservation } from './shop.ts'
 
 export type Verdict =
@@ -50,4 +51,14 @@ export function judge(answer: Answer<Reservation>): Verdict {
     return { kind: 'early', problem, waitMs: Math.max(0, problem.opens_ms - problem.server_ms) }
   }
   return { kind: 'refused', problem }
+}
+
+/** What it means that no ticket came, and so no attempt was sent. */
+export function withoutAttempt(answer: Refused | Lost): Verdict {
+  if (answer.kind === 'lost') {
+    return { kind: 'busy', problem: problemOf('overloaded', 503), waitMs: 0 }
+  }
+  const verdict = judge(answer)
+  if (verdict.kind !== 'unknown') return verdict
+  return { kind: 'busy', problem: answer.problem, waitMs: answer.waitMs }
 }

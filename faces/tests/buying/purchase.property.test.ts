@@ -73,6 +73,6 @@ test('whatever is lost, doubled or late, the phone ends with what the service ha
       }
       expect(phone.unsaved).toBe(0)
     }),
-    { numRuns: Number(process.env['FACES_RUNS'] ?? 300) },
+    { numRuns: Number(process.env['FACES_RUNS'] ?? 1_000) },
   )
 })

@@ -73,6 +73,19 @@ test('sold out after a lost attempt is only said when that attempt cannot arrive
   expect(phone.states.map(({ step }) => step)).not.toContain('refused')
 })
 
+test('a purchase that went through is not refused because the service is busy afterwards', async () => {
+  // Given an attempt that was carried out, whose answer is lost
+  const busy: Fate = { ...SMOOTH, trouble: 'slow_down' }
+  const { world, phone } = open(1, [LOST_ANSWER, ...Array<Fate>(40).fill(busy)])
+  phone.purchase.tap(1)
+  // When every repeat is told to slow down, for minutes
+  await world.run(120_000)
+  // Then it goes on confirming, until it is answered
+  expect(phone.state.step).toBe('confirming')
+  await world.run(400_000)
+  expect(phone.state.step).toBe('held')
+})
+
 test('a refusal is final at once if nothing is unknown', async () => {
   const { world, phone } = open(0)
   phone.purchase.tap(1)

@@ -55,6 +55,6 @@ test('after any faults, by socket or poll, the screen is what the room is', asyn
       expect(shown?.place).toMatchObject({ epoch: room.epoch, offset: room.offset })
       expect(channel.mostLive).toBe(1)
     }),
-    { numRuns: Number(process.env['FACES_RUNS'] ?? 150) },
+    { numRuns: Number(process.env['FACES_RUNS'] ?? 1_000) },
   )
 })

@@ -6,7 +6,7 @@ import { type Shown, hearEvent, hearSnapshot } from '../../core/room/state.ts'
 import { ModelRoom } from '../twins/room.ts'
 import { expectTrue } from './truth.ts'
 
-const RUNS = Number(process.env['FACES_RUNS'] ?? 300)
+const RUNS = Number(process.env['FACES_RUNS'] ?? 1_000)
 
 interface Arrival {
   readonly line: number

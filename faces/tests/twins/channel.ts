@@ -18,8 +18,7 @@ const PING_MS = 20_000
 export class Channel implements Sockets, Http {
   /** No socket gets through, as behind some proxies. */
   noSockets = false
-  /** Nothing gets through; sockets stay open and are silent. */
-  isDown = false
+  private down = false
   delayMs = 10
   opened = 0
   /** Sockets and polls that their owner has not closed, now and at most. */
@@ -37,6 +36,16 @@ export class Channel implements Sockets, Http {
     room.listeners.add(() => {
       for (const wire of this.wires) wire.serve()
     })
+  }
+
+  /** Nothing gets through; sockets stay open, and get what was sent when it works again. */
+  get isDown(): boolean {
+    return this.down
+  }
+
+  set isDown(down: boolean) {
+    this.down = down
+    if (!down) for (const wire of [...this.wires]) wire.flush()
   }
 
   open(url: string, events: SocketEvents): Socket {
@@ -124,6 +133,8 @@ class Wire {
   private place = -1
   private epoch = ''
   private isBroken = false
+  private readonly stuck: string[] = []
+  private lastAt = 0
 
   constructor(
     private readonly channel: Channel,
@@ -180,10 +191,20 @@ class Wire {
     this.events.closed(code, reason)
   }
 
-  /** Messages under way arrive even after a break: the owner must not heed them. */
+  flush(): void {
+    for (const text of this.stuck.splice(0)) this.deliver(text)
+  }
+
   private tell(message: object): void {
-    if (this.channel.isDown) return
     const text = JSON.stringify(message)
-    this.channel.world.after(this.channel.delayMs, () => this.events.heard(text))
+    if (this.channel.isDown) this.stuck.push(text)
+    else this.deliver(text)
+  }
+
+  /** Messages under way arrive even after a break: the owner must not heed them. */
+  private deliver(text: string): void {
+    const at = Math.max(this.lastAt, this.channel.world.now + this.channel.delayMs)
+    this.lastAt = at // a socket never changes the order
+    this.channel.world.after(at - this.channel.world.now, () => this.events.heard(text))
   }
 }

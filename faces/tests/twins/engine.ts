@@ -97,5 +97,5 @@ export function orderOf(reservation: Reservation, more: Partial<Order> = {}): Or
     parcels: [],
     cases: [],
     ...more,
-  }
+  } as Order
 }

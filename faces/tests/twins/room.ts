@@ -49,7 +49,7 @@ export class ModelRoom {
       pinned: null,
       pinned_ms: null,
       version: 1,
-    }
+    } as RoomView
     this.note()
   }
 
@@ -254,7 +254,7 @@ function itemOf(item_id: string, number: number, position: number): ItemView {
     position,
     sku_id: null,
     drop_id: null,
-  }
+  } as ItemView
 }
 
 function dropOf(drop_id: string, phase: DropView['phase'], number: number): DropView {
@@ -271,5 +271,5 @@ function dropOf(drop_id: string, phase: DropView['phase'], number: number): Drop
     allotted: 100,
     opens_ms: 0,
     closes_ms: 0,
-  }
+  } as DropView
 }
