@@ -12,10 +12,10 @@ export const RECONNECT: Pace = { firstMs: 300, longestMs: 20_000 }
 
 /**
  * The wait before attempt `number` (1 for the first repeat). Never less than `atLeastMs`, which is
- * what the service asked for; then the jitter is added on top.
+ * what the service asked for, and up to half of that more.
  */
 export function backoffMs(pace: Pace, number: number, chance: Chance, atLeastMs = 0): number {
   const full = Math.min(pace.longestMs, pace.firstMs * 2 ** Math.min(number - 1, 20))
-  const wait = full / 2 + (full / 2) * chance()
-  return Math.round(atLeastMs > 0 ? atLeastMs + (wait * Math.min(full, atLeastMs)) / full : wait)
+  const jitter = chance()
+  return Math.round(Math.max(full * (0.5 + 0.5 * jitter), atLeastMs * (1 + 0.5 * jitter)))
 }

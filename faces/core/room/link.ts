@@ -40,7 +40,8 @@ export interface LinkPorts {
 }
 
 const MISSES = 2 // sockets that never worked, before polls take over
-const SOCKET_AGAIN_MS = 60_000 // while polls work
+const PROBE_MS = 60_000 // while polls work, a socket is tried again after this; then doubled
+const LONGEST_PROBE_MS = 600_000
 const STABLE_MS = 10_000 // a line that lived so long begins the backoff anew
 
 const NO_RETURN: Readonly<Record<string, Standing>> = {
@@ -76,6 +77,8 @@ export class RoomLink {
   private breaks = 0 // ends in a row, for the backoff
   private readyAt = 0
   private usesPolls = false
+  private isProbing = false // tries a socket, while polls would work
+  private probeMs = PROBE_MS
   private withToken = true
   private stopTimer: Cancel = () => {}
   private cancels: Cancel[] = []
@@ -116,6 +119,7 @@ export class RoomLink {
     this.misses = 0
     this.breaks = 0
     this.usesPolls = false
+    this.isProbing = false
     this.withToken = true
     this.open()
   }
@@ -135,8 +139,15 @@ export class RoomLink {
     if (this.mark !== mark) return // it has ended while it opened
     this.line = line
     if (line.kind === 'poll') {
-      this.stopTimer = this.ports.platform.timers.after(SOCKET_AGAIN_MS, () => this.replace())
+      this.stopTimer = this.ports.platform.timers.after(this.probeMs, () => this.probe())
     }
+  }
+
+  private probe(): void {
+    this.probeMs = Math.min(this.probeMs * 2, LONGEST_PROBE_MS)
+    this.isProbing = true
+    this.usesPolls = false
+    this.open()
   }
 
   private drop(): void {
@@ -171,6 +182,8 @@ export class RoomLink {
 
   private welcome(hello: Hello | null): void {
     this.misses = 0
+    this.isProbing = false
+    if (hello !== null) this.probeMs = PROBE_MS
     this.readyAt = this.ports.platform.timers.elapsed()
     this.show({ line: hello === null ? 'poll' : 'socket' })
     if (hello?.person_id) this.show({ personId: hello.person_id })
@@ -204,6 +217,12 @@ export class RoomLink {
     const last = NO_RETURN[end.why]
     if (last !== undefined) {
       this.show({ standing: last, why: end.why })
+      return
+    }
+    if (this.isProbing) {
+      this.isProbing = false
+      this.usesPolls = true
+      this.open()
       return
     }
     if (this.cell.get().shown !== null) this.show({ standing: 'reconnecting', why: end.why })

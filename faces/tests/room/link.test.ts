@@ -42,8 +42,14 @@ test('where no socket works, polls take over, and sockets are tried again', asyn
   room.say('by poll')
   await world.run(200)
   expect(link.state.get().shown?.comments).toHaveLength(1)
+  // A try that fails is not seen
+  const standings = new Set<string>()
+  link.state.watch(({ standing }) => standings.add(standing))
+  const { opened } = channel
+  await world.run(100_000)
+  expect([channel.opened, [...standings]]).toEqual([opened + 1, ['live']])
   channel.noSockets = false
-  await world.run(61_000)
+  await world.run(120_000)
   expect(link.state.get()).toMatchObject({ standing: 'live', line: 'socket' })
 })
 
