@@ -15,6 +15,7 @@ const EARLY_MS = 60_000 // a token that ends within this is renewed first
 
 export class Session {
   private known: LoggedIn | null
+  private buyer: string | null
   private asking: Promise<boolean> | null = null
 
   constructor(
@@ -23,6 +24,7 @@ export class Session {
     private readonly introduce: Introduce,
   ) {
     this.known = this.stored()
+    this.buyer = this.known?.buyer_id ?? null
   }
 
   /** Null before a login, and after the token's end. */
@@ -31,8 +33,9 @@ export class Session {
     return this.known.token
   }
 
+  /** Of the last login, also while a new one is under way. */
   buyerId(): string | null {
-    return this.known?.buyer_id ?? null
+    return this.buyer
   }
 
   /** Whether there is a token now. Callers at the same time share one login. */
@@ -60,6 +63,7 @@ export class Session {
     })
     if (answer.kind !== 'good') return false
     this.known = answer.body
+    this.buyer = answer.body.buyer_id
     try {
       this.storage.write(NAME, JSON.stringify(answer.body))
     } catch {

@@ -49,7 +49,7 @@ test('a refused token is forgotten; a refused login is no login', async () => {
   session.drop('other')
   expect(session.token()).toBe('t')
   session.drop('t')
-  expect([session.token(), storage.texts.size]).toEqual([null, 0])
+  expect([session.token(), session.buyerId(), storage.texts.size]).toEqual([null, 'b', 0])
   const refused = open(401)
   expect(await refused.session.logIn(refused.api)).toBe(false)
 })
