@@ -13,17 +13,14 @@ export type BagView = Schemas['BagView']
 
 export type Snapshot = Schemas['SnapshotView']
 export type Hello = Schemas['Hello']
-export type Answered =
-  | Schemas['Welcome']
-  | Schemas['Pong']
-  | Schemas['Commented']
-  | Schemas['Failed']
 export type Message = Schemas['Sent']
-/** A numbered event. */
-export type RoomEvent = Exclude<Message, Hello | Snapshot | Answered>
+/** A numbered event: only events say when they happened. */
+export type RoomEvent = Numbered<Message>
+/** A message to this viewer only, such as the answer to a frame. */
+export type Answered = Exclude<Message, Hello | Snapshot | RoomEvent>
 export type Frame = Schemas['Read']
 
-const ANSWERS = new Set(['welcome', 'pong', 'commented', 'error'])
+type Numbered<T> = T extends unknown ? ('at_ms' extends keyof T ? T : never) : never
 
 /** Null for what no service of ours sends. */
 export function readMessage(text: string): Message | null {
@@ -37,10 +34,8 @@ export function readMessage(text: string): Message | null {
   }
 }
 
-export function isAnswer(message: Message): message is Answered {
-  return ANSWERS.has(message.type)
-}
-
+/** Also one that this face does not know: it has a number, too. */
 export function isEvent(message: Message): message is RoomEvent {
-  return message.type !== 'hello' && message.type !== 'snapshot' && !isAnswer(message)
+  if (message.type === 'hello' || message.type === 'snapshot') return false
+  return typeof (message as { readonly offset?: unknown }).offset === 'number'
 }

@@ -2,7 +2,7 @@
 
 import type { Cancel, Platform } from '../platform.ts'
 import type { Line, LineEnd, LineRequest } from './line.ts'
-import { type Frame, isAnswer, isEvent, readMessage } from './messages.ts'
+import { type Answered, type Frame, isEvent, readMessage } from './messages.ts'
 
 const OPEN_MS = 10_000 // until the first message
 const PING_MS = 20_000 // of silence, before the service has said how often it pings
@@ -67,18 +67,19 @@ class SocketLine implements Line {
       this.end({ why: 'not_ours' })
       return
     }
+    this.watch()
+    const { events } = this.request
     if (message.type === 'hello') {
       this.epoch = message.epoch
       this.pingMs = message.ping_ms
-      this.request.events.ready(message)
+      events.ready(message)
     } else if (message.type === 'snapshot') {
       this.epoch = message.epoch
-    }
-    this.watch()
-    const { events } = this.request
-    if (isAnswer(message)) events.answered(message)
-    else if (isEvent(message) || message.type === 'snapshot') {
       events.heard(this.number, this.epoch, message)
+    } else if (isEvent(message)) {
+      events.heard(this.number, this.epoch, message)
+    } else {
+      events.answered(message as Answered)
     }
   }
 

@@ -42,7 +42,8 @@ export class Voice {
 
   /** An answer of the socket to one of our frames. */
   hear(message: Answered): void {
-    const finish = message.ref == null ? undefined : this.waiting.get(message.ref)
+    const ref = 'ref' in message ? message.ref : null
+    const finish = ref == null ? undefined : this.waiting.get(ref)
     if (finish === undefined) return
     if (message.type === 'commented') finish({ kind: 'said', commentId: message.comment_id })
     if (message.type === 'error') finish({ kind: 'refused', problem: problemOfFrame(message) })

@@ -156,6 +156,15 @@ test('taps on the heart are gathered, twenty a frame', async () => {
   ])
 })
 
+test('a message without a number is no event, and no gap', async () => {
+  const { world, channel, link } = openViewer()
+  channel.tellAll({ type: 'mine', place: 'p', read_again: true, events: [] })
+  await world.run(100)
+  channel.tellAll({ type: 'mine', place: 'p', read_again: false, events: [] })
+  await world.run(100)
+  expect([link.state.get().standing, channel.opened]).toEqual(['live', 1])
+})
+
 test('a close says its reason, as a word, as JSON, or by its code', () => {
   expect(readClose(1012, '{"reason":"restart","retry_ms":250}')).toEqual({
     why: 'restart',

@@ -94,6 +94,11 @@ export class Channel implements Sockets, Http {
     for (const wire of [...this.wires]) wire.break(code, reason)
   }
 
+  /** A message that is no event. */
+  tellAll(message: object): void {
+    for (const wire of this.wires) wire.tell(message)
+  }
+
   forget(wire: Wire): void {
     this.wires.delete(wire)
   }
@@ -195,7 +200,7 @@ class Wire {
     for (const text of this.stuck.splice(0)) this.deliver(text)
   }
 
-  private tell(message: object): void {
+  tell(message: object): void {
     const text = JSON.stringify(message)
     if (this.channel.isDown) this.stuck.push(text)
     else this.deliver(text)
