@@ -75,6 +75,10 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
         types += [route.body] if route.body else []
         types += [kind for kind in route.answers.values() if _is_struct(kind)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    for route in routes:
+        for name, schema in _named_in_query(route).items():
+            if components.setdefault(name, schema) != schema:
+                raise ValueError(f"two types with the name {name!r}")
     spell_patterns(components)
     refs = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -137,6 +141,14 @@ def _file(route: Route) -> dict[str, Any]:
     form = {"type": "object", "properties": {"file": raw["schema"]}, "required": ["file"]}
     kinds: dict[str, Any] = dict.fromkeys(route.files, raw)
     return kinds | {"multipart/form-data": {"schema": form}}
+
+
+def _named_in_query(route: Route) -> dict[str, Any]:
+    """The types that the query parameters of a route refer to."""
+    if route.query is None:
+        return {}
+    _, found = msgspec.json.schema_components([route.query], ref_template=_REF)
+    return {name: schema for name, schema in found.items() if name != route.query.__name__}
 
 
 def _parameters(route: Route) -> Any:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from msgspec.structs import replace
@@ -124,6 +125,13 @@ def test_every_problem_is_documented_somewhere_and_every_code_exists() -> None:
     everywhere = {"not_found", "method_not_allowed", "internal_error"}
     in_sockets = {"unknown_frame", "out_of_order"}
     assert known.keys() - named == everywhere | in_sockets
+
+
+def test_every_reference_leads_to_a_type() -> None:
+    named = set(re.findall(r'"\$ref":"([^"]+)"', msgspec.json.encode(DOCUMENT).decode()))
+    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert named
+    assert named <= known
 
 
 def test_operations_have_names_of_their_own() -> None:
