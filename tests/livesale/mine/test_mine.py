@@ -23,7 +23,7 @@ from tests.livesale.api import FAR_MS, Api
 from tests.livesale.catalogue.test_catalogue import break_sql
 from tests.livesale.orders.after import sell
 from tests.livesale.reminders.conftest import flags_for
-from tests.livesale.stage import open_drop, open_stage, reserve, running, until_written
+from tests.livesale.stage import on_mariadb, open_drop, open_stage, reserve, running, until_written
 from tests.servers import Valkey
 
 FLAGS = flags_for("http://127.0.0.1:9")  # WeChat is not asked
@@ -94,6 +94,7 @@ async def win(api: Api, bag_id: str, **changes: Any) -> None:
         await connection.execute(insert(bag_prizes), prize | changes)
 
 
+@on_mariadb
 async def test_everything_of_a_buyer_is_in_one_call(api: Api, stage: Deployment) -> None:
     # given a buyer with a hold, a paid order whose money goes back in part, a coupon, a reminder
     drop_id = await drop_of_product(api)

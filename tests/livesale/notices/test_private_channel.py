@@ -26,7 +26,7 @@ from tests.livesale.conftest import Serve
 from tests.livesale.orders.after import sell
 from tests.livesale.rooms.conftest import Show, open_show
 from tests.livesale.rooms.viewer import Viewer
-from tests.livesale.stage import open_drop, reserve, running
+from tests.livesale.stage import on_mariadb, open_drop, reserve, running
 from tests.waiting import until
 
 PRICE_FEN = 1_990
@@ -180,6 +180,7 @@ async def test_who_may_have_missed_something_reads_again(
         assert (await poll(show.api, f"?place={old}"))["read_again"]
 
 
+@on_mariadb
 async def test_money_that_goes_back_is_told_while_it_goes(show: Show, stage: Deployment) -> None:
     # given a paid order of a buyer who listens
     ann = await show.viewer(name="ann", mine="new")
