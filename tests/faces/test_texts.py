@@ -5,7 +5,7 @@ import re
 
 from livesale.app import FEATURES
 from livesale.feature import problems_of
-from scripts.faces import FACES
+from scripts.faces import BUILT_FROM, FACES, hash_sources
 
 TEXTS = json.loads((FACES / "core/problems/texts.json").read_text(encoding="utf-8"))
 CODES = {code: kind.status for code, kind in problems_of(FEATURES).items()}
@@ -42,3 +42,8 @@ def test_no_lockfile_names_a_registry() -> None:
     for path in FACES.glob("**/package-lock.json"):
         if "node_modules" not in path.parts:
             assert not re.search(r'"resolved"|https?://(?!\S*fund)[\w.]*regist', path.read_text())
+
+
+def test_the_built_files_are_those_of_the_sources() -> None:
+    """`make faces` builds them."""
+    assert BUILT_FROM.read_text().strip() == hash_sources()

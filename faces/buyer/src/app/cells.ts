@@ -1,0 +1,56 @@
+/** Binds what the core watches to Vue. */
+
+import { type Ref, onUnmounted, ref, shallowRef, watch } from 'vue'
+
+import type { Watched } from '@core/cell'
+import { type Reading, whenDue } from '@core/clock'
+
+import { clock } from './services'
+import { platform } from './platform'
+
+/** The value of the cell that `source` names, also when it names another one later. */
+export function useCell<T>(source: () => Watched<T>): Readonly<Ref<T>> {
+  const shown = shallowRef(source().get())
+  let stop = (): void => {}
+  watch(
+    source,
+    (cell) => {
+      stop()
+      shown.value = cell.get()
+      stop = cell.watch((value) => (shown.value = value))
+    },
+    { immediate: true },
+  )
+  onUnmounted(() => stop())
+  return shown
+}
+
+/** The service's clock, ten times a second while the app is shown. Null before the first answer. */
+export function useNow(): Readonly<Ref<Reading | null>> {
+  const now = shallowRef(clock.read())
+  const timer = setInterval(() => {
+    if (platform.visibility.isShown()) now.value = clock.read()
+  }, 100)
+  onUnmounted(() => clearInterval(timer))
+  return now
+}
+
+const JITTER_MS = 150
+
+/** Whether a time of the service has come, with a little jitter, so that not all tap at once. */
+export function useDue(ms: () => number): Readonly<Ref<boolean>> {
+  const isDue = ref(false)
+  const jitter = platform.chance() * JITTER_MS
+  let stop = (): void => {}
+  watch(
+    ms,
+    (at) => {
+      stop()
+      isDue.value = false
+      stop = whenDue(clock, platform.timers, at, () => (isDue.value = true), jitter)
+    },
+    { immediate: true },
+  )
+  onUnmounted(() => stop())
+  return isDue
+}

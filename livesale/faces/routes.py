@@ -1,0 +1,70 @@
+"""GET /shop, GET /shop/, GET /shop/assets/{asset_name}"""
+
+from livesale.faces.files import ASSETS, PAGE, FaceFiles
+from livesale.parts import Parts
+from livesale.web.problems import Problem
+from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
+
+TEXT = "text/plain; charset=utf-8"
+
+
+async def show_way_to_shop(_parts: Parts, _call: Call) -> Answer:
+    # Relative names in the page need the slash.
+    return Answer(308, b"", TEXT, {"Location": "/shop/"})
+
+
+async def show_shop(parts: Parts, call: Call) -> Answer:
+    return _file(parts, call, PAGE)
+
+
+async def show_asset(parts: Parts, call: Call) -> Answer:
+    return _file(parts, call, f"{ASSETS}/{call.path['asset_name']}")
+
+
+def _file(parts: Parts, call: Call, name: str) -> Answer:
+    found = parts[FaceFiles].answer(name, call.asked)
+    if found is None:
+        raise Problem("unknown_file")
+    return found
+
+
+declare_path_parameters(
+    asset_name=PathParameter(
+        r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$", "unknown_file", "A file that the page names"
+    ),
+)
+
+ROUTES = [
+    Route(
+        "GET",
+        "/shop",
+        show_way_to_shop,
+        "Redirects to /shop/",
+        "shop",
+        {308: bytes},
+        content_type="text/plain",
+    ),
+    Route(
+        "GET",
+        "/shop/",
+        show_shop,
+        "The shop, for people",
+        "shop",
+        {200: str, 304: bytes},
+        ("unknown_file",),
+        content_type="text/html",
+        reads_headers=True,
+    ),
+    Route(
+        "GET",
+        "/shop/assets/{asset_name}",
+        show_asset,
+        "A file of the shop",
+        "shop",
+        {200: bytes, 304: bytes},
+        ("unknown_file",),
+        content_type="*/*",
+        reads_headers=True,
+        description="Its name has a hash of its content, so it may be kept for ever.",
+    ),
+]
