@@ -43,10 +43,10 @@ async def test_a_person_buys_and_pays(api: Api, browser: Browser) -> None:
     await page.get_by_text("It is yours: pay now").click()
     # And pays at the simulated bank
     await expect(page.get_by_text("Pay within")).to_be_visible()
-    await page.locator("uni-button", has_text="Pay").click()
+    await page.get_by_text("Pay", exact=True).click()
     await page.locator(".uni-modal__btn_primary").click()
     # Then it is said only when the service has sold it
-    await expect(page.get_by_text("Paid")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_text("Paid", exact=True)).to_be_visible(timeout=15_000)
     books = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.boss)
     assert (books.body["redis"]["sold"], books.body["redis"]["available"]) == (1, 2)
     # And nothing of the page broke its policy, or failed
