@@ -1,0 +1,45 @@
+/** The screens. Each names the action that its first call needs: without it, it is not shown. */
+
+import { createRouter, createWebHashHistory, type RouteRecordRaw } from 'vue-router'
+
+import Cockpit from './screens/Cockpit.vue'
+import type { Action } from './session.ts'
+import type { Key } from './texts/texts.ts'
+
+export interface Screen {
+  readonly path: string
+  readonly name: string
+  readonly label: Key
+  readonly action: Action
+  /** The second key after `g`. */
+  readonly key: string
+}
+
+export const SCREENS: readonly Screen[] = [
+  { path: '/', name: 'cockpit', label: 'nav.cockpit', action: 'cockpit.read', key: 'c' },
+  { path: '/orders', name: 'orders', label: 'nav.orders', action: 'order.read', key: 'o' },
+  { path: '/cases', name: 'cases', label: 'nav.cases', action: 'order.read', key: 'a' },
+  { path: '/refunds', name: 'refunds', label: 'nav.refunds', action: 'refund.read', key: 'r' },
+  { path: '/log', name: 'log', label: 'nav.log', action: 'log.read', key: 'l' },
+  { path: '/people', name: 'people', label: 'nav.people', action: 'operator.read', key: 'p' },
+]
+
+const VIEWS: Record<string, RouteRecordRaw['component']> = {
+  cockpit: Cockpit,
+  orders: () => import('./screens/Orders.vue'),
+  cases: () => import('./screens/Cases.vue'),
+  refunds: () => import('./screens/Refunds.vue'),
+  log: () => import('./screens/Log.vue'),
+  people: () => import('./screens/People.vue'),
+}
+
+export const router = createRouter({
+  history: createWebHashHistory(),
+  routes: [
+    ...SCREENS.map((screen) => ({ path: screen.path, name: screen.name, component: VIEWS[screen.name]! })),
+    { path: '/drops/:id', name: 'drop', component: () => import('./screens/Drop.vue'), props: true },
+    { path: '/orders/:id', name: 'order', component: () => import('./screens/Order.vue'), props: true },
+    { path: '/account', name: 'account', component: () => import('./screens/Account.vue') },
+    { path: '/:rest(.*)', redirect: '/' },
+  ],
+})
