@@ -54,11 +54,3 @@ export async function logOut(): Promise<void> {
   leave()
   hasEnded.value = false
 }
-
-/** The secret of a login link, taken out of the address so that no history keeps it. */
-export function takeLink(): string | null {
-  const found = /^#login=([A-Za-z0-9_-]{43})$/.exec(window.location.hash)
-  if (found === null) return null
-  window.history.replaceState(null, '', `${window.location.pathname}#/`)
-  return found[1] ?? null
-}

@@ -1,0 +1,43 @@
+"""A browser for the tests of a module, a tab for each."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from playwright.async_api import async_playwright
+
+from livesale.identity.operators.passwords import Passwords
+from tests.livesale.api import Api
+from tests.livesale.console.built import build
+from tests.livesale.console.screen import Screen, chromium, open_screen
+
+OpenScreen = Callable[..., Awaitable[Screen]]
+# The page comes from the test and the rest from the service, which Chromium takes for two networks.
+_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of passwords that cost little: what they cost is in test_passwords."""
+    monkeypatch.setattr(Passwords.__init__, "__defaults__", (PasswordHasher(1, 8, 1),))
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    return build()
+
+
+@pytest.fixture
+async def open_tab(api: Api, built: Path) -> AsyncIterator[OpenScreen]:
+    """Opens tabs, each with cookies of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+
+        async def start(width: int = 1280, **options: str) -> Screen:
+            size = {"width": width, "height": 844}
+            context = await browser.new_context(viewport=size, locale="en-GB", **options)  # type: ignore[arg-type]
+            return await open_screen(context, api, built)
+
+        yield start
+        await browser.close()

@@ -1,0 +1,75 @@
+"""An operator's browser: Chromium on the real service, which keeps what went wrong in the page."""
+
+import shutil
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, Page, Route, expect
+
+from tests.livesale.api import Api
+from tests.livesale.identity.operators.person import new_link
+
+# What the service sends with the page: with less, the browser would refuse less.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: https:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_TELL = (
+    "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
+)
+WAIT_MS = 15_000
+
+
+def chromium() -> str:
+    """The distribution's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert found is not None, "Chromium is missing: apt-get install chromium"
+    return found
+
+
+class Screen:
+    """One tab. `wrong` has every error of the page: of scripts, of loading, of the policy."""
+
+    def __init__(self, api: Api, page: Page) -> None:
+        self.api = api
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+
+    async def come(self, name: str, *roles: str) -> None:
+        """Add an operator, who opens the link."""
+        new = {"name": name, "roles": list(roles)}
+        assert (await self.api.post("/v1/admin/operators", new, by=self.api.boss)).status == 201
+        link = await new_link(self.api, name)
+        await self.page.goto(f"{self.api.url}/console/#login={link}")
+
+    async def sees(self, text: str, within: str = "body") -> None:
+        found = self.page.locator(within).filter(has_text=text).first
+        await expect(found).to_be_visible(timeout=WAIT_MS)
+
+    def drop(self, drop_id: str, deed: str = "") -> str:
+        """The selector of a drop's row, or of one of its buttons."""
+        row = f'[data-drop="{drop_id}"]'
+        return f'{row} [data-deed="{deed}"]' if deed else row
+
+
+async def open_screen(context: BrowserContext, api: Api, built: Path) -> Screen:
+    async def send(route: Route) -> None:
+        name = route.request.url.partition("/console/")[2].split("#")[0] or "index.html"
+        file = built / name
+        headers = {"Content-Security-Policy": POLICY}
+        kind = _TYPES[file.suffix]
+        await route.fulfill(body=file.read_bytes(), content_type=kind, headers=headers)
+
+    await context.route("**/console/**", send)
+    await context.add_init_script(_TELL)
+    page = await context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    return Screen(api, page)
