@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check fmt recording lock clean
+.PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check console fmt recording lock clean
 
 # Without bytecode on disk each process compiles all modules anew: seconds for every command.
 unexport PYTHONDONTWRITEBYTECODE
@@ -78,6 +78,10 @@ faces: .venv/.dev ## Build the buyer's page and mini-program into faces/dist; br
 faces-check: .venv/.dev ## Check the faces: types against the API, then their tests
 	@$(bin)/python -m scripts.faces check
 	@$(bin)/python -m scripts.faces test
+
+console: .venv/.dev ## Check and build the operator's console into faces/dist/console; brings Node
+	@$(bin)/python -m scripts.console check
+	@$(bin)/python -m scripts.console build
 
 fmt: .venv/.dev ## Format, and fix what can be fixed
 	@$(bin)/ruff check --fix --quiet . || true

@@ -9,6 +9,7 @@ from aiohttp import web
 from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.cockpit.feature import feature as cockpit
+from livesale.console.feature import feature as console
 from livesale.faces.feature import feature as faces
 from livesale.feature import (
     Feature,
@@ -89,6 +90,7 @@ FEATURES: Sequence[Feature] = (
     spreadsheets,
     shop,
     faces,
+    console,
     shares,
     links,
     operations,

@@ -1,7 +1,6 @@
 """A browser for the tests of a module, a tab for each."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -9,12 +8,10 @@ from playwright.async_api import async_playwright
 
 from livesale.identity.operators.passwords import Passwords
 from tests.livesale.api import Api
-from tests.livesale.console.built import build
 from tests.livesale.console.screen import Screen, chromium, open_screen
 
 OpenScreen = Callable[..., Awaitable[Screen]]
-# The page comes from the test and the rest from the service, which Chromium takes for two networks.
-_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
+_FLAGS = ["--no-sandbox"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +20,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Passwords.__init__, "__defaults__", (PasswordHasher(1, 8, 1),))
 
 
-@pytest.fixture(scope="session")
-def built() -> Path:
-    return build()
-
-
 @pytest.fixture
-async def open_tab(api: Api, built: Path) -> AsyncIterator[OpenScreen]:
+async def open_tab(api: Api) -> AsyncIterator[OpenScreen]:
     """Opens tabs, each with cookies of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
@@ -37,7 +29,7 @@ async def open_tab(api: Api, built: Path) -> AsyncIterator[OpenScreen]:
         async def start(width: int = 1280, **options: str) -> Screen:
             size = {"width": width, "height": 844}
             context = await browser.new_context(viewport=size, locale="en-GB", **options)  # type: ignore[arg-type]
-            return await open_screen(context, api, built)
+            return await open_screen(context, api)
 
         yield start
         await browser.close()

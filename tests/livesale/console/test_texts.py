@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.livesale.console.built import CONSOLE
+from scripts.console import BUILT_FROM, CONSOLE, hash_sources
 
 SOURCES = CONSOLE / "src"
 _PLACES = re.compile(r"\{(\w+)\}")
@@ -34,3 +34,8 @@ def test_no_key_is_missing_and_none_is_left_over() -> None:
     made += tuple(f"{each}." for each in re.findall(r"word\('([a-z]+)'", said))
     assert used - table == set()
     assert {key for key in table - used if not key.startswith(made)} == set()
+
+
+def test_the_built_files_are_those_of_the_sources() -> None:
+    """`make console` builds them."""
+    assert BUILT_FROM.read_text().strip() == hash_sources()

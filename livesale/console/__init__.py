@@ -1,0 +1,1 @@
+"""What operators hold: the console under /console, built from `faces/console`."""
