@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.tables import campaigns, skus
+from livesale.database.keyset import newer
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.ledger.tables import drops
 from livesale.validation.lists import has_words
@@ -123,7 +124,7 @@ async def list_campaigns(
     query = (
         CAMPAIGN.where(
             campaigns.c.closes_ms > closing_after_ms,
-            _beyond(opens_ms, campaigns.c.campaign_id, after),
+            newer(opens_ms, campaigns.c.campaign_id, after),
         )
         .order_by(opens_ms, campaigns.c.campaign_id)
         .limit(limit)
@@ -274,10 +275,6 @@ async def set_challenge(connection: AsyncConnection, drop_id: str, difficulty: i
     await connection.execute(
         update(drops).where(drops.c.drop_id == drop_id).values(challenge=difficulty)
     )
-
-
-def _beyond(first: Any, second: Any, key: tuple[int, str]) -> Any:
-    return or_(first > key[0], and_(first == key[0], second > key[1]))
 
 
 def _drops(rows: Iterable[Any]) -> list[Drop]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from livesale.catalogue import store as catalogue
 from livesale.catalogue.store import Campaign, Drop
 from livesale.database.errors import StoreUnavailable
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.resources import Deployment
@@ -167,10 +168,9 @@ class CatalogueView:
     async def campaigns(self, after: str, limit: int) -> CampaignPage:
         """Campaigns that are not over, by opening. `after` is a page's `next`, or empty."""
         page = await self._pages.get(f"{limit}:{after}") or []
-        last = page[-1] if len(page) == limit else None
         return CampaignPage(
             [ShownCampaign(c.campaign_id, c.title, c.opens_ms, c.closes_ms) for c in page],
-            f"{last.opens_ms}.{last.campaign_id}" if last else None,
+            next_cursor(page, limit, lambda campaign: (campaign.opens_ms, campaign.campaign_id)),
             self._now_ms(),
         )
 
@@ -221,12 +221,11 @@ class CatalogueView:
 
     async def _load_page(self, key: str) -> list[Campaign]:
         limit, _, after = key.partition(":")
-        opens_ms, _, campaign_id = after.partition(".")
         async with session(self._sql) as connection:
             return await catalogue.list_campaigns(
                 connection,
                 closing_after_ms=self._now_ms(),
-                after=(int(opens_ms or -1), campaign_id),
+                after=key_of(after) or (-1, ""),
                 limit=int(limit),
             )
 

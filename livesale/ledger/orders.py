@@ -1,9 +1,10 @@
 """Reads of orders. Only the writer writes them."""
 
 from msgspec import Struct
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import older
 from livesale.ledger.tables import drops, orders
 from stock.model import HoldState
 
@@ -45,13 +46,7 @@ async def list_orders(
         .limit(limit)
     )
     if before is not None:
-        created_ms, order_id = before
-        query = query.where(
-            or_(
-                orders.c.created_ms < created_ms,
-                and_(orders.c.created_ms == created_ms, orders.c.order_id < order_id),
-            )
-        )
+        query = query.where(older(orders.c.created_ms, orders.c.order_id, before))
     return [Order(*row) for row in await connection.execute(query)]
 
 

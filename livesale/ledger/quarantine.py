@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import newer
 from livesale.ledger.rows import insert_rows
 from livesale.ledger.tables import quarantine
 
@@ -79,7 +80,7 @@ async def page(
 ) -> list[Aside]:
     """Entries ordered by (partition, log_id as text), after the given one."""
     row = quarantine.c
-    behind = or_(row.partition > after[0], and_(row.partition == after[0], row.log_id > after[1]))
+    behind = newer(row.partition, row.log_id, after)
     query = _QUERY.where(behind, row.state.in_([state.value for state in states]))
     query = query.order_by(row.partition, row.log_id).limit(count)
     return [_aside(found) for found in await connection.execute(query)]

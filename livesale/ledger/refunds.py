@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import older
 from livesale.errors import LivesaleError
 from livesale.ledger.refund_states import (
     AFTER,
@@ -99,13 +100,7 @@ async def list_refunds(
     if state is not None:
         query = query.where(refunds.c.state == state)
     if before is not None:
-        created_ms, refund_no = before
-        query = query.where(
-            or_(
-                refunds.c.created_ms < created_ms,
-                and_(refunds.c.created_ms == created_ms, refunds.c.refund_no < refund_no),
-            )
-        )
+        query = query.where(older(refunds.c.created_ms, refunds.c.refund_no, before))
     return [Refund(*row) for row in await connection.execute(query)]
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from livesale.database.errors import StoreUnavailable
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger.orders import Order, held_orders
 from livesale.ledger.refunds import Refund
@@ -147,14 +148,13 @@ class Mine:
     async def refunds(
         self, buyer_id: str, *, after: str, limit: int
     ) -> tuple[list[OwnRefund], str | None]:
-        before = None
-        if after:
-            created_ms, _, number = after.partition(".")
-            before = int(created_ms), number
         async with session(self._sql) as connection:
-            found = await store.refunds_of_buyer(connection, buyer_id, before=before, limit=limit)
-        last = found[-1] if len(found) == limit else None
-        return found, f"{last.created_ms}.{last.refund_no}" if last else None
+            found = await store.refunds_of_buyer(
+                connection, buyer_id, before=key_of(after), limit=limit
+            )
+        return found, next_cursor(
+            found, limit, lambda refund: (refund.created_ms, refund.refund_no)
+        )
 
     async def coupons(
         self, buyer_id: str, *, after: str, limit: int

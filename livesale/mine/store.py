@@ -4,11 +4,12 @@ from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.products.tables import products
 from livesale.catalogue.tables import skus
+from livesale.database.keyset import older
 from livesale.ledger.tables import drops, orders, refunds
 from livesale.rooms.bags.store import Prize
 from livesale.rooms.bags.tables import bag_prizes, bags
@@ -101,13 +102,7 @@ async def refunds_of_buyer(
         .limit(limit)
     )
     if before is not None:
-        created_ms, refund_no = before
-        query = query.where(
-            or_(
-                refunds.c.created_ms < created_ms,
-                and_(refunds.c.created_ms == created_ms, refunds.c.refund_no < refund_no),
-            )
-        )
+        query = query.where(older(refunds.c.created_ms, refunds.c.refund_no, before))
     return [OwnRefund(*row) for row in await connection.execute(query)]
 
 

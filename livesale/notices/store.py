@@ -1,9 +1,10 @@
 """Which refunds changed. Queries only."""
 
 from msgspec import Struct
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import newer
 from livesale.ledger.tables import orders, refunds
 
 
@@ -32,7 +33,7 @@ async def changed_refunds(
         .select_from(refunds.join(orders, orders.c.order_id == refunds.c.order_id))
         .where(
             changed >= updated_ms,  # by itself, because databases find its range in the index
-            or_(changed > updated_ms, and_(changed == updated_ms, refund_no > number)),
+            newer(changed, refund_no, (updated_ms, number)),
         )
         .order_by(changed, refund_no)
         .limit(limit)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from livesale.catalogue.store import find_drop
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_order, list_orders, list_orders_of_drop
 from livesale.ledger.refunds import Refund, refunds_of
@@ -54,14 +55,9 @@ class Orders:
         self, buyer_id: str, *, after: str | None, limit: int
     ) -> tuple[list[Order], str | None]:
         """Orders after the cursor `after`, the newest first; and the cursor of the next page."""
-        before = None
-        if after:
-            created_ms, _, order_id = after.partition(".")
-            before = int(created_ms), order_id
         async with session(self._sql) as connection:
-            found = await list_orders(connection, buyer_id, before=before, limit=limit)
-        last = found[-1] if len(found) == limit else None
-        return found, f"{last.created_ms}.{last.order_id}" if last else None
+            found = await list_orders(connection, buyer_id, before=key_of(after), limit=limit)
+        return found, next_cursor(found, limit, lambda order: (order.created_ms, order.order_id))
 
     async def page_of_drop(
         self, drop_id: str, *, after: str, limit: int

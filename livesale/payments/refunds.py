@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger import refunds
 from livesale.ledger.orders import Order, find_any_order
@@ -149,14 +150,11 @@ class Refunds:
         self, state: str | None, *, after: str | None, limit: int
     ) -> tuple[list[Refund], str | None]:
         """Refunds after the cursor `after`, the newest first; and the cursor of the next page."""
-        before = None
-        if after:
-            created_ms, _, number = after.partition(".")
-            before = int(created_ms), number
         async with session(self._sql) as connection:
-            found = await refunds.list_refunds(connection, state, before=before, limit=limit)
-        last = found[-1] if len(found) == limit else None
-        return found, f"{last.created_ms}.{last.refund_no}" if last else None
+            found = await refunds.list_refunds(connection, state, before=key_of(after), limit=limit)
+        return found, next_cursor(
+            found, limit, lambda refund: (refund.created_ms, refund.refund_no)
+        )
 
 
 def part_no_of(payment_id: str, refund_id: str) -> str:

@@ -8,6 +8,7 @@ from livesale.catalogue.products.tables import products
 from livesale.catalogue.stock_moves import store as moves
 from livesale.catalogue.stock_moves.store import Move
 from livesale.catalogue.tables import skus
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.spreadsheets.writing import Cell, write_csv
@@ -58,17 +59,16 @@ class Exports:
 
     async def stock_moves(self, after: str, sku_id: str) -> tuple[bytes, str | None]:
         """Moves, the newest first; and the `after` of the next page."""
-        at_ms, _, move_id = after.partition(".")
         async with session(self._sql) as connection:
             found = await moves.list_moves(
                 connection,
-                before=(int(at_ms), move_id) if after else None,
+                before=key_of(after),
                 limit=PAGE,
                 sku_id=sku_id,
             )
         rows = [[getattr(move, name) for name in _MOVE] for move in found]
-        last = found[-1] if len(found) == PAGE else None
-        return write_csv(_MOVE, rows), f"{last.at_ms}.{last.move_id}" if last else None
+        cursor = next_cursor(found, PAGE, lambda move: (move.at_ms, move.move_id))
+        return write_csv(_MOVE, rows), cursor
 
 
 def _yuan(fen: int | None) -> str:

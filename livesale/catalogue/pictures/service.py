@@ -14,6 +14,7 @@ from livesale.catalogue.pictures.made import MODULE, Encoded, Made
 from livesale.catalogue.pictures.media_store import MediaStore
 from livesale.catalogue.pictures.store import Picture, PictureFile
 from livesale.database.engine import now_ms
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.tasks.workshop import WorkFailed, WorkRefused, Workshop
@@ -129,13 +130,9 @@ class Pictures:
 
     async def list(self, after: str, limit: int) -> tuple[list[PictureView], str | None]:
         """The newest first; and the `after` of the next page. Raises StoreUnavailable."""
-        at_ms, _, name = after.partition(".")
         async with session(self._sql) as connection:
-            found = await store.list_pictures(
-                connection, before=(int(at_ms), name) if after else None, limit=limit
-            )
-        last = found[-1] if len(found) == limit else None
-        cursor = f"{last.created_ms}.{last.picture_id}" if last else None
+            found = await store.list_pictures(connection, before=key_of(after), limit=limit)
+        cursor = next_cursor(found, limit, lambda one: (one.created_ms, one.picture_id))
         return [self.view(picture) for picture in found], cursor
 
     async def _encode(self, raw: bytes) -> Made:

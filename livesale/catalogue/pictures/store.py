@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.pictures.tables import pictures
+from livesale.database.keyset import older
 
 
 class PictureFile(Struct, frozen=True):
@@ -58,8 +59,7 @@ async def list_pictures(
     created_ms, picture_id = pictures.c.created_ms, pictures.c.picture_id
     query = _PICTURE.order_by(created_ms.desc(), picture_id.desc()).limit(limit)
     if before:
-        at_ms, name = before
-        query = query.where(or_(created_ms < at_ms, and_(created_ms == at_ms, picture_id < name)))
+        query = query.where(older(created_ms, picture_id, before))
     return [_picture(row) for row in await connection.execute(query)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.catalogue.attributes import Attribute, read_attributes, write_attributes
 from livesale.catalogue.products.search_index import Entry
 from livesale.catalogue.products.tables import products
+from livesale.database.keyset import newer
 
 DRAFT, ON_SALE, ARCHIVED = "draft", "on_sale", "archived"
 
@@ -114,7 +115,7 @@ async def entries_after(
     updated_ms, product_id = products.c.updated_ms, products.c.product_id
     query = (
         select(updated_ms, product_id, products.c.title, products.c.category, products.c.status)
-        .where(or_(updated_ms > key[0], and_(updated_ms == key[0], product_id > key[1])))
+        .where(newer(updated_ms, product_id, key))
         .order_by(updated_ms, product_id)
         .limit(limit)
     )

@@ -10,6 +10,7 @@ from livesale.catalogue.stock_moves import store
 from livesale.catalogue.stock_moves.kinds import MoveKind, deltas_of
 from livesale.catalogue.stock_moves.store import Cause, Move, SkuStock
 from livesale.database.engine import now_ms
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.resources import Deployment
 from livesale.validation.refusals import StockRefused, Unknown
@@ -88,18 +89,16 @@ class StockMoves:
         kind: str = "",
     ) -> tuple[list[Move], str | None]:
         """The newest first; and the `after` of the next page."""
-        at_ms, _, move_id = after.partition(".")
         async with session(self._sql) as connection:
             found = await store.list_moves(
                 connection,
-                before=(int(at_ms), move_id) if after else None,
+                before=key_of(after),
                 limit=limit,
                 sku_id=sku_id,
                 drop_id=drop_id,
                 kind=kind,
             )
-        last = found[-1] if len(found) == limit else None
-        return found, f"{last.at_ms}.{last.move_id}" if last else None
+        return found, next_cursor(found, limit, lambda move: (move.at_ms, move.move_id))
 
 
 def _digest(*parts: str) -> str:

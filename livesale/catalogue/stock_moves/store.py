@@ -6,13 +6,14 @@ A move locks its SKU first, so the moves of a SKU are in a line, and a sum never
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.alerts.store import end_alert, raise_alert
 from livesale.catalogue.stock_moves.kinds import Deltas, MoveKind
 from livesale.catalogue.stock_moves.tables import drop_stock, stock_moves
 from livesale.catalogue.tables import skus
+from livesale.database.keyset import older
 from livesale.validation.refusals import KeyConflict, StockRefused
 
 LOW, SHORT = "stock_low", "stock_short"
@@ -188,7 +189,7 @@ async def list_moves(
     if kind:
         query = query.where(stock_moves.c.kind == kind)
     if before:
-        query = query.where(or_(at_ms < before[0], and_(at_ms == before[0], move_id < before[1])))
+        query = query.where(older(at_ms, move_id, before))
     return [_move(row) for row in await connection.execute(query)]
 
 

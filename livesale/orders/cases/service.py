@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
 from livesale.database.engine import now_ms
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger import refunds
 from livesale.orders.cases import store
@@ -197,14 +198,9 @@ class Cases:
         self, state: str | None, *, after: str, limit: int
     ) -> tuple[list[Case], str | None]:
         """Cases after the cursor, the newest first; and the cursor of the next page."""
-        before = None
-        if after:
-            created_ms, _, case_id = after.partition(".")
-            before = int(created_ms), case_id
         async with session(self._sql) as connection:
-            found = await store.list_cases(connection, state, before=before, limit=limit)
-        last = found[-1] if len(found) == limit else None
-        return found, f"{last.created_ms}.{last.case_id}" if last else None
+            found = await store.list_cases(connection, state, before=key_of(after), limit=limit)
+        return found, next_cursor(found, limit, lambda case: (case.created_ms, case.case_id))
 
     async def _check_time(
         self, connection: AsyncConnection, order: Locked, kind: CaseKind, at_ms: int

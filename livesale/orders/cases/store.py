@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import older
 from livesale.ledger.refund_states import REFUNDED
 from livesale.ledger.tables import refunds
 from livesale.orders.cases.states import COUNTED, ENDED, CaseState
@@ -75,13 +76,7 @@ async def list_cases(
     if state is not None:
         query = query.where(cases.c.state == state)
     if before is not None:
-        created_ms, case_id = before
-        query = query.where(
-            or_(
-                cases.c.created_ms < created_ms,
-                and_(cases.c.created_ms == created_ms, cases.c.case_id < case_id),
-            )
-        )
+        query = query.where(older(cases.c.created_ms, cases.c.case_id, before))
     return [Case(*row) for row in await connection.execute(query)]
 
 

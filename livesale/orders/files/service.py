@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from livesale.database.keyset import next_cursor
 from livesale.database.session import session
 from livesale.errors import LivesaleError
 from livesale.orders.addresses.sealing import CannotOpen, Sealer
@@ -100,8 +101,8 @@ class OrderFiles:
                     *("", ""),
                 ]
             )
-        last = found[-1] if len(found) == PAGE else None
-        return write_csv(_COLUMNS, rows), f"{last.created_ms}.{last.order_id}" if last else None
+        cursor = next_cursor(found, PAGE, lambda order: (order.created_ms, order.order_id))
+        return write_csv(_COLUMNS, rows), cursor
 
     async def ship(self, raw: bytes, who: str) -> Shipped:
         """Ship what a file says, row by row. Raises FileRefused or Crowded for the whole file."""

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger.orders import Order, find_any_order
 from livesale.ledger.refunds import Refund, refunds_of
@@ -75,8 +76,9 @@ class OrderSearch:
             else:
                 query = store.query_of_places(rows)
             found = await store.find(connection, query)
-        last = found[-1] if len(found) == wanted.limit else None
-        return found, f"{last.created_ms}.{last.order_id}" if last else None
+        return found, next_cursor(
+            found, wanted.limit, lambda order: (order.created_ms, order.order_id)
+        )
 
     async def whole(self, order_id: str) -> Whole:
         """Raises Unknown("unknown_order")."""
@@ -108,10 +110,7 @@ class OrderSearch:
 
 def filter_of(wanted: Wanted) -> Filter:
     """The conditions on the rows."""
-    before = None
-    if wanted.after:
-        created_ms, _, order_id = wanted.after.partition(".")
-        before = int(created_ms), order_id
+    before = key_of(wanted.after)
     rows = Filter(None, wanted.from_ms, wanted.until_ms, before, wanted.limit)
     return replace(rows, places=_places(wanted.status)) if wanted.status else rows
 

@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 from sqlalchemy import and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyset import newer
 from livesale.rooms.history.tables import room_comments
 from livesale.rooms.tables import rooms
 
@@ -143,7 +144,7 @@ async def ended_rooms(
 ) -> list[tuple[int, str]]:
     """(end, room) of rooms that ended behind this key, by time."""
     ended_ms, room_id = rooms.c.ended_ms, rooms.c.room_id
-    behind = or_(ended_ms > after[0], and_(ended_ms == after[0], room_id > after[1]))
+    behind = newer(ended_ms, room_id, after)
     query = (
         select(ended_ms, room_id)
         .where(ended_ms >= after[0], behind)
