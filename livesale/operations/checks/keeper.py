@@ -6,6 +6,7 @@ with it, the row falls silent, and everybody can see that the run is lost.
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -32,6 +33,7 @@ LOOK_S = 1.0
 BEAT_S = 1.0
 DOCTOR_S = 300.0
 END_S = 20.0  # how long the end of a run is tried to be written, while SQL is away
+GONE_S = 5.0  # between the end of what a child says and its own end
 KEEP = 500  # runs
 MODULE = "livesale.operations.checks.child"
 SLOTS = ("doctor", "audit")
@@ -127,6 +129,9 @@ class CheckKeeper:
         )
         try:
             cut = await self._follow(process, run, claim, seen)
+            if cut is None:  # it has ended: to kill it now would hide what ended it
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), GONE_S)
         finally:
             if process.returncode is None:
                 process.kill()
