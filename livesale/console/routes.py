@@ -3,7 +3,6 @@
 from livesale.console.files import ConsoleFiles
 from livesale.faces.files import ASSETS, PAGE
 from livesale.parts import Parts
-from livesale.web.problems import Problem
 from livesale.web.routes import Answer, Call, Route
 
 TEXT = "text/plain; charset=utf-8"
@@ -15,18 +14,11 @@ async def show_way_to_console(_parts: Parts, _call: Call) -> Answer:
 
 
 async def show_console(parts: Parts, call: Call) -> Answer:
-    return _file(parts, call, PAGE)
+    return parts[ConsoleFiles].answer(PAGE, call.asked)
 
 
 async def show_console_asset(parts: Parts, call: Call) -> Answer:
-    return _file(parts, call, f"{ASSETS}/{call.path['asset_name']}")
-
-
-def _file(parts: Parts, call: Call, name: str) -> Answer:
-    found = parts[ConsoleFiles].answer(name, call.asked)
-    if found is None:
-        raise Problem("unknown_file")
-    return found
+    return parts[ConsoleFiles].answer(f"{ASSETS}/{call.path['asset_name']}", call.asked)
 
 
 ROUTES = [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from livesale.web.problems import Problem
 from livesale.web.routes import Answer
 
 PAGE = "index.html"
@@ -84,11 +85,11 @@ class FaceFiles:
     def names(self) -> list[str]:
         return list(self._files)
 
-    def answer(self, name: str, asked: Mapping[str, str]) -> Answer | None:
-        """The file, or 304; None if there is none with this name."""
+    def answer(self, name: str, asked: Mapping[str, str]) -> Answer:
+        """The file, or 304. Raises Problem("unknown_file")."""
         found = self._files.get(name)
         if found is None:
-            return None
+            raise Problem("unknown_file")
         if found.tag in asked.get("If-None-Match", ""):
             return found.same
         accepted = _accepted(asked.get("Accept-Encoding", ""))

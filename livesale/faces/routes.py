@@ -2,7 +2,6 @@
 
 from livesale.faces.files import ASSETS, PAGE, FaceFiles
 from livesale.parts import Parts
-from livesale.web.problems import Problem
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 
 TEXT = "text/plain; charset=utf-8"
@@ -14,18 +13,11 @@ async def show_way_to_shop(_parts: Parts, _call: Call) -> Answer:
 
 
 async def show_shop(parts: Parts, call: Call) -> Answer:
-    return _file(parts, call, PAGE)
+    return parts[FaceFiles].answer(PAGE, call.asked)
 
 
 async def show_asset(parts: Parts, call: Call) -> Answer:
-    return _file(parts, call, f"{ASSETS}/{call.path['asset_name']}")
-
-
-def _file(parts: Parts, call: Call, name: str) -> Answer:
-    found = parts[FaceFiles].answer(name, call.asked)
-    if found is None:
-        raise Problem("unknown_file")
-    return found
+    return parts[FaceFiles].answer(f"{ASSETS}/{call.path['asset_name']}", call.asked)
 
 
 declare_path_parameters(
