@@ -311,11 +311,11 @@ async def sell_one(stage: Deployment, drop_id: str) -> None:
 
 
 async def test_promotions_leave_their_connections_to_others(
-    stage: Deployment, redis_server: Valkey
+    stage: Deployment, mortal_redis: Valkey
 ) -> None:
     # given a client with few connections, and a drop that sells
     await open_drop(stage)
-    redis = connect(redis_server.url, connections=2, wait_s=1.0)
+    redis = connect(mortal_redis.url, connections=2, wait_s=1.0)
     # when promotion follows promotion, then each has a connection
     try:
         for _ in range(6):
