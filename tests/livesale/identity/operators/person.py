@@ -33,12 +33,15 @@ class Person:
         """A password and a second factor; returns its secret."""
         await self.ok("PUT", "/v1/operator/password", {"password": PASSWORD})
         secret = (await self.ok("POST", "/v1/operator/second-factor"))["secret"]
-        await self.ok("PUT", "/v1/operator/second-factor", {"code": code_of(secret, -1)})
+        await self.ok("PUT", "/v1/operator/second-factor", {"code": code_of(secret)})
         return str(secret)
 
 
 def code_of(secret: str, steps: int = 0) -> str:
-    """The code of now, or of so many steps of 30 s beside it."""
+    """The code of now, or of so many steps of 30 s beside it.
+
+    The service takes one step to either side. Show the code of now first and that of the next
+    step second: neither is refused if a step ends in between."""
     return str(pyotp.TOTP(secret).at(time.time() + steps * STEP_S))
 
 
