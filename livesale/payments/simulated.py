@@ -2,7 +2,8 @@
 
 `POST /v1/payments/simulated/{reservation_id}` pays and reports in one step, so a later query always
 gets "unpaid". It stores only which order a transaction paid for: a bank never gives two payments
-the same id.
+the same id. It refuses to send back what was paid by a transaction whose id begins with `frozen-`,
+so that failed refunds can be seen. If it is asked again later, they are settled.
 """
 
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from livesale.tokens.apps import App
 
 LINK = "/v1/payments/simulated/{order_id}"
 TRANSACTION_KEY = "ls:{{p00}}:simulated:{transaction_id}"  # a Redis string: the order it paid for
+FROZEN = "frozen-"  # prefix of the ids whose refunds fail
 _OWN = "simulated-"  # prefix of the ids that this bank generates
 
 
@@ -74,6 +76,8 @@ class SimulatedGateway:
         pass
 
     async def refund(self, order: RefundOrder) -> RefundAnswer:
+        if order.payment_id.startswith(FROZEN):
+            return RefundAnswer(RefundState.FAILED, detail="The payer's account is frozen.")
         return RefundAnswer(RefundState.REFUNDED, f"{_OWN}{order.refund_no}")
 
     async def query_refund(self, refund_no: str) -> RefundAnswer | None:
