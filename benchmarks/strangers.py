@@ -133,7 +133,9 @@ def main() -> None:
         flags = ["--port", str(port), "--workers", "1", "--data-dir", folder]
         env = os.environ | {"LIVESALE__LOG__LEVEL": "error"}
         service = subprocess.Popen(  # noqa: S603  ours
-            [sys.executable, "-m", "livesale", "up", *flags], env=env, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "livesale", "up", "--no-seed", *flags],
+            env=env,
+            stdout=subprocess.DEVNULL,
         )
         try:
             asyncio.run(until_ready(url))

@@ -46,6 +46,7 @@ from livesale.rooms.ingest.feature import feature as ingest
 from livesale.rooms.numbers.feature import feature as numbers
 from livesale.rooms.people.feature import feature as people
 from livesale.sales.feature import feature as sales
+from livesale.seeds.feature import feature as seeds
 from livesale.shares.feature import feature as shares
 from livesale.shop.feature import feature as shop
 from livesale.spreadsheets.feature import feature as spreadsheets
@@ -95,6 +96,7 @@ FEATURES: Sequence[Feature] = (
     links,
     operations,
     cockpit,
+    seeds,
 )
 ROUTES = routes_of(FEATURES)
 EVENTS = events_of(FEATURES)

@@ -57,9 +57,13 @@ def up(
     port: Port = None,
     workers: Workers = None,
     expose_dev: ExposeDev = False,
+    seed: Annotated[
+        bool, Option("--seed/--no-seed", help="In dev, fill empty stores with a shop to look at")
+    ] = True,
 ) -> None:
     """Run everything on this machine: API workers, writer and keeper, embedded by default."""
-    _serve({"api", "writer", "keeper"}, redis, sql, data_dir, host, port, workers, expose_dev)
+    roles = {"api", "writer", "keeper"}
+    _serve(roles, redis, sql, data_dir, host, port, workers, expose_dev, seed=seed)
 
 
 def serve(
@@ -108,6 +112,8 @@ def _serve(
     port: int | None,
     workers: int | None,
     expose_dev: bool,
+    *,
+    seed: bool = False,
 ) -> None:
     if sys.stderr.isatty():  # print it first, because the imports take seconds
         print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
@@ -124,6 +130,7 @@ def _serve(
         http__port=port,
         http__workers=workers,
         http__expose_dev=expose_dev or None,
+        seeds__on=seed,
     )
     for sentence in check_exposure(settings):
         say(f"OPEN: {sentence}.", f"Other machines can reach {settings.http.host}.")

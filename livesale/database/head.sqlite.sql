@@ -666,6 +666,14 @@ CREATE TABLE seals (
     refunds_hash VARCHAR(32) NOT NULL,
     PRIMARY KEY (drop_id)
 );
+CREATE TABLE seeds (
+    name VARCHAR(20) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    holder VARCHAR(32) NOT NULL,
+    until_ms BIGINT NOT NULL,
+    begun_ms BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
 CREATE TABLE shares (
     code VARCHAR(12) NOT NULL,
     room_id VARCHAR(15) NOT NULL,

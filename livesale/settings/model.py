@@ -377,6 +377,12 @@ class CheckSettings(Section):
     full_audit_s: int = Field(ge=10, le=7 * 24 * HOUR_S)
 
 
+class SeedSettings(Section):
+    """A shop to look at, in empty stores of dev: `livesale up` switches it on."""
+
+    on: bool
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["auto", "json", "console"]
@@ -413,6 +419,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings
     shop: ShopSettings
     checks: CheckSettings
+    seeds: SeedSettings
     log: LogSettings
 
     @classmethod

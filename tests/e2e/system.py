@@ -62,7 +62,7 @@ class System:
     def start(self, workers: int = 2) -> None:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "livesale", "up", "--workers", str(workers)],
+                [sys.executable, "-m", "livesale", "up", "--no-seed", "--workers", str(workers)],
                 env=self.environment,
                 stdout=output,
                 stderr=output,

@@ -28,6 +28,7 @@ class Up:
             **environment,
         }
         self.workers = workers
+        self.seeds = False  # whether a shop is made in its empty stores
         self.url = ""
         self.said: list[str] = []
         self.errors = data_dir.parent / f"{data_dir.name}.err"
@@ -38,7 +39,11 @@ class Up:
         workers = str(self.workers)
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "livesale", "up", "--port", "0", "--workers", workers],
+                [
+                    *(sys.executable, "-m", "livesale", "up"),
+                    "--seed" if self.seeds else "--no-seed",
+                    *("--port", "0", "--workers", workers),
+                ],
                 env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -49,6 +49,7 @@ from livesale.rooms.history.keeper import CommentKeeper
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.numbers.visits import Visits
 from livesale.rooms.people.presence import Presence
+from livesale.seeds.keeper import Seeds
 from livesale.tasks import TABLE, errand
 from livesale.tasks.clock import Clock
 from stock.errors import Unreachable
@@ -87,6 +88,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "sweep": (Keeper, "_sweep"),
     "reminders: send": (ReminderSender, "_keep_sending"),
     "reminders: tidy": (ReminderSender, "_keep_tidy"),
+    "seeds: hold": (Seeds, "_keep_holding"),
+    "seeds: play": (Seeds, "_work"),
     "room: send": (Channel, "_keep_sending"),
     "comments: copy": (CommentKeeper, "_keep_copying"),
     "comments: forget": (CommentKeeper, "_forget"),
@@ -199,11 +202,11 @@ async def test_every_loop_is_counted_and_named_while_it_fails_and_goes_on(
     for owner, name in inner:
         later.break_(owner, name)
     monkeypatch.setattr("livesale.sales.queue.SOLD_OUT_SHORTCUTS", Counter(faults))
-    loader = {"redis__loader_url": redis_server.url}
+    flags = {"redis__loader_url": redis_server.url, "seeds__on": True}
     async with AsyncExitStack() as parts:
         parts.enter_context(capture_logs())  # two dozen tracebacks
         stage = await parts.enter_async_context(
-            open_stage(redis, redis_server.url, sqlite_url, tmp_path, **loader)
+            open_stage(redis, redis_server.url, sqlite_url, tmp_path, **flags)
         )
         api = await parts.enter_async_context(whole_service(stage, tmp_path, monkeypatch))
         parts.callback(faults.mended.set)  # first of all, whatever happens

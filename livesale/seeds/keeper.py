@@ -1,0 +1,177 @@
+"""Seeds an empty database, then plays the live show, while the keeper runs.
+
+A process that was killed half way leaves a row `begun`, and the next one goes on: each step asks
+what there is before it makes something. One process at a time does this: it holds the row for
+HOLD_MS, and renews that while it works.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from livesale.catalogue.store import ALL_DROPS
+from livesale.resources import Deployment
+from livesale.rooms.store import RoomFilter
+from livesale.seeds import store
+from livesale.seeds.after_sale import AfterSale
+from livesale.seeds.player import TICK_S, Player
+from livesale.seeds.sale import Sale
+from livesale.seeds.shop import Draw, Shop
+from livesale.seeds.show import Stage
+from livesale.seeds.store import DONE
+from livesale.seeds.tools import Tools
+from livesale.tasks import Tasks, Works
+from livesale.tasks.backoff import wait_for
+from livesale.tasks.workshop import Workshop
+
+HOLD_MS = 10_000
+RENEW_S = 3.0
+LOOK_S = 0.5
+NEXT_SHOW_S = 60.0  # after an operator has ended the room
+
+log = structlog.get_logger(__name__)
+
+
+def make_seeds(deployment: Deployment, _registry: CollectorRegistry) -> "Seeds | None":
+    """None outside dev, and where the settings do not ask for it."""
+    settings = deployment.settings
+    return Seeds(deployment) if settings.seeds.on and settings.env == "dev" else None
+
+
+class Seeds:
+    """Call `run`; it ends when `stop` is set. `draw` makes the pictures."""
+
+    def __init__(self, deployment: Deployment, draw: Draw | None = None) -> None:
+        self._deployment = deployment
+        self._sql = deployment.sql
+        self._draw = draw or _make_draw()
+        self._holder = secrets.token_hex(8)
+        self._is_there = False  # whether there is a seeded shop, or will be
+        self._is_holder = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with Tasks(stop) as tasks:
+            tasks.repeat("seeds: hold", self._keep_holding)
+            tasks.keep("seeds: play", partial(self._work, stop))
+        if self._is_holder:
+            await self._hold(0)
+
+    async def _work(self, stop: asyncio.Event, works: Works) -> None:
+        """Seed, then play one show after the other."""
+        tools = Tools(self._deployment)
+        if not await self.begin(tools):
+            return
+        self._is_there = True
+        async with tools.media.running():
+            while not stop.is_set():
+                works()
+                if not self._is_holder:
+                    await wait_for(stop, LOOK_S)
+                    continue
+                room_id = await self.plant(tools, stop)
+                if room_id and await self.play(tools, room_id, stop, works):
+                    await wait_for(stop, NEXT_SHOW_S)
+
+    async def begin(self, tools: Tools) -> bool:
+        """Whether there is something to do: a seeded shop, or an empty database. A database that
+        has anything of somebody else is left alone."""
+        if await store.find(self._sql) is not None:
+            return True
+        if not await is_empty(tools):
+            log.info("the stores are not empty: no shop is seeded")
+            return False
+        await store.begin(self._sql, await tools.engine.now_ms())
+        return True
+
+    async def plant(self, tools: Tools, stop: asyncio.Event) -> str:
+        """Do each step that is not done, until `stop`; what a newcomer sees first comes first.
+        Returns the room of the show."""
+        found = await store.find(self._sql)
+        assert found is not None  # noqa: S101  `begin` was called
+        shop = Shop(tools, self._draw)
+        sale, stage = Sale(tools, shop, found.begun_ms), Stage(tools, shop)
+        after = AfterSale(tools, sale)
+        if found.state != DONE:
+            steps: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
+                ("goods", shop.add_categories),
+                ("goods", shop.add_goods_on_air),
+                ("people", shop.add_host),
+                ("show", stage.set_up),
+                ("goods", shop.add_all_goods),
+                ("sale", sale.add_lots),
+                ("people", shop.add_people),
+                ("show", partial(stage.announce, found.begun_ms)),
+                ("orders", after.add_homes),
+                ("orders", after.add_orders),
+            )
+            for name, step in steps:
+                if stop.is_set():
+                    return ""
+                async with tools.recorded(f"seed {name}"):
+                    await step()
+            await store.finish(self._sql)
+            log.info("the shop is seeded")
+        async with tools.recorded("seed show"):
+            return await stage.set_up()
+
+    async def play(self, tools: Tools, room_id: str, stop: asyncio.Event, works: Works) -> bool:
+        """Play the show of a room, until `stop` or while another process has the shop. True if the
+        show is over."""
+        found = await store.find(self._sql)
+        assert found is not None  # noqa: S101  `begin` was called
+        shop = Shop(tools, self._draw)
+        sale, stage = Sale(tools, shop, found.begun_ms), Stage(tools, shop)
+        player = Player(tools, stage, sale, room_id)
+        while self._is_holder and not stop.is_set():
+            if not await player.tick():
+                return True
+            works()
+            await wait_for(stop, TICK_S)
+        await player.leave()
+        return False
+
+    async def _keep_holding(self) -> float:
+        """Take the shop, or keep it; returns the seconds until the next time."""
+        if not self._is_there:
+            return LOOK_S
+        had, self._is_holder = self._is_holder, await self._hold(HOLD_MS)
+        if had and not self._is_holder:
+            log.warning("another process has the seeded shop")
+        return RENEW_S if self._is_holder else LOOK_S
+
+    async def _hold(self, for_ms: int) -> bool:
+        """Whether this process has the shop; there may be none."""
+        now_ms = await self._deployment.engine.now_ms()
+        return await store.hold(self._sql, self._holder, now_ms, now_ms + for_ms)
+
+
+async def is_empty(tools: Tools) -> bool:
+    """Whether nobody has made anything."""
+    page, _ = await tools.products.page(limit=1)
+    return not (
+        page
+        or await tools.skus.list(limit=1)
+        or await tools.campaigns.list(times=(), words="", before="", limit=1)
+        or await tools.drops.list(limit=1, wanted=ALL_DROPS)
+        or await tools.rooms.find_all(RoomFilter(), "", 1)
+    )
+
+
+def _make_draw() -> Draw:
+    """Draws in processes of their own: sales need this one."""
+    workshop = Workshop(
+        "livesale.seeds.pictures.draw",
+        at_once=1,
+        timeout_s=20.0,
+        memory_mib=1_024,
+        most_bytes=4 << 20,
+    )
+
+    async def draw(name: str) -> bytes:
+        return await workshop.work(b"", [name])
+
+    return draw
