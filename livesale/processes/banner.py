@@ -14,8 +14,10 @@ _IMPORTED_S = time.monotonic()
 _BOLD, _DIM, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 
 
-def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: float) -> str:
-    """A few lines: the URL, the data, the next commands."""
+def banner(
+    settings: Settings, roles: Iterable[str], workers: int, start_s: float, link: str = ""
+) -> str:
+    """A few lines: the addresses, the data, the next commands. `link` logs in to the console."""
     colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     bold, dim, green, off = (_BOLD, _DIM, _GREEN, _OFF) if colours else ("", "", "", "")
     url = url_of(settings)
@@ -25,11 +27,14 @@ def banner(settings: Settings, roles: Iterable[str], workers: int, start_s: floa
     embedded = " and ".join(name for name, address in stores if address == "embedded")
     where = f"{settings.data_dir.resolve()}" if embedded else "in your own stores"
     note = f"   {dim}embedded {embedded}, durable{off}" if embedded else ""
+    once = f"   {dim}logs in once, within ten minutes{off}" if link else ""
     livesale = program()
     lines = [
         f"{green}●{off} {bold}livesale is up{off} at {bold}{url}{off}"
         f"   {dim}{processes}, ready in {start_s:.1f} s{off}",
         "",
+        f"  shop     {bold}{url}/shop{off}   {dim}narrow the window: it is a phone's page{off}",
+        f"  console  {bold}{url}/console{f'#login={link}' if link else ''}{off}{once}",
         f"  API      {url}/docs",
         f"  metrics  {url}/metrics",
         f"  data     {where}{note}",

@@ -12,6 +12,7 @@ from livesale.processes.children import Nursery
 from livesale.processes.notify import READY, STOPPING, notify
 from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.processes.supervisor import STOP_MARGIN_S, Child, Supervisor
+from livesale.processes.way_in import make_way_in
 from livesale.resources import Deployment
 from livesale.settings import Settings
 from livesale.telemetry import logs
@@ -78,7 +79,9 @@ async def _run(settings: Settings, roles: Collection[str], workers: int, nursery
     async with open_deployment(settings, role="supervisor") as deployment:
         await supervisor.start(stop)
         if not stop.is_set():
-            print(banner(settings, roles, workers, age_s()), flush=True)
+            took_s = age_s()
+            link = await make_way_in(deployment) if settings.env == "dev" else ""
+            print(banner(settings, roles, workers, took_s, link), flush=True)
             notify(READY)
             await stop.wait()
         notify(STOPPING)
