@@ -149,7 +149,7 @@ async def play(settings: Settings, scene: Scene, scenario: Callable[[House], Sce
     workers = counted(scene.options.workers, "API worker")
     scene.phase = f"starting {workers}, writer and keeper"
     async with set_stage(settings) as (deployment, url):
-        scene.url = url
+        scene.url, scene.page = url, f"{url}/shop"
         house = House(deployment, url, scene)
         try:
             result = await _perform(house, scenario(house), began_s)
@@ -165,6 +165,7 @@ async def play(settings: Settings, scene: Scene, scenario: Callable[[House], Sce
 async def _perform(house: House, scenario: Scenario, began_s: float) -> Result:
     deployment, scene = house.deployment, house.scene
     await scenario.prepare()
+    scene.tell(f"watch it in a browser: {scene.page}")
     watch = Watch(deployment, scenario.drop_id, scene)
     async with beside(*watch.works(), *house.bank.works(), *scenario.works()):
         await scenario.perform()

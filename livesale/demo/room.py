@@ -187,6 +187,7 @@ class Show(Scenario):
         scene.phase = "preparing the room"
         await self.host.prepare(TITLE, house.options.stock, HOLD_S)
         self.drop_id = self.host.drop_id
+        scene.page = f"{scene.url}/shop#/pages/room/index?id={self.host.room_id}"
         self.room.title = TITLE
         self.screen = Screen(scene, self.room, self.drop_id, self.host.items)
         run = secrets.token_hex(3)

@@ -52,6 +52,7 @@ class Scene:
     options: DemoOptions
     room: Room | None = None  # only for a show
     url: str = ""
+    page: str = ""  # where a browser can watch it
     phase: str = "starting"
     begun_ms: float | None = None  # this machine's time at `now_s` 0
     over: bool = False  # the sale; the audit follows

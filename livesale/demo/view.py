@@ -72,7 +72,7 @@ def panel(scene: Scene, width: int = WIDTH, height: int = 0) -> RenderableType:
         body,
         title=Text.assemble((" livesale ", "bold white on red"), f"  {scene.options.cast} "),
         title_align="left",
-        subtitle=Text(f" {scene.url}  {scene.options.stores} ", "grey50"),
+        subtitle=Text(f" watch it: {scene.page}  {scene.options.stores} ", "grey50"),
         subtitle_align="right",
         box=box.ROUNDED,
         border_style="grey37",
