@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check console fmt recording lock clean
+.PHONY: help demo up screenshots test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check console fmt recording lock clean
 
 # Without bytecode on disk each process compiles all modules anew: seconds for every command.
 unexport PYTHONDONTWRITEBYTECODE
@@ -89,6 +89,9 @@ fmt: .venv/.dev ## Format, and fix what can be fixed
 
 recording: .venv/.run ## Play the demo and draw it into docs/demo.svg
 	@$(bin)/python -m scripts.record_demo $(ARGS)
+
+screenshots: .venv/.dev ## Take every screen of both faces on a seeded shop, into docs/screens
+	@$(bin)/python -m scripts.screenshots $(ARGS)
 
 lock: ## Update uv.lock after a change of pyproject.toml
 	@scripts/uv.sh lock
