@@ -14,7 +14,7 @@ from stock.books import Books
 
 def scene_in_the_middle() -> Scene:
     scene = Scene(DemoOptions(people=2_000, stock=1_000))
-    scene.begun_ms, scene.now_s, scene.url = 0.0, 4.25, "http://127.0.0.1:8080"
+    scene.begun_ms, scene.now_s, scene.page = 0.0, 4.25, "http://127.0.0.1:8080/shop"
     scene.see("d", Books(allotted=1_000, available=600, held=150, sold=250, burned=0))
     for took_us in (1_000, 2_000, 3_000):
         scene.hear("reserve", Answer(201, "held"), took_us)
@@ -58,7 +58,7 @@ def test_the_panel_counts_down() -> None:
 def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
     # given a sale with much to say
     scene = scene_in_the_middle()
-    scene.url = "http://127.0.0.1:54321"
+    scene.page = "http://127.0.0.1:54321/shop"
     scene.samples, scene.requests = 12_345, 1_234_567
     scene.rates.extend([12_345.0] * 200)
     scene.answers.update({"409 sold_out": 99_999, "425 not_open": 88_888, "503 overloaded": 77_777})
