@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from stock.books import Books
+from stock.line.engine import Line
 from stock.model import (
     AdjustCode,
     ArchiveCode,
@@ -30,6 +31,11 @@ from stock.model import (
 
 class Engine(Protocol):
     """Sells drops. Every call is one atomic step with at most one entry in the log."""
+
+    @property
+    def line(self) -> Line:
+        """The lines in front of its drops."""
+        ...
 
     async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
         """Put a drop on sale from `terms.opens_ms` on. A repeat with the same terms is a replay."""
@@ -87,11 +93,12 @@ class Engine(Protocol):
         ...
 
     async def archive_drop(
-        self, drop_id: str, books: Books, reservations: int, offset: str
+        self, drop_id: str, books: Books, reservations: int, offset: str, places: int = 0
     ) -> ArchiveCode:
-        """Remove a finished drop that another store holds completely.
+        """Remove a finished drop that another store holds completely, with its line.
 
-        `books` and `reservations` are that store's numbers, from the log up to the id `offset`.
+        `books`, `reservations` and the `places` of its line are that store's numbers, from the log
+        up to the id `offset`.
         """
         ...
 

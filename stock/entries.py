@@ -3,7 +3,8 @@
 An entry records the changes of one script call, in the same atomic step. Its fields in Redis:
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
 r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms, a
-`grant` adds s source. A `take_back` has one row, for units that came back.
+`grant` adds s source. A `take_back` has one row, for units that came back. The rows of lines are in
+`stock.line.rows`.
 
 Entries that a later version may write, and corrupt ones:
 
@@ -27,6 +28,8 @@ from msgspec.structs import replace
 from stock.books import Books, Movement
 from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import drop_of, is_buyer_id, is_drop_id, is_payment_id, is_rid
+from stock.line import rows as line_rows
+from stock.line.rows import LineRow
 from stock.model import ConfirmCode, DropState, DropTerms, Fate, HoldState, Reservation
 from stock.records import STATE_OF_LETTER
 
@@ -99,7 +102,7 @@ class Adjusted(Struct, frozen=True, gc=False):
 
 
 Claiming = Reserved | Confirmed | Granted | Ended | TakenBack  # rows about one reservation
-Row = Opened | Claiming | Adjusted
+Row = Opened | Claiming | Adjusted | LineRow
 
 
 class LogEntry(Struct, frozen=True):
@@ -133,10 +136,15 @@ COLUMNS = {  # maximum of columns in a row, by the entry's kind
     "pause": 0,
     "resume": 0,
     "close": 0,
+    **line_rows.COLUMNS,
 }
 KINDS = COLUMNS.keys()
 _NAMES = ("v", "k", "e", "d", "t", "b", "r")
-_EXTRA = {"reserve": ("p", "x"), "grant": ("s",)}  # additional fields, by the entry's kind
+_EXTRA = {
+    "reserve": ("p", "x"),
+    "grant": ("s",),
+    **line_rows.EXTRA,
+}  # additional fields, by the entry's kind
 _GRANTED_FROM = {"-": None, "h": HoldState.HELD}
 
 _FATES = frozenset(Fate)
@@ -325,6 +333,9 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
     if kind == "grant" and len(row) == most and row[3] not in _GRANTED_FROM and _LETTER(row[3]):
         strange.append(f"state {row[3]!r}")
         row[3] = "-"
+    if kind == "line_end" and row[0] not in line_rows.ENDS and _WORD(row[0]):
+        strange.append(f"end {row[0]!r}")
+        row[0] = line_rows.ENDS[0]
     if kind == "take_back" and len(row) == most and row[4] not in _FATES and _LETTER(row[4]):
         strange.append(f"fate {row[4]!r}")
         row[4] = Fate.AVAILABLE
@@ -350,6 +361,8 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
     elif kind == "take_back":
         found = [_taken_back(row) for row in rows]
+    elif kind in line_rows.COLUMNS:
+        found = [*line_rows.read_rows(kind, rows, fields)]
     elif kind in KINDS:
         if rows:
             raise ValueError(f"{kind} carries no rows, but here are {len(rows)}")

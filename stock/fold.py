@@ -14,6 +14,8 @@ from stock.entries import (
     drop_state_after,
     movements,
 )
+from stock.line.fold import LineFold
+from stock.line.rows import LineRow
 from stock.model import ConfirmCode, DropState, HoldState, Reservation
 
 
@@ -25,6 +27,7 @@ class Fold:
         self.states: dict[str, DropState] = {}
         self.reservations: dict[str, Reservation] = {}
         self.taken: dict[str, int] = {}  # by rid: units that came back
+        self.lines = LineFold()
 
     def apply(self, entry: LogEntry) -> None:
         """Add one entry, completely or not at all.
@@ -58,6 +61,9 @@ class Fold:
                     before = changed.get(rid) or self.reservations[rid]
                     taken[rid] = taken.get(rid, self.taken.get(rid, 0)) + row.quantity
                     _check_taken(entry, before, taken[rid])
+        line_rows = [row for row in entry.rows if isinstance(row, LineRow)]
+        if line_rows:
+            self.lines.apply(entry.id, entry.drop_id, entry.at_ms, line_rows)
         self.reservations.update(changed)
         self.taken.update(taken)
         self.books[entry.drop_id] = books

@@ -43,6 +43,7 @@ from stock.errors import (
 )
 from stock.ids import drop_of
 from stock.keyspace import DropKeys, Keyspace
+from stock.line.gateway import RedisLine
 from stock.model import (
     MAX_BATCH,
     MAX_BEHIND,
@@ -77,7 +78,7 @@ from stock.scripts import Script, load_engine
 
 MAX_SPARE = 4
 
-_READS = frozenset({"snapshot"})
+_READS = frozenset({"snapshot", "line/snapshot"})
 _FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # faults of the server, for any script
 
 
@@ -115,6 +116,7 @@ class RedisEngine:
         self._max_spare = most if keeps_connections else 0
         self._scripts = dict(scripts or load_engine())
         self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
+        self.line = RedisLine(self)
 
     async def load_scripts(self) -> None:
         """Load every script: at start, and after SCRIPT FLUSH or a failover."""
@@ -228,17 +230,20 @@ class RedisEngine:
         return StateCode((await self._call("close_drop", drop_id, {"condition": condition}))[0])
 
     async def archive_drop(
-        self, drop_id: str, books: Books, reservations: int, offset: str
+        self, drop_id: str, books: Books, reservations: int, offset: str, places: int = 0
     ) -> ArchiveCode:
         b = books
-        reply = await self._call(
+        keys, line = _names(self.keyspace.of_drop(drop_id)), self.keyspace.of_line(drop_id)
+        reply = await self.step(
             "archive_drop",
             drop_id,
+            keys | {"line_key": line.line, "places_key": line.places, "turns_key": line.turns},
             {
                 "books": f"{b.allotted}|{b.available}|{b.held}|{b.sold}|{b.burned}",
                 "reservations": reservations,
                 "offset": offset,
                 "max_entries": MAX_BEHIND,
+                "places": places,
             },
         )
         return ArchiveCode(reply[0])
@@ -269,7 +274,7 @@ class RedisEngine:
 
     async def reservation(self, rid: str) -> Reservation | None:
         key = self.keyspace.of_drop(drop_of(rid)).reservations
-        text = await self._ask("HGET", key, rid)
+        text = await self.ask("HGET", key, rid)
         try:
             return unpack_reservation(rid, text) if text else None
         except (ValueError, KeyError):
@@ -280,7 +285,7 @@ class RedisEngine:
         key = self.keyspace.of_drop(drop_id).buyers
         cursor = "0"
         while True:
-            cursor, page = await self._ask("HSCAN", key, cursor, "COUNT", 1000)
+            cursor, page = await self.ask("HSCAN", key, cursor, "COUNT", 1000)
             for name in page[::2]:
                 yield name
             if cursor == "0":
@@ -289,23 +294,35 @@ class RedisEngine:
     async def due(self, partition: int, limit: int) -> list[str]:
         now_ms = await self.now_ms()
         key = self.keyspace.due(partition)
-        members: list[str] = await self._ask(
+        members: list[str] = await self.ask(
             "ZRANGE", key, "-inf", now_ms, "BYSCORE", "LIMIT", 0, limit
         )
         return members
 
     async def now_ms(self) -> int:
-        seconds, micros = await self._ask("TIME")
+        seconds, micros = await self.ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    async def _call(
+    def _call(
         self,
         verb: str,
         drop_id: str,
         args: Mapping[str, str | int],
         rest: Sequence[str | int] = (),
+    ) -> Awaitable[list[Any]]:
+        return self.step(verb, drop_id, _names(self.keyspace.of_drop(drop_id)), args, rest)
+
+    async def step(
+        self,
+        verb: str,
+        drop_id: str,
+        keys: Mapping[str, str],
+        args: Mapping[str, str | int],
+        rest: Sequence[str | int] = (),
     ) -> list[Any]:
-        script, keys = self._scripts[verb], _names(self.keyspace.of_drop(drop_id))
+        """Run a script of the engine on a drop's partition, with its epoch, as durable as it is
+        asked for."""
+        script = self._scripts[verb]
 
         def arrange() -> list[str | int]:
             # As late as possible: an approval may have closed the partition a moment ago.
@@ -361,7 +378,8 @@ class RedisEngine:
             return await self._converse(connection, _plain, arrange())
         return await self._converse(connection, self._barrier.converse, arrange(), barrier_key)
 
-    async def _ask(self, *command: str | int) -> Any:
+    async def ask(self, *command: str | int) -> Any:
+        """Send a plain read."""
         return await self._converse(await self._take(), _plain, command)
 
     async def _take(self) -> Any:

@@ -22,6 +22,17 @@ class DropKeys(Struct, frozen=True):
     log: str
 
 
+class LineKeys(Struct, frozen=True):
+    """The keys of a drop's line, in the slot of the drop."""
+
+    epoch: str
+    drop: str
+    line: str
+    places: str
+    turns: str
+    log: str
+
+
 class Keyspace:
     """Names keys for a deployment with a fixed number of partitions."""
 
@@ -61,5 +72,17 @@ class Keyspace:
             buyers=f"{tag}:buyers:{drop_id}",
             reservations=f"{tag}:reservations:{drop_id}",
             due=self.due(partition),
+            log=self.log(partition),
+        )
+
+    def of_line(self, drop_id: str) -> LineKeys:
+        partition = self.partition_of(drop_id)
+        tag = self._tags[partition]
+        return LineKeys(
+            epoch=self.epoch(partition),
+            drop=f"{tag}:drop:{drop_id}",
+            line=f"{tag}:line:{drop_id}",
+            places=f"{tag}:places:{drop_id}",
+            turns=f"{tag}:turns:{drop_id}",
             log=self.log(partition),
         )

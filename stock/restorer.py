@@ -17,7 +17,7 @@ from stock.scripts import Script, load
 PAIRS = 1_000  # pairs per call: the script unpacks them
 SCAN = 1_000
 
-_VERBS = ("raise_epoch", "restore_drop", "restore_log")
+_VERBS = ("stock/raise_epoch", "stock/restore_drop", "stock/restore_log", "line/restore")
 
 
 class Restorer:
@@ -26,7 +26,7 @@ class Restorer:
     def __init__(self, redis: "Redis", keyspace: Keyspace) -> None:
         self._redis = redis
         self._keyspace = keyspace
-        self._scripts = {verb: load(f"stock/{verb}") for verb in _VERBS}
+        self._scripts = {verb.removeprefix("stock/"): load(verb) for verb in _VERBS}
 
     async def fence(self, partition: int, held: str | None, token: str) -> None:
         """Replace the epoch by a marker that no engine has: nothing can be sold.
@@ -120,6 +120,29 @@ class Restorer:
                 raise FencedOff(f"the partition of {drop_id} is being recovered by another")
             if reply[0] != "RESTORED":
                 raise ScriptRefused(f"{drop_id} cannot be restored: {reply}")
+
+    async def restore_line(
+        self,
+        drop_id: str,
+        token: str,
+        part: str,
+        pairs: Sequence[tuple[str | int, str | int]],
+    ) -> None:
+        """Write one part of a drop's line, in calls of 1,000 pairs; `line` comes last."""
+        keys = self._keyspace.of_line(drop_id)
+        named = {
+            "epoch_key": keys.epoch,
+            "line_key": keys.line,
+            "places_key": keys.places,
+            "turns_key": keys.turns,
+        }
+        for start in range(0, len(pairs), PAIRS):
+            rest = [text for pair in pairs[start : start + PAIRS] for text in pair]
+            reply = await self._run("line/restore", named, {"epoch": token, "part": part}, rest)
+            if reply[0] == "FENCED":
+                raise FencedOff(f"the partition of {drop_id} is being recovered by another")
+            if reply[0] != "RESTORED":
+                raise ScriptRefused(f"the line of {drop_id} cannot be restored: {reply}")
 
     async def restore_log(self, partition: int, token: str, offset: str, entries: int) -> None:
         """Begin the partition's log after `offset`, as if it had been trimmed up to there."""

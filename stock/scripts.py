@@ -17,7 +17,9 @@ from msgspec import Struct
 
 from stock.errors import ScriptError
 
-ENGINE = "stock"  # the folder of the scripts that move stock; the others belong to features
+# The folders of the engine's scripts, which write the log of a partition; the others belong to
+# features.
+ENGINE = ("stock", "line")
 
 _INCLUDE = re.compile(r"^--!include (\w+)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- (KEYS|ARGV|RETURNS|LOGS) {2,}(.*)$")
@@ -72,8 +74,11 @@ def load(name: str, folder: Path | None = None, replace: Mapping[str, str] | Non
 def load_engine(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
-    """The scripts that move stock, by verb. Raises ScriptError."""
-    named = {name.partition("/")[2]: name for name in _names(folder) if _moves_stock(name)}
+    """The engine's scripts: those that move stock by verb, the others as `line/<verb>`.
+
+    Raises ScriptError.
+    """
+    named = {name.removeprefix("stock/"): name for name in _names(folder) if _is_engine(name)}
     return {verb: load(name, folder, replace) for verb, name in named.items()}
 
 
@@ -81,12 +86,12 @@ def load_features(
     folder: Path | None = None, replace: Mapping[str, str] | None = None
 ) -> dict[str, Script]:
     """All other scripts, by `<feature>/<verb>`. Raises ScriptError."""
-    kept = [name for name in _names(folder) if not _moves_stock(name)]
+    kept = [name for name in _names(folder) if not _is_engine(name)]
     return {name: load(name, folder, replace) for name in kept}
 
 
-def _moves_stock(name: str) -> bool:
-    return name.startswith(f"{ENGINE}/")
+def _is_engine(name: str) -> bool:
+    return name.partition("/")[0] in ENGINE
 
 
 def _names(folder: Path | None) -> tuple[str, ...]:

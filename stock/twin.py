@@ -25,6 +25,8 @@ from stock.entries import (
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of, id_key
 from stock.keyspace import Keyspace
+from stock.line.model import LineState
+from stock.line.twin import TwinLine
 from stock.model import (
     MAX_BATCH,
     MAX_BEHIND,
@@ -119,13 +121,14 @@ class TwinEngine:
         self._true_epochs = dict(self.epochs)
         self._drops: dict[str, _Drop] = {}
         self._due: dict[int, dict[str, int]] = {number: {} for number in self.epochs}
+        self.line = TwinLine(self)
 
     def fence(self, partition: int) -> None:
         """Raise the epoch without telling this engine, like `recover`."""
         self._true_epochs[partition] += 1
 
     async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return OpenCode.FENCED
         drop = self._drops.get(drop_id)
         if drop is not None:
@@ -133,15 +136,15 @@ class TwinEngine:
             return OpenCode.REPLAYED if self._opened_as(drop_id) == terms else OpenCode.CONFLICT
         self._drops[drop_id] = _Drop(terms)
         self._due[self.keyspace.partition_of(drop_id)][drop_id] = terms.closes_ms
-        self._append("open", drop_id, Opened(terms))
+        self.append("open", drop_id, Opened(terms))
         return OpenCode.OPENED
 
     async def reserve(self, drop_id: str, attempts: Sequence[Attempt]) -> BatchOutcome:
         if not 1 <= len(attempts) <= MAX_BATCH:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} attempts, not {len(attempts)}")
         drop = self._drops.get(drop_id)
-        if self._fenced(drop_id) or drop is None:
-            code = ReserveCode.FENCED if self._fenced(drop_id) else ReserveCode.UNKNOWN_DROP
+        if self.is_fenced(drop_id) or drop is None:
+            code = ReserveCode.FENCED if self.is_fenced(drop_id) else ReserveCode.UNKNOWN_DROP
             return BatchOutcome([Outcome(code)] * len(attempts), now_ms=0, remaining=0, buyers=0)
         now = self.clock()
         answers = [self._attempt(drop, attempt, now) for attempt in attempts]
@@ -152,7 +155,7 @@ class TwinEngine:
             rows = [
                 Reserved(c.rid, c.buyer_id, c.quantity, c.price_fen, c.expires_ms) for c in held
             ]
-            self._append("reserve", drop_id, *rows)
+            self.append("reserve", drop_id, *rows)
         remaining = drop.books.available
         outcomes = [
             Outcome(code, remaining, claim, 0 if claim else drop.terms.opens_ms)
@@ -194,7 +197,7 @@ class TwinEngine:
 
     async def confirm(self, rid: str, payment_id: str, amount_fen: int) -> ConfirmOutcome:
         drop_id = drop_of(rid)
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return ConfirmOutcome(ConfirmCode.FENCED)
         drop = self._drops.get(drop_id)
         claim = drop.reservations.get(rid) if drop else None
@@ -216,7 +219,7 @@ class TwinEngine:
         row = Confirmed(
             rid, claim.buyer_id, claim.quantity, claim.state, code, payment_id, amount_fen
         )
-        self._append("confirm", drop_id, row)
+        self.append("confirm", drop_id, row)
         return ConfirmOutcome(code, after)
 
     def _settle(self, drop: _Drop, claim: Reservation) -> ConfirmCode:
@@ -234,8 +237,8 @@ class TwinEngine:
     async def grant(self, drop_id: str, source: str, grants: Sequence[Grant]) -> list[GrantOutcome]:
         check_grants(source, grants)
         drop = self._drops.get(drop_id)
-        if self._fenced(drop_id) or drop is None:
-            code = GrantCode.FENCED if self._fenced(drop_id) else GrantCode.UNKNOWN_DROP
+        if self.is_fenced(drop_id) or drop is None:
+            code = GrantCode.FENCED if self.is_fenced(drop_id) else GrantCode.UNKNOWN_DROP
             return [GrantOutcome(code)] * len(grants)
         now, outcomes, rows = self.clock(), [], []
         for one in grants:
@@ -247,7 +250,7 @@ class TwinEngine:
                 rows.append(Granted(one.rid, one.buyer_id, one.quantity, before, source))
                 self._due[self.keyspace.partition_of(drop_id)].pop(one.rid, None)
         if rows:
-            self._append("grant", drop_id, *rows, at_ms=now)
+            self.append("grant", drop_id, *rows, at_ms=now)
         return outcomes
 
     def _grant(
@@ -279,7 +282,7 @@ class TwinEngine:
 
     async def release(self, rid: str, buyer_id: str) -> ReleaseOutcome:
         drop_id = drop_of(rid)
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return ReleaseOutcome(ReleaseCode.FENCED)
         drop = self._drops.get(drop_id)
         claim = drop.reservations.get(rid) if drop else None
@@ -290,13 +293,13 @@ class TwinEngine:
         if claim.state is not HoldState.HELD:
             return ReleaseOutcome(ReleaseCode.REPLAYED, claim)
         after = self._end(drop, claim, HoldState.RELEASED)
-        self._append("release", drop_id, Ended(rid, buyer_id, claim.quantity))
+        self.append("release", drop_id, Ended(rid, buyer_id, claim.quantity))
         return ReleaseOutcome(ReleaseCode.RELEASED, after)
 
     async def expire(self, drop_id: str, rids: Sequence[str]) -> int:
         if not 1 <= len(rids) <= MAX_BATCH:
             raise ValueError(f"a sweep has 1 to {MAX_BATCH} rids, not {len(rids)}")
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             raise FencedOff(f"partition of {drop_id}")
         if any(drop_of(rid) != drop_id for rid in rids):
             raise ScriptRefused(f"EXPIRE of {drop_id} got a rid of another drop")
@@ -311,7 +314,7 @@ class TwinEngine:
                 drop.expired[claim.buyer_id] = drop.expired.get(claim.buyer_id, 0) + 1
                 rows.append(Ended(rid, claim.buyer_id, claim.quantity))
         if rows:
-            self._append("expire", drop_id, *rows)
+            self.append("expire", drop_id, *rows)
         return len(rows)
 
     def _end(self, drop: _Drop, claim: Reservation, state: HoldState) -> Reservation:
@@ -326,7 +329,7 @@ class TwinEngine:
     ) -> tuple[AdjustCode, int]:
         if delta == 0:
             raise ValueError("an adjustment of 0 units changes nothing")
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return AdjustCode.FENCED, 0
         drop = self._drops.get(drop_id)
         if drop is None:
@@ -343,13 +346,13 @@ class TwinEngine:
             return AdjustCode.TOO_MANY, available
         drop.adjustments[adjust_id] = delta
         drop.move(available=delta, burned=max(0, -delta))
-        self._append("adjust", drop_id, Adjusted(adjust_id, delta, reason))
+        self.append("adjust", drop_id, Adjusted(adjust_id, delta, reason))
         return AdjustCode.ADJUSTED, drop.books.available
 
     async def take_back(self, back: TakeBack) -> tuple[TakeBackCode, int]:
         check_take_back(back)
         drop_id = drop_of(back.rid)
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return TakeBackCode.FENCED, 0
         drop = self._drops.get(drop_id)
         if drop is None:
@@ -365,7 +368,7 @@ class TwinEngine:
         else:
             drop.move(sold=-units, burned=units)
         row = TakenBack(back.rid, buyer_id, units, back.take_id, back.fate, back.reason)
-        self._append("take_back", drop_id, row)
+        self.append("take_back", drop_id, row)
         return TakeBackCode.TAKEN, drop.books.available
 
     def _refuse_taking(self, drop: _Drop, back: TakeBack) -> TakeBackCode | None:
@@ -390,7 +393,7 @@ class TwinEngine:
 
     async def close_drop(self, drop_id: str, *, only_when_due: bool = False) -> StateCode:
         drop = self._drops.get(drop_id)
-        known = drop is not None and not self._fenced(drop_id)
+        known = drop is not None and not self.is_fenced(drop_id)
         if known and drop and only_when_due and self.clock() < drop.terms.closes_ms:
             return StateCode.TOO_EARLY
         code = self._change(drop_id, "close", DropState.CLOSED)
@@ -399,12 +402,15 @@ class TwinEngine:
         return StateCode.REPLAYED if code is StateCode.CLOSED else code
 
     async def archive_drop(
-        self, drop_id: str, books: Books, reservations: int, offset: str
+        self, drop_id: str, books: Books, reservations: int, offset: str, places: int = 0
     ) -> ArchiveCode:
         drop = self._drops.get(drop_id)
-        if self._fenced(drop_id) or drop is None:
-            return ArchiveCode.FENCED if self._fenced(drop_id) else ArchiveCode.UNKNOWN_DROP
+        if self.is_fenced(drop_id) or drop is None:
+            return ArchiveCode.FENCED if self.is_fenced(drop_id) else ArchiveCode.UNKNOWN_DROP
         if drop.state is not DropState.CLOSED or drop.books.held:
+            return ArchiveCode.UNFINISHED
+        line = self.line.lines.get(drop_id)
+        if line and line.state in (LineState.GATHERING, LineState.OPEN):
             return ArchiveCode.UNFINISHED
         partition = self.keyspace.partition_of(drop_id)
         behind = [e for e in self.log[partition] if id_key(e.id) > id_key(offset)]
@@ -412,12 +418,15 @@ class TwinEngine:
             return ArchiveCode.BEHIND
         if books != drop.books or reservations != len(drop.reservations):
             return ArchiveCode.DIFFERENT
+        if places != (line.n if line else 0):
+            return ArchiveCode.DIFFERENT
         del self._drops[drop_id]
+        self.line.lines.pop(drop_id, None)
         self._due[partition].pop(drop_id, None)
         return ArchiveCode.ARCHIVED
 
     def _change(self, drop_id: str, verb: str, state: DropState) -> StateCode:
-        if self._fenced(drop_id):
+        if self.is_fenced(drop_id):
             return StateCode.FENCED
         drop = self._drops.get(drop_id)
         if drop is None:
@@ -427,7 +436,7 @@ class TwinEngine:
         if drop.state is state:
             return StateCode.REPLAYED
         drop.state = state
-        self._append(verb, drop_id)
+        self.append(verb, drop_id)
         return StateCode.CHANGED
 
     async def snapshot(self, drop_id: str) -> Snapshot | None:
@@ -468,9 +477,18 @@ class TwinEngine:
     async def now_ms(self) -> int:
         return self.clock()
 
-    def _fenced(self, drop_id: str) -> bool:
+    def is_fenced(self, drop_id: str) -> bool:
         partition = self.keyspace.partition_of(drop_id)
         return self.epochs.get(partition, 0) != self._true_epochs[partition]
+
+    def drop(self, drop_id: str) -> _Drop | None:
+        return self._drops.get(drop_id)
+
+    def position(self, drop_id: str) -> tuple[str, int]:
+        """The last id of a drop's log, or nothing; and the epoch."""
+        partition = self.keyspace.partition_of(drop_id)
+        log = self.log[partition]
+        return log[-1].id if log else "", self._true_epochs[partition]
 
     def _opened_as(self, drop_id: str) -> DropTerms:
         log = self.log[self.keyspace.partition_of(drop_id)]
@@ -482,7 +500,8 @@ class TwinEngine:
             if isinstance(row, Opened)
         )
 
-    def _append(self, kind: str, drop_id: str, *rows: Row, at_ms: int | None = None) -> None:
+    def append(self, kind: str, drop_id: str, *rows: Row, at_ms: int | None = None) -> str:
+        """Log a call that changed something; the id of the entry."""
         partition = self.keyspace.partition_of(drop_id)
         log, now = self.log[partition], self.clock() if at_ms is None else at_ms
         last_ms = id_key(log[-1].id)[0] if log else 0  # ids rise, even if the clock steps back
@@ -497,3 +516,4 @@ class TwinEngine:
                 rows=rows,
             )
         )
+        return log[-1].id

@@ -28,7 +28,7 @@ def audit(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the promises I1–I11 on the running system: exit 1 if one is broken.
+    """Check the promises I1–I11, I13 and I14 on the running system: exit 1 if one is broken.
 
     Drops that finished long ago are checked by their seals; --full checks the seals themselves.
     """

@@ -255,6 +255,48 @@ CREATE TABLE joined_logins (
     PRIMARY KEY (login_id)
 );
 CREATE INDEX joined_logins_by_buyer ON joined_logins (buyer_id);
+CREATE TABLE line_batches (
+    drop_id VARCHAR(15) NOT NULL,
+    first_place INTEGER NOT NULL,
+    people INTEGER NOT NULL,
+    at_ms BIGINT NOT NULL,
+    buyers TEXT NOT NULL,
+    PRIMARY KEY (drop_id, first_place)
+);
+CREATE TABLE line_leaves (
+    drop_id VARCHAR(15) NOT NULL,
+    place INTEGER NOT NULL,
+    buyer_id VARCHAR(40) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (drop_id, place)
+);
+CREATE TABLE line_turns (
+    drop_id VARCHAR(15) NOT NULL,
+    next_position INTEGER NOT NULL,
+    first_position INTEGER NOT NULL,
+    at_ms BIGINT NOT NULL,
+    available BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    PRIMARY KEY (drop_id, next_position)
+);
+CREATE TABLE lines (
+    drop_id VARCHAR(15) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    commitment VARCHAR(64) NOT NULL,
+    seed VARCHAR(64) NOT NULL,
+    turn_ms BIGINT NOT NULL,
+    rate INTEGER NOT NULL,
+    capacity INTEGER NOT NULL,
+    places INTEGER DEFAULT '0' NOT NULL,
+    early INTEGER,
+    leavers INTEGER DEFAULT '0' NOT NULL,
+    serving INTEGER DEFAULT '0' NOT NULL,
+    closing_id VARCHAR(40) DEFAULT '' NOT NULL,
+    created_ms BIGINT NOT NULL,
+    opened_ms BIGINT,
+    ended_ms BIGINT,
+    PRIMARY KEY (drop_id)
+);
 CREATE TABLE log_offsets (
     partition SMALLINT NOT NULL,
     epoch BIGINT NOT NULL,

@@ -10,7 +10,7 @@ SHOWN = 5  # examples in a detail
 
 
 class Check(Struct, frozen=True):
-    invariant: str  # I1 to I11, seal, stock, or `log` for the quarantine
+    invariant: str  # I1 to I11, I13, I14, seal, stock, or `log` for the quarantine
     title: str
     ok: bool
     detail: str

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.database.ranges import Some
+from livesale.database.ranges import Some, among, portions
+from livesale.ledger.line_tables import lines
 from livesale.ledger.progress import Progress
 from livesale.ledger.rows import Position
 from livesale.ledger.states import DRAFT
@@ -34,6 +35,8 @@ from stock.entries import (
 )
 from stock.errors import BooksBroken
 from stock.ids import id_key
+from stock.line.model import MAX_PLACES, LineSnapshot, LineState
+from stock.line.rows import Joined, LineClosed, LineEnded, LineOpened, Served
 from stock.model import ConfirmCode, DropState, HoldState, Reservation, Snapshot
 
 _OPENED = {DropState.OPEN, DropState.PAUSED}
@@ -51,6 +54,7 @@ class DropView(Struct):
     state_after: str = ""  # after the last change of state in the rest of the log
     reserved: int = 0  # reservations in the rest of the log
     fault: str = ""  # why there is no snapshot: the books in Redis are broken
+    line: "LineView | None" = None
 
     @property
     def was_opened(self) -> bool:
@@ -58,6 +62,29 @@ class DropView(Struct):
         if DropState.CLOSED in (self.sql_state, self.state_after):
             return bool(self.sql_books and self.sql_books.held)
         return self.sql_state in _OPENED or self.state_after in _OPENED
+
+
+class LineView(Struct):
+    """A drop's line in SQL, with the rest of the log up to its snapshot; and in Redis."""
+
+    state: str
+    places: int
+    serving: int
+    snapshot: LineSnapshot | None
+
+    def add(self, entry: LogEntry) -> None:
+        for row in entry.rows:
+            match row:
+                case LineOpened():
+                    self.state = LineState.GATHERING.value
+                case Joined():
+                    self.places = row.index + 1
+                case Served():
+                    self.serving = row.until
+                case LineClosed():
+                    self.state = LineState.OPEN.value
+                case LineEnded():
+                    self.state = row.state.value
 
 
 class Behind(Struct):
@@ -129,10 +156,23 @@ async def take_instant(
         except BooksBroken as broken:
             view.fault = str(broken)
         instant.progress.advance()
+    await _add_lines(deployment, connection, instant)
     for number, position in positions.items():
         if number < deployment.keyspace.partitions:
             await _add_tail(deployment, reader, instant, number, position)
     return instant
+
+
+async def _add_lines(deployment: Deployment, connection: AsyncConnection, instant: Instant) -> None:
+    row = lines.c
+    for some in portions(instant.some):
+        query = select(row.drop_id, row.state, row.places, row.serving)
+        found = await connection.execute(query.where(among(row.drop_id, some)))
+        for drop_id, state, places, serving in found:
+            view = instant.drops.get(drop_id)
+            if view is not None and not view.fault:
+                line = await deployment.engine.line.snapshot(drop_id, after=MAX_PLACES)
+                view.line = LineView(state, places, serving, line)
 
 
 async def _sql_drops(
@@ -172,6 +212,7 @@ async def _add_tail(
 ) -> None:
     views = [view for view in instant.drops.values() if view.partition == partition]
     ends = [view.snapshot.log_id for view in views if view.snapshot]
+    ends += [view.line.snapshot.log_id for view in views if view.line and view.line.snapshot]
     until = max([position.offset, *ends], key=id_key)
     key = deployment.keyspace.log(partition)
     async for entry in read_tail(reader, key, position.offset, until):
@@ -179,6 +220,9 @@ async def _add_tail(
         view = instant.drops.get(entry.drop_id)
         if view is None or view.snapshot is None:
             continue
+        line = view.line
+        if line and line.snapshot and id_key(entry.id) <= id_key(line.snapshot.log_id):
+            line.add(entry)
         if id_key(entry.id) <= id_key(view.snapshot.log_id):
             _add_entry(view, entry)
 

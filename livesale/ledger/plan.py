@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from livesale.errors import LivesaleError
+from livesale.ledger.line_plan import LinePlan, add_line
 from livesale.ledger.states import DRAFT, OPENING
 from stock.books import Books
 from stock.entries import (
@@ -77,12 +78,14 @@ class Plan(Struct):
     states: dict[str, StateStep] = field(default_factory=dict)
     payments: list[Row] = field(default_factory=list)
     refunds: list[Row] = field(default_factory=list)
+    lines: LinePlan = field(default_factory=LinePlan)
 
     @property
     def rows(self) -> int:
         """Rows to insert or change."""
         hot = len(self.orders) + len(self.moves) + len(self.ledger)
-        return hot + len(self.books) + len(self.states) + len(self.payments) + len(self.refunds)
+        money = len(self.payments) + len(self.refunds)
+        return hot + len(self.books) + len(self.states) + money + self.lines.rows
 
     def moves_by_kind(self) -> dict[tuple[str, str, int], list[str]]:
         """Order ids by (state before, state after, at_ms): each group is one UPDATE.
@@ -109,6 +112,9 @@ def make_plan(
         _add_books(plan, entry, (drift or {}).get(entry.drop_id, _NO_DRIFT))
         _add_state(plan, entry)
         _add_ledger(plan, partition, entry)
+        fault = add_line(plan.lines, entry)
+        if fault:
+            raise Contradiction(f"{entry.id}: {entry.kind} of {entry.drop_id}: {fault}")
         for row in entry.rows:
             match row:
                 case Reserved():

@@ -12,7 +12,7 @@ from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.ledger import tables
+from livesale.ledger import line_rows, tables
 from livesale.ledger.plan import BooksStep, Contradiction, Plan, Row, StateStep
 from livesale.ledger.seals import UNSEALED
 from stock.books import Books
@@ -85,6 +85,11 @@ async def write(connection: AsyncConnection, plan: Plan) -> None:
     await insert_rows(connection, tables.stock_ledger, plan.ledger)
     await insert_rows(connection, tables.payments, plan.payments)
     await insert_rows(connection, tables.refunds, plan.refunds)
+    for drop_id, line in plan.lines.steps.items():
+        if not await line_rows.write_step(connection, drop_id, line):
+            raise Contradiction(f"the line of {drop_id} in SQL is not as the log continues it")
+    for table, new in line_rows.inserts_of(plan.lines):
+        await insert_rows(connection, table, new)
 
 
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:

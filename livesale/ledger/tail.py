@@ -124,7 +124,9 @@ class Tail:
 
 
 def _rows(item: Item) -> int:
-    return max(1, len(item.entry.rows)) if item.entry else 1
+    if item.entry is None or item.entry.kind == "line_join":
+        return 1  # SQL has the people of an entry in one row
+    return max(1, len(item.entry.rows))
 
 
 def read_item(entry_id: str, fields: Mapping[str, str]) -> Item:

@@ -2,6 +2,7 @@
 
 from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
+from livesale.ledger.line_tables import TABLES
 from livesale.line import routes
 from livesale.line.challenges import Challenges
 from livesale.line.problems import PROBLEMS
@@ -14,6 +15,7 @@ feature = Feature(
     name="line",
     routes=routes.ROUTES,
     problems=PROBLEMS,
+    tables=TABLES,
     parts={
         Tickets: lambda parts: Tickets(
             parts.deployment,

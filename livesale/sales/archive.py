@@ -18,11 +18,12 @@ import structlog
 from sqlalchemy import func, select, update
 
 from livesale.database.engine import now_ms, snapshot, transaction
+from livesale.ledger import line_rows, seals
 from livesale.ledger import rows as ledger
-from livesale.ledger import seals
 from livesale.ledger.seals import Seal
 from livesale.ledger.tables import books, drops
 from livesale.ledger.wrong_rows import wrong_rows_of
+from livesale.line.wrong_lines import find_faults
 from livesale.resources import Deployment
 from livesale.tasks.clock_steps import ClockWatch
 from stock.books import Books
@@ -92,16 +93,19 @@ class Archiver:
             if not await seals.claim(connection, drop_id, token):
                 return False  # another keeper was faster
         async with snapshot(self._deployment.sql) as connection:
+            places = await line_rows.places_of(connection, drop_id)
             place = await ledger.position(connection, self._partition)
             seal = (await seals.read_seals(connection, [drop_id])).get(drop_id)
             wrong = await wrong_rows_of(connection, drop_id)
+            line = await find_faults(connection, drop_id)
+            wrong += [*line.order, *line.turns] if line else []
         if place is None or seal is None:
             return False
         self._rows += seal.orders + seal.movements + seal.payments + seal.refunds
         if wrong:
             self._refuse(drop_id, f"its rows contradict each other: {'; '.join(wrong)}")
             return False
-        code = await self._leave_redis(drop_id, seal, place.offset)
+        code = await self._leave_redis(drop_id, seal, place.offset, places)
         if code not in (ArchiveCode.ARCHIVED, ArchiveCode.UNKNOWN_DROP):
             return False
         async with transaction(self._deployment.sql) as connection:
@@ -118,14 +122,18 @@ class Archiver:
         _log.info("archived and sealed a drop", drop_id=drop_id, orders=seal.orders)
         return True
 
-    async def _leave_redis(self, drop_id: str, seal: Seal, offset: str) -> ArchiveCode | None:
+    async def _leave_redis(
+        self, drop_id: str, seal: Seal, offset: str, places: int
+    ) -> ArchiveCode | None:
         """UNKNOWN_DROP: it left before, and the keeper died before it said so, or it changed since.
 
         None when it cannot be archived, which is in the log.
         """
         own = Books(seal.allotted, seal.available, 0, seal.sold, seal.burned)
         try:
-            code = await self._deployment.engine.archive_drop(drop_id, own, seal.orders, offset)
+            code = await self._deployment.engine.archive_drop(
+                drop_id, own, seal.orders, offset, places
+            )
         except ServerRefuses:
             raise  # no memory, or busy: no drop is to blame
         except (BooksBroken, ScriptRefused) as fault:

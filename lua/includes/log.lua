@@ -5,6 +5,6 @@ local function check_log(log_key)
 end
 
 local function append_log(log_key, kind, epoch, drop_id, now, drop, rows, ...)
-  redis.call('XADD', log_key, '*', 'v', '1', 'k', kind, 'e', epoch, 'd', drop_id, 't', now,
+  return redis.call('XADD', log_key, '*', 'v', '1', 'k', kind, 'e', epoch, 'd', drop_id, 't', now,
     'b', books_text(drop), 'r', rows, ...)
 end

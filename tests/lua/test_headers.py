@@ -6,7 +6,7 @@ import pytest
 
 from stock.scripts import load, load_engine, load_features, lua_folder
 
-ENGINE_FILES = [f"stock/{verb}" for verb in load_engine()]
+ENGINE_FILES = [script.name for script in load_engine().values()]
 ROOM_FILES = list(load_features())
 FILES = [*ENGINE_FILES, *ROOM_FILES]
 
@@ -143,7 +143,7 @@ def test_a_writing_script_logs_what_its_header_says(name: str) -> None:
     assert kind
     if kind[1] == "nothing":  # what moves no stock: recovery, and the end of a drop's time in Redis
         assert "append_log" not in body_of(name)
-        verbs = ("archive_drop", "raise_epoch", "restore_drop", "restore_log")
+        verbs = ("archive_drop", "raise_epoch", "restore_drop", "restore_log", "line/restore")
         assert name.removeprefix("stock/") in verbs
         return
     assert re.search(rf"(append_log|change_state)\([^)]*'{kind[1]}'", body_of(name))

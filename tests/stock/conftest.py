@@ -11,6 +11,7 @@ from stock.fold import Fold
 from stock.gateway import RedisEngine
 from stock.ids import START
 from stock.keyspace import Keyspace
+from stock.line.fold import FoldedLine
 from stock.log import LogReader
 from stock.model import DropTerms, Reservation, Snapshot
 from stock.scripts import load_engine
@@ -104,12 +105,32 @@ class World:
             # A drop that was archived is known no more.
             expected = claim if snapshot is not None else None
             assert await self.engine.reservation(rid) == expected
+        await self.check_line(drop_id, fold.lines.lines.get(drop_id), is_there=snapshot is not None)
         if snapshot is not None:
             assert fold.books[drop_id].balanced
             assert fold.books[drop_id] == snapshot.books
             assert fold.states[drop_id] is snapshot.state
             assert len(fold.reservations) == snapshot.reservations
         return snapshot, fold.reservations, len(entries)
+
+    async def check_line(self, drop_id: str, folded: FoldedLine | None, *, is_there: bool) -> None:
+        """The log, folded, is the line: state, turns, and the place of each buyer (I13)."""
+        line = await self.engine.line.snapshot(drop_id)
+        if folded is None or not is_there:
+            assert line is None
+            return
+        assert line is not None
+        assert (line.terms, line.state, line.n) == (folded.terms, folded.state, folded.n)
+        assert (line.seed, line.closing_id, line.left) == (
+            folded.seed,
+            folded.closing_id,
+            folded.left,
+        )
+        assert (list(line.turns), line.serving) == (folded.turns, folded.serving)
+        if folded.n0 is not None:
+            assert line.n0 == folded.n0
+        for buyer_id, place in folded.places.items():
+            assert await self.engine.line.place(drop_id, buyer_id) == place
 
 
 @pytest.fixture(params=["twin", "redis"])

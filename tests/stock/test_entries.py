@@ -18,6 +18,7 @@ from stock.entries import (
 )
 from stock.errors import LogCorrupt, LogTooNew
 from stock.fold import Fold
+from stock.line.rows import Joined, Left, LineClosed, Served
 from stock.model import ConfirmCode, DropTerms, Fate, HoldState, Reservation
 from stock.records import pack_reservation, unpack_reservation
 
@@ -39,6 +40,9 @@ TAKE_BACK = RESERVE | {
 }
 GRANT = RESERVE | {"k": "grant", "b": "10|8|0|2|0", "r": f"{RID}|ann|2|-", "s": "bag%201"}
 OPEN = RESERVE | {"k": "open", "b": "10|10|0|0|0", "r": "0|9|1|3|9900|10|2"}
+LINE = RESERVE | {"k": "line_leave", "r": "ann|3"}
+JOIN = RESERVE | {"k": "line_join", "r": "ann;bob", "i": "7"}
+HASH = "0f" * 32
 RESERVE |= {"p": "9900", "x": "1790000060000"}
 
 
@@ -176,6 +180,16 @@ def test_an_opening_reads_as_the_terms(columns: str, terms: DropTerms | None) ->
         (GRANT, {"r": f"{RID}|ann|0|-"}, "no buyer with a quantity"),
         (GRANT, {"r": f"{RID}|ann|2|?"}, "'\\?'"),
         (GRANT, {"r": f"{RID}|ann|2"}, "not enough values"),
+        (JOIN, {"i": None}, "no 'i'"),
+        (JOIN, {"i": "-1"}, "not a place"),
+        (JOIN, {"r": "ann;b b"}, "not a buyer"),
+        (JOIN, {"r": ""}, "without rows|too many|not enough"),
+        (LINE, {"r": "ann|3;bob|4"}, "2 rows"),
+        (LINE, {"k": "line_open", "r": "abc|1000|1|1"}, "not a SHA-256"),
+        (LINE, {"k": "line_open", "r": f"{HASH}|999|1|1"}, "turn_ms"),
+        (LINE, {"k": "line_close", "r": "5|seed"}, "not a seed"),
+        (LINE, {"k": "line_serve", "r": "5|5"}, "nobody was served"),
+        (LINE, {"k": "line_end", "r": "Gone!"}, "Gone!"),
     ],
 )
 def test_what_no_script_would_write_is_corrupt(
@@ -210,6 +224,9 @@ def test_what_no_script_would_write_is_corrupt(
         (GRANT, {"r": f"{RID}|ann|2|e"}, "state 'e'"),
         (GRANT, {"r": f"{RID}|ann|2|-|why"}, "5 columns"),
         (GRANT, {"p": "0"}, "field 'p'"),
+        (LINE, {"r": "ann|3|why"}, "3 columns"),
+        (JOIN, {"r": "ann|vip;bob"}, "2 columns"),
+        (LINE, {"k": "line_end", "r": "asleep"}, "end 'asleep'"),
         (CONFIRM, {"r": f"{RID}|ann|2|q|GIVEN|pay1|19800|cny"}, "8 columns, state 'q', code"),
     ],
 )
@@ -273,3 +290,46 @@ def test_the_fold_grants_once() -> None:
 )
 def test_a_packed_reservation_reads_and_writes_the_same(text: str) -> None:
     assert pack_reservation(unpack_reservation(RID, text)) == text
+
+
+def test_the_rows_of_a_line_move_no_stock() -> None:
+    join = decode("5-0", JOIN)
+    assert join.rows == (Joined("ann", 7), Joined("bob", 8))
+    assert decode("6-0", LINE).rows == (Left("ann", 3),)
+    assert decode("7-0", LINE | {"k": "line_close", "r": f"5|{HASH}"}).rows == (
+        LineClosed(5, HASH),
+    )
+    assert decode("8-0", LINE | {"k": "line_serve", "r": "5|9"}).rows == (Served(5, 9),)
+    assert movements(join) == []
+
+
+def test_the_fold_of_a_line_takes_an_entry_whole_or_not_at_all() -> None:
+    """I13: one place a buyer, places without a gap, turns that only rise."""
+    books = {"b": "10|10|0|0|0"}
+    fold = Fold()
+    fold.apply(decode("1-0", OPEN))
+    with pytest.raises(ValueError, match="has no line"):
+        fold.apply(decode("2-0", JOIN | books | {"i": "0"}))
+    opening = LINE | books | {"k": "line_open", "r": f"{HASH}|1000|5|5"}
+    fold.apply(decode("3-0", opening))
+    fold.apply(decode("4-0", JOIN | books | {"i": "0"}))
+    for rows, first, reason in (
+        ("cat;ann", "2", "ann has two places"),
+        ("cat;dan", "3", "place 3 after 2"),
+        ("cat;cat", "2", "joins twice"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            fold.apply(decode("5-0", JOIN | books | {"r": rows, "i": first}))
+    with pytest.raises(ValueError, match="serves 0 to 1, gathering"):
+        fold.apply(decode("6-0", LINE | books | {"k": "line_serve", "r": "0|1"}))
+    fold.apply(decode("7-0", LINE | books | {"r": "ann|0"}))
+    fold.apply(decode("8-0", LINE | books | {"k": "line_close", "r": f"2|{HASH}"}))
+    fold.apply(decode("9-0", LINE | books | {"k": "line_serve", "r": "0|2"}))
+    with pytest.raises(ValueError, match="at 2"):
+        fold.apply(decode("10-0", LINE | books | {"k": "line_serve", "r": "0|1"}))
+    fold.apply(decode("11-0", LINE | books | {"k": "line_end", "r": "gone"}))
+    with pytest.raises(ValueError, match="gone after gone"):
+        fold.apply(decode("12-0", LINE | books | {"k": "line_end", "r": "gone"}))
+    line = fold.lines.lines["shoes"]
+    assert (line.n, line.n0, line.left, line.serving, line.state) == (2, 2, 1, 2, "gone")
+    assert line.closing_id == "8-0"

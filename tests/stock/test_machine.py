@@ -27,6 +27,8 @@ from stock.engine import Engine
 from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
+from stock.line.checks import commitment_of
+from stock.line.model import LineTerms
 from stock.model import (
     ArchiveCode,
     Attempt,
@@ -47,6 +49,7 @@ from tests.stock.conftest import CLOCKED, NOON, ClockedRedisEngine, World, terms
 DROPS = ("shoes", "hats")
 BUYERS = ("ann", "bob", "cat", "dan")
 NAMES = "abcdefghijklmnop"
+SEED = "5e" * 32
 
 # Serials that repeat and fall as well as rise; a ticket may end between two steps of the clock.
 tickets = st.one_of(
@@ -244,12 +247,45 @@ class EngineMachine(RuleBasedStateMachine):
             log = self.loop.run_until_complete(world.log_of(drop))
             offsets.append(log[-1 - behind].id if len(log) > behind else "0-0")
 
+        line = self.twin.line.lines.get(drop)
+        places = (line.n if line else 0) + (off == 2)
+
         async def archive(engine: Engine) -> ArchiveCode:
             offset = offsets[engine is self.twin]
-            return await engine.archive_drop(drop, books, snapshot.reservations, offset)
+            return await engine.archive_drop(drop, books, snapshot.reservations, offset, places)
 
         if self.both(archive) is ArchiveCode.ARCHIVED:
             self.archived.add(drop)
+
+    @rule(drop=drops, off=st.sampled_from([0, 0, 0, 1]), capacity=st.sampled_from([3, 50, 50]))
+    def open_line(self, drop: str, off: int, capacity: int) -> None:
+        terms = LineTerms(commitment_of(SEED), 5_000 + off, 20, capacity)
+        self.both(lambda engine: engine.line.open(drop, terms))
+
+    @rule(drop=drops, who=st.lists(st.sampled_from(NAMES), min_size=1, max_size=8))
+    def join(self, drop: str, who: list[str]) -> None:
+        self.both(lambda engine: engine.line.join(drop, who))
+
+    @rule(drop=drops, who=st.sampled_from(NAMES))
+    def leave(self, drop: str, who: str) -> None:
+        self.both(lambda engine: engine.line.leave(drop, who))
+
+    @rule(drop=drops, seed=st.sampled_from([SEED, SEED, SEED, "00" * 32]))
+    def close_line(self, drop: str, seed: str) -> None:
+        self.both(lambda engine: engine.line.close(drop, seed))
+
+    @rule(
+        drop=drops,
+        off=st.sampled_from([0, 0, 0, 1]),
+        promised=st.integers(0, 12),
+        per_mille=st.sampled_from([1_000, 600, 333, 2_500, 1]),
+        step_ms=st.sampled_from([0, 250, 250, 1_000]),
+    )
+    def serve(self, drop: str, off: int, promised: int, per_mille: int, step_ms: int) -> None:
+        self.step_the_clock(step_ms)
+        line = self.twin.line.lines.get(drop)
+        serving = (line.serving if line else 0) + off
+        self.both(lambda engine: engine.line.serve(drop, serving, promised, per_mille))
 
     @rule(step_ms=st.sampled_from([1, 500, 5_000, 9_999, 10_000, -3_000]))
     def step(self, step_ms: int) -> None:
@@ -286,6 +322,17 @@ class EngineMachine(RuleBasedStateMachine):
         for drop in DROPS:
             real, twin = self.loop.run_until_complete(self._snapshots(drop))
             assert real == twin
+            real, twin = self.loop.run_until_complete(self._lines(drop))
+            assert real == twin
+
+    async def _lines(self, drop: str) -> list[Any]:
+        """The lines but for ids of the log, which differ."""
+        found = []
+        for world in (self.real, self.model):
+            line = await world.engine.line.snapshot(drop, after=2)
+            closed = bool(line and line.closing_id)
+            found.append((line and replace(line, log_id="", closing_id=""), closed))
+        return found
 
     async def _snapshots(self, drop: str) -> list[Any]:
         found = []

@@ -4,6 +4,13 @@ import re
 
 import pytest
 
+from stock.line.model import (
+    JoinCode,
+    LeaveCode,
+    LineCloseCode,
+    LineOpenCode,
+    ServeCode,
+)
 from stock.model import (
     AdjustCode,
     ArchiveCode,
@@ -45,11 +52,21 @@ def codes_in(*files: str) -> set[str]:
         (AdjustCode, ["stock/adjust_drop.lua"]),
         (TakeBackCode, ["stock/take_back.lua"]),
         (ArchiveCode, ["stock/archive_drop.lua"]),
+        (LineOpenCode, ["line/open.lua"]),
+        (JoinCode, ["line/join.lua"]),
+        (LeaveCode, ["line/leave.lua"]),
+        (LineCloseCode, ["line/close.lua"]),
         (StateCode, ["stock/switch_drop.lua", "stock/close_drop.lua", "includes/change_state.lua"]),
     ],
 )
 def test_lua_answers_exactly_the_codes_that_python_knows(codes, files) -> None:
     assert codes_in(*files) == {code.value for code in codes}
+
+
+def test_serve_answers_the_codes_that_python_knows() -> None:
+    """A sale that is over ends the line, so its code is none of them."""
+    found = codes_in("line/serve.lua", "includes/selling.lua")
+    assert found == {code.value for code in ServeCode} | {"CLOSED"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from livesale.ledger.instant import Instant, take_instant
 from livesale.ledger.progress import Progress
 from livesale.ledger.tail import connect_reader
 from livesale.ledger.unread import LogTrimmed, TailTooLong
-from livesale.operations.audit import holdings, liveness, orders, reservations, seals, stock
+from livesale.operations.audit import holdings, lines, liveness, orders, reservations, seals, stock
 from livesale.printing.wording import counted
 from livesale.resources import Deployment
 from stock.errors import LogTooNew, StockError
@@ -32,9 +32,12 @@ from stock.errors import LogTooNew, StockError
 __all__ = ["STEPS", "Check", "audit"]
 
 SNAPSHOTS = 10
-STEPS = 13  # I9, the snapshot, and the checks that follow it
+STEPS = 14  # I9, the snapshot, and the checks that follow it
 LATER_S = 0.2  # before another snapshot, if the log had an entry of a later version
-ORDER = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "stock", "log")
+ORDER = (
+    *("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I13", "I14"),
+    *("seal", "stock", "log"),
+)
 
 _NOT_BY_DROP = (stock.STOCK, orders.QUARANTINE, books.I10)
 _FAULTS = (RedisError, SQLAlchemyError, StockError, CannotCheck, TailTooLong, OSError, ValueError)
@@ -47,7 +50,7 @@ async def audit(
     full: bool = False,
     progress: Progress | None = None,
 ) -> list[Check]:
-    """Check I1 to I11, the seals and the stock of goods, and report the quarantine.
+    """Check I1 to I11, I13 and I14, the seals and the stock of goods, and report the quarantine.
 
     `settle_s` is the time for the writer to catch up: the first check waits at most that long, the
     others do not need a writer. `full` also reads the rows of sealed drops, and the stock of
@@ -65,7 +68,7 @@ async def audit(
         checks += await _guarded(
             [
                 *(books.I1, books.I2, books.I3, reservations.I4, orders.I5, reservations.I6),
-                *(orders.I7, orders.I8, books.I10, orders.I11),
+                *(orders.I7, orders.I8, books.I10, orders.I11, lines.I13, lines.I14),
                 *(seals.SEAL, stock.STOCK, orders.QUARANTINE),
             ],
             lambda: _compare(deployment, reader, full, progress),
@@ -121,7 +124,10 @@ async def _checks(
         found = await _guarded([name], partial(_one, make))
         instant.progress.found(found)
         checks += found
-    return checks
+    instant.progress.begin(lines.I13[0], len(instant.drops))
+    found = await _guarded([lines.I13, lines.I14], lambda: lines.check_lines(connection, instant))
+    instant.progress.found(found)
+    return checks + found
 
 
 async def _check_limits(

@@ -47,7 +47,7 @@ class CheckProgress(Struct, frozen=True):
 
 
 class CheckFinding(Struct, frozen=True):
-    """`name` is a promise (I1 to I11, seal, stock, log) or a topic of the doctor; `cure` says what
+    """`name` is a promise (I1 to I14, seal, stock, log) or a topic of the doctor; `cure` says what
     to do."""
 
     name: str

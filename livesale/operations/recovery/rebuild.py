@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.engine import snapshot
 from livesale.ledger.tables import books, drops, orders, payments, stock_ledger
+from livesale.operations.recovery.rebuild_line import rebuild_line
 from livesale.resources import Deployment
 from stock.errors import BooksBroken
 from stock.model import Fate, HoldState, Reservation
@@ -61,6 +62,8 @@ async def _rebuild_drop(
     drop_id: str = drop.drop_id
     taken = await _taken_back(connection, drop_id)
     holdings: dict[str, int] = {}
+    has_line = await rebuild_line(connection, restorer, token, drop_id, drop.opens_ms)
+    used: dict[str, int] = {}  # by buyer: a turn in line that began before has been used
     count = held = sold = 0
     async for page in _claims(connection, drop_id):
         due: list[Pair] = []
@@ -74,6 +77,9 @@ async def _rebuild_drop(
                 units = claim.quantity - taken.units.get(claim.rid, 0)
                 sold += units
             holdings[claim.buyer_id] = holdings.get(claim.buyer_id, 0) + units
+            if has_line:
+                made_ms = claim.expires_ms - drop.hold_ms
+                used[claim.buyer_id] = max(used.get(claim.buyer_id, 0), made_ms * 1_000 + 999)
         packed: list[Pair] = [(claim.rid, pack_reservation(claim)) for claim in page]
         await restorer.restore_pairs(drop_id, token, "reservations", packed)
         await restorer.restore_pairs(drop_id, token, "due", due)
@@ -87,7 +93,9 @@ async def _rebuild_drop(
         )
     async for buyer_id in _expiries(connection, drop_id):
         holdings[buyer_id] += _EXPIRED
-    buyers: list[Pair] = [(name, _holdings_text(packed)) for name, packed in holdings.items()]
+    buyers: list[Pair] = [
+        (name, _holdings_text(packed, used.get(name, 0))) for name, packed in holdings.items()
+    ]
     await restorer.restore_pairs(drop_id, token, "buyers", buyers)
     if drop.state != "closed":
         await restorer.restore_pairs(drop_id, token, "due", [(drop.closes_ms, drop_id)])
@@ -114,7 +122,8 @@ def _fields(drop: Any) -> list[Pair]:
         ("state", drop.state),
         *((name, getattr(drop, name)) for name in terms),
         ("expired_limit", drop.expired_limit),
-        # Used tickets are unknown: the new epoch ends all tickets.
+        # Used tickets are unknown: the new epoch ends all tickets. With a line they follow from
+        # the orders, because a turn outlives the epoch.
         ("tickets", int(drop.ticket_required)),
         ("opened_as", "|".join(map(str, opened))),
         ("allotted", drop.present),
@@ -122,8 +131,10 @@ def _fields(drop: Any) -> list[Pair]:
     ]
 
 
-def _holdings_text(packed: int) -> str:
+def _holdings_text(packed: int, used: int) -> str:
     expired, units = divmod(packed, _EXPIRED)
+    if used > 0:
+        return f"{units}|{expired}|{used}"
     return f"{units}|{expired}" if expired else str(units)
 
 

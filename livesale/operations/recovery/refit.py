@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.rows import read_books
 from livesale.ledger.tables import drops, orders, payments, stock_ledger
+from livesale.operations.recovery.refit_line import LineRefit
 from stock.books import Books
 from stock.entries import (
     Adjusted,
@@ -29,6 +30,7 @@ from stock.entries import (
     begins,
     movements,
 )
+from stock.line.rows import COLUMNS as LINE_KINDS
 from stock.model import ConfirmCode, HoldState
 
 _AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
@@ -58,6 +60,7 @@ class Refit:
         self._claims: dict[str, _Claim] = {}
         self._taken: set[str] = set()  # ids of what came back
         self._back: dict[str, int] = {}  # by rid: units that came back
+        self._lines = LineRefit(connection)
 
     async def fit(self, entry: LogEntry) -> list[LogEntry]:
         """The entries that this one becomes, in order, with the books after each."""
@@ -80,6 +83,8 @@ class Refit:
                 made = [(entry.kind, await self._take_back(drop, entry))]
             case "adjust":
                 made = [(entry.kind, await self._adjust(drop, entry))]
+            case kind if kind in LINE_KINDS:
+                made = [(kind, [*await self._lines.fit(entry)])]
             case _:
                 return self._change(drop, entry)
         return self._write(drop, entry, made)

@@ -24,7 +24,24 @@ from tests.livesale.stage import (
 )
 from tests.servers import Valkey
 
-ALL = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "seal", "stock", "log"]
+ALL = [
+    "I1",
+    "I2",
+    "I3",
+    "I4",
+    "I5",
+    "I6",
+    "I7",
+    "I8",
+    "I9",
+    "I10",
+    "I11",
+    "I13",
+    "I14",
+    "seal",
+    "stock",
+    "log",
+]
 
 
 @pytest.fixture
