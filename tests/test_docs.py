@@ -63,7 +63,9 @@ def test_every_promise_names_a_test_an_audit_and_a_window() -> None:
     page = _read(HOUSE / "docs/promises.md")
     page = page.partition("\n# The fault suite")[0]
     sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
-    assert [section.partition(":")[0] for section in sections] == [f"I{n}" for n in (*range(1, 12), 13, 14)]
+    assert [section.partition(":")[0] for section in sections] == [
+        f"I{n}" for n in (*range(1, 12), 13, 14)
+    ]
     for section in sections:
         for part in ("- **Held by** ", "- **Tests** ", "- **Audit** ", "- **Window** "):
             assert part in section, f"{section.splitlines()[0]} lacks {part}"

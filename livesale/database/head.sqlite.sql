@@ -166,6 +166,24 @@ CREATE TABLE check_runs (
 );
 CREATE UNIQUE INDEX check_runs_by_slot ON check_runs (slot);
 CREATE INDEX check_runs_by_state ON check_runs (state, check_id);
+CREATE TABLE drop_lines (
+    drop_id VARCHAR(15) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    commitment VARCHAR(64) NOT NULL,
+    seed VARCHAR(64) NOT NULL,
+    turn_ms BIGINT NOT NULL,
+    rate INTEGER NOT NULL,
+    capacity INTEGER NOT NULL,
+    places INTEGER DEFAULT '0' NOT NULL,
+    early INTEGER,
+    leavers INTEGER DEFAULT '0' NOT NULL,
+    serving INTEGER DEFAULT '0' NOT NULL,
+    closing_id VARCHAR(40) DEFAULT '' NOT NULL,
+    created_ms BIGINT NOT NULL,
+    opened_ms BIGINT,
+    ended_ms BIGINT,
+    PRIMARY KEY (drop_id)
+);
 CREATE TABLE drop_restocks (
     restock_id VARCHAR(64) NOT NULL,
     drop_id VARCHAR(15) NOT NULL,
@@ -278,24 +296,6 @@ CREATE TABLE line_turns (
     available BIGINT NOT NULL,
     held BIGINT NOT NULL,
     PRIMARY KEY (drop_id, next_position)
-);
-CREATE TABLE lines (
-    drop_id VARCHAR(15) NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    commitment VARCHAR(64) NOT NULL,
-    seed VARCHAR(64) NOT NULL,
-    turn_ms BIGINT NOT NULL,
-    rate INTEGER NOT NULL,
-    capacity INTEGER NOT NULL,
-    places INTEGER DEFAULT '0' NOT NULL,
-    early INTEGER,
-    leavers INTEGER DEFAULT '0' NOT NULL,
-    serving INTEGER DEFAULT '0' NOT NULL,
-    closing_id VARCHAR(40) DEFAULT '' NOT NULL,
-    created_ms BIGINT NOT NULL,
-    opened_ms BIGINT,
-    ended_ms BIGINT,
-    PRIMARY KEY (drop_id)
 );
 CREATE TABLE log_offsets (
     partition SMALLINT NOT NULL,

@@ -10,7 +10,7 @@ from livesale.database.tables import BuyerId, Id, Payload, State, Table, metadat
 
 # state: draft (only in SQL), then as in Redis: gathering → open → gone, or void.
 lines = Table(
-    "lines",
+    "drop_lines",
     metadata,
     Column("drop_id", Id, primary_key=True),
     Column("state", State, nullable=False),

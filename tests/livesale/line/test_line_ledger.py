@@ -150,7 +150,7 @@ async def test_sql_has_what_the_log_says_of_a_line(stage: Deployment) -> None:
     await write(stage)
     # then
     found = await read(stage, drop_id)
-    (line,) = found["lines"]
+    (line,) = found["drop_lines"]
     snapshot = await stage.engine.line.snapshot(drop_id)
     assert snapshot
     assert (line["state"], line["places"], line["early"]) == ("open", 303, 301)
@@ -266,7 +266,7 @@ async def test_a_finished_line_is_archived_with_its_drop(stage: Deployment) -> N
     await until(archived, "the drop is archived")
     # then: nothing of it is left in Redis, and SQL has it all
     assert [key for key in await stage.redis.keys("*") if drop_id in key] == []
-    (line,) = (await read(stage, drop_id))["lines"]
+    (line,) = (await read(stage, drop_id))["drop_lines"]
     assert (line["state"], line["places"]) == (LineState.GONE, 303)
     checks = await audit(stage, full=True)
     assert [check.invariant for check in checks if not check.ok] == []

@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     text = sa.Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
     steps.create_table(
-        "lines",
+        "drop_lines",
         sa.Column("drop_id", sa.String(15), primary_key=True),
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("commitment", sa.String(64), nullable=False),
