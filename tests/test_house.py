@@ -13,6 +13,8 @@ from livesale.feature import tables_of
 from scripts import write_tables
 from stock.scripts import load_features
 
+pytestmark = pytest.mark.xdist_group("imports")  # one fixture of the module for all of them
+
 ROOT = Path(__file__).parent.parent
 ROOT_MODULES = 6  # of livesale/, besides its __init__.py
 PACKAGES = ("livesale", "stock", "loadtests")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from livesale.spreadsheets.sheet import MAX_CELL, MAX_COLUMNS, MAX_ROWS, Sheet, SheetRow
-from livesale.tasks.workshop import WorkRefused, serve
+from livesale.workshop.bench import WorkRefused, serve
 
 MODULE = "livesale.spreadsheets.reading"
 MAX_UNPACKED = 300 << 20  # bytes of all parts of an xlsx

@@ -4,8 +4,9 @@ import msgspec
 
 from livesale.spreadsheets.reading import MODULE
 from livesale.spreadsheets.sheet import Sheet
-from livesale.tasks.workshop import WorkFailed, WorkRefused, Workshop
 from livesale.validation.refusals import SalesFault
+from livesale.workshop.bench import WorkRefused
+from livesale.workshop.workshop import WorkFailed, Workshop
 
 TIMEOUT_S = 30.0
 MEMORY_MIB = 1_024

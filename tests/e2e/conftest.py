@@ -6,7 +6,7 @@ import pytest
 from tests.e2e.system import Shop, System
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system_with_rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system whose rooms do without a host's heartbeats. What a test kills in it comes back."""
     system = System(tmp_path_factory.mktemp("rooms"), LIVESALE__LIVE__HEARTBEAT_MS="600000")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from livesale.database import engine as database
@@ -10,6 +11,8 @@ from livesale.operations.checks.service import SILENT_MS
 from livesale.operations.checks.tables import check_runs
 from tests.e2e.system import Shop
 from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
 
 
 def children_of(pid: int) -> list[Path]:

@@ -39,6 +39,10 @@ PRICE_FEN = 1_990
 # A stage is on SQLite, unless its test is about what the two databases do differently.
 on_both = pytest.mark.parametrize("stage", ["mariadb_url", "sqlite_url"], indirect=True)
 on_mariadb = pytest.mark.parametrize("stage", ["mariadb_url"], indirect=True)
+# On MariaDB; `make soak` plays it on SQLite, too.
+on_both_in_soak = pytest.mark.parametrize(
+    "stage", ["mariadb_url", pytest.param("sqlite_url", marks=pytest.mark.soak)], indirect=True
+)
 
 
 @asynccontextmanager

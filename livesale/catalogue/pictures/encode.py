@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from livesale.catalogue.pictures.containers import also, guess, kind_of
 from livesale.catalogue.pictures.made import SIZES, Encoded, Made
-from livesale.tasks.workshop import WorkRefused, serve
+from livesale.workshop.bench import WorkRefused, serve
 
 _ORIENTATION = 0x0112
 _ON_ITS_SIDE = (5, 6, 7, 8)

@@ -17,8 +17,9 @@ from livesale.database.engine import now_ms
 from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.resources import Deployment
-from livesale.tasks.workshop import WorkFailed, WorkRefused, Workshop
 from livesale.validation.refusals import SalesFault, Unknown
+from livesale.workshop.bench import WorkRefused
+from livesale.workshop.workshop import WorkFailed, Workshop
 
 AT_ONCE = 1  # pictures that a worker encodes at once: sales need the processors
 TIMEOUT_S = 20.0

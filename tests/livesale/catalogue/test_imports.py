@@ -12,7 +12,7 @@ from livesale.catalogue.imports.keeper import ImportKeeper
 from livesale.spreadsheets.reading import read
 from tests.livesale.api import Api, Reply
 from tests.livesale.spreadsheets.test_reading import xlsx
-from tests.livesale.stage import on_both, running
+from tests.livesale.stage import on_both_in_soak, running
 from tests.waiting import until
 
 HEADER = ["title", "product_code", "sku_code", "price", "stock", "category", "规格", "status"]
@@ -63,7 +63,7 @@ async def skus(api: Api) -> dict[str, dict[str, Any]]:
     return {one["code"]: one for one in page}
 
 
-@on_both
+@on_both_in_soak
 async def test_good_rows_go_in_and_bad_ones_come_back_with_their_reasons(api: Api) -> None:
     # given a table with three good and seven bad rows
     made = await send(api, xlsx([HEADER, *GOOD, *BAD]))
@@ -122,7 +122,7 @@ async def test_a_file_that_is_sent_twice_is_one_import(api: Api) -> None:
     assert [one["import_id"] for one in page["imports"]] == [third.body["import_id"]]
 
 
-@on_both
+@on_both_in_soak
 async def test_rows_go_in_once_under_keepers_that_are_killed(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

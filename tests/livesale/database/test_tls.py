@@ -19,6 +19,8 @@ from tests.certificates import Authority
 from tests.replication import free_port
 from tests.servers import MariaDB, Valkey
 
+pytestmark = pytest.mark.xdist_group("tls")  # one fixture of the module for all of them
+
 PASSWORD = "long-enough"
 
 

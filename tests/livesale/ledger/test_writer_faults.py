@@ -34,6 +34,8 @@ from tests.livesale.stage import (
 from tests.servers import MariaDB, Valkey
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("mortal")  # one fixture of the module for all of them
+
 FOREVER_MS = 3_600_000
 
 
@@ -70,7 +72,13 @@ async def _assert_sql_is_the_log(stage: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "kills"), [("mariadb_url", 3), ("sqlite_url", 1)], indirect=["stage"]
+    ("stage", "kills"),
+    [
+        ("mariadb_url", 1),
+        pytest.param("mariadb_url", 3, marks=pytest.mark.soak),
+        pytest.param("sqlite_url", 1, marks=pytest.mark.soak),
+    ],
+    indirect=["stage"],
 )
 async def test_kill_9_of_the_writer_changes_nothing(
     stage: Deployment, kills: int, redis_server: Valkey, tmp_path: Path

@@ -24,7 +24,7 @@ from livesale.resources import Deployment
 from tests.livesale.api import Api, Reply
 from tests.livesale.conftest import Serve
 from tests.livesale.operations.test_audit import ALL
-from tests.livesale.stage import on_both, open_drop, reserve, running, until_written
+from tests.livesale.stage import on_both_in_soak, open_drop, reserve, running, until_written
 from tests.waiting import until
 
 
@@ -50,7 +50,7 @@ async def until_it_is(api: Api, check_id: str, *states: str) -> dict[str, Any]:
     return found
 
 
-@on_both
+@on_both_in_soak
 async def test_an_audit_and_a_doctor_are_started_and_followed(api: Api) -> None:
     stage = api.deployment
     drop_ids = [await open_drop(stage) for _ in range(3)]

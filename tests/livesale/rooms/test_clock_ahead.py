@@ -23,6 +23,8 @@ from tests.livesale.stage import open_drop, open_stage, reserve
 from tests.servers import Valkey
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("clock ahead")  # one fixture of the module for all of them
+
 HOUR_S = 3_600
 
 

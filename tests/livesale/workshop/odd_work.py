@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from livesale.tasks.workshop import WorkRefused, serve
+from livesale.workshop.bench import WorkRefused, serve
 
 
 def _work(raw: bytes, arguments: Sequence[str]) -> bytes:

@@ -1,10 +1,14 @@
 """Work on untrusted files ends its own process, and nothing else."""
 
+import subprocess
+import sys
+
 import pytest
 
-from livesale.tasks.workshop import WorkFailed, WorkRefused, Workshop
+from livesale.workshop.bench import WorkRefused
+from livesale.workshop.workshop import WorkFailed, Workshop
 
-MODULE = "tests.livesale.tasks.odd_work"
+MODULE = "tests.livesale.workshop.odd_work"
 
 
 def workshop(timeout_s: float = 20.0) -> Workshop:
@@ -30,3 +34,13 @@ async def test_a_refusal_says_why() -> None:
     with pytest.raises(WorkRefused) as refused:
         await workshop().work(b"abc", ["refuse"])
     assert (refused.value.code, refused.value.detail) == ("odd", "because")
+
+
+@pytest.mark.parametrize("module", ["catalogue.pictures.encode", "spreadsheets.reading"])
+def test_work_imports_nothing_of_the_service(module: str) -> None:
+    """It starts for each file: those libraries would make that ten times as long."""
+    look = f"import sys, livesale.{module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", look], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {"sqlalchemy", "aiohttp", "redis", "structlog", "pydantic"} & set(loaded)
