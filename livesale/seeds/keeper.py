@@ -26,7 +26,7 @@ from livesale.seeds.store import DONE
 from livesale.seeds.tools import Tools
 from livesale.tasks import Tasks, Works
 from livesale.tasks.backoff import wait_for
-from livesale.tasks.workshop import Workshop
+from livesale.workshop.workshop import Workshop
 
 HOLD_MS = 10_000
 RENEW_S = 3.0

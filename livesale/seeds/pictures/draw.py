@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from livesale.seeds.pictures.goods import GOODS
 from livesale.seeds.pictures.people import LOOKS, avatar, studio
-from livesale.tasks.workshop import serve
+from livesale.workshop.bench import serve
 
 
 def draw(name: str) -> bytes:
