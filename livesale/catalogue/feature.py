@@ -1,6 +1,8 @@
 """The feature "catalogue": goods, their pictures and stock, and campaigns."""
 
 from livesale.catalogue import admin_routes, routes, tables
+from livesale.catalogue.goods import routes as goods_routes
+from livesale.catalogue.goods.service import GoodsView
 from livesale.catalogue.imports import routes as import_routes
 from livesale.catalogue.imports import tables as import_tables
 from livesale.catalogue.imports.exports import Exports
@@ -37,7 +39,7 @@ feature = Feature(
     routes=(
         *(*routes.ROUTES, *product_routes.ROUTES, *picture_routes.ROUTES),
         *(*admin_routes.ROUTES, *product_admin_routes.ROUTES, *sku_routes.ROUTES),
-        *(*stock_routes.ROUTES, *import_routes.ROUTES),
+        *(*stock_routes.ROUTES, *import_routes.ROUTES, *goods_routes.ROUTES),
     ),
     problems=PROBLEMS,
     parts={
@@ -46,6 +48,7 @@ feature = Feature(
         Categories: lambda parts: Categories(parts.deployment),
         Exports: lambda parts: Exports(parts.deployment),
         Imports: lambda parts: Imports(parts.deployment, parts[Spreadsheets]),
+        GoodsView: lambda parts: GoodsView(parts.deployment, parts[Pictures], parts[CatalogueView]),
         MediaStore: lambda parts: make_media_store(parts.deployment),
         Pictures: lambda parts: Pictures(parts.deployment, parts[MediaStore]),
         ProductSearch: lambda parts: ProductSearch(parts.deployment),

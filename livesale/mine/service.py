@@ -17,7 +17,7 @@ from livesale.database.session import session
 from livesale.ledger.orders import Order, held_orders
 from livesale.ledger.refunds import Refund
 from livesale.mine import store
-from livesale.mine.goods import Goods, GoodsView
+from livesale.catalogue.goods.service import Goods, GoodsView
 from livesale.mine.limits import Limit, Limits
 from livesale.mine.store import OwnCoupon, OwnRefund
 from livesale.mine.unsaved import Unsaved, UnsavedReservations

@@ -1,4 +1,4 @@
-"""What belongs to a buyer, and what drops sell. Queries only; every one takes a connection."""
+"""What belongs to a buyer. Queries only; every one takes a connection."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,8 +7,6 @@ from msgspec import Struct
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.catalogue.products.tables import products
-from livesale.catalogue.tables import skus
 from livesale.database.keyset import older
 from livesale.ledger.tables import drops, orders, refunds
 from livesale.rooms.bags.store import Prize
@@ -17,15 +15,6 @@ from livesale.rooms.tables import rooms
 from stock.model import DropState
 
 MAX_LIVE = 500
-
-
-class GoodsRow(Struct, frozen=True):
-    drop_id: str
-    room_id: str | None
-    title: str
-    attributes: str | None  # JSON
-    product_id: str | None
-    pictures: str | None  # JSON
 
 
 class OwnRefund(Struct, frozen=True):
@@ -54,23 +43,6 @@ class OwnCoupon(Struct, frozen=True):
 class RoomTitle(Struct, frozen=True):
     title: str
     begins_ms: int
-
-
-async def goods_of(connection: AsyncConnection, drop_ids: Collection[str]) -> list[GoodsRow]:
-    """Those of these drops that exist, in no order."""
-    query = (
-        select(
-            *(drops.c.drop_id, drops.c.room_id, func.coalesce(skus.c.title, "")),
-            *(skus.c.attributes, products.c.product_id, products.c.pictures),
-        )
-        .select_from(
-            drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id).outerjoin(
-                products, products.c.product_id == skus.c.product_id
-            )
-        )
-        .where(drops.c.drop_id.in_(drop_ids))
-    )
-    return [GoodsRow(*row) for row in await connection.execute(query)]
 
 
 async def live_drops(connection: AsyncConnection) -> list[str]:

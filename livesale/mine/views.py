@@ -5,9 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from livesale.catalogue.attributes import Attribute
-from livesale.catalogue.products.view import ShownPicture
-from livesale.mine.goods import Goods
+from livesale.catalogue.goods.service import Goods, ShownGoods, show_goods
 from livesale.mine.service import OwnLimit, OwnOrder, OwnReminder, refunds_of
 from livesale.mine.store import OwnCoupon, OwnRefund
 from livesale.orders.routes import Payment
@@ -18,17 +16,6 @@ from stock.model import HoldState
 
 RefundState = Literal["due", "sent", "accepted", "refunded", "failed"]
 Part = Literal["reservations", "limits", "orders", "refunds", "coupons", "reminders"]
-
-
-class ShownGoods(Struct, frozen=True):
-    """What a drop sells. `title` is null where the database is away and this worker has not seen
-    the drop."""
-
-    drop_id: str
-    title: str | None
-    product_id: str | None
-    attributes: list[Attribute]
-    picture: ShownPicture | None
 
 
 class MyHold(Struct, frozen=True):
@@ -153,15 +140,11 @@ class Overview(Struct, frozen=True):
     server_ms: int
 
 
-def _goods(drop_id: str, goods: Goods) -> ShownGoods:
-    return ShownGoods(drop_id, goods.title, goods.product_id, goods.attributes, goods.picture)
-
-
 def show_hold(own: OwnOrder, now_ms: int) -> MyHold:
     claim = own.reservation
     return MyHold(
         claim.rid,
-        _goods(own.drop_id, own.goods),
+        show_goods(own.drop_id, own.goods),
         own.goods.room_id,
         claim.quantity,
         claim.price_fen,
@@ -174,7 +157,7 @@ def show_hold(own: OwnOrder, now_ms: int) -> MyHold:
 def show_limit(own: OwnLimit) -> MyLimit:
     limit = own.limit
     return MyLimit(
-        _goods(limit.drop_id, own.goods),
+        show_goods(limit.drop_id, own.goods),
         *(limit.buyer_limit, limit.units, limit.left, limit.expired_holds, limit.barred),
     )
 
@@ -190,7 +173,7 @@ def show_order(own: OwnOrder) -> MyOrder:
     stage = NAMES[own.order.stage if own.order else ""] if sold else None
     return MyOrder(
         order_id=claim.rid,
-        goods=_goods(own.drop_id, own.goods),
+        goods=show_goods(own.drop_id, own.goods),
         room_id=own.goods.room_id,
         status=claim.state,
         quantity=claim.quantity,
@@ -208,7 +191,7 @@ def show_order(own: OwnOrder) -> MyOrder:
 
 def show_refund(own: OwnRefund, goods: Mapping[str, Goods]) -> MyRefund:
     return MyRefund(
-        *(own.refund_no, own.order_id, _goods(own.drop_id, goods[own.drop_id])),
+        *(own.refund_no, own.order_id, show_goods(own.drop_id, goods[own.drop_id])),
         *(own.amount_fen, own.state, own.reason, own.created_ms, own.updated_ms),  # type: ignore[arg-type]
     )
 

@@ -105,6 +105,11 @@ export class Payment {
     return true
   }
 
+  /** Something may have happened: ask now. */
+  lookNow(): void {
+    this.hurry()
+  }
+
   private async pay(): Promise<void> {
     let started = await this.ports.shop.startPayment(this.id)
     if (started.kind === 'problem' && started.status === 401 && (await this.ports.shop.logIn())) {

@@ -25,14 +25,25 @@ export function useCell<T>(source: () => Watched<T>): Readonly<Ref<T>> {
   return shown
 }
 
-/** The service's clock, ten times a second while the app is shown. Null before the first answer. */
+const shownNow = shallowRef<Reading | null>(null)
+let readers = 0
+let ticking: ReturnType<typeof setInterval> | undefined
+
+/** The service's clock, ten times a second while the app is shown: one timer for all who read it.
+ * Null before the first answer. */
 export function useNow(): Readonly<Ref<Reading | null>> {
-  const now = shallowRef(clock.read())
-  const timer = setInterval(() => {
-    if (platform.visibility.isShown()) now.value = clock.read()
+  shownNow.value = clock.read()
+  readers += 1
+  ticking ??= setInterval(() => {
+    if (platform.visibility.isShown()) shownNow.value = clock.read()
   }, 100)
-  onUnmounted(() => clearInterval(timer))
-  return now
+  onUnmounted(() => {
+    readers -= 1
+    if (readers > 0) return
+    clearInterval(ticking)
+    ticking = undefined
+  })
+  return shownNow
 }
 
 const JITTER_MS = 150

@@ -9,6 +9,9 @@ import { Purchases } from '@core/buying/purchases'
 import { Records } from '@core/buying/records'
 import { HttpShop, type Reservation } from '@core/buying/shop'
 import { Clock } from '@core/clock'
+import { GoodsBook } from '@core/goods/book'
+import { DropWatch } from '@core/goods/watch'
+import { Mine } from '@core/mine'
 import { pause } from '@core/platform'
 import { RequestQueue } from '@core/queue'
 import { RoomLink } from '@core/room/link'
@@ -36,6 +39,14 @@ export const clock = new Clock(timers, async () => {
   return answer.kind === 'good' ? answer.body.server_ms : null
 })
 
+/** What this buyer has, and what drops sell: asked for once, for all screens. */
+export const mine = new Mine(api, timers)
+export const goods = new GoodsBook(api)
+
+export function watchDrops(): DropWatch {
+  return new DropWatch({ platform, api, clock })
+}
+
 /** Drops that are known to need a ticket. */
 export const withTickets = new Set<string>()
 
@@ -45,7 +56,8 @@ const work = {
   wanted: () => visibility.isShown(),
 }
 
-const shop = new HttpShop(api, clock, timers, work, logIn)
+/** What the service sells by: holds, orders, payments. */
+export const orderShop = new HttpShop(api, clock, timers, work, logIn)
 let purchases: Purchases | null = null
 /** Whose purchases they are; empty for a stranger. */
 const owner = ref('')
@@ -74,8 +86,9 @@ export function purchaseOf(dropId: string): Purchase {
 function ownerChanged(): void {
   purchases?.stop()
   owner.value = session.buyerId() ?? ''
+  mine.forget()
   const records = new Records(storage, owner.value)
-  const ports = { platform, shop, records }
+  const ports = { platform, shop: orderShop, records }
   purchases = new Purchases(ports, (dropId) => withTickets.has(dropId))
 }
 
@@ -84,7 +97,11 @@ export function begin(): void {
   clock.keep(visibility)
   void (async () => {
     if (session.token() === null && !(await logIn())) return
+    void mine.want()
+    const known = new Records(storage, owner.value)
     for (const purchase of buying().restore()) {
+      // A hold that this phone knew already waits in the list of holds.
+      if (known.get(purchase.dropId)?.reservationId) continue
       const stop = purchase.state.watch(({ step }) => {
         if (step === 'held') toOrder(purchase.dropId)
         if (step !== 'confirming') stop()
@@ -101,7 +118,7 @@ export async function makeReady(): Promise<boolean> {
 export function pay(reservation: Reservation): Payment {
   return new Payment(reservation, {
     platform,
-    shop,
+    shop: orderShop,
     requestPayment: (started) => requestPayment(api, started),
     onLook: (found) => buying().of(found.drop_id).update(found),
   })
@@ -129,6 +146,12 @@ export function openRoom(roomId: string): OpenRoom {
 
 export function toOrder(dropId: string): void {
   uni.navigateTo({ url: `/pages/order/index?drop=${dropId}` })
+}
+
+/** What the shop has switched on; null while it cannot be read. */
+export async function shopConfig(): Promise<Schemas['Config'] | null> {
+  config ??= await readConfig()
+  return config
 }
 
 async function readConfig(): Promise<Schemas['Config'] | null> {

@@ -4,9 +4,16 @@ import type { Problem } from '@core/answers'
 import type { Language } from '@core/formats'
 import { type Advice, advise } from '@core/problems/problems'
 
+import { BUYING } from './words/buying'
+import { GOODS } from './words/goods'
+import { MINE } from './words/mine'
+
 export const language: Language = (uni.getLocale() || 'zh').startsWith('zh') ? 'zh' : 'en'
 
 const TEXTS = {
+  ...GOODS,
+  ...BUYING,
+  ...MINE,
   live: ['正在直播', 'Live now'],
   soon: ['即将开播', 'Coming up'],
   sales: ['限时抢购', 'Sales'],
@@ -51,8 +58,10 @@ const TEXTS = {
 
 export type Word = keyof typeof TEXTS
 
-export function say(word: Word): string {
-  return TEXTS[word][language === 'zh' ? 0 : 1]
+/** `values` stand for `{name}` in the text. */
+export function say(word: Word, values: Readonly<Record<string, string | number>> = {}): string {
+  const text: string = TEXTS[word][language === 'zh' ? 0 : 1]
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
 export function explain(problem: Problem): Advice {

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from livesale.catalogue.attributes import Attribute, read_attributes
+from livesale.catalogue.goods import store
 from livesale.catalogue.pictures.service import Pictures
 from livesale.catalogue.products.store import PictureRef
 from livesale.catalogue.products.view import ShownPicture
 from livesale.catalogue.view import CatalogueView
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
-from livesale.mine import store
 from livesale.resources import Deployment
 
 KEPT_S = 30.0
@@ -30,6 +30,21 @@ class Goods(Struct, frozen=True):
     attributes: list[Attribute] = []
     picture: ShownPicture | None = None
     room_id: str | None = None
+
+
+class ShownGoods(Struct, frozen=True):
+    """What a drop sells. `title` is null where the database is away and this worker has not seen
+    the drop."""
+
+    drop_id: str
+    title: str | None
+    product_id: str | None
+    attributes: list[Attribute]
+    picture: ShownPicture | None
+
+
+def show_goods(drop_id: str, goods: Goods) -> ShownGoods:
+    return ShownGoods(drop_id, goods.title, goods.product_id, goods.attributes, goods.picture)
 
 
 class GoodsView:

@@ -1,0 +1,1 @@
+"""What drops sell: title, picture and attributes, for lists of drops, holds and orders."""
