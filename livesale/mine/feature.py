@@ -1,8 +1,8 @@
 """The feature "mine"."""
 
+from livesale.catalogue.goods.service import GoodsView
 from livesale.feature import Feature
 from livesale.mine import routes
-from livesale.catalogue.goods.service import GoodsView
 from livesale.mine.service import Mine
 from livesale.orders.service import Orders
 from livesale.reminders.service import Reminders

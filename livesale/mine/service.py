@@ -11,13 +11,13 @@ from contextlib import suppress
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from livesale.catalogue.goods.service import Goods, GoodsView
 from livesale.database.errors import StoreUnavailable
 from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.ledger.orders import Order, held_orders
 from livesale.ledger.refunds import Refund
 from livesale.mine import store
-from livesale.catalogue.goods.service import Goods, GoodsView
 from livesale.mine.limits import Limit, Limits
 from livesale.mine.store import OwnCoupon, OwnRefund
 from livesale.mine.unsaved import Unsaved, UnsavedReservations

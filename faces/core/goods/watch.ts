@@ -149,7 +149,7 @@ export class DropWatch {
       if (drop === undefined || drop.state === 'closed') continue
       const left = this.ports.clock.until(drop.opens_ms) ?? 0
       if (drop.state !== 'scheduled' || left < NEAR_MS) return SELLING_MS
-      pace = Math.min(pace, Math.max(SELLING_MS, left - NEAR_MS / 2))
+      pace = Math.min(pace, Math.max(SELLING_MS, left - NEAR_MS))
     }
     return pace
   }

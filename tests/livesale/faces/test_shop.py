@@ -39,15 +39,23 @@ async def test_a_person_buys_and_pays(api: Api, browser: Browser) -> None:
     page = browser.page
     # When somebody opens the shop and buys
     await page.goto(f"{api.url}/shop")
-    await page.get_by_text("Buy now").first.click()
-    await page.get_by_text("It is yours: pay now").click()
-    # And pays at the simulated bank
+    await page.locator(f'[data-drop="{drop_id}"]').click()
+    await page.get_by_role("button", name="Buy now").click()
+    # Then the sheet says what the limit leaves
+    sheet = page.get_by_role("dialog")
+    await expect(sheet.get_by_text("You can still take 3")).to_be_visible()
+    # When two units are taken
+    await sheet.get_by_role("button", name="More").click()
+    await expect(sheet.get_by_text("¥39.80")).to_be_visible()
+    await sheet.get_by_role("button", name="Buy now").click()
+    await sheet.get_by_role("button", name="It is yours: pay now").click()
+    # And paid at the simulated bank
     await expect(page.get_by_text("Pay within")).to_be_visible()
-    await page.get_by_text("Pay", exact=True).click()
+    await page.get_by_role("button", name="Pay ¥39.80").click()
     await page.locator(".uni-modal__btn_primary").click()
     # Then it is said only when the service has sold it
     await expect(page.get_by_text("Paid", exact=True)).to_be_visible(timeout=15_000)
     books = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.boss)
-    assert (books.body["redis"]["sold"], books.body["redis"]["available"]) == (1, 2)
+    assert (books.body["redis"]["sold"], books.body["redis"]["available"]) == (2, 1)
     # And nothing of the page broke its policy, or failed
     assert browser.complaints == []

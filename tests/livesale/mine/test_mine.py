@@ -133,6 +133,10 @@ async def test_everything_of_a_buyer_is_in_one_call(api: Api, stage: Deployment)
     [money] = mine["refunds"]["refunds"]
     assert (money["order_id"], money["amount_fen"], money["state"]) == (sold, 500, "due")
     assert money["goods"] == goods
+    # and everybody sees what a drop sells, one entry for each id
+    everybody = await api.get(f"/v1/goods?drops={drop_id},strange,{drop_id}")
+    assert [one["title"] for one in everybody.body["goods"]] == ["Oolong 100 g", None]
+    assert everybody.body["goods"][0] == goods
     [coupon] = mine["coupons"]["coupons"]
     assert (coupon["coupon"], coupon["state"], coupon["code"]) == ("20 off", "held", None)
     [waiting] = mine["reminders"]

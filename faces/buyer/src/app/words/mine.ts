@@ -23,7 +23,6 @@ export const MINE = {
   st_cancelled: ['已取消', 'Cancelled'],
   st_refunding: ['退款中', 'Refund on its way'],
   st_refunded: ['已退款', 'Refunded'],
-  units: ['{n} 件', '{n} ×'],
   ev_reserved: ['抢购成功', 'Reserved'],
   ev_packed: ['已打包', 'Packed'],
   ev_shipped: ['已发货', 'Shipped'],
