@@ -1,61 +1,165 @@
 """A person buys in a browser: the built page, on the real service, in the system's Chromium."""
 
-import shutil
-from collections.abc import AsyncIterator
-
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import FilePayload, expect
 
+from livesale.ledger.writer import Writer
+from livesale.resources import Deployment
 from tests.livesale.api import Api
+from tests.livesale.catalogue.drawn import picture
+from tests.livesale.faces.conftest import make_product
+from tests.livesale.faces.shopper import WAIT_MS, Shopper
+from tests.livesale.orders.after import SF, ship
+from tests.livesale.stage import running, until_written
 
 pytestmark = pytest.mark.slow
-PHONE = {"width": 390, "height": 844}
+PASTED = "王小明 13800138000 广东省深圳市南山区科技园路1号"
+PHOTO = FilePayload(name="broken.png", mimeType="image/png", buffer=picture())
 
 
-class Browser:
-    """One page, and what it complained of."""
+async def test_a_person_buys_pays_and_asks_for_after_sale(
+    api: Api, stage: Deployment, shopper: Shopper
+) -> None:
+    # Given a product with two sizes, one of them on sale
+    product = await make_product(api)
+    drop_id = await api.open_drop(sku_id=product["skus"][0], allotted=3)
+    page = shopper.page
+    async with running(Writer(stage)):
+        # When somebody looks for it by a word that finds nothing, and by one that does
+        await shopper.go("goods/index")
+        await shopper.field("Search goods").fill("porcelain")
+        await page.keyboard.press("Enter")
+        await shopper.sees("Nothing was found")
+        await shopper.field("Search goods").fill("oolong")
+        await page.keyboard.press("Enter")
+        await shopper.sees("Oolong", "[data-product]")
+        assert await shopper.serious_faults() == []
+        await page.locator("[data-product]").click()
+        # Then the product has its prices, its options and the sale
+        await shopper.sees("¥99.00")
+        await shopper.sees("price in our store")
+        await shopper.tap("250 g")
+        await shopper.sees("No sale of this option is planned right now")
+        await shopper.tap("100 g")
+        await expect(page.locator(f'[data-drop="{drop_id}"]')).to_be_visible()
+        assert await shopper.serious_faults() == []
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        # When two units are bought
+        await shopper.tap("Buy now")
+        await expect(shopper.sheet.get_by_text("You can still take 3")).to_be_visible()
+        await shopper.tap("More", within="[role=dialog]")
+        await expect(shopper.sheet.get_by_text("¥39.80")).to_be_visible()
+        assert await shopper.serious_faults() == []
+        await shopper.tap("Buy now", within="[role=dialog]")
+        await shopper.tap("It is yours: pay now", within="[role=dialog]")
+        await shopper.sees("Pay within")
+        await until_written(stage)
+        # And paid at the simulated bank
+        await shopper.tap("Pay ¥39.80")
+        await shopper.agree()
+        # Then it is said only when the service has sold it
+        await shopper.sees("Paid", "[data-step=sold]")
+        books = await api.books(drop_id)
+        assert (books["redis"]["sold"], books["redis"]["available"]) == (2, 1)
+        await until_written(stage)
 
+        # When they say where it goes, and leave a field out
+        await page.locator("[data-place=address]").get_by_role("button").click()
+        await shopper.tap("Add an address")
+        await shopper.tap("Save")
+        await expect(page.get_by_text("Fill this in")).to_have_count(5)
+        await shopper.field("Paste a whole address").fill(PASTED)
+        await shopper.tap("Fill it in")
+        await expect(page.get_by_text("Fill this in")).to_have_count(0)
+        await shopper.field("City").fill("Shenzhen")
+        await shopper.tap("Save")
+        # Then the service's own refusal is at the field
+        await shopper.sees("No such city in this province")
+        assert await shopper.serious_faults() == []
+        await shopper.field("City").fill("深圳市")
+        await shopper.tap("Save")
+        await page.locator("[data-address]").get_by_text("王小明").click()
+        await shopper.sees("广东省深圳市南山区科技园路1号", "[data-place=address]")
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "chromium is missing: `make test` installs it"
-    async with async_playwright() as tools:
-        chromium = await tools.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        context = await chromium.new_context(viewport=PHONE, locale="en-GB")  # type: ignore[arg-type]
-        yield Browser(await context.new_page())
-        await chromium.close()
+        # When the shop ships it
+        mine = await api.get("/v1/me/orders", by=await shopper.token())
+        [order] = mine.body["orders"]
+        await ship(api, order["order_id"])
+        await shopper.go(f"order/index?id={order['order_id']}")
+        # Then carrier and number are there
+        await shopper.sees(SF["number"], "[data-parcel=shipped]")
+        assert await shopper.serious_faults() == []
+        await shopper.tap("I have received it", within="[data-parcel]")
+        await shopper.agree()
+        await expect(page.locator("[data-parcel=received]")).to_be_visible(timeout=WAIT_MS)
 
-
-async def test_a_person_buys_and_pays(api: Api, browser: Browser) -> None:
-    # Given a drop on sale
-    drop_id = await api.open_drop(allotted=3)
-    page = browser.page
-    # When somebody opens the shop and buys
-    await page.goto(f"{api.url}/shop")
-    await page.locator(f'[data-drop="{drop_id}"]').click()
-    await page.get_by_role("button", name="Buy now").click()
-    # Then the sheet says what the limit leaves
-    sheet = page.get_by_role("dialog")
-    await expect(sheet.get_by_text("You can still take 3")).to_be_visible()
-    # When two units are taken
-    await sheet.get_by_role("button", name="More").click()
-    await expect(sheet.get_by_text("¥39.80")).to_be_visible()
-    await sheet.get_by_role("button", name="Buy now").click()
-    await sheet.get_by_role("button", name="It is yours: pay now").click()
-    # And paid at the simulated bank
-    await expect(page.get_by_text("Pay within")).to_be_visible()
-    await page.get_by_role("button", name="Pay ¥39.80").click()
-    await page.locator(".uni-modal__btn_primary").click()
-    # Then it is said only when the service has sold it
-    await expect(page.get_by_text("Paid", exact=True)).to_be_visible(timeout=15_000)
-    books = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.boss)
-    assert (books.body["redis"]["sold"], books.body["redis"]["available"]) == (2, 1)
+        # When one unit is sent back, with a picture that shows why
+        await shopper.tap("Ask for after-sale", role="link")
+        await shopper.tap("Return and refund", role="radio")
+        await shopper.tap("Less")
+        await shopper.field("Reason").fill("The box is broken")
+        async with page.expect_file_chooser() as chooser:
+            await shopper.tap("Add a picture")
+        await (await chooser.value).set_files([PHOTO])
+        await expect(page.get_by_role("button", name="Remove the picture")).to_be_visible()
+        assert await shopper.serious_faults() == []
+        await shopper.tap("Ask now")
+        # Then the shop has the case, and the page says what comes next
+        await shopper.sees("Waiting for the shop")
+        await shopper.sees("After that it is agreed")
+        own = await api.get(f"/v1/orders/{order['order_id']}", by=await shopper.token())
+        [case] = own.body["cases"]
+        assert (case["kind"], case["units"], len(case["evidence"])) == ("return", 1, 1)
+        # And it can be taken back
+        await shopper.tap("Withdraw")
+        await shopper.agree()
+        await expect(page.locator("[data-case=withdrawn]")).to_be_visible(timeout=WAIT_MS)
     # And nothing of the page broke its policy, or failed
-    assert browser.complaints == []
+    assert shopper.complaints == []
+
+
+async def test_money_that_comes_late_is_shown_as_it_is(
+    api: Api, stage: Deployment, shopper: Shopper
+) -> None:
+    # Given a hold of the last unit, whose payment is cancelled
+    drop_id = await api.open_drop(allotted=1, buyer_limit=2)
+    page = shopper.page
+    async with running(Writer(stage)):
+        await shopper.go(f"drop/index?id={drop_id}")
+        await shopper.tap("Buy now")
+        await shopper.tap("Buy now", within="[role=dialog]")
+        await shopper.tap("It is yours: pay now", within="[role=dialog]")
+        await shopper.tap("Pay ¥19.90")
+        await shopper.decline()
+        await expect(page.locator("[data-step=unpaid]")).to_be_visible()
+        [hold] = (await api.get("/v1/me/overview", by=await shopper.token())).body["holds"]
+        bank = f"/v1/payments/simulated/{hold['reservation_id']}"
+        # When it is given back, somebody else takes it, and then the money arrives
+        await shopper.tap("Give it back")
+        await shopper.agree()
+        await shopper.sees("You gave it back. Nothing was charged")
+        assert (await api.reserve(drop_id, "bob")).status == 201
+        assert (await api.post(bank, {"outcome": "paid"})).body["result"] == "refund_due"
+        # Then the page shows the refund
+        await shopper.sees("A refund is on its way")
+        # And so does the list of refunds
+        await shopper.go("me/index")
+        await shopper.sees("1 on the way")
+        await page.locator("[data-menu=refunds]").click()
+        await shopper.sees("The payment came too late", "[data-refund=due]")
+
+        # Given another hold, whose payment is cancelled
+        other = await api.open_drop(allotted=5)
+        await shopper.go(f"drop/index?id={other}")
+        await shopper.tap("Buy now")
+        await shopper.tap("Buy now", within="[role=dialog]")
+        await shopper.tap("It is yours: pay now", within="[role=dialog]")
+        await shopper.tap("Pay ¥19.90")
+        await shopper.decline()
+        [hold] = (await api.get("/v1/me/overview", by=await shopper.token())).body["holds"]
+        # When the money arrives after all
+        bank = f"/v1/payments/simulated/{hold['reservation_id']}"
+        assert (await api.post(bank, {"outcome": "paid"})).body["result"] == "sold"
+        # Then it is sold
+        await shopper.sees("Paid", "[data-step=sold]")
+    assert shopper.complaints == []

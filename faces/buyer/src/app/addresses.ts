@@ -1,6 +1,7 @@
 /** Choosing an address on its own page, and coming back with it. */
 
-import { api } from './services'
+import type { Answer } from '@core/answers'
+
 import { explain, say } from './texts'
 
 let answer: ((addressId: string | null) => void) | null = null
@@ -21,7 +22,7 @@ export function addressChosen(addressId: string | null): void {
 }
 
 /** What a refusal says, for a toast. */
-export function tell(found: Awaited<ReturnType<typeof api.ask>>): void {
+export function tell(found: Answer<unknown>): void {
   if (found.kind === 'good') return
   const title = found.kind === 'problem' ? explain(found.problem).text : say('offline')
   void uni.showToast({ title, icon: 'none' })

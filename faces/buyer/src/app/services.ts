@@ -98,8 +98,9 @@ export function begin(): void {
   void (async () => {
     if (session.token() === null && !(await logIn())) return
     void mine.want()
+    const own = buying()
     const known = new Records(storage, owner.value)
-    for (const purchase of buying().restore()) {
+    for (const purchase of own.restore()) {
       // A hold that this phone knew already waits in the list of holds.
       if (known.get(purchase.dropId)?.reservationId) continue
       const stop = purchase.state.watch(({ step }) => {

@@ -5,6 +5,7 @@ import type { Language } from '@core/formats'
 import { type Advice, advise } from '@core/problems/problems'
 
 import { BUYING } from './words/buying'
+import { CARE } from './words/care'
 import { GOODS } from './words/goods'
 import { MINE } from './words/mine'
 
@@ -13,6 +14,7 @@ export const language: Language = (uni.getLocale() || 'zh').startsWith('zh') ? '
 const TEXTS = {
   ...GOODS,
   ...BUYING,
+  ...CARE,
   ...MINE,
   live: ['正在直播', 'Live now'],
   soon: ['即将开播', 'Coming up'],

@@ -13,6 +13,7 @@ export const MINE = {
   my_addresses: ['收货地址', 'Addresses'],
   my_refunds: ['退款', 'Refunds'],
   my_coupons: ['优惠券', 'Coupons'],
+  on_the_way: ['{n} 笔退款中', '{n} on the way'],
   some_missing: ['部分数据暂时读不到，占位不受影响', 'Some of it cannot be read now. Your holds are safe'],
   st_held: ['待付款', 'To pay'],
   st_ended: ['已取消', 'Over'],
