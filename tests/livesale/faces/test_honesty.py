@@ -34,12 +34,13 @@ new MutationObserver(() => {
 
 async def test_a_sale_opens_by_the_clock_of_the_service(api: Api, open_phone: OpenPhone) -> None:
     # Given a phone whose clock is three hours ahead, and a drop that opens in seconds
-    now_ms = (await api.get("/v1/time")).body["server_ms"]
-    opens_ms = now_ms + SOON_MS
+    phone = await open_phone(320, WRONG_CLOCK + SEES_OPENING, color_scheme="dark", locale="zh-CN")
+    await phone.go("home/index")
+    await phone.sees("现在没有活动")
+    opens_ms = (await api.get("/v1/time")).body["server_ms"] + SOON_MS
     drop = await api.create_drop(opens_ms=opens_ms)
     await api.post(f"/v1/admin/drops/{drop['drop_id']}/open", by=api.boss)
-    phone = await open_phone(320, WRONG_CLOCK + SEES_OPENING, color_scheme="dark", locale="zh-CN")
-    await phone.go(f"drop/index?id={drop['drop_id']}")
+    await phone.page.evaluate(f"location.hash = '#/pages/drop/index?id={drop['drop_id']}'")
     # Then it counts down, and the button is shut
     await phone.sees("距开抢")
     shut = phone.page.locator(".bottom-bar").get_by_role("button")
