@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from livesale.app import EVENTS, FEATURES, SOCKETS
+from livesale.app import EVENTS, FEATURES, NOTICES, SOCKETS
 from livesale.feature import frames_of, routes_of
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.frames import Frames
@@ -18,7 +18,7 @@ from livesale.web import openapi
 
 def messages() -> dict[str, Any]:
     """The schemas of AsyncAPI as an OpenAPI document: openapi-typescript reads only that."""
-    document = asyncapi.describe(Frames(frames_of(FEATURES)), EVENTS, SOCKETS)
+    document = asyncapi.describe(Frames(frames_of(FEATURES)), EVENTS, SOCKETS, NOTICES)
     channels = {
         name: [part["$ref"].rpartition("/")[2] for part in channel["messages"].values()]
         for name, channel in document["channels"].items()

@@ -91,6 +91,9 @@ class System:
     def tokens(self, count: int) -> list[str]:
         return [self._signer.buyer(f"buyer-{number}") for number in range(1, count + 1)]
 
+    def token_of(self, buyer_id: str) -> str:
+        return self._signer.buyer(buyer_id)
+
     def operator(self) -> str:
         return self._signer.operator("ops")
 

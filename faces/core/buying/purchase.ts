@@ -90,6 +90,16 @@ export class Purchase {
     if (state.reservation.reservation_id === reservation.reservation_id) this.show(reservation)
   }
 
+  /** Something may have happened to the hold: ask how it is now. */
+  lookAgain(): void {
+    const state = this.cell.get()
+    if (state.step !== 'held' || this.isRunning) return
+    this.isRunning = true
+    void this.lookAt(state.reservation.reservation_id).finally(() => {
+      this.isRunning = false
+    })
+  }
+
   /** Back to idle, after a refusal or an end. */
   reset(): void {
     const { step } = this.cell.get()

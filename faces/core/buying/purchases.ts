@@ -26,6 +26,13 @@ export class Purchases {
     return found
   }
 
+  /** Ask how the holds are: all of them, or that of one drop. */
+  lookAgain(dropId?: string): void {
+    for (const machine of this.machines.values()) {
+      if (dropId === undefined || machine.dropId === dropId) machine.lookAgain()
+    }
+  }
+
   /** For another buyer, or the end. */
   stop(): void {
     for (const machine of this.machines.values()) machine.stop()

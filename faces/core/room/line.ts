@@ -38,6 +38,8 @@ export interface LineRequest {
   readonly roomId: string
   readonly place: Position | null
   readonly token: string | null
+  /** The place on the private channel, or `new`; null: this line does not carry it. */
+  readonly mine: string | null
   /** The next number of a connection or a poll. */
   readonly number: () => number
   readonly events: LineEvents

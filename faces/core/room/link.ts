@@ -36,6 +36,8 @@ export interface LinkPorts {
   readonly token: () => string | null
   /** A new token, if the service refused the old one. */
   readonly logIn: () => Promise<boolean>
+  /** The place on the private channel, for a socket that carries it. */
+  readonly mine?: () => string
   readonly heardAnswer?: (message: Answered) => void
 }
 
@@ -132,6 +134,7 @@ export class RoomLink {
       roomId: this.roomId,
       place: this.cell.get().shown?.place ?? null,
       token: this.withToken ? this.ports.token() : null,
+      mine: this.ports.mine?.() ?? null,
       number: () => (this.number += 1),
       events: this.eventsOf(() => this.mark === mark),
     }

@@ -18,6 +18,8 @@ export type Message = Schemas['Sent']
 export type RoomEvent = Numbered<Message>
 /** A message to this viewer only, such as the answer to a frame. */
 export type Answered = Exclude<Message, Hello | Snapshot | RoomEvent>
+/** What happened to the buyer's own things: the private channel. */
+export type Mine = Schemas['OwnNotices']
 export type Frame = Schemas['Read']
 
 type Numbered<T> = T extends unknown ? ('at_ms' extends keyof T ? T : never) : never

@@ -57,7 +57,9 @@ class SocketLine implements Line {
   private greet(): void {
     if (this.over) return
     this.isOpen = true
-    if (this.request.token !== null) this.send({ type: 'hello', token: this.request.token })
+    const { token, mine } = this.request
+    if (token === null) return
+    this.send(mine === null ? { type: 'hello', token } : { type: 'hello', token, mine })
   }
 
   private hear(text: string): void {

@@ -113,6 +113,10 @@ function change(shown: Shown, event: RoomEvent): Partial<Shown> {
     case 'drop.resumed':
     case 'drop.closed':
       return { drops: { ...shown.drops, [event.drop.drop_id]: event.drop } }
+    case 'drop.removed': {
+      const { [event.drop.drop_id]: _, ...drops } = shown.drops
+      return { drops }
+    }
     case 'stock': {
       const { drop_id, remaining, allotted } = event.stock
       const drop = shown.drops[drop_id]

@@ -60,6 +60,11 @@ export class Voice {
     this.stopGathering ??= this.timers.after(GATHER_MS, () => this.flush())
   }
 
+  /** Somebody looks at an item: for the numbers of the host, so it may get lost. */
+  open(itemId: string): void {
+    this.sendFrame({ type: 'opened', item_id: itemId })
+  }
+
   private flush(): void {
     this.stopGathering = null
     const count = Math.min(this.taps, MOST_LIKES)

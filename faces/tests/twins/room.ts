@@ -60,7 +60,7 @@ export class ModelRoom {
     const dropId = `d${id}`
     const item = this.items.get(itemId)
     const drop = this.drops.get(dropId)
-    switch (choice % 14) {
+    switch (choice % 15) {
       case 0:
         this.room = { ...this.room, title: `t${number}` }
         return this.tell({ type: 'room.changed', room: this.room })
@@ -146,6 +146,11 @@ export class ModelRoom {
         const until_ms = this.now() + number
         const viewer = { person_id: `p${id}`, bar: 'mute' as const, until_ms }
         return this.tell({ type: 'viewer.barred', viewer })
+      }
+      case 13: {
+        if (!drop) return
+        this.drops.delete(dropId)
+        return this.tell({ type: 'drop.removed', drop: { drop_id: dropId } })
       }
       default: {
         const bag = {

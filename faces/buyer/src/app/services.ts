@@ -2,20 +2,23 @@
 
 import { ref } from 'vue'
 
+import type { Answer } from '@core/answers'
 import { Api, type Schemas } from '@core/api'
 import { Payment } from '@core/buying/payment'
 import type { Purchase } from '@core/buying/purchase'
 import { Purchases } from '@core/buying/purchases'
 import { Records } from '@core/buying/records'
 import { HttpShop, type Reservation } from '@core/buying/shop'
+import { KnownBags } from '@core/bags/known'
 import { Clock } from '@core/clock'
 import { GoodsBook } from '@core/goods/book'
 import { DropWatch } from '@core/goods/watch'
 import { Mine } from '@core/mine'
 import { pause } from '@core/platform'
+import { Notices } from '@core/notices/notices'
 import { RequestQueue } from '@core/queue'
 import { RoomLink } from '@core/room/link'
-import type { Answered } from '@core/room/messages'
+import type { Answered, Mine as MineMessage } from '@core/room/messages'
 import { openPollLine } from '@core/room/poll_line'
 import { openSocketLine } from '@core/room/socket_line'
 import { Voice } from '@core/room/voice'
@@ -59,6 +62,32 @@ const work = {
 /** What the service sells by: holds, orders, payments. */
 export const orderShop = new HttpShop(api, clock, timers, work, logIn)
 let purchases: Purchases | null = null
+let bags: KnownBags | null = null
+
+/** What happens to the buyer's own things: a screen that shows them calls `want`. */
+export const notices = new Notices({
+  platform,
+  isKnown: () => session.token() !== null,
+  logIn,
+  heard: (notice) => {
+    const { drop_id } = 'refund' in notice ? notice.refund : notice.reservation
+    purchases?.lookAgain(drop_id)
+    void mine.look()
+  },
+  readAgain: () => {
+    purchases?.lookAgain()
+    void mine.look()
+  },
+  poll: async (place, waitMs, stop) => {
+    const answer = await api.ask('get', '/v1/me/events', {
+      query: { place, wait_ms: waitMs },
+      priority: 'background',
+      timeoutMs: waitMs + 15_000,
+      stop,
+    })
+    return answer as Answer<MineMessage> // OpenAPI does not know the events; AsyncAPI does
+  },
+})
 /** Whose purchases they are; empty for a stranger. */
 const owner = ref('')
 
@@ -68,6 +97,11 @@ export async function logIn(): Promise<boolean> {
   config ??= await readConfig()
   const isKnown = await session.logIn(api)
   if (isKnown && session.buyerId() !== owner.value) ownerChanged()
+  const isKnown = await session.logIn(api)
+  if (isKnown && session.buyerId() !== owner.value) {
+    ownerChanged()
+    for (const link of openRooms) link.replace() // it greets with the token
+  }
   return isKnown
 }
 
@@ -83,6 +117,11 @@ export function purchaseOf(dropId: string): Purchase {
   return buying().of(dropId)
 }
 
+/** The id of the buyer who is logged in; empty for a stranger. */
+export function ownerName(): string {
+  return owner.value
+}
+
 function ownerChanged(): void {
   purchases?.stop()
   owner.value = session.buyerId() ?? ''
@@ -90,6 +129,14 @@ function ownerChanged(): void {
   const records = new Records(storage, owner.value)
   const ports = { platform, shop: orderShop, records }
   purchases = new Purchases(ports, (dropId) => withTickets.has(dropId))
+  bags = null
+  notices.forget()
+}
+
+/** What this phone knows of lucky bags, of the buyer who is logged in. */
+export function knownBags(): KnownBags {
+  bags ??= new KnownBags(storage, session.buyerId() ?? '')
+  return bags
 }
 
 /** At the start of the app: the clock, the login, and purchases that were under way. */
@@ -128,7 +175,10 @@ export function pay(reservation: Reservation): Payment {
 export interface OpenRoom {
   readonly link: RoomLink
   readonly voice: Voice
+  readonly leave: () => void
 }
+
+const openRooms = new Set<RoomLink>()
 
 export function openRoom(roomId: string): OpenRoom {
   const hear: { voice?: Voice } = {}
@@ -138,11 +188,26 @@ export function openRoom(roomId: string): OpenRoom {
     openPoll: (request) => openPollLine(api, request),
     token: () => session.token(),
     logIn,
-    heardAnswer: (message: Answered) => hear.voice?.hear(message),
+    mine: () => notices.place,
+    heardAnswer: (message: Answered) => {
+      if (message.type === 'mine') {
+        notices.carry(link, true)
+        notices.hear(message)
+      } else hear.voice?.hear(message)
+    },
   })
   hear.voice = new Voice(roomId, api, timers, (frame) => link.send(frame))
+  link.state.watch(({ line }) => {
+    if (line !== 'socket') notices.carry(link, false)
+  })
   link.start()
-  return { link, voice: hear.voice }
+  openRooms.add(link)
+  const leave = (): void => {
+    openRooms.delete(link)
+    link.stop()
+    notices.carry(link, false)
+  }
+  return { link, voice: hear.voice, leave }
 }
 
 export function toOrder(dropId: string): void {

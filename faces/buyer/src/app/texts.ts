@@ -2,12 +2,13 @@
 
 import type { Problem } from '@core/answers'
 import type { Language } from '@core/formats'
-import { type Advice, advise } from '@core/problems/problems'
+import { type Advice, advise, problemOf } from '@core/problems/problems'
 
 import { BUYING } from './words/buying'
 import { CARE } from './words/care'
 import { GOODS } from './words/goods'
 import { MINE } from './words/mine'
+import { ROOM } from './words/room'
 
 export const language: Language = (uni.getLocale() || 'zh').startsWith('zh') ? 'zh' : 'en'
 
@@ -16,6 +17,7 @@ const TEXTS = {
   ...BUYING,
   ...CARE,
   ...MINE,
+  ...ROOM,
   live: ['正在直播', 'Live now'],
   soon: ['即将开播', 'Coming up'],
   sales: ['限时抢购', 'Sales'],
@@ -35,7 +37,6 @@ const TEXTS = {
   reconnecting: ['重新连接中', 'Reconnecting'],
   room_over: ['直播已结束', 'The room has ended'],
   banned: ['你已被禁止进入', 'You are banned from this room'],
-  paused_room: ['主播暂时离开', 'The host is away for a moment'],
   comment: ['说点什么', 'Say something'],
   send: ['发送', 'Send'],
   unsure: ['这条评论可能没有发出', 'This comment may not have been sent'],
@@ -68,4 +69,9 @@ export function say(word: Word, values: Readonly<Record<string, string | number>
 
 export function explain(problem: Problem): Advice {
   return advise(problem, language)
+}
+
+/** What a code means, where only the code is known. */
+export function explainCode(code: string, status: number): string {
+  return explain(problemOf(code, status)).text
 }

@@ -1,6 +1,6 @@
 """An API that media servers may tell of streams, and a room of its host's."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from livesale.rooms.service import Rooms
 from livesale.rooms.states import Verb
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.stage import open_stage
-from tests.media import Nginx
+from tests.media import Nginx, Push
 from tests.servers import Valkey
+from tests.waiting import until
 
 SECRET = "a-secret-of-the-tests_0123456789"
 SILENCE_MS = 2_000
+Pusher = Callable[[str], Push]
 
 
 class Room:
@@ -101,3 +103,32 @@ async def room(api: Api) -> Room:
 def keeper(stage: Deployment) -> RoomKeeper:
     """One that looks when it is told to."""
     return RoomKeeper(stage)
+
+
+@pytest.fixture
+async def media(nginx: Nginx, api: Api) -> Nginx:
+    """It tells the API of its streams."""
+    nginx.hook(f"127.0.0.1:{api.port}", SECRET)
+    nginx.start()
+    return nginx
+
+
+@pytest.fixture
+def push(tmp_path: Path) -> Iterator[Pusher]:
+    """Begins pushes; those that are left end with the test."""
+    begun: list[Push] = []
+
+    def begin(url: str) -> Push:
+        begun.append(Push(url, tmp_path))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.kill()
+
+
+async def until_state(room: Room, state: str) -> None:
+    async def is_there() -> bool:
+        return await room.state() == state
+
+    await until(is_there)

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -12,41 +11,9 @@ from livesale.app import build_app
 from livesale.rooms.keeper import RoomKeeper
 from livesale.rooms.service import ROOM_S
 from tests.livesale.api import Api
-from tests.livesale.rooms.ingest.conftest import SECRET, Room
-from tests.media import FFmpeg, Nginx, Push, Watch
+from tests.livesale.rooms.ingest.conftest import Pusher, Room, until_state
+from tests.media import FFmpeg, Nginx, Watch
 from tests.waiting import until
-
-Pusher = Callable[[str], Push]
-
-
-@pytest.fixture
-async def media(nginx: Nginx, api: Api) -> Nginx:
-    """It tells the API of its streams."""
-    nginx.hook(f"127.0.0.1:{api.port}", SECRET)
-    nginx.start()
-    return nginx
-
-
-@pytest.fixture
-def push(tmp_path: Path) -> Iterator[Pusher]:
-    """Begins pushes; those that are left end with the test."""
-    begun: list[Push] = []
-
-    def begin(url: str) -> Push:
-        begun.append(Push(url, tmp_path))
-        return begun[-1]
-
-    yield begin
-    for one in begun:
-        one.kill()
-
-
-async def until_state(room: Room, state: str) -> None:
-    async def is_there() -> bool:
-        return await room.state() == state
-
-    await until(is_there)
-
 
 async def until_ended(push: FFmpeg) -> None:
     def has_ended() -> bool:

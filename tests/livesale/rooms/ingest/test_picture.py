@@ -1,0 +1,69 @@
+"""The picture of a room in a browser: a real push, a real media server, the built page."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.livesale.rooms.ingest.conftest import Pusher, Room, until_state
+from tests.media import Nginx
+from tests.phones import OpenPhone, phones
+
+pytestmark = pytest.mark.slow
+
+WAIT_MS = 30_000
+# As a browser that plays no HLS by itself.
+NO_HLS = "HTMLMediaElement.prototype.canPlayType = () => ''"
+IS_MOVING = """() => {
+  const video = document.querySelector('.picture video')
+  return video !== null && video.currentTime > 0.5 && video.videoWidth > 0
+}"""
+
+
+@pytest.fixture
+async def open_phone() -> AsyncIterator[OpenPhone]:
+    async with phones("--autoplay-policy=no-user-gesture-required") as opened:
+        yield opened
+
+
+async def test_a_picture_plays_and_buying_never_needs_it(
+    media: Nginx, room: Room, push: Pusher, open_phone: OpenPhone
+) -> None:
+    # Given a stream, and an item that the room sells
+    push((await room.publishing())["url"])
+    await until_state(room, "live")
+    await sell(room)
+    # When two phones look, one that plays HLS itself and one that needs hls.js
+    own, other = await open_phone(), await open_phone()
+    await other.page.add_init_script(NO_HLS)
+    for phone in (own, other):
+        await phone.page.goto(f"{room.api.url}/shop/#/pages/room/index?id={room.room_id}")
+    # Then both see pictures that move
+    for phone in (own, other):
+        await phone.page.wait_for_function(IS_MOVING, timeout=WAIT_MS)
+        await expect(phone.page.locator(".picture .cover")).to_have_count(0)
+    assert [phone.complaints for phone in (own, other)] == [[], []]
+    # When the media server goes away, then the cover is back, and they can buy
+    media.kill()
+    for phone in (own, other):
+        await expect(phone.page.locator(".picture .cover").first).to_be_visible(timeout=WAIT_MS)
+        await buy(phone.page)
+
+
+async def sell(room: Room) -> None:
+    """A drop of the room that sells, pinned."""
+    api = room.api
+    drop = await api.create_drop(allotted=5, room_id=room.room_id)
+    body = {"drop_id": drop["drop_id"], "state": "on_sale"}
+    item = await api.post(f"{room.path}/items", body, by=room.host)
+    assert item.status == 201, item.body
+    pinned = await api.post(f"{room.path}/items/{item.body['item_id']}/pin", by=room.host)
+    assert pinned.status == 200, pinned.body
+    path = f"{room.path}/drops/{drop['drop_id']}/open"
+    opened = await api.post(path, {"countdown_s": 0}, by=room.host)
+    assert opened.status == 200, opened.body
+
+
+async def buy(page: Page) -> None:
+    await page.locator(".pinned").get_by_text("Buy now").click(timeout=WAIT_MS)
+    await expect(page.get_by_text("It is yours: pay now").first).to_be_visible(timeout=WAIT_MS)

@@ -1,0 +1,60 @@
+"""A phone for tests: the system's Chromium, a page in it, and what that page complained of."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+SIZE: Any = {"width": 390, "height": 844}
+
+
+class Phone:
+    """One person's browser: storage, login and page of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+
+    async def close(self) -> None:
+        await self.page.context.close()
+
+
+OpenPhone = Callable[..., Awaitable[Phone]]
+
+
+def chromium() -> str:
+    """The path of the system's Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert program, "chromium is missing: `make test` installs it"
+    return program
+
+
+@asynccontextmanager
+async def open_browser(*flags: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as tools:
+        browser = await tools.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", *flags]
+        )
+        yield browser
+        await browser.close()
+
+
+async def open_phone(browser: Browser, *, language: str = "en-GB", **options: Any) -> Phone:
+    """A new phone; `options` are those of a Playwright context."""
+    context = await browser.new_context(viewport=SIZE, locale=language, **options)
+    return Phone(await context.new_page())
+
+
+@asynccontextmanager
+async def phones(*flags: str) -> AsyncIterator[OpenPhone]:
+    """Opens phones in one browser, which ends with the block."""
+    async with open_browser(*flags) as browser:
+
+        async def open_one(**options: Any) -> Phone:
+            return await open_phone(browser, **options)
+
+        yield open_one
