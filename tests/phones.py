@@ -1,5 +1,6 @@
 """A phone for tests: the system's Chromium, a page in it, and what that page complained of."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,6 +8,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
+# Refusals are answers: the browser calls each of them an error, the page shows what it means.
+ANSWERED = re.compile(r"responded with a status of 4\d\d")
 SIZE: Any = {"width": 390, "height": 844}
 
 
@@ -17,7 +20,11 @@ class Phone:
         self.page = page
         self.complaints: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", lambda said: said.type == "error" and self._hear(said.text))
+
+    def _hear(self, text: str) -> None:
+        if not ANSWERED.search(text):
+            self.complaints.append(text)
 
     async def close(self) -> None:
         await self.page.context.close()

@@ -6,3 +6,7 @@ declare module '*.vue' {
   const component: DefineComponent
   export default component
 }
+
+declare module 'hls.js/light' {
+  export { default } from 'hls.js'
+}
