@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 # Refusals are answers: the browser calls each of them an error, the page shows what it means.
 ANSWERED = re.compile(r"responded with a status of 4\d\d")
@@ -65,3 +65,12 @@ async def phones(*flags: str) -> AsyncIterator[OpenPhone]:
             return await open_phone(browser, **options)
 
         yield open_one
+
+
+async def buy_in_room(page: Page, wait_ms: float = 20_000) -> None:
+    """Take one unit of the pinned item; returns when the page says that it is theirs."""
+    await page.locator(".pinned").get_by_text("Buy now").click(timeout=wait_ms)
+    sheet = page.locator(".sheet")
+    await sheet.get_by_text("Buy now").click()
+    await expect(sheet.get_by_text("It is yours", exact=True)).to_be_visible(timeout=wait_ms)
+    await sheet.get_by_label("Close").click()

@@ -11,7 +11,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.e2e.stages import RoomStage, stage_room
 from tests.e2e.system import Shop
-from tests.phones import OpenPhone, phones
+from tests.phones import OpenPhone, buy_in_room, phones
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
@@ -66,7 +66,7 @@ async def test_a_room_from_its_announcement_to_its_end(shop: Shop, open_phone: O
     # And no picture is said, and stops nobody from buying
     await shows(page, "No picture right now. Items still sell")
     await stage.open_drop()
-    await page.locator(".pinned").get_by_text("Buy now").click(timeout=WAIT_MS)
+    await buy_in_room(page)
     await shows(page, "It is yours: pay now")
     await expect(page.locator(".pinned")).to_contain_text("left 49 / 50", timeout=WAIT_MS)
     # When somebody speaks and likes, then all see it
@@ -142,7 +142,7 @@ async def test_long_poll_alone_is_enough(shop: Shop, open_phone: OpenPhone) -> N
     await page.route_web_socket("**/socket*", lambda socket: socket.close())
     # When somebody looks, speaks and buys there
     await page.goto(stage.page)
-    await page.locator(".pinned").get_by_text("Buy now").click(timeout=WAIT_MS)
+    await buy_in_room(page)
     await shows(page, "It is yours: pay now")
     await stage.speak("good evening")
     await shows(page, "good evening")

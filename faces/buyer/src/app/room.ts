@@ -4,11 +4,13 @@ import { type Ref, shallowRef } from 'vue'
 
 import { CommentRows } from '@core/room/comments'
 import type { LinkState } from '@core/room/link'
+import type { DropView } from '@core/room/messages'
 import { type PictureState, RoomPicture, type Source, waysOf } from '@core/room/picture'
 import { Paced } from '@core/paced'
 import type { Voice } from '@core/room/voice'
 
 import { platform } from './platform'
+import type { Sellable } from './selling'
 import { api, openRoom, shopConfig } from './services'
 
 const FLUSH_MS = 250
@@ -25,6 +27,11 @@ export interface OpenedRoom {
   readonly comments: CommentRows
   readonly voice: Voice
   readonly leave: () => void
+}
+
+/** A drop as a room shows it. */
+export function sellableOf(drop: DropView): Sellable {
+  return { ...drop, state: drop.phase }
 }
 
 export function enterRoom(roomId: string): OpenedRoom {

@@ -7,7 +7,8 @@ from playwright.async_api import Page, expect
 
 from tests.livesale.rooms.ingest.conftest import Pusher, Room, until_state
 from tests.media import Nginx
-from tests.phones import OpenPhone, phones
+from tests.phones import OpenPhone, buy_in_room, phones
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -40,14 +41,18 @@ async def test_a_picture_plays_and_buying_never_needs_it(
         await phone.page.goto(f"{room.api.url}/shop/#/pages/room/index?id={room.room_id}")
     # Then both see pictures that move
     for phone in (own, other):
-        await phone.page.wait_for_function(IS_MOVING, timeout=WAIT_MS)
+
+        async def is_moving(page: Page = phone.page) -> bool:
+            return bool(await page.evaluate(IS_MOVING))
+
+        await until(is_moving)
         await expect(phone.page.locator(".picture .cover")).to_have_count(0)
     assert [phone.complaints for phone in (own, other)] == [[], []]
     # When the media server goes away, then the cover is back, and they can buy
     media.kill()
     for phone in (own, other):
         await expect(phone.page.locator(".picture .cover").first).to_be_visible(timeout=WAIT_MS)
-        await buy(phone.page)
+        await buy_in_room(phone.page)
 
 
 async def sell(room: Room) -> None:
@@ -63,7 +68,3 @@ async def sell(room: Room) -> None:
     opened = await api.post(path, {"countdown_s": 0}, by=room.host)
     assert opened.status == 200, opened.body
 
-
-async def buy(page: Page) -> None:
-    await page.locator(".pinned").get_by_text("Buy now").click(timeout=WAIT_MS)
-    await expect(page.get_by_text("It is yours: pay now").first).to_be_visible(timeout=WAIT_MS)

@@ -1,0 +1,27 @@
+"""kill -9 under a browser: the page never lies, and soon shows what a fresh snapshot has."""
+
+import random
+
+import pytest
+
+from tests.e2e.system import Shop
+from tests.faults.pages.scene import play
+from tests.phones import open_browser
+
+pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
+
+
+async def test_pages_tell_the_truth_while_workers_and_redis_die(shop: Shop) -> None:
+    """The long form is `python -m tests.faults.pages`."""
+    chance = random.Random(1)
+    async with open_browser() as browser:
+        for part in ("api-0", "redis"):
+
+            async def kill(role: str = part) -> None:
+                await shop.system.kill(role)
+
+            # Given phones that buy and pay, when a part is killed, then no screen was a lie
+            for run in await play(shop, browser, part, kill, 2, chance):
+                print(f"right {run.right_s:.1f} s after kill -9 of {part}, {run.sights} screens")
+                assert run.lies == []
+                assert run.held
