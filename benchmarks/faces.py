@@ -69,7 +69,9 @@ async def crowd(api: Api, path: str, host: str) -> None:
     began_s = time.monotonic()
     for number in range(COMMENTS):
         await asyncio.sleep(max(0.0, began_s + number * SECONDS / COMMENTS - time.monotonic()))
-        said = await api.post(f"{path}/comments", {"text": f"so much tea, number {number}"}, by=host)
+        said = await api.post(
+            f"{path}/comments", {"text": f"so much tea, number {number}"}, by=host
+        )
         if said.status != 201:
             raise RuntimeError(f"a comment was refused: {said.raw!r}")
 
@@ -167,7 +169,7 @@ async def one_round(api: Api, trace: Path | None) -> Figures:
         await phone.page.get_by_text(f"before, {ROWS - 1}").wait_for()
         figures, raw = await measure(api, phone.page, path, host)
     if trace is not None:
-        trace.write_bytes(gzip.compress(raw))
+        await asyncio.to_thread(trace.write_bytes, gzip.compress(raw))
     return figures
 
 
@@ -186,10 +188,16 @@ def table(found: Sequence[Figures], load: Sequence[float]) -> str:
             "",
             "|  | min | median | max | unit |",
             "|---|--:|--:|--:|--:|",
-            row("frames shown while it scrolls", [one.fps for one in found], ".1f", "of 60 a second"),
+            row(
+                "frames shown while it scrolls", [one.fps for one in found], ".1f", "of 60 a second"
+            ),
             row("frames dropped", [100 * one.dropped for one in found], ".2f", "%"),
-            row("between two frames of the main thread, p95", [one.gap_p95_ms for one in found],
-                ".1f", "ms"),
+            row(
+                "between two frames of the main thread, p95",
+                [one.gap_p95_ms for one in found],
+                ".1f",
+                "ms",
+            ),
             row("longest task", [one.longest_task_ms for one in found], ".0f", "ms"),
             row("draws of the list, most in a second", [one.flushes for one in found], ".0f", ""),
             row("rows, at most", [one.rows for one in found], ".0f", ""),

@@ -23,6 +23,7 @@ from tests.e2e.system import Shop, System
 from tests.faults.pages.scene import Kill, Run, play
 from tests.phones import open_browser
 from tests.servers import MariaDB
+from tests.waiting import until
 
 PARTS = ("api", "redis", "keeper", "sql")
 WORKERS = 2
@@ -67,8 +68,7 @@ def _kill_of(part: str, system: System, mariadb: MariaDB, number: int) -> Kill:
             mariadb.kill()
             await asyncio.sleep(1.0)  # away for a while; its start takes another
             mariadb.spawn()
-            while not await asyncio.to_thread(mariadb.answers):
-                await asyncio.sleep(0.05)
+            await until(lambda: asyncio.to_thread(mariadb.answers))
         elif part == "api":
             await system.kill(f"api-{number // len(PARTS) % WORKERS}")
         else:
@@ -98,7 +98,7 @@ def table(found: Sequence[Run], seed: int) -> str:
         [
             f"{len(found)} runs, seed {seed}.",
             "",
-            "| killed | runs | held | paid | screens compared | right after, median | at most | lies |",
+            "| killed | runs | held | paid | screens | right after, median | at most | lies |",
             "|---|--:|--:|--:|--:|--:|--:|--:|",
             *rows,
         ]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -26,6 +27,7 @@ UNITS = 40
 CROWD = 12
 SETTLE_S = 60.0
 SPREAD_S = 2.5
+PAY = re.compile("^Pay ¥")
 
 
 class Run(Struct, frozen=True):
@@ -64,9 +66,7 @@ async def play(
         await kill()
         killed_s = time.monotonic()
         await asyncio.gather(*crowd, *people)
-        return [
-            await _judge(shop, stage, second, phone, part, killed_s) for phone in phones
-        ]
+        return [await _judge(shop, stage, second, phone, part, killed_s) for phone in phones]
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -82,7 +82,7 @@ async def _person(phone: Phone, *, pays: bool, wait_s: float) -> None:
         await buy_in_room(page, SETTLE_S * 1000)
         if pays:
             await page.locator(".pinned").get_by_text("It is yours: pay now").click()
-            await page.get_by_text("Pay", exact=True).first.click(timeout=SETTLE_S * 1000)
+            await page.get_by_role("button", name=PAY).click(timeout=SETTLE_S * 1000)
             await page.locator(".uni-modal__btn_primary").click(timeout=SETTLE_S * 1000)
             await page.get_by_text("Paid", exact=True).first.wait_for(timeout=SETTLE_S * 1000)
 

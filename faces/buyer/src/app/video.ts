@@ -16,6 +16,8 @@ export interface Player {
 }
 
 const HLS = 'application/vnd.apple.mpegurl'
+/** Some browsers say that they play HLS, and give up on streams that others play. */
+let doesOwnFail = false
 
 export function playHls(place: Element, url: string, events: PlayerEvents): Player {
   const video = document.createElement('video')
@@ -60,18 +62,18 @@ export function playHls(place: Element, url: string, events: PlayerEvents): Play
     hls.attachMedia(video)
     play()
   }
-  if (video.canPlayType(HLS)) {
-    video.src = url
-    // Some browsers say that they play it, and do not.
+  if (video.canPlayType(HLS) && !doesOwnFail) {
     let isOwn = true
     video.addEventListener('error', () => {
       if (isOver) return
-      if (isOwn && seen === 0) {
-        isOwn = false
-        video.removeAttribute('src')
-        void useHls().catch(fail)
-      } else fail()
+      if (!isOwn) return fail()
+      isOwn = false
+      doesOwnFail = true
+      video.removeAttribute('src')
+      video.load()
+      void useHls().catch(fail)
     })
+    video.src = url
     play()
   } else {
     video.addEventListener('error', fail)

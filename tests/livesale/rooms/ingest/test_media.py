@@ -15,6 +15,7 @@ from tests.livesale.rooms.ingest.conftest import Pusher, Room, until_state
 from tests.media import FFmpeg, Nginx, Watch
 from tests.waiting import until
 
+
 async def until_ended(push: FFmpeg) -> None:
     def has_ended() -> bool:
         return not push.running

@@ -67,4 +67,3 @@ async def sell(room: Room) -> None:
     path = f"{room.path}/drops/{drop['drop_id']}/open"
     opened = await api.post(path, {"countdown_s": 0}, by=room.host)
     assert opened.status == 200, opened.body
-
