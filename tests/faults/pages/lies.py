@@ -26,7 +26,7 @@ def truth_of(
     messages: Iterable[Mapping[str, Any]], drop_id: str, *, held: bool, sold: bool
 ) -> Truth:
     """From what a second viewer heard of the room, whatever was killed."""
-    stock: dict[float, int] = {}
+    stock: list[tuple[float, int]] = []
     comments: dict[int, str] = {}
     for message in messages:
         at_ms = message.get("at_ms", message.get("server_ms", 0))
@@ -35,11 +35,11 @@ def truth_of(
         drops += message.get("drops", [])
         for drop in drops:
             if drop["drop_id"] == drop_id:
-                stock[at_ms] = drop["remaining"]
+                stock.append((at_ms, drop["remaining"]))
         for comment in [*message.get("comments", []), message.get("comment")]:
             if comment and "text" in comment:
                 comments[comment["comment_id"]] = comment["text"]
-    return Truth(sorted(stock.items()), comments, held, sold)
+    return Truth(sorted(stock, key=lambda one: one[0]), comments, held, sold)
 
 
 def find_lies(sights: Sequence[Sight], truth: Truth, end_ms: float) -> list[str]:
@@ -70,7 +70,7 @@ def _of_stock(sight: Sight, until_ms: float, truth: Truth) -> Iterable[str]:
     values = [value for _, value in truth.stock]
     last = bisect_right(times, sight.at_ms + CLOCKS_MS)
     if left not in values[:last]:
-        yield f"it shows {left} left before that was so"
+        yield f"it shows {left} left, and {values[max(0, last - 3) : last + 2]} was so"
         return
     if sight.notice == "Reconnecting":
         return

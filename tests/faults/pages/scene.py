@@ -49,6 +49,7 @@ async def play(
     stage = await stage_room(shop, allotted=UNITS)
     second = Viewer(shop.client, shop.system.url, stage.room_id)
     watching = asyncio.create_task(second.stay())
+    await second.until("snapshot", SETTLE_S)
     phones = [await open_phone(browser) for _ in range(pages)]
     try:
         for phone in phones:
@@ -85,6 +86,9 @@ async def _person(phone: Phone, *, pays: bool, wait_s: float) -> None:
             await page.get_by_role("button", name=PAY).click(timeout=SETTLE_S * 1000)
             await page.locator(".uni-modal__btn_primary").click(timeout=SETTLE_S * 1000)
             await page.get_by_text("Paid", exact=True).first.wait_for(timeout=SETTLE_S * 1000)
+    if "/room/" not in page.url:
+        await page.go_back()
+        await page.locator(".pinned").wait_for(timeout=SETTLE_S * 1000)
 
 
 async def _buy_beside(shop: Shop, stage: RoomStage) -> None:

