@@ -165,7 +165,9 @@ async def one_round(api: Api, trace: Path | None) -> Figures:
         phone = await open_phone(browser, has_touch=True, device_scale_factor=2)
         await phone.page.goto(f"{api.url}/shop/#/pages/room/index?id={made.body['room_id']}")
         for number in range(ROWS):
-            await api.post(f"{path}/comments", {"text": f"before, {number}"}, by=host)
+            said = await api.post(f"{path}/comments", {"text": f"before, {number}"}, by=host)
+            if said.status != 201:
+                raise RuntimeError(f"a comment was refused: {said.raw!r}")
         await phone.page.get_by_text(f"before, {ROWS - 1}").wait_for()
         figures, raw = await measure(api, phone.page, path, host)
     if trace is not None:
