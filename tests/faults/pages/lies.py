@@ -33,9 +33,7 @@ def truth_of(
         drops = [message["drop"]] if "remaining" in message.get("drop", {}) else []
         drops += [message["stock"]] if message["type"] == "stock" else []
         drops += message.get("drops", [])
-        for drop in drops:
-            if drop["drop_id"] == drop_id:
-                stock.append((at_ms, drop["remaining"]))
+        stock += [(at_ms, drop["remaining"]) for drop in drops if drop["drop_id"] == drop_id]
         for comment in [*message.get("comments", []), message.get("comment")]:
             if comment and "text" in comment:
                 comments[comment["comment_id"]] = comment["text"]
