@@ -10,15 +10,18 @@ from tests.phones import open_browser
 
 pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
 
+KILLS = {"api": ("api-0", "api-1"), "redis": ("redis",)}
+
 
 async def test_pages_tell_the_truth_while_workers_and_redis_die(shop: Shop) -> None:
     """The long form is `python -m tests.faults.pages`."""
     chance = random.Random(1)
     async with open_browser() as browser:
-        for part in ("api-0", "redis"):
+        for part, roles in KILLS.items():
 
-            async def kill(role: str = part) -> None:
-                await shop.system.kill(role)
+            async def kill(roles: tuple[str, ...] = roles) -> None:
+                for role in roles:
+                    await shop.system.kill(role)
 
             # Given phones that buy and pay, when a part is killed, then no screen was a lie
             for run in await play(shop, browser, part, kill, 2, chance):

@@ -96,8 +96,6 @@ export async function logIn(): Promise<boolean> {
   session.drop(session.token())
   config ??= await readConfig()
   const isKnown = await session.logIn(api)
-  if (isKnown && session.buyerId() !== owner.value) ownerChanged()
-  const isKnown = await session.logIn(api)
   if (isKnown && session.buyerId() !== owner.value) {
     ownerChanged()
     for (const link of openRooms) link.replace() // it greets with the token
