@@ -80,7 +80,7 @@ class Shopper:
             "async () => (await axe.run({include: [['uni-page'], ['uni-tabbar']]},"
             " {resultTypes: ['violations']})).violations"
             ".filter(({impact}) => ['serious', 'critical'].includes(impact))"
-            ".map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html.slice(0, 160)).join(' | ')}`)"
+            ".map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' | ')}`)"
         )
         return list(found)
 
