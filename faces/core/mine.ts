@@ -46,15 +46,18 @@ export class Mine {
   }
 
   look(): Promise<void> {
-    this.asking ??= this.ask().finally(() => {
-      this.asking = null
+    if (this.asking !== null) return this.asking
+    const asking = this.ask().finally(() => {
+      if (this.asking === asking) this.asking = null
     })
-    return this.asking
+    this.asking = asking
+    return asking
   }
 
   /** Somebody else has logged in. */
   forget(): void {
     this.round += 1
+    this.asking = null // its answer is about somebody else
     this.askedAt = -Infinity
     this.cell.set(NOTHING)
   }

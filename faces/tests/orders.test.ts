@@ -11,7 +11,7 @@ import {
 } from '../core/orders/address.ts'
 import { spaced } from '../core/orders/codes.ts'
 import { mayAsk, mayReturn, standingOfMine, timelineOf } from '../core/orders/standing.ts'
-import { leftOf, mostOf } from '../core/mine.ts'
+import { Mine, leftOf, mostOf } from '../core/mine.ts'
 
 type Order = Schemas['ShownOrder']
 
@@ -211,6 +211,27 @@ test('a limit that is not known forbids nothing: the service decides', () => {
   expect(leftOf({ overview: blind, fault: null }, 'd', 3)).toBeNull()
   expect(mostOf(3, { left: 0, units: 3, isBarred: false }, 10)).toBe(1)
   expect(mostOf(3, null, 2)).toBe(2)
+})
+
+test('what was asked for somebody else is thrown away, and asked anew', async () => {
+  const answers: ((answer: unknown) => void)[] = []
+  const api = { ask: () => new Promise((done) => answers.push(done)) } as never
+  const mine = new Mine(api, { elapsed: () => 0 })
+  const good = (name: string) => ({ kind: 'good', status: 200, body: { name } })
+  const first = mine.want()
+  mine.forget() // another buyer has logged in
+  const second = mine.look()
+  expect(answers.length).toBe(2)
+  answers[1]?.(good('new'))
+  answers[0]?.(good('old'))
+  await Promise.all([first, second])
+  expect(mine.state.get().overview).toEqual({ name: 'new' })
+  await mine.want() // fresh: nothing is asked
+  const third = mine.look()
+  answers[2]?.({ kind: 'lost' })
+  await third
+  expect(answers.length).toBe(3)
+  expect(mine.state.get()).toMatchObject({ overview: { name: 'new' }, fault: { problem: null } })
 })
 
 test('a code is read in groups', () => {

@@ -10,6 +10,7 @@ from scripts import faces
 from tests.livesale.api import Api
 
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)
 _TELL = (
     "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
 )

@@ -6,7 +6,7 @@ from playwright.async_api import Route, expect
 from tests.livesale.api import Api
 from tests.livesale.catalogue.test_catalogue import break_sql
 from tests.livesale.faces.conftest import OpenPhone
-from tests.livesale.faces.shopper import WAIT_MS, Shopper
+from tests.livesale.faces.shopper import Shopper
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ async def test_a_sale_opens_by_the_clock_of_the_service(api: Api, open_phone: Op
     shut = phone.page.locator(".bottom-bar").get_by_role("button")
     await expect(shut).to_have_attribute("aria-disabled", "true")
     # When it opens
-    await expect(shut).to_have_text("立即抢购", timeout=WAIT_MS)
+    await expect(shut).to_have_text("立即抢购")
     # Then not before the service's own instant, nor hours after it
     seen = await phone.page.evaluate("window.openedAt")
     assert opens_ms <= seen["server_ms"] < opens_ms + 2_000
@@ -114,7 +114,7 @@ async def test_a_new_hold_is_in_the_list_while_sql_is_away(api: Api, shopper: Sh
     # Then the hold is among the orders, and the page says that something may be missing
     await shopper.go("orders/index")
     row = page.locator("[data-standing=held]")
-    await expect(row).to_have_count(1, timeout=WAIT_MS)
+    await expect(row).to_have_count(1)
     await expect(row).to_contain_text("New")
     await shopper.sees("Some of it cannot be read now")
     # And its page keeps it, whatever else cannot be read
@@ -131,7 +131,7 @@ async def test_a_drop_shows_what_it_is_now_and_one_way_on(api: Api, shopper: Sho
     page = shopper.page
     bar = page.locator(".bottom-bar").get_by_role("button")
     await shopper.go(f"drop/index?id={drop_id}")
-    await expect(bar).to_have_text("Buy now", timeout=WAIT_MS)
+    await expect(bar).to_have_text("Buy now")
 
     async def operate(verb: str) -> None:
         assert (await api.post(f"/v1/admin/drops/{drop_id}/{verb}", by=api.boss)).status == 200
@@ -141,13 +141,13 @@ async def test_a_drop_shows_what_it_is_now_and_one_way_on(api: Api, shopper: Sho
     await shopper.sees("The shop has paused this sale")
     await expect(bar).to_have_attribute("aria-disabled", "true")
     await operate("resume")
-    await expect(bar).to_have_text("Buy now", timeout=WAIT_MS)
+    await expect(bar).to_have_text("Buy now")
     crowd = {name: await api.reserve(drop_id, name) for name in ("bob", "cleo", "dan", "eve")}
-    await expect(bar).to_have_text("Sold out, units may return", timeout=WAIT_MS)
+    await expect(bar).to_have_text("Sold out, units may return")
     for name in ("bob", "cleo"):
         rid = crowd[name].body["reservation_id"]
         assert (await api.delete(f"/v1/reservations/{rid}", by=api.buyer(name))).status == 200
-    await expect(bar).to_have_text("Buy now", timeout=WAIT_MS)
+    await expect(bar).to_have_text("Buy now")
     # When the buyer has the limit already, by another phone
     await shopper.tap("Buy now")
     await shopper.sees("You can still take 1")

@@ -142,8 +142,8 @@ export function begin(): void {
   clock.keep(visibility)
   void (async () => {
     if (session.token() === null && !(await logIn())) return
+    const own = buying() // knows whose things they are, before they are asked for
     void mine.want()
-    const own = buying()
     const known = new Records(storage, owner.value)
     for (const purchase of own.restore()) {
       // A hold that this phone knew already waits in the list of holds.
