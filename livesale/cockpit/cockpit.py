@@ -25,9 +25,9 @@ from livesale.cockpit.figures import (
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RequestBoard
 from livesale.cockpit.rooms import RoomBoard
-from livesale.cockpit.socket import OperatorSocket
 from livesale.operations.health import Health
 from livesale.parts import Parts
+from livesale.rooms.channel.operator_socket import OperatorSocket
 from livesale.rooms.channel.socket import frame_of
 from livesale.rooms.people.presence import Presence
 from livesale.tasks import Tasks, Works

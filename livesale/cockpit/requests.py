@@ -10,7 +10,12 @@ from livesale.cockpit.figures import ErrorRate, Pace, RequestFigures
 from livesale.telemetry.metrics import Family, take_all
 
 RESERVE = "/v1/drops/{drop_id}/reservations"
-WAITING = ("/v1/rooms/{room_id}/events", "/v1/rooms/{room_id}/socket", "/v1/admin/cockpit/socket")
+WAITING = (
+    "/v1/rooms/{room_id}/events",
+    "/v1/rooms/{room_id}/socket",
+    "/v1/rooms/{room_id}/host/socket",
+    "/v1/admin/cockpit/socket",
+)
 MAX_ERRORS = 20
 MAX_WINDOW_S = 60.0  # an older look says nothing about now
 

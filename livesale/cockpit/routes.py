@@ -1,27 +1,25 @@
 """GET /v1/admin/cockpit, its socket and its drops"""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
 from livesale.access.actions import Action
 from livesale.cockpit.cockpit import EVERY_S, Cockpit
 from livesale.cockpit.figures import CockpitHello, DropFigure, Figures
-from livesale.cockpit.socket import OperatorSocket
 from livesale.parts import Parts
 from livesale.rooms.channel.handshake import accept_of, switch
 from livesale.rooms.channel.hub import Hub
+from livesale.rooms.channel.operator_socket import OperatorSocket, cookie_of
 from livesale.rooms.routes import ENGINE
 from livesale.tasks.clock import Clock
 from livesale.tokens.signing import Operator
 from livesale.validation.texts import whole
-from livesale.web.headers import Headers, Joined
+from livesale.web.headers import Joined
 from livesale.web.places import Places
-from livesale.web.problems import Problem
 from livesale.web.protocol import Connection
 from livesale.web.routes import Answer, Call, Route
-from livesale.web.sessions import Cookies, OperatorSessions
+from livesale.web.sessions import OperatorSessions
 
 MAX_PAGE = 100
 
@@ -57,14 +55,15 @@ async def open_cockpit(parts: Parts, call: Call) -> Answer:
     assert call.headers is not None  # noqa: S101  the route upgrades
     headers, operator = Joined(call.headers), call.caller
     accept = accept_of(headers)
-    cookie = parts[Cookies].read(headers) if operator.session_id else None
-    if cookie is not None:
-        check_origin(headers)
+    cookie = cookie_of(parts, operator, headers)
     parts[Places].check_socket(call.keys, nameless=False)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:
         hub = parts[Hub]
-        client = OperatorSocket(hub, parts[Cockpit], operator, cookie, parts[OperatorSessions])
+        sessions = parts[OperatorSessions]
+        client = OperatorSocket(
+            hub, parts[Cockpit], 0, operator, cookie, sessions, Action.COCKPIT_READ
+        )
         hello = CockpitHello(
             operator=operator.name,
             every_ms=round(EVERY_S * 1000),
@@ -75,27 +74,6 @@ async def open_cockpit(parts: Parts, call: Call) -> Answer:
         client.begin(transport, switch(accept, request_id, site), hello, rest)
 
     return Answer(101, b"", upgrade=upgrade)
-
-
-def check_origin(headers: Headers) -> None:
-    """A browser sends the cookie of a socket from any page of this site: only ours may open one.
-
-    Raises Problem (csrf_failed).
-    """
-    origin = headers.get("Origin")
-    if origin is None:
-        return  # no browser
-    host = _host_of(origin)
-    if host is None or host != _host_of(f"//{headers.get('Host')}"):
-        raise Problem("csrf_failed", "The page of another origin may not open this socket.")
-
-
-def _host_of(url: str) -> str | None:
-    """Without the port: proxies seldom pass it on, and cookies do not know ports either."""
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 ROUTES = [

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from livesale.settings import Settings
 from livesale.tokens.errors import SessionEnded
@@ -76,3 +77,27 @@ def check_csrf(method: str, token: str, headers: Headers) -> None:
     given = headers.get(CSRF_HEADER)
     if not given or not given.isascii() or not hmac.compare_digest(given, csrf_of(token)):
         raise Problem("csrf_failed")
+
+
+def check_origin(headers: Headers) -> None:
+    """A browser sends the cookie of a socket from any page of this site: only ours may open one.
+
+    Raises Problem (csrf_failed).
+    """
+    origin = headers.get("Origin")
+    if origin is None:
+        return  # no browser
+    page, here = _place_of(origin), _place_of(f"//{headers.get('Host')}")
+    # Proxies seldom pass a port on: ports count only where both say one.
+    other_port = page[1] and here[1] and page[1] != here[1]
+    if page[0] is None or page[0] != here[0] or other_port:
+        raise Problem("csrf_failed", "The page of another origin may not open this socket.")
+
+
+def _place_of(url: str) -> tuple[str | None, int | None]:
+    """Host and port, as far as they are said."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.port
+    except ValueError:
+        return None, None

@@ -19,6 +19,7 @@ from livesale.web.openapi import spell_patterns
 
 _REF = "#/components/schemas/{name}"
 _CHANNEL = "room"
+HOST = "/v1/rooms/{room_id}/host/socket"
 _ABOUT = """The numbered events of a live room, in order.
 
 The first message is `hello`; then come the events that the client missed, or a `snapshot` and the
@@ -69,11 +70,17 @@ def describe(
                     for close in CLOSES.values()
                 ],
             },
+            _name_of(HOST): {
+                **_describe_socket(HOST, sent),
+                "title": "One room, for an operator who hosts it: the socket is a heartbeat",
+                "parameters": {"room_id": {"description": "A room's id"}},
+            },
             **{_name_of(path): _describe_socket(path, kinds) for path, kinds in others.items()},
         },
         "operations": {
             "send_events": _operation("send", "Messages from the service", sent),
             "receive_frames": _operation("receive", "Frames from a client", read),
+            "send_events_to_host": _operation("send", "Messages to who hosts", sent, HOST),
             **{
                 f"send_{_name_of(path)}": _operation("send", f"Messages of {path}", kinds, path)
                 for path, kinds in others.items()

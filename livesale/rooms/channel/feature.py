@@ -1,7 +1,7 @@
 """The feature "channel": sockets and events of rooms."""
 
 from livesale.feature import Feature
-from livesale.rooms.channel import handshake, routes
+from livesale.rooms.channel import handshake, hosting, routes
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.frames import Frames
 from livesale.rooms.channel.greetings import FRAMES
@@ -22,7 +22,7 @@ def _note_round(_listeners: int, seconds: float) -> None:
 
 feature = Feature(
     name="channel",
-    routes=(*handshake.ROUTES, *routes.ROUTES),
+    routes=(*handshake.ROUTES, *hosting.ROUTES, *routes.ROUTES),
     problems=PROBLEMS,
     parts={
         Channels: lambda parts: Channels(

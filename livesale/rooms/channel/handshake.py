@@ -9,18 +9,20 @@ from wsproto.utilities import generate_accept_token
 
 from livesale.notices.routes import WantedPlace
 from livesale.parts import Parts
+from livesale.rooms.channel.channel import Channel
 from livesale.rooms.channel.channels import Channels
 from livesale.rooms.channel.greetings import person_id_of
 from livesale.rooms.channel.hosts import HostSockets
 from livesale.rooms.channel.hub import Hub
 from livesale.rooms.channel.messages import Hello
 from livesale.rooms.channel.socket import Socket
-from livesale.rooms.members import Members
+from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.numbers.visits import Visits
 from livesale.rooms.people.restrictions import Restrictions
 from livesale.rooms.routes import ENGINE
 from livesale.rooms.service import Rooms, room_over
 from livesale.rooms.states import OVER
+from livesale.rooms.store import Room
 from livesale.tasks.clock import Clock
 from livesale.tokens.signing import Buyer, TokenSigner
 from livesale.validation.texts import whole
@@ -41,9 +43,12 @@ After = Annotated[int, Meta(ge=0, le=MAX_OFFSET, description="number of the clie
 Epoch = Annotated[str, whole(EPOCH_PATTERN, description="epoch of that number; empty at first")]
 
 
-class SocketQuery(Struct, frozen=True):
+class ChannelQuery(Struct, frozen=True):
     epoch: Epoch = ""
     after: After = 0
+
+
+class SocketQuery(ChannelQuery, frozen=True):
     mine: WantedPlace | None = None
 
 
@@ -51,35 +56,19 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
     assert call.headers is not None  # noqa: S101  the route upgrades
     accept = accept_of(Joined(call.headers))
     caller = read_bearer(parts[TokenSigner], call.headers)
-    room = await parts[Rooms].shown(call.path["room_id"])
-    if room.state in OVER:
-        raise room_over()
-    role = await parts[Members].role_of(room, caller)
-    channel = await parts[Channels].open(room.room_id)
-    if channel.over:  # the channel knows before our copy of SQL does
-        raise room_over()
     query: SocketQuery = call.query or SocketQuery()
-    await channel.catch_up(query.epoch, query.after)
+    room, channel = await open_channel(parts, call.path["room_id"], query)
+    role = await parts[Members].role_of(room, caller)
     if isinstance(caller, Buyer):  # last: by now we know of bans in the events
         await parts[Restrictions].check(room.room_id, caller.buyer_id)
     parts[Places].check_socket(call.keys, nameless=caller is None)
 
     def upgrade(connection: Connection, request_id: str, site: str) -> None:
         # No await between reading the ring and joining it.
-        ring = channel.ring
-        resumed = query.epoch == ring.epoch and ring.reaches(query.after)
-        place = query.after if resumed else -1
+        place = place_in(channel, query)
         client = Socket(parts[Hub], channel, place, caller, role)
-        hello = Hello(
-            room_id=room.room_id,
-            epoch=ring.epoch,
-            offset=ring.last,
-            resumed=resumed,
-            role=role,
-            person_id=person_id_of(parts, room.room_id, caller),
-            ping_ms=round(parts[Hub].ping_s * 1000),
-            server_ms=parts[Clock].now_ms(),
-        )
+        person_id = person_id_of(parts, room.room_id, caller)
+        hello = hello_of(parts, channel, place, role, person_id)
         if isinstance(caller, Buyer):
             parts[Visits].enter(room.room_id, caller.buyer_id)
         transport, rest = connection.hand_over(client, call.keys, nameless=caller is None)
@@ -89,6 +78,42 @@ async def open_socket(parts: Parts, call: Call) -> Answer:
             client.open_private_channel(caller.buyer_id, query.mine)
 
     return Answer(101, b"", upgrade=upgrade)
+
+
+async def open_channel(parts: Parts, room_id: str, query: ChannelQuery) -> tuple[Room, Channel]:
+    """The room and its channel, which has the client's last event.
+
+    Raises RoomRefused (room_over), Unknown, StoreUnavailable or the faults of stock.errors.
+    """
+    room = await parts[Rooms].shown(room_id)
+    if room.state in OVER:
+        raise room_over()
+    channel = await parts[Channels].open(room.room_id)
+    if channel.over:  # the channel knows before our copy of SQL does
+        raise room_over()
+    await channel.catch_up(query.epoch, query.after)
+    return room, channel
+
+
+def place_in(channel: Channel, query: ChannelQuery) -> int:
+    """The number of the client's last event; -1 if a snapshot must come first."""
+    known = query.epoch == channel.ring.epoch and channel.ring.reaches(query.after)
+    return query.after if known else -1
+
+
+def hello_of(
+    parts: Parts, channel: Channel, place: int, role: RoomRole, person_id: str | None = None
+) -> Hello:
+    return Hello(
+        room_id=channel.room_id,
+        epoch=channel.ring.epoch,
+        offset=channel.ring.last,
+        resumed=place >= 0,
+        role=role,
+        person_id=person_id,
+        ping_ms=round(parts[Hub].ping_s * 1000),
+        server_ms=parts[Clock].now_ms(),
+    )
 
 
 def switch(accept: str, request_id: str, site: str) -> bytes:

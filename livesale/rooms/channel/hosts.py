@@ -25,6 +25,7 @@ from livesale.validation.refusals import Unknown
 from stock.errors import StockError
 
 MAX_STEP_S = 1.0  # between two looks at the sockets
+CHECK_S = 1.0  # between two looks whether operators may still host
 STEPS = 4  # looks within the time after which a silent host is missed
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,14 @@ class HostSocket(Protocol):
     def is_open(self) -> bool: ...
 
 
+class OperatorHost(HostSocket, Protocol):
+    """The socket of an operator who hosts."""
+
+    async def check(self) -> None:
+        """Close it if its session has ended, or its role may no longer host."""
+        ...
+
+
 class HostSockets:
     """One per worker, inside `running`."""
 
@@ -57,6 +66,7 @@ class HostSockets:
         self._step_s = min(MAX_STEP_S, deployment.settings.live.heartbeat_ms / 1000 / STEPS)
         # When each host was last heard, as of its last heartbeat.
         self._beaten: dict[HostSocket, float] = {}
+        self._operators: dict[OperatorHost, None] = {}
         self._tasks = Tasks()
 
     def welcome(self, socket: HostSocket) -> None:
@@ -64,9 +74,16 @@ class HostSockets:
         if socket.role is RoomRole.HOST:
             self._beaten[socket] = float("-inf")
 
+    def welcome_operator(self, socket: OperatorHost) -> None:
+        """An operator hosts."""
+        self._operators[socket] = None
+        self.welcome(socket)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         self._tasks.repeat("rooms: hosts", self._look)
+        # By itself: this one asks SQL, and no heartbeat waits for SQL.
+        self._tasks.repeat("rooms: operators", self._check)
         try:
             yield
         finally:
@@ -75,6 +92,14 @@ class HostSockets:
     async def _look(self) -> float:
         await self.look()
         return self._step_s
+
+    async def _check(self) -> float:
+        for socket in list(self._operators):
+            if socket.is_open:
+                await socket.check()
+            else:
+                del self._operators[socket]
+        return CHECK_S
 
     async def look(self) -> None:
         """One heartbeat for each room whose host was heard since the last one."""

@@ -97,6 +97,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "rooms: director": (Director, "run"),
     "rooms: heal": (Channels, "_bring_up"),
     "rooms: hosts": (HostSockets, "_look"),
+    "rooms: operators": (HostSockets, "_check"),
     "rooms: listen": (Channels, "_listen"),
     "rooms: people": (Presence, "_keep_reporting"),
     "rooms: tell": (Director, "_keep_telling"),

@@ -1,5 +1,8 @@
 """The host's socket is a heartbeat, as long as the host is heard there."""
 
+import asyncio
+
+import aiohttp
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
@@ -14,6 +17,7 @@ from livesale.rooms.members import RoomRole
 from livesale.rooms.service import Rooms
 from livesale.rooms.states import Verb
 from livesale.tokens.signing import Buyer, TokenSigner
+from tests.livesale.identity.operators.person import come
 from tests.livesale.rooms.conftest import Show
 from tests.waiting import until
 
@@ -132,3 +136,59 @@ async def test_a_connected_host_keeps_the_room_live_without_a_heartbeat(
 
     await until(is_beaten_again)
     assert viewer.closes == []
+
+
+async def test_an_operator_hosts_by_a_socket_that_ends_with_the_session(
+    on_air: Show, redis: Redis
+) -> None:
+    # given an operator with the role, and one without it
+    api, key = on_air.api, RoomKeys.of(on_air.room_id).room_key
+    rosa, vera = await come(api, "rosa", "room"), await come(api, "vera", "viewer")
+    url = f"{api.url}{on_air.path}/host/socket"
+    open_ = on_air.session.ws_connect
+    for headers in (
+        {"Cookie": vera.cookie},
+        {"Authorization": f"Bearer {on_air.host}"},
+        {"Cookie": rosa.cookie, "Origin": "https://elsewhere.example"},
+        {"Cookie": rosa.cookie, "Origin": "http://127.0.0.1:1"},
+    ):
+        # then who may not, and a page of others, opens none
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await open_(url, headers=headers)
+        assert refused.value.status == 403
+    # when she hosts
+    socket = await open_(url, headers={"Cookie": rosa.cookie, "Origin": api.url})
+    hello, snapshot = await socket.receive_json(), await socket.receive_json()
+    assert (hello["type"], hello["role"], hello["person_id"]) == ("hello", "host", None)
+    assert (snapshot["type"], snapshot["room"]["room_id"]) == ("snapshot", on_air.room_id)
+    # then each look of the worker is a heartbeat, as long as her browser answers pings
+    reading = asyncio.create_task(socket.receive())
+    await redis.hset(key, "beat_ms", "0")
+
+    async def is_beaten() -> bool:
+        return int(await redis.hget(key, "beat_ms") or 0) > 0
+
+    await until(is_beaten)
+    # and viewers get what they always do
+    assert await on_air.act("mute-all", by=api.boss)
+    assert (await reading).json()["room"]["muted"] is True
+    # when her session is ended, then so is the socket
+    ended = await api.delete("/v1/admin/operators/rosa/sessions", by=api.boss)
+    assert ended.status == 200
+    async for _ in socket:
+        pass
+    assert socket.close_code == 4401
+
+
+async def test_an_operator_who_loses_the_role_hosts_no_more(on_air: Show) -> None:
+    api = on_air.api
+    rosa = await come(api, "rosa", "room")
+    socket = await on_air.session.ws_connect(
+        f"{api.url}{on_air.path}/host/socket", headers={"Cookie": rosa.cookie}
+    )
+    changed = await api.ask("PATCH", "/v1/admin/operators/rosa", {"roles": ["sale"]}, by=api.boss)
+    assert changed.status == 200, changed.body
+    async for _ in socket:
+        pass
+    # changing the roles may end the session, too
+    assert socket.close_code in (4401, 4405)
