@@ -20,12 +20,11 @@ from scripts.faces import (
 
 CONSOLE = FACES / "console"
 BUILT_FROM = DIST / "console" / ".from-sources"
-_OF_CORE = ("backoff.ts", "formats.ts", "problems/problems.ts")  # what the console has of the core
 
 
 def hash_sources() -> str:
     """What the built files depend on."""
-    return hash_files([*files_in(CONSOLE), *(FACES / "core" / name for name in _OF_CORE)])
+    return hash_files([*files_in(CONSOLE), *files_in(FACES / "core")])
 
 
 def check() -> None:

@@ -17,6 +17,7 @@ export interface Screen {
 
 export const SCREENS: readonly Screen[] = [
   { path: '/', name: 'cockpit', label: 'nav.cockpit', action: 'cockpit.read', key: 'c' },
+  { path: '/host', name: 'host', label: 'nav.host', action: 'room.read', key: 'h' },
   { path: '/orders', name: 'orders', label: 'nav.orders', action: 'order.read', key: 'o' },
   { path: '/cases', name: 'cases', label: 'nav.cases', action: 'order.read', key: 'a' },
   { path: '/refunds', name: 'refunds', label: 'nav.refunds', action: 'refund.read', key: 'r' },
@@ -26,6 +27,7 @@ export const SCREENS: readonly Screen[] = [
 
 const VIEWS: Record<string, RouteRecordRaw['component']> = {
   cockpit: Cockpit,
+  host: () => import('./screens/Host.vue'),
   orders: () => import('./screens/Orders.vue'),
   cases: () => import('./screens/Cases.vue'),
   refunds: () => import('./screens/Refunds.vue'),
@@ -33,12 +35,20 @@ const VIEWS: Record<string, RouteRecordRaw['component']> = {
   people: () => import('./screens/People.vue'),
 }
 
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Without it, the screen is not shown. */
+    readonly action?: Action
+  }
+}
+
 export const router = createRouter({
   history: createWebHashHistory(),
   routes: [
-    ...SCREENS.map((screen) => ({ path: screen.path, name: screen.name, component: VIEWS[screen.name]! })),
-    { path: '/drops/:id', name: 'drop', component: () => import('./screens/Drop.vue'), props: true },
-    { path: '/orders/:id', name: 'order', component: () => import('./screens/Order.vue'), props: true },
+    ...SCREENS.map((screen) => ({ path: screen.path, name: screen.name, component: VIEWS[screen.name]!, meta: { action: screen.action } })),
+    { path: '/drops/:id', name: 'drop', component: () => import('./screens/Drop.vue'), props: true, meta: { action: 'drop.read' } },
+    { path: '/host/:id', name: 'host-room', component: () => import('./screens/HostRoom.vue'), props: true, meta: { action: 'room.read' } },
+    { path: '/orders/:id', name: 'order', component: () => import('./screens/Order.vue'), props: true, meta: { action: 'order.read' } },
     { path: '/account', name: 'account', component: () => import('./screens/Account.vue') },
     { path: '/:rest(.*)', redirect: '/' },
   ],

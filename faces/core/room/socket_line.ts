@@ -8,13 +8,17 @@ const OPEN_MS = 10_000 // until the first message
 const PING_MS = 20_000 // of silence, before the service has said how often it pings
 const PONG_MS = 8_000
 
+/** A viewer's socket, or that of an operator who hosts the room. */
+export type Channel = 'socket' | 'host/socket'
+
 /** A line by socket; `address` is that of the service, `ws://…` or `wss://…`. */
 export function openSocketLine(
   platform: Pick<Platform, 'sockets' | 'timers'>,
   address: string,
   request: LineRequest,
+  channel: Channel = 'socket',
 ): Line {
-  return new SocketLine(platform, address, request)
+  return new SocketLine(platform, address + pathOf(request, channel), request)
 }
 
 class SocketLine implements Line {
@@ -29,12 +33,12 @@ class SocketLine implements Line {
 
   constructor(
     private readonly platform: Pick<Platform, 'sockets' | 'timers'>,
-    address: string,
+    url: string,
     private readonly request: LineRequest,
   ) {
     this.number = request.number()
     this.stopWatch = platform.timers.after(OPEN_MS, () => this.end({ why: 'silent' }))
-    this.socket = platform.sockets.open(address + pathOf(request), {
+    this.socket = platform.sockets.open(url, {
       opened: () => this.greet(),
       heard: (text) => this.hear(text),
       closed: (code, reason) => this.end(readClose(code, reason)),
@@ -102,8 +106,8 @@ class SocketLine implements Line {
   }
 }
 
-function pathOf({ roomId, place }: LineRequest): string {
-  const path = `/v1/rooms/${encodeURIComponent(roomId)}/socket`
+function pathOf({ roomId, place }: LineRequest, channel: Channel): string {
+  const path = `/v1/rooms/${encodeURIComponent(roomId)}/${channel}`
   return place === null ? path : `${path}?epoch=${place.epoch}&after=${place.offset}`
 }
 
