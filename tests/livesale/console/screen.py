@@ -30,9 +30,17 @@ class Screen:
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
 
-    async def come(self, name: str, *roles: str) -> None:
+    def mistakes(self, *statuses: int) -> list[str]:
+        """What went wrong, without answers of these statuses, which a test has asked for.
+
+        The policy's violations are always among it."""
+        asked = [f"the server responded with a status of {status} " for status in statuses]
+        asked += [f"Unexpected response code: {status}" for status in statuses]
+        return [text for text in self.wrong if not any(part in text for part in asked)]
+
+    async def come(self, name: str, *roles: str, **more: str) -> None:
         """Add an operator, who opens the link."""
-        new = {"name": name, "roles": list(roles)}
+        new = {"name": name, "roles": list(roles)} | more
         assert (await self.api.post("/v1/admin/operators", new, by=self.api.boss)).status == 201
         link = await new_link(self.api, name)
         await self.page.goto(f"{self.api.url}/console#login={link}")
