@@ -23,6 +23,7 @@ from livesale.feature import (
 from livesale.identity.feature import feature as identity
 from livesale.identity.operators.feature import feature as operators
 from livesale.identity.profiles.feature import feature as profiles
+from livesale.launch.feature import feature as launch
 from livesale.line.feature import feature as line
 from livesale.links.feature import feature as links
 from livesale.mine.feature import feature as mine
@@ -36,6 +37,7 @@ from livesale.payments.gateway import PayGateway
 from livesale.pickup.feature import feature as pickup
 from livesale.reminders.feature import feature as reminders
 from livesale.resources import Deployment
+from livesale.results.feature import feature as results
 from livesale.rooms.bags.feature import feature as bags
 from livesale.rooms.channel import asyncapi
 from livesale.rooms.channel.feature import feature as channel
@@ -95,6 +97,8 @@ FEATURES: Sequence[Feature] = (
     shares,
     links,
     operations,
+    launch,
+    results,
     cockpit,
     seeds,
 )

@@ -59,6 +59,10 @@ class Keyspace:
         """The key that is written only for the confirmation of replicas."""
         return f"{self._tags[partition]}:barrier"
 
+    def writer(self, partition: int) -> str:
+        """The key that a running writer renews: it has a TTL."""
+        return f"{self._tags[partition]}:writer"
+
     def pattern(self, partition: int) -> str:
         """The SCAN pattern of all keys of a partition."""
         return f"{self._tags[partition]}:*"

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from livesale.alerts.service import Alerts
+from livesale.cockpit import store
 from livesale.cockpit.drops import DropBoard
 from livesale.cockpit.figures import (
     AlertFigures,
@@ -21,10 +22,12 @@ from livesale.cockpit.figures import (
     RequestFigures,
     RoomFigures,
     StoreFigures,
+    WorkFigures,
 )
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RequestBoard
 from livesale.cockpit.rooms import RoomBoard
+from livesale.database.session import session
 from livesale.operations.health import Health
 from livesale.parts import Parts
 from livesale.rooms.channel.operator_socket import OperatorSocket
@@ -58,6 +61,7 @@ class Cockpit:
         self._partitions = Taken(self._take_partitions, PartitionFigures())
         self._rooms = Taken(rooms.take, RoomFigures())
         self._lasting = Taken(self._take_alerts, AlertFigures())
+        self._work = Taken(self._take_work, WorkFigures())
         self._taken = TtlCache(self._take, ttl_s=FRESH_S, max_found=1)
         self._watchers: dict[OperatorSocket, None] = {}
         self._wake = asyncio.Event()
@@ -111,13 +115,16 @@ class Cockpit:
 
     async def _take(self, _key: str) -> Figures:
         tasks = self._tasks
-        drops, requests, stores, partitions, rooms, alerts = await asyncio.gather(
-            self._drops.show(tasks),
-            self._requests.show(tasks),
-            self._stores.show(tasks),
-            self._partitions.show(tasks),
-            self._rooms.show(tasks),
-            self._lasting.show(tasks),
+        (drops, requests, stores, partitions), (rooms, alerts, work) = await asyncio.gather(
+            asyncio.gather(
+                self._drops.show(tasks),
+                self._requests.show(tasks),
+                self._stores.show(tasks),
+                self._partitions.show(tasks),
+            ),
+            asyncio.gather(
+                self._rooms.show(tasks), self._lasting.show(tasks), self._work.show(tasks)
+            ),
         )
         return Figures(
             server_ms=self._clock.now_ms(),
@@ -127,6 +134,7 @@ class Cockpit:
             partitions=partitions,
             rooms=rooms,
             alerts=alerts,
+            work=work,
         )
 
     async def _take_stores(self) -> StoreFigures:
@@ -151,3 +159,14 @@ class Cockpit:
 
     async def _take_alerts(self) -> AlertFigures:
         return AlertFigures(alerts=await self._alerts.list(limit=ALERTS, lasting=True))
+
+    async def _take_work(self) -> WorkFigures:
+        async with session(self._deployment.sql) as connection:
+            found = await store.count_work(connection)
+        return WorkFigures(
+            refunds_failed=found["refunds_failed"],
+            refunds_waiting=found["refunds_waiting"],
+            refunds_since_ms=found["refunds_since_ms"] or None,
+            quarantined=found["quarantined"],
+            cases_asked=found["cases_asked"],
+        )

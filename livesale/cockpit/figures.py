@@ -119,6 +119,18 @@ class AlertFigures(Part, frozen=True, kw_only=True):
     alerts: list[Alert] = []
 
 
+class WorkFigures(Part, frozen=True, kw_only=True):
+    """What waits for a person: refunds that failed, or that the gateway has not accepted (the
+    oldest since `refunds_since_ms`), log entries in quarantine, after-sale cases to answer. Null:
+    not counted yet."""
+
+    refunds_failed: int | None = None
+    refunds_waiting: int | None = None
+    refunds_since_ms: int | None = None
+    quarantined: int | None = None
+    cases_asked: int | None = None
+
+
 class Figures(Message, frozen=True, kw_only=True, tag="figures"):
     """Everything at a glance, once a second. It is whole: a message replaces the one before it."""
 
@@ -129,6 +141,7 @@ class Figures(Message, frozen=True, kw_only=True, tag="figures"):
     partitions: PartitionFigures
     rooms: RoomFigures
     alerts: AlertFigures
+    work: WorkFigures
 
 
 class CockpitHello(Message, frozen=True, kw_only=True, tag="cockpit"):

@@ -6,8 +6,11 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.ledger.quarantine import QuarantineState
+from livesale.ledger.refund_states import FAILED, WAITING
 from livesale.ledger.states import DRAFT
-from livesale.ledger.tables import books, drops, orders
+from livesale.ledger.tables import books, drops, orders, quarantine, refunds
+from livesale.orders.cases.tables import after_sale_cases
 from livesale.rooms.ingest.tables import room_streams
 
 COUNT_MOST = 1_000  # beyond it nobody needs the exact number
@@ -79,3 +82,25 @@ async def streams_of(connection: AsyncConnection, room_ids: list[str]) -> dict[s
     query = select(columns.room_id, columns.session, columns.seen_ms, columns.silent)
     found = await connection.execute(query.where(columns.room_id.in_(room_ids)))
     return {row.room_id: row for row in found}
+
+
+async def count_work(connection: AsyncConnection) -> dict[str, int]:
+    """What waits for a person, by the names of WorkFigures: one statement."""
+    case, refund = after_sale_cases.c, refunds.c
+    waiting = refund.state.in_(WAITING)
+    query = select(
+        _count(refund.state == FAILED).label("refunds_failed"),
+        _count(waiting).label("refunds_waiting"),
+        select(func.coalesce(func.min(refund.created_ms), 0))
+        .where(waiting)
+        .scalar_subquery()
+        .label("refunds_since_ms"),
+        _count(quarantine.c.state == QuarantineState.ASIDE).label("quarantined"),
+        _count(case.state == "asked").label("cases_asked"),
+    )
+    row = (await connection.execute(query)).mappings().one()
+    return {name: int(value) for name, value in row.items()}
+
+
+def _count(condition: ColumnElement[bool]) -> Any:
+    return select(func.count()).where(condition).scalar_subquery()

@@ -6,6 +6,7 @@ changed, drops its batch and stands by.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import Any
@@ -49,6 +50,7 @@ class PartitionWriter:
         self.state = PartitionState.STARTING
         self.lag_entries = 0
         self.last_error = ""
+        self.turned_s = -math.inf  # when its loop last came round, while it writes
         self._deployment = deployment
         self._settings = deployment.settings.writer
         self._metrics = metrics
@@ -117,6 +119,7 @@ class PartitionWriter:
             position = self._committer.position = await self._resume()
             tail = Tail(self._log, position.offset, self._settings.max_rows)
             self._enter(PartitionState.WRITING)
+            self.turned_s = time.monotonic()
             while not stop.is_set():
                 try:
                     batch = await tail.batch(stop)
@@ -131,6 +134,7 @@ class PartitionWriter:
                     # Exact at the next measurement; until then it lacks new entries.
                     self._set_lag(self.lag_entries - len(batch))
                 self._works()
+                self.turned_s = time.monotonic()
                 await self._measure(idle=not batch)
         except (Halted, Overtaken):
             raise

@@ -16,6 +16,7 @@ from livesale.ledger.refund_states import (
     AFTER,
     DUE,
     FAILED,
+    RETRIED,
     SENT,
     UNDER_WAY,
     WAITING,
@@ -163,6 +164,19 @@ async def move_refund(
         values |= {"next_ms": next_ms, "tries": 0}
     await connection.execute(update(refunds).where(refunds.c.refund_no == refund_no).values(values))
     return after if after != state else None
+
+
+async def retry_refund(connection: AsyncConnection, refund_no: str, at_ms: int) -> bool:
+    """Make it due now, with its old number: a failed one, or one that the gateway has not accepted.
+
+    False if it is in another state.
+    """
+    done = await connection.execute(
+        update(refunds)
+        .where(refunds.c.refund_no == refund_no, refunds.c.state.in_(RETRIED))
+        .values(state=DUE, tries=0, next_ms=at_ms, updated_ms=at_ms)
+    )
+    return done.rowcount == 1
 
 
 async def note_error(connection: AsyncConnection, refund_no: str, error: str, at_ms: int) -> None:

@@ -123,12 +123,17 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
     yield await needs.redis_connections(settings, redis)
 
 
-async def _clock(redis: Redis) -> Finding:
+async def clock_skew(redis: Redis) -> tuple[float, float]:
+    """How far Redis's clock is ahead of this one, and how exactly that is known; in ms."""
     before = time.time()
     seconds, micros = await redis.time()
     after = time.time()
     trip_ms = (after - before) * 1000
-    skew_ms = (int(seconds) + int(micros) / 1e6 - (before + after) / 2) * 1000
+    return (int(seconds) + int(micros) / 1e6 - (before + after) / 2) * 1000, trip_ms
+
+
+async def _clock(redis: Redis) -> Finding:
+    skew_ms, trip_ms = await clock_skew(redis)
     text = f"{skew_ms:+.0f} ms against Redis, a round trip takes {trip_ms:.1f} ms"
     if abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS:
         return _good("clock", text)

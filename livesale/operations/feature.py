@@ -10,11 +10,15 @@ from livesale.operations.checks.tables import check_runs
 from livesale.operations.exposition import Exposition
 from livesale.operations.health import Health
 from livesale.operations.problems import PROBLEMS
+from livesale.operations.quarantine import routes as quarantine
 from livesale.web.draining import Draining
 
 feature = Feature(
     name="operations",
-    routes=(*(*clock.ROUTES, *actions.ROUTES, *checks.ROUTES, *health.ROUTES, *pages.ROUTES),),
+    routes=(
+        *(*clock.ROUTES, *actions.ROUTES, *checks.ROUTES, *quarantine.ROUTES),
+        *(*health.ROUTES, *pages.ROUTES),
+    ),
     problems=PROBLEMS,
     parts={
         Health: lambda parts: Health(parts.deployment, parts[Draining]),

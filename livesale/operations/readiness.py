@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from sqlalchemy import func, select
@@ -138,31 +139,60 @@ async def rewrites(redis: Redis) -> Finding:
     return note("rewrites", text, cure)
 
 
-async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
-    """Whether Redis has room for a reservation of every unit on offer."""
+class MemoryNeed(Struct, frozen=True):
+    """Bytes that reservations of all units on offer need, and that Redis has left. `most` is 0 if
+    Redis knows no limit."""
+
+    units: int
+    needed: int
+    free: int
+    most: int
+    is_limit_set: bool
+
+    @property
+    def is_enough(self) -> bool:
+        return not self.most or self.needed <= self.free
+
+    @property
+    def is_ample(self) -> bool:
+        # Log entries that SQL lacks, buffers and an AOF rewrite need memory as well.
+        return not self.most or self.needed * 2 <= self.free
+
+
+async def memory_need(redis: Redis, sql: AsyncEngine) -> MemoryNeed:
+    """Raises RedisError if Redis does not say."""
     async with sql.connect() as connection:
         units = await connection.scalar(
             select(func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0))
             .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
             .where(drops.c.archived_ms.is_(None), drops.c.state != "closed")
         )
-    needed = int(units or 0) * BYTES_PER_RESERVATION
+    info = await redis.info("memory")
+    most = int(info["maxmemory"]) or int(info.get("total_system_memory", 0))
+    return MemoryNeed(
+        units=int(units or 0),
+        needed=int(units or 0) * BYTES_PER_RESERVATION,
+        free=most - int(info["used_memory"]),
+        most=most,
+        is_limit_set=bool(int(info["maxmemory"])),
+    )
+
+
+async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
+    """Whether Redis has room for a reservation of every unit on offer."""
     try:
-        info = await redis.info("memory")
+        need = await memory_need(redis, sql)
     except RedisError as error:
         return note("memory", f"Redis does not say: {error}", "Allow INFO to this user.")
-    most = int(info["maxmemory"]) or int(info.get("total_system_memory", 0))
-    free = most - int(info["used_memory"])
-    named = "maxmemory" if int(info["maxmemory"]) else "its machine"
+    named = "maxmemory" if need.is_limit_set else "its machine"
     text = (
-        f"{int(units or 0):,} units on offer need {needed / MEBIBYTE:,.0f} MiB in Redis, "
-        f"{free / MEBIBYTE:,.0f} MiB are free of {named}"
+        f"{need.units:,} units on offer need {need.needed / MEBIBYTE:,.0f} MiB in Redis, "
+        f"{need.free / MEBIBYTE:,.0f} MiB are free of {named}"
     )
-    if not most or needed * 2 <= free:
+    if need.is_ample:
         return good("memory", text)
     cure = "Raise maxmemory, or archive old drops: a full Redis refuses writes, and the sale stops."
-    if needed <= free:
-        # Log entries that SQL lacks, buffers and an AOF rewrite need memory as well.
+    if need.is_enough:
         return note("memory", f"{text}: little is left for the rest", cure)
     return problem("memory", text, cure)
 

@@ -50,6 +50,12 @@ PROBLEMS = declare(
         "The refund has already begun",
         "Nothing to do: `GET /v1/admin/refunds` shows the state.",
     ),
+    unknown_refund=(404, "There is no such refund", "Correct the number."),
+    refund_settled=(
+        409,
+        "The gateway has accepted this refund",
+        "Nothing to do: the money is on its way, or back.",
+    ),
     partial_refund=(
         409,
         "A part of the money needs a `refund_id`",

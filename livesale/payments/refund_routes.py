@@ -1,4 +1,4 @@
-"""GET /v1/admin/refunds, POST /v1/admin/orders/{order_id}/refund"""
+"""/v1/admin/refunds, POST /v1/admin/orders/{order_id}/refund"""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,14 @@ from livesale.ledger.refunds import Refund
 from livesale.parts import Parts
 from livesale.payments.refunds import Refunds
 from livesale.validation.texts import prose, whole
-from livesale.web.routes import Answer, Call, Route
+from livesale.web.routes import (
+    Answer,
+    Call,
+    Nothing,
+    PathParameter,
+    Route,
+    declare_path_parameters,
+)
 from stock.model import MAX_PRICE_FEN, MAX_QUANTITY
 
 State = Literal["due", "sent", "accepted", "refunded", "failed"]
@@ -83,9 +90,17 @@ async def refund_order(parts: Parts, call: Call) -> Answer:
     return Answer(201 if is_new else 200, _shown(made))
 
 
+async def retry_refund(parts: Parts, call: Call) -> Answer:
+    return Answer(200, _shown(await parts[Refunds].retry(call.path["refund_no"])))
+
+
 def _shown(refund: Refund) -> ShownRefund:
     return ShownRefund(**{name: getattr(refund, name) for name in ShownRefund.__struct_fields__})
 
+
+declare_path_parameters(
+    refund_no=PathParameter(r"^[A-Za-z0-9_-]{1,64}$", "unknown_refund", "A refund's number"),
+)
 
 ROUTES = [
     Route(
@@ -99,6 +114,24 @@ ROUTES = [
         auth="operator",
         action=Action.REFUND_READ,
         query=RefundsQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/refunds/{refund_no}/retry",
+        retry_refund,
+        "Send a refund again now",
+        "admin",
+        {200: ShownRefund},
+        ("unknown_refund", "refund_settled", "store_unavailable"),
+        auth="operator",
+        action=Action.REFUND_ORDER,
+        body=Nothing,
+        default_body=Nothing(),
+        changes=True,
+        description=(
+            "A failed one, or one that the gateway has not accepted yet. The keeper sends it soon, "
+            "by its old number, which the gateway pays at most once. May be repeated."
+        ),
     ),
     Route(
         "POST",

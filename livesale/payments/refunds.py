@@ -92,6 +92,24 @@ class Refunds:
             raise KeyConflict("The refund_id was used for another amount.")
         return known, False
 
+    async def retry(self, refund_no: str) -> Refund:
+        """Send a refund again at once, under its old number: a failed one, or one that waits.
+
+        Raises Unknown (unknown_refund), or RefundRefused (refund_settled).
+        """
+        async with session(self._sql, write=True) as connection:
+            before = await refunds.find_refund(connection, refund_no)
+            if before is None:
+                raise Unknown("unknown_refund")
+            done = await refunds.retry_refund(connection, refund_no, now_ms())
+            after = await refunds.find_refund(connection, refund_no)
+            if done:
+                note_change(before, after)
+        assert after is not None  # noqa: S101  nobody deletes refunds
+        if not done:
+            raise RefundRefused("refund_settled", f"The refund is {after.state}.")
+        return after
+
     async def _add(
         self, paid: Paid, number: str, note: str, amount_fen: int
     ) -> tuple[Refund, bool]:

@@ -114,7 +114,7 @@ class PaymentRefused(SalesFault):
 
 
 class RefundRefused(SalesFault):
-    """Codes: not_paid, already_refunded, partial_refund, too_much_back."""
+    """Codes: not_paid, already_refunded, partial_refund, too_much_back, refund_settled."""
 
 
 class OrderRefused(SalesFault):

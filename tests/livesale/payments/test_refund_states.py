@@ -205,3 +205,28 @@ async def test_an_operator_orders_no_second_refund_in_any_state(shop: Shop, stat
     async with database.transaction(shop.stage.sql, write=False) as connection:
         rows = (await connection.execute(select(refunds.refunds.c.state))).all()
     assert rows == [(state,)]
+
+
+async def test_a_failed_refund_is_sent_again_by_its_number(
+    shop: Shop, sender: RefundSender
+) -> None:
+    # given a refund that the bank could not pay
+    assert await told(shop, "ABNORMAL") == "failed"
+    number = (await refund_of(shop))["refund_no"]
+    path = f"/v1/admin/refunds/{number}/retry"
+    # when a seller sends it again, then that is refused: it is money
+    seller = shop.api.signer.operator("sam", ["sale"])
+    assert (await shop.api.post(path, by=seller)).code == "forbidden"
+    # when somebody of finance does, twice
+    finance = shop.api.signer.operator("fay", ["finance"])
+    for _ in range(2):
+        again = await shop.api.post(path, by=finance)
+        assert (again.status, again.body["state"], again.body["tries"]) == (200, "due", 0)
+    # then the keeper sends it at once, by the same number, and the gateway pays it once
+    shop.twin._find_refund(number)[1]["status"] = "SUCCESS"
+    await sender.step()
+    assert (await refund_of(shop))["state"] == "refunded"
+    # and what the gateway has taken on is not sent again
+    assert (await shop.api.post(path, by=finance)).code == "refund_settled"
+    nobody = await shop.api.post("/v1/admin/refunds/r0/retry", by=finance)
+    assert nobody.code == "unknown_refund"

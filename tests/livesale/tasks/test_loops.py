@@ -105,6 +105,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "rooms: watch": (RoomKeeper, "_watch"),
     "watchman": (Watchman, "_watch"),
     "writer": (PartitionWriter, "run"),
+    "writer: sign of life": (Writer, "_show_life"),
 }
 COUNTING = "metrics: shortcuts"
 INNER = {"rooms: tell", "rooms: heal"}  # begin only when the loops that begin them work
