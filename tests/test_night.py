@@ -25,6 +25,8 @@ from stock.model import ReserveCode
 from tests.test_docs import _anchors
 
 HOUSE = Path(__file__).parent.parent
+SCREENS = (HOUSE / "faces/console/src/router.ts").read_text()
+RUN_BOOK = (HOUSE / "docs/operations.md").read_text()
 ALERTS = yaml.safe_load((HOUSE / "config/alerts.yml").read_text())
 DASHBOARD = json.loads((HOUSE / "config/dashboard.json").read_text())
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
@@ -43,6 +45,11 @@ VALUES = {
     ("livesale_http_requests_total", "status"): {"200", "201", "500", "503"},
     ("livesale_http_request_seconds_bucket", "route"): {"/v1/drops/{drop_id}/reservations"},
 }
+
+
+def section(alert: str) -> str:
+    """What the run book says of an alert."""
+    return RUN_BOOK.partition(f"\n### {alert}\n")[2].partition("\n##")[0]
 
 
 def exposed() -> dict[str, set[str]]:
@@ -113,6 +120,10 @@ def test_an_alert_looks_at_what_there_is_and_says_what_to_do(rule: dict[str, Any
     assert re.fullmatch(r"\d+[sm]", rule["for"])
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"]["summary"]
+    # and which screen of the console handles it: one that there is, named in the run book, too
+    screen = rule["annotations"]["console"]
+    assert f"path: '{screen.removeprefix('/console#').partition('?')[0]}'" in SCREENS
+    assert f"`{screen}`" in section(rule["alert"])
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert anchor == rule["alert"].lower()
     assert anchor in _anchors(HOUSE / page)

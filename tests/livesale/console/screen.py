@@ -11,6 +11,7 @@ _TELL = (
     "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
 )
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)
 
 
 def chromium() -> str:

@@ -4,14 +4,18 @@ import { shallowReactive } from 'vue'
 
 const DONE_MS = 12_000
 const WRONG_MS = 20_000
+const NEED_MS = 60_000
+const LASTS_MS = { done: DONE_MS, wrong: WRONG_MS, need: NEED_MS } as const
 
 export interface Notice {
   readonly id: number
-  readonly kind: 'done' | 'wrong'
+  readonly kind: 'done' | 'wrong' | 'need'
   readonly text: string
   /** The same on the command line. */
   readonly command: string
   readonly undo?: () => Promise<void>
+  /** The screen that handles it. */
+  readonly to?: string
 }
 
 export const notices = shallowReactive<Notice[]>([])
@@ -21,7 +25,7 @@ export function tell(notice: Omit<Notice, 'id'>): void {
   const id = next++
   notices.push({ ...notice, id })
   if (notices.length > 4) notices.shift()
-  window.setTimeout(() => dismiss(id), notice.kind === 'done' ? DONE_MS : WRONG_MS)
+  window.setTimeout(() => dismiss(id), LASTS_MS[notice.kind])
 }
 
 export function dismiss(id: number): void {

@@ -15,6 +15,15 @@ export class Series {
     this.count += 1
   }
 
+  /** Put what was before the first value in front of it. */
+  backfill(points: readonly (readonly [number, number])[]): void {
+    const mine = this.points(SECONDS)
+    const first = mine[0]?.[0] ?? Number.POSITIVE_INFINITY
+    this.count = 0
+    for (const [at, value] of points) if (at < first) this.add(at, value)
+    for (const [at, value] of mine) this.add(at, value)
+  }
+
   /** The last values, the oldest first; at most `most`. */
   last(most: number): number[] {
     const from = Math.max(0, this.count - Math.min(most, SECONDS))
