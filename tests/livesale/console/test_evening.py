@@ -71,7 +71,7 @@ class Evening:
         await page.fill('[name="opens"]', "2026-01-01T20:00")
         await page.click('[data-deed="save"]')
         # then what is missing is named, and nothing is made
-        await self.screen.sees("1 fields need a change", '[role="alert"]')
+        await self.screen.sees("Fields to change: 1", '[role="alert"]')
         await page.fill('[name="sale-title"]', "Friday evening")
         # and the preview has what a buyer will see
         preview = page.locator("[data-preview]")

@@ -21,11 +21,12 @@ export interface Notice {
 export const notices = shallowReactive<Notice[]>([])
 let next = 1
 
-export function tell(notice: Omit<Notice, 'id'>): void {
+export function tell(notice: Omit<Notice, 'id'>): number {
   const id = next++
   notices.push({ ...notice, id })
   if (notices.length > 4) notices.shift()
   window.setTimeout(() => dismiss(id), LASTS_MS[notice.kind])
+  return id
 }
 
 export function dismiss(id: number): void {

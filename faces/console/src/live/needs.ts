@@ -2,7 +2,7 @@
 
 import { computed, watch } from 'vue'
 
-import { tell } from '../deeds/notices.ts'
+import { dismiss, tell } from '../deeds/notices.ts'
 import { may } from '../session.ts'
 import { count, moment } from '../texts/formats.ts'
 import { t } from '../texts/texts.ts'
@@ -56,6 +56,7 @@ export const needs = computed<Need[]>(() => {
 /** Say each new need once, on whatever screen somebody is. What was there at the start is in the bell. */
 export function announceNeeds(): void {
   let known: Set<string> | null = null
+  const said = new Map<string, number>() // notices on the screen, by need
   watch(needs, (now) => {
     if (feed.figures === null) {
       known = null
@@ -63,10 +64,15 @@ export function announceNeeds(): void {
     }
     const before = known
     known = new Set(now.map((need) => need.key))
+    for (const [key, id] of said) {
+      if (known.has(key)) continue
+      dismiss(id) // it is over: nobody need handle it any more
+      said.delete(key)
+    }
     if (before === null || !may('cockpit.read')) return
     for (const need of now) {
       if (before.has(need.key)) continue
-      tell({ kind: 'need', text: `${need.kind} · ${need.text}`, command: '', to: need.to })
+      said.set(need.key, tell({ kind: 'need', text: `${need.kind} · ${need.text}`, command: '', to: need.to }))
       notifyDesktop(need)
     }
   })
