@@ -39,6 +39,7 @@ NAMES = {
     "import_id": "nosuch",
     "check_id": "nosuch",
     "store_id": "nosuch",
+    "refund_no": "nosuch",
 }
 
 
