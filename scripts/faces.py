@@ -38,7 +38,7 @@ def _node(*words: str, folder: Path, environment: Mapping[str, str] | None = Non
     bin_folder = str(_WHEEL / "bin")
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
     done = subprocess.run(  # noqa: S603  our own words
-        [str(_WHEEL / "bin/node"), *words],
+        node_command(*words),
         cwd=folder,
         env={**os.environ, "PATH": path, "CI": "1", "NO_COLOR": "1", **(environment or {})},
         capture_output=True,
@@ -47,6 +47,11 @@ def _node(*words: str, folder: Path, environment: Mapping[str, str] | None = Non
     if done.returncode:
         raise Failed(f"node {' '.join(words)}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def node_command(*words: str) -> list[str]:
+    """How to run Node's own program with these words."""
+    return [str(_WHEEL / "bin/node"), *words]
 
 
 def install(folder: Path = FACES) -> None:
@@ -89,6 +94,13 @@ def build() -> None:
         keep(BUYER / "dist/build" / face, face)
     compress("h5")
     BUILT_FROM.write_text(hash_sources() + "\n")
+
+
+def bundle(entry: str, target: Path, *, name: str) -> None:
+    """Write one script of `faces/` and all that it imports, as a global of a page."""
+    tool = str(BUYER / "node_modules/esbuild/bin/esbuild")
+    flags = ["--bundle", "--format=iife", f"--global-name={name}", "--target=es2018"]
+    _node(tool, entry, *flags, f"--outfile={target}", folder=FACES)
 
 
 def keep(built: Path, face: str) -> None:

@@ -1,6 +1,6 @@
 /** Who the buyer is: a silent login, one at a time, because a login code works once. */
 
-import type { Answer } from './answers.ts'
+import type { Answer, Problem } from './answers.ts'
 import type { Api, Schemas } from './api.ts'
 import type { Storage, Timers } from './platform.ts'
 
@@ -17,6 +17,7 @@ export class Session {
   private known: LoggedIn | null
   private buyer: string | null
   private asking: Promise<boolean> | null = null
+  private refusal: Problem | null = null
 
   constructor(
     private readonly storage: Storage,
@@ -38,6 +39,11 @@ export class Session {
     return this.buyer
   }
 
+  /** Why the last login did not work, if the service has said it. */
+  problem(): Problem | null {
+    return this.refusal
+  }
+
   /** Whether there is a token now. Callers at the same time share one login. */
   logIn(api: Api): Promise<boolean> {
     this.asking ??= this.ask(api).finally(() => {
@@ -55,12 +61,14 @@ export class Session {
   }
 
   private async ask(api: Api): Promise<boolean> {
+    this.refusal = null
     const credentials = await this.introduce()
     if (credentials === null) return false
     const answer: Answer<LoggedIn> = await api.ask('post', '/v1/sessions', {
       body: credentials,
       priority: 'buy',
     })
+    if (answer.kind === 'problem') this.refusal = answer.problem
     if (answer.kind !== 'good') return false
     this.known = answer.body
     this.buyer = answer.body.buyer_id

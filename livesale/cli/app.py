@@ -9,6 +9,7 @@ from livesale.cli import (
     drops,
     inspect,
     load,
+    mini_program,
     operators,
     quarantine,
     recover,
@@ -56,6 +57,7 @@ app.command()(run.keeper)
 app.command("api-worker", hidden=True)(run.api_worker)
 app.command()(setup.migrate)
 app.command()(setup.token)
+app.command("mini-program")(mini_program.mini_program)
 app.add_typer(operators.group, name="operator")
 app.add_typer(drops.group, name="drop")
 app.add_typer(bag.group, name="bag")

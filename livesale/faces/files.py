@@ -47,6 +47,7 @@ def page_headers(hosts: Iterable[str]) -> dict[str, str]:
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
+        "worker-src": "'self'",
         "style-src": "'self' 'unsafe-inline'",  # of elements: widths of bars, places of a swiper
         "img-src": "'self' data: https:",  # avatars and covers come from anywhere
         "font-src": "'self' data:",  # uni-app has its icons in its styles

@@ -11,7 +11,7 @@ import type { Problem } from '../answers.ts'
 import { RETRY, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
 import { newKey } from '../ids.ts'
-import type { Platform } from '../platform.ts'
+import { type Platform, Stop } from '../platform.ts'
 import { problemOf } from '../problems/problems.ts'
 import type { Record, Records } from './records.ts'
 import type { Reservation, Shop } from './shop.ts'
@@ -44,6 +44,7 @@ export class Purchase {
   private readonly cell = new Cell<PurchaseState>({ step: 'idle' })
   private isRunning = false
   private isStopped = false
+  private readonly halt = new Stop()
   private closesAt = -Infinity // when the last attempt without an answer can no longer arrive
   private ticket: string | null = null
   private askedForTicket = false
@@ -113,6 +114,7 @@ export class Purchase {
 
   stop(): void {
     this.isStopped = true
+    this.halt.stop()
     this.wake()
   }
 
@@ -222,7 +224,7 @@ export class Purchase {
     const { shop } = this.ports
     // A repeat needs no ticket: the engine knows the key, or nothing was bought.
     if (!record.isOpen && this.ticket === null && (this.askedForTicket || this.needsTicket())) {
-      const issued = await shop.ticket(this.dropId)
+      const issued = await shop.ticket(this.dropId, this.halt)
       if (issued.kind === 'good') this.ticket = issued.body.ticket
       else return { verdict: withoutAttempt(issued), isFinal: true }
     }

@@ -2,9 +2,10 @@
 
 import type { Answer } from '../answers.ts'
 import type { Api, Schemas } from '../api.ts'
-import { type Challenge, solve, type Work } from '../checks/altcha.ts'
+import type { Challenge } from '../checks/altcha.ts'
+import type { Solver } from '../checks/solver.ts'
 import type { Clock } from '../clock.ts'
-import type { Timers } from '../platform.ts'
+import type { Stop, Timers } from '../platform.ts'
 
 export type HoldState = Schemas['HoldState']
 export type Started = Schemas['PaymentStarted']
@@ -31,8 +32,8 @@ export interface Attempt {
 
 export interface Shop {
   reserve(attempt: Attempt): Promise<Answer<Reservation>>
-  /** A ticket, with its challenge solved. */
-  ticket(dropId: string): Promise<Answer<Ticket>>
+  /** A ticket, with its challenge solved. At a stop it returns what it was answered last. */
+  ticket(dropId: string, stop?: Stop): Promise<Answer<Ticket>>
   reservation(id: string): Promise<Answer<Reservation>>
   release(id: string): Promise<Answer<Reservation>>
   /** A hold of this buyer that still runs, or null. */
@@ -43,12 +44,14 @@ export interface Shop {
   logIn(): Promise<boolean>
 }
 
+const CHALLENGES = 4 // of one ticket: a solution may come late, or its challenge has ended
+
 export class HttpShop implements Shop {
   constructor(
     private readonly api: Api,
     private readonly clock: Clock,
     private readonly timers: Timers,
-    private readonly work: Work,
+    private readonly solver: Solver,
     readonly logIn: () => Promise<boolean>,
   ) {}
 
@@ -68,12 +71,20 @@ export class HttpShop implements Shop {
     return answer
   }
 
-  async ticket(dropId: string): Promise<Answer<Ticket>> {
-    const first = await this.askTicket(dropId, null)
-    const challenge = first.kind === 'problem' && first.problem.challenge
-    if (!challenge) return first
-    const altcha = await solve(challenge as unknown as Challenge, this.work)
-    return altcha === null ? first : this.askTicket(dropId, altcha)
+  async ticket(dropId: string, stop?: Stop): Promise<Answer<Ticket>> {
+    let answer = await this.askTicket(dropId, null)
+    for (let tries = 0; tries < CHALLENGES && !stop?.isStopped(); tries += 1) {
+      const challenge = answer.kind === 'problem' && answer.problem.challenge
+      if (!challenge) return answer
+      const solved = await this.solver.solve(challenge as unknown as Challenge, stop)
+      if (solved.kind === 'stopped' || solved.kind === 'strange') return answer
+      // A late or wrong solution is answered by a new challenge, as is none.
+      const altcha = solved.kind === 'solved' ? solved.altcha : null
+      answer = await this.askTicket(dropId, altcha)
+      // The same solution gives the same ticket.
+      if (answer.kind === 'lost' && altcha !== null) answer = await this.askTicket(dropId, altcha)
+    }
+    return answer
   }
 
   reservation(id: string): Promise<Answer<Reservation>> {

@@ -14,6 +14,8 @@ import { ascii, asciiJson, fromHex, toBase64, toHex } from '../bytes.ts'
 export interface Challenge {
   readonly parameters: {
     readonly algorithm: string
+    /** In seconds; the solution is late after it. */
+    readonly expiresAt?: number
     readonly cost: number
     readonly keyLength: number
     readonly keyPrefix: string
@@ -29,6 +31,8 @@ export interface Work {
   pause(): Promise<void>
   /** Whether somebody still waits for the solution. */
   wanted(): boolean
+  /** How many tries failed before it was solved. */
+  solved?(counter: number): void
 }
 
 const ALGORITHM = 'PBKDF2/SHA-256'
@@ -55,6 +59,7 @@ export async function solve(challenge: Challenge, work: Work): Promise<string | 
     last.setUint32(0, counter)
     const key = toHex(pbkdf2(sha256, password, salt, options))
     if (key.startsWith(prefix)) {
+      work.solved?.(counter)
       const time = Math.round(work.now() - began)
       const solution = { counter, derivedKey: key, time }
       return toBase64(ascii(asciiJson({ challenge, solution })))

@@ -90,7 +90,7 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(
-    redis: Redis, redis_url: str, sql_url: str, folder: Path, **flags: Any
+    redis: Redis, redis_url: str, sql_url: str, folder: Path, *, port: int = 0, **flags: Any
 ) -> AsyncIterator[Shop]:
     """A shop on an empty Redis and an empty database."""
     twin = new_twin()
@@ -100,7 +100,7 @@ async def open_shop(
         settings["wechatpay"] |= flags.pop("wechatpay", {})
         async with open_stage(redis, redis_url, sql_url, folder, **settings, **flags) as stage:
             api = Api(build_app(stage), stage)
-            await api.start()
+            await api.start(port)
             twin.deliver_to = api.url
             try:
                 yield Shop(api, twin)

@@ -1,7 +1,14 @@
-/** How a buyer says who they are, without being asked: WeChat's code, or a name in dev. */
+/**
+ * How a buyer says who they are, without being asked: a code of WeChat, by the mini-program or by
+ * its browser; or a name in dev. Other browsers can only watch.
+ */
 
 import type { Schemas } from '@core/api'
 import type { Credentials } from '@core/session'
+
+// #ifdef H5
+import { askWeChat, isWeChatBrowser } from './wechat_browser'
+// #endif
 
 const NAME = 'dev-name'
 
@@ -11,6 +18,9 @@ export async function introduce(config: Schemas['Config'] | null): Promise<Crede
     const code = await weChatCode()
     if (code !== null) return { provider: 'wechat', code }
   }
+  // #endif
+  // #ifdef H5
+  if (config?.features.login.wechat_h5 && isWeChatBrowser()) return askWeChat()
   // #endif
   return config?.features.login.dev ? { provider: 'dev', code: devName() } : null
 }

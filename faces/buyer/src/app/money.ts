@@ -7,9 +7,25 @@ import { money } from '@core/formats'
 
 import { say } from './texts'
 
+// #ifdef H5
+import { payInWeChat } from './wechat_browser'
+// #endif
+
 export async function requestPayment(api: Api, started: Started): Promise<Hint> {
   const { request_payment: fields } = started
   if (fields === undefined) return simulate(api, started)
+  let shown: Promise<Hint> = Promise.resolve('failed')
+  // #ifdef H5
+  shown = payInWeChat(fields)
+  // #endif
+  // #ifdef MP-WEIXIN
+  shown = payInMiniProgram(fields)
+  // #endif
+  return shown
+}
+
+// #ifdef MP-WEIXIN
+function payInMiniProgram(fields: NonNullable<Started['request_payment']>): Promise<Hint> {
   return new Promise((done) => {
     uni.requestPayment({
       provider: 'wxpay',
@@ -21,6 +37,7 @@ export async function requestPayment(api: Api, started: Started): Promise<Hint> 
     } as unknown as UniApp.RequestPaymentOptions)
   })
 }
+// #endif
 
 async function simulate(api: Api, started: Started): Promise<Hint> {
   const isYes = await new Promise<boolean>((done) => {

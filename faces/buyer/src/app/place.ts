@@ -1,6 +1,8 @@
-/** Where the service is: the page's own origin, or what `livesale mini-program` writes here. */
+/** Where the service is: the page's own origin, or what `livesale mini-program` has written. */
 
-let address = 'https://api.livesale.invalid'
+import { API_ADDRESS } from '@/config'
+
+let address: string = API_ADDRESS
 // #ifdef H5
 address = location.origin
 // #endif

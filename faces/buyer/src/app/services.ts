@@ -10,6 +10,7 @@ import { Purchases } from '@core/buying/purchases'
 import { Records } from '@core/buying/records'
 import { HttpShop, type Reservation } from '@core/buying/shop'
 import { KnownBags } from '@core/bags/known'
+import { Solver } from '@core/checks/solver'
 import { Clock } from '@core/clock'
 import { GoodsBook } from '@core/goods/book'
 import { DropWatch } from '@core/goods/watch'
@@ -24,10 +25,12 @@ import { openSocketLine } from '@core/room/socket_line'
 import { Voice } from '@core/room/voice'
 import { Session } from '@core/session'
 
+import { showDoor } from './door'
 import { introduce } from './login'
 import { requestPayment } from './money'
 import { platform } from './platform'
 import { API, SOCKETS } from './place'
+import { startWorker } from './worker'
 
 const { timers, storage, visibility } = platform
 
@@ -53,14 +56,10 @@ export function watchDrops(): DropWatch {
 /** Drops that are known to need a ticket. */
 export const withTickets = new Set<string>()
 
-const work = {
-  now: () => timers.elapsed(),
-  pause: () => pause(timers, 0),
-  wanted: () => visibility.isShown(),
-}
+const solver = new Solver(timers, () => clock.read()?.ms ?? null, startWorker)
 
 /** What the service sells by: holds, orders, payments. */
-export const orderShop = new HttpShop(api, clock, timers, work, logIn)
+export const orderShop = new HttpShop(api, clock, timers, solver, logIn)
 let purchases: Purchases | null = null
 let bags: KnownBags | null = null
 
@@ -91,11 +90,15 @@ export const notices = new Notices({
 /** Whose purchases they are; empty for a stranger. */
 const owner = ref('')
 
+// A code is good once: another one may work.
+const NEW_CODE = new Set(['invalid_code', 'login_state'])
+
 /** A silent login. False: this face has no way to log in here, or the provider is away. */
 export async function logIn(): Promise<boolean> {
   session.drop(session.token())
   config ??= await readConfig()
-  const isKnown = await session.logIn(api)
+  let isKnown = await session.logIn(api)
+  if (NEW_CODE.has(session.problem()?.code ?? '')) isKnown = await session.logIn(api)
   if (isKnown && session.buyerId() !== owner.value) {
     ownerChanged()
     for (const link of openRooms) link.replace() // it greets with the token
@@ -158,7 +161,9 @@ export function begin(): void {
 
 /** Log in first if nobody is: a tap on "buy" comes from a stranger at most once. */
 export async function makeReady(): Promise<boolean> {
-  return session.token() !== null || logIn()
+  if (session.token() !== null || (await logIn())) return true
+  showDoor(api, config, session.problem())
+  return false
 }
 
 export function pay(reservation: Reservation): Payment {

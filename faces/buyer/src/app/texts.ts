@@ -57,6 +57,9 @@ const TEXTS = {
   refund_failed: ['退款需要商家处理，请联系商家', 'The shop handles your refund. Contact it'],
   back: ['返回', 'Back'],
   like: ['点赞', 'Like'],
+  only_watching: ['这里只能观看，请在微信中购买', 'You can watch here. Buy in WeChat'],
+  open_wechat: ['打开微信', 'Open WeChat'],
+  no_login: ['暂时无法登录，请稍后再试', 'You cannot be logged in right now. Try again'],
 } as const
 
 export type Word = keyof typeof TEXTS

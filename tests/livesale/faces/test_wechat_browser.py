@@ -1,0 +1,148 @@
+"""The page in WeChat's browser and in others, in Chromium, with twins of WeChat."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+from redis.asyncio import Redis
+
+from tests.livesale.api import Api
+from tests.livesale.faces.browser import open_browser
+from tests.livesale.payments.shop import APPID, Shop, open_shop
+from tests.replication import free_port
+from tests.servers import Valkey
+from tests.twins.wechat_links import WeChatLinksTwin
+from tests.twins.wechat_oauth import WeChatOAuthTwin
+
+pytestmark = pytest.mark.slow
+
+ACCOUNT = ("wx-account-of-pages", "the secret of the account")
+APP = (APPID, "the secret of the mini-program")
+WECHAT = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003237) NetType/WIFI Language/en"
+)
+# What WeChat's browser brings. It is there a moment after the page.
+BRIDGE = """
+setTimeout(() => {
+  window.WeixinJSBridge = {
+    invoke: (name, fields, done) => bank(name, fields).then((err_msg) => done({ err_msg })),
+  }
+  document.dispatchEvent(new Event('WeixinJSBridgeReady'))
+}, 50)
+"""
+
+
+class Serve:
+    """Opens shops on empty stores. Without a dev login nobody is let in without WeChat."""
+
+    def __init__(self, redis: Redis, redis_url: str, sql_url: str, folder: Path) -> None:
+        self._stores = (redis, redis_url, sql_url, folder)
+
+    @asynccontextmanager
+    async def shop(self, base_url: str, port: int, **flags: Any) -> AsyncIterator[Shop]:
+        wechat = {"appid": APP[0], "secret": APP[1], "base_url": base_url}
+        settings = {"auth__dev_login": False, "wechat": wechat, **flags}
+        async with open_shop(*self._stores, port=port, **settings) as shop:
+            yield shop
+
+
+@pytest.fixture
+def serve(redis: Redis, redis_server: Valkey, sqlite_url: str, tmp_path: Path) -> Serve:
+    return Serve(redis, redis_server.url, sqlite_url, tmp_path)
+
+
+async def test_in_wechat_s_browser_a_person_is_logged_in_and_pays(serve: Serve) -> None:
+    # Given a shop whose pages belong to an official account, and a drop on sale
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    oauth = WeChatOAuthTwin(APP, ACCOUNT, origin, time.monotonic)
+    base_url = await oauth.start()
+    account = {
+        "appid": ACCOUNT[0],
+        "secret": ACCOUNT[1],
+        "origin": origin,
+        "authorize_url": f"{base_url}/connect/oauth2/authorize",
+    }
+    async with serve.shop(base_url, port, official_account=account) as shop:
+        shop.twin.apps[ACCOUNT[0]] = "h-"
+        oauth.person = "h-ann"
+        drop_id = await shop.api.open_drop(allotted=3)
+        async with open_browser(user_agent=WECHAT) as browser:
+            page = browser.page
+            asked = await give_bridge(page, shop)
+            # When somebody opens the shop
+            await page.goto(f"{origin}/shop/?from=menu#/pages/home/index")
+            # Then they are logged in, and neither code nor state is left in the address
+            await page.get_by_text("Buy now").first.click()
+            await expect(page.get_by_text("It is yours: pay now")).to_be_visible()
+            assert page.url == f"{origin}/shop/?from=menu#/pages/home/index"
+            assert oauth.asked == 1
+            # And they pay with the app of that login
+            await page.get_by_text("It is yours: pay now").click()
+            await page.get_by_text("Pay", exact=True).click()
+            await expect(page.get_by_text("Paid", exact=True)).to_be_visible(timeout=15_000)
+            assert asked == ["getBrandWCPayRequest"]
+            assert await sold(shop.api, drop_id) == 1
+            [order] = shop.twin.orders.values()
+            assert order.terms["appid"] == ACCOUNT[0]
+            # And a reload asks WeChat for nothing
+            await page.reload()
+            await expect(page.get_by_text("Paid", exact=True)).to_be_visible(timeout=15_000)
+            assert oauth.asked == 1
+            assert browser.complaints == []
+    await oauth.stop()
+
+
+async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
+    serve: Serve,
+) -> None:
+    # Given a shop where only WeChat logs people in
+    links = WeChatLinksTwin(*APP, {"pages/room/index"})
+    async with serve.shop(await links.start(), 0) as shop:
+        drop_id = await shop.api.open_drop(allotted=3)
+        async with open_browser() as browser:
+            page = browser.page
+            opened: list[str] = []
+            await page.route("https://wxaurl.cn/**", lambda route: note(opened, route))
+            # When somebody opens the shop
+            await page.goto(f"{shop.api.url}/shop/")
+            # Then they see what is on sale
+            await page.get_by_text("Buy now").first.click()
+            # And are led to the mini-program when they want it
+            await page.get_by_text("Open WeChat").click()
+            await page.wait_for_url("https://wxaurl.cn/**")
+            assert opened == list(links.made)
+            assert browser.complaints == []
+        assert await sold(shop.api, drop_id) == 0
+    await links.stop()
+
+
+async def give_bridge(page: Page, shop: Shop) -> list[str]:
+    """WeChat's bridge, with the twin as its bank; the names of what was invoked."""
+    asked: list[str] = []
+
+    def bank(name: str, fields: dict[str, str]) -> str:
+        asked.append(name)
+        if not shop.twin.accepts_in_page(fields):
+            return "get_brand_wcpay_request:fail"
+        shop.twin.pay(next(iter(shop.twin.orders)))
+        return "get_brand_wcpay_request:ok"
+
+    await page.expose_function("bank", bank)
+    await page.add_init_script(BRIDGE)
+    return asked
+
+
+async def note(opened: list[str], route: Any) -> None:
+    opened.append(route.request.url)
+    await route.fulfill(status=200, body="WeChat")
+
+
+async def sold(api: Api, drop_id: str) -> int:
+    books = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.boss)
+    return int(books.body["redis"]["sold"])
