@@ -79,7 +79,8 @@ async def open_room(shop: Shop) -> tuple[Room, str]:
     made = await api.post("/v1/rooms", body, by=api.boss)
     room = Room(shop, made.body["room_id"])
     await room.act("start")
-    drop_id = str((await api.create_drop(allotted=3))["drop_id"])
+    drop_id = str((await api.create_drop(allotted=3, ticket_required=True))["drop_id"])
+    await api.post(f"/v1/admin/drops/{drop_id}/challenge", {"difficulty": 50}, by=api.boss)
     await api.ask("PUT", f"{room.path}/drops/{drop_id}", by=api.boss)
     return room, drop_id
 
@@ -182,6 +183,8 @@ def check_manners(report: dict[str, Any]) -> None:
     # It logged in once, and asked the person for nothing
     assert (report["calls"]["login"], report["mostLogins"]) == (1, 1)
     assert set(report["private"]).isdisjoint(report["calls"])
+    # It solved the challenge in a worker
+    assert report["calls"]["createWorker"] == 1
     # It kept within WeChat's bounds: ten requests, of which buying has some for itself
     assert report["mostRequests"] <= 7
     # After it was shown again it had another socket, and never two

@@ -17,6 +17,7 @@ from tests.replication import free_port
 from tests.servers import Valkey
 from tests.twins.wechat_links import WeChatLinksTwin
 from tests.twins.wechat_oauth import WeChatOAuthTwin
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +72,12 @@ async def test_in_wechat_s_browser_a_person_is_logged_in_and_pays(serve: Serve) 
     async with serve.shop(base_url, port, official_account=account) as shop:
         shop.twin.apps[ACCOUNT[0]] = "h-"
         oauth.person = "h-ann"
-        drop_id = await shop.api.open_drop(allotted=3)
+        drop_id = await shop.api.open_drop(allotted=3, ticket_required=True)
+        await ask_for_challenges(shop.api, drop_id)
         async with open_browser(user_agent=WECHAT) as browser:
             page = browser.page
+            workers: list[str] = []
+            page.on("worker", lambda worker: workers.append(worker.url))
             asked = await give_bridge(page, shop)
             # When somebody opens the shop
             await page.goto(f"{origin}/shop/?from=menu#/pages/home/index")
@@ -82,6 +86,8 @@ async def test_in_wechat_s_browser_a_person_is_logged_in_and_pays(serve: Serve) 
             await expect(page.get_by_text("It is yours: pay now")).to_be_visible()
             assert page.url == f"{origin}/shop/?from=menu#/pages/home/index"
             assert oauth.asked == 1
+            # And a worker solved the challenge of the drop
+            assert [url.startswith(f"{origin}/shop/assets/challenge-") for url in workers] == [True]
             # And they pay with the app of that login
             await page.get_by_text("It is yours: pay now").click()
             await page.get_by_text("Pay", exact=True).click()
@@ -120,6 +126,17 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
             assert browser.complaints == []
         assert await sold(shop.api, drop_id) == 0
     await links.stop()
+
+
+async def ask_for_challenges(api: Api, drop_id: str) -> None:
+    path = f"/v1/admin/drops/{drop_id}/challenge"
+    await api.post(path, {"difficulty": 50}, by=api.boss)
+
+    async def the_worker_knows_it() -> bool:
+        reply = await api.post(f"/v1/drops/{drop_id}/tickets", by=api.buyer("bob"))
+        return reply.status == 403
+
+    await until(the_worker_knows_it)
 
 
 async def give_bridge(page: Page, shop: Shop) -> list[str]:

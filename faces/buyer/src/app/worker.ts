@@ -50,8 +50,8 @@ function startInWeChat(events: WorkerEvents): Helper | null {
 // #ifdef H5
 function startInBrowser(events: WorkerEvents): Helper | null {
   if (typeof Worker === 'undefined') return null
-  const script = new URL('../workers/challenge.ts', import.meta.url)
-  const worker = new Worker(script, { type: 'module' })
+  // In one expression: so Vite knows that it is a script of its own, and not some file.
+  const worker = new Worker(new URL('../workers/challenge.ts', import.meta.url), { type: 'module' })
   worker.onmessage = ({ data }: MessageEvent<Found>) => events.solved(data.altcha)
   worker.onerror = () => events.gone()
   worker.onmessageerror = () => events.gone()
