@@ -1,5 +1,6 @@
 """The system's Chromium, as a phone, and what its page complained of."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
+REFUSED = re.compile(r"responded with a status of 4\d\d")  # an answer, not a fault
 PHONE = {"width": 390, "height": 844}
 
 
@@ -17,7 +19,11 @@ class Browser:
         self.page = page
         self.complaints: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", lambda said: said.type == "error" and self._hear(said.text))
+
+    def _hear(self, text: str) -> None:
+        if not REFUSED.search(text):
+            self.complaints.append(text)
 
 
 @asynccontextmanager
