@@ -55,7 +55,7 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     assert {first or second for first, second in named} <= targets
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     verbs |= {group.name or "" for group in app.registered_groups}
-    spoken = re.findall(r"(?:^|`|\$\()livesale ([a-z]+)", text, re.MULTILINE)
+    spoken = re.findall(r"(?:^|`|\$\()livesale ([a-z]+(?:-[a-z]+)*)", text, re.MULTILINE)
     assert set(spoken) <= verbs
 
 

@@ -67,6 +67,8 @@ export class App {
     this.now = now
     const env = new adapter.MiniProgramEnv()
     this.space = env.createCodeSpace('', true)
+    // As in WeChat: handlers of events are whatever an instance has under their name.
+    this.space.getComponentSpace().updateComponentOptions({ useMethodCallerListeners: true })
     this.backend = env.associateBackend(new easel.EmptyBackendContext())
     easel.addGlobalErrorListener((fault: unknown) => {
       this.faults.push(String((fault as Error)?.stack ?? fault))
@@ -195,7 +197,8 @@ export class App {
     group.addTmpl(path, readFileSync(join(this.folder, `${path}.wxml`), 'utf8'))
     const groupList = new Function(`return ${group.getTmplGenObjectGroups()}`)() as Json
     group.free()
-    return { groupList, content: groupList[path] }
+    // `bindtap` means `bind:tap`.
+    return { groupList, content: groupList[path], fallbackListenerOnNativeNode: true }
   }
 
   private json(path: string): Json {

@@ -45,6 +45,9 @@ const app = new App(
   () => clock.now,
 )
 phone.app = app
+process.on('unhandledRejection', (fault) => {
+  app.faults.push(String((fault as Error | undefined)?.stack ?? fault))
+})
 
 const DEEDS: Record<string, (given: Json) => unknown> = {
   launch: () => {

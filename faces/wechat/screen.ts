@@ -57,7 +57,7 @@ function attribute(node: EaselNode, name: string): unknown {
 function isDisabled(node: EaselNode): boolean {
   for (let at: EaselNode | null = node; at; at = (at['parentNode'] as EaselNode | null) ?? null) {
     const value = attribute(at, 'disabled')
-    if (value !== undefined && value !== false && value !== 'false') return true
+    if (value != null && value !== false && value !== 'false') return true
   }
   return false
 }

@@ -34,6 +34,7 @@ ROUTES = [
         "Redirects to /shop/",
         "shop",
         {308: bytes},
+        any_query=True,
         content_type="text/plain",
     ),
     Route(
@@ -44,6 +45,7 @@ ROUTES = [
         "shop",
         {200: str, 304: bytes},
         ("unknown_file",),
+        any_query=True,
         content_type="text/html",
         reads_headers=True,
     ),

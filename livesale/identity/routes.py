@@ -14,7 +14,7 @@ from livesale.web.problems import Problem
 from livesale.web.routes import Answer, Call, Route
 
 TEXT = "text/plain"
-HOME = "/shop"
+HOME = "/shop/"
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class PageLoginQuery(Struct, frozen=True):
         whole(
             PAGE_PATTERN,
             max_length=512,
-            description="the page to come back to: a path of this origin, with its query; /shop",
+            description="the page to come back to: a path of this origin, with its query; /shop/",
         ),
     ] = ""
 

@@ -211,7 +211,8 @@ def make_handler(endpoint: Endpoint) -> Handle:
                 await asyncio.sleep(delay_s)
         if endpoint.takes_sessions:
             await endpoint.find_session(call, headers, request.remote, began_s)
-        query = request.query if route.query is not None or request.query_string else None
+        is_checked = route.query is not None or (request.query_string and not route.any_query)
+        query = request.query if is_checked else None
         endpoint.check_head(call, headers, request.remote, began_s, query)
         if route.upgrades:
             call.headers = request.headers

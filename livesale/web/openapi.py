@@ -49,6 +49,8 @@ _BODY = (
 def problems_of(route: Route) -> list[str]:
     """Every code that a route may answer, its checks included."""
     codes = [*_ALWAYS, *route.problems]
+    if route.any_query:
+        codes.remove("unknown_parameter")
     codes += ["slow_down"] if route.limited or route.auth in ("buyer", "member") else []
     codes += ["overloaded"] if route.limited else []  # too many requests of one address at once
     codes += _AUTH if route.auth else ()

@@ -113,6 +113,7 @@ class Route(Struct, frozen=True):
     auth: Auth | None = None
     action: Action | None = None
     query: type[Struct] | None = None
+    any_query: bool = False  # a page for people: WeChat and others add to its address
     body: type[Struct] | None = None
     default_body: Any = None  # what an empty body means; None: it is refused
     keyed: bool = False  # takes an Idempotency-Key

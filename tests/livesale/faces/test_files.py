@@ -74,6 +74,14 @@ async def test_the_name_without_a_slash_leads_to_the_page(api: Api) -> None:
         assert (answer.status, answer.headers["Location"]) == (308, "/shop/")
 
 
+async def test_the_page_is_sent_whatever_others_add_to_its_address(api: Api) -> None:
+    """WeChat adds its code and state after a login, and `from` when somebody shares the page."""
+    async with aiohttp.ClientSession(api.url) as http:
+        for query in ("code=0a&state=b", "from=singlemessage&isappinstalled=0", "a=1&a=2"):
+            answer = await http.get(f"/shop/?{query}")
+            assert (answer.status, answer.content_type) == (200, "text/html")
+
+
 def test_video_may_come_from_where_the_settings_say() -> None:
     settings = load_settings(
         ingest__hls_url="https://play.example/{room_id}.m3u8",
