@@ -38,6 +38,15 @@ LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
 # The width and height of a window, and how many pixels a point has.
 WINDOWS = {"phone": (390, 844, 2.0), "desk": (1280, 800, 1.0)}
 QUALITY = 78
+# What the titles of goods have, by their names in paths.
+WORDS = {
+    "tea": "龙井",
+    "sound": "降噪",
+    "tote": "帆布",
+    "candle": "蜡烛",
+    "keyboard": "键盘",
+    "lamp": "台灯",
+}
 
 
 class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +58,7 @@ class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     face: str
+    about: str
     path: str
     steps: list[str] = []
     window: str = ""
@@ -117,11 +127,14 @@ def ids_of(up: Up) -> dict[str, str]:
     products = up.get("/v1/products?limit=100")["products"]
     orders = up.get("/v1/me/orders?limit=50", buyer)["orders"]
     found = {"room": room["room_id"], "coming": coming["room_id"]}
-    for name, words in (("tea", "龙井"), ("sound", "降噪"), ("tote", "帆布"), ("candle", "蜡烛")):
+    skus = up.get("/v1/admin/skus?limit=100", operator)["skus"]
+    for name, words in WORDS.items():
+        found |= {f"{name}_sku": sku["sku_id"] for sku in skus if words in sku["title"]}
         found |= {f"{name}_drop": drop["drop_id"] for drop in drops if words in drop["title"]}
         found |= {f"{name}_product": one["product_id"] for one in products if words in one["title"]}
     found |= {"drop": found["tea_drop"], "product": found["tea_product"]}
-    found["campaign"] = of_room[0]["campaign_id"]
+    found["show"] = of_room[0]["campaign_id"]
+    found["fair"] = next(one for one in drops if not one["room_id"])["campaign_id"]
     for order in orders:
         stage = order.get("stage") or order["status"]
         found.setdefault(f"order_{stage}", order["order_id"])
@@ -235,6 +248,34 @@ class Camera:
         return size
 
 
+def page_of(screens: Sequence[Screen]) -> str:
+    """docs/screens.md: every picture, under its face."""
+    lines = [
+        "# Screens",
+        "",
+        "Every screen of both faces, on [the seeded shop](quickstart.md#the-seeded-shop). "
+        "`make screenshots` takes them and writes this page; "
+        "[scripts/screens.json](../scripts/screens.json) says which, and how to get there.",
+    ]
+    for face, title, width in (
+        ("shop", "The shop, on a phone", 260),
+        ("console", "The console", 420),
+    ):
+        lines += ["", f"## {title}", ""]
+        for screen in screens:
+            if screen.face != face:
+                continue
+            narrow = 260 if screen.window == "phone" else width
+            shown = " ".join(
+                f'<img src="screens/{face}/{screen.name}-{end}.webp" width="{narrow}" '
+                f'alt="{screen.about}">'
+                for _, _, end in views_of(screen)
+            )
+            lines += [f"**{screen.about}**", "", shown, ""]
+        lines.pop()
+    return "\n".join(lines) + "\n"
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="names that contain this")
@@ -251,6 +292,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     if not given.only:
         shutil.rmtree(given.target, ignore_errors=True)
+        given.target.with_suffix(".md").write_text(page_of(screens), encoding="utf-8")
     size = 0
     with tempfile.TemporaryDirectory(prefix="livesale-screens-") as name, Up(Path(name)) as up:
         up.wait_until_seeded()

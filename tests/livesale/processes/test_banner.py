@@ -53,3 +53,12 @@ def test_the_banner_names_stores_and_commands(house: Path) -> None:
     assert "embedded Valkey and SQLite" in shown
     assert ".venv/bin/livesale token --buyer alice" in shown
     assert "on stores of its own" in shown
+
+
+def test_the_banner_opens_the_shop_and_the_console(house: Path) -> None:
+    settings = load_settings(data_dir=house, http__port=8_123)
+    shown = banner(settings, {"api", "writer", "keeper"}, 1, 1.23, "s3cret").split()
+    assert "http://127.0.0.1:8123/shop" in shown
+    assert "http://127.0.0.1:8123/console#login=s3cret" in shown
+    # Without a link, as outside dev, the console's address stands by itself
+    assert "http://127.0.0.1:8123/console" in banner(settings, {"api"}, 1, 1.23).split()
