@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -54,10 +56,14 @@ def living(temp: Path) -> set[int]:
 def test_ctrl_c_or_a_closed_terminal_leaves_nothing_behind(number: signal.Signals) -> None:
     with tempfile.TemporaryDirectory() as name:
         temp = Path(name)
+        watched: list[int] = []
         process = demo(temp, "--seconds", "60")  # it must not end by itself
         assert process.stdout is not None
         for text in process.stdout:  # plain lines in a pipe
             assert "\x1b" not in text
+            if found := re.search(r"watch it in a browser: (http\S+)", text):
+                with urllib.request.urlopen(found[1]) as answer:  # while it runs
+                    watched.append(answer.status)
             if "first units are held" in text:
                 break
         process.send_signal(number)
@@ -66,6 +72,7 @@ def test_ctrl_c_or_a_closed_terminal_leaves_nothing_behind(number: signal.Signal
         finally:
             process.kill()
         assert process.returncode == 130, errors
+        assert watched == [200]
         assert_nothing_is_left(temp)
 
 
