@@ -142,6 +142,22 @@ def ids_of(up: Up) -> dict[str, str]:
     return found
 
 
+def pages_of_faces() -> list[str]:
+    """The addresses that the faces have: regular expressions."""
+    buyer = json.loads((ROOT / "faces/buyer/src/pages.json").read_text())
+    router = (ROOT / "faces/console/src/router.ts").read_text()
+    paths = re.findall(r"path: '(/[^']*)'", router)
+    return [
+        r"/shop",
+        *(rf"/shop#/{page['path']}(\?.*)?" for page in buyer["pages"]),
+        *(
+            "/console#" + re.sub(r":\w+(\([^)]*\))?", "[^/]+", path)
+            for path in paths
+            if ":rest" not in path
+        ),
+    ]
+
+
 def settle(page: Page) -> None:
     with contextlib.suppress(Exception):  # the room never stops asking
         page.wait_for_load_state("networkidle", timeout=2_000)
@@ -281,10 +297,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--target", type=Path, default=TARGET)
     given = parser.parse_args(words)
+    there = pages_of_faces()
     screens = [
         screen
         for screen in msgspec.json.decode(SCREENS.read_bytes(), type=list[Screen])
         if given.only in f"{screen.face}/{screen.name}"
+        and any(re.fullmatch(path, screen.path) for path in there)
     ]
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
