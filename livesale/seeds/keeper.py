@@ -25,7 +25,6 @@ from livesale.seeds.show import Stage
 from livesale.seeds.store import DONE
 from livesale.seeds.tools import Tools
 from livesale.tasks import Tasks, Works
-from livesale.tasks.backoff import wait_for
 from livesale.workshop.workshop import Workshop
 
 HOLD_MS = 10_000
@@ -43,96 +42,121 @@ def make_seeds(deployment: Deployment, _registry: CollectorRegistry) -> "Seeds |
 
 
 class Seeds:
-    """Call `run`; it ends when `stop` is set. `draw` makes the pictures."""
+    """Call `run`; it ends when `stop` is set. `draw` makes the pictures.
 
-    def __init__(self, deployment: Deployment, draw: Draw | None = None) -> None:
+    Planting and playing are two tasks, because a room falls silent without its host. Both are
+    cancelled at the end, wherever they are: each step may be repeated.
+    """
+
+    def __init__(
+        self, deployment: Deployment, draw: Draw | None = None, tools: Tools | None = None
+    ) -> None:
         self._deployment = deployment
         self._sql = deployment.sql
         self._draw = draw or _make_draw()
+        self._tools = tools or Tools(deployment)
         self._holder = secrets.token_hex(8)
         self._is_there = False  # whether there is a seeded shop, or will be
         self._is_holder = False
+        self._room_id = ""
+        self._is_set_up = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        async with Tasks(stop) as tasks:
+        async with self._tools.media.running(), Tasks() as tasks:
             tasks.repeat("seeds: hold", self._keep_holding)
-            tasks.keep("seeds: play", partial(self._work, stop))
+            tasks.keep("seeds: plant", self._keep_planting)
+            tasks.keep("seeds: play", self._keep_playing)
+            await stop.wait()
         if self._is_holder:
             await self._hold(0)
 
-    async def _work(self, stop: asyncio.Event, works: Works) -> None:
-        """Seed, then play one show after the other."""
-        tools = Tools(self._deployment)
-        if not await self.begin(tools):
+    async def _keep_planting(self, works: Works) -> None:
+        """Set up the show, then do what is left."""
+        if not await self.begin():
             return
         self._is_there = True
-        async with tools.media.running():
-            while not stop.is_set():
-                works()
-                if not self._is_holder:
-                    await wait_for(stop, LOOK_S)
-                    continue
-                room_id = await self.plant(tools, stop)
-                if room_id and await self.play(tools, room_id, stop, works):
-                    await wait_for(stop, NEXT_SHOW_S)
+        while not self._is_holder:
+            works()
+            await asyncio.sleep(LOOK_S)
+        self._room_id = await self.set_up()
+        self._is_set_up.set()
+        works()
+        await self.plant()
 
-    async def begin(self, tools: Tools) -> bool:
+    async def _keep_playing(self, works: Works) -> None:
+        """Play one show after the other."""
+        works()
+        await self._is_set_up.wait()
+        while True:
+            if await self.play(self._room_id, works):
+                await asyncio.sleep(NEXT_SHOW_S)
+                self._room_id = await self.set_up()
+            else:
+                await asyncio.sleep(LOOK_S)
+
+    async def begin(self) -> bool:
         """Whether there is something to do: a seeded shop, or an empty database. A database that
         has anything of somebody else is left alone."""
         if await store.find(self._sql) is not None:
             return True
-        if not await is_empty(tools):
+        if not await is_empty(self._tools):
             log.info("the stores are not empty: no shop is seeded")
             return False
-        await store.begin(self._sql, await tools.engine.now_ms())
+        await store.begin(self._sql, await self._deployment.engine.now_ms())
         return True
 
-    async def plant(self, tools: Tools, stop: asyncio.Event) -> str:
-        """Do each step that is not done, until `stop`; what a newcomer sees first comes first.
-        Returns the room of the show."""
-        found = await store.find(self._sql)
-        assert found is not None  # noqa: S101  `begin` was called
-        shop = Shop(tools, self._draw)
-        sale, stage = Sale(tools, shop, found.begun_ms), Stage(tools, shop)
-        after = AfterSale(tools, sale)
-        if found.state != DONE:
-            steps: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
-                ("goods", shop.add_categories),
-                ("goods", shop.add_goods_on_air),
-                ("people", shop.add_host),
-                ("show", stage.set_up),
-                ("goods", shop.add_all_goods),
-                ("sale", sale.add_lots),
-                ("people", shop.add_people),
-                ("show", partial(stage.announce, found.begun_ms)),
-                ("orders", after.add_homes),
-                ("orders", after.add_orders),
-            )
-            for name, step in steps:
-                if stop.is_set():
-                    return ""
-                async with tools.recorded(f"seed {name}"):
-                    await step()
-            await store.finish(self._sql)
-            log.info("the shop is seeded")
-        async with tools.recorded("seed show"):
+    async def set_up(self) -> str:
+        """What a newcomer sees first: the room of the show, with its goods and its host. Returns
+        the room."""
+        shop, _, stage = await self._hands()
+        async with self._tools.recorded("seed show"):
+            await shop.add_categories()
+            await shop.add_goods_on_air()
+            await shop.add_host()
             return await stage.set_up()
 
-    async def play(self, tools: Tools, room_id: str, stop: asyncio.Event, works: Works) -> bool:
-        """Play the show of a room, until `stop` or while another process has the shop. True if the
-        show is over."""
+    async def plant(self) -> None:
+        """Do each step that is not done."""
+        found = await store.find(self._sql)
+        if found is None or found.state == DONE:
+            return
+        shop, sale, stage = await self._hands()
+        after = AfterSale(self._tools, sale)
+        steps: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
+            ("goods", shop.add_all_goods),
+            ("sale", sale.add_lots),
+            ("people", shop.add_people),
+            ("show", partial(stage.announce, found.begun_ms)),
+            ("orders", after.add_homes),
+            ("orders", after.add_orders),
+        )
+        for name, step in steps:
+            async with self._tools.recorded(f"seed {name}"):
+                await step()
+        await store.finish(self._sql)
+        log.info("the shop is seeded")
+
+    async def play(self, room_id: str, works: Works) -> bool:
+        """Play the show of a room while this process has the shop. True if the show is over."""
+        _, sale, stage = await self._hands()
+        player = Player(self._tools, stage, sale, room_id)
+        try:
+            while self._is_holder:
+                if not await player.tick():
+                    return True
+                works()
+                await asyncio.sleep(TICK_S)
+        finally:
+            await player.leave()
+        return False
+
+    async def _hands(self) -> tuple[Shop, Sale, Stage]:
+        """What the steps work with. All times of the shop count from the beginning."""
         found = await store.find(self._sql)
         assert found is not None  # noqa: S101  `begin` was called
-        shop = Shop(tools, self._draw)
-        sale, stage = Sale(tools, shop, found.begun_ms), Stage(tools, shop)
-        player = Player(tools, stage, sale, room_id)
-        while self._is_holder and not stop.is_set():
-            if not await player.tick():
-                return True
-            works()
-            await wait_for(stop, TICK_S)
-        await player.leave()
-        return False
+        shop = Shop(self._tools, self._draw)
+        stage = Stage(self._tools, shop)
+        return shop, Sale(self._tools, shop, found.begun_ms), stage
 
     async def _keep_holding(self) -> float:
         """Take the shop, or keep it; returns the seconds until the next time."""

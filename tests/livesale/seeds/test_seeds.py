@@ -83,6 +83,15 @@ def kill_after(tools: Tools, part: str, verb: str, times: int) -> None:
     setattr(owner, verb, deadly)
 
 
+async def seed(tools: Tools) -> str:
+    """All of it, but the playing; the room."""
+    seeding = Seeds(tools.deployment, draw, tools)
+    assert await seeding.begin()
+    room_id = await seeding.set_up()
+    await seeding.plant()
+    return room_id
+
+
 KILLS = (
     ("products", "create", 3),
     ("rooms", "create", 1),
@@ -106,11 +115,10 @@ async def test_a_shop_that_was_killed_again_and_again_is_whole_and_made_once(
         for part, verb, times in KILLS:
             tools = Tools(stage)
             kill_after(tools, part, verb, times)
-            assert await Seeds(stage, draw).begin(tools)
             with pytest.raises(Killed):
-                await Seeds(stage, draw).plant(tools, asyncio.Event())
+                await seed(tools)
         # When one comes to the end
-        room_id = await Seeds(stage, draw).plant(Tools(stage), asyncio.Event())
+        room_id = await seed(Tools(stage))
         await until_written(stage)
         # Then all is there, once
         whole = await count(stage)
@@ -141,7 +149,7 @@ async def test_a_shop_that_was_killed_again_and_again_is_whole_and_made_once(
         # And seeding once more, as if it were not done, makes nothing more
         async with session(stage.sql, write=True) as connection:
             await connection.execute(update(seeds).values(state=store.BEGUN))
-        assert await Seeds(stage, draw).plant(Tools(stage), asyncio.Event()) == room_id
+        assert await seed(Tools(stage)) == room_id
         await until_written(stage)
         assert await count(stage) == whole
 
@@ -194,7 +202,7 @@ async def test_what_somebody_else_has_made_is_left_alone(stage: Deployment) -> N
     now_ms = await stage.engine.now_ms()
     await tools.campaigns.create(NewCampaign("Mine", now_ms, now_ms + 1_000))
     before = await count(stage)
-    assert not await Seeds(stage, draw).begin(tools)
+    assert not await Seeds(stage, draw).begin()
     assert await store.find(stage.sql) is None
     assert await count(stage) == before
 
