@@ -8,6 +8,7 @@ from livesale.cli import (
     bag,
     drops,
     inspect,
+    line,
     load,
     mini_program,
     operators,
@@ -61,6 +62,7 @@ app.command("mini-program")(mini_program.mini_program)
 app.add_typer(operators.group, name="operator")
 app.add_typer(drops.group, name="drop")
 app.add_typer(bag.group, name="bag")
+app.add_typer(line.group, name="line")
 app.add_typer(quarantine.group, name="quarantine")
 app.command()(inspect.audit)
 app.command()(inspect.actions)

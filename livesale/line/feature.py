@@ -1,28 +1,47 @@
-"""The feature "line": purchase tickets."""
+"""The feature "line": purchase tickets, and lines in front of drops."""
 
 from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
 from livesale.ledger.line_tables import TABLES
-from livesale.line import routes
+from livesale.line import line_routes, routes
 from livesale.line.challenges import Challenges
+from livesale.line.drafts import LineDrafts
+from livesale.line.joins import JoinQueue
+from livesale.line.keeper import LineKeeper, LineMetrics
+from livesale.line.places import PlaceSigner
 from livesale.line.problems import PROBLEMS
+from livesale.line.service import Places
 from livesale.line.signing import TicketSigner
 from livesale.line.tickets import Tickets
+from livesale.line.uses import line_of_drop
+from livesale.line.view import LineView
 from livesale.tasks.clock import Clock
 from livesale.tokens.keyring import Keyring
 
 feature = Feature(
     name="line",
-    routes=routes.ROUTES,
+    routes=(*routes.TICKET_ROUTES, *line_routes.LINE_ROUTES),
     problems=PROBLEMS,
     tables=TABLES,
     parts={
+        LineView: lambda parts: LineView(parts.deployment, parts[CatalogueView]),
+        Places: lambda parts: Places(
+            parts.deployment,
+            parts[LineView],
+            JoinQueue(parts.deployment.engine.line),
+            PlaceSigner(parts[Keyring]),
+        ),
+        LineDrafts: lambda parts: LineDrafts(parts.deployment, parts[LineView]),
         Tickets: lambda parts: Tickets(
             parts.deployment,
             parts[CatalogueView],
             parts[Clock],
             TicketSigner(parts[Keyring]),
             Challenges.from_settings(parts.deployment.settings),
+            parts[Places],
         ),
     },
+    uses={"drop": line_of_drop},
+    jobs={"lines": LineKeeper},
+    metrics=(LineMetrics,),
 )

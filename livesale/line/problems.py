@@ -1,8 +1,26 @@
-"""Problems of tickets. Codes are stable, because clients depend on them."""
+"""Problems of tickets and lines. Codes are stable, because clients depend on them."""
 
 from livesale.web.problems import declare
 
 PROBLEMS = declare(
+    unknown_line=(
+        404,
+        "There is no line in front of this drop",
+        "Buy as without one: it has none, or its drop is not opened yet.",
+    ),
+    no_place=(404, "You have no place in this line", "Join it with `POST …/line`."),
+    not_your_turn=(
+        403,
+        "It is not your turn",
+        "Look at `GET …/line/me`: wait for your turn, or, if it is over, leave and join again.",
+    ),
+    gone=(410, "Nothing is left, and nothing will return", "Stop: the line has ended."),
+    line_full=(409, "The line has no more places", "Stop: a line does not get shorter."),
+    line_opened=(
+        409,
+        "This line is open: its terms are fixed",
+        "Nothing to do: people may have places in it.",
+    ),
     ticket_required=(
         403,
         "This drop sells by purchase tickets",

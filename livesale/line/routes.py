@@ -35,7 +35,7 @@ async def issue_ticket(parts: Parts, call: Call) -> Answer:
     return Answer(201, issued)
 
 
-ROUTES = [
+TICKET_ROUTES = [
     Route(
         "POST",
         "/v1/drops/{drop_id}/tickets",
@@ -50,6 +50,7 @@ ROUTES = [
             "not_open",
             "paused",
             "closed",
+            *("not_your_turn", "gone", "no_place"),
             "overloaded",
             "fenced",
             "engine_refused",
@@ -63,7 +64,8 @@ ROUTES = [
             "For a drop with `ticket_required`, after the opening: send the ticket as `ticket` of "
             "one reservation, until `expires_ms`. If the drop has a challenge, the problem "
             "`challenge_required` has it in `challenge`; send its solution as `altcha`. The same "
-            "solution gives the same ticket, not a second one."
+            "solution gives the same ticket, not a second one. Behind a line, only in your turn, "
+            "and one reservation a turn."
         ),
     )
 ]

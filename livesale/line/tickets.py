@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from livesale.catalogue.view import CatalogueView, ShownState
 from livesale.line.challenges import Challenges
+from livesale.line.service import Places
 from livesale.line.signing import TicketSigner
 from livesale.resources import Deployment
 from livesale.tasks.clock import Clock
@@ -41,6 +42,7 @@ class Tickets:
         clock: Clock,
         signer: TicketSigner,
         challenges: Challenges,
+        places: Places,
     ) -> None:
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
@@ -49,13 +51,15 @@ class Tickets:
         self._clock = clock
         self._signer = signer
         self._challenges = challenges
+        self._places = places
 
     async def issue(self, drop_id: str, buyer_id: str, solution: str | None) -> IssuedTicket:
         """A ticket for one reservation, also if the drop does not need one.
 
         Raises Unknown, NotSelling (not_open, paused, closed), DropRefused (prize_only),
         ChallengeRequired with a new challenge if one is required and `solution` is not valid,
-        PartitionClosed, StoreUnavailable, Unreachable.
+        SalesFault (not_your_turn, gone, no_place) behind a line, PartitionClosed,
+        StoreUnavailable, Unreachable.
         """
         if not self._clock.known:
             raise Unreachable("the clock of Redis is not known here yet")
@@ -70,6 +74,11 @@ class Tickets:
         if drop is not None and drop.challenge:
             serial = self._solved(drop_id, buyer_id, solution, serial, drop.challenge, now_ms)
         ticket = Ticket(serial, now_ms + self._lifetime_ms)
+        turn = await self._places.turn_of(drop_id, buyer_id)
+        if turn is not None:
+            # The serial is the time of the turn, so a turn is good for one reservation.
+            until_ms = turn.at_ms + turn.turn_ms
+            ticket = Ticket(turn.at_ms * 1_000, min(ticket.expires_ms, until_ms))
         text = self._signer.sign(
             ticket, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
         )

@@ -1,0 +1,76 @@
+"""`livesale line …`: check a place in a line from what was published."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from msgspec import Struct
+from typer import Argument, FileBinaryRead, Option
+
+from livesale.cli.faults import BROKEN, FAILED
+from livesale.draws.lots import commitment_of
+from livesale.draws.order import Order
+
+group = typer.Typer(no_args_is_help=True, help="Check the order of a line.")
+
+
+class Record(Struct):
+    """The answer of GET /v1/drops/DROP_ID/line, once the line is open."""
+
+    commitment: str
+    seed: str
+    n0: int | None
+    closing_id: str
+
+
+@group.callback()
+def line() -> None:
+    """Check the order of a line."""
+
+
+@group.command()
+def check(
+    record: Annotated[
+        FileBinaryRead,
+        Argument(
+            metavar="FILE",
+            help="The answer of GET /v1/drops/DROP_ID/line, once the line is open; - for stdin",
+        ),
+    ],
+    commitment: Annotated[
+        str | None, Option(metavar="HEX", help="The commitment that was shown before the opening")
+    ] = None,
+    index: Annotated[int | None, Option(min=0, help="The index of your place")] = None,
+    position: Annotated[
+        int | None, Option(min=0, help="The position that you were told: needs --index")
+    ] = None,
+) -> None:
+    """Compute a position. Needs no service, no network, and no trust in the operator.
+
+    Exit 1 if something does not match, 3 if the record cannot be read.
+    """
+    try:
+        found = msgspec.json.decode(record.read(), type=Record)
+        own = commitment_of(found.seed)
+    except (OSError, ValueError, RecursionError) as error:
+        typer.echo(f"it is no record of an open line: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    if not found.closing_id or found.n0 is None:
+        typer.echo("the line is not open yet: its seed is still secret", err=True)
+        raise typer.Exit(FAILED)
+    faults = []
+    if own != found.commitment:
+        faults.append(f"the commitment is not that of the seed, which is {own}")
+    if commitment is not None and commitment != found.commitment:
+        faults.append("the commitment is not the one that was shown before the opening")
+    computed = None
+    if index is not None:
+        computed = Order(found.seed, found.n0, found.closing_id).position_of(index)
+        if position is not None and position != computed:
+            faults.append(f"place {index} has the position {computed}, not {position}")
+    for fault in faults:
+        typer.echo(f"BROKEN: {fault}", err=True)
+    if faults:
+        raise typer.Exit(BROKEN)
+    where = "" if computed is None else f" Place {index} has the position {computed}."
+    typer.echo(f"The order holds: {found.n0:,} early places, as the seed says.{where}")

@@ -1,0 +1,148 @@
+"""What operators do with a line: put one in front of a drop before it opens, or take a draft away.
+
+Nothing can be reordered: an operator chooses the terms, before anybody has a place.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.action_log.record import note_change
+from livesale.catalogue.store import Drop, find_drop
+from livesale.database.engine import now_ms
+from livesale.database.session import session
+from livesale.draws.lots import commitment_of, new_seed
+from livesale.ledger.line_plan import DRAFT
+from livesale.line import store
+from livesale.line.service import no_tickets
+from livesale.line.store import LineRow
+from livesale.line.view import LineView
+from livesale.resources import Deployment
+from livesale.validation.refusals import DropRefused, PartitionClosed, SalesFault, Unknown
+from stock.line.model import (
+    MAX_PLACES,
+    MAX_RATE,
+    MAX_TURN_MS,
+    MIN_TURN_MS,
+    LineOpenCode,
+    LineState,
+    LineTerms,
+)
+from stock.model import DropState
+
+
+class NewLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """The terms of a line, which everybody sees."""
+
+    turn_ms: Annotated[
+        int, Meta(ge=MIN_TURN_MS, le=MAX_TURN_MS, description="ms a turn lasts", examples=[120_000])
+    ] = 120_000
+    rate_per_s: Annotated[
+        int, Meta(ge=1, le=MAX_RATE, description="people whose turn begins, at most")
+    ] = 200
+    capacity: Annotated[int, Meta(ge=1, le=MAX_PLACES, description="places, at most")] = 1_000_000
+
+
+class OperatorLine(Struct, frozen=True):
+    """`state` is draft until the drop is open in Redis."""
+
+    drop_id: str
+    state: str
+    commitment: str
+    turn_ms: int
+    rate_per_s: int
+    capacity: int
+
+
+class LineDrafts:
+    """Raises Unknown (unknown_drop, unknown_line), PartitionClosed, StoreUnavailable, and the
+    faults of stock.errors."""
+
+    def __init__(self, deployment: Deployment, view: LineView) -> None:
+        self._sql = deployment.sql
+        self._engine = deployment.engine
+        self._view = view
+
+    async def put(self, drop_id: str, new: NewLine) -> OperatorLine:
+        """Put a line in front of a drop, or change one that is a draft still.
+
+        Raises DropRefused (no_tickets, already_open, drop_closed) and SalesFault (line_opened).
+        """
+        at_ms = await self._engine.now_ms()
+        async with session(self._sql, write=True) as connection:
+            drop = await find_drop(connection, drop_id)
+            if drop is None:
+                raise Unknown("unknown_drop")
+            before = await store.find_line(connection, drop_id)
+            _check(drop, at_ms, before)
+            seed = before.seed if before else new_seed()
+            terms = LineTerms(commitment_of(seed), new.turn_ms, new.rate_per_s, new.capacity)
+            if before is None:
+                await store.add_draft(connection, drop_id, terms, seed, now_ms())
+            elif before.terms != terms and not await store.change_draft(connection, drop_id, terms):
+                raise _opened()
+            after = _shown(LineRow(drop_id, before.state if before else DRAFT, terms, ""))
+            note_change(_shown(before) if before else None, after)
+        self._view.forget(drop_id)
+        if drop.state in (DropState.OPEN, DropState.PAUSED):
+            return await self._open(drop_id, terms)
+        return after
+
+    async def find(self, drop_id: str) -> OperatorLine:
+        async with session(self._sql) as connection:
+            found = await store.find_line(connection, drop_id)
+        if found is None:
+            raise Unknown("unknown_line")
+        return _shown(found)
+
+    async def remove(self, drop_id: str) -> None:
+        """Take a draft away. Raises SalesFault (line_opened)."""
+        async with session(self._sql, write=True) as connection:
+            before = await store.find_line(connection, drop_id)
+            if before is None:
+                raise Unknown("unknown_line")
+            drop = await find_drop(connection, drop_id)
+            # Of an opened drop it may be open in Redis already.
+            is_open = drop is not None and drop.state != DRAFT
+            if is_open or not await store.remove_draft(connection, drop_id):
+                raise _opened()
+            note_change(_shown(before), None)
+        self._view.forget(drop_id)
+
+    async def _open(self, drop_id: str, terms: LineTerms) -> OperatorLine:
+        code = await self._engine.line.open(drop_id, terms)
+        if code is LineOpenCode.FENCED:
+            raise PartitionClosed
+        if code is LineOpenCode.CONFLICT:
+            raise _opened()
+        if code is LineOpenCode.TOO_LATE:
+            raise _too_late()
+        state = LineState.GATHERING.value
+        opened = code in (LineOpenCode.OPENED, LineOpenCode.REPLAYED)
+        return _shown(LineRow(drop_id, state if opened else DRAFT, terms, ""))
+
+
+def _check(drop: Drop, at_ms: int, before: LineRow | None) -> None:
+    if not drop.ticket_required or not drop.price_fen:
+        raise no_tickets()
+    if drop.state == DropState.CLOSED:
+        raise DropRefused("drop_closed", "The drop is closed.")
+    if before is not None and before.state not in (DRAFT, LineState.GATHERING):
+        raise _opened()
+    if drop.opens_ms <= at_ms:
+        raise _too_late()
+
+
+def _opened() -> SalesFault:
+    return SalesFault("line_opened", "People may have places in it: its terms are fixed.")
+
+
+def _too_late() -> DropRefused:
+    return DropRefused("already_open", "The drop is open: nobody could gather before it.")
+
+
+def _shown(row: LineRow) -> OperatorLine:
+    terms = row.terms
+    return OperatorLine(
+        row.drop_id, row.state, terms.commitment, terms.turn_ms, terms.rate, terms.capacity
+    )

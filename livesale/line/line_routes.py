@@ -1,0 +1,149 @@
+"""/v1/drops/{drop_id}/line, and what operators do with it."""
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from livesale.access.actions import Action
+from livesale.line.drafts import LineDrafts, NewLine, OperatorLine
+from livesale.line.places import PLACE_PATTERN
+from livesale.line.service import MyPlace, Places, PublicLine
+from livesale.parts import Parts
+from livesale.validation.texts import whole
+from livesale.web.problems import ENGINE_PROBLEMS
+from livesale.web.routes import Answer, Call, Nothing, Route
+
+
+class MyPlaceQuery(Struct, frozen=True):
+    place: Annotated[str, whole(PLACE_PATTERN, description="`place` of the last answer")] = ""
+
+
+async def show_line(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[Places].show(call.path["drop_id"]))
+
+
+async def join_line(parts: Parts, call: Call) -> Answer:
+    is_new, place = await parts[Places].join(call.path["drop_id"], call.buyer_id)
+    return Answer(201 if is_new else 200, place)
+
+
+async def show_place(parts: Parts, call: Call) -> Answer:
+    drop_id, place = call.path["drop_id"], call.query.place
+    return Answer(200, await parts[Places].find(drop_id, call.buyer_id, place))
+
+
+async def leave_line(parts: Parts, call: Call) -> Answer:
+    await parts[Places].leave(call.path["drop_id"], call.buyer_id)
+    return Answer(200, Nothing())
+
+
+async def put_line(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[LineDrafts].put(call.path["drop_id"], call.body))
+
+
+async def show_draft(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[LineDrafts].find(call.path["drop_id"]))
+
+
+async def remove_line(parts: Parts, call: Call) -> Answer:
+    await parts[LineDrafts].remove(call.path["drop_id"])
+    return Answer(200, Nothing())
+
+
+_PATH, _ADMIN = "/v1/drops/{drop_id}/line", "/v1/admin/drops/{drop_id}/line"
+_KNOWN = ("unknown_drop", "unknown_line", *ENGINE_PROBLEMS, "store_unavailable")
+
+LINE_ROUTES = [
+    Route(
+        "GET",
+        _PATH,
+        show_line,
+        "The line in front of a drop",
+        "line",
+        {200: PublicLine},
+        _KNOWN,
+        description="At most 250 ms old, whoever asks and how often.",
+    ),
+    Route(
+        "POST",
+        _PATH,
+        join_line,
+        "Join the line",
+        "line",
+        {201: MyPlace, 200: MyPlace},
+        (*_KNOWN, "line_full", "gone", "closed"),
+        auth="buyer",
+        body=Nothing,
+        default_body=Nothing(),
+        description=(
+            "201 for a new place, 200 for the one that this buyer has. May be repeated, from any "
+            "tab or device."
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/me",
+        show_place,
+        "My place in the line",
+        "line",
+        {200: MyPlace},
+        (*_KNOWN, "no_place"),
+        auth="buyer",
+        query=MyPlaceQuery,
+        description="Ask again after `retry_after_ms`; 0: nothing changes any more.",
+    ),
+    Route(
+        "DELETE",
+        _PATH,
+        leave_line,
+        "Leave the line",
+        "line",
+        {200: Nothing},
+        (*_KNOWN, "no_place"),
+        auth="buyer",
+        description="May be repeated. Joining again gives a new place at the end.",
+    ),
+    Route(
+        "POST",
+        _ADMIN,
+        put_line,
+        "Put a line in front of a drop",
+        "admin",
+        {200: OperatorLine},
+        (*_KNOWN, "no_tickets", "already_open", "drop_closed", "line_opened"),
+        auth="operator",
+        action=Action.DROP_CHANGE,
+        body=NewLine,
+        default_body=NewLine(),
+        changes=True,
+        description=(
+            "Before the drop opens, and only if it sells by tickets. The answer has the "
+            "commitment to the seed of the order. May be repeated; the terms can change until the "
+            "drop is open in Redis, because people may have places then."
+        ),
+    ),
+    Route(
+        "GET",
+        _ADMIN,
+        show_draft,
+        "The terms of a line",
+        "admin",
+        {200: OperatorLine},
+        ("unknown_drop", "unknown_line", "store_unavailable"),
+        auth="operator",
+        action=Action.DROP_READ,
+    ),
+    Route(
+        "DELETE",
+        _ADMIN,
+        remove_line,
+        "Take a line away",
+        "admin",
+        {200: Nothing},
+        ("unknown_drop", "unknown_line", "line_opened", "store_unavailable"),
+        auth="operator",
+        action=Action.DROP_CHANGE,
+        changes=True,
+        description="Only while the drop is a draft.",
+    ),
+]

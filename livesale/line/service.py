@@ -1,0 +1,254 @@
+"""What buyers do with a line: join, look where they are, leave, take their turn."""
+
+import math
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from livesale.line.joins import JoinQueue
+from livesale.line.places import PlaceSigner
+from livesale.line.view import LineView, LiveLine
+from livesale.resources import Deployment
+from livesale.validation.refusals import DropRefused, NotSelling, PartitionClosed, SalesFault
+from stock.line.model import JoinCode, LeaveCode, LineState
+
+MIN_WAIT_MS, MAX_WAIT_MS = 1_000, 15_000  # between two looks of a buyer
+_FINAL = (LineState.GONE, LineState.VOID)
+
+
+class Standing(StrEnum):
+    """Where a buyer is."""
+
+    WAITING = "waiting"
+    TURN = "turn"
+    MISSED = "missed"  # the turn is over
+    LEFT = "left"
+    GONE = "gone"  # the line has ended
+
+
+class TakenTurn(Struct, frozen=True):
+    """A turn that lives now."""
+
+    at_ms: int
+    turn_ms: int
+
+
+class YourTurn(Struct, frozen=True):
+    """Get a ticket with `POST …/tickets` and reserve, before `until_ms`."""
+
+    since_ms: int
+    until_ms: int
+
+
+class MyPlace(Struct, frozen=True):
+    """A buyer's place. `position` counts from 0; it is null until the line opens, because nobody
+    knows it before. `ahead` are the people before this one who have not had their turn.
+
+    `chance` is an estimate, from the units that are left and from what turns took so far.
+    Send `place` in the next look: then the answer costs no look at Redis.
+    """
+
+    drop_id: str
+    place: str
+    standing: Standing
+    index: int
+    position: int | None
+    ahead: int | None
+    chance: Annotated[float, Meta(ge=0, le=1)]
+    eta_ms: list[int] | None
+    turn: YourTurn | None
+    retry_after_ms: int
+    server_ms: int
+
+
+class PublicLine(Struct, frozen=True):
+    """What everybody may see. `seed` and `closing_id` are empty until the line is open; with them,
+    `n0` and an index anybody computes a position."""
+
+    drop_id: str
+    state: LineState
+    commitment: str
+    seed: str
+    n0: int | None
+    closing_id: str
+    people: int
+    left: int
+    serving: int
+    available: int
+    held: int
+    turn_ms: int
+    rate_per_s: int
+    capacity: int
+    opens_ms: int
+    server_ms: int
+
+
+class Places:
+    """One per process. All raise Unknown (unknown_drop, unknown_line), PartitionClosed,
+    StoreUnavailable, and the faults of stock.errors."""
+
+    def __init__(
+        self, deployment: Deployment, view: LineView, joins: JoinQueue, signer: PlaceSigner
+    ) -> None:
+        self._engine = deployment.engine
+        self._keyspace = deployment.keyspace
+        self._view = view
+        self._joins = joins
+        self._signer = signer
+
+    async def show(self, drop_id: str) -> PublicLine:
+        line = (await self._view.shown(drop_id)).snapshot
+        return PublicLine(
+            drop_id=drop_id,
+            state=line.state,
+            commitment=line.terms.commitment,
+            seed=line.seed,
+            n0=line.n0 if line.closing_id else None,
+            closing_id=line.closing_id,
+            people=line.n - line.left,
+            left=line.left,
+            serving=line.serving,
+            available=line.available,
+            held=line.held,
+            turn_ms=line.terms.turn_ms,
+            rate_per_s=line.terms.rate,
+            capacity=line.terms.capacity,
+            opens_ms=line.opens_ms,
+            server_ms=line.now_ms,
+        )
+
+    async def join(self, drop_id: str, buyer_id: str) -> tuple[bool, MyPlace]:
+        """Whether the place is new, and the place.
+
+        Raises SalesFault (line_full, gone) and NotSelling (closed).
+        """
+        line = await self._view.shown(drop_id)
+        outcome = await self._joins.join(drop_id, buyer_id)
+        match outcome.code:
+            case JoinCode.JOINED | JoinCode.REPLAYED:
+                is_new = outcome.code is JoinCode.JOINED
+                return is_new, self._place(line, drop_id, buyer_id, outcome.index)
+            case JoinCode.FULL:
+                raise SalesFault("line_full", "The line has no more places.")
+            case JoinCode.FENCED:
+                raise PartitionClosed
+            case JoinCode.CLOSED | JoinCode.VOID:
+                snapshot = line.snapshot
+                raise NotSelling("closed", snapshot.opens_ms, snapshot.now_ms)
+            case _:
+                raise gone()
+
+    async def find(self, drop_id: str, buyer_id: str, token: str) -> MyPlace:
+        """The buyer's place, from the token alone if it is good. Raises SalesFault (no_place)."""
+        line = await self._view.shown(drop_id)
+        epoch = self._epoch(drop_id)
+        index = self._signer.read(token, drop_id=drop_id, buyer_id=buyer_id, epoch=epoch)
+        if index is not None:
+            return self._place(line, drop_id, buyer_id, index)
+        place = await self._engine.line.place(drop_id, buyer_id)
+        if place is None:
+            raise no_place()
+        return self._place(line, drop_id, buyer_id, place.index, left=place.left)
+
+    async def leave(self, drop_id: str, buyer_id: str) -> None:
+        """May be repeated. Raises SalesFault (no_place)."""
+        await self._view.shown(drop_id)
+        code = await self._engine.line.leave(drop_id, buyer_id)
+        if code is LeaveCode.FENCED:
+            raise PartitionClosed
+        if code not in (LeaveCode.LEFT, LeaveCode.REPLAYED):
+            raise no_place()
+
+    async def turn_of(self, drop_id: str, buyer_id: str) -> TakenTurn | None:
+        """The buyer's turn now, as Redis has it at this moment; None for a drop without a line.
+
+        Raises SalesFault (not_your_turn, gone, no_place).
+        """
+        if await self._view.row(drop_id) is None:
+            return None
+        line = await self._view.live(drop_id)
+        if line is None or line.snapshot.state is LineState.GATHERING or line.order is None:
+            raise SalesFault("not_your_turn", "The line is not open yet.")
+        place = await self._engine.line.place(drop_id, buyer_id)
+        if place is None or place.left:
+            raise no_place()
+        position = line.order.position_of(place.index)
+        # Fresh, because no ticket may be given after the line is gone.
+        now = await self._engine.line.snapshot(drop_id, position)
+        if now is None:
+            raise PartitionClosed
+        if now.state in _FINAL:
+            raise gone()
+        turn = next((turn for turn in now.turns if turn.first <= position < turn.until), None)
+        if turn is None:
+            detail = f"{max(0, position - now.serving)} people are ahead of you."
+            raise SalesFault("not_your_turn", detail)
+        if turn.at_ms + now.terms.turn_ms <= now.now_ms:
+            raise SalesFault(
+                "not_your_turn", "Your turn is over. Leave and join again to wait at the end."
+            )
+        return TakenTurn(turn.at_ms, now.terms.turn_ms)
+
+    def _place(
+        self, line: LiveLine, drop_id: str, buyer_id: str, index: int, *, left: bool = False
+    ) -> MyPlace:
+        snapshot = line.snapshot
+        position = line.position_of(index)
+        turn = None if position is None else line.turn_of(position)
+        until_ms = turn.at_ms + snapshot.terms.turn_ms if turn else 0
+        standing = Standing.WAITING
+        if left:
+            standing = Standing.LEFT
+        elif snapshot.state in _FINAL:
+            standing = Standing.GONE
+        elif turn is not None:
+            standing = Standing.TURN if until_ms > snapshot.now_ms else Standing.MISSED
+        ahead = None if position is None else max(0, position - snapshot.serving)
+        is_waiting = standing is Standing.WAITING
+        # Before the opening half of the people are ahead, on average.
+        guess = snapshot.n // 2 if ahead is None else ahead
+        eta_ms = line.eta_ms(guess) if is_waiting and ahead is not None else None
+        mine = turn is not None and standing is Standing.TURN
+        return MyPlace(
+            drop_id=drop_id,
+            place=self._signer.sign(
+                index, drop_id=drop_id, buyer_id=buyer_id, epoch=snapshot.epoch
+            ),
+            standing=standing,
+            index=index,
+            position=position,
+            ahead=ahead if is_waiting else None,
+            chance=round(line.chance(guess), 3) if is_waiting else float(mine),
+            eta_ms=eta_ms,
+            turn=YourTurn(turn.at_ms, until_ms) if turn is not None and mine else None,
+            retry_after_ms=_retry_after_ms(line, standing, eta_ms),
+            server_ms=snapshot.now_ms,
+        )
+
+    def _epoch(self, drop_id: str) -> int:
+        return self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
+
+
+def _retry_after_ms(line: LiveLine, standing: Standing, eta_ms: list[int] | None) -> int:
+    """The sooner something can change, the sooner; 0: nothing changes any more."""
+    snapshot = line.snapshot
+    if standing in (Standing.GONE, Standing.LEFT, Standing.MISSED):
+        return 0
+    if snapshot.state is LineState.GATHERING:
+        wait_ms = snapshot.opens_ms - snapshot.now_ms
+    else:
+        wait_ms = math.ceil(eta_ms[0] / 4) if eta_ms else MIN_WAIT_MS * 2
+    return max(MIN_WAIT_MS, min(MAX_WAIT_MS, wait_ms))
+
+
+def gone() -> SalesFault:
+    return SalesFault("gone", "Nothing is left, and nothing will return.")
+
+
+def no_place() -> SalesFault:
+    return SalesFault("no_place", "You have no place in this line.")
+
+
+def no_tickets() -> DropRefused:
+    return DropRefused("no_tickets", "Only a drop with tickets, and a price, has a line.")

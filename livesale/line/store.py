@@ -1,0 +1,121 @@
+"""The queries of lines that are not the writer's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from livesale.ledger.line_plan import DRAFT
+from livesale.ledger.line_tables import lines
+from livesale.ledger.tables import drops, orders
+from stock.line.model import LineState, LineTerms
+
+LIVE = (DRAFT, LineState.GATHERING.value, LineState.OPEN.value)
+
+
+class LineRow(Struct, frozen=True):
+    """A line as SQL has it. `seed` is secret until the line is open."""
+
+    drop_id: str
+    state: str
+    terms: LineTerms
+    seed: str
+
+
+class DueLine(Struct, frozen=True):
+    """A line that the keeper works for, with what it needs of the drop."""
+
+    line: LineRow
+    drop_state: str
+    opens_ms: int
+    closes_ms: int
+    buyer_limit: int
+
+
+async def find_line(connection: AsyncConnection, drop_id: str) -> LineRow | None:
+    found = await connection.execute(_LINE.where(lines.c.drop_id == drop_id))
+    row = found.first()
+    return _line(row) if row else None
+
+
+async def add_draft(
+    connection: AsyncConnection, drop_id: str, terms: LineTerms, seed: str, at_ms: int
+) -> None:
+    row = {"drop_id": drop_id, "state": DRAFT, "seed": seed, "created_ms": at_ms, **_terms(terms)}
+    await connection.execute(insert(lines), [row])
+
+
+async def change_draft(connection: AsyncConnection, drop_id: str, terms: LineTerms) -> bool:
+    """Whether it was a draft still."""
+    done = await connection.execute(
+        update(lines)
+        .where(lines.c.drop_id == drop_id, lines.c.state == DRAFT)
+        .values(**_terms(terms))
+    )
+    return done.rowcount == 1
+
+
+async def remove_draft(connection: AsyncConnection, drop_id: str) -> bool:
+    """Whether it was a draft still."""
+    done = await connection.execute(
+        delete(lines).where(lines.c.drop_id == drop_id, lines.c.state == DRAFT)
+    )
+    return done.rowcount == 1
+
+
+async def void_draft(connection: AsyncConnection, drop_id: str, at_ms: int) -> None:
+    """The sale began or ended before the line could open: the log never has this line."""
+    await connection.execute(
+        update(lines)
+        .where(lines.c.drop_id == drop_id, lines.c.state == DRAFT)
+        .values(state=LineState.VOID.value, ended_ms=at_ms)
+    )
+
+
+async def due_lines(connection: AsyncConnection, limit: int) -> list[DueLine]:
+    """Lines that have not ended, those that open first at the front."""
+    drop = drops.c
+    query = (
+        _LINE.add_columns(drop.state, drop.opens_ms, drop.closes_ms, drop.buyer_limit)
+        .join(drops, drop.drop_id == lines.c.drop_id)
+        .where(lines.c.state.in_(LIVE))
+        .order_by(drop.opens_ms)
+        .limit(limit)
+    )
+    return [DueLine(_line(row), *tuple(row)[-4:]) for row in await connection.execute(query)]
+
+
+async def purchases_of(connection: AsyncConnection, drop_id: str) -> Sequence[tuple[str, int, int]]:
+    """Buyer, units and time of each order of a drop that somebody made, by their ids."""
+    row = orders.c
+    query = select(row.buyer_id, row.quantity, row.created_ms).where(
+        row.order_id > f"{drop_id}-", row.order_id < f"{drop_id}.", row.price_fen > 0
+    )
+    return [(buyer, units, at_ms) for buyer, units, at_ms in await connection.execute(query)]
+
+
+_LINE = select(
+    lines.c.drop_id,
+    lines.c.state.label("line_state"),
+    lines.c.commitment,
+    lines.c.turn_ms,
+    lines.c.rate,
+    lines.c.capacity,
+    lines.c.seed,
+)
+
+
+def _line(row: Any) -> LineRow:
+    terms = LineTerms(row.commitment, row.turn_ms, row.rate, row.capacity)
+    return LineRow(row.drop_id, row.line_state, terms, row.seed)
+
+
+def _terms(terms: LineTerms) -> dict[str, Any]:
+    return {
+        "commitment": terms.commitment,
+        "turn_ms": terms.turn_ms,
+        "rate": terms.rate,
+        "capacity": terms.capacity,
+    }

@@ -1,0 +1,131 @@
+"""What people see of a line: read from Redis at most every 250 ms, for any number of readers."""
+
+from msgspec import Struct, field
+
+from livesale.catalogue.view import CatalogueView
+from livesale.database.errors import StoreUnavailable
+from livesale.database.session import session
+from livesale.draws.order import Order
+from livesale.line.store import LineRow, find_line
+from livesale.resources import Deployment
+from livesale.tasks.ttl_cache import TtlCache
+from livesale.validation.refusals import Unknown
+from stock.line.model import LineSnapshot, LineState, Turn
+
+ROW_S = 1.0
+LIVE_S = 0.25
+KNOWN_TURNS = 20  # positions served before their purchases say anything
+RATE_MS = 60_000  # what the speed of a line is measured over
+
+
+class LiveLine(Struct):
+    """A line of this process: the last snapshot, all turns so far, and the order."""
+
+    snapshot: LineSnapshot
+    turns: list[Turn] = field(default_factory=list)
+    order: Order | None = None
+    remaining: int = 0
+    per_turn: float = 1.0  # units that a turn takes, as far as it is known
+
+    def position_of(self, index: int) -> int | None:
+        """None while nobody can know it."""
+        return self.order.position_of(index) if self.order else None
+
+    def turn_of(self, position: int) -> Turn | None:
+        """The turn of a position that was served."""
+        for turn in reversed(self.turns):
+            if turn.first <= position < turn.until:
+                return turn
+        return None
+
+    def chance(self, ahead: int) -> float:
+        """Of getting a unit behind so many people."""
+        if self.snapshot.state in (LineState.GONE, LineState.VOID):
+            return 0.0
+        return min(1.0, self.remaining / ((ahead + 1) * self.per_turn))
+
+    def eta_ms(self, ahead: int) -> list[int] | None:
+        """The range of time until a turn, by the speed of the last minute; None: unknown."""
+        now_ms = self.snapshot.now_ms
+        since = [turn for turn in self.turns if turn.at_ms > now_ms - RATE_MS]
+        served = sum(turn.until - turn.first for turn in since)
+        if not served or self.snapshot.state is not LineState.OPEN:
+            return None
+        took_ms = max(1_000, now_ms - since[0].at_ms)
+        expected = (ahead + 1) * took_ms / served
+        return [int(expected * 0.7), int(expected * 1.6) + 1_000]
+
+
+class LineView:
+    """One per process. Raises StoreUnavailable, and the faults of stock.errors."""
+
+    def __init__(self, deployment: Deployment, catalogue: CatalogueView) -> None:
+        self._sql = deployment.sql
+        self._line = deployment.engine.line
+        self._catalogue = catalogue
+        self._rows = TtlCache(self._load_row, ttl_s=ROW_S, stale_on=(StoreUnavailable,))
+        self._live = TtlCache(self._load_live, ttl_s=LIVE_S)
+        self._known: dict[str, LiveLine] = {}
+
+    async def row(self, drop_id: str) -> LineRow | None:
+        """The line in SQL, at most a second old; None for a drop without one."""
+        found = await self._rows.get(drop_id)
+        return None if found is None or _never_opened(found) else found
+
+    async def live(self, drop_id: str) -> LiveLine | None:
+        """The line in Redis, at most 250 ms old; None if it is not open there."""
+        return await self._live.get(drop_id)
+
+    async def shown(self, drop_id: str) -> LiveLine:
+        """Raises Unknown (unknown_drop, unknown_line)."""
+        found = await self.live(drop_id)
+        if found is None:
+            await self._catalogue.known(drop_id)
+            raise Unknown("unknown_line")
+        return found
+
+    def forget(self, drop_id: str) -> None:
+        self._rows.forget(drop_id)
+        self._live.forget(drop_id)
+
+    async def _load_row(self, drop_id: str) -> LineRow | None:
+        async with session(self._sql) as connection:
+            return await find_line(connection, drop_id)
+
+    async def _load_live(self, drop_id: str) -> LiveLine | None:
+        known = self._known.get(drop_id)
+        after = known.snapshot.serving if known else -1
+        snapshot = await self._line.snapshot(drop_id, after)
+        if known and (snapshot is None or _is_another(known.snapshot, snapshot)):
+            snapshot, known = await self._line.snapshot(drop_id), None  # it was recovered
+        if snapshot is None:
+            self._known.pop(drop_id, None)
+            return None
+        live = LiveLine(snapshot, known.turns if known else [], known.order if known else None)
+        live.turns += snapshot.turns
+        if live.order is None and snapshot.closing_id:
+            live.order = Order(snapshot.seed, snapshot.n0 or 0, snapshot.closing_id)
+        await self._learn(live)
+        self._known[drop_id] = live
+        if len(self._known) > 1_000:
+            del self._known[next(iter(self._known))]
+        return live
+
+    async def _learn(self, live: LiveLine) -> None:
+        """Units that are left, and how many a turn took so far."""
+        snapshot = live.snapshot
+        live.remaining = snapshot.available
+        terms = await self._catalogue.terms(snapshot.drop_id)
+        if terms is not None and snapshot.serving >= KNOWN_TURNS:
+            taken = max(0, terms.allotted - snapshot.available)
+            live.per_turn = max(0.05, taken / snapshot.serving)
+
+
+def _is_another(before: LineSnapshot, now: LineSnapshot) -> bool:
+    changed = (now.epoch, now.closing_id) != (before.epoch, before.closing_id)
+    return now.serving < before.serving or (changed and bool(before.closing_id))
+
+
+def _never_opened(row: LineRow) -> bool:
+    """A line whose sale began before it could open: the drop sells by tickets alone."""
+    return row.state == LineState.VOID

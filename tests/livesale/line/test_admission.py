@@ -1,0 +1,70 @@
+"""Admission: no unit waits long, hardly anybody comes to an empty shelf, whoever does not come."""
+
+from math import ceil
+
+import pytest
+
+from benchmarks.line_admission import FixedActive, Learning, play, trace
+from livesale.line.admission import Admission
+
+TURN_MS = 120_000
+
+
+def wanted(admission: Admission, available: int, now_ms: int) -> int:
+    advice = admission.advise(available, now_ms)
+    return ceil((available - advice.promised) * 1_000 / advice.per_mille)
+
+
+def test_before_anything_is_known_everybody_buys_all_that_they_may() -> None:
+    assert wanted(Admission(TURN_MS, 1), 500, 0) == 500
+    assert wanted(Admission(TURN_MS, 5), 500, 0) == 100
+
+
+def test_live_turns_are_not_promised_twice() -> None:
+    admission = Admission(TURN_MS, 1)
+    admission.note_call(0, 500, 0)
+    assert wanted(admission, 500, 250) <= 0
+
+
+def test_people_who_do_not_come_make_room_before_their_turn_is_over() -> None:
+    admission = Admission(TURN_MS, 1)
+    admission.note_call(0, 500, 0)
+    for position in range(300):  # three of five come within twelve seconds
+        admission.note_hold(position, 1, position * 40)
+    called = wanted(admission, 200, 40_000)
+    assert 200 < called < 400
+
+
+def test_a_turn_that_is_over_promises_nothing() -> None:
+    admission = Admission(TURN_MS, 1)
+    admission.note_call(0, 10, 0)
+    assert admission.advise(10, TURN_MS).promised == 0
+    assert wanted(admission, 10, TURN_MS) >= 10
+
+
+def test_one_unit_is_never_stalled_by_however_many_no_shows() -> None:
+    admission, serving = Admission(TURN_MS, 1), 0
+    for turn in range(50):
+        count = wanted(admission, 1, turn * TURN_MS)
+        assert count >= 1
+        admission.note_call(serving, serving + count, turn * TURN_MS)
+        serving += count
+
+
+def test_an_old_call_is_not_noted_twice() -> None:
+    admission = Admission(TURN_MS, 1)
+    admission.note_call(0, 5, 0)
+    admission.note_call(0, 5, 0)
+    assert admission.serving == 5
+
+
+@pytest.mark.parametrize("no_shows", [0.0, 0.4, 0.8])
+def test_every_unit_is_sold_and_few_come_in_vain(no_shows: float) -> None:
+    """On one trace a fixed number of active people leaves ten times as many unit-seconds idle, or
+    calls many to an empty shelf."""
+    people = trace(3_000, 1, no_shows=no_shows)
+    ours = play(people, 100, Learning())
+    fixed = play(people, 100, FixedActive(10))
+    assert ours.unsold == 0
+    assert ours.idle_unit_s < fixed.idle_unit_s / 5
+    assert ours.came_in_vain < 20
