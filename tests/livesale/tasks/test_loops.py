@@ -29,6 +29,7 @@ from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
 from livesale.ledger.writer import Writer
+from livesale.line.keeper import LineKeeper
 from livesale.notices.ending import EndingHolds
 from livesale.notices.log_follower import LogFollower
 from livesale.notices.refund_follower import RefundFollower
@@ -67,6 +68,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "cockpit: tell": (Cockpit, "_keep_telling"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
+    "lines": (LineKeeper, "step"),
     "stock: follow": (StockKeeper, "step"),
     "goods: import": (ImportKeeper, "step"),
     "alerts: tell": (AlertSender, "step"),
