@@ -116,10 +116,11 @@ class Admission:
                 bought[age] += call.bought[age]
                 waiting -= call.bought[age]
         hazards = _hazards(at_risk, bought)
-        chances, none = [0.0] * AGES, 1.0
+        chances, none, seen = [0.0] * AGES, 1.0, max(1.0, at_risk[0])
         for age in reversed(range(AGES)):
             none *= 1 - hazards[age]
-            chances[age] = 1 - none
+            # What was learned from few people may be wrong by so much.
+            chances[age] = min(1.0, 1 - none + CAUTION * sqrt(none * (1 - none) / seen))
         return chances
 
     def _age(self, passed_ms: int) -> int:

@@ -84,7 +84,7 @@ class LineDrafts:
             after = _shown(LineRow(drop_id, before.state if before else DRAFT, terms, ""))
             note_change(_shown(before) if before else None, after)
         self._view.forget(drop_id)
-        if drop.state in (DropState.OPEN, DropState.PAUSED):
+        if drop.state != DRAFT:
             return await self._open(drop_id, terms)
         return after
 

@@ -76,7 +76,7 @@ class Purchases:
         assert order is not None  # noqa: S101  follow has made it
         for start in range(0, len(bought), PAGE):
             some = bought[start : start + PAGE]
-            texts = await self._redis.hmget(places, [buyer for buyer, _, _ in some])  # type: ignore[misc]
+            texts = await self._redis.hmget(places, [buyer for buyer, _, _ in some])
             for (_, units, at_ms), text in zip(some, texts, strict=True):
                 if text:
                     index = int(str(text).partition("|")[0])

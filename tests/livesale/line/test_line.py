@@ -58,7 +58,7 @@ async def is_joinable(api: Api, drop_id: str) -> None:
     async def shown() -> bool:
         return (await api.get(f"/v1/drops/{drop_id}/line")).status == 200
 
-    await until(shown, "the line is open in Redis")
+    await until(shown)
 
 
 async def state_is(api: Api, drop_id: str, state: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ async def state_is(api: Api, drop_id: str, state: str) -> dict[str, Any]:
         seen.update((await api.get(f"/v1/drops/{drop_id}/line")).body)
         return bool(seen["state"] == state)
 
-    await until(shown, f"the line is {state}")
+    await until(shown)
     return seen
 
 
@@ -79,7 +79,7 @@ async def served(api: Api, drop_id: str, count: int) -> dict[str, Any]:
         seen.update((await api.get(f"/v1/drops/{drop_id}/line")).body)
         return bool(seen["serving"] >= count)
 
-    await until(shown, f"{count} people were served")
+    await until(shown)
     return seen
 
 
