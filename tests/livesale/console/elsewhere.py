@@ -62,7 +62,7 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
     app.router.add_get("/", show)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, port=0)
+    site = web.TCPSite(runner, "127.0.0.1", 0)  # `localhost` leads there, too
     await site.start()
     try:
         yield Elsewhere(runner.addresses[0][1])
