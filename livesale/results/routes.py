@@ -9,6 +9,7 @@ from livesale.parts import Parts
 from livesale.results.service import MAX_POINTS, DropCurve, Results, SaleResults
 from livesale.results.table import Language, write_results
 from livesale.spreadsheets.writing import CONTENT_TYPE, file_headers
+from livesale.validation.lists import split
 from livesale.validation.texts import whole
 from livesale.web.problems import Problem
 from livesale.web.routes import Answer, Call, Route
@@ -21,10 +22,11 @@ class CurvesQuery(Struct, frozen=True):
     drop_ids: Annotated[
         str,
         whole(
-            r"^[0-9a-z]{1,15}(,[0-9a-z]{1,15}){0,49}$", description="up to 50, with commas between"
+            r"^([0-9a-z]{1,15}(,[0-9a-z]{1,15}){0,49})?$",
+            description="up to 50, with commas between",
         ),
-    ]
-    since_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
+    ] = ""
+    since_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)] = 0
     until_ms: Annotated[int, Meta(ge=1, le=MAX_TIME_MS, description="now by default")] | None = None
     points: Annotated[int, Meta(ge=2, le=MAX_POINTS, description="at most so many steps")] = 240
 
@@ -47,7 +49,7 @@ class ResultsFileQuery(ResultsQuery, frozen=True):
 async def show_curves(parts: Parts, call: Call) -> Answer:
     query: CurvesQuery = call.query
     found = await parts[SaleResults].curves(
-        query.drop_ids.split(","), query.since_ms, query.until_ms, query.points
+        split(query.drop_ids), query.since_ms, query.until_ms, query.points
     )
     return Answer(200, DropCurves(found))
 

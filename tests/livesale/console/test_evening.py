@@ -24,6 +24,7 @@ from tests.livesale.identity.operators.person import PASSWORD, code_of
 from tests.livesale.orders.after import sell, tell_address
 from tests.livesale.stage import running, until_written
 
+AUDIT_MS = 60_000  # it is a process of its own, and waits until SQL has the log
 STORED = "<img src=x onerror=alert(1)>"
 
 
@@ -186,14 +187,14 @@ class Evening:
         async with running(CheckKeeper(self.stage)):
             await page.click('[data-check="audit"]')
             audit = page.locator("[data-verdict]")
-            await expect(audit).to_have_attribute("data-ok", "false", timeout=WAIT_MS)
+            await expect(audit).to_have_attribute("data-ok", "false", timeout=AUDIT_MS)
             named = page.locator('.problem[data-finding="I1"]')
             await expect(named).to_contain_text(drop_id)
             # when it is put right, then the books agree, and the next audit is good
             await self.stage.redis.hincrby(key, "sold", 1)
             await expect(verdict).to_have_attribute("data-books", "agree")
             await page.click('[data-check="audit"]')
-            await expect(audit).to_have_attribute("data-ok", "true", timeout=WAIT_MS)
+            await expect(audit).to_have_attribute("data-ok", "true", timeout=AUDIT_MS)
 
     async def look_at_results(self) -> None:
         page = self.page
