@@ -1,1 +1,1 @@
-"use strict";let t="https://api.livesale.invalid";const e=t,s=t.replace(/^http/,"ws");exports.API=e,exports.SOCKETS=s;
+"use strict";let e=require("../config.js").API_ADDRESS;const t=e,s=e.replace(/^http/,"ws");exports.API=t,exports.SOCKETS=s;

@@ -1,0 +1,1 @@
+"use strict";const o=require("../common/vendor.js"),e=require("./texts.js");exports.showDoor=function(n,s,t){{const n=null===t?e.say("no_login"):e.explain(t).text;return void o.index.showModal({content:n,showCancel:!1,confirmText:e.say("close")})}};

@@ -1,0 +1,1 @@
+"use strict";const e=require("../common/vendor.js"),t=require("./texts.js"),i=["tab_home","tab_goods","tab_me"];exports.useTab=function(o){e.onShow(()=>{e.index.setNavigationBarTitle({title:o()}),i.forEach((i,o)=>{e.index.setTabBarItem({index:o,text:t.say(i)})})})},exports.useTitle=function(t){e.onShow(()=>{e.index.setNavigationBarTitle({title:t()})})};

@@ -1,0 +1,1 @@
+"use strict";const e=require("../../common/vendor.js"),o=e.defineComponent({__name:"CardBones",props:{count:{}},setup:o=>(o,n)=>({a:e.f(o.count,(e,o,n)=>({a:e}))})}),n=e._export_sfc(o,[["__scopeId","data-v-f714042f"]]);wx.createComponent(n);

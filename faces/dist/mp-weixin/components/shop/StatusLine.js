@@ -1,0 +1,1 @@
+"use strict";const e=require("../../common/vendor.js"),t=e.defineComponent({__name:"StatusLine",props:{text:{},kind:{}},setup:t=>(t,n)=>{var o;return{a:e.t(t.text),b:e.n(null!=(o=t.kind)?o:"warn")}}}),n=e._export_sfc(t,[["__scopeId","data-v-bc3b9cec"]]);wx.createComponent(n);

@@ -1,0 +1,1 @@
+"use strict";const e=require("../../common/vendor.js"),s=e.defineComponent({__name:"TapButton",props:{kind:{default:""},disabled:{type:Boolean,default:!1},busy:{type:Boolean,default:!1}},emits:["press"],setup:s=>(s,t)=>({a:e.n(s.kind),b:s.disabled?-1:0,c:s.disabled,d:s.disabled?"true":"false",e:s.busy?"true":"false",f:e.o(e=>s.$emit("press"),"76")})});wx.createComponent(s);

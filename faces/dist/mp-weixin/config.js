@@ -1,0 +1,1 @@
+"use strict";exports.API_ADDRESS="https://api.livesale.invalid";
