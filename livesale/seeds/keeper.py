@@ -113,6 +113,7 @@ class Seeds:
             await shop.add_categories()
             await shop.add_goods_on_air()
             await shop.add_host()
+            await shop.name_people()
             return await stage.set_up()
 
     async def plant(self) -> None:

@@ -83,6 +83,13 @@ class Shop:
     async def add_host(self) -> None:
         await self.add_person(HOST, HOST_NAME, "host")
 
+    async def name_people(self) -> None:
+        """Names at once; their pictures come later."""
+        for person in PEOPLE:
+            if (await self._tools.profiles.find(person.buyer_id)).nickname is None:
+                edit = ProfileEdit(nickname=person.nickname)
+                await self._tools.profiles.change(person.buyer_id, edit)
+
     async def add_people(self) -> None:
         for person in PEOPLE:
             await self.add_person(person.buyer_id, person.nickname, person.name)
