@@ -16,12 +16,22 @@ from livesale.rooms.service import Rooms
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.console.conftest import OpenScreen
 from tests.livesale.console.screen import WAIT_MS
+from tests.livesale.rooms.bags.test_bags import be_time
+from tests.livesale.rooms.conftest import Show
 from tests.livesale.stage import open_stage, running
 from tests.servers import Valkey
 from tests.waiting import until
 
 HEARTBEAT_MS = 2_400
+# The tab is hidden for so many times the silence that ends a show. Ten minutes are twenty times
+# the default of 30 s; `make soak` waits for twenty here, too.
+MISSED = (4, pytest.param(20, marks=pytest.mark.soak))
 PEOPLE_MS = 200
+HIDE = """() => {
+    Object.defineProperty(document, 'visibilityState', {get: () => 'hidden'})
+    Object.defineProperty(document, 'hidden', {get: () => true})
+    document.dispatchEvent(new Event('visibilitychange'))
+}"""
 
 
 @pytest.fixture
@@ -158,8 +168,137 @@ async def test_a_host_runs_a_show_from_a_phone(api: Api, open_tab: OpenScreen) -
         await expect(first).to_contain_text("15 / 17", timeout=WAIT_MS)
         assert (await api.books(green))["redis"]["available"] == 15
         assert (await api.books(loose))["redis"]["allotted"] == 0
-    assert screen.wrong == []
+        # when it is stopped, then nobody buys; and undone, they do
+        await first.locator('[data-deed="stop"]').click()
+        await expect(first).to_have_attribute("data-phase", "paused", timeout=WAIT_MS)
+        assert (await api.reserve(green, "bob")).code == "paused"
+        await page.locator('[data-deed="undo"]').last.click()
+        await expect(first).to_have_attribute("data-phase", "open", timeout=WAIT_MS)
+
+        # when somebody says something, and likes it
+        await room.say("buy at my shop")
+        await api.post(f"{room.path}/likes", {"count": 7}, by=api.buyer())
+        await expect(page.locator("[data-likes]")).to_have_text("7", timeout=WAIT_MS)
+        await page.click('[data-tab="comments"]')
+        comment = page.locator(".comment").filter(has_text="buy at my shop")
+        # then a tap on it mutes who said it
+        await comment.click()
+        await page.fill('.el-dialog:visible [name="reason"]', "advertises")
+        await page.locator('.el-dialog:visible [data-deed="send"]').click()
+        await screen.sees("Muted Viewer", ".notice")
+        assert (await room.say("again")).code == "muted"
+        await expect(comment).to_contain_text("muted", timeout=WAIT_MS)
+        # and the list says until when, by whom and why; and ends it
+        await page.click('[data-deed="barred"]')
+        barred = page.locator('[data-barred="mute"]')
+        await expect(barred).to_contain_text("advertises", timeout=WAIT_MS)
+        await expect(barred).to_contain_text("rosa")
+        await barred.locator('[data-deed="lift"]').click()
+        await expect(barred).to_have_count(0, timeout=WAIT_MS)
+        await until(lambda: _is(_status(room.say("sorry")), 201))
+        # when it is deleted, and all are muted
+        await page.locator(".host-comments .chip").first.click()
+        await comment.click()
+        await page.locator('.el-dialog:visible [data-deed="delete"]').click()
+        await expect(comment).to_have_count(0, timeout=WAIT_MS)
+        await page.click('[data-deed="mute-all"]')
+        await screen.sees("All muted", ".host-comments")
+        # then nobody but the team comments, until that is taken back
+        await until(lambda: _is(_code(room.say("hello")), "room_muted"))
+        await page.click('[data-deed="mute-all"]')
+        await until(lambda: _is(_status(room.say("hello")), 201))
+        # when somebody is banned
+        await page.locator(".comment").filter(has_text="hello").first.click()
+        await page.click('[data-kind="ban"]')
+        await expect(page.locator(".el-dialog:visible .effect")).to_contain_text("leaves at once")
+        await page.locator('.el-dialog:visible [data-deed="send"]').click()
+        await until(lambda: _is(_code(room.say("let me in")), "banned"))
+
+        # when a lucky bag is made
+        await page.click('[data-tab="bag"]')
+        await page.click('[data-deed="make-bag"]')
+        await expect(page.locator('[data-deed="start-bag"]')).to_be_disabled()
+        await page.fill('[name="bag-title"]', "Luck for one")
+        await page.fill('[name="places"]', "1")
+        await page.fill('[name="coupon"]', "¥20 off")
+        await expect(page.locator('[data-form="bag"] .effect')).to_contain_text("draws 1 winners")
+        await page.click('[data-deed="start-bag"]')
+        await expect(page.locator('[data-bag="open"]')).to_be_visible(timeout=WAIT_MS)
+        # then viewers take part, and it is drawn at its time
+        bag_id = (await api.get(f"{room.path}/bags")).body["bags"][0]["bag_id"]
+        entry = await api.post(f"{room.path}/bags/{bag_id}/entries", by=api.buyer("cat"))
+        assert entry.status == 201, entry.body
+        await expect(page.locator('[data-bag="open"]')).to_contain_text(
+            "1 take part", timeout=WAIT_MS
+        )
+        await be_time(Show(api, room.room_id, None), bag_id)  # type: ignore[arg-type]
+        await expect(page.locator('[data-bag="drawn"]')).to_be_visible(timeout=WAIT_MS)
+        await expect(page.locator(".winners li")).to_contain_text(
+            entry.body["entry_id"], timeout=WAIT_MS
+        )
+
+        await expect(page.locator('[data-deed="make-bag"]')).to_be_visible()
+        # and the stream says that there is none yet
+        await page.click('[data-tab="stream"]')
+        await expect(page.locator('[data-stream="none"]')).to_be_visible()
+        # when the show ends, which says first what happens to whom
+        await page.click('[data-deed="end"]')
+        await expect(page.locator(".el-dialog:visible .effect")).to_contain_text(
+            "1 drops go on selling"
+        )
+        await page.fill('.el-dialog:visible [name="typed"]', "Tea time")
+        await page.locator('.el-dialog:visible [data-deed="send"]').click()
+        await expect(page.locator('[data-standing="over"]')).to_be_visible(timeout=WAIT_MS)
+        assert await room.state() == "ended"
+    assert screen.mistakes(410) == []
+
+
+@pytest.mark.parametrize("missed", MISSED)
+async def test_a_room_stays_live_while_the_hosts_tab_is_hidden(
+    api: Api, open_tab: OpenScreen, missed: int
+) -> None:
+    # given a room that is hosted from a browser, and nobody else's heartbeat
+    room = await Room.make(api)
+    screen = await open_tab(390)
+    page = screen.page
+    await page.clock.install()
+    await screen.come("rosa", "room")
+    await page.click('[data-nav="host"]')
+    await page.click(f'[data-room="{room.room_id}"]')
+    await page.click('[data-deed="start"]')
+    await expect(page.locator('[data-host-line="socket"]')).to_be_visible(timeout=WAIT_MS)
+    # when the tab is hidden and its timers stand still, as in a phone's background
+    await page.evaluate("window.__ticks = 0; setInterval(() => __ticks += 1, 20)")
+    await until(lambda: page.evaluate("__ticks > 3"))
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 1"))
+    await page.evaluate(HIDE)
+    ticks = await page.evaluate("__ticks")
+    states: set[str] = set()
+    began_ms = await api.deployment.engine.now_ms()
+
+    async def is_missed_often_enough() -> bool:
+        states.add(await room.state())
+        return await api.deployment.engine.now_ms() - began_ms > missed * HEARTBEAT_MS
+
+    async with running(RoomKeeper(api.deployment)):
+        await until(is_missed_often_enough)
+        # then it was live all the time
+        assert states == {"live"}
+        # and that without the page's own timers
+        assert await page.evaluate("__ticks") == ticks
+        # and when the tab is closed, the host is missed: nothing else kept the room on the air
+        await page.close()
+        await until(lambda: _is(room.state(), "abnormal"))
 
 
 async def _is(asked: Any, wanted: Any) -> bool:
     return bool(await asked == wanted)
+
+
+async def _status(asked: Any) -> int:
+    return int((await asked).status)
+
+
+async def _code(asked: Any) -> str:
+    reply = await asked
+    return str(reply.code) if reply.status >= 400 else ""

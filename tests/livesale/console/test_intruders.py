@@ -101,8 +101,8 @@ async def test_no_other_site_acts_reads_listens_or_frames(api: Api, open_tab: Op
             # and no page of ours is shown in a frame of theirs
             for shown in ("/console/", "/shop/"):
                 await page.goto(f"{origin}/?frame={quote(api.url + shown)}")
-                framed = [each.url for each in page.frames if each.url.startswith(api.url)]
-                assert framed == [], (origin, shown)
+                [frame] = [each for each in page.frames if each is not page.main_frame]
+                assert frame.url.startswith("chrome-error:"), (origin, shown)
     # and the drop sells on
     assert (await api.reserve(drop_id)).status == 201
 
