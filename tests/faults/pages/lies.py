@@ -28,8 +28,10 @@ def truth_of(
     """From what a second viewer heard of the room, whatever was killed."""
     stock: list[tuple[float, int]] = []
     comments: dict[int, str] = {}
+    greeted_ms = 0.0  # a snapshot has no time of its own: the greeting before it has
     for message in messages:
-        at_ms = message.get("at_ms", message.get("server_ms", 0))
+        greeted_ms = message.get("server_ms", greeted_ms)
+        at_ms = message.get("at_ms", greeted_ms)
         drops = [message["drop"]] if "remaining" in message.get("drop", {}) else []
         drops += [message["stock"]] if message["type"] == "stock" else []
         drops += message.get("drops", [])
