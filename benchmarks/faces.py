@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 from msgspec import Struct
-from playwright.async_api import CDPSession, Page
+from playwright.async_api import CDPSession, FloatRect, Page
 from rich.console import Console
 
 from benchmarks import machine, page
@@ -76,7 +76,7 @@ async def crowd(api: Api, path: str, host: str) -> None:
             raise RuntimeError(f"a comment was refused: {said.raw!r}")
 
 
-async def scroll(client: CDPSession, place: dict[str, float], until_s: float) -> None:
+async def scroll(client: CDPSession, place: FloatRect, until_s: float) -> None:
     """A finger goes up and down the comments."""
     at = {"x": place["x"] + place["width"] / 2, "y": place["y"] + place["height"] / 2}
     distance = place["height"] * 3
@@ -98,7 +98,7 @@ async def measure(api: Api, shown: Page, path: str, host: str) -> tuple[Figures,
     assert browser is not None  # noqa: S101  it is no persistent context
     await browser.start_tracing(page=shown, categories=CATEGORIES)
     ends_s = time.monotonic() + SECONDS
-    await asyncio.gather(crowd(api, path, host), scroll(client, dict(place), ends_s))
+    await asyncio.gather(crowd(api, path, host), scroll(client, place, ends_s))
     trace = await browser.stop_tracing()
     await client.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     watched = await shown.evaluate("window.watched")

@@ -49,7 +49,7 @@ export function playHls(place: Element, url: string, events: PlayerEvents): Play
     })
   }
   const useHls = async (): Promise<void> => {
-    const { default: Hls } = await import('hls.js/light')
+    const { default: Hls } = await import('./hls')
     if (isOver) return
     if (!Hls.isSupported()) return fail()
     // Without a worker: its script would be a blob, which the page's policy refuses.
