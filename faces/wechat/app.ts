@@ -143,6 +143,7 @@ export class App {
       this.call(page.instance, 'onUnload')
       page.root.release()
     }
+    this.call(this.top?.instance, 'onShow')
   }
 
   /** An object of the mini-program's own realm. */

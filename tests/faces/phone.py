@@ -50,7 +50,8 @@ class Phone:
         try:
             await until(one_is_shown, SEE_S)
         except TimeoutError:
-            raise TimeoutError(f"none of {words} is in: {shown}") from None
+            faults = (await self.report())["faults"]
+            raise TimeoutError(f"none of {words} is in: {shown}; faults: {faults}") from None
 
     async def tap(self, text: str, index: int = 0) -> None:
         """Tap what shows the text, as soon as it can be tapped."""

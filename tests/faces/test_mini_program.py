@@ -22,7 +22,6 @@ from tests.livesale.payments.shop import APPID, Shop, open_shop
 from tests.livesale.stage import running
 from tests.servers import Valkey
 from tests.twins.wechat_login import WeChatLoginTwin
-from tests.waiting import until
 
 FOLDER_APPID = "wx0123456789abcdef"
 SECRET = "the secret of the mini-program"
@@ -113,6 +112,7 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
         await phone.do("launch")
         # When somebody enters the room
         await phone.tap("Knives tonight")
+        await phone.tap("商品")
         await phone.see("即将开抢")
         # Then they see the countdown that the host begins
         await room.act(f"drops/{drop_id}/open", {"countdown_s": 3})
@@ -143,11 +143,7 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
 async def say_much(phone: Phone, room: Room) -> float:
     """200 comments in ten seconds of the phone's time; when they began."""
     event = await room.event()
-
-    async def socket_is_back() -> bool:
-        return event["comment"]["text"] in await phone.text()
-
-    await until(socket_is_back)
+    await phone.see(event["comment"]["text"])  # the socket is back
     await phone.do("freeze")
     since = float((await phone.report())["now"])
     for number in range(COMMENTS):
