@@ -138,7 +138,9 @@ export class App {
     this.call(instance, 'onReady')
   }
 
+  /** The last pages; the one under them is shown. */
   close(count = 1): void {
+    if (count < 1) return
     for (const page of this.pages.splice(-count).reverse()) {
       this.call(page.instance, 'onUnload')
       page.root.release()
