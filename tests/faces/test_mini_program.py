@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import groupby
 from pathlib import Path
@@ -136,8 +137,8 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
         # Then the screen was told little, and often enough
         report = await phone.report()
         assert "comment 199" in await phone.text()
-    check_rendering(report, since)
     check_manners(report)
+    check_rendering(report, since)
 
 
 async def say_much(phone: Phone, room: Room) -> float:
@@ -168,7 +169,8 @@ def check_rendering(report: dict[str, Any], since: float) -> None:
         for second, group in groupby(sets, lambda one: int((one["at"] - since) // 1_000))
     }
     largest = max(one["bytes"] for one in sets)
-    print(f"setData: {seconds} a second, at most {largest} bytes")
+    senders = Counter(one["path"] for one in sets)
+    print(f"setData: {seconds} a second, at most {largest} bytes, by {dict(senders)}")
     assert max(seconds.values()) <= MAX_SETS_PER_S, seconds
     assert largest <= MAX_SET_BYTES
 
