@@ -113,13 +113,16 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
         await phone.do("launch")
         # When somebody enters the room
         await phone.tap("Knives tonight")
-        await phone.tap("商品")
+        item = await room.act("items", {"drop_id": drop_id, "state": "on_sale"})
+        await room.act(f"items/{item['item_id']}/pin")
         await phone.see("即将开抢")
         # Then they see the countdown that the host begins
         await room.act(f"drops/{drop_id}/open", {"countdown_s": 3})
         await phone.see("距开抢")
         # And they buy and pay
         await phone.tap("立即抢购")
+        await phone.see("你还可抢")
+        await phone.tap("立即抢购", -1)
         await phone.tap("抢到了，去付款")
         await phone.see("请在此时间内付款")
         await phone.tap("付款")

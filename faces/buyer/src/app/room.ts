@@ -13,10 +13,11 @@ import { platform } from './platform'
 import type { Sellable } from './selling'
 import { api, openRoom, shopConfig } from './services'
 
-const FLUSH_MS = 250
-
+/** A draw of a mini-program is three setData: of the page, of the rows, and where they scroll. */
+let flushMs = 250
 let canLivePlayer = false
 // #ifdef MP-WEIXIN
+flushMs = 750
 canLivePlayer = true
 // #endif
 
@@ -36,7 +37,7 @@ export function sellableOf(drop: DropView): Sellable {
 
 export function enterRoom(roomId: string): OpenedRoom {
   const { link, voice, leave } = openRoom(roomId)
-  const paced = new Paced(link.state, platform.timers, FLUSH_MS)
+  const paced = new Paced(link.state, platform.timers, flushMs)
   const pictures = new RoomPicture(platform)
   const comments = new CommentRows()
   const state = shallowRef(paced.get())
