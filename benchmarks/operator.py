@@ -82,6 +82,10 @@ class Operator:
         token = self._signer.buyer(buyer_id)
         self._call("POST", f"/v1/drops/{drop_id}/reservations", token, {"quantity": 1})
 
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Anything else that an operator may ask."""
+        return self._call(method, path, self._token, body)
+
     def _counted(self, pattern: str) -> int:
         connection = connect(self._target, ANSWER_S)
         connection.request("GET", "/metrics")
