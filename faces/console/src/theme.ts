@@ -21,7 +21,17 @@ export function switchTheme(): void {
   localStorage.setItem(KEPT, isDark.value ? 'dark' : 'light')
 }
 
-/** The value of a colour of the style sheet, for what is painted on a canvas. */
+const colours = new Map<string, string>()
+
+/** The value of a colour of the style sheet, for what is painted on a canvas.
+ *
+ * Remembered: to ask for it makes the browser work out all styles at once, in the middle of a change. */
 export function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+  const key = `${isDark.value} ${name}`
+  let found = colours.get(key)
+  if (found === undefined) {
+    found = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+    colours.set(key, found)
+  }
+  return found
 }
