@@ -8,7 +8,10 @@ from tests.e2e.system import Shop
 from tests.faults.pages.scene import play
 from tests.phones import open_browser
 
-pytestmark = pytest.mark.xdist_group("rooms")  # one system for all of them
+pytestmark = [
+    pytest.mark.xdist_group("rooms"),  # one system for all of them
+    pytest.mark.soak,
+]
 
 KILLS = {"api": ("api-0", "api-1"), "redis": ("redis",)}
 
