@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.livesale.rooms.ingest.conftest import Pusher, Room, until_state
 from tests.media import Nginx
-from tests.phones import OpenPhone, buy_in_room, phones
+from tests.phones import OpenPhone, phones
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -40,13 +40,12 @@ async def open_phone() -> AsyncIterator[OpenPhone]:
         ),
     ],
 )
-async def test_a_picture_plays_and_buying_never_needs_it(
+async def test_a_picture_plays_and_gives_way_to_the_cover(
     media: Nginx, room: Room, push: Pusher, open_phone: OpenPhone, plays_hls: bool
 ) -> None:
-    # Given a stream, and an item that the room sells
+    # Given a stream
     push((await room.publishing())["url"])
     await until_state(room, "live")
-    await sell(room)
     # When a phone looks that plays HLS itself, or needs hls.js
     phone = await open_phone()
     if not plays_hls:
@@ -60,21 +59,6 @@ async def test_a_picture_plays_and_buying_never_needs_it(
     await until(is_moving)
     await expect(phone.page.locator(".picture .cover")).to_have_count(0)
     assert phone.complaints == []
-    # When the media server goes away, then the cover is back, and they can buy
+    # When the media server goes away, then the cover is back
     media.kill()
     await expect(phone.page.locator(".picture .cover").first).to_be_visible(timeout=WAIT_MS)
-    await buy_in_room(phone.page)
-
-
-async def sell(room: Room) -> None:
-    """A drop of the room that sells, pinned."""
-    api = room.api
-    drop = await api.create_drop(allotted=5, room_id=room.room_id)
-    body = {"drop_id": drop["drop_id"], "state": "on_sale"}
-    item = await api.post(f"{room.path}/items", body, by=room.host)
-    assert item.status == 201, item.body
-    pinned = await api.post(f"{room.path}/items/{item.body['item_id']}/pin", by=room.host)
-    assert pinned.status == 200, pinned.body
-    path = f"{room.path}/drops/{drop['drop_id']}/open"
-    opened = await api.post(path, {"countdown_s": 0}, by=room.host)
-    assert opened.status == 200, opened.body
