@@ -146,7 +146,7 @@ async def test_every_route_that_changes_something_is_recorded(api: Api) -> None:
     names |= {"comment_id": "7", "order_id": f"d1-{'a' * 16}", "bag_id": "b1", "sku_id": "s1"}
     names |= {"name": "olga", "session_id": "s1", "buyer_id": "ann", "parcel_id": "p0123456789abc"}
     names |= {"product_id": "p1", "category_id": "c1", "case_id": "c0123456789abc"}
-    names |= {"store_id": "s1", "campaign_id": "c1"}
+    names |= {"store_id": "s1", "campaign_id": "c1", "refund_no": f"r{'0' * 32}"}
     changing = [route for route in ROUTES if route.changes]
     # those that change nothing, or only what is the caller's own
     silent = {"heartbeat", "reservations", "tickets", "payment", "comments", "likes", "opened"}
@@ -201,6 +201,7 @@ SOUND: dict[str, Any] = {
     "/v1/admin/drops/{drop_id}/challenge": {"difficulty": 1},
     "/v1/admin/orders/{order_id}/refund": REASON,
     "/v1/admin/checks": {"kind": "doctor"},
+    "/v1/admin/launch": {"drop_ids": ["d1"]},
     "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
     "/v1/admin/operators/{name}": {"roles": ["room"]},
     "/v1/admin/pickup-stores/{store_id}": TITLE | {"address": "x", "lat": 0, "lng": 0},

@@ -168,18 +168,18 @@ async def test_one_that_overtakes_stops_the_other(stage: Deployment) -> None:
     await stage.redis.flushall()
     async with open_for_recovery(stage.settings) as own:
         found = await diagnose(own, 0)
-        overtaken = False
+        other: asyncio.Task[object] | None = None
 
         def overtake(progress: Progress) -> None:
-            nonlocal overtaken
-            if progress.orders and not overtaken:
-                overtaken = True
-                asyncio.get_running_loop().create_task(recover(stage))
+            nonlocal other
+            if progress.orders and other is None:
+                other = asyncio.get_running_loop().create_task(recover(stage))
 
         original = own.redis.execute_command
 
         async def slow(*args: object, **options: object) -> object:
-            await asyncio.sleep(0.02)
+            if other is not None:
+                await asyncio.wait([other], timeout=5)
             return await original(*args, **options)
 
         own.redis.execute_command = slow
