@@ -9,6 +9,7 @@ import type { Answer, Problem } from '../answers.ts'
 import type { Api, Schemas } from '../api.ts'
 import { RETRY, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
+import { Nap } from '../nap.ts'
 import type { Platform } from '../platform.ts'
 import type { Said } from '../room/line.ts'
 import type { BagView } from '../room/messages.ts'
@@ -52,13 +53,15 @@ export class BagVisit {
   private isRunning = false
   private isStopped = false
   private hasSaid = false
-  private wake: () => void = () => {}
+  private readonly nap: Nap
+  private again: (() => Promise<void>) | null = null
 
   constructor(
     private readonly roomId: string,
     private bag: BagView,
     private readonly ports: VisitPorts,
   ) {
+    this.nap = new Nap(ports.platform)
     ports.known.see(bag)
     const entryId = ports.known.of(bag.bag_id).entryId
     if (entryId !== undefined) this.cell.set({ step: 'entered', entryId, position: -1 })
@@ -107,7 +110,7 @@ export class BagVisit {
 
   stop(): void {
     this.isStopped = true
-    this.wake()
+    this.nap.wake()
   }
 
   private async enter(): Promise<void> {
@@ -135,7 +138,7 @@ export class BagVisit {
         return this.refuse(answer.problem)
       }
       this.cell.set({ step: 'staying', sinceMs })
-      await this.sleep(Math.max(500, answer.waitMs))
+      await this.nap.sleep(Math.max(500, answer.waitMs))
       if (this.isStopped || this.bag.state !== 'open') return
     }
   }
@@ -147,7 +150,7 @@ export class BagVisit {
   /** Ask for the result, until there is one. */
   private look(): void {
     if (this.bag.state !== 'drawn') return
-    this.wake()
+    this.nap.wake()
     if (!this.ports.api.token()) {
       this.cell.set({ step: 'not_entered' })
       return
@@ -163,7 +166,7 @@ export class BagVisit {
         if (answer.kind === 'problem') {
           if (CODES_OF_NO_WIN.has(answer.problem.code)) this.cell.set({ step: 'not_entered' })
           if (answer.problem.code === 'not_drawn') {
-            await this.sleep(backoffMs(RETRY, number, this.ports.platform.chance, answer.waitMs))
+            await this.nap.sleep(backoffMs(RETRY, number, this.ports.platform.chance, answer.waitMs))
             continue
           }
           return this.refuse(answer.problem)
@@ -173,7 +176,7 @@ export class BagVisit {
         else if (prize === null) this.cell.set({ step: 'lost', entryId })
         else this.cell.set({ step: 'won', entryId, prize, problem: null, isClaiming: false })
         if (prize?.state !== 'pending') return
-        await this.sleep(backoffMs(RETRY, number, this.ports.platform.chance))
+        await this.nap.sleep(backoffMs(RETRY, number, this.ports.platform.chance))
       }
     })
   }
@@ -201,7 +204,7 @@ export class BagVisit {
         if (status < 500 && status !== 429) return answer
       }
       const atLeast = answer.kind === 'problem' ? answer.waitMs : 0
-      await this.sleep(backoffMs(RETRY, number, this.ports.platform.chance, atLeast))
+      await this.nap.sleep(backoffMs(RETRY, number, this.ports.platform.chance, atLeast))
     }
     return null
   }
@@ -217,24 +220,6 @@ export class BagVisit {
       const next = this.again
       this.again = null
       if (next !== null && !this.isStopped) this.run(next)
-    })
-  }
-
-  private again: (() => Promise<void>) | null = null
-
-  /** Ends early when the app is shown again. */
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resume) => {
-      const { timers, visibility } = this.ports.platform
-      const end = (): void => {
-        cancel()
-        unwatch()
-        this.wake = () => {}
-        resume()
-      }
-      const cancel = timers.after(ms, end)
-      const unwatch = visibility.onShow(end)
-      this.wake = end
     })
   }
 }

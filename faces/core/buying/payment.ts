@@ -8,6 +8,7 @@
 import type { Problem } from '../answers.ts'
 import { type Pace, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
+import { Nap } from '../nap.ts'
 import type { Platform } from '../platform.ts'
 import type { Order, Reservation, Shop, Started } from './shop.ts'
 
@@ -61,12 +62,13 @@ export class Payment {
   private sawEnd = false
   private looksAfterEnd = 0
   private round = 0
-  private wake: () => void = () => {}
+  private readonly nap: Nap
 
   constructor(
     reservation: Reservation,
     private readonly ports: PaymentPorts,
   ) {
+    this.nap = new Nap(ports.platform)
     this.cell = new Cell<PaymentState>({
       step: 'unpaid',
       reservation,
@@ -90,7 +92,7 @@ export class Payment {
 
   stop(): void {
     this.isStopped = true
-    this.wake()
+    this.nap.wake()
   }
 
   /** False: a payment is being prepared or shown already, or there is nothing to pay. */
@@ -134,7 +136,7 @@ export class Payment {
   private hurry(): void {
     this.round = 0
     this.looksAfterEnd = 0
-    this.wake()
+    this.nap.wake()
   }
 
   private async follow(): Promise<void> {
@@ -188,22 +190,11 @@ export class Payment {
     return this.cell.get().reservation.reservation_id
   }
 
-  /** Ends early when the app is shown again, or after a tap. */
   private sleep(): Promise<void> {
-    const { timers, visibility, chance } = this.ports.platform
     const isQuick = this.cell.get().hint === 'paid' || this.cell.get().step === 'paying'
-    const ms = backoffMs(isQuick ? QUICK : SLOW, this.round, chance)
-    return new Promise((resume) => {
-      const end = (): void => {
-        cancel()
-        unwatch()
-        this.wake = () => {}
-        resume()
-      }
-      const cancel = timers.after(ms, end)
-      const unwatch = visibility.onShow(end)
-      this.wake = end
-    })
+    return this.nap.sleep(
+      backoffMs(isQuick ? QUICK : SLOW, this.round, this.ports.platform.chance),
+    )
   }
 
   private show(change: Partial<PaymentState>): void {

@@ -11,6 +11,7 @@ import type { Problem } from '../answers.ts'
 import { RETRY, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
 import { newKey } from '../ids.ts'
+import { Nap } from '../nap.ts'
 import { type Platform, Stop } from '../platform.ts'
 import { problemOf } from '../problems/problems.ts'
 import type { Record, Records } from './records.ts'
@@ -48,14 +49,16 @@ export class Purchase {
   private closesAt = -Infinity // when the last attempt without an answer can no longer arrive
   private ticket: string | null = null
   private askedForTicket = false
-  private wake: () => void = () => {}
+  private readonly nap: Nap
 
   constructor(
     readonly dropId: string,
     private readonly ports: PurchasePorts,
     /** Whether the drop is known to need a ticket. */
     private readonly needsTicket: () => boolean = () => false,
-  ) {}
+  ) {
+    this.nap = new Nap(ports.platform)
+  }
 
   get state(): Watched<PurchaseState> {
     return this.cell
@@ -109,13 +112,13 @@ export class Purchase {
 
   /** The app was shown again: do not wait any longer. */
   hurry(): void {
-    this.wake()
+    this.nap.wake()
   }
 
   stop(): void {
     this.isStopped = true
     this.halt.stop()
-    this.wake()
+    this.nap.wake()
   }
 
   private begin(state: PurchaseState, work: () => Promise<void>): void {
@@ -193,7 +196,7 @@ export class Purchase {
           }
           fixes += 1
           if (verdict.waitMs > SOON_MS || fixes > FIXES) break
-          await this.sleep(verdict.waitMs + JITTER_MS * this.ports.platform.chance())
+          await this.nap.sleep(verdict.waitMs + JITTER_MS * this.ports.platform.chance())
           continue
         case 'ticket':
           if (record.isOpen) {
@@ -239,7 +242,7 @@ export class Purchase {
 
   /** An attempt without an answer may still arrive and be carried out: ask once more after that. */
   private untilClosed(): Promise<void> {
-    return this.sleep(Math.max(1, this.closesAt - this.ports.platform.timers.elapsed()))
+    return this.nap.sleep(Math.max(1, this.closesAt - this.ports.platform.timers.elapsed()))
   }
 
   /** Whether an attempt of which we never heard has made a hold. It is too old to send it again. */
@@ -297,23 +300,7 @@ export class Purchase {
   }
 
   private wait(number: number, atLeastMs: number): Promise<void> {
-    return this.sleep(backoffMs(RETRY, number, this.ports.platform.chance, atLeastMs))
-  }
-
-  /** Ends early when the app is shown again. */
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resume) => {
-      const { timers, visibility } = this.ports.platform
-      const end = (): void => {
-        cancel()
-        unwatch()
-        this.wake = () => {}
-        resume()
-      }
-      const cancel = timers.after(ms, end)
-      const unwatch = visibility.onShow(end)
-      this.wake = end
-    })
+    return this.nap.sleep(backoffMs(RETRY, number, this.ports.platform.chance, atLeastMs))
   }
 }
 
