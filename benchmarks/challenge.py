@@ -7,7 +7,6 @@ thread only, so the slow figures are of the page, not of a worker. Each solution
 
 import asyncio
 import json
-import shutil
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from livesale.line.challenges import COST, Challenges
 from scripts import faces
+from scripts.chromium import chromium
 
 DIFFICULTY, ROUNDS = 500, 5
 RATES = (1, 4, 6)  # 4 and 6 are what Chromium's devtools offer for phones
@@ -70,9 +70,10 @@ async def solve_in_page(page: Page, challenge: Mapping[str, Any]) -> Timed:
 
 
 async def measure_all() -> dict[str, float]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        sys.exit("chromium is missing: `make test` installs it")
+    try:
+        program = chromium()
+    except FileNotFoundError as missing:
+        sys.exit(str(missing))
     faces.install(faces.BUYER)
     found = {"Node": await measure(solve_in_node)}
     with TemporaryDirectory() as folder:

@@ -9,7 +9,6 @@ four times, and counts its frames.
 import argparse
 import asyncio
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from benchmarks.operator import Operator
 from benchmarks.processes import Server, free_port, helper, server
 from livesale.settings import Settings, as_environment, load_settings
 from livesale.tokens.signing import TokenSigner
+from scripts.chromium import chromium
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.ids import random_rid
@@ -153,9 +153,8 @@ class Frames:
 
 def look(evening: Evening, seconds: float) -> Frames:
     """The frames of the cockpit while everything on it moves."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = tools.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         tab = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         tab.goto(evening.link())
         tab.locator(".drop").nth(DROPS - 1).wait_for()

@@ -25,6 +25,8 @@ import msgspec
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.chromium import chromium
+
 ROOT = Path(__file__).parent.parent
 SCREENS = Path(__file__).with_name("screens.json")
 TARGET = ROOT / "docs/screens"
@@ -308,9 +310,10 @@ def main(words: Sequence[str] | None = None) -> int:
             for wanted in (screen.path, screen.needs or screen.path)
         )
     ]
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        print("chromium is missing: `make test` installs it", file=sys.stderr)
+    try:
+        program = chromium()
+    except FileNotFoundError as missing:
+        print(missing, file=sys.stderr)
         return 2
     if not given.only:
         shutil.rmtree(given.target, ignore_errors=True)

@@ -43,8 +43,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Spare the garbage collector what stays: thousands of tests, and all modules."""
     if getattr(session.config.option, "loadgroup", False):
         # Without its groups, each process would start each system: seen with pytest 9.2.
-        lost = [one.nodeid for one in session.items if one.get_closest_marker("xdist_group")]
-        assert all("@" in nodeid for nodeid in lost), "pytest-xdist has forgotten its groups"
+        grouped = [one.nodeid for one in session.items if one.get_closest_marker("xdist_group")]
+        assert all("@" in nodeid for nodeid in grouped), "pytest-xdist has forgotten its groups"
     gc.collect()
     gc.freeze()
     gc.enable()

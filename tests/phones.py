@@ -1,16 +1,21 @@
 """A phone for tests: the system's Chromium, a page in it, and what that page complained of."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from scripts.chromium import chromium
+
 # Refusals are answers: the browser calls each of them an error, the page shows what it means.
 ANSWERED = re.compile(r"responded with a status of 4\d\d")
 SIZE: Any = {"width": 390, "height": 844}
+# A script that makes an error of whatever the policy of a page refuses.
+TELL_VIOLATIONS = (
+    "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
+)
 
 
 class Phone:
@@ -31,13 +36,6 @@ class Phone:
 
 
 OpenPhone = Callable[..., Awaitable[Phone]]
-
-
-def chromium() -> str:
-    """The path of the system's Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "chromium is missing: `make test` installs it"
-    return program
 
 
 @asynccontextmanager

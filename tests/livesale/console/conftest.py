@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from argon2 import PasswordHasher
-from playwright.async_api import async_playwright
 
 from livesale.identity.operators.passwords import Passwords
 from tests.livesale.api import Api
-from tests.livesale.console.screen import Screen, chromium, open_screen
+from tests.livesale.console.screen import Screen, open_screen
+from tests.phones import open_browser
 
 OpenScreen = Callable[..., Awaitable[Screen]]
-_FLAGS = ["--no-sandbox"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +22,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def open_tab(api: Api) -> AsyncIterator[OpenScreen]:
     """Opens tabs, each with cookies of its own."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+    async with open_browser() as browser:
 
         async def start(width: int = 1280, **options: str) -> Screen:
             size = {"width": width, "height": 844}
@@ -32,4 +30,3 @@ async def open_tab(api: Api) -> AsyncIterator[OpenScreen]:
             return await open_screen(context, api)
 
         yield start
-        await browser.close()

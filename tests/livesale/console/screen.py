@@ -1,24 +1,13 @@
 """An operator's browser: Chromium on the real service, which keeps what went wrong in the page."""
 
-import shutil
-
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.livesale.api import Api
 from tests.livesale.identity.operators.person import new_link
+from tests.phones import TELL_VIOLATIONS
 
-_TELL = (
-    "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
-)
 WAIT_MS = 15_000
 expect.set_options(timeout=WAIT_MS)
-
-
-def chromium() -> str:
-    """The distribution's Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found is not None, "Chromium is missing: apt-get install chromium"
-    return found
 
 
 class Screen:
@@ -57,7 +46,7 @@ class Screen:
 
 
 async def open_screen(context: BrowserContext, api: Api) -> Screen:
-    await context.add_init_script(_TELL)
+    await context.add_init_script(TELL_VIOLATIONS)
     page = await context.new_page()
     page.set_default_timeout(WAIT_MS)
     return Screen(api, page)

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright
 
 from tests.livesale.api import Api
 from tests.livesale.catalogue.drawn import picture
-from tests.livesale.faces.shopper import Shopper, chromium, open_shopper
+from tests.livesale.faces.shopper import Shopper, open_shopper
+from tests.phones import open_browser
 
 OpenPhone = Callable[..., Awaitable[Shopper]]
 
@@ -16,10 +16,7 @@ OpenPhone = Callable[..., Awaitable[Shopper]]
 @pytest.fixture
 async def open_phone(api: Api) -> AsyncIterator[OpenPhone]:
     """Opens tabs, each a phone of its own."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox"]
-        )
+    async with open_browser() as browser:
 
         async def start(width: int = 390, script: str = "", **options: Any) -> Shopper:
             size: Any = {"width": width, "height": 844}
@@ -29,7 +26,6 @@ async def open_phone(api: Api) -> AsyncIterator[OpenPhone]:
             return await open_shopper(context, api)
 
         yield start
-        await browser.close()
 
 
 @pytest.fixture

@@ -1,27 +1,17 @@
 """Somebody with a phone: a tab of Chromium on the real service, and what its page complained of."""
 
 import re
-import shutil
 from typing import Any
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from scripts import faces
 from tests.livesale.api import Api
+from tests.phones import TELL_VIOLATIONS
 
 WAIT_MS = 15_000
 expect.set_options(timeout=WAIT_MS)
-_TELL = (
-    "addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective}`))"
-)
 _AXE = faces.FACES / "node_modules/axe-core/axe.min.js"
-
-
-def chromium() -> str:
-    """The distribution's Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found, "chromium is missing: `make test` installs it"
-    return found
 
 
 class Shopper:
@@ -87,5 +77,5 @@ class Shopper:
 
 
 async def open_shopper(context: BrowserContext, api: Api) -> Shopper:
-    await context.add_init_script(_TELL)
+    await context.add_init_script(TELL_VIOLATIONS)
     return Shopper(api, await context.new_page())

@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from redis.asyncio import Redis
 
 from tests.livesale.api import Api
-from tests.livesale.faces.browser import open_browser
 from tests.livesale.payments.shop import APPID, Shop, open_shop
+from tests.phones import phones
 from tests.replication import free_port
 from tests.servers import Valkey
 from tests.twins.wechat_links import WeChatLinksTwin
@@ -74,8 +74,9 @@ async def test_in_wechat_s_browser_a_person_is_logged_in_and_pays(serve: Serve) 
         oauth.person = "h-ann"
         drop_id = await shop.api.open_drop(allotted=3, ticket_required=True)
         await ask_for_challenges(shop.api, drop_id)
-        async with open_browser(user_agent=WECHAT) as browser:
-            page = browser.page
+        async with phones() as open_phone:
+            phone = await open_phone(user_agent=WECHAT)
+            page = phone.page
             workers: list[str] = []
             page.on("worker", lambda worker: workers.append(worker.url))
             asked = await give_bridge(page, shop)
@@ -104,7 +105,7 @@ async def test_in_wechat_s_browser_a_person_is_logged_in_and_pays(serve: Serve) 
             await page.goto(f"{origin}/shop/")
             await expect(page.get_by_text("Tea").first).to_be_visible()
             assert oauth.asked == 1
-            assert browser.complaints == []
+            assert phone.complaints == []
     await oauth.stop()
 
 
@@ -115,8 +116,9 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
     links = WeChatLinksTwin(*APP, {"pages/room/index"})
     async with serve.shop(await links.start(), 0) as shop:
         drop_id = await shop.api.open_drop(allotted=3)
-        async with open_browser() as browser:
-            page = browser.page
+        async with phones() as open_phone:
+            phone = await open_phone()
+            page = phone.page
             opened: list[str] = []
             await page.route("https://wxaurl.cn/**", lambda route: note(opened, route))
             # When somebody opens the shop
@@ -126,7 +128,7 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
             await page.get_by_text("Open WeChat").click()
             await page.wait_for_url("https://wxaurl.cn/**")
             assert opened == list(links.made)
-            assert browser.complaints == []
+            assert phone.complaints == []
         assert await sold(shop.api, drop_id) == 0
     await links.stop()
 
