@@ -28,7 +28,7 @@ from rich.console import Console
 from benchmarks import machine, page
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, cpu_s, load_now, pinned
 from benchmarks.operator import Operator
-from benchmarks.processes import Server, free_port, helper, server
+from benchmarks.processes import Server, helper, server
 from livesale.settings import Settings, as_environment, load_settings
 from livesale.tokens.signing import TokenSigner
 from scripts.chromium import chromium
@@ -37,6 +37,7 @@ from stock.gateway import RedisEngine
 from stock.ids import random_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt
+from tests.ports import free_port
 from tests.servers import MariaDB, Valkey
 
 DROPS, ROOMS, UNITS = 50, 20, 100_000

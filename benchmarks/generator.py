@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from benchmarks import names
 from benchmarks.closed_loop import MORE_THAN_ANY
 from benchmarks.machine import LOAD_CORE, pinned
-from benchmarks.processes import free_port, server
+from benchmarks.processes import server
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 from livesale.settings import load_settings
@@ -17,6 +17,7 @@ from livesale.tokens.signing import TokenSigner
 from loadtests.open_loop.processes import Plan, run
 from loadtests.target import parse_target
 from stock.ids import new_id
+from tests.ports import free_port
 
 FIGURE = "generator"
 RATE = 20_000.0

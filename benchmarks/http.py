@@ -23,11 +23,12 @@ from benchmarks.calibration import loop_ms
 from benchmarks.closed_loop import Shot, Tokens
 from benchmarks.machine import LOAD_CORE, children_cpu_s, cpu_s, pinned
 from benchmarks.naive import stock_key
-from benchmarks.processes import Server, free_port, server
+from benchmarks.processes import Server, server
 from benchmarks.records import Records
 from benchmarks.scale import Scale
 from benchmarks.shop import MANY, Shop, open_shop
 from stock.ids import new_id
+from tests.ports import free_port
 from tests.servers import Valkey
 
 FIGURE = "http"

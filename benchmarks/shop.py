@@ -18,12 +18,13 @@ from benchmarks.closed_loop import CONNECTIONS, Shot, Tokens, reserve
 from benchmarks.engine import fill
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from benchmarks.operator import Operator
-from benchmarks.processes import Server, free_port, helper, server
+from benchmarks.processes import Server, helper, server
 from livesale.settings import Settings, as_environment, load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
+from tests.ports import free_port
 from tests.servers import Valkey
 
 MANY = 10_000_000

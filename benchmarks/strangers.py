@@ -23,12 +23,12 @@ import aiohttp
 from sqlalchemy import insert
 
 from benchmarks.operator import Operator
-from benchmarks.processes import free_port
 from livesale.database import engine as database
 from livesale.rooms.bags import tables as bags_tables
 from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.ids import new_id
+from tests.ports import free_port
 
 BAGS, WINNERS, CONNECTIONS = 60, 20, 40
 LISTS = ("bags?limit=50", "items", "marks")

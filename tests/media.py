@@ -12,16 +12,11 @@ import subprocess
 from pathlib import Path
 
 from livesale.tasks.pdeathsig import die_with_parent
+from tests.ports import free_port
 from tests.servers import Server
 
 CONFIG = Path(__file__).parent.parent / "config" / "nginx-rtmp.conf"
 HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Nginx(Server):

@@ -7,16 +7,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.servers import START_TIMEOUT_S, die_with_parent, valkey_binary
 
 PRIMARY = "shop"
 QUORUM = 2
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(port: int, *command: str) -> str:

@@ -17,7 +17,7 @@ from stock.ids import random_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, DropTerms, ReserveCode
 from tests.faults.proxy import Ending, Proxy
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import MariaDB, Valkey
 
 DROPS = [f"drop{number}" for number in range(8)]

@@ -21,9 +21,10 @@ from benchmarks.operator import Operator
 from benchmarks.overload.attacks import ATTACKS, attack_alone
 from benchmarks.overload.health import watch_health
 from benchmarks.overload.wire import Lines, Offered, flood
-from benchmarks.processes import Server, free_port, server
+from benchmarks.processes import Server, server
 from livesale.settings import Settings, as_environment, load_settings
 from livesale.tokens.signing import TokenSigner
+from tests.ports import free_port
 from tests.servers import Valkey
 
 BUYERS = 20_000

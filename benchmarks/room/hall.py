@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.machine import LOAD_CORE, pinned
 from benchmarks.operator import Operator
-from benchmarks.processes import START_S, Server, free_port, helper, server
+from benchmarks.processes import START_S, Server, helper, server
 from livesale.settings import Settings, as_environment, load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
@@ -20,6 +20,7 @@ from stock.gateway import RedisEngine
 from stock.ids import random_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, ReserveCode
+from tests.ports import free_port
 from tests.servers import Valkey
 
 UNITS = 10_000_000

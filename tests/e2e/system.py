@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from livesale.folders.run import run_folder
 from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
+from tests.ports import free_port
 
 START_S = 240.0
 FAR_MS = 4_000_000_000_000
@@ -32,9 +32,7 @@ class System:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.data_dir = folder / "data"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,

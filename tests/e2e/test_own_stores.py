@@ -16,7 +16,7 @@ from livesale.deployment.startup import check_sql
 from livesale.errors import Refused
 from tests.e2e.system import System
 from tests.e2e.test_quickstart import PAGE
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import MariaDB, die_with_parent
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -68,6 +68,7 @@ class HttpIntake:
         }
         told = await self._shop.ask("POST", PAY.format(reservation_id=payment.rid), "", body)
         if told.code == "ok":
+            assert "result" in told.body, f"this is no answer of the bank to {payment}: {told}"
             return _RESULTS.get(str(told.body["result"]), "UNKNOWN")
         return _REFUSALS.get(told.code, "")
 

@@ -6,7 +6,6 @@ They end with `livesale recover`, so they are not in the default schedule: weigh
 import os
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from stock.connection import connect
 from tests.faults.faults import Fault, insist
 from tests.faults.processes import ROLES
 from tests.faults.schedule import Kind
+from tests.ports import free_port
 from tests.servers import Valkey
 
 NEEDS = ("valkey", "proxy", "scripts", "poison", "mariadb", *ROLES)
@@ -81,9 +81,7 @@ class Promoted(Lost):
     replica: Valkey
 
     async def start(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         await insist(lambda: self.system.redis.config_set("port", port))
         self.replica = Valkey("--replicaof", f"127.0.0.1 {port}")
         self.replica.environment = self.system.shim.environment

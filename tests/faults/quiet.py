@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tests.e2e.system import Shop, System
 from tests.faults.proxy import Ending, Proxy
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import MariaDB, Valkey
 
 BUYERS = 400

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,13 +12,7 @@ from loadtests import openloop
 from loadtests.open_loop.logins import log_in
 from loadtests.tokens import NoTokens
 from tests.loadtests.answering import answering, response
-
-
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.1:8080", "http://203.0.113.9", "ftp://127.0.0.1"])
@@ -36,7 +29,7 @@ def test_a_target_that_is_not_ours_is_refused_in_one_line(
 def test_an_unreachable_target_ends_in_one_line(
     processes: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert openloop.main([url, "--rate", "10", "--processes", processes]) == 2
     said = capsys.readouterr()
     assert said.out == "" and len(said.err.splitlines()) == 1

@@ -15,6 +15,7 @@ from loadtests.target import (
     check_answers,
     parse_target,
 )
+from tests.ports import free_port
 
 ELSEWHERE = "192.0.2.7"  # of the addresses kept for documentation: nobody has it
 
@@ -130,9 +131,7 @@ def test_another_service_is_not_taken_for_ours(answer: bytes, why: str) -> None:
 
 
 def test_nobody_there_is_one_line() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        target = Target("http", "127.0.0.1", free.getsockname()[1])
+    target = Target("http", "127.0.0.1", free_port())
     with pytest.raises(TargetAway, match="cannot be reached") as away:
         check_answers(target)
     assert "\n" not in str(away.value)

@@ -13,7 +13,7 @@ import pytest
 
 from livesale.tasks.pdeathsig import die_with_parent
 from stock.connection import connect, hosts_of, parse
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import START_TIMEOUT_S, valkey_binary
 
 

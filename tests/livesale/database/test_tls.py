@@ -16,7 +16,7 @@ from livesale.errors import Refused
 from livesale.settings import load_settings
 from stock.connection import connect
 from tests.certificates import Authority
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import MariaDB, Valkey
 
 pytestmark = pytest.mark.xdist_group("tls")  # one fixture of the module for all of them

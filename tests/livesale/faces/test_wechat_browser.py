@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from tests.livesale.api import Api
 from tests.livesale.payments.shop import APPID, Shop, open_shop
 from tests.phones import phones
-from tests.replication import free_port
+from tests.ports import free_port
 from tests.servers import Valkey
 from tests.twins.wechat_links import WeChatLinksTwin
 from tests.twins.wechat_oauth import WeChatOAuthTwin
