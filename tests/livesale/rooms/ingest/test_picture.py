@@ -27,19 +27,7 @@ async def open_phone() -> AsyncIterator[OpenPhone]:
         yield opened
 
 
-@pytest.mark.parametrize(
-    "plays_hls",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=[
-                pytest.mark.soak,
-                pytest.mark.xfail(strict=True, reason="hls.js shows no picture: not understood"),
-            ],
-        ),
-    ],
-)
+@pytest.mark.parametrize("plays_hls", [True, pytest.param(False, marks=pytest.mark.soak)])
 async def test_a_picture_plays_and_gives_way_to_the_cover(
     media: Nginx, room: Room, push: Pusher, open_phone: OpenPhone, plays_hls: bool
 ) -> None:
