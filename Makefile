@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up screenshots test test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check console fmt recording lock clean
+.PHONY: help demo up screenshots test test-again test-fast soak faults cuts load bench bench-room bench-versus bench-overload bench-history check faces faces-check console fmt recording lock clean
 
 # Without bytecode on disk each process compiles all modules anew: seconds for every command.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,6 +24,10 @@ up: .venv/.run ## Run the service with everything embedded
 test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
 	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 3 --dist loadgroup $(ARGS)
+
+test-again: .venv/.dev ## Run again, each alone, what failed last; more than three failures stay failures
+	@scripts/set_up_servers.sh
+	@TMPDIR=$$(scripts/test_folder.sh) scripts/test_again.sh $(ARGS)
 
 test-fast: .venv/.dev ## Run the tests that need no server, in less than a minute
 	@scripts/set_up_servers.sh
