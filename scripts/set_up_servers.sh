@@ -12,7 +12,8 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v nginx >/dev/null || missing+=(nginx)
 [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing+=(libnginx-mod-rtmp)
 command -v ffmpeg >/dev/null || missing+=(ffmpeg)
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium)
+# Where there is no package of it, as on Ubuntu, a whole Chromium serves too: twice the CPU a page.
+command -v chromium-headless-shell >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium-headless-shell)
 
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

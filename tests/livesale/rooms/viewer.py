@@ -124,7 +124,7 @@ class Viewer:
             self._check_snapshot(message)
             self.epoch, self.offset = message["epoch"], message["offset"]
             self.room = message["room"]
-            self.drops = {drop["drop_id"]: drop for drop in message["drops"]}
+            self.drops = {drop["drop_id"]: dict(drop) for drop in message["drops"]}
         elif "offset" in message and kind != "hello":
             self._check(message["offset"], text)
             self.offset = message["offset"]
