@@ -4,7 +4,7 @@ An entry records the changes of one script call, in the same atomic step. Its fi
 v version, k kind, e epoch, d drop_id, t ms, b books after (`allotted|available|held|sold|burned`),
 r rows joined by `;` with columns joined by `|`; a `reserve` adds p price_fen and x expires_ms, a
 `grant` adds s source. A `take_back` has one row, for units that came back. The rows of lines are in
-`stock.line.rows`.
+`stock.line.rows`; a `line_hold` is a `reserve` and the turns that it follows from, in one entry.
 
 Entries that a later version may write, and corrupt ones:
 
@@ -29,6 +29,7 @@ from stock.books import Books, Movement
 from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import drop_of, is_buyer_id, is_drop_id, is_payment_id, is_rid
 from stock.line import rows as line_rows
+from stock.line.model import LineMode
 from stock.line.rows import LineRow
 from stock.model import ConfirmCode, DropState, DropTerms, Fate, HoldState, Reservation
 from stock.records import STATE_OF_LETTER
@@ -136,6 +137,7 @@ COLUMNS = {  # maximum of columns in a row, by the entry's kind
     "pause": 0,
     "resume": 0,
     "close": 0,
+    line_rows.HOLD: 3,
     **line_rows.COLUMNS,
 }
 KINDS = COLUMNS.keys()
@@ -143,11 +145,13 @@ _NAMES = ("v", "k", "e", "d", "t", "b", "r")
 _EXTRA = {
     "reserve": ("p", "x"),
     "grant": ("s",),
+    line_rows.HOLD: line_rows.HOLD_EXTRA,
     **line_rows.EXTRA,
 }  # additional fields, by the entry's kind
 _GRANTED_FROM = {"-": None, "h": HoldState.HELD}
 
 _FATES = frozenset(Fate)
+_MODES = frozenset(LineMode)
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch  # a kind, or the name of a field
@@ -333,6 +337,9 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
     if kind == "grant" and len(row) == most and row[3] not in _GRANTED_FROM and _LETTER(row[3]):
         strange.append(f"state {row[3]!r}")
         row[3] = "-"
+    if kind == "line_open" and len(row) == most and row[4] not in _MODES and _WORD(row[4]):
+        strange.append(f"mode {row[4]!r}")
+        row[4] = LineMode.DRAW
     if kind == "line_end" and row[0] not in line_rows.ENDS and _WORD(row[0]):
         strange.append(f"end {row[0]!r}")
         row[0] = line_rows.ENDS[0]
@@ -345,9 +352,11 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
 def _rows(fields: Mapping[str, str]) -> list[Row]:
     kind, text = fields["k"], fields["r"]
     rows = [row.split("|") for row in text.split(";")] if text else []
-    if kind == "reserve":
+    if kind in ("reserve", line_rows.HOLD):
         price_fen, expires_ms = int(fields["p"]), int(fields["x"])
         found: list[Row] = [Reserved(a, b, int(n), price_fen, expires_ms) for a, b, n in rows]
+        if found and kind == line_rows.HOLD:
+            found.insert(0, line_rows.read_served((fields["i"], fields["u"])))
     elif kind in ENDED_AS:
         found = [Ended(rid, buyer_id, int(n)) for rid, buyer_id, n in rows]
     elif kind == "confirm":

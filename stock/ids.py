@@ -71,6 +71,7 @@ class Origin(StrEnum):
     PRIZE = "bag"
     OPERATOR = "operator"
     ROOM = "room"
+    LINE = "line"
 
 
 _ORIGINS = frozenset(Origin)

@@ -26,6 +26,7 @@ from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of, id_key
 from stock.keyspace import Keyspace
 from stock.line.model import LineState
+from stock.line.rows import LineRow
 from stock.line.twin import TwinLine
 from stock.model import (
     MAX_BATCH,
@@ -98,6 +99,13 @@ class _Drop:
         b = self.books
         parts = (b.available + available, b.held + held, b.sold + sold, b.burned + burned)
         self.books = Books(sum(parts), *parts)
+
+    def takes_one(self, rid: str, buyer_id: str) -> bool:
+        """Whether a new reservation of one unit is right for this buyer."""
+        limit, expired = self.terms.expired_limit, self.expired.get(buyer_id, 0)
+        is_barred = 0 < limit <= expired
+        fits = self.units.get(buyer_id, 0) < self.terms.buyer_limit
+        return rid not in self.reservations and fits and not is_barred
 
     def refusal(self, now: int) -> ReserveCode | None:
         """Why the drop does not sell now; None if it does."""
@@ -499,6 +507,17 @@ class TwinEngine:
             for row in entry.rows
             if isinstance(row, Opened)
         )
+
+    def hold(self, drop_id: str, claims: Sequence[Reservation], *rows: LineRow) -> None:
+        """Hold units for people in line, and log it with the turns that it follows from."""
+        drop, due = self._drops[drop_id], self._due[self.keyspace.partition_of(drop_id)]
+        for claim in claims:
+            drop.reservations[claim.rid] = claim
+            drop.units[claim.buyer_id] = drop.units.get(claim.buyer_id, 0) + claim.quantity
+            drop.move(available=-claim.quantity, held=claim.quantity)
+            due[claim.rid] = claim.expires_ms
+        held = [Reserved(c.rid, c.buyer_id, c.quantity, c.price_fen, c.expires_ms) for c in claims]
+        self.append("line_hold" if held else "line_serve", drop_id, *rows, *held)
 
     def append(self, kind: str, drop_id: str, *rows: Row, at_ms: int | None = None) -> str:
         """Log a call that changed something; the id of the entry."""

@@ -182,6 +182,10 @@ CREATE TABLE drop_lines (
     created_ms BIGINT NOT NULL,
     opened_ms BIGINT,
     ended_ms BIGINT,
+    mode VARCHAR(12) DEFAULT 'turns' NOT NULL,
+    salt VARCHAR(64) DEFAULT '' NOT NULL,
+    list_hash VARCHAR(64) DEFAULT '' NOT NULL,
+    entries INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (drop_id)
 );
 CREATE TABLE drop_restocks (
@@ -280,6 +284,13 @@ CREATE TABLE line_batches (
     at_ms BIGINT NOT NULL,
     buyers TEXT NOT NULL,
     PRIMARY KEY (drop_id, first_place)
+);
+CREATE TABLE line_entries (
+    drop_id VARCHAR(15) NOT NULL,
+    first_position INTEGER NOT NULL,
+    places TEXT NOT NULL,
+    buyers TEXT NOT NULL,
+    PRIMARY KEY (drop_id, first_position)
 );
 CREATE TABLE line_leaves (
     drop_id VARCHAR(15) NOT NULL,

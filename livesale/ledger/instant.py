@@ -35,8 +35,8 @@ from stock.entries import (
 )
 from stock.errors import BooksBroken
 from stock.ids import id_key
-from stock.line.model import MAX_PLACES, LineSnapshot, LineState
-from stock.line.rows import Joined, LineClosed, LineEnded, LineOpened, Served
+from stock.line.model import MAX_PLACES, LineMode, LineSnapshot, LineState
+from stock.line.rows import Joined, LineClosed, LineEnded, LineOpened, LineRevived, Served
 from stock.model import ConfirmCode, DropState, HoldState, Reservation, Snapshot
 
 _OPENED = {DropState.OPEN, DropState.PAUSED}
@@ -75,13 +75,14 @@ class LineView(Struct):
     def add(self, entry: LogEntry) -> None:
         for row in entry.rows:
             match row:
-                case LineOpened():
-                    self.state = LineState.GATHERING.value
+                case LineOpened(terms=terms):
+                    is_open = terms.mode is LineMode.WAITLIST
+                    self.state = (LineState.OPEN if is_open else LineState.GATHERING).value
                 case Joined():
                     self.places = row.index + 1
                 case Served():
                     self.serving = row.until
-                case LineClosed():
+                case LineClosed() | LineRevived():
                     self.state = LineState.OPEN.value
                 case LineEnded():
                     self.state = row.state.value

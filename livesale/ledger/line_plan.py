@@ -9,8 +9,17 @@ from typing import Any
 from msgspec import Struct, field
 
 from stock.entries import LogEntry
-from stock.line.model import LineState
-from stock.line.rows import Joined, Left, LineClosed, LineEnded, LineOpened, LineRow, Served
+from stock.line.model import LineMode, LineState
+from stock.line.rows import (
+    Joined,
+    Left,
+    LineClosed,
+    LineEnded,
+    LineOpened,
+    LineRevived,
+    LineRow,
+    Served,
+)
 
 DRAFT = "draft"
 _LIVE = (LineState.GATHERING.value, LineState.OPEN.value)
@@ -57,10 +66,14 @@ def add_line(plan: LinePlan, entry: LogEntry) -> str:
             step.commitment = terms.commitment
             step.after |= {
                 "state": LineState.GATHERING.value,
+                "mode": terms.mode.value,
                 "turn_ms": terms.turn_ms,
                 "rate": terms.rate,
                 "capacity": terms.capacity,
             }
+            if terms.mode is LineMode.WAITLIST:
+                opened = {"early": 0, "opened_ms": entry.at_ms}
+                step.after |= {"state": LineState.OPEN.value, **opened}
             return _fault(step)
         case Joined(index=index):
             step = _step(plan, drop_id, _LIVE)
@@ -94,6 +107,10 @@ def add_line(plan: LinePlan, entry: LogEntry) -> str:
             step = _step(plan, drop_id, (before.value,))
             step.after |= {"state": state.value, "ended_ms": entry.at_ms}
             return _fault(step)
+        case LineRevived(serving=position):
+            step = _step(plan, drop_id, (LineState.GONE.value,))
+            step.after |= {"state": LineState.OPEN.value, "ended_ms": None}
+            return _advance(step, "serving", position, position) or _fault(step)
 
 
 def _step(plan: LinePlan, drop_id: str, allowed: tuple[str, ...]) -> LineStep:

@@ -45,10 +45,13 @@ async def places_of(connection: AsyncConnection, drop_id: str) -> int:
 
 
 async def batches_of(
-    connection: AsyncConnection, drop_id: str
+    connection: AsyncConnection, drop_id: str, *, after: int = -1
 ) -> AsyncIterator[tuple[int, int, int, list[str]]]:
-    """First place, number of people, time and buyers of each batch, by their places."""
-    row, last = line_batches.c, -1
+    """First place, number of people, time and buyers of each batch, by their places.
+
+    Only batches that begin behind the place `after`.
+    """
+    row, last = line_batches.c, after
     while True:
         query = (
             select(row.first_place, row.people, row.at_ms, row.buyers)
@@ -69,6 +72,13 @@ async def leaves_of(connection: AsyncConnection, drop_id: str) -> dict[int, str]
     row = line_leaves.c
     found = await connection.execute(select(row.place, row.buyer_id).where(row.drop_id == drop_id))
     return {place: buyer_id for place, buyer_id in found}  # noqa: C416
+
+
+async def left_at(connection: AsyncConnection, drop_id: str) -> dict[int, int]:
+    """When places were left, by place."""
+    row = line_leaves.c
+    found = await connection.execute(select(row.place, row.at_ms).where(row.drop_id == drop_id))
+    return {place: at_ms for place, at_ms in found}  # noqa: C416
 
 
 async def turns_of(connection: AsyncConnection, drop_id: str) -> Sequence[tuple[int, int, int]]:

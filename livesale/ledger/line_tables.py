@@ -1,4 +1,5 @@
-"""The tables of lines. The writer writes them from the log; only drafts come from an operator.
+"""The tables of lines. The writer writes them from the log; only drafts come from an operator,
+and the order of a draw from the keeper.
 
 A buyer has no row of their own: the writer keeps the list of each log entry in one row, so a
 million people are some thousand rows.
@@ -27,6 +28,11 @@ lines = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("opened_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
+    Column("mode", String(12), nullable=False, server_default="turns"),
+    Column("salt", String(64), nullable=False, server_default=""),  # secret: hides who entered
+    # Of a draw that is drawn: the hash of its list, and how many are in it.
+    Column("list_hash", String(64), nullable=False, server_default=""),
+    Column("entries", Integer, nullable=False, server_default="0"),
 )
 
 line_batches = Table(
@@ -59,4 +65,14 @@ line_turns = Table(
     Column("held", BigInteger, nullable=False),
 )
 
-TABLES = (lines, line_batches, line_leaves, line_turns)
+# The order of a draw: for its first n0 positions, who has them. 256 positions a row.
+line_entries = Table(
+    "line_entries",
+    metadata,
+    Column("drop_id", Id, primary_key=True),
+    Column("first_position", Integer, primary_key=True, autoincrement=False),
+    Column("places", Payload, nullable=False),  # by position, joined by spaces
+    Column("buyers", Payload, nullable=False),
+)
+
+TABLES = (lines, line_batches, line_leaves, line_turns, line_entries)

@@ -18,29 +18,70 @@ from livesale.line.service import no_tickets
 from livesale.line.store import LineRow
 from livesale.line.view import LineView
 from livesale.resources import Deployment
-from livesale.validation.refusals import DropRefused, PartitionClosed, SalesFault, Unknown
+from livesale.validation.refusals import (
+    DropRefused,
+    InvalidField,
+    PartitionClosed,
+    SalesFault,
+    Unknown,
+)
 from stock.line.model import (
     MAX_PLACES,
     MAX_RATE,
     MAX_TURN_MS,
     MIN_TURN_MS,
+    LineMode,
     LineOpenCode,
     LineState,
     LineTerms,
 )
-from stock.model import DropState
+from stock.model import MAX_HOLD_MS, DropState
+
+MAX_ENTRIES = 500_000  # of a draw: two seconds of drawing
+_MAY_BE_PUT = (DRAFT, LineState.GATHERING)  # again, with the same terms
 
 
 class NewLine(Struct, frozen=True, forbid_unknown_fields=True):
     """The terms of a line, which everybody sees."""
 
+    mode: Annotated[
+        LineMode,
+        Meta(
+            description="turns: people buy in their turn. draw: those who enter before the opening "
+            "are ordered by lots, and units are held for them in that order. waitlist: units that "
+            "return are held for who waits, first come first served"
+        ),
+    ] = LineMode.TURNS
     turn_ms: Annotated[
-        int, Meta(ge=MIN_TURN_MS, le=MAX_TURN_MS, description="ms a turn lasts", examples=[120_000])
+        int,
+        Meta(
+            ge=MIN_TURN_MS,
+            le=MAX_HOLD_MS,
+            description=f"ms a turn lasts, at most {MAX_TURN_MS}; of a draw or waitlist: ms "
+            "somebody has to pay",
+            examples=[120_000],
+        ),
     ] = 120_000
     rate_per_s: Annotated[
         int, Meta(ge=1, le=MAX_RATE, description="people whose turn begins, at most")
     ] = 200
-    capacity: Annotated[int, Meta(ge=1, le=MAX_PLACES, description="places, at most")] = 1_000_000
+    capacity: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_PLACES,
+                description=f"places, at most; of a draw at most {MAX_ENTRIES:,}. null: 1,000,000, "
+                "or as many as a draw may have",
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def places(self) -> int:
+        most = MAX_ENTRIES if self.mode is LineMode.DRAW else 1_000_000
+        return most if self.capacity is None else self.capacity
 
 
 class OperatorLine(Struct, frozen=True):
@@ -48,6 +89,7 @@ class OperatorLine(Struct, frozen=True):
 
     drop_id: str
     state: str
+    mode: LineMode
     commitment: str
     turn_ms: int
     rate_per_s: int
@@ -66,19 +108,23 @@ class LineDrafts:
     async def put(self, drop_id: str, new: NewLine) -> OperatorLine:
         """Put a line in front of a drop, or change one that is a draft still.
 
-        Raises DropRefused (no_tickets, already_open, drop_closed) and SalesFault (line_opened).
+        Raises DropRefused (no_tickets, already_open, drop_closed), SalesFault (line_opened) and
+        InvalidField (turn_ms).
         """
+        _check_time(new)
         at_ms = await self._engine.now_ms()
         async with session(self._sql, write=True) as connection:
             drop = await find_drop(connection, drop_id)
             if drop is None:
                 raise Unknown("unknown_drop")
             before = await store.find_line(connection, drop_id)
-            _check(drop, at_ms, before)
+            _check(drop, at_ms, before, new.mode)
             seed = before.seed if before else new_seed()
-            terms = LineTerms(commitment_of(seed), new.turn_ms, new.rate_per_s, new.capacity)
+            numbers = new.turn_ms, new.rate_per_s, new.places
+            terms = LineTerms(commitment_of(seed), *numbers, new.mode)
             if before is None:
-                await store.add_draft(connection, drop_id, terms, seed, now_ms())
+                row = LineRow(drop_id, DRAFT, terms, seed, new_seed())
+                await store.add_draft(connection, row, now_ms())
             elif before.terms != terms and not await store.change_draft(connection, drop_id, terms):
                 raise _opened()
             after = _shown(LineRow(drop_id, before.state if before else DRAFT, terms, ""))
@@ -117,19 +163,28 @@ class LineDrafts:
             raise _opened()
         if code is LineOpenCode.TOO_LATE:
             raise _too_late()
-        state = LineState.GATHERING.value
+        is_open = terms.mode is LineMode.WAITLIST
+        state = (LineState.OPEN if is_open else LineState.GATHERING).value
         opened = code in (LineOpenCode.OPENED, LineOpenCode.REPLAYED)
         return _shown(LineRow(drop_id, state if opened else DRAFT, terms, ""))
 
 
-def _check(drop: Drop, at_ms: int, before: LineRow | None) -> None:
+def _check_time(new: NewLine) -> None:
+    if new.mode is LineMode.TURNS and new.turn_ms > MAX_TURN_MS:
+        raise InvalidField("turn_ms", f"A turn lasts at most {MAX_TURN_MS} ms.")
+    if new.mode is LineMode.DRAW and new.places > MAX_ENTRIES:
+        raise InvalidField("capacity", f"A draw has at most {MAX_ENTRIES:,} entries.")
+
+
+def _check(drop: Drop, at_ms: int, before: LineRow | None, mode: LineMode) -> None:
     if not drop.ticket_required or not drop.price_fen:
         raise no_tickets()
     if drop.state == DropState.CLOSED:
         raise DropRefused("drop_closed", "The drop is closed.")
-    if before is not None and before.state not in (DRAFT, LineState.GATHERING):
+    may_be = _MAY_BE_PUT if mode is not LineMode.WAITLIST else (DRAFT, LineState.OPEN)
+    if before is not None and before.state not in may_be:
         raise _opened()
-    if drop.opens_ms <= at_ms:
+    if drop.opens_ms <= at_ms and mode is not LineMode.WAITLIST:
         raise _too_late()
 
 
@@ -144,5 +199,11 @@ def _too_late() -> DropRefused:
 def _shown(row: LineRow) -> OperatorLine:
     terms = row.terms
     return OperatorLine(
-        row.drop_id, row.state, terms.commitment, terms.turn_ms, terms.rate, terms.capacity
+        row.drop_id,
+        row.state,
+        terms.mode,
+        terms.commitment,
+        terms.turn_ms,
+        terms.rate,
+        terms.capacity,
     )

@@ -8,6 +8,7 @@ from livesale.line.challenges import Challenges
 from livesale.line.drafts import LineDrafts
 from livesale.line.joins import JoinQueue
 from livesale.line.keeper import LineKeeper, LineMetrics
+from livesale.line.line_draws import LineDraws
 from livesale.line.places import PlaceSigner
 from livesale.line.problems import PROBLEMS
 from livesale.line.service import Places
@@ -31,6 +32,7 @@ feature = Feature(
             JoinQueue(parts.deployment.engine.line),
             PlaceSigner(parts[Keyring]),
         ),
+        LineDraws: lambda parts: LineDraws(parts.deployment),
         LineDrafts: lambda parts: LineDrafts(parts.deployment, parts[LineView]),
         Tickets: lambda parts: Tickets(
             parts.deployment,

@@ -1,4 +1,4 @@
-"""Opens lines, ends their gathering on time, and gives turns, in the keeper's process.
+"""Opens lines, ends their gathering on time, draws, and gives turns or holds units for people.
 
 Any number of keepers may run: each step is a compare-and-set in Redis.
 """
@@ -11,17 +11,27 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from livesale.database.session import session
 from livesale.ledger.line_plan import DRAFT
 from livesale.line import store
+from livesale.line.line_draws import LineDraws
+from livesale.line.places import place_rid
 from livesale.line.purchases import Purchases
 from livesale.line.store import LIVE, DueLine
 from livesale.resources import Deployment
 from livesale.tasks import Tasks, note_fault
 from livesale.tasks.clock_steps import ClockWatch
-from stock.line.model import LineOpenCode, LineSnapshot, LineState, ServeCode
+from stock.line.model import (
+    LineMode,
+    LineOpenCode,
+    LineSnapshot,
+    LineState,
+    NextInLine,
+    ServeCode,
+)
 from stock.model import DropState
 
 LOOK_S = 1.0  # between two looks at SQL
 STEP_S = 0.25  # between two steps of lines that are open
 MAX_LINES = 200
+PASSED = 32  # people who are asked for besides, because some have left
 _ON_SALE = (DropState.OPEN, DropState.PAUSED)
 _NEVER = (LineOpenCode.TOO_LATE, LineOpenCode.CLOSED, LineOpenCode.NO_TICKETS)
 
@@ -35,6 +45,11 @@ class LineMetrics:
         )
         self.turns = Counter(
             "livesale_line_turns_total", "People whose turn has begun", registry=registry
+        )
+        self.holds = Counter(
+            "livesale_line_holds_total",
+            "Units held for people in draws and waitlists",
+            registry=registry,
         )
         self.faults = Counter(
             "livesale_line_faults_total",
@@ -50,6 +65,7 @@ class LineKeeper:
         self._deployment = deployment
         self._engine = deployment.engine
         self._clock = ClockWatch(deployment.engine)
+        self._draws = LineDraws(deployment)
         self._metrics = LineMetrics(registry or CollectorRegistry())
         self._due: list[DueLine] = []
         self._looked_s = 0.0
@@ -103,8 +119,13 @@ class LineKeeper:
             return LOOK_S
         if line.state is LineState.GATHERING:
             return await self._gather(due, line, now_ms, doubted)
-        if line.state is not LineState.OPEN:
+        if line.state is LineState.VOID:
             return LOOK_S
+        if line.state is LineState.GONE:
+            await self._engine.line.serve(drop_id, line.serving, 0, 1_000)  # units may be back
+            return LOOK_S
+        if line.terms.mode is not LineMode.TURNS:
+            return STEP_S if await self._hold(due, line) else 0.0
         await self._serve(due, line)
         return STEP_S
 
@@ -131,6 +152,26 @@ class LineKeeper:
         if not doubted:  # an early opening could not be undone
             await self._engine.line.close(drop_id, due.line.seed)
         return STEP_S
+
+    async def _hold(self, due: DueLine, line: LineSnapshot) -> bool:
+        """Hold units for the next people; whether all that can be done now is done."""
+        drop_id, serving, early = due.line.drop_id, line.serving, line.n0 or 0
+        people: list[NextInLine] = []
+        if line.available and serving < line.n:
+            if line.terms.mode is LineMode.DRAW and not await self._draws.make(drop_id):
+                return True  # the writer has not written the opening yet
+            # Some are passed over, so as many more.
+            most = min(line.available + PASSED, line.n - serving)
+            people = [
+                NextInLine(place_rid(drop_id, buyer_id, place), buyer_id, place)
+                for buyer_id, place in await self._draws.next_in(
+                    drop_id, serving, most, early=early
+                )
+            ]
+        outcome = await self._engine.line.hold(drop_id, serving, people)
+        self._metrics.holds.inc(len(outcome.rids))
+        is_served = outcome.code is ServeCode.SERVED
+        return not (is_served and outcome.serving < line.n and len(outcome.rids) < line.available)
 
     async def _serve(self, due: DueLine, line: LineSnapshot) -> None:
         drop_id = due.line.drop_id

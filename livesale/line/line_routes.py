@@ -6,8 +6,11 @@ from msgspec import Struct
 
 from livesale.access.actions import Action
 from livesale.line.drafts import LineDrafts, NewLine, OperatorLine
+from livesale.line.drawn import LineDraw
+from livesale.line.line_draws import LineDraws
 from livesale.line.places import PLACE_PATTERN
-from livesale.line.service import MyPlace, Places, PublicLine
+from livesale.line.service import Places
+from livesale.line.shown import MyPlace, PublicLine
 from livesale.parts import Parts
 from livesale.validation.texts import whole
 from livesale.web.problems import ENGINE_PROBLEMS
@@ -25,6 +28,15 @@ async def show_line(parts: Parts, call: Call) -> Answer:
 async def join_line(parts: Parts, call: Call) -> Answer:
     is_new, place = await parts[Places].join(call.path["drop_id"], call.buyer_id)
     return Answer(201 if is_new else 200, place)
+
+
+async def enter_draw(parts: Parts, call: Call) -> Answer:
+    is_new, place = await parts[Places].enter(call.path["drop_id"], call.buyer_id)
+    return Answer(201 if is_new else 200, place)
+
+
+async def show_draw(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[LineDraws].show(call.path["drop_id"]))
 
 
 async def show_place(parts: Parts, call: Call) -> Answer:
@@ -71,13 +83,42 @@ LINE_ROUTES = [
         "Join the line",
         "line",
         {201: MyPlace, 200: MyPlace},
-        (*_KNOWN, "line_full", "gone", "closed"),
+        (*_KNOWN, "line_full", "gone", "closed", "still_available"),
         auth="buyer",
         body=Nothing,
         default_body=Nothing(),
         description=(
             "201 for a new place, 200 for the one that this buyer has. May be repeated, from any "
             "tab or device."
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/drops/{drop_id}/entries",
+        enter_draw,
+        "Enter a draw",
+        "line",
+        {201: MyPlace, 200: MyPlace},
+        (*_KNOWN, "line_full", "gone", "closed", "line_closed", "still_available"),
+        auth="buyer",
+        body=Nothing,
+        default_body=Nothing(),
+        description=(
+            "For a line of the mode draw, until its drop opens. 201 for a new entry, 200 for the "
+            "one that this buyer has. May be repeated. `DELETE …/line` takes it back."
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/drops/{drop_id}/draw",
+        show_draw,
+        "The record of a draw",
+        "line",
+        {200: LineDraw},
+        ("unknown_line", "draw_pending", "store_unavailable"),
+        description=(
+            "Everything that the order follows from. `livesale line check FILE` and the buyer's "
+            "page compute it again. It never changes; one of 100,000 entries has 3 MB."
         ),
     ),
     Route(
@@ -117,9 +158,10 @@ LINE_ROUTES = [
         default_body=NewLine(),
         changes=True,
         description=(
-            "Before the drop opens, and only if it sells by tickets. The answer has the "
-            "commitment to the seed of the order. May be repeated; the terms can change until the "
-            "drop is open in Redis, because people may have places then."
+            "Before the drop opens (a waitlist: before it closes), and only if it sells by "
+            "tickets. The answer has the commitment to the seed of the order. May be repeated; "
+            "the terms can change until the line is open in Redis, because people may have "
+            "places then."
         ),
     ),
     Route(

@@ -1,4 +1,4 @@
-"""Signed places: what a buyer shows instead of asking Redis. No state, no I/O.
+"""Signed places: what a buyer shows instead of asking Redis; what a place gets. No state, no I/O.
 
     lsl1.<key id>.<epoch>.<index>.<mac>
 
@@ -9,6 +9,7 @@ another epoch, after a recovery, it is not trusted: the place is read from Redis
 import re
 
 from livesale.tokens.keyring import Keyring
+from stock.ids import Origin, origin_id
 
 VERSION = "lsl1"
 PLACE_PATTERN = r"^[!-~]{0,160}$"
@@ -36,3 +37,8 @@ class PlaceSigner:
         if not self._keys.holds(found[5], found[2], found[1], drop_id, buyer_id):
             return None
         return int(found[4])
+
+
+def place_rid(drop_id: str, buyer_id: str, place: int) -> str:
+    """The reservation that a place gets: always the same, so nobody gets two for one place."""
+    return origin_id(drop_id, Origin.LINE, buyer_id, str(place))

@@ -16,6 +16,17 @@ PROBLEMS = declare(
     ),
     gone=(410, "Nothing is left, and nothing will return", "Stop: the line has ended."),
     line_full=(409, "The line has no more places", "Stop: a line does not get shorter."),
+    line_closed=(
+        409,
+        "The list of this draw is closed",
+        "Stop, or join the line behind the draw with `POST …/line`.",
+    ),
+    draw_pending=(409, "The draw has not been made yet", "Ask again after the opening."),
+    still_available=(
+        409,
+        "Units can be had: nobody needs to wait",
+        "Get a ticket with `POST …/tickets` and reserve.",
+    ),
     line_opened=(
         409,
         "This line is open: its terms are fixed",

@@ -1,87 +1,26 @@
 """What buyers do with a line: join, look where they are, leave, take their turn."""
 
 import math
-from enum import StrEnum
-from typing import Annotated
 
-from msgspec import Meta, Struct
-
+from livesale.draws.lots import entry_id_of
 from livesale.line.joins import JoinQueue
-from livesale.line.places import PlaceSigner
+from livesale.line.places import PlaceSigner, place_rid
+from livesale.line.shown import MyPlace, PublicLine, Standing, TakenTurn, YourTurn
+from livesale.line.store import LineRow
 from livesale.line.view import LineView, LiveLine
 from livesale.resources import Deployment
-from livesale.validation.refusals import DropRefused, NotSelling, PartitionClosed, SalesFault
-from stock.line.model import JoinCode, LeaveCode, LineState
+from livesale.validation.refusals import (
+    DropRefused,
+    NotSelling,
+    PartitionClosed,
+    SalesFault,
+    Unknown,
+)
+from stock.line.model import JoinCode, LeaveCode, LineMode, LineState
+from stock.model import HoldState
 
 MIN_WAIT_MS, MAX_WAIT_MS = 1_000, 15_000  # between two looks of a buyer
 _FINAL = (LineState.GONE, LineState.VOID)
-
-
-class Standing(StrEnum):
-    """Where a buyer is."""
-
-    WAITING = "waiting"
-    TURN = "turn"
-    MISSED = "missed"  # the turn is over
-    LEFT = "left"
-    GONE = "gone"  # the line has ended
-
-
-class TakenTurn(Struct, frozen=True):
-    """A turn that lives now."""
-
-    at_ms: int
-    turn_ms: int
-
-
-class YourTurn(Struct, frozen=True):
-    """Get a ticket with `POST …/tickets` and reserve, before `until_ms`."""
-
-    since_ms: int
-    until_ms: int
-
-
-class MyPlace(Struct, frozen=True):
-    """A buyer's place. `position` counts from 0; it is null until the line opens, because nobody
-    knows it before. `ahead` are the people before this one who have not had their turn.
-
-    `chance` is an estimate, from the units that are left and from what turns took so far.
-    Send `place` in the next look: then the answer costs no look at Redis.
-    """
-
-    drop_id: str
-    place: str
-    standing: Standing
-    index: int
-    position: int | None
-    ahead: int | None
-    chance: Annotated[float, Meta(ge=0, le=1)]
-    eta_ms: list[int] | None
-    turn: YourTurn | None
-    retry_after_ms: int
-    server_ms: int
-
-
-class PublicLine(Struct, frozen=True):
-    """What everybody may see. `seed` and `closing_id` are empty until the line is open; with them,
-    `n0` and an index anybody computes a position."""
-
-    drop_id: str
-    state: LineState
-    commitment: str
-    seed: str
-    n0: int | None
-    closing_id: str
-    people: int
-    left: int
-    serving: int
-    available: int
-    held: int
-    turn_ms: int
-    rate_per_s: int
-    capacity: int
-    opens_ms: int
-    server_ms: int
 
 
 class Places:
@@ -101,6 +40,7 @@ class Places:
         line = (await self._view.shown(drop_id)).snapshot
         return PublicLine(
             drop_id=drop_id,
+            mode=line.terms.mode,
             state=line.state,
             commitment=line.terms.commitment,
             seed=line.seed,
@@ -121,16 +61,19 @@ class Places:
     async def join(self, drop_id: str, buyer_id: str) -> tuple[bool, MyPlace]:
         """Whether the place is new, and the place.
 
-        Raises SalesFault (line_full, gone) and NotSelling (closed).
+        Raises SalesFault (line_full, gone, still_available) and NotSelling (closed).
         """
         line = await self._view.shown(drop_id)
+        row = await self._view.row(drop_id)
         outcome = await self._joins.join(drop_id, buyer_id)
         match outcome.code:
             case JoinCode.JOINED | JoinCode.REPLAYED:
                 is_new = outcome.code is JoinCode.JOINED
-                return is_new, self._place(line, drop_id, buyer_id, outcome.index)
+                return is_new, await self._place(line, row, buyer_id, outcome.index)
             case JoinCode.FULL:
                 raise SalesFault("line_full", "The line has no more places.")
+            case JoinCode.AVAILABLE:
+                raise SalesFault("still_available", "Units can be had: reserve one.")
             case JoinCode.FENCED:
                 raise PartitionClosed
             case JoinCode.CLOSED | JoinCode.VOID:
@@ -142,14 +85,25 @@ class Places:
     async def find(self, drop_id: str, buyer_id: str, token: str) -> MyPlace:
         """The buyer's place, from the token alone if it is good. Raises SalesFault (no_place)."""
         line = await self._view.shown(drop_id)
+        row = await self._view.row(drop_id)
         epoch = self._epoch(drop_id)
         index = self._signer.read(token, drop_id=drop_id, buyer_id=buyer_id, epoch=epoch)
         if index is not None:
-            return self._place(line, drop_id, buyer_id, index)
+            return await self._place(line, row, buyer_id, index)
         place = await self._engine.line.place(drop_id, buyer_id)
         if place is None:
             raise no_place()
-        return self._place(line, drop_id, buyer_id, place.index, left=place.left)
+        return await self._place(line, row, buyer_id, place.index, left=place.left)
+
+    async def enter(self, drop_id: str, buyer_id: str) -> tuple[bool, MyPlace]:
+        """`join`, for a draw whose list is open. Raises SalesFault (line_closed), too."""
+        line = (await self._view.shown(drop_id)).snapshot
+        if line.terms.mode is not LineMode.DRAW:
+            raise Unknown("unknown_line")
+        is_open = line.state is LineState.GATHERING and line.now_ms < line.opens_ms
+        if not is_open and await self._engine.line.place(drop_id, buyer_id) is None:
+            raise SalesFault("line_closed", "The list is closed: its order follows from it.")
+        return await self.join(drop_id, buyer_id)
 
     async def leave(self, drop_id: str, buyer_id: str) -> None:
         """May be repeated. Raises SalesFault (no_place)."""
@@ -168,6 +122,9 @@ class Places:
         if await self._view.row(drop_id) is None:
             return None
         line = await self._view.live(drop_id)
+        if line is not None and line.snapshot.terms.mode is not LineMode.TURNS:
+            await self._check_nobody_waits(drop_id)
+            return None
         if line is None or line.snapshot.state is LineState.GATHERING or line.order is None:
             raise SalesFault("not_your_turn", "The line is not open yet.")
         place = await self._engine.line.place(drop_id, buyer_id)
@@ -190,10 +147,30 @@ class Places:
             )
         return TakenTurn(turn.at_ms, now.terms.turn_ms)
 
-    def _place(
-        self, line: LiveLine, drop_id: str, buyer_id: str, index: int, *, left: bool = False
+    async def _check_nobody_waits(self, drop_id: str) -> None:
+        """No turns where units are held; but units that nobody waits for are for everybody.
+
+        Raises SalesFault (not_your_turn, gone).
+        """
+        now = await self._engine.line.snapshot(drop_id)
+        if now is None:
+            raise PartitionClosed
+        if now.terms.mode is LineMode.WAITLIST and now.serving == now.n:
+            return
+        if now.state in _FINAL:
+            raise gone()
+        raise SalesFault("not_your_turn", "Units are held for the next in line.")
+
+    async def _place(
+        self,
+        line: LiveLine,
+        row: LineRow | None,
+        buyer_id: str,
+        index: int,
+        *,
+        left: bool = False,
     ) -> MyPlace:
-        snapshot = line.snapshot
+        snapshot, drop_id = line.snapshot, line.snapshot.drop_id
         position = line.position_of(index)
         turn = None if position is None else line.turn_of(position)
         until_ms = turn.at_ms + snapshot.terms.turn_ms if turn else 0
@@ -204,12 +181,17 @@ class Places:
             standing = Standing.GONE
         elif turn is not None:
             standing = Standing.TURN if until_ms > snapshot.now_ms else Standing.MISSED
+        rid = None
+        if turn is not None and snapshot.terms.mode is not LineMode.TURNS and not left:
+            rid = place_rid(drop_id, buyer_id, index)
+            standing, until_ms = await self._held(rid)
+            rid = rid if until_ms else None
         ahead = None if position is None else max(0, position - snapshot.serving)
         is_waiting = standing is Standing.WAITING
-        # Before the opening half of the people are ahead, on average.
-        guess = snapshot.n // 2 if ahead is None else ahead
+        guess = _others(line, index) if ahead is None else ahead
         eta_ms = line.eta_ms(guess) if is_waiting and ahead is not None else None
-        mine = turn is not None and standing is Standing.TURN
+        mine = turn is not None and standing in (Standing.TURN, Standing.HELD)
+        hides = snapshot.terms.mode is LineMode.DRAW and row is not None
         return MyPlace(
             drop_id=drop_id,
             place=self._signer.sign(
@@ -222,18 +204,41 @@ class Places:
             chance=round(line.chance(guess), 3) if is_waiting else float(mine),
             eta_ms=eta_ms,
             turn=YourTurn(turn.at_ms, until_ms) if turn is not None and mine else None,
+            reservation_id=rid,
+            entry_id=entry_id_of(row.salt, buyer_id) if row and hides else None,
             retry_after_ms=_retry_after_ms(line, standing, eta_ms),
             server_ms=snapshot.now_ms,
         )
+
+    async def _held(self, rid: str) -> tuple[Standing, int]:
+        """What became of a unit that was held, and until when it is; 0: none was held."""
+        claim = await self._engine.reservation(rid)
+        if claim is None:
+            return Standing.MISSED, 0
+        if claim.state is HoldState.SOLD:
+            return Standing.BOUGHT, claim.expires_ms
+        is_held = claim.state is HoldState.HELD
+        return Standing.HELD if is_held else Standing.MISSED, claim.expires_ms
 
     def _epoch(self, drop_id: str) -> int:
         return self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
 
 
+def _others(line: LiveLine, index: int) -> int:
+    """The people who count as ahead while nobody knows a position.
+
+    Before the opening half of the people are, on average. In a draw everybody has the same chance.
+    The snapshot may be older than this place.
+    """
+    snapshot = line.snapshot
+    people = max(snapshot.n, index + 1) - snapshot.left
+    return max(0, people - 1) if snapshot.terms.mode is LineMode.DRAW else people // 2
+
+
 def _retry_after_ms(line: LiveLine, standing: Standing, eta_ms: list[int] | None) -> int:
     """The sooner something can change, the sooner; 0: nothing changes any more."""
     snapshot = line.snapshot
-    if standing in (Standing.GONE, Standing.LEFT, Standing.MISSED):
+    if standing in (Standing.GONE, Standing.LEFT, Standing.MISSED, Standing.BOUGHT):
         return 0
     if snapshot.state is LineState.GATHERING:
         wait_ms = snapshot.opens_ms - snapshot.now_ms

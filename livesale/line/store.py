@@ -4,24 +4,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.line_plan import DRAFT
 from livesale.ledger.line_tables import lines
-from livesale.ledger.tables import drops, orders
-from stock.line.model import LineState, LineTerms
+from livesale.ledger.tables import books, drops, orders
+from stock.line.model import LineMode, LineState, LineTerms
+from stock.model import DropState
 
 LIVE = (DRAFT, LineState.GATHERING.value, LineState.OPEN.value)
+_REVIVABLE = (
+    lines.c.state == LineState.GONE.value,
+    drops.c.state.in_((DropState.OPEN.value, DropState.PAUSED.value)),
+    books.c.available > 0,
+)
 
 
 class LineRow(Struct, frozen=True):
-    """A line as SQL has it. `seed` is secret until the line is open."""
+    """A line as SQL has it. `seed` is secret until the line is open, `salt` for ever."""
 
     drop_id: str
     state: str
     terms: LineTerms
     seed: str
+    salt: str = ""
+    list_hash: str = ""  # of a draw that is drawn
+    early: int = 0
 
 
 class DueLine(Struct, frozen=True):
@@ -40,10 +49,15 @@ async def find_line(connection: AsyncConnection, drop_id: str) -> LineRow | None
     return _line(row) if row else None
 
 
-async def add_draft(
-    connection: AsyncConnection, drop_id: str, terms: LineTerms, seed: str, at_ms: int
-) -> None:
-    row = {"drop_id": drop_id, "state": DRAFT, "seed": seed, "created_ms": at_ms, **_terms(terms)}
+async def add_draft(connection: AsyncConnection, new: LineRow, at_ms: int) -> None:
+    row = {
+        "drop_id": new.drop_id,
+        "state": DRAFT,
+        "seed": new.seed,
+        "salt": new.salt,
+        "created_ms": at_ms,
+        **_terms(new.terms),
+    }
     await connection.execute(insert(lines), [row])
 
 
@@ -75,12 +89,14 @@ async def void_draft(connection: AsyncConnection, drop_id: str, at_ms: int) -> N
 
 
 async def due_lines(connection: AsyncConnection, limit: int) -> list[DueLine]:
-    """Lines that have not ended, those that open first at the front."""
+    """Lines that have not ended, or may go on because units came back; those that open first at
+    the front."""
     drop = drops.c
     query = (
         _LINE.add_columns(drop.state, drop.opens_ms, drop.closes_ms, drop.buyer_limit)
         .join(drops, drop.drop_id == lines.c.drop_id)
-        .where(lines.c.state.in_(LIVE))
+        .outerjoin(books, books.c.drop_id == lines.c.drop_id)
+        .where(or_(lines.c.state.in_(LIVE), and_(*_REVIVABLE)))
         .order_by(drop.opens_ms)
         .limit(limit)
     )
@@ -104,12 +120,19 @@ _LINE = select(
     lines.c.rate,
     lines.c.capacity,
     lines.c.seed,
+    lines.c.mode,
+    lines.c.salt,
+    lines.c.list_hash,
+    lines.c.early,
 )
 
 
 def _line(row: Any) -> LineRow:
-    terms = LineTerms(row.commitment, row.turn_ms, row.rate, row.capacity)
-    return LineRow(row.drop_id, row.line_state, terms, row.seed)
+    numbers = row.turn_ms, row.rate, row.capacity
+    terms = LineTerms(row.commitment, *numbers, LineMode(row.mode))
+    return LineRow(
+        *(row.drop_id, row.line_state, terms, row.seed, row.salt, row.list_hash, row.early or 0)
+    )
 
 
 def _terms(terms: LineTerms) -> dict[str, Any]:
@@ -118,4 +141,5 @@ def _terms(terms: LineTerms) -> dict[str, Any]:
         "turn_ms": terms.turn_ms,
         "rate": terms.rate,
         "capacity": terms.capacity,
+        "mode": terms.mode.value,
     }

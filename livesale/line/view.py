@@ -6,11 +6,13 @@ from livesale.catalogue.view import CatalogueView
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.draws.order import Order
+from livesale.line.drawn import DrawnOrder
+from livesale.line.line_draws import LineDraws
 from livesale.line.store import LineRow, find_line
 from livesale.resources import Deployment
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import Unknown
-from stock.line.model import LineSnapshot, LineState, Turn
+from stock.line.model import LineMode, LineSnapshot, LineState, Turn
 
 ROW_S = 1.0
 LIVE_S = 0.25
@@ -23,7 +25,7 @@ class LiveLine(Struct):
 
     snapshot: LineSnapshot
     turns: list[Turn] = field(default_factory=list)
-    order: Order | None = None
+    order: Order | DrawnOrder | None = None
     remaining: int = 0
     per_turn: float = 1.0  # units that a turn takes, as far as it is known
 
@@ -63,6 +65,7 @@ class LineView:
         self._sql = deployment.sql
         self._line = deployment.engine.line
         self._catalogue = catalogue
+        self._draws = LineDraws(deployment)
         self._rows = TtlCache(self._load_row, ttl_s=ROW_S, stale_on=(StoreUnavailable,))
         self._live = TtlCache(self._load_live, ttl_s=LIVE_S)
         self._known: dict[str, LiveLine] = {}
@@ -103,13 +106,20 @@ class LineView:
             return None
         live = LiveLine(snapshot, known.turns if known else [], known.order if known else None)
         live.turns += snapshot.turns
-        if live.order is None and snapshot.closing_id:
-            live.order = Order(snapshot.seed, snapshot.n0 or 0, snapshot.closing_id)
+        if live.order is None and snapshot.state is not LineState.GATHERING:
+            live.order = await self._order(snapshot)
         await self._learn(live)
         self._known[drop_id] = live
         if len(self._known) > 1_000:
             del self._known[next(iter(self._known))]
         return live
+
+    async def _order(self, snapshot: LineSnapshot) -> Order | DrawnOrder | None:
+        if snapshot.terms.mode is LineMode.DRAW:
+            return await self._draws.order(snapshot.drop_id) if snapshot.closing_id else None
+        is_known = snapshot.closing_id or snapshot.terms.mode is LineMode.WAITLIST
+        early = snapshot.n0 or 0
+        return Order(snapshot.seed, early, snapshot.closing_id) if is_known else None
 
     async def _learn(self, live: LiveLine) -> None:
         """Units that are left, and how many a turn took so far."""

@@ -1,9 +1,10 @@
 """Rows of a line that contradict each other or its promises: I13 and I14, within SQL.
 
 It replays the order: from the seed it computes the position of each buyer with an order, and
-compares the time of the order with the turn of that position.
+compares the time of the order with the turn of that position. A draw it draws again.
 """
 
+import asyncio
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -16,7 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livesale.draws.order import Order
 from livesale.ledger.line_rows import batches_of, leaves_of, line_of, turns_of
 from livesale.ledger.tables import orders
-from stock.line.model import LineState
+from livesale.line.drawn import DrawnOrder
+from livesale.line.line_draws import read_early, read_places, why_wrong
+from livesale.line.places import place_rid
+from stock.line.model import LineMode, LineState
 
 SHOWN = 6
 
@@ -45,7 +49,8 @@ async def find_faults(connection: AsyncConnection, drop_id: str) -> LineFaults |
     await _check_places(connection, line, wanted, found)
     turns = await turns_of(connection, drop_id)
     _check_line(line, turns, found)
-    _check_orders(line, turns, bought, wanted, found)
+    order = await _order(connection, line, found)
+    _check_orders(line, turns, bought, wanted, order, found)
     return found
 
 
@@ -82,12 +87,27 @@ async def _check_places(
         )
 
 
+async def _order(connection: AsyncConnection, line: Any, found: LineFaults) -> Order | DrawnOrder:
+    if line.mode != LineMode.DRAW:
+        return Order(line.seed, line.early or 0, line.closing_id)
+    if line.early is None:
+        return DrawnOrder([])
+    places = await read_places(connection, line.drop_id)
+    early = await read_early(connection, line)
+    wrong = await asyncio.to_thread(why_wrong, line, early, places)
+    if wrong:
+        _note(found.order, wrong)
+    is_whole = sorted(places) == list(range(len(places)))
+    return DrawnOrder(places if is_whole else [])
+
+
 def _check_line(line: Any, turns: Sequence[tuple[int, int, int]], found: LineFaults) -> None:
     """The seed is the promised one, and serving only rises."""
     is_open = line.state in (LineState.OPEN, LineState.GONE)
     if hashlib.sha256(bytes.fromhex(line.seed)).hexdigest() != line.commitment:
         _note(found.order, f"{line.drop_id}: the seed is not the one that was promised")
-    if is_open != bool(line.closing_id) or (is_open and line.early is None):
+    is_closed = bool(line.closing_id) or line.mode == LineMode.WAITLIST
+    if is_open != is_closed or (is_open and line.early is None):
         _note(found.order, f"{line.drop_id} is {line.state} with the closing {line.closing_id!r}")
     if line.early is not None and line.early > line.places:
         _note(found.order, f"{line.drop_id}: {line.early} of {line.places} came early")
@@ -108,19 +128,27 @@ def _check_orders(
     turns: Sequence[tuple[int, int, int]],
     bought: Sequence[Any],
     places: dict[str, list[int]],
+    order: Order | DrawnOrder,
     found: LineFaults,
 ) -> None:
-    """Every order was made in a turn of its buyer, and none after the end."""
-    if not bought:
-        return
-    order = Order(line.seed, line.early or 0, line.closing_id)
+    """Every order was made in a turn of its buyer, and none after the end.
+
+    Units of draws are held only for people in line. Besides a waitlist people may buy.
+    """
     ends = [until for _, until, _ in turns]
     for order_id, buyer_id, created_ms in bought:
         positions = [order.position_of(place) for place in places[buyer_id]]
         began = [
             turns[at][2] for at in (bisect_right(ends, p) for p in positions) if at < len(turns)
         ]
-        if not positions:
+        is_held = order_id in {
+            place_rid(line.drop_id, buyer_id, place) for place in places[buyer_id]
+        }
+        if line.mode == LineMode.WAITLIST and not is_held:
+            continue
+        if line.mode == LineMode.DRAW and not is_held:
+            _note(found.turns, f"{order_id} is not the unit of a place of {buyer_id}")
+        elif not positions:
             _note(found.turns, f"{order_id}: {buyer_id} has no place in the line")
         elif not any(at_ms <= created_ms <= at_ms + line.turn_ms for at_ms in began):
             _note(found.turns, f"{order_id} was not reserved in the turn of {buyer_id}")

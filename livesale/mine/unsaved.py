@@ -28,7 +28,7 @@ PAGE = 50  # entries in one read, each of up to 256 reservations
 MAX_PAGES = 20  # of one partition, for one request: what is left is for the next
 FIRST = 1_000  # entries that are read of a long log
 MAX_ROWS = 50_000
-KINDS = ("reserve", "grant")
+KINDS = ("reserve", "line_hold", "grant")
 
 
 class Unsaved(Struct, frozen=True, gc=False):

@@ -2,7 +2,7 @@
 -- opening.
 local function read_line(key)
   local row = redis.call('HMGET', key, 'state', 'n', 'n0', 'serving', 'served_ms', 'left',
-    'turn_ms', 'rate', 'capacity', 'commitment', 'closing_id', 'seed')
+    'turn_ms', 'rate', 'capacity', 'commitment', 'closing_id', 'seed', 'mode')
   if not row[1] then
     return nil
   end
@@ -19,5 +19,6 @@ local function read_line(key)
     commitment = row[10],
     closing_id = row[11] or '',
     seed = row[12] or '',
+    mode = row[13] or 'turns',
   }
 end

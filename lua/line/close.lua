@@ -34,7 +34,7 @@ end
 local now = now_ms()
 if commitment ~= line.commitment then
   return {'MISMATCH'}
-elseif line.closing_id ~= '' then
+elseif line.closing_id ~= '' or line.mode == 'waitlist' then
   return {'REPLAYED'}
 elseif line.state == 'void' or drop.state == 'closed' or now >= drop.closes_ms then
   return {'CLOSED'}

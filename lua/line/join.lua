@@ -10,11 +10,12 @@
 --       2 drop_id           text
 --       3 buyers...         1 to 256 times: buyer_id text
 -- RETURNS  {'FENCED'} | {'UNKNOWN_LINE'} | {'OK', now_ms, code...}, a code per buyer:
---          JOINED|<index> | REPLAYED|<index> | FULL | CLOSED | GONE | VOID
+--          JOINED|<index> | REPLAYED|<index> | FULL | CLOSED | GONE | VOID | AVAILABLE
 -- LOGS     line_join, rows `buyer_id`, i index of the first one; when one was JOINED
 --
 -- A buyer has one place: joining again is a replay, and after leaving a new place at the end. The
--- first call after the opening fixes n0, the number of those who came before it.
+-- first call after the opening fixes n0, the number of those who came before it. AVAILABLE: nobody
+-- waits for a unit that returns while units can be had, and nobody is waiting for them.
 
 --!include now
 --!include books
@@ -53,6 +54,8 @@ elseif line.state == 'void' then
   refusal = 'VOID'
 elseif drop.state == 'closed' or now >= drop.closes_ms then
   refusal = 'CLOSED'
+elseif line.mode == 'waitlist' and drop.available > 0 and line.serving == line.n then
+  refusal = 'AVAILABLE'
 end
 
 local reply, fresh, places, rows = {'OK', now}, {}, {}, {}

@@ -11,11 +11,13 @@
 --       4 turn_ms           ms, how long a turn lasts
 --       5 rate              people per second, at most
 --       6 capacity          places, at most
+--       7 mode              turns | draw | waitlist
 -- RETURNS  {'FENCED'} | {'UNKNOWN_DROP'} | {'OPENED'} | {'REPLAYED'} | {'CONFLICT'} |
 --          {'NO_TICKETS'} | {'CLOSED'} | {'TOO_LATE'}
--- LOGS     line_open, row `commitment|turn_ms|rate|capacity`; when OPENED
+-- LOGS     line_open, row `commitment|turn_ms|rate|capacity[|mode]`, mode if not turns; when OPENED
 --
--- TOO_LATE: the drop is already open, so there would be nobody to shuffle.
+-- TOO_LATE: the drop is already open, so there would be nobody to shuffle. A waitlist shuffles
+-- nobody: it is open from its first moment, whenever that is.
 
 --!include now
 --!include books
@@ -23,7 +25,7 @@
 
 local epoch_key, drop_key, line_key, log_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, drop_id, commitment = ARGV[1], ARGV[2], ARGV[3]
-local turn_ms, rate, capacity = ARGV[4], ARGV[5], ARGV[6]
+local turn_ms, rate, capacity, mode = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
 if redis.call('GET', epoch_key) ~= epoch then
   return {'FENCED'}
@@ -33,6 +35,9 @@ if not drop then
   return {'UNKNOWN_DROP'}
 end
 local terms = table.concat({commitment, turn_ms, rate, capacity}, '|')
+if mode ~= 'turns' then
+  terms = terms .. '|' .. mode
+end
 local opened_as = redis.call('HGET', line_key, 'opened_as')
 local now = now_ms()
 if opened_as then
@@ -41,7 +46,7 @@ elseif not drop.ticket_required then
   return {'NO_TICKETS'}
 elseif drop.state == 'closed' or now >= drop.closes_ms then
   return {'CLOSED'}
-elseif now >= drop.opens_ms then
+elseif now >= drop.opens_ms and mode ~= 'waitlist' then
   return {'TOO_LATE'}
 end
 local broken = broken_books(drop_id, drop)
@@ -50,8 +55,13 @@ if broken then
 end
 check_log(log_key)
 
-redis.call('HSET', line_key, 'state', 'gathering', 'n', 0, 'serving', 0, 'served_ms', 0, 'left', 0,
+redis.call('HSET', line_key, 'n', 0, 'serving', 0, 'served_ms', 0, 'left', 0,
   'turn_ms', turn_ms, 'rate', rate, 'capacity', capacity, 'commitment', commitment,
-  'opened_as', terms)
+  'opened_as', terms, 'mode', mode)
+if mode == 'waitlist' then
+  redis.call('HSET', line_key, 'state', 'open', 'n0', 0)
+else
+  redis.call('HSET', line_key, 'state', 'gathering')
+end
 append_log(log_key, 'line_open', epoch, drop_id, now, drop, terms)
 return {'OPENED'}

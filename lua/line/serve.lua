@@ -12,17 +12,20 @@
 --       4 promised          units that the live turns are expected to take
 --       5 per_mille         expected units of one turn, in thousandths, ≥ 1
 -- RETURNS  {'FENCED'} | {'UNKNOWN_LINE'} | {code, now_ms, serving}, the code one of
---          SERVED | IDLE | MOVED | NOT_OPEN | PAUSED | GONE | VOID
--- LOGS     line_serve, row `first|until`; when SERVED. line_end, row `gone` or `void`, at the end
+--          SERVED | IDLE | MOVED | NOT_OPEN | PAUSED | GONE | VOID | REVIVED
+-- LOGS     line_serve, row `first|until`; when SERVED. line_end, row `gone` or `void`, at the end;
+--          line_revive, row `serving`; when REVIVED
 --
 -- MOVED: another keeper has served meanwhile. GONE: nothing is available or held any more, or the
--- sale is over. VOID: the sale was over before the line opened. Both are final.
+-- sale is over; if units come back while it is not, the line is REVIVED. VOID: the sale was over
+-- before the line opened; that is final. A line that holds units for people gives no turns.
 
 --!include now
 --!include books
 --!include selling
 --!include log
 --!include line
+--!include line_end
 
 local epoch_key, drop_key, line_key = KEYS[1], KEYS[2], KEYS[3]
 local turns_key, log_key = KEYS[4], KEYS[5]
@@ -37,9 +40,7 @@ if not drop or not line then
   return {'UNKNOWN_LINE'}
 end
 local now = now_ms()
-if line.state == 'gone' then
-  return {'GONE', now, line.serving}
-elseif line.state == 'void' then
+if line.state == 'void' then
   return {'VOID', now, line.serving}
 end
 local broken = broken_books(drop_id, drop)
@@ -49,22 +50,21 @@ end
 redis.call('ZCARD', turns_key)
 check_log(log_key)
 
-local refusal, ends = why_not_selling(drop, now), nil
-if line.state == 'gathering' then
-  ends = refusal == 'CLOSED' and 'VOID'
-elseif refusal == 'CLOSED' or (drop.available == 0 and drop.held == 0) then
-  ends = 'GONE'
-end
-if ends then
-  redis.call('HSET', line_key, 'state', string.lower(ends))
-  append_log(log_key, 'line_end', epoch, drop_id, now, drop, string.lower(ends))
-  return {ends, now, line.serving}
+local refusal = why_not_selling(drop, now)
+local state = next_state(drop, line, refusal)
+if state then
+  local code = change_line(line_key, log_key, epoch, drop_id, now, drop, line, state)
+  return {code, now, line.serving}
+elseif line.state == 'gone' then
+  return {'GONE', now, line.serving}
 elseif line.state == 'gathering' then
   return {'NOT_OPEN', now, line.serving}
 elseif refusal then
   return {refusal, now, line.serving}
 elseif line.serving ~= serving then
   return {'MOVED', now, line.serving}
+elseif line.mode ~= 'turns' then
+  return {'IDLE', now, serving}
 end
 local elapsed_ms = math.max(0, math.min(now - line.served_ms, 1000))
 local count = math.min(line.n - serving, math.floor(line.rate * elapsed_ms / 1000),

@@ -9,7 +9,7 @@
 -- ARGV  1 after             only turns that end behind this position
 -- RETURNS  {'UNKNOWN_LINE'} | {'OK', now_ms, epoch, log_id, state, n, n0, serving, served_ms, left,
 --          turn_ms, rate, capacity, commitment, closing_id, seed, drop_state, opens_ms, closes_ms,
---          available, held, turn...}; n0 is -1 before the opening, a turn is `first|until|at_ms`
+--          available, held, mode, turn...}; n0 is -1 before the opening, a turn is `first|until|at_ms`
 -- LOGS     nothing
 
 --!include now
@@ -28,7 +28,7 @@ end
 local reply = {'OK', now_ms(), tonumber(redis.call('GET', epoch_key)) or 0, last_log_id(log_key),
   line.state, line.n, line.n0 or -1, line.serving, line.served_ms, line.left, line.turn_ms,
   line.rate, line.capacity, line.commitment, line.closing_id, line.seed, drop.state,
-  drop.opens_ms, drop.closes_ms, drop.available, drop.held}
+  drop.opens_ms, drop.closes_ms, drop.available, drop.held, line.mode}
 for _, turn in ipairs(redis.call('ZRANGE', turns_key, '(' .. after, '+inf', 'BYSCORE')) do
   reply[#reply + 1] = turn
 end

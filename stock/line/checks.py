@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from stock.ids import is_buyer_id
-from stock.line.model import MAX_PER_MILLE, is_hash
+from stock.ids import drop_of, is_buyer_id, is_rid
+from stock.line.model import MAX_PER_MILLE, NextInLine, is_hash
 from stock.model import MAX_BATCH
 
 
@@ -21,6 +21,19 @@ def check_serving(serving: int, promised: int, per_mille: int) -> None:
     """Raises ValueError."""
     if serving < 0 or promised < 0 or not 1 <= per_mille <= MAX_PER_MILLE:
         raise ValueError(f"cannot serve with {serving}, {promised}, {per_mille}")
+
+
+def check_next(drop_id: str, serving: int, people: Sequence[NextInLine]) -> None:
+    """Raises ValueError."""
+    if serving < 0 or len(people) > MAX_BATCH:
+        raise ValueError(f"cannot hold for {len(people)} people from {serving}")
+    for one in people:
+        mine = is_rid(one.rid) and drop_of(one.rid) == drop_id
+        if not mine or not is_buyer_id(one.buyer_id) or one.index < 0:
+            raise ValueError(f"cannot hold for {one}")
+    # A buyer may come twice: with a place that was left, and with the one after it.
+    if len({(one.buyer_id, one.index) for one in people}) != len(people):
+        raise ValueError("cannot hold twice for one place")
 
 
 def commitment_of(seed: str) -> str:

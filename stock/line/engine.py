@@ -14,6 +14,7 @@ from stock.line.model import (
     LineOpenCode,
     LineSnapshot,
     LineTerms,
+    NextInLine,
     Place,
     ServeOutcome,
 )
@@ -45,6 +46,13 @@ class Line(Protocol):
 
         `serving` is what the caller knows; `promised` are the units that live turns will take;
         `per_mille` are the units that a turn takes on average, in thousandths.
+        """
+        ...
+
+    async def hold(self, drop_id: str, serving: int, people: Sequence[NextInLine]) -> ServeOutcome:
+        """Hold a unit for each of up to 256 next people, as far as there are units.
+
+        Only for draws and waitlists. Who has left or has enough is passed over.
         """
         ...
 

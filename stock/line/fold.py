@@ -4,8 +4,17 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
-from stock.line.model import LineState, LineTerms, Place, Turn
-from stock.line.rows import Joined, Left, LineClosed, LineEnded, LineOpened, LineRow, Served
+from stock.line.model import LineMode, LineState, LineTerms, Place, Turn
+from stock.line.rows import (
+    Joined,
+    Left,
+    LineClosed,
+    LineEnded,
+    LineOpened,
+    LineRevived,
+    LineRow,
+    Served,
+)
 
 
 class FoldedLine(Struct):
@@ -38,7 +47,9 @@ class LineFold:
         if isinstance(first, LineOpened):
             if line is not None:
                 raise ValueError(f"{entry_id}: the line of {drop_id} is opened twice")
-            self.lines[drop_id] = FoldedLine(first.terms)
+            line = self.lines[drop_id] = FoldedLine(first.terms)
+            if first.terms.mode is LineMode.WAITLIST:
+                line.state, line.n0 = LineState.OPEN, 0
             return
         if line is None:
             raise ValueError(f"{entry_id}: {drop_id} has no line")
@@ -67,6 +78,9 @@ def _fault(line: FoldedLine, rows: Sequence[LineRow]) -> str:
             before = LineState.OPEN if state is LineState.GONE else LineState.GATHERING
             if line.state is not before:
                 return f"{state} after {line.state}"
+        case LineRevived(serving=serving):
+            if line.state is not LineState.GONE or serving != line.serving:
+                return f"goes on from {serving}, {line.state}, at {line.serving}"
     return ""
 
 
@@ -96,3 +110,5 @@ def _apply(line: FoldedLine, entry_id: str, at_ms: int, row: LineRow) -> None:
             line.turns.append(Turn(first, until, at_ms))
         case LineEnded(state=state):
             line.state = state
+        case LineRevived():
+            line.state = LineState.OPEN

@@ -7,16 +7,18 @@ from msgspec.structs import asdict
 
 from stock.errors import ScriptRefused
 from stock.keyspace import Keyspace
-from stock.line.checks import check_buyers, check_serving, commitment_of
+from stock.line.checks import check_buyers, check_next, check_serving, commitment_of
 from stock.line.model import (
     JoinCode,
     JoinOutcome,
     LeaveCode,
     LineCloseCode,
+    LineMode,
     LineOpenCode,
     LineSnapshot,
     LineState,
     LineTerms,
+    NextInLine,
     Place,
     ServeCode,
     ServeOutcome,
@@ -77,17 +79,28 @@ class RedisLine:
         code, *numbers = await self._call("serve", drop_id, args)
         return ServeOutcome(ServeCode(code), *numbers)
 
+    async def hold(self, drop_id: str, serving: int, people: Sequence[NextInLine]) -> ServeOutcome:
+        check_next(drop_id, serving, people)
+        rest = [part for one in people for part in (one.rid, one.buyer_id, one.index)]
+        keys = self._engine.keyspace.of_line(drop_id), self._engine.keyspace.of_drop(drop_id)
+        named = {f"{name}_key": key for some in keys for name, key in asdict(some).items()}
+        reply = await self._engine.step("line/hold", drop_id, named, {"serving": serving}, rest)
+        if len(reply) == 1:  # without a line, or fenced
+            return ServeOutcome(ServeCode(reply[0]))
+        code, now_ms, ahead, expires_ms, *rids = reply
+        return ServeOutcome(ServeCode(code), now_ms, ahead, expires_ms, tuple(rids))
+
     async def snapshot(self, drop_id: str, after: int = -1) -> LineSnapshot | None:
         reply = await self._call("snapshot", drop_id, {"after": after})
         if reply[0] != "OK":
             return None
         now_ms, epoch, log_id, state, n, n0, serving, served_ms, left, *rest = reply[1:]
         turn_ms, rate, capacity, commitment, closing_id, seed, drop_state, *rest = rest
-        opens_ms, closes_ms, available, held, *turns = rest
+        opens_ms, closes_ms, available, held, mode, *turns = rest
         return LineSnapshot(
             drop_id=drop_id,
             state=LineState(state),
-            terms=LineTerms(commitment, turn_ms, rate, capacity),
+            terms=LineTerms(commitment, turn_ms, rate, capacity, LineMode(mode)),
             n=n,
             n0=None if n0 < 0 else n0,
             serving=serving,

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from stock.model import DropState
+from stock.model import MAX_HOLD_MS, DropState
 
 MAX_PLACES = 10_000_000
 MAX_TURN_MS = 600_000
@@ -31,6 +31,14 @@ class LineState(StrEnum):
     VOID = "void"  # the sale was over before the line opened
 
 
+class LineMode(StrEnum):
+    """What a line gives: turns to buy in, or units held for people, who then pay."""
+
+    TURNS = "turns"
+    DRAW = "draw"  # the early people by lots, then first come
+    WAITLIST = "waitlist"  # first come, for units that return; open from its first moment
+
+
 class LineOpenCode(StrEnum):
     OPENED = "OPENED"
     REPLAYED = "REPLAYED"
@@ -49,6 +57,7 @@ class JoinCode(StrEnum):
     CLOSED = "CLOSED"  # the sale is over
     GONE = "GONE"
     VOID = "VOID"
+    AVAILABLE = "AVAILABLE"  # units can be had, and nobody waits for them
     UNKNOWN_LINE = "UNKNOWN_LINE"
     FENCED = "FENCED"
 
@@ -79,29 +88,38 @@ class ServeCode(StrEnum):
     PAUSED = "PAUSED"
     GONE = "GONE"
     VOID = "VOID"
+    REVIVED = "REVIVED"  # units came back after the line was gone
     UNKNOWN_LINE = "UNKNOWN_LINE"
     FENCED = "FENCED"
 
 
 class LineTerms(Struct, frozen=True):
-    """The terms of a line: published, and fixed before anybody joins."""
+    """The terms of a line: published, and fixed before anybody joins.
+
+    `turn_ms` is how long a turn lasts, or the hold of a unit.
+    """
 
     commitment: str  # SHA-256 of the seed
     turn_ms: int
     rate: int
     capacity: int
+    mode: LineMode = LineMode.TURNS
 
     def __post_init__(self) -> None:
         if not is_hash(self.commitment):
             raise ValueError(f"not a SHA-256: {self.commitment!r}")
         for name, low, high in (
-            ("turn_ms", MIN_TURN_MS, MAX_TURN_MS),
+            ("turn_ms", MIN_TURN_MS, self.longest_ms),
             ("rate", 1, MAX_RATE),
             ("capacity", 1, MAX_PLACES),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be {low} to {high}, not {value}")
+
+    @property
+    def longest_ms(self) -> int:
+        return MAX_TURN_MS if self.mode is LineMode.TURNS else MAX_HOLD_MS
 
 
 class Turn(Struct, frozen=True, gc=False):
@@ -123,6 +141,16 @@ class ServeOutcome(Struct, frozen=True, gc=False):
     code: ServeCode
     now_ms: int = 0
     serving: int = 0
+    expires_ms: int = 0  # of the new holds
+    rids: tuple[str, ...] = ()  # new holds
+
+
+class NextInLine(Struct, frozen=True, gc=False):
+    """Somebody whose position is next, and the reservation that this place gets."""
+
+    rid: str
+    buyer_id: str
+    index: int
 
 
 class Place(Struct, frozen=True, gc=False):

@@ -1,8 +1,10 @@
 """The rows of a line in the log, and their codec. No I/O.
 
-Rows by kind: `line_open` commitment|turn_ms|rate|capacity; `line_join` a buyer a row, and the field
-i, the index of the first one; `line_leave` buyer|index; `line_close` n0|seed; `line_serve`
-first|until; `line_end` gone or void. They move no stock: an entry has the books as they were.
+Rows by kind: `line_open` commitment|turn_ms|rate|capacity and, unless it gives turns, |mode;
+`line_join` a buyer a row, and the field i, the index of the first one; `line_leave` buyer|index;
+`line_close` n0|seed; `line_serve` first|until; `line_end` gone or void; `line_revive` serving. They
+move no stock: an entry has the books as they were. But `line_hold` has rows of reservations, and
+the fields i and u: the first position, and the first one without.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +12,20 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from stock.ids import is_buyer_id
-from stock.line.model import MAX_PLACES, LineState, LineTerms, is_hash
+from stock.line.model import MAX_PLACES, LineMode, LineState, LineTerms, is_hash
 
 COLUMNS = {
-    "line_open": 4,
+    "line_open": 5,
     "line_join": 1,
     "line_leave": 2,
     "line_close": 2,
     "line_serve": 2,
     "line_end": 1,
+    "line_revive": 1,
 }
 EXTRA = {"line_join": ("i",)}  # additional fields, by the entry's kind
+HOLD = "line_hold"
+HOLD_EXTRA = ("p", "x", "i", "u")
 ENDS = (LineState.GONE, LineState.VOID)
 
 
@@ -54,7 +59,13 @@ class LineEnded(Struct, frozen=True, gc=False):
     state: LineState  # GONE or VOID
 
 
-LineRow = LineOpened | Joined | Left | LineClosed | Served | LineEnded
+class LineRevived(Struct, frozen=True, gc=False):
+    """Units came back after the line was gone: it goes on from here."""
+
+    serving: int
+
+
+LineRow = LineOpened | Joined | Left | LineClosed | Served | LineEnded | LineRevived
 
 
 def read_rows(
@@ -71,8 +82,11 @@ def read_rows(
 
 def _read(kind: str, row: Sequence[str]) -> LineRow:
     if kind == "line_open":
-        commitment, turn_ms, rate, capacity = row
-        return LineOpened(LineTerms(commitment, int(turn_ms), int(rate), int(capacity)))
+        commitment, turn_ms, rate, capacity, *mode = row
+        if len(mode) > 1 or mode == [LineMode.TURNS]:  # turns are never named
+            raise ValueError(f"not the mode of a line: {mode}")
+        numbers = int(turn_ms), int(rate), int(capacity)
+        return LineOpened(LineTerms(commitment, *numbers, LineMode(*mode or ["turns"])))
     if kind == "line_leave":
         buyer_id, index = row
         return Left(_buyer(buyer_id), _place(index))
@@ -82,15 +96,23 @@ def _read(kind: str, row: Sequence[str]) -> LineRow:
             raise ValueError(f"not a seed: {seed!r}")
         return LineClosed(_place(n0), seed)
     if kind == "line_serve":
-        served = Served(*map(_place, row))
-        if served.until <= served.first:
-            raise ValueError(f"nobody was served: {'|'.join(row)}")
-        return served
+        return read_served(row)
+    if kind == "line_revive":
+        (serving,) = row
+        return LineRevived(_place(serving))
     (word,) = row
     ended = LineEnded(LineState(word))
     if ended.state not in ENDS:
         raise ValueError(f"not the end of a line: {word}")
     return ended
+
+
+def read_served(row: Sequence[str]) -> Served:
+    """The positions that were served. Raises ValueError."""
+    served = Served(*map(_place, row))
+    if served.until <= served.first:
+        raise ValueError(f"nobody was served: {'|'.join(row)}")
+    return served
 
 
 def _place(text: str) -> int:

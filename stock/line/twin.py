@@ -7,23 +7,34 @@ from msgspec import Struct, field
 
 from stock.books import Books
 from stock.ids import START
-from stock.line.checks import check_buyers, check_serving, commitment_of
+from stock.line.checks import check_buyers, check_next, check_serving, commitment_of
 from stock.line.model import (
     JoinCode,
     JoinOutcome,
     LeaveCode,
     LineCloseCode,
+    LineMode,
     LineOpenCode,
     LineSnapshot,
     LineState,
     LineTerms,
+    NextInLine,
     Place,
     ServeCode,
     ServeOutcome,
     Turn,
 )
-from stock.line.rows import Joined, Left, LineClosed, LineEnded, LineOpened, LineRow, Served
-from stock.model import DropState, DropTerms, ReserveCode
+from stock.line.rows import (
+    Joined,
+    Left,
+    LineClosed,
+    LineEnded,
+    LineOpened,
+    LineRevived,
+    LineRow,
+    Served,
+)
+from stock.model import DropState, DropTerms, HoldState, Reservation, ReserveCode
 
 
 class TwinDrop(Protocol):
@@ -34,6 +45,7 @@ class TwinDrop(Protocol):
     books: Books
 
     def refusal(self, now: int) -> ReserveCode | None: ...
+    def takes_one(self, rid: str, buyer_id: str) -> bool: ...
 
 
 class Twin(Protocol):
@@ -43,6 +55,7 @@ class Twin(Protocol):
     def is_fenced(self, drop_id: str) -> bool: ...
     def drop(self, drop_id: str) -> TwinDrop | None: ...
     def append(self, kind: str, drop_id: str, *rows: LineRow) -> str: ...
+    def hold(self, drop_id: str, claims: Sequence[Reservation], *rows: LineRow) -> None: ...
     def position(self, drop_id: str) -> tuple[str, int]: ...
 
 
@@ -82,9 +95,12 @@ class TwinLine:
         refusal = drop.refusal(self._engine.clock())
         if refusal is ReserveCode.CLOSED:
             return LineOpenCode.CLOSED
-        if refusal is not ReserveCode.NOT_OPEN:
+        is_waitlist = terms.mode is LineMode.WAITLIST
+        if refusal is not ReserveCode.NOT_OPEN and not is_waitlist:
             return LineOpenCode.TOO_LATE
-        self.lines[drop_id] = _State(terms)
+        line = self.lines[drop_id] = _State(terms)
+        if is_waitlist:
+            line.state, line.n0 = LineState.OPEN, 0
         self._engine.append("line_open", drop_id, LineOpened(terms))
         return LineOpenCode.OPENED
 
@@ -94,7 +110,8 @@ class TwinLine:
         if isinstance(found, str):
             return [JoinOutcome(JoinCode(found))] * len(buyers)
         drop, line = found
-        now, first = self._engine.clock(), line.n
+        now, first, serving = self._engine.clock(), line.n, line.serving
+        can_be_had = line.terms.mode is LineMode.WAITLIST and drop.books.available > 0
         outcomes: list[JoinOutcome] = []
         rows: list[Joined] = []
         for buyer_id in buyers:
@@ -105,6 +122,8 @@ class TwinLine:
                 outcomes.append(JoinOutcome(JoinCode(line.state.value.upper())))
             elif drop.refusal(now) is ReserveCode.CLOSED:
                 outcomes.append(JoinOutcome(JoinCode.CLOSED))
+            elif can_be_had and serving == first:
+                outcomes.append(JoinOutcome(JoinCode.AVAILABLE))
             elif line.n >= line.terms.capacity:
                 outcomes.append(JoinOutcome(JoinCode.FULL))
             else:
@@ -143,7 +162,7 @@ class TwinLine:
         now = self._engine.clock()
         if commitment != line.terms.commitment:
             return LineCloseCode.MISMATCH
-        if line.closing_id:
+        if line.closing_id or line.terms.mode is LineMode.WAITLIST:
             return LineCloseCode.REPLAYED
         refusal = drop.refusal(now)
         if line.state is LineState.VOID or refusal is ReserveCode.CLOSED:
@@ -176,20 +195,11 @@ class TwinLine:
         known: tuple[int, int, int],
     ) -> ServeCode:
         serving, promised, per_mille = known
-        refusal, is_gathering = drop.refusal(now), line.state is LineState.GATHERING
-        if line.state in (LineState.GONE, LineState.VOID):
-            return ServeCode(line.state.value.upper())
-        is_empty = not is_gathering and not drop.books.available and not drop.books.held
-        if refusal is ReserveCode.CLOSED or is_empty:
-            line.state = LineState.VOID if is_gathering else LineState.GONE
-            self._engine.append("line_end", drop_id, LineEnded(line.state))
-            return ServeCode(line.state.value.upper())
-        if is_gathering:
-            return ServeCode.NOT_OPEN
-        if refusal is not None:
-            return ServeCode(refusal.value)
-        if line.serving != serving:
-            return ServeCode.MOVED
+        code = self._change(drop_id, drop, line, now) or _why_not(drop, line, now, serving)
+        if code is not None:
+            return code
+        if line.terms.mode is not LineMode.TURNS:
+            return ServeCode.IDLE
         elapsed_ms = max(0, min(now - line.served_ms, 1_000))
         # -(-a // b) rounds up.
         wanted = -(-(drop.books.available - promised) * 1_000 // per_mille)
@@ -200,6 +210,57 @@ class TwinLine:
         line.turns.append(Turn(serving, line.serving, now))
         self._engine.append("line_serve", drop_id, Served(serving, line.serving))
         return ServeCode.SERVED
+
+    async def hold(self, drop_id: str, serving: int, people: Sequence[NextInLine]) -> ServeOutcome:
+        check_next(drop_id, serving, people)
+        found = self._find(drop_id)
+        if isinstance(found, str):
+            return ServeOutcome(ServeCode(found))
+        drop, line = found
+        now = self._engine.clock()
+        code = self._change(drop_id, drop, line, now) or _why_not(drop, line, now, serving)
+        if code is not None:
+            return ServeOutcome(code, now, line.serving)
+        some = people[: max(0, line.n - serving)]
+        if not some or not drop.books.available or line.terms.mode is LineMode.TURNS:
+            return ServeOutcome(ServeCode.IDLE, now, serving)
+        expires_ms, passed, left = now + line.terms.turn_ms, 0, drop.books.available
+        claims: list[Reservation] = []
+        for one in some:
+            if len(claims) == left:
+                break
+            passed += 1
+            is_here = line.places.get(one.buyer_id) == Place(one.index)
+            if is_here and drop.takes_one(one.rid, one.buyer_id):
+                price_fen = drop.terms.price_fen
+                claims.append(
+                    Reservation(one.rid, HoldState.HELD, one.buyer_id, 1, price_fen, expires_ms)
+                )
+        line.serving, line.served_ms = serving + passed, now
+        line.turns.append(Turn(serving, line.serving, now))
+        self._engine.hold(drop_id, claims, Served(serving, line.serving))
+        rids = tuple(claim.rid for claim in claims)
+        return ServeOutcome(ServeCode.SERVED, now, line.serving, expires_ms, rids)
+
+    def _change(self, drop_id: str, drop: TwinDrop, line: _State, now: int) -> ServeCode | None:
+        """End the line if nothing can return, or go on with it if something has."""
+        is_over, books = drop.refusal(now) is ReserveCode.CLOSED, drop.books
+        if line.state is LineState.GATHERING:
+            if not is_over:
+                return None
+            line.state = LineState.VOID
+        elif line.state is LineState.OPEN:
+            if not is_over and (books.available or books.held):
+                return None
+            line.state = LineState.GONE
+        elif line.state is LineState.GONE and not is_over and books.available:
+            line.state, line.served_ms = LineState.OPEN, now
+            self._engine.append("line_revive", drop_id, LineRevived(line.serving))
+            return ServeCode.REVIVED
+        else:
+            return None
+        self._engine.append("line_end", drop_id, LineEnded(line.state))
+        return ServeCode(line.state.value.upper())
 
     async def snapshot(self, drop_id: str, after: int = -1) -> LineSnapshot | None:
         drop, line = self._engine.drop(drop_id), self.lines.get(drop_id)
@@ -237,3 +298,15 @@ class TwinLine:
             return "FENCED"
         drop, line = self._engine.drop(drop_id), self.lines.get(drop_id)
         return "UNKNOWN_LINE" if drop is None or line is None else (drop, line)
+
+
+def _why_not(drop: TwinDrop, line: _State, now: int, serving: int) -> ServeCode | None:
+    """Why nobody is served."""
+    refusal = drop.refusal(now)
+    if line.state in (LineState.GONE, LineState.VOID):
+        return ServeCode(line.state.value.upper())
+    if line.state is LineState.GATHERING:
+        return ServeCode.NOT_OPEN
+    if refusal is not None:
+        return ServeCode(refusal.value)
+    return ServeCode.MOVED if line.serving != serving else None

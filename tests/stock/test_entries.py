@@ -18,7 +18,7 @@ from stock.entries import (
 )
 from stock.errors import LogCorrupt, LogTooNew
 from stock.fold import Fold
-from stock.line.rows import Joined, Left, LineClosed, Served
+from stock.line.rows import Joined, Left, LineClosed, LineRevived, Served
 from stock.model import ConfirmCode, DropTerms, Fate, HoldState, Reservation
 from stock.records import pack_reservation, unpack_reservation
 
@@ -41,6 +41,8 @@ TAKE_BACK = RESERVE | {
 GRANT = RESERVE | {"k": "grant", "b": "10|8|0|2|0", "r": f"{RID}|ann|2|-", "s": "bag%201"}
 OPEN = RESERVE | {"k": "open", "b": "10|10|0|0|0", "r": "0|9|1|3|9900|10|2"}
 LINE = RESERVE | {"k": "line_leave", "r": "ann|3"}
+HELD = RESERVE | {"p": "9900", "x": "1790000600000"}
+HOLD = HELD | {"k": "line_hold", "i": "4", "u": "7"}
 JOIN = RESERVE | {"k": "line_join", "r": "ann;bob", "i": "7"}
 HASH = "0f" * 32
 RESERVE |= {"p": "9900", "x": "1790000060000"}
@@ -190,6 +192,11 @@ def test_an_opening_reads_as_the_terms(columns: str, terms: DropTerms | None) ->
         (LINE, {"k": "line_close", "r": "5|seed"}, "not a seed"),
         (LINE, {"k": "line_serve", "r": "5|5"}, "nobody was served"),
         (LINE, {"k": "line_end", "r": "Gone!"}, "Gone!"),
+        (LINE, {"k": "line_open", "r": f"{HASH}|1000|5|5|turns"}, "not the mode"),
+        (LINE, {"k": "line_revive", "r": "-1"}, "not a place"),
+        (HOLD, {"u": "4"}, "nobody was served"),
+        (HOLD, {"i": None}, "no 'i'"),
+        (HOLD, {"r": ""}, "without rows"),
     ],
 )
 def test_what_no_script_would_write_is_corrupt(
@@ -227,6 +234,9 @@ def test_what_no_script_would_write_is_corrupt(
         (LINE, {"r": "ann|3|why"}, "3 columns"),
         (JOIN, {"r": "ann|vip;bob"}, "2 columns"),
         (LINE, {"k": "line_end", "r": "asleep"}, "end 'asleep'"),
+        (LINE, {"k": "line_open", "r": f"{HASH}|1000|5|5|raffle"}, "mode 'raffle'"),
+        (LINE, {"k": "line_open", "r": f"{HASH}|1000|5|5|draw|x"}, "6 columns"),
+        (HOLD, {"r": f"{RID}|ann|1|gift"}, "4 columns"),
         (CONFIRM, {"r": f"{RID}|ann|2|q|GIVEN|pay1|19800|cny"}, "8 columns, state 'q', code"),
     ],
 )
@@ -300,7 +310,12 @@ def test_the_rows_of_a_line_move_no_stock() -> None:
         LineClosed(5, HASH),
     )
     assert decode("8-0", LINE | {"k": "line_serve", "r": "5|9"}).rows == (Served(5, 9),)
+    assert decode("9-0", LINE | {"k": "line_revive", "r": "9"}).rows == (LineRevived(9),)
     assert movements(join) == []
+    # but for units that are held with it
+    held = decode("10-0", HOLD)
+    assert held.rows == (Served(4, 7), *decode("11-0", HELD).rows)
+    assert movements(held) == movements(decode("11-0", HELD))
 
 
 def test_the_fold_of_a_line_takes_an_entry_whole_or_not_at_all() -> None:

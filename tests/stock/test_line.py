@@ -4,6 +4,8 @@
 here is a test of I13 as well.
 """
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -14,14 +16,16 @@ from stock.line.model import (
     JoinOutcome,
     LeaveCode,
     LineCloseCode,
+    LineMode,
     LineOpenCode,
     LineState,
     LineTerms,
+    NextInLine,
     Place,
     ServeCode,
     Turn,
 )
-from stock.model import ArchiveCode, Attempt, Ticket
+from stock.model import ArchiveCode, Attempt, Fate, TakeBack, Ticket
 from tests.stock.conftest import NOON, World, terms
 
 DROP = "shoes"
@@ -30,7 +34,7 @@ TERMS = LineTerms(commitment_of(SEED), turn_ms=60_000, rate=1_000, capacity=1_00
 OPENS = NOON + 10_000
 
 
-async def gather(world: World, *, units: int = 10, **changes: int) -> None:
+async def gather(world: World, *, units: int = 10, **changes: Any) -> None:
     """A drop that opens in ten seconds, with a line in front of it."""
     await world.engine.open_drop(DROP, terms(opens_ms=OPENS, allotted=units, ticket_required=True))
     assert await world.engine.line.open(DROP, replace(TERMS, **changes)) is LineOpenCode.OPENED
@@ -42,7 +46,7 @@ async def join(world: World, *buyers: str) -> list[str]:
     return [f"{one.code} {one.index}" if one.index >= 0 else one.code for one in outcomes]
 
 
-async def open_line(world: World, *buyers: str, units: int = 10, **changes: int) -> None:
+async def open_line(world: World, *buyers: str, units: int = 10, **changes: Any) -> None:
     await gather(world, units=units, **changes)
     if buyers:
         await join(world, *buyers)
@@ -219,7 +223,9 @@ async def test_a_paused_drop_gives_no_turns(world: World) -> None:
     assert await serve(world, 0) == ("SERVED", 1)
 
 
-async def test_gone_is_said_when_nothing_is_held_any_more_and_is_final(world: World) -> None:
+async def test_gone_is_said_when_nothing_is_held_and_a_restock_revives_the_line(
+    world: World,
+) -> None:
     await open_line(world, "ann", "bob", units=1)
     await world.later(250)
     assert await serve(world, 0) == ("SERVED", 1)
@@ -230,10 +236,25 @@ async def test_gone_is_said_when_nothing_is_held_any_more_and_is_final(world: Wo
     await world.engine.confirm(rid, "pay1", 9_900)
     assert await serve(world, 1) == ("GONE", 1)
     before = await world.state(DROP)
-    await world.engine.adjust_drop(DROP, "more", 5, "found a box")
     assert await serve(world, 1) == ("GONE", 1)
     assert await join(world, "cat", "bob") == ["GONE", "REPLAYED 1"]
-    assert (await world.state(DROP))[2] == before[2] + 1  # the restock alone
+    assert await world.state(DROP) == before
+    # when
+    await world.engine.adjust_drop(DROP, "more", 1, "found a box")
+    assert await serve(world, 0) == ("REVIVED", 1)
+    # then: it goes on where it was
+    assert await join(world, "cat") == ["JOINED 2"]
+    await world.later(250)
+    assert await serve(world, 1) == ("SERVED", 2)
+    await buy(world, "bob")
+    await world.engine.confirm(f"{DROP}-{'bob':x<16}", "pay2", 9_900)
+    assert await serve(world, 2) == ("GONE", 2)
+    # and: a unit that comes back from a buyer does the same, but not after the sale
+    back = TakeBack(f"{DROP}-{'bob':x<16}", "back1", 1, Fate.AVAILABLE, "changed their mind")
+    await world.engine.take_back(back)
+    await world.engine.close_drop(DROP)
+    assert await serve(world, 2) == ("GONE", 2)
+    await world.state(DROP)
 
 
 async def test_a_returned_unit_is_the_next_one_s(world: World) -> None:
@@ -260,6 +281,120 @@ async def test_a_sale_that_is_over_ends_its_line(world: World, is_open: bool) ->
     code = await world.engine.line.close(DROP, SEED)
     assert code is (LineCloseCode.REPLAYED if is_open else LineCloseCode.CLOSED)
     await world.state(DROP)
+
+
+# Units that are held for people: draws and waitlists
+
+
+def people(*names: str, first: int = 0) -> list[NextInLine]:
+    """Those whose index is `first` and so on."""
+    return [
+        NextInLine(f"{DROP}-{name:y<16}", name, index) for index, name in enumerate(names, first)
+    ]
+
+
+async def hold(world: World, serving: int, *some: NextInLine) -> tuple[str, int, list[str]]:
+    outcome = await world.engine.line.hold(DROP, serving, some)
+    names = [rid.partition("-")[2].rstrip("y") for rid in outcome.rids]
+    return outcome.code.value, outcome.serving, names
+
+
+async def open_draw(world: World, *buyers: str, units: int = 2) -> None:
+    await open_line(world, *buyers, units=units, mode=LineMode.DRAW)
+
+
+async def test_a_draw_holds_units_for_the_next_and_gives_no_turns(world: World) -> None:
+    await open_draw(world, "ann", "bob", "cat")
+    await world.later(250)
+    assert await serve(world, 0) == ("IDLE", 0)
+    # when
+    assert await hold(world, 0, *people("ann", "bob", "cat")) == ("SERVED", 2, ["ann", "bob"])
+    # then: each has a hold of turn_ms, whatever the drop's own
+    claim = await world.engine.reservation(f"{DROP}-{'ann':y<16}")
+    assert claim and (claim.state, claim.quantity) == ("held", 1)
+    assert claim.expires_ms == OPENS + 250 + TERMS.turn_ms
+    line = await world.engine.line.snapshot(DROP)
+    assert line and (line.available, line.held, line.serving) == (0, 2, 2)
+    assert line.turns == (Turn(0, 2, OPENS + 250),)
+    _, _, entries = await world.state(DROP)
+    # and: the same again changes nothing
+    assert await hold(world, 0, *people("ann", "bob")) == ("MOVED", 2, [])
+    assert await hold(world, 2, *people("cat", first=2)) == ("IDLE", 2, [])
+    assert (await world.state(DROP))[2] == entries
+    # when: one does not pay
+    await world.later(TERMS.turn_ms)
+    assert await world.engine.expire(DROP, [f"{DROP}-{'bob':y<16}"]) == 1
+    assert await hold(world, 2, *people("cat", first=2)) == ("SERVED", 3, ["cat"])
+    await world.state(DROP)
+
+
+async def test_who_left_or_has_enough_is_passed_over(world: World) -> None:
+    await open_draw(world, "ann", "bob", "cat", "dan", "eve", units=4)
+    await buy(world, "bob")
+    await world.engine.line.leave(DROP, "ann")
+    await join(world, "ann")
+    # given: ann is at the end now, bob has one unit, and cat as many as a buyer may have
+    await world.engine.reserve(
+        DROP, [Attempt(f"{DROP}-{'c':x<16}", "cat", 3, Ticket(NOON * 1_000, NOON + 10**8))]
+    )
+    await world.engine.adjust_drop(DROP, "more", 2, "more")
+    assert await hold(world, 0, *people("ann", "bob", "cat", "dan")) == (
+        "SERVED",
+        4,
+        ["bob", "dan"],
+    )
+    await world.engine.adjust_drop(DROP, "more2", 9, "more")
+    await world.engine.line.leave(DROP, "ann")
+    await join(world, "ann")
+    # a buyer comes twice: with the place that was left, and with the new one
+    first, *rest = people("eve", "ann", first=4)
+    last = NextInLine(f"{DROP}-{'ann6':y<16}", "ann", 6)
+    assert await hold(world, 4, first, *rest, last) == ("SERVED", 7, ["eve", "ann6"])
+    await world.state(DROP)
+
+
+async def test_nobody_gets_a_unit_twice_for_a_place(world: World) -> None:
+    """After a loss of turns in Redis, the same places are given again: they have had theirs."""
+    await open_draw(world, "ann", "bob", units=1)
+    await hold(world, 0, *people("ann"))
+    await world.engine.release(f"{DROP}-{'ann':y<16}", "ann")
+    again = people("ann", first=0)[0]
+    assert await hold(world, 1, again) == ("SERVED", 2, [])
+    assert (await world.engine.line.snapshot(DROP)).available == 1  # type: ignore[union-attr]
+    await world.state(DROP)
+
+
+async def test_a_waitlist_is_for_units_that_return(world: World) -> None:
+    its = terms(allotted=2, ticket_required=True)
+    await world.engine.open_drop(DROP, its)
+    waitlist = replace(TERMS, mode=LineMode.WAITLIST)
+    # given: it opens while the drop sells, and is for nobody while units can be had
+    assert await world.engine.line.open(DROP, waitlist) is LineOpenCode.OPENED
+    assert await world.engine.line.open(DROP, waitlist) is LineOpenCode.REPLAYED
+    assert await world.engine.line.open(DROP, TERMS) is LineOpenCode.CONFLICT
+    assert await world.engine.line.close(DROP, SEED) is LineCloseCode.REPLAYED
+    assert await join(world, "ann") == ["AVAILABLE"]
+    await buy(world, "bob", "cat")
+    assert await join(world, "ann", "dan", "eve") == ["JOINED 0", "JOINED 1", "JOINED 2"]
+    assert await hold(world, 0, *people("ann", "dan")) == ("IDLE", 0, [])
+    # when: a unit returns, it is the first one's; who waits longer comes before who comes now
+    await world.engine.release(f"{DROP}-{'bob':x<16}", "bob")
+    assert await join(world, "fay") == ["JOINED 3"]
+    assert await hold(world, 0, *people("ann", "dan")) == ("SERVED", 1, ["ann"])
+    # then: sold out for good is gone, and a return revives it
+    await world.engine.confirm(f"{DROP}-{'cat':x<16}", "pay1", 9_900)
+    await world.engine.confirm(f"{DROP}-{'ann':y<16}", "pay2", 9_900)
+    assert await hold(world, 1) == ("GONE", 1, [])
+    back = TakeBack(f"{DROP}-{'cat':x<16}", "back1", 1, Fate.AVAILABLE, "broken box")
+    await world.engine.take_back(back)
+    assert await hold(world, 1, *people("dan", first=1)) == ("REVIVED", 1, [])
+    assert await hold(world, 1, *people("dan", first=1)) == ("SERVED", 2, ["dan"])
+    await world.state(DROP)
+
+
+async def test_a_line_of_turns_holds_nothing(world: World) -> None:
+    await open_line(world, "ann")
+    assert await hold(world, 0, *people("ann")) == ("IDLE", 0, [])
 
 
 # The end, and faults
@@ -295,6 +430,7 @@ async def test_an_old_epoch_changes_no_line(world: World) -> None:
     assert await world.engine.line.leave(DROP, "ann") is LeaveCode.FENCED
     assert await world.engine.line.close(DROP, SEED) is LineCloseCode.FENCED
     assert (await serve(world, 0))[0] == ServeCode.FENCED
+    assert (await hold(world, 0))[0] == ServeCode.FENCED
     assert await world.state(DROP) == before
 
 
@@ -306,5 +442,9 @@ async def test_what_no_engine_accepts(world: World) -> None:
     for serving, promised, per_mille in ((-1, 0, 1), (0, -1, 1), (0, 0, 0)):
         with pytest.raises(ValueError, match="cannot serve"):
             await world.engine.line.serve(DROP, serving, promised, per_mille)
+    ann, other = people("ann")[0], NextInLine("other-" + "y" * 16, "ann", 0)
+    for some in ([other], [ann, ann], [ann] * 257, [replace(ann, index=-1)]):
+        with pytest.raises(ValueError, match="cannot hold"):
+            await world.engine.line.hold(DROP, 0, some)
     with pytest.raises(ValueError, match="seed"):
         await world.engine.line.close(DROP, "5e")

@@ -28,7 +28,7 @@ from stock.errors import FencedOff, ScriptRefused
 from stock.ids import drop_of
 from stock.keyspace import Keyspace
 from stock.line.checks import commitment_of
-from stock.line.model import LineTerms
+from stock.line.model import LineMode, LineTerms, NextInLine
 from stock.model import (
     ArchiveCode,
     Attempt,
@@ -257,9 +257,14 @@ class EngineMachine(RuleBasedStateMachine):
         if self.both(archive) is ArchiveCode.ARCHIVED:
             self.archived.add(drop)
 
-    @rule(drop=drops, off=st.sampled_from([0, 0, 0, 1]), capacity=st.sampled_from([3, 50, 50]))
-    def open_line(self, drop: str, off: int, capacity: int) -> None:
-        terms = LineTerms(commitment_of(SEED), 5_000 + off, 20, capacity)
+    @rule(
+        drop=drops,
+        off=st.sampled_from([0, 0, 0, 1]),
+        capacity=st.sampled_from([3, 50, 50]),
+        mode=st.sampled_from(LineMode),
+    )
+    def open_line(self, drop: str, off: int, capacity: int, mode: LineMode) -> None:
+        terms = LineTerms(commitment_of(SEED), 5_000 + off, 20, capacity, mode)
         self.both(lambda engine: engine.line.open(drop, terms))
 
     @rule(drop=drops, who=st.lists(st.sampled_from(NAMES), min_size=1, max_size=8))
@@ -286,6 +291,24 @@ class EngineMachine(RuleBasedStateMachine):
         line = self.twin.line.lines.get(drop)
         serving = (line.serving if line else 0) + off
         self.both(lambda engine: engine.line.serve(drop, serving, promised, per_mille))
+
+    @rule(
+        drop=drops,
+        off=st.sampled_from([0, 0, 0, 1]),
+        most=st.integers(0, 5),
+        shift=st.sampled_from([0, 0, 0, 1]),
+    )
+    def hold(self, drop: str, off: int, most: int, shift: int) -> None:
+        """For the next in the order of joining; sometimes with a place that is somebody else's."""
+        line = self.twin.line.lines.get(drop)
+        serving = (line.serving if line else 0) + off
+        places = sorted((p.index, name) for name, p in line.places.items()) if line else []
+        some = [
+            NextInLine(f"{drop}-{f'{name}-{index}':z<16}", name, index + shift)
+            for index, name in places
+            if index >= serving
+        ][:most]
+        self.both(lambda engine: engine.line.hold(drop, serving, some))
 
     @rule(step_ms=st.sampled_from([1, 500, 5_000, 9_999, 10_000, -3_000]))
     def step(self, step_ms: int) -> None:

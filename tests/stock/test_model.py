@@ -65,8 +65,9 @@ def test_lua_answers_exactly_the_codes_that_python_knows(codes, files) -> None:
 
 def test_serve_answers_the_codes_that_python_knows() -> None:
     """A sale that is over ends the line, so its code is none of them."""
-    found = codes_in("line/serve.lua", "includes/selling.lua")
-    assert found == {code.value for code in ServeCode} | {"CLOSED"}
+    for script in ("line/serve.lua", "line/hold.lua"):
+        found = codes_in(script, "includes/selling.lua", "includes/line_end.lua")
+        assert found | {"GONE", "VOID"} == {code.value for code in ServeCode} | {"CLOSED"}
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,15 @@ export async function checkDraw(
   }
   if ((await hashList(entries, pause)) !== bag.list_hash) faults.push('list')
   if (new Set(entries).size !== entries.length) faults.push('twice')
-  const winners = await drawWinners(seed, bag.list_hash, entries, bag.places, pause)
+  const order = await drawOrder(seed, bag.list_hash, entries, pause)
+  const winners = order.slice(0, Math.max(0, bag.places)).map((number) => entries[number])
   if (winners.join() !== bag.winners.join()) faults.push('winners')
   if (known.entryId !== undefined && !entries.includes(known.entryId)) faults.push('missing')
   return faults
 }
 
 /** The SHA-256 of the ids in their order, each followed by a newline. */
-async function hashList(entries: readonly string[], pause: () => Promise<void>): Promise<string> {
+export async function hashList(entries: readonly string[], pause: () => Promise<void>): Promise<string> {
   const hash = sha256.create()
   for (let at = 0; at < entries.length; at += SLICE) {
     const lines = entries.slice(at, at + SLICE).map((entry) => `${entry}\n`)
@@ -72,25 +73,24 @@ async function hashList(entries: readonly string[], pause: () => Promise<void>):
   return toHex(hash.digest())
 }
 
-/** The entries with the lowest lots, the lowest first. */
-async function drawWinners(
+/** The numbers of the entries in the list, in the order of their lots: the lowest first. */
+export async function drawOrder(
   seed: Uint8Array,
   listHash: string,
   entries: readonly string[],
-  places: number,
   pause: () => Promise<void>,
-): Promise<string[]> {
+): Promise<number[]> {
   const begun = hmac.create(sha256, seed).update(ascii(`${listHash}:`))
-  const lots: (readonly [Uint8Array, string])[] = []
+  const lots: (readonly [Uint8Array, number])[] = []
   for (const [at, entry] of entries.entries()) {
     if (at > 0 && at % SLICE === 0) await pause()
-    lots.push([begun.clone().update(ascii(entry)).digest(), entry])
+    lots.push([begun.clone().update(ascii(entry)).digest(), at])
   }
   lots.sort((a, b) => compare(a[0], b[0]))
-  return lots.slice(0, Math.max(0, places)).map(([, entry]) => entry)
+  return lots.map(([, at]) => at)
 }
 
-function isList(value: unknown): value is readonly string[] {
+export function isList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'string' && IS_ID.test(one))
 }
 

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.line_rows import batches_of, leaves_of, line_of, turns_of
+from stock.line.model import LineMode
 from stock.restorer import Restorer
 
 Pair = tuple[str | int, str | int]
@@ -41,7 +42,8 @@ async def rebuild_line(
 
 
 def _fields(line: Any, early: int | None, served_ms: int) -> list[Pair]:
-    terms = (line.commitment, line.turn_ms, line.rate, line.capacity)
+    terms = [line.commitment, line.turn_ms, line.rate, line.capacity]
+    terms += [] if line.mode == LineMode.TURNS else [line.mode]
     fields: list[Pair] = [
         ("state", line.state),
         ("n", line.places),
@@ -52,6 +54,7 @@ def _fields(line: Any, early: int | None, served_ms: int) -> list[Pair]:
         ("rate", line.rate),
         ("capacity", line.capacity),
         ("commitment", line.commitment),
+        ("mode", line.mode),
         ("opened_as", "|".join(map(str, terms))),
     ]
     if early is not None:

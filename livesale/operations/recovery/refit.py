@@ -31,6 +31,7 @@ from stock.entries import (
     movements,
 )
 from stock.line.rows import COLUMNS as LINE_KINDS
+from stock.line.rows import HOLD
 from stock.model import ConfirmCode, HoldState
 
 _AFTER = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}
@@ -73,6 +74,9 @@ class Refit:
         match entry.kind:
             case "reserve":
                 made = await self._reserve(drop, entry)
+            case kind if kind == HOLD:
+                turns: list[Row] = [*await self._lines.fit(entry)]
+                made = [("line_serve", turns), *await self._reserve(drop, entry)]
             case "grant":
                 made = await self._grant(drop, entry)
             case "release" | "expire":

@@ -13,8 +13,17 @@ from livesale.ledger.line_plan import DRAFT
 from livesale.ledger.line_rows import batches_of, leaves_of
 from livesale.ledger.line_tables import lines
 from stock.entries import LogEntry
-from stock.line.model import LineState, Place
-from stock.line.rows import Joined, Left, LineClosed, LineEnded, LineOpened, LineRow, Served
+from stock.line.model import LineMode, LineState, Place
+from stock.line.rows import (
+    Joined,
+    Left,
+    LineClosed,
+    LineEnded,
+    LineOpened,
+    LineRevived,
+    LineRow,
+    Served,
+)
 
 _LIVE = (LineState.GATHERING.value, LineState.OPEN.value)
 
@@ -59,7 +68,8 @@ class LineRefit:
             case LineOpened(terms=terms):
                 if line.state != DRAFT or line.commitment != terms.commitment:
                     return None
-                line.state = LineState.GATHERING.value
+                is_open = terms.mode is LineMode.WAITLIST
+                line.state = (LineState.OPEN if is_open else LineState.GATHERING).value
                 return row
             case Left(buyer_id=buyer_id):
                 known = line.places.get(buyer_id)
@@ -84,6 +94,11 @@ class LineRefit:
                     return None
                 line.state = state.value
                 return row
+            case LineRevived():
+                if line.state != LineState.GONE:
+                    return None
+                line.state = LineState.OPEN.value
+                return LineRevived(line.serving)
         return None
 
     async def _line(self, drop_id: str) -> _Line:

@@ -2,24 +2,33 @@
 
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import insert, select
 
 from livesale.database import engine as database
 from livesale.draws.order import Order
 from livesale.ledger import tables
-from livesale.ledger.line_tables import line_batches, line_leaves, line_turns, lines
+from livesale.ledger.line_tables import TABLES, lines
+from livesale.line.line_draws import LineDraws
+from livesale.line.places import place_rid
 from livesale.resources import Deployment
 from stock.ids import random_rid
 from stock.line.checks import commitment_of
-from stock.line.model import LineCloseCode, LineTerms, ServeCode
+from stock.line.model import LineCloseCode, LineMode, LineTerms, NextInLine, ServeCode
 from stock.model import Attempt, DropTerms, ReserveCode, Ticket
 from tests.waiting import until
 
-SEED = "5e" * 32
+SEED, SALT = "5e" * 32, "0a" * 32
 TERMS = LineTerms(commitment_of(SEED), turn_ms=60_000, rate=100_000, capacity=10_000)
 
 
-async def gather(stage: Deployment, *, opens_in_ms: int = 1_000, units: int = 20) -> str:
+async def gather(
+    stage: Deployment,
+    *,
+    opens_in_ms: int = 1_000,
+    units: int = 20,
+    mode: LineMode = LineMode.TURNS,
+) -> str:
     """A drop with a line that gathers: in SQL as an operator leaves it, and in Redis."""
     now_ms = await stage.engine.now_ms()
     terms = DropTerms(
@@ -51,12 +60,14 @@ async def gather(stage: Deployment, *, opens_in_ms: int = 1_000, units: int = 20
         "rate": TERMS.rate,
         "capacity": TERMS.capacity,
         "created_ms": now_ms,
+        "mode": mode.value,
+        "salt": SALT,
     }
     async with database.transaction(stage.sql) as connection:
         await connection.execute(insert(tables.drops), [row])
         await connection.execute(insert(lines), [line])
     await stage.engine.open_drop(drop_id, terms)
-    await stage.engine.line.open(drop_id, TERMS)
+    await stage.engine.line.open(drop_id, replace(TERMS, mode=mode))
     return drop_id
 
 
@@ -126,10 +137,24 @@ async def everything(stage: Deployment, *, people: int = 300) -> str:
     return drop_id
 
 
+async def hold(stage: Deployment, drop_id: str) -> list[str]:
+    """A step of the keeper in a draw or waitlist; the reservations that it made."""
+    draws = LineDraws(stage)
+    line = await stage.engine.line.snapshot(drop_id)
+    assert line
+    if line.terms.mode is LineMode.DRAW:
+        assert await draws.make(drop_id)
+    people = [
+        NextInLine(place_rid(drop_id, buyer_id, place), buyer_id, place)
+        for buyer_id, place in await draws.next_in(drop_id, line.serving, 256, early=line.n0 or 0)
+    ]
+    return list((await stage.engine.line.hold(drop_id, line.serving, people)).rids)
+
+
 async def read(stage: Deployment, drop_id: str) -> dict[str, list[Any]]:
     found = {}
     async with database.snapshot(stage.sql) as connection:
-        for table in (lines, line_batches, line_leaves, line_turns):
+        for table in TABLES:
             rows = await connection.execute(select(table).where(table.c.drop_id == drop_id))
             found[table.name] = [row._asdict() for row in rows]
     return found

@@ -1,5 +1,6 @@
 """A line survives what stock survives: the writer, recovery, archiving, the audit."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,13 +8,23 @@ from sqlalchemy import delete, insert, select, update
 
 from livesale.database import engine as database
 from livesale.ledger import tables
-from livesale.ledger.line_tables import line_batches, line_leaves, line_turns, lines
+from livesale.ledger.line_tables import (
+    TABLES,
+    line_batches,
+    line_entries,
+    line_leaves,
+    line_turns,
+    lines,
+)
 from livesale.ledger.writer import Writer
+from livesale.line.line_draws import LineDraws
 from livesale.operations.audit import audit
 from livesale.resources import Deployment
 from livesale.sales.archive import Archiver
-from stock.line.model import JoinCode, LineState, ServeCode
-from tests.livesale.line.scenes import SEED, buy, close, everything, gather, in_turn, read
+from stock.ids import random_rid
+from stock.line.model import JoinCode, LineMode, LineState, ServeCode
+from stock.model import Attempt, Fate, Reservation, TakeBack, Ticket
+from tests.livesale.line.scenes import SEED, buy, close, everything, gather, hold, in_turn, read
 from tests.livesale.operations.recovery.scenes import adopt, broken, dump, recover, write
 from tests.livesale.stage import on_both, running, until_written
 from tests.waiting import until
@@ -190,3 +201,171 @@ async def test_an_entry_that_does_not_follow_is_not_written(
         reasons = (await connection.scalars(select(tables.quarantine.c.reason))).all()
     assert len(reasons) == 1
     assert "not as the log continues it" in reasons[0]
+
+
+async def drawn(stage: Deployment, *, people: int = 300, units: int = 20) -> str:
+    """A draw whose units are held, one of which came back and was passed on; some joined late."""
+    drop_id = await gather(stage, mode=LineMode.DRAW, units=units)
+    names = [f"b{number}" for number in range(people)]
+    for start in range(0, people, 256):
+        await stage.engine.line.join(drop_id, names[start : start + 256])
+    await stage.engine.line.leave(drop_id, "b7")
+    await stage.engine.line.leave(drop_id, "b8")
+    await stage.engine.line.join(drop_id, ["b8"])
+    await close(stage, drop_id)
+    await stage.engine.line.leave(drop_id, "b9")
+    await stage.engine.line.join(drop_id, ["late", "later"])
+    await write(stage)
+    rids = await hold(stage, drop_id)
+    assert len(rids) == units
+    await stage.engine.release(rids[1], (await claim_of(stage, rids[1])).buyer_id)
+    assert len(await hold(stage, drop_id)) == 1
+    return drop_id
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Keys that a recovery gave another value; but for the exact ticket that a buyer has used."""
+    return [
+        key
+        for key, value in after.items()
+        if ":buyers:" not in key and ":log" not in key and before.get(key) != value
+    ]
+
+
+async def claim_of(stage: Deployment, rid: str) -> Reservation:
+    claim = await stage.engine.reservation(rid)
+    assert claim
+    return claim
+
+
+@on_both
+async def test_sql_has_what_was_drawn_and_held(stage: Deployment) -> None:
+    drop_id = await drawn(stage)
+    await write(stage)
+    found = await read(stage, drop_id)
+    (line,) = found["drop_lines"]
+    # b7 and the first place of b8 were left before the opening, b9's after it
+    assert (line["mode"], line["early"], line["entries"]) == ("draw", 301, 299)
+    rows = found["line_entries"]
+    assert [row["first_position"] for row in rows] == [0, 256]
+    places = [int(place) for row in rows for place in row["places"].split(" ")]
+    assert (sorted(places), places[299:]) == (list(range(301)), [7, 8])
+    # a page has the positions that follow each other, whatever was asked for
+    draws = LineDraws(stage)
+    for serving in (0, 100, 255, 256, 290):
+        some = await draws.next_in(drop_id, serving, 256, early=301)
+        expected = [*places, 301, 302][serving : serving + 256]
+        assert [place for _, place in some] == expected
+        assert {name for name, place in some if place >= 301} <= {"late", "later"}
+    # when: everybody gets a unit who can
+    await stage.engine.adjust_drop(drop_id, "more", 400, "enough for all")
+    while await hold(stage, drop_id):
+        pass
+    await write(stage)
+    line_now = await stage.engine.line.snapshot(drop_id)
+    assert line_now and (line_now.serving, line_now.held) == (303, 299 - 2 + 2)
+    assert await broken(stage) == []
+
+
+@on_both
+async def test_an_emptied_redis_draws_nobody_again(stage: Deployment) -> None:
+    # given: units held, and one step of the line that SQL has seen
+    drop_id = await drawn(stage)
+    await write(stage)
+    before = await dump(stage)
+    # when
+    await stage.redis.flushall()
+    await recover(stage)
+    await adopt(stage)
+    # then
+    assert changed(before, await dump(stage)) == []
+    assert await hold(stage, drop_id) == []
+    # and: what returns goes to the next, nobody gets a second unit
+    await stage.engine.adjust_drop(drop_id, "more", 30, "a box")
+    more = await hold(stage, drop_id)
+    buyers = [(await claim_of(stage, rid)).buyer_id for rid in more]
+    assert len(set(buyers)) == len(buyers) == 30
+    await write(stage)
+    assert await broken(stage) == []
+
+
+async def test_a_draw_waits_for_the_writer_and_is_made_once(stage: Deployment) -> None:
+    drop_id = await gather(stage, mode=LineMode.DRAW, opens_in_ms=300)
+    await stage.engine.line.join(drop_id, ["ann", "bob"])
+    await close(stage, drop_id)
+    draws = LineDraws(stage)
+    assert not await draws.make(drop_id)  # SQL does not know yet who entered
+    await write(stage)
+    made = await asyncio.gather(*(LineDraws(stage).make(drop_id) for _ in range(3)))
+    assert made == [True] * 3
+    first = await read(stage, drop_id)
+    assert await draws.make(drop_id)
+    assert await read(stage, drop_id) == first
+    assert len(first["line_entries"]) == 1
+
+
+async def test_the_audit_draws_again(stage: Deployment) -> None:
+    drop_id = await drawn(stage, people=20, units=3)
+    async with running(Writer(stage)):
+        await until_written(stage)
+    assert await faults(stage) == {}
+    before = await read(stage, drop_id)
+    (row,) = before["line_entries"]
+    places = row["places"].split(" ")
+    swapped = " ".join([places[1], places[0], *places[2:]])
+
+    async def change(statement: Any) -> dict[str, str]:
+        async with database.transaction(stage.sql) as connection:
+            await connection.execute(statement)
+        found = await faults(stage)
+        async with database.transaction(stage.sql) as connection:
+            for table in TABLES:
+                await connection.execute(delete(table))
+                if before[table.name]:
+                    await connection.execute(insert(table), before[table.name])
+        return found
+
+    other_order = await change(update(line_entries).values(places=swapped))
+    other_list = await change(update(lines).values(list_hash="00" * 32))
+    other_salt = await change(update(lines).values(salt="00" * 32))
+    undrawn = await change(update(lines).values(list_hash=""))
+    assert set(other_order) == set(other_list) == set(other_salt) == set(undrawn) == {"I13"}
+    assert "order is not that of the seed" in other_order["I13"]
+    assert "not the list of those who entered" in other_list["I13"]
+    assert "has served before its draw" in undrawn["I13"]
+    # and: a unit beside the draw is I14
+    ticket = Ticket(1, 4_000_000_000_000)
+    await stage.engine.adjust_drop(drop_id, "more", 1, "a box")
+    rid = random_rid(drop_id)
+    await stage.engine.reserve(drop_id, [Attempt(rid, "b5", 1, ticket)])
+    async with running(Writer(stage)):
+        await until_written(stage)
+    assert "is not the unit of a place of b5" in (await faults(stage))["I14"]
+
+
+@on_both
+async def test_a_waitlist_survives_too_and_goes_on_after_it_was_gone(stage: Deployment) -> None:
+    drop_id = await gather(stage, mode=LineMode.WAITLIST, opens_in_ms=0, units=1)
+    ticket = Ticket(1, 4_000_000_000_000)
+    rid = random_rid(drop_id)
+    await stage.engine.reserve(drop_id, [Attempt(rid, "ann", 1, ticket)])
+    await stage.engine.line.join(drop_id, ["bob", "cat"])
+    await stage.engine.confirm(rid, "pay1", 9_900)
+    assert (await stage.engine.line.hold(drop_id, 0, [])).code is ServeCode.GONE
+    await write(stage)
+    (line,) = (await read(stage, drop_id))["drop_lines"]
+    assert (line["state"], line["early"], line["ended_ms"] is None) == ("gone", 0, False)
+    before = await dump(stage)
+    await stage.redis.flushall()
+    await recover(stage)
+    await adopt(stage)
+    assert changed(before, await dump(stage)) == []
+    # when: the unit comes back
+    back = TakeBack(rid, "back1", 1, Fate.AVAILABLE, "broken")
+    await stage.engine.take_back(back)
+    assert (await stage.engine.line.hold(drop_id, 0, [])).code is ServeCode.REVIVED
+    assert len(await hold(stage, drop_id)) == 1
+    await write(stage)
+    (line,) = (await read(stage, drop_id))["drop_lines"]
+    assert (line["state"], line["serving"], line["ended_ms"]) == ("open", 1, None)
+    assert await broken(stage) == []
