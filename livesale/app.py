@@ -176,6 +176,7 @@ def describe(features: Sequence[Feature], frames: Frames) -> Documents:
 def _route(app: web.Application, parts: Parts, features: Sequence[Feature]) -> None:
     traffic, routes = parts[Traffic], routes_of(features)
     lanes = [feature.lane for feature in features if feature.lane is not None]
+    resources: dict[str, web.Resource] = {}  # one a path: making one costs aiohttp more than a route
     for route in routes:
         endpoint = Endpoint(route, parts, traffic)
         handler = make_handler(endpoint)
@@ -183,9 +184,12 @@ def _route(app: web.Application, parts: Parts, features: Sequence[Feature]) -> N
             if hot is route:
                 unlimited = (other.path.encode() for other in routes if not other.limited)
                 app[CONNECT] = make_lane(endpoint, unlimited).connect
-        app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+        resource = resources.get(route.path)
+        if resource is None:
+            resource = resources[route.path] = app.router.add_resource(route.path)
+        resource.add_route(route.method, handler, expect_handler=expect)
         if route.method == "GET":
-            app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
+            resource.add_route("HEAD", handler, expect_handler=expect)
     fallback = make_fallback(routes, parts, traffic)
     app.router.add_route("*", "/{path:.*}", fallback, expect_handler=expect)
 

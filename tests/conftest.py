@@ -47,6 +47,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         assert all("@" in nodeid for nodeid in grouped), "pytest-xdist has forgotten its groups"
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # each test makes much, and little of it is garbage
     gc.enable()
 
 

@@ -21,7 +21,6 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from livesale.settings.message_texts import check_texts
@@ -433,9 +432,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         assert isinstance(init_settings, InitSettingsSource)  # noqa: S101  carries the flags
         env = init_settings.init_kwargs.get("env") or os.environ.get(f"{PREFIX}ENV")
-        names = ["default.toml", f"{env or read_config('default')['env']}.toml"]
-        paths = [config_folder() / name for name in names]
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=paths, deep_merge=True)
+        default = read_config("default")
+        toml = InitSettingsSource(settings_cls, _merge(default, _config_of(env or default["env"])))
         return init_settings, env_settings, toml
 
 
@@ -443,6 +441,21 @@ def config_folder() -> Path:
     """The folder of the TOML files: in the installed package, or beside it in a checkout."""
     packaged = Path(str(files("livesale"))) / "config"
     return packaged if packaged.is_dir() else packaged.parent.parent / "config"
+
+
+def _config_of(env: str) -> dict[str, Any]:
+    """The file of an environment; nothing for one that there is not, which is refused later."""
+    there = (config_folder() / f"{env}.toml").is_file()
+    return read_config(env) if there else {}
+
+
+def _merge(default: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Both files: of a section that both have, the second one's values go first."""
+    found = {**default, **own}
+    for name in default.keys() & own.keys():
+        if isinstance(own[name], dict):
+            found[name] = default[name] | own[name]
+    return found
 
 
 @cache

@@ -2,6 +2,7 @@
 the one for encryption. A missing or malformed key refuses the start and is named."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,16 +91,23 @@ def _api_v3_keys(settings: "Settings") -> Iterator[bytes]:
 
 def _private_key(path: str) -> "RSAPrivateKey":
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     name = "PRIVATE_KEY_FILE"
     try:
-        key = load_pem_private_key(_read(name, path), password=None)
+        key = _parse_private(_read(name, path))
     except (ValueError, TypeError):
         raise _malformed(name, "an unencrypted private key (apiclient_key.pem)") from None
     if not isinstance(key, RSAPrivateKey) or key.key_size < LEAST_RSA_BITS:
         raise _malformed(name, f"an RSA key of at least {LEAST_RSA_BITS} bits")
     return key
+
+
+@lru_cache(maxsize=2)
+def _parse_private(pem: bytes) -> object:
+    """Kept: parsing checks the key for 50 ms, and each start asks for it several times."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem, password=None)
 
 
 def _public_key(name: str, path: str) -> "RSAPublicKey":

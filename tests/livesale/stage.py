@@ -31,6 +31,7 @@ from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.model import Attempt, DropTerms, Fate, Grant, GrantCode, ReserveCode, TakeBack
 from tests.livesale.migrated import migrated
+from tests.livesale.statements import keep_dialect, share_compiled
 from tests.waiting import until
 
 PARTITIONS = 2
@@ -61,11 +62,13 @@ async def open_stage(
     sql = database.connect(
         sql_url, folder, settings.sql.connections, timeout_ms=settings.sql.timeout_ms
     )
+    share_compiled(sql)
     try:
         await migrated(sql_url, folder, sql)
         keyspace = Keyspace(PARTITIONS)
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
+        keep_dialect(sql)
         engine = RedisEngine(redis, keyspace, epochs)
         await ScriptLoader(settings, redis).load()
         yield Deployment(settings, redis, redis_url, sql, engine)
