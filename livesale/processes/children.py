@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Protocol
 
 from livesale.processes.notify import NOTIFY_SOCKET
 from livesale.settings import PREFIX, Settings, as_environment
@@ -60,6 +60,35 @@ class Process:
             self._fd = -1
 
 
+class Server(Protocol):
+    """The process of a nursery."""
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
+def execute_nursery(
+    theirs: socket.socket, environment: Mapping[str, str], output: IO[str] | None
+) -> Server:
+    """A nursery that listens on `theirs`."""
+    return subprocess.Popen(  # noqa: S603  a fork takes a millisecond
+        [sys.executable, "-m", "livesale.cli.nursery", str(theirs.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=environment,
+        pass_fds=[theirs.fileno()],
+        preexec_fn=die_with_parent(),
+        start_new_session=True,  # only the supervisor handles Ctrl-C: it knows the order
+    )
+
+
+# How a nursery is started. Tests that have imported everything fork theirs.
+start_nursery: Callable[[socket.socket, Mapping[str, str], IO[str] | None], Server]
+start_nursery = execute_nursery
+
+
 class Nursery:
     """Starts processes with these settings. Call `launch()` early: its imports take a second.
 
@@ -71,7 +100,7 @@ class Nursery:
         kept = {key: value for key, value in os.environ.items() if not _is_ours(key)}
         self._environment = kept | as_environment(settings)
         self._output = output
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: Server | None = None
         self._wire: socket.socket | None = None
         self._listener: asyncio.Task[None] | None = None
         self._asked: deque[asyncio.Future[Process]] = deque()
@@ -82,16 +111,7 @@ class Nursery:
         self._wire, theirs = socket.socketpair()
         self._wire.setblocking(False)
         with theirs:
-            self._server = subprocess.Popen(  # noqa: S603  a fork takes a millisecond
-                [sys.executable, "-m", "livesale.cli.nursery", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                env=self._environment,
-                pass_fds=[theirs.fileno()],
-                preexec_fn=die_with_parent(),
-                start_new_session=True,  # only the supervisor handles Ctrl-C: it knows the order
-            )
+            self._server = start_nursery(theirs, self._environment, self._output)
 
     async def spawn(self, command: Sequence[str]) -> Process:
         """Start `livesale <command>`. Raises ConnectionError if the nursery dies meanwhile."""

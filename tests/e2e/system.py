@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from livesale.folders.run import run_folder
 from livesale.settings import load_settings
 from livesale.tokens.signing import TokenSigner
 from stock.connection import connect
+from tests.forks import Forked, forks, run_livesale
 from tests.ports import free_port
 
 START_S = 240.0
@@ -42,29 +42,19 @@ class System:
             **environment,
         }
         self.output = folder / "up.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
+        self._forks = forks()
 
     def command(self, *words: str) -> str:
         """Run one `livesale` command to its end; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "livesale", *words],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
+        done = run_livesale(*words, env=self.environment)
         assert done.returncode == 0, f"livesale {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def start(self, workers: int = 2) -> None:
+        words = ("up", "--no-seed", "--workers", str(workers))
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "livesale", "up", "--no-seed", "--workers", str(workers)],
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
+            self.process = self._forks.start(words, self.environment, output, output)
 
     async def wait_until_ready(self) -> None:
         async with aiohttp.ClientSession() as client, asyncio.timeout(START_S):

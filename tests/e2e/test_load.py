@@ -25,6 +25,7 @@ from loadtests.scenarios import SCENARIOS
 from stock.connection import connect
 from stock.keyspace import Keyspace
 from tests.e2e.system import Shop, System
+from tests.forks import run_livesale
 
 pytestmark = pytest.mark.xdist_group("load")  # one system for all of them
 
@@ -55,7 +56,7 @@ def run(*command: str, **environment: str) -> Done:
 
 def load(system: System, folder: Path, *more: str, scenario: str = "flash_spike") -> Done:
     words = ("--host", system.url, *SIZES, "--report", str(folder / "report"), *more)
-    return run("livesale", "load", scenario, *words, **system.environment)
+    return run_livesale("load", scenario, *words, env=system.environment)
 
 
 def broken(done: Done) -> set[str]:
@@ -131,7 +132,7 @@ def test_plain_locust_refuses_a_stranger_too() -> None:
 def test_a_token_that_is_no_operators_is_one_clear_line(system: System, tmp_path: Path) -> None:
     environment = {**system.environment, "LIVESALE_LOAD_OPERATOR_TOKEN": system.tokens(1)[0]}
     words = ("--host", system.url, *SIZES, "--report", str(tmp_path / "report"))
-    done = run("livesale", "load", "soak", *words, **environment)
+    done = run_livesale("load", "soak", *words, env=environment)
     assert done.returncode == 2
     assert "livesale: the operator's token is refused" in done.stderr
 

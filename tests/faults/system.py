@@ -32,6 +32,7 @@ from stock.log import LogReader
 from tests.e2e.system import System
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, compile_shim
+from tests.forks import run_livesale
 from tests.servers import MariaDB, Server, Valkey
 from tests.waiting import until
 
@@ -134,14 +135,9 @@ class FaultySystem:
     async def audit(self) -> list[str]:
         """What the service's own audit finds broken. It has time: nothing is to be hurried here."""
         words = ["audit", "--json", "--redis", self.valkey.url, "--settle", str(SETTLE_S)]
+        environment = self.livesale.environment | PATIENT
         done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "livesale", *words],
-            env=self.livesale.environment | PATIENT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=4 * PATIENCE_S,
+            run_livesale, *words, env=environment, timeout=4 * PATIENCE_S
         )
         try:
             checks = json.loads(done.stdout)

@@ -1,7 +1,7 @@
 """Compiled statements that all stages of a test process share.
 
-SQLAlchemy keeps what it compiled by engine and dialect. Each stage has an engine of its own, so each
-test compiled the same statements anew: half the time of a typical one.
+SQLAlchemy keeps what it compiled by engine and dialect. Each stage has an engine of its own, so
+each test compiled the same statements anew.
 """
 
 from typing import Any

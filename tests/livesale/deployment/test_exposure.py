@@ -1,8 +1,6 @@
 """What dev leaves open stays on this machine, unless somebody says otherwise."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from livesale.deployment.exposure import check_exposure
 from livesale.errors import Refused
 from livesale.settings import load_settings
+from tests.forks import run_livesale
 
 SECRET = "0123456789abcdef0123456789ABCDEF"
 
@@ -42,13 +41,13 @@ def test_prod_is_for_everybody() -> None:
 
 @pytest.mark.parametrize("way", ["flag", "environment"])
 def test_serve_and_up_refuse(tmp_path: Path, way: str) -> None:
-    command = [sys.executable, "-m", "livesale", "serve", "--port", "0"]
+    command = ["serve", "--port", "0"]
     environment = {**os.environ, "LIVESALE__DATA_DIR": str(tmp_path)}
     if way == "flag":
-        command = [*command[:3], "up", *command[4:], "--host", "0.0.0.0"]
+        command = ["up", *command[1:], "--host", "0.0.0.0"]
     else:
         environment["LIVESALE__HTTP__HOST"] = "::"
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = run_livesale(*command, env=environment)
     assert done.returncode == 2
     assert "LIVESALE__HTTP__HOST: other machines can reach" in done.stderr
     assert "--expose-dev" in done.stderr

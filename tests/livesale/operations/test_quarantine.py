@@ -4,8 +4,7 @@ import asyncio
 import json
 import os
 import random
-import signal
-import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +34,7 @@ from stock.entries import LogEntry, decode
 from stock.errors import LogCorrupt
 from stock.ids import new_id
 from stock.log import LogReader
+from tests.forks import forks, run_livesale
 from tests.livesale.comparison import expected, fold_of, found, ledger_sums
 from tests.livesale.stage import (
     PARTITIONS,
@@ -327,30 +327,28 @@ async def test_kill_9_at_any_moment(stage: Deployment, monkeypatch: pytest.Monke
     await write(stage, monkeypatch, lambda _fields: True)
     count = len(await all_aside(stage))
     # when the command is killed in the middle, and run again
-    process = await _command(stage, "--all")
-    while list((await states_of(stage)).values()).count("replayed") < count // 3:
-        assert process.returncode is None
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    command, env = _command(stage)
+    with tempfile.TemporaryFile() as out:
+        process = forks().start(command, env, out, out)
+        while list((await states_of(stage)).values()).count("replayed") < count // 3:
+            assert process.poll() is None
+        process.kill()
+        process.wait()
     left = len(await all_aside(stage))
     assert 0 < left < count
-    process = await _command(stage, "--all")
-    said, _ = await process.communicate()
+    done = await asyncio.to_thread(run_livesale, *command, env=env)
     # then it did the rest, and says so
-    outcomes: list[dict[str, Any]] = json.loads(said)
+    outcomes: list[dict[str, Any]] = json.loads(done.stdout)
     assert [outcome["result"] for outcome in outcomes] == ["replayed"] * left
-    assert process.returncode == 0
+    assert done.returncode == 0
     await is_whole(stage)
     # and what was done is not done again
     (outcome,) = await replay(stage, [parse_place(outcomes[0]["entry"])])
     assert outcome.result is Result.ALREADY
 
 
-async def _command(stage: Deployment, *arguments: str) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-m", "livesale", "quarantine", "replay", "--json", *arguments]
-    command += ["--redis", stage.redis_url, "--sql", str(stage.settings.sql.url)]
-    return await asyncio.create_subprocess_exec(
-        *command,
-        env=os.environ | {"LIVESALE__STOCK__PARTITIONS": str(PARTITIONS)},
-        stdout=asyncio.subprocess.PIPE,
-    )
+def _command(stage: Deployment) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Its words and its environment."""
+    words = ("quarantine", "replay", "--json", "--all")
+    words += ("--redis", stage.redis_url, "--sql", str(stage.settings.sql.url))
+    return words, os.environ | {"LIVESALE__STOCK__PARTITIONS": str(PARTITIONS)}

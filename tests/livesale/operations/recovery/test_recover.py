@@ -3,8 +3,7 @@
 import asyncio
 import os
 import random
-import signal
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ from stock.model import (
     TakeBackCode,
 )
 from stock.restorer import PAIRS
+from tests.forks import forks, run_livesale
 from tests.livesale.operations.recovery.scenes import (
     Copies,
     adopt,
@@ -42,6 +42,7 @@ from tests.livesale.operations.recovery.scenes import (
 )
 from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, open_drop, read_sql, reserve
 from tests.servers import Valkey
+from tests.waiting import until
 
 
 @on_both
@@ -233,21 +234,20 @@ async def test_kill_9_in_the_middle(stage: Deployment) -> None:
     for partition in range(PARTITIONS):
         await stage.redis.delete(stage.keyspace.epoch(partition))
     chance = random.Random(3)
-    command = [sys.executable, "-m", "livesale", "recover", "--yes"]
-    command += ["--redis", stage.redis_url, "--sql", stage.settings.sql.url]
+    command = ("recover", "--yes", "--redis", stage.redis_url, "--sql", stage.settings.sql.url)
     environment = os.environ | {"LIVESALE__STOCK__PARTITIONS": str(PARTITIONS)}
-    process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-    )
-    assert process.stderr
-    await process.stderr.readline()  # its first step has begun
-    await asyncio.sleep(chance.uniform(0, 0.05))
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
-    process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    await process.wait()
+    with tempfile.TemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        process = forks().start(command, environment, out, err)
+
+        def its_first_step_has_begun() -> bool:
+            return os.stat(err.name).st_size > 0
+
+        await until(its_first_step_has_begun)
+        await asyncio.sleep(chance.uniform(0, 0.05))
+        process.kill()
+        process.wait()
+    done = await asyncio.to_thread(run_livesale, *command, env=environment)
+    assert done.returncode == 0, done.stderr
     assert await dump(stage) == before
     await adopt(stage)
     assert await broken(stage) == []
