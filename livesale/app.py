@@ -177,8 +177,6 @@ def _route(app: web.Application, parts: Parts, features: Sequence[Feature]) -> N
     traffic, routes = parts[Traffic], routes_of(features)
     lanes = [feature.lane for feature in features if feature.lane is not None]
     resources: dict[str, web.Resource] = {}  # aiohttp makes them slowly: one a path is enough
-        str, web.Resource
-    ] = {}  # one a path: making one costs aiohttp more than a route
     for route in routes:
         endpoint = Endpoint(route, parts, traffic)
         handler = make_handler(endpoint)
