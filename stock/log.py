@@ -21,6 +21,22 @@ class LogInfo(Struct, frozen=True):
     length: int = 0
 
 
+def info_of(found: Mapping[str, Any]) -> LogInfo:
+    """What XINFO STREAM answered."""
+    first = found["first-entry"]
+    return LogInfo(
+        last_id=found["last-generated-id"],
+        first_id=first[0] if first else START,
+        entries_added=found["entries-added"],
+        length=found["length"],
+    )
+
+
+def is_no_stream(error: Exception) -> bool:
+    """Whether XINFO STREAM means that nothing was ever written."""
+    return isinstance(error, ResponseError) and "no such key" in str(error)
+
+
 class LogReader:
     """Reads, measures and trims one stream. Holds no position: the offset lives in SQL."""
 
@@ -49,18 +65,11 @@ class LogReader:
     async def info(self) -> LogInfo:
         """The present state of the stream."""
         try:
-            found = await self._redis.xinfo_stream(self.key)
+            return info_of(await self._redis.xinfo_stream(self.key))
         except ResponseError as error:
-            if "no such key" in str(error):
+            if is_no_stream(error):
                 return LogInfo()
             raise
-        first = found["first-entry"]
-        return LogInfo(
-            last_id=found["last-generated-id"],
-            first_id=first[0] if first else START,
-            entries_added=found["entries-added"],
-            length=found["length"],
-        )
 
     async def trim(self, offset: str) -> int:
         """Remove entries before `offset`, which SQL holds. The entry at the offset stays."""

@@ -16,6 +16,7 @@ from livesale.catalogue.store import Campaign
 from livesale.parts import Parts
 from livesale.validation.lists import AfterId, Limit, VersionQuery, Words, several, split
 from livesale.validation.texts import whole
+from livesale.web.making import make
 from livesale.web.routes import Answer, Call, Nothing, Route
 
 
@@ -38,7 +39,10 @@ class CampaignList(Struct, frozen=True):
 
 
 async def create_campaign(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Campaigns].create(call.body))
+    campaigns = parts[Campaigns]
+    return await make(
+        call, "campaign", lambda once: campaigns.create(call.body, once), campaigns.find
+    )
 
 
 async def find_campaigns(parts: Parts, call: Call) -> Answer:
@@ -72,12 +76,14 @@ ROUTES = [
         create_campaign,
         "Create a campaign",
         "admin",
-        {201: Campaign},
-        ("store_unavailable",),
+        {201: Campaign, 200: CountedCampaign},
+        ("idempotency_conflict", "store_unavailable"),
         auth="operator",
         action=Action.CAMPAIGN_CHANGE,
         body=NewCampaign,
+        keyed=True,
         changes=True,
+        description="With an `Idempotency-Key`, a retry makes nothing twice, and gets 200.",
     ),
     Route(
         "GET",

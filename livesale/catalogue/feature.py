@@ -30,6 +30,7 @@ from livesale.catalogue.stock_moves.keeper import StockKeeper, StockMetrics
 from livesale.catalogue.stock_moves.service import StockMoves
 from livesale.catalogue.view import CatalogueView
 from livesale.feature import Feature
+from livesale.once.tables import creations
 from livesale.spreadsheets.service import Spreadsheets
 from livesale.tasks.clock import Clock
 from livesale.validation.uses import Uses
@@ -61,7 +62,7 @@ feature = Feature(
     },
     running=(MediaStore,),
     tables=(
-        *(tables.skus, tables.campaigns),
+        *(tables.skus, tables.campaigns, creations),
         *(product_tables.products, product_tables.categories, product_tables.asked_prices),
         picture_tables.pictures,
         *(import_tables.imports, import_tables.import_rows),

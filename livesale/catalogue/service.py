@@ -12,6 +12,7 @@ from livesale.catalogue import store as catalogue
 from livesale.catalogue.store import Campaign
 from livesale.database.engine import now_ms
 from livesale.database.session import session
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.validation.lists import Version
 from livesale.validation.refusals import InvalidField, Unknown, VersionConflict
@@ -64,10 +65,11 @@ class Campaigns:
         self._sql = deployment.sql
         self._uses = uses or Uses()
 
-    async def create(self, new: NewCampaign) -> Campaign:
-        """Raises InvalidField when it would close before it opens."""
+    async def create(self, new: NewCampaign, once: Once | None = None) -> Campaign:
+        """Raises InvalidField when it would close before it opens; Made, KeyConflict."""
         campaign = campaign_of(new)
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, campaign.campaign_id)
             await catalogue.add_campaign(connection, campaign)
             note_change(None, campaign)
         return campaign

@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from livesale.alerts.service import Alerts
-from livesale.cockpit import store
 from livesale.cockpit.drops import DropBoard
 from livesale.cockpit.figures import (
     AlertFigures,
@@ -24,22 +22,20 @@ from livesale.cockpit.figures import (
     StoreFigures,
     WorkFigures,
 )
+from livesale.cockpit.glance import Glances
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RequestBoard
 from livesale.cockpit.rooms import RoomBoard
-from livesale.database.session import session
 from livesale.operations.health import Health
 from livesale.parts import Parts
 from livesale.rooms.channel.operator_socket import OperatorSocket
 from livesale.rooms.channel.socket import frame_of
-from livesale.rooms.people.presence import Presence
 from livesale.tasks import Tasks, Works
 from livesale.tasks.clock import Clock
 from livesale.tasks.ttl_cache import TtlCache
 
 EVERY_S = 1.0
 FRESH_S = 0.9  # how long a page that asks without a socket gets the same
-ALERTS = 50
 
 
 class Cockpit:
@@ -51,12 +47,12 @@ class Cockpit:
         self._deployment = parts.deployment
         self._clock = parts[Clock]
         self._health = parts[Health]
-        self._alerts = parts[Alerts]
         self._tasks = Tasks()
-        self.drops = DropBoard(parts.deployment, self._tasks)
-        rooms = RoomBoard(parts.deployment, parts[Presence])
+        self._glances = Glances(parts.deployment)
+        self.drops = DropBoard(parts.deployment, self._glances, self._tasks)
+        rooms = RoomBoard(parts.deployment, self._glances)
         self._drops = Taken(self.drops.take, DropFigures())
-        self._requests = Taken(RequestBoard().take, RequestFigures())
+        self._requests = Taken(RequestBoard(self._health).take, RequestFigures())
         self._stores = Taken(self._take_stores, StoreFigures())
         self._partitions = Taken(self._take_partitions, PartitionFigures())
         self._rooms = Taken(rooms.take, RoomFigures())
@@ -158,15 +154,8 @@ class Cockpit:
         )
 
     async def _take_alerts(self) -> AlertFigures:
-        return AlertFigures(alerts=await self._alerts.list(limit=ALERTS, lasting=True))
+        glance = await self._glances.last()
+        return AlertFigures(at_ms=glance.at_ms, alerts=glance.alerts)
 
     async def _take_work(self) -> WorkFigures:
-        async with session(self._deployment.sql) as connection:
-            found = await store.count_work(connection)
-        return WorkFigures(
-            refunds_failed=found["refunds_failed"],
-            refunds_waiting=found["refunds_waiting"],
-            refunds_since_ms=found["refunds_since_ms"] or None,
-            quarantined=found["quarantined"],
-            cases_asked=found["cases_asked"],
-        )
+        return (await self._glances.last()).work

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from livesale.cockpit import store
 from livesale.cockpit.figures import DropFigure, DropFigures
+from livesale.cockpit.glance import Glances
 from livesale.cockpit.part import wall_ms
 from livesale.cockpit.store import DropRow
 from livesale.database.errors import StoreUnavailable
@@ -16,9 +17,9 @@ from livesale.resources import Deployment
 from livesale.tasks import Tasks
 from stock.errors import Unreachable
 
-SHOWN = 100
-LIST_S = 2.0  # how long the list of drops is believed
-SHARE = 20  # counting of expired units rests for so many times as long as it took
+SHARE = 20  # counting of expired units rests for so many times as long as it took,
+REST_S = 2.0  # and at least so long
+COUNTED = 4  # drops at a time
 _FIELDS = ("state", "allotted", "available", "held", "sold", "burned")
 
 
@@ -30,33 +31,28 @@ class _Expired(Struct, frozen=True):
 class DropBoard:
     """One per worker. While SQL is away it shows the drops that it knew."""
 
-    def __init__(self, deployment: Deployment, tasks: Tasks) -> None:
+    def __init__(self, deployment: Deployment, glances: Glances, tasks: Tasks) -> None:
         self._deployment = deployment
+        self._glances = glances
         self._tasks = tasks
         self._rows: list[DropRow] = []
         self._all = 0
-        self._listed_s = float("-inf")
         self._expired: dict[str, _Expired] = {}
         self._counting: asyncio.Task[None] | None = None
         self._next_count_s = 0.0
 
     async def take(self) -> DropFigures:
         """Raises Unreachable without Redis, StoreUnavailable without SQL and any list."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._listed_s > LIST_S:
-            try:
-                async with session(self._deployment.sql) as connection:
-                    rows = await store.live_drops(connection, before="", limit=SHOWN)
-                    self._all = (
-                        len(rows) if len(rows) < SHOWN else await store.count_live_drops(connection)
-                    )
-                self._rows, self._listed_s = rows, now_s
-            except StoreUnavailable:
-                if not self._rows:
-                    raise
+        at_ms = wall_ms()
+        try:
+            glance = await self._glances.last()
+            self._rows, self._all = glance.drops, glance.all_drops
+        except StoreUnavailable:
+            if not self._rows:
+                raise
         found = await self.figures(self._rows)
-        self._count_some(now_s)
-        return DropFigures(drops=found, more=max(0, self._all - len(found)))
+        self._count_some(asyncio.get_running_loop().time())
+        return DropFigures(at_ms=at_ms, drops=found, more=max(0, self._all - len(found)))
 
     async def page(self, *, before: str, room_id: str, limit: int) -> list[DropFigure]:
         """Raises StoreUnavailable and Unreachable."""
@@ -120,14 +116,14 @@ class DropBoard:
         return found.at_ms if found else 0
 
     async def _count(self, drop_ids: Sequence[str]) -> None:
-        """Go through them for a while; then rest, so that SQL has little of it."""
+        """Count a few; then rest, so that SQL and this worker have little of it."""
         clock = asyncio.get_running_loop().time
         began_s = clock()
-        for drop_id in drop_ids:
-            at_ms = wall_ms()
-            async with session(self._deployment.sql) as connection:
+        async with session(self._deployment.sql) as connection:
+            for drop_id in drop_ids[:COUNTED]:
+                at_ms = wall_ms()
                 units = await store.expired_units(connection, drop_id)
-            self._expired[drop_id] = _Expired(units, at_ms)
-            if clock() - began_s > 1 / SHARE:
-                break
-        self._next_count_s = clock() + SHARE * (clock() - began_s)
+                self._expired[drop_id] = _Expired(units, at_ms)
+                if clock() - began_s > 1 / SHARE:
+                    break
+        self._next_count_s = clock() + max(REST_S, SHARE * (clock() - began_s))

@@ -17,6 +17,7 @@ TAKE_S = 0.8  # a slower part is shown as it was
 
 class Taken(Generic[P]):
     """`show` never raises what a store may do: it answers what was known last, with its age.
+    `take` says `at_ms` itself if it shows what somebody else has taken.
 
     A slow `take` goes on, and nobody begins another beside it: a store that hangs costs one call.
     """
@@ -46,7 +47,8 @@ class Taken(Generic[P]):
 
     async def _measure(self) -> P:
         at_ms = wall_ms()  # before it: the age is never too small
-        return replace(await self._take(), at_ms=at_ms)
+        found = await self._take()
+        return found if found.at_ms is not None else replace(found, at_ms=at_ms)
 
 
 def wall_ms() -> int:

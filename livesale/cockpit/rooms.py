@@ -1,54 +1,32 @@
 """Figures of rooms: who watches, and how the stream is."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
-from livesale.cockpit import store
 from livesale.cockpit.figures import RoomFigure, RoomFigures
-from livesale.database.session import session
-from livesale.errors import LivesaleError
+from livesale.cockpit.glance import Glances
+from livesale.cockpit.store import RoomRow
 from livesale.resources import Deployment
-from livesale.rooms import store as rooms
 from livesale.rooms.people.events import PeopleView
-from livesale.rooms.people.presence import Presence
-from livesale.rooms.states import ON_AIR, RoomState
-from livesale.rooms.store import Room
-from stock.errors import StockError
-
-SHOWN = 50
-_STATES = (*ON_AIR, RoomState.BANNED)
+from livesale.rooms.viewers import people_of
 
 
 class RoomBoard:
-    """One per worker. Counts of people are at most a second old."""
+    """One per worker. Counts of people are what the rooms were told last."""
 
-    def __init__(self, deployment: Deployment, presence: Presence) -> None:
-        self._sql = deployment.sql
-        self._presence = presence
+    def __init__(self, deployment: Deployment, glances: Glances) -> None:
+        self._redis = deployment.redis
+        self._glances = glances
 
     async def take(self) -> RoomFigures:
         """Raises StoreUnavailable."""
-        async with session(self._sql) as connection:
-            found = await rooms.list_rooms(connection, states=_STATES, before="", limit=SHOWN)
-            ids = [room.room_id for room in found]
-            streams = await store.streams_of(connection, ids) if ids else {}
-            counted = await rooms.count_rooms(connection, _STATES) if len(ids) == SHOWN else {}
-        people = await asyncio.gather(*map(self._people, ids))
-        shown = [_figure(room, of, streams) for room, of in zip(found, people, strict=True)]
-        return RoomFigures(rooms=shown, more=max(0, sum(counted.values()) - len(shown)))
-
-    async def _people(self, room_id: str) -> PeopleView | None:
-        try:
-            return await self._presence.people(room_id)
-        except (LivesaleError, StockError):  # this room's counts are not known now
-            return None
+        glance = await self._glances.last()
+        people = await people_of(self._redis, [room.room_id for room in glance.rooms])
+        shown = [_figure(room, people[room.room_id]) for room in glance.rooms]
+        return RoomFigures(
+            at_ms=glance.at_ms, rooms=shown, more=max(0, glance.all_rooms - len(shown))
+        )
 
 
-def _figure(room: Room, people: PeopleView | None, streams: Mapping[str, Any]) -> RoomFigure:
-    stream = streams.get(room.room_id)
-    if stream is not None and stream.session is None:
-        stream = None
+def _figure(room: RoomRow, people: PeopleView | None) -> RoomFigure:
+    has_stream = room.session is not None
     return RoomFigure(
         room_id=room.room_id,
         title=room.title,
@@ -56,6 +34,6 @@ def _figure(room: Room, people: PeopleView | None, streams: Mapping[str, Any]) -
         online=people.online if people else None,
         peak=people.peak if people else None,
         likes=people.likes if people else None,
-        stream="none" if stream is None else "silent" if stream.silent else "active",
-        stream_seen_ms=None if stream is None else stream.seen_ms,
+        stream="none" if not has_stream else "silent" if room.silent else "active",
+        stream_seen_ms=room.seen_ms if has_stream else None,
     )

@@ -166,6 +166,13 @@ CREATE TABLE check_runs (
 );
 CREATE UNIQUE INDEX check_runs_by_slot ON check_runs (slot);
 CREATE INDEX check_runs_by_state ON check_runs (state, check_id);
+CREATE TABLE creations (
+    creation_key VARCHAR(32) NOT NULL,
+    asked VARCHAR(32) NOT NULL,
+    object_id VARCHAR(32) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (creation_key)
+);
 CREATE TABLE drop_lines (
     drop_id VARCHAR(15) NOT NULL,
     state VARCHAR(12) NOT NULL,
@@ -654,6 +661,13 @@ CREATE TABLE room_records (
     PRIMARY KEY (room_id)
 );
 CREATE INDEX room_records_by_closed ON room_records (closed, room_id);
+CREATE TABLE room_seats (
+    room_id VARCHAR(15) NOT NULL,
+    operator VARCHAR(80) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (room_id, operator)
+);
+CREATE INDEX room_seats_by_operator ON room_seats (operator, room_id);
 CREATE TABLE room_streams (
     room_id VARCHAR(15) NOT NULL,
     key_number BIGINT NOT NULL,

@@ -8,7 +8,7 @@ attempt gets 503 `overloaded`: nothing was sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
@@ -33,6 +33,11 @@ class ScriptLoader:
         self._redis = redis
         scripts = [*load_engine().values(), *load_features().values()]
         self._sources = {script.sha: script.source for script in scripts}
+
+    @property
+    def shas(self) -> Sequence[str]:
+        """The SHA1 of all scripts."""
+        return tuple(self._sources)
 
     async def missing(self) -> list[str]:
         """The SHA1 of scripts that Redis lacks. Raises RedisError."""

@@ -7,7 +7,7 @@ every node retries it, and `tasks` names it.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -26,17 +26,17 @@ from livesale.resources import Deployment
 from livesale.tasks import TABLE
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.telemetry import metrics
+from livesale.telemetry.briefs import Brief
 from livesale.web.draining import Draining
 from livesale.web.routes import Answer, Call, Route
 from stock.entries import why_too_new
-from stock.errors import StockError
 from stock.ids import id_key
-from stock.log import LogReader
+from stock.log import LogInfo, RawEntry, info_of, is_no_stream
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
 REMEMBER_WRITING_S = 2.0  # cache time of SQL's check
-REMEMBER_SIBLINGS_S = 1.0  # cache time of the other processes' tasks
+REMEMBER_BRIEFS_S = 0.5  # cache time of the briefs of all processes
 BEHIND_MS = 10_000  # report a writer that is further behind than this
 TOO_NEW_MS = 2_000  # report an entry of a later version that waits longer than this
 
@@ -71,6 +71,13 @@ class Ready(Struct, frozen=True):
     writer_lag: WriterLag | None
 
 
+class Briefs(Struct, frozen=True):
+    """What all processes on this machine count, this one first, at a time of the loop's clock."""
+
+    at_s: float
+    found: Mapping[str, Brief]
+
+
 class _Stores(Struct, frozen=True):
     redis: Check
     scripts: Check
@@ -94,13 +101,14 @@ class Health:
         self._loader = ScriptLoader(deployment.settings, deployment.redis)
         self._stores = TtlCache(self._ask_stores, ttl_s=REMEMBER_S, max_found=1)
         self._writing = TtlCache(self._ask_writing, ttl_s=REMEMBER_WRITING_S, max_found=1)
-        self._siblings = TtlCache(_ask_siblings, ttl_s=REMEMBER_SIBLINGS_S, max_found=1)
+        self._briefs = TtlCache(_take_briefs, ttl_s=REMEMBER_BRIEFS_S, max_found=1)
 
     async def ready(self) -> Ready:
-        stores, siblings = await asyncio.gather(self._stores.get(""), self._siblings.get(""))
+        stores, briefs = await asyncio.gather(self._stores.get(""), self.briefs())
         assert stores is not None  # noqa: S101  it always returns a result
+        siblings = metrics.siblings_down(briefs.found)
         down = [f"{name} ({why.partition(':')[0]})" for name, why in TABLE.down().items()]
-        tasks = Check(not (down or siblings), "; ".join([*down, *(siblings or [])]))
+        tasks = Check(not (down or siblings), "; ".join([*down, *siblings]))
         drain = Check(not self._draining.draining, "draining" * self._draining.draining)
         status: Literal["ready", "degraded", "not_ready"] = "ready"
         if not (stores.sql.ok and stores.writer.ok and stores.epoch.ok and tasks.ok):
@@ -119,6 +127,12 @@ class Health:
             stores.writer_lag,
         )
 
+    async def briefs(self) -> Briefs:
+        """The briefs of all processes here, asked for once for all who want them."""
+        found = await self._briefs.get("")
+        assert found is not None  # noqa: S101  it always returns a result
+        return found
+
     async def _ask_stores(self, _key: str) -> _Stores:
         (redis, scripts, (epoch, selling)), (sql, offsets) = await asyncio.gather(
             self._check_redis(), self._check_sql()
@@ -129,37 +143,37 @@ class Health:
         return _Stores(redis, scripts, epoch, sql, writer, lag, selling)
 
     async def _check_redis(self) -> tuple[Check, Check, tuple[Check, bool]]:
+        """All in one round trip. It only asks for scripts, because any caller may trigger this:
+        the watchman loads them."""
+        keyspace = self._deployment.keyspace
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                redis = await self._check_writes()
-                return redis, await self._check_scripts(), await self._check_epochs()
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                self._redis.pipeline(transaction=False) as together,
+            ):
+                together.info("memory", "persistence")
+                together.script_exists(*self._loader.shas)
+                for partition in range(keyspace.partitions):
+                    together.get(keyspace.epoch(partition))
+                info, known, *epochs = await together.execute()
         except (RedisError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
+        reason = why_no_writes(info)  # a full Redis answers but refuses to sell
+        lost = "" if all(known) else "Redis lost them, and no process has loaded them again yet"
+        return Check(not reason, reason), Check(not lost, lost), self._check_epochs(epochs)
 
-    async def _check_writes(self) -> Check:
-        """Whether Redis accepts writes: a full Redis answers but refuses to sell."""
-        reason = why_no_writes(await self._redis.info("memory", "persistence"))
-        return Check(not reason, reason)
-
-    async def _check_scripts(self) -> Check:
-        """Check only, because any caller may trigger this. The watchman loads scripts."""
-        if await self._loader.missing():
-            return Check(False, "Redis lost them, and no process has loaded them again yet")
-        return Check(True)
-
-    async def _check_epochs(self) -> tuple[Check, bool]:
+    def _check_epochs(self, found: Sequence[str | None]) -> tuple[Check, bool]:
         """The faults of the partitions, and whether any of them can sell."""
-        keyspace, epochs = self._deployment.keyspace, self._deployment.epochs
+        closed, epochs = self._deployment.closed, self._deployment.epochs
         wrong = []
-        for partition in range(keyspace.partitions):
-            found = str(await self._redis.get(keyspace.epoch(partition)))
-            reason = self._deployment.closed.get(partition)
-            if reason is None and found != str(epochs.get(partition)):
-                reason = f"partition {partition} has epoch {found}, not {epochs.get(partition)}"
+        for partition, epoch in enumerate(found):
+            reason = closed.get(partition)
+            if reason is None and str(epoch) != str(epochs.get(partition)):
+                reason = f"partition {partition} has epoch {epoch}, not {epochs.get(partition)}"
             if reason is not None:
                 wrong.append(reason)
         # One fault often closes them all: report it once.
-        return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < keyspace.partitions
+        return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < len(found)
 
     async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
         columns = log_offsets.c
@@ -191,18 +205,15 @@ class Health:
         entries, oldest_ms, too_new = 0, 0, ""
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                now_ms = await self._deployment.engine.now_ms()
-                for partition, (offset, written) in offsets.items():
-                    key = self._deployment.keyspace.log(partition)
-                    reader = LogReader(self._redis, key)
-                    added = (await reader.info()).entries_added
-                    entries += max(0, added - written)
-                    for entry_id, fields in await reader.between(offset, "+", 1):
-                        waits_ms = now_ms - _written_ms(entry_id, fields)
-                        oldest_ms = max(oldest_ms, waits_ms)
-                        if waits_ms > TOO_NEW_MS and (why := why_too_new(entry_id, fields)):
-                            too_new = too_new or f"{why} (partition {partition})"
-        except (RedisError, StockError, OSError, TimeoutError) as error:
+                now_ms, logs = await self._read_logs(offsets)
+            for partition, (info, next_entries) in logs.items():
+                entries += max(0, info.entries_added - offsets[partition][1])
+                for entry_id, fields in next_entries:
+                    waits_ms = now_ms - _written_ms(entry_id, fields)
+                    oldest_ms = max(oldest_ms, waits_ms)
+                    if waits_ms > TOO_NEW_MS and (why := why_too_new(entry_id, fields)):
+                        too_new = too_new or f"{why} (partition {partition})"
+        except (RedisError, OSError, TimeoutError) as error:
             return Check(False, type(error).__name__), None
         lag = WriterLag(entries, max(0, oldest_ms))
         if too_new:
@@ -211,9 +222,31 @@ class Health:
             return Check(False, f"{oldest_ms // 1000} s behind the log; sales continue"), lag
         return Check(True), lag
 
+    async def _read_logs(
+        self, offsets: Mapping[int, tuple[str, int]]
+    ) -> tuple[int, dict[int, tuple[LogInfo, list[RawEntry]]]]:
+        """The time of Redis; each log, and its first entry after the offset: in one round trip."""
+        keyspace = self._deployment.keyspace
+        async with self._redis.pipeline(transaction=False) as together:
+            together.time()
+            for partition, (offset, _) in offsets.items():
+                key = keyspace.log(partition)
+                together.xinfo_stream(key)
+                together.xrange(key, f"({offset}", "+", 1)
+            (seconds, micros), *found = await together.execute(raise_on_error=False)
+        for fault in found:
+            if isinstance(fault, Exception) and not is_no_stream(fault):
+                raise fault
+        pairs = zip(found[::2], found[1::2], strict=True)
+        logs = {
+            partition: (LogInfo() if isinstance(info, Exception) else info_of(info), entries)
+            for partition, (info, entries) in zip(offsets, pairs, strict=True)
+        }
+        return seconds * 1000 + micros // 1000, logs
 
-async def _ask_siblings(_key: str) -> list[str]:
-    return await metrics.siblings_down()
+
+async def _take_briefs(_key: str) -> Briefs:
+    return Briefs(asyncio.get_running_loop().time(), await metrics.take_briefs())
 
 
 def _written_ms(entry_id: str, fields: Mapping[str, str]) -> int:

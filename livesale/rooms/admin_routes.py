@@ -1,4 +1,4 @@
-"""GET /v1/admin/rooms; DELETE /v1/rooms/{room_id}; comments for the team only"""
+"""GET /v1/admin/rooms; DELETE /v1/rooms/{room_id}; seats; comments for the team only"""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from livesale.rooms.drafts import RoomDrafts
 from livesale.rooms.events import RoomView
 from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.routes import RUN
+from livesale.rooms.seats import Seats
 from livesale.rooms.service import Rooms
 from livesale.rooms.states import RoomState
 from livesale.rooms.store import RoomFilter
@@ -31,17 +32,19 @@ class RoomFilterQuery(Struct, frozen=True):
     starts_until_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS, description="before it")] | None = (
         None
     )
+    mine: Annotated[bool, Meta(description="only rooms that you host")] = False
     after: AfterId = ""
     limit: Limit = 50
 
 
 class AdminRoom(Struct, frozen=True):
-    """`online` are viewers now, null while that is unknown."""
+    """`online` are viewers now, null while that is unknown; `mine`: you host it."""
 
     room: RoomView
     created_ms: int
     state_ms: Annotated[int, Meta(description="since when it is in its state")]
     online: int | None
+    mine: bool
 
 
 class AdminRooms(Struct, frozen=True):
@@ -54,12 +57,37 @@ class AdminRooms(Struct, frozen=True):
 async def find_rooms(parts: Parts, call: Call) -> Answer:
     query = call.query
     wanted = RoomFilter(
-        split(query.states), query.host, query.q, query.starts_since_ms, query.starts_until_ms
+        split(query.states),
+        query.host,
+        query.q,
+        query.starts_since_ms,
+        query.starts_until_ms,
+        call.operator if query.mine else "",
     )
     found = await parts[Rooms].find_all(wanted, query.after, query.limit)
-    rooms = [AdminRoom(one.room, one.created_ms, one.state_ms, one.online) for one in found]
+    mine = await parts[Seats].taken([one.room.room_id for one in found], call.operator)
+    rooms = [
+        AdminRoom(
+            one.room,
+            one.created_ms,
+            one.state_ms,
+            one.online,
+            one.room.room_id in mine or one.room.host == call.operator,
+        )
+        for one in found
+    ]
     is_full = len(rooms) == query.limit
     return Answer(200, AdminRooms(rooms, rooms[-1].room.room_id if is_full else None))
+
+
+async def take_seat(parts: Parts, call: Call) -> Answer:
+    await parts[Seats].take(call.path["room_id"], call.operator)
+    return Answer(200, Nothing())
+
+
+async def leave_seat(parts: Parts, call: Call) -> Answer:
+    await parts[Seats].leave(call.path["room_id"], call.operator)
+    return Answer(200, Nothing())
 
 
 async def remove_room(parts: Parts, call: Call) -> Answer:
@@ -74,6 +102,22 @@ def _mute(*, muted: bool) -> Handler:
 
     mute.__name__ = "mute_room" if muted else "unmute_room"
     return mute
+
+
+def _seat(method: str, handler: Handler, summary: str) -> Route:
+    return Route(
+        method,
+        "/v1/rooms/{room_id}/seat",
+        handler,
+        summary,
+        "rooms",
+        {200: Nothing},
+        ("unknown_room", "store_unavailable"),
+        auth="operator",
+        action=Action.ROOM_RUN,
+        changes=True,
+        description="May be repeated. `GET /v1/admin/rooms?mine=true` lists the rooms you host.",
+    )
 
 
 def _muter(verb: str, summary: str, *, muted: bool) -> Route:
@@ -128,6 +172,8 @@ ROUTES = [
             "to it: end it instead."
         ),
     ),
+    _seat("PUT", take_seat, "Host a room from the console"),
+    _seat("DELETE", leave_seat, "No longer host it"),
     _muter("mute-all", "Let only the team of the room comment", muted=True),
     _muter("unmute-all", "Let everybody comment again", muted=False),
 ]

@@ -13,14 +13,14 @@ from livesale.rooms.numbers.tables import room_minutes, room_records, room_talli
 from livesale.rooms.people.tables import room_bars
 from livesale.rooms.states import OVER, RoomState, Verb
 from livesale.rooms.store import Room
-from livesale.rooms.tables import room_items, room_marks, room_members, rooms
+from livesale.rooms.tables import room_items, room_marks, room_members, room_seats, rooms
 from livesale.rooms.views import view_of_room
 from livesale.validation.refusals import RoomRefused, Unknown, VersionConflict
 from livesale.validation.uses import Uses
 
 # What goes with its room.
 _OWN = (
-    *(room_items, room_marks, room_members, room_bars, room_streams),
+    *(room_items, room_marks, room_members, room_seats, room_bars, room_streams),
     *(room_tallies, room_minutes, room_records),
 )
 

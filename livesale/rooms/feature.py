@@ -12,6 +12,7 @@ from livesale.rooms.members import Members
 from livesale.rooms.on_air import OnAir
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.problems import PROBLEMS
+from livesale.rooms.seats import Seats
 from livesale.rooms.service import Rooms, StoredRooms
 from livesale.rooms.shelf import Shelves
 from livesale.sales.drops import Drops, KnownRooms
@@ -31,11 +32,18 @@ feature = Feature(
         Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy], parts[Profiles]),
         RoomLifecycle: lambda parts: RoomLifecycle(parts.deployment, parts[RoomCopy]),
         Members: lambda parts: Members(parts.deployment, parts[Rooms]),
+        Seats: lambda parts: Seats(parts.deployment),
         Shelves: lambda parts: Shelves(parts.deployment, parts[RoomCopy]),
         OnAir: lambda parts: OnAir(parts.deployment, parts[Drops], parts[RoomCopy]),
         RoomDrafts: lambda parts: RoomDrafts(parts.deployment, parts[RoomLifecycle], parts[Uses]),
     },
-    tables=(tables.rooms, tables.room_items, tables.room_marks, tables.room_members),
+    tables=(
+        tables.rooms,
+        tables.room_items,
+        tables.room_marks,
+        tables.room_members,
+        tables.room_seats,
+    ),
     events=EVENTS,
     jobs={"rooms": RoomKeeper},
     metrics=(RoomMetrics,),

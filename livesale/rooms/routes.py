@@ -17,6 +17,7 @@ from livesale.rooms.states import RoomState, Verb
 from livesale.rooms.store import Room
 from livesale.rooms.views import view_of_room
 from livesale.validation.texts import whole
+from livesale.web.making import make
 from livesale.web.routes import (
     Answer,
     Auth,
@@ -54,7 +55,12 @@ class RoomsQuery(Struct, frozen=True):
 
 
 async def create_room(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Rooms].create(call.body))
+    rooms = parts[Rooms]
+
+    async def find(room_id: str) -> RoomView:
+        return view_of_room(await rooms.find(room_id))
+
+    return await make(call, "room", lambda once: rooms.create(call.body, once), find)
 
 
 async def list_rooms(parts: Parts, call: Call) -> Answer:
@@ -154,12 +160,14 @@ ROUTES = [
         create_room,
         "Create a room for a host",
         "rooms",
-        {201: RoomView},
-        ("name_blocked", "store_unavailable"),
+        {201: RoomView, 200: RoomView},
+        ("name_blocked", "unknown_room", "idempotency_conflict", "store_unavailable"),
         auth="operator",
         action=Action.ROOM_CREATE,
         body=NewRoom,
+        keyed=True,
         changes=True,
+        description="With an `Idempotency-Key`, a retry makes nothing twice, and gets 200.",
     ),
     Route(
         "GET",

@@ -7,13 +7,15 @@ from msgspec import Meta, Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
+from livesale.catalogue.pictures.service import is_ours
 from livesale.catalogue.service import EARLIEST_MS, Title
 from livesale.catalogue.store import Drop
 from livesale.database.engine import now_ms
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
-from livesale.identity.profiles.names import AvatarUrl, SentName
+from livesale.identity.profiles.names import SentName
 from livesale.identity.profiles.service import NOBODY, Profiles
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.copy import RoomCopy
@@ -31,8 +33,18 @@ from stock.model import MAX_TIME_MS
 ROOM_S = 1.0  # cache time of rooms
 MAX_ITEMS = 200  # cache time of a shelf
 
-URL_PATTERN = r"^(https://[!-~]{1,490})?$"
-Url = Annotated[str, whole(URL_PATTERN, description="https, or empty")]
+MEDIA_PATTERN = r"/media/[0-9a-f]{32}\.(webp|jpg)"
+URL_PATTERN = rf"^(https://[!-~]{{1,490}}|{MEDIA_PATTERN})?$"
+Url = Annotated[
+    str, whole(URL_PATTERN, description="https, or a picture that was uploaded here; or empty")
+]
+HostAvatar = Annotated[
+    str,
+    whole(
+        rf"^(https://[!-~]{{1,490}}|{MEDIA_PATTERN})$",
+        description="https, on a host of the settings; or a picture that was uploaded here",
+    ),
+]
 BuyerId = Annotated[str, whole(BUYER_ID_PATTERN)]
 StartsMs = Annotated[
     int, Meta(ge=EARLIEST_MS, le=MAX_TIME_MS, description="announced, ms since 1970 UTC")
@@ -48,7 +60,7 @@ class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
     starts_ms: StartsMs
     cover_url: Url = ""
     host_name: SentName | None = None
-    host_avatar_url: AvatarUrl | None = None
+    host_avatar_url: HostAvatar | None = None
 
 
 class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +71,7 @@ class RoomEdit(Struct, frozen=True, forbid_unknown_fields=True):
     starts_ms: StartsMs | None = None
     cover_url: Url | None = None
     host_name: SentName | None = None
-    host_avatar_url: AvatarUrl | None = None
+    host_avatar_url: HostAvatar | None = None
 
 
 class FoundRoom(Struct, frozen=True):
@@ -94,6 +106,7 @@ class Rooms:
         self, deployment: Deployment, copy: RoomCopy, profiles: Profiles | None = None
     ) -> None:
         """Without `profiles`, hosts have no names."""
+        self._settings = deployment.settings
         self._sql = deployment.sql
         self._redis = deployment.redis
         self._copy = copy
@@ -104,8 +117,8 @@ class Rooms:
             self._load_page, ttl_s=ROOM_S, max_found=100, stale_on=away
         )
 
-    async def create(self, new: NewRoom) -> RoomView:
-        """Raises InvalidField or NameBlocked for the host's name and avatar."""
+    async def create(self, new: NewRoom, once: Once | None = None) -> RoomView:
+        """Raises InvalidField or NameBlocked for the host's name and avatar; Made, KeyConflict."""
         host_name, host_avatar_url = self._named(new.host_name, new.host_avatar_url)
         face = await self._profiles.face(new.host) if self._profiles else NOBODY
         room = Room(
@@ -126,6 +139,7 @@ class Rooms:
             host_avatar_url=host_avatar_url or face.avatar_url,
         )
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, room.room_id)
             await store.add_room(connection, room)
             note_change(None, view_of_room(room))
         return view_of_room(room)
@@ -205,10 +219,9 @@ class Rooms:
         if self._profiles is None:
             return None, None
         names = self._profiles.names
-        return (
-            names.name(name, "host_name") if name else None,
-            names.avatar(avatar_url, "host_avatar_url") if avatar_url else None,
-        )
+        if avatar_url and not is_ours(avatar_url, self._settings):
+            avatar_url = names.avatar(avatar_url, "host_avatar_url")
+        return names.name(name, "host_name") if name else None, avatar_url or None
 
     async def _load(self, room_id: str) -> Room | None:
         async with session(self._sql) as connection:

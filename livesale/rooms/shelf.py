@@ -17,6 +17,7 @@ from livesale.catalogue.skus.store import Sku, find_sku
 from livesale.catalogue.store import Drop
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.copy import RoomCopy
@@ -134,12 +135,14 @@ class Shelves:
             items = await store.items_of(connection, room_id)
         return _shelf(room, items, hidden=hidden) if room is not None else None
 
-    async def add(self, room_id: str, new: NewItem) -> ItemView:
-        """Add an item at the end. Raises InvalidField or RoomRefused (shelf_full)."""
+    async def add(self, room_id: str, new: NewItem, once: Once | None = None) -> ItemView:
+        """Add an item at the end. Raises InvalidField or RoomRefused (shelf_full); Made,
+        KeyConflict."""
         if (new.sku_id is None) == (new.drop_id is None):
             raise InvalidField("sku_id", "Give either a SKU or a drop.")
         async with session(self._sql, write=True) as connection:
             room = await _open_room(connection, room_id, None)
+            await claim(connection, once, item_id := new_id())
             named = await _named(connection, room_id, new)
             count, last = await store.count_items(connection, room_id)
             if count >= MAX_ITEMS:
@@ -148,7 +151,7 @@ class Shelves:
                 )
             item = Item(
                 room_id=room_id,
-                item_id=new_id(),
+                item_id=item_id,
                 title=new.title or named.title,
                 image_url=new.image_url,
                 price_fen=new.price_fen or named.price_fen,
@@ -162,6 +165,11 @@ class Shelves:
             room = await store.change_room(connection, room)
         await self._say(room, _event_of(room, item), item)
         return view_of_item(item)
+
+    async def find(self, room_id: str, item_id: str) -> ItemView:
+        """Raises Unknown("unknown_item")."""
+        async with session(self._sql) as connection:
+            return view_of_item(await _item(connection, room_id, item_id))
 
     async def edit(self, room_id: str, item_id: str, edit: ItemEdit) -> ItemView:
         """Change an item; hiding it unpins it. Raises Unknown("unknown_item")."""

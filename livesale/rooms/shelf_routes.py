@@ -11,6 +11,7 @@ from livesale.rooms.members import Members, RoomRole
 from livesale.rooms.routes import RUN
 from livesale.rooms.shelf import ItemEdit, MarkPage, NewItem, NewOrder, Shelf, Shelves
 from livesale.validation.texts import whole
+from livesale.web.making import make
 from livesale.web.routes import Answer, Call, Nothing, Route
 
 
@@ -33,7 +34,13 @@ async def show_whole_shelf(parts: Parts, call: Call) -> Answer:
 
 
 async def add_item(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Shelves].add(await _admit(parts, call), call.body))
+    room_id, shelves = await _admit(parts, call), parts[Shelves]
+    return await make(
+        call,
+        f"item {room_id}",
+        lambda once: shelves.add(room_id, call.body, once),
+        lambda item_id: shelves.find(room_id, item_id),
+    )
 
 
 async def edit_item(parts: Parts, call: Call) -> Answer:
@@ -95,13 +102,17 @@ ROUTES = [
         add_item,
         "Put an item on the shelf",
         "shelf",
-        {201: ItemView},
-        ("room_over", "shelf_full", *RUN),
+        {201: ItemView, 200: ItemView},
+        ("room_over", "shelf_full", "unknown_item", "idempotency_conflict", *RUN),
         auth="member",
         action=Action.ROOM_RUN,
         body=NewItem,
+        keyed=True,
         changes=True,
-        description="For host, assistants and operators, like every change of the shelf.",
+        description=(
+            "For host, assistants and operators, like every change of the shelf. "
+            "With an `Idempotency-Key`, a retry makes nothing twice, and gets 200."
+        ),
     ),
     Route(
         "PATCH",

@@ -8,11 +8,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.tables import drops
-from livesale.rooms.tables import room_items, room_marks, room_members, rooms
+from livesale.rooms.tables import room_items, room_marks, room_members, room_seats, rooms
 from livesale.validation.lists import has_words
 
 
@@ -111,6 +111,7 @@ class RoomFilter(Struct, frozen=True):
     words: str = ""  # of its title
     starts_since_ms: int | None = None
     starts_until_ms: int | None = None
+    operator: str = ""  # who hosts it from the console, or is its host by name
 
 
 async def find_rooms(
@@ -124,6 +125,9 @@ async def find_rooms(
         query = query.where(rooms.c.state.in_(wanted.states))
     if wanted.host:
         query = query.where(rooms.c.host == wanted.host)
+    if wanted.operator:
+        seats = select(room_seats.c.room_id).where(room_seats.c.operator == wanted.operator)
+        query = query.where(or_(rooms.c.room_id.in_(seats), rooms.c.host == wanted.operator))
     if wanted.words:
         query = query.where(has_words(rooms.c.title, wanted.words))
     if wanted.starts_since_ms is not None:

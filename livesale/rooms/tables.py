@@ -65,3 +65,13 @@ room_members = Table(
     Column("role", State, primary_key=True),  # assistant
     Column("created_ms", BigInteger, nullable=False),
 )
+
+# Operators who host a room from the console.
+room_seats = Table(
+    "room_seats",
+    metadata,
+    Column("room_id", Id, primary_key=True),
+    Column("operator", String(80), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("room_seats_by_operator", "operator", "room_id"),
+)

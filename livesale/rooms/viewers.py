@@ -16,7 +16,13 @@ _decode = msgspec.json.Decoder(PeopleView).decode
 
 
 async def viewers_of(redis: Redis, room_ids: Sequence[str]) -> dict[str, int | None]:
-    """Viewers now, by room; None while Redis does not answer. At most `live.people_ms` old.
+    """Viewers now, by room; None while Redis does not answer. At most `live.people_ms` old."""
+    found = await people_of(redis, room_ids)
+    return {room_id: people and people.online for room_id, people in found.items()}
+
+
+async def people_of(redis: Redis, room_ids: Sequence[str]) -> dict[str, PeopleView | None]:
+    """Viewers and likes now, by room; None while Redis does not answer.
 
     Plain commands in one pipeline: a list of rooms must not cost a script for each.
     """
@@ -30,16 +36,16 @@ async def viewers_of(redis: Redis, room_ids: Sequence[str]) -> dict[str, int | N
                 found = await together.execute(raise_on_error=False)
     except (RedisError, OSError):  # a timeout is one of these
         return dict.fromkeys(room_ids)
-    return {room_id: _online(row) for room_id, row in zip(room_ids, found, strict=True)}
+    return {room_id: _people(row) for room_id, row in zip(room_ids, found, strict=True)}
 
 
-def _online(row: object) -> int | None:
+def _people(row: object) -> PeopleView | None:
     if not isinstance(row, list):
         return None  # a fault of this key
     text = row[0]
     if text is None:
-        return 0  # nobody has come yet
+        return PeopleView(0, 0, 0)  # nobody has come yet
     try:
-        return _decode(f"{{{text[1:]}").online  # the previous release: without the first brace
+        return _decode(f"{{{text[1:]}")  # the previous release: without the first brace
     except msgspec.MsgspecError:
         return None

@@ -14,6 +14,7 @@ from livesale.sales.drafts import DropDrafts, DropEdit
 from livesale.sales.drops import Adjustment, Drops, NewDrop
 from livesale.validation.lists import AfterId, Limit, VersionQuery, Words, several, split
 from livesale.validation.texts import prose, whole
+from livesale.web.making import make
 from livesale.web.problems import ENGINE_PROBLEMS
 from livesale.web.routes import Answer, Call, Handler, Nothing, Route
 from stock.ids import Origin, origin_id
@@ -67,7 +68,8 @@ class DropPage(Struct, frozen=True):
 
 
 async def create_drop(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Drops].create(call.body))
+    drops = parts[Drops]
+    return await make(call, "drop", lambda once: drops.create(call.body, once=once), drops.find)
 
 
 async def list_drops(parts: Parts, call: Call) -> Answer:
@@ -161,12 +163,14 @@ ROUTES = [
         create_drop,
         "Create a drop",
         "admin",
-        {201: Drop},
-        ("store_unavailable",),
+        {201: Drop, 200: Drop},
+        ("unknown_drop", "idempotency_conflict", "store_unavailable"),
         auth="operator",
         action=Action.DROP_CHANGE,
         body=NewDrop,
+        keyed=True,
         changes=True,
+        description="With an `Idempotency-Key`, a retry makes nothing twice, and gets 200.",
     ),
     Route(
         "GET",

@@ -29,6 +29,7 @@ from livesale.catalogue.store import ALL_DROPS, Drop, DropFilter
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.sales.books import DropBooks, compare_books
 from livesale.validation.refusals import (
@@ -154,11 +155,13 @@ class Drops:
         *,
         new_sku: NewSku | None = None,
         new_campaign: NewCampaign | None = None,
+        once: Once | None = None,
     ) -> Drop:
         """A drop in the state draft: in SQL only. `new_sku` and `new_campaign` are made with it,
         and count in the place of those that `new` names: all of them, or nothing.
 
-        Raises InvalidField when the campaign or the SKU does not exist, or the times contradict.
+        Raises InvalidField when the campaign or the SKU does not exist, or the times contradict;
+        Made, KeyConflict.
         """
         check_opens(new.opens_ms or 0)
         check_hold(new.hold_ms, self._deployment.settings.stock.min_hold_ms)
@@ -198,6 +201,7 @@ class Drops:
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, drop.drop_id)
             if new_sku is not None:
                 await skus.add(connection, sku)
             if new_campaign is not None:

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from livesale.telemetry import briefs
 from livesale.telemetry.histograms import Counters
 from livesale.telemetry.metrics import BATCH, REGISTRY
 
@@ -11,6 +12,7 @@ RESERVATIONS = Counters(
     ["code"],
     REGISTRY,
 )
+briefs.give("reservations", RESERVATIONS.counts)
 SOLD_OUT_SHORTCUTS = Counter(
     "livesale_sold_out_shortcuts_total",
     "Attempts that the worker's flag answered with sold out, without Redis",

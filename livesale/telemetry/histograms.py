@@ -31,6 +31,10 @@ class Counters(Collector):
         """The counts by the last label, for these values of the others."""
         return self._rows.setdefault(values, defaultdict(int))
 
+    def counts(self) -> dict[str, list[int]]:
+        """The counts that are not 0, by the last label: for counters with one label."""
+        return {str(last): [count] for row in self._rows.values() for last, count in row.items()}
+
     def describe(self) -> Iterable[Metric]:
         yield self._family()
 
@@ -66,6 +70,10 @@ class Histograms(Collector):
         if value not in self._buckets:
             self._buckets[value] = Buckets(self._bounds)
         return self._buckets[value]
+
+    def counts(self) -> dict[str, list[int]]:
+        """How many fell into each bucket, by label, where any did; the last has the rest."""
+        return {value: found.counts for value, found in self._buckets.items() if any(found.counts)}
 
     def describe(self) -> Iterable[Metric]:
         yield self._family()

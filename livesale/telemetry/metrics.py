@@ -1,16 +1,16 @@
 """Metrics: one registry per process; any API worker shows all of them together.
 
-Every process serves its own samples on a unix socket in the run folder. `exposition()` asks all
-siblings at once, adds the label `process="api-0"` and renders everything: there are no wrong sums,
-and a dead process leaves nothing behind. (prometheus_client's own multiprocess mode keeps the files
-of dead processes.)
+Every process serves its own samples on a unix socket in the run folder, and a brief of them: see
+`livesale.telemetry.briefs`. `exposition()` asks all siblings at once, adds the label
+`process="api-0"` and renders everything: there are no wrong sums, and a dead process leaves nothing
+behind. (prometheus_client's own multiprocess mode keeps the files of dead processes.)
 """
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from prometheus_client.registry import Collector
 
 from livesale.folders.run import open_run_folder
 from livesale.settings import Settings
-from livesale.tasks import TABLE, TASK_UP, Tasks, Works
+from livesale.tasks import TABLE, Tasks, Works
+from livesale.telemetry import briefs
+from livesale.telemetry.briefs import SILENT, Brief
 
 __all__ = [
     "CONTENT_TYPE",
@@ -32,7 +34,7 @@ __all__ = [
     "sample_own",
     "serve",
     "siblings_down",
-    "take_all",
+    "take_briefs",
 ]
 
 REGISTRY = CollectorRegistry(auto_describe=False)
@@ -57,6 +59,8 @@ LOG_REPEATED = Counter(
 
 _ANSWER_TIMEOUT_S = 1.0
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_ALL, _BRIEF = b"all\n", b"brief\n"  # what one process asks the other for
+_QUESTION_S = 0.05  # an earlier release asks nothing, and gets all
 _LAG_TICK_S = 0.1
 _LAG_WINDOW_TICKS = 50
 
@@ -116,43 +120,54 @@ async def exposition() -> bytes:
 async def take_all() -> dict[str, list[Family]]:
     """The families of all living processes here; none of one that does not answer in a second."""
     own = "local" if _place is None else _place[1]
-    return {own: sample_own()} | await _siblings()
+    answers = await _ask_siblings(_ALL)
+    return {own: sample_own()} | {name: _families(found) for name, found in answers.items()}
 
 
-async def siblings_down() -> list[str]:
+async def take_briefs() -> dict[str, Brief]:
+    """The briefs of all living processes here, this one first."""
+    own = "local" if _place is None else _place[1]
+    answers = await _ask_siblings(_BRIEF)
+    return {own: briefs.own()} | {
+        name: briefs.decode(found) if found else SILENT for name, found in answers.items()
+    }
+
+
+def siblings_down(found: Mapping[str, Brief]) -> list[str]:
     """Faults of the other processes on this machine: failing background tasks, and processes that
     do not answer within a second."""
     down = []
-    for process, families in (await _siblings()).items():
-        if not families:
+    for process, brief in list(found.items())[1:]:
+        if not brief.answers:
             down.append(f"{process} does not answer")
-        down += [
-            f"{process}: {sample.labels['task']}"
-            for family in families
-            if family.name == TASK_UP
-            for sample in family.samples
-            if not sample.value
-        ]
+        down += [f"{process}: {task}" for task in brief.down]
     return down
 
 
-async def _siblings() -> dict[str, list[Family]]:
-    """The families of the other processes by name; empty for one that does not answer."""
+async def _ask_siblings(question: bytes) -> dict[str, bytes]:
+    """The answers of the other processes by name; empty for one that does not answer."""
     if _place is None:
         return {}
     folder, process = _place
     own = f"{process}.{os.getpid()}.sock"
     paths = sorted(path for path in folder.glob("*.*.sock") if path.name != own)
-    answers = await asyncio.gather(*(_ask(path) for path in paths))
-    found: dict[str, list[Family]] = {}
-    for path, families in zip(paths, answers, strict=True):
-        if families is None:
+    answers = await asyncio.gather(*(_ask(path, question) for path in paths))
+    found: dict[str, bytes] = {}
+    for path, answer in zip(paths, answers, strict=True):
+        if answer is None:
             continue
         name, pid, _ = path.name.rsplit(".", 2)
         if name == process or name in found:
             name = f"{name}-{pid}"
-        found[name] = families
+        found[name] = answer
     return found
+
+
+def _families(answer: bytes) -> list[Family]:
+    try:
+        return _decoder.decode(answer)
+    except msgspec.DecodeError:
+        return []
 
 
 def sample_own() -> list[Family]:
@@ -193,35 +208,43 @@ class _Merged(Collector):
         return self._metrics.values()
 
 
-async def _answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        writer.write(msgspec.msgpack.encode(sample_own()))
+        question = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_QUESTION_S):
+                question = await reader.readline()
+        is_brief = question == _BRIEF
+        writer.write(briefs.encode() if is_brief else msgspec.msgpack.encode(sample_own()))
         await writer.drain()
-    except ConnectionError:
-        pass  # the sibling closed the connection
+    except (ConnectionError, ValueError):
+        pass  # the sibling closed the connection, or asks what nobody knows
     finally:
         writer.close()
 
 
-async def _ask(path: Path) -> list[Family] | None:
-    """A sibling's families; empty if it does not answer in time; None if it is gone."""
+async def _ask(path: Path, question: bytes) -> bytes | None:
+    """A sibling's answer; empty if it does not answer in time; None if it is gone."""
+    answer = bytearray()
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
-                answer = bytearray()
+                writer.write(question)
                 while chunk := await reader.read(65_536):
                     answer += chunk
                     if len(answer) > _MAX_ANSWER_BYTES:
-                        return []
-                return _decoder.decode(answer)
+                        return b""
+                return bytes(answer)
             finally:
                 writer.close()
     except (ConnectionRefusedError, FileNotFoundError):
         _forget(path)
         return None
-    except (TimeoutError, OSError, msgspec.DecodeError):
-        return []
+    except ConnectionResetError:  # an earlier release, which has not read the question
+        return bytes(answer)
+    except (TimeoutError, OSError):
+        return b""
 
 
 def _forget(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
+from livesale.telemetry import briefs
 from livesale.telemetry.histograms import Counters, Histograms
 from livesale.telemetry.metrics import FAST_S, REGISTRY
 
@@ -11,13 +12,14 @@ HTTP_REQUESTS = Counters(
     ["method", "route", "status"],
     REGISTRY,
 )
-PROBLEMS = Counters(
+_PROBLEMS = Counters(
     "livesale_problems_total",
     "Requests that were refused or failed, by the code of the problem; attempts to reserve that "
     "the engine answered are in livesale_reservations_total",
     ["code"],
     REGISTRY,
-).row()
+)
+PROBLEMS = _PROBLEMS.row()
 HTTP_SECONDS = Histograms(
     "livesale_http_request_seconds",
     "From the parsed request to the answer, by route template",
@@ -25,6 +27,8 @@ HTTP_SECONDS = Histograms(
     FAST_S,
     REGISTRY,
 )
+briefs.give("problems", _PROBLEMS.counts)
+briefs.give("seconds", HTTP_SECONDS.counts)
 HTTP_IN_FLIGHT = Gauge(
     "livesale_http_requests_in_flight", "Requests being answered", registry=REGISTRY
 )

@@ -1,6 +1,7 @@
 """Pictures: uploaded once, encoded again, and served by the hash of their content."""
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Collection
 
@@ -17,6 +18,7 @@ from livesale.database.engine import now_ms
 from livesale.database.keyset import key_of, next_cursor
 from livesale.database.session import session
 from livesale.resources import Deployment
+from livesale.settings import Settings
 from livesale.validation.refusals import SalesFault, Unknown
 from livesale.workshop.bench import WorkRefused
 from livesale.workshop.workshop import WorkFailed, Workshop
@@ -28,6 +30,7 @@ MAX_MADE_BYTES = 32 << 20
 KEPT_BYTES = 32 << 20  # files that a worker keeps in memory
 TYPES = {"webp": "image/webp", "jpeg": "image/jpeg"}
 ENDINGS = {"webp": "webp", "jpeg": "jpg"}
+_our_name = re.compile(r"[0-9a-f]{32}\.(webp|jpg)").fullmatch
 
 
 class PictureRefused(SalesFault):
@@ -53,7 +56,7 @@ class Pictures:
         self._media = media
         settings = deployment.settings.media
         self._max_pixels = settings.max_pixels
-        self._base = settings.public_url.rstrip("/") or "/media"
+        self._base = base_of(deployment.settings)
         self._workshop = Workshop(
             MODULE,
             at_once=AT_ONCE,
@@ -158,6 +161,17 @@ class Pictures:
 def picture_id_of(raw: bytes) -> str:
     """The id of a picture: the hash of the bytes that were uploaded."""
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def base_of(settings: Settings) -> str:
+    """Where browsers find our pictures."""
+    return settings.media.public_url.rstrip("/") or "/media"
+
+
+def is_ours(url: str, settings: Settings) -> bool:
+    """Whether this is the address of a file that was uploaded here."""
+    base, _, name = url.rpartition("/")
+    return base == base_of(settings) and _our_name(name) is not None
 
 
 def name_of(file: Encoded) -> str:

@@ -16,6 +16,7 @@ from livesale.catalogue.products.service import (
 from livesale.catalogue.products.store import Product
 from livesale.parts import Parts
 from livesale.validation.texts import whole
+from livesale.web.making import make
 from livesale.web.routes import Answer, Call, Nothing, Route
 
 MAX_BYTES = 64 * 1024  # of a product: 10,000 characters of Chinese are 30,000 bytes
@@ -41,7 +42,8 @@ class AdminProductPage(Struct, frozen=True):
 
 
 async def create_product(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Products].create(call.body))
+    products = parts[Products]
+    return await make(call, "product", lambda once: products.create(call.body, once), products.find)
 
 
 async def list_all_products(parts: Parts, call: Call) -> Answer:
@@ -89,12 +91,14 @@ ROUTES = [
         create_product,
         "Create a product, with SKUs if you like",
         "admin",
-        {201: ProductWithSkus},
-        _REFUSALS,
+        {201: ProductWithSkus, 200: ProductWithSkus},
+        ("unknown_product", "idempotency_conflict", *_REFUSALS),
         auth="operator",
         action=Action.GOODS_CHANGE,
         body=NewProduct,
+        keyed=True,
         changes=True,
+        description="With an `Idempotency-Key`, a retry makes nothing twice, and gets 200.",
         max_bytes=lambda _: MAX_BYTES,
     ),
     Route(

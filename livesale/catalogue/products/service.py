@@ -20,6 +20,7 @@ from livesale.catalogue.skus.service import Code, NewSku, PriceFen, Title, sku_o
 from livesale.catalogue.skus.store import Sku, skus_of
 from livesale.database.engine import now_ms
 from livesale.database.session import session
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.validation.refusals import InvalidField, SalesFault, StockRefused, Unknown
 from livesale.validation.texts import PROSE_PATTERN, whole
@@ -100,14 +101,15 @@ class Products:
         self._sql = deployment.sql
         self._search = search
 
-    async def create(self, new: NewProduct) -> ProductWithSkus:
-        """Raises InvalidField, StockRefused (code_taken) or ProductRefused."""
+    async def create(self, new: NewProduct, once: Once | None = None) -> ProductWithSkus:
+        """Raises InvalidField, StockRefused (code_taken) or ProductRefused; Made, KeyConflict."""
         for at, one in enumerate(new.skus):
             if one.product_id is not None:
                 raise InvalidField(f"skus[{at}].product_id", "It is of the product that is made.")
         product = product_of(new)
         made = [sku_of(one, product.product_id) for one in new.skus]
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, product.product_id)
             await add(connection, product, made)
             note_change(None, product)
         return ProductWithSkus(product, made, product.list_price_fen is not None)

@@ -10,6 +10,7 @@ from livesale.catalogue.skus.store import Sku
 from livesale.parts import Parts
 from livesale.validation.lists import Words
 from livesale.validation.texts import whole
+from livesale.web.making import make
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 from stock.ids import DROP_ID_PATTERN
 
@@ -36,7 +37,8 @@ class SkuPage(Struct, frozen=True):
 
 
 async def create_sku(parts: Parts, call: Call) -> Answer:
-    return Answer(201, await parts[Skus].create(call.body))
+    skus = parts[Skus]
+    return await make(call, "sku", lambda once: skus.create(call.body, once), skus.find)
 
 
 async def list_skus(parts: Parts, call: Call) -> Answer:
@@ -71,13 +73,17 @@ ROUTES = [
         create_sku,
         "Create a SKU",
         "admin",
-        {201: Sku},
-        ("code_taken", "store_unavailable"),
+        {201: Sku, 200: Sku},
+        ("code_taken", "unknown_sku", "idempotency_conflict", "store_unavailable"),
         auth="operator",
         action=Action.GOODS_CHANGE,
         body=NewSku,
+        keyed=True,
         changes=True,
-        description="Without `keeps_stock` it needs no received units: a drop says how many.",
+        description=(
+            "Without `keeps_stock` it needs no received units: a drop says how many. "
+            "With an `Idempotency-Key`, a retry makes nothing twice, and gets 200."
+        ),
     ),
     Route(
         "GET",

@@ -14,6 +14,7 @@ from livesale.catalogue.skus.store import Sku
 from livesale.catalogue.stock_moves.store import lock_stock, watch_level
 from livesale.database.engine import now_ms
 from livesale.database.session import session
+from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.validation.refusals import StockRefused, Unknown
 from livesale.validation.texts import prose, whole
@@ -65,10 +66,11 @@ class Skus:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
 
-    async def create(self, new: NewSku) -> Sku:
-        """Raises StockRefused (code_taken) or InvalidField."""
+    async def create(self, new: NewSku, once: Once | None = None) -> Sku:
+        """Raises StockRefused (code_taken) or InvalidField; Made, KeyConflict."""
         sku = sku_of(new, new.product_id)
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, sku.sku_id)
             if sku.product_id is not None:
                 await shown.lock_for_sku(connection, sku.product_id)
             await add(connection, sku)

@@ -15,6 +15,7 @@ from livesale.cockpit.figures import PartitionFigures
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RESERVE, Look, compare
 from livesale.tasks import Tasks
+from livesale.telemetry.metrics import FAST_S
 from stock.errors import Unreachable
 from tests.livesale.api import Api
 from tests.livesale.identity.operators.person import come
@@ -168,13 +169,11 @@ async def test_a_part_that_hangs_is_asked_for_once(monkeypatch: pytest.MonkeyPat
         assert (await taken.show(tasks)).fault == ""
 
 
-def look(at_s: float, fast: float, slow: float, sold_out: float) -> Look:
-    buckets = {
-        ("api-0", "reserve", 0.01): fast,
-        ("api-0", "reserve", 0.1): fast + slow,
-        ("api-0", "reserve", float("inf")): fast + slow,
-    }
-    return Look(at_s, buckets, {("api-0", "SOLD_OUT"): sold_out, ("api-0", "HELD"): fast}, 1, [])
+def look(at_s: float, fast: int, slow: int, sold_out: int) -> Look:
+    buckets = [0] * (len(FAST_S) + 1)
+    buckets[FAST_S.index(0.01)], buckets[FAST_S.index(0.1)] = fast, slow
+    codes = {("api-0", "SOLD_OUT"): sold_out, ("api-0", "HELD"): fast}
+    return Look(at_s, {("api-0", "reserve"): buckets}, codes, 1, [])
 
 
 def test_rates_are_what_the_counters_rose_by() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import delete
 
 from livesale.app import PARTS, ROUTES
@@ -14,8 +15,8 @@ from livesale.ledger.writer import Writer
 from livesale.operations.health import Health
 from livesale.tasks.clock import Clock
 from livesale.telemetry import metrics
+from livesale.telemetry.briefs import SILENT, Brief
 from livesale.web.draining import Draining
-from stock.errors import Unreachable
 from tests.livesale.api import Api, outdate
 from tests.livesale.catalogue.test_catalogue import break_sql
 from tests.livesale.stage import running, until_written
@@ -77,17 +78,17 @@ async def test_a_clock_that_does_not_answer_is_told(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given: Redis answers, but goes away before the writer is looked at
-    async def away() -> int:
-        raise Unreachable("gone")
+    async def away(*_: object) -> None:
+        raise RedisConnectionError("gone")
 
-    monkeypatch.setattr(api.deployment.engine, "now_ms", away)
+    monkeypatch.setattr(Health, "_read_logs", away)
     # then: the document says so
     assert await readyz(api) == (
         200,
         READY
         | {
             "status": "degraded",
-            "writer": {"ok": False, "detail": "Unreachable"},
+            "writer": {"ok": False, "detail": "ConnectionError"},
             "writer_lag": None,
         },
     )
@@ -142,19 +143,13 @@ async def test_a_task_of_another_process_is_named(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a keeper on this machine that fails, and one that hangs
-    failing = [metrics.Family("livesale_task_up", "", "gauge", [_up("rooms: watch", 0.0)])]
+    async def briefs() -> dict[str, Brief]:
+        return {"api-0": Brief(), "keeper": Brief(["rooms: watch"]), "writer": SILENT}
 
-    async def siblings() -> dict[str, list[metrics.Family]]:
-        return {"keeper": failing, "writer": []}
-
-    monkeypatch.setattr(metrics, "_siblings", siblings)
-    outdate(api.app[PARTS][Health]._siblings)
+    monkeypatch.setattr(metrics, "take_briefs", briefs)
+    outdate(api.app[PARTS][Health]._briefs)
     _, body = await readyz(api)
     assert body["tasks"]["detail"] == "keeper: rooms: watch; writer does not answer"
-
-
-def _up(task: str, value: float) -> metrics.Sample:
-    return metrics.Sample("livesale_task_up", {"task": task}, value)
 
 
 async def test_draining_is_not_ready_and_closes_connections(api: Api) -> None:

@@ -17,6 +17,8 @@ from livesale.rooms.people.scripts import NOBODY
 from livesale.rooms.states import LIVE_STATUS, MOVES, RoomState, Verb
 from livesale.validation.refusals import RoomRefused
 from stock.ids import new_id
+from tests.livesale.api import FAR_MS
+from tests.livesale.catalogue.drawn import picture
 from tests.livesale.later import later_version
 from tests.livesale.rooms.conftest import Show
 from tests.livesale.stage import reserve, running, until_written
@@ -346,3 +348,50 @@ async def test_long_polls_get_the_same_events(show: Show) -> None:
     place = f"epoch={page['epoch']}&after={page['after']}"
     again = (await api.get(f"{show.path}/events?{place}")).body
     assert (again["events"], again["after"]) == ([], page["after"])
+
+
+async def test_an_uploaded_picture_is_the_cover_and_the_hosts_face(show: Show) -> None:
+    api = show.api
+    kind = {"Content_Type": "application/octet-stream"}
+    made = await api.post("/v1/admin/pictures", raw=picture(), by=api.boss, **kind)
+    url = made.body["sizes"]["large"]["webp"]
+    assert url.startswith("/media/")
+    # when a room gets it, then viewers see it
+    given = {"cover_url": url, "host_avatar_url": url}
+    assert (await api.ask("PATCH", show.path, given, by=api.boss)).status == 200
+    [seen] = (await api.get("/v1/admin/rooms", by=api.boss)).body["rooms"]
+    assert (seen["room"]["cover_url"], seen["room"]["host_avatar_url"]) == (url, url)
+    new = {"title": "x", "host": "h", "starts_ms": FAR_MS} | given
+    assert (await api.post("/v1/rooms", new, by=api.boss)).body["cover_url"] == url
+    # and other paths of this host, and other hosts, are refused
+    for wrong in ("/media/../v1/time", "//evil.example/x.webp", "/media/x.svg", "http://a/b"):
+        for field in given:
+            refused = await api.ask("PATCH", show.path, {field: wrong}, by=api.boss)
+            assert refused.status == 422, (field, wrong)
+    stranger = {"host_avatar_url": "https://evil.example/x.webp"}
+    assert (await api.ask("PATCH", show.path, stranger, by=api.boss)).code == "invalid_field"
+
+
+async def test_operators_find_the_rooms_that_they_host(show: Show) -> None:
+    api, olga = show.api, show.api.signer.operator("olga", ["operator"])
+
+    async def mine(by: str) -> list[str]:
+        found = await api.get("/v1/admin/rooms?mine=true", by=by)
+        assert all(one["mine"] for one in found.body["rooms"])
+        return [one["room"]["room_id"] for one in found.body["rooms"]]
+
+    assert await mine(olga) == []
+    # when one takes a seat, twice
+    for _ in range(2):
+        assert (await api.ask("PUT", f"{show.path}/seat", by=olga)).status == 200
+    # then it is hers from whatever browser, and of nobody else
+    assert await mine(olga) == [show.room_id]
+    assert await mine(api.boss) == []
+    everything = (await api.get("/v1/admin/rooms", by=api.boss)).body["rooms"]
+    assert [one["mine"] for one in everything] == [False]
+    # when she leaves it
+    for _ in range(2):
+        assert (await api.delete(f"{show.path}/seat", by=olga)).status == 200
+    assert await mine(olga) == []
+    assert (await api.ask("PUT", "/v1/rooms/rnothing/seat", by=olga)).code == "unknown_room"
+    assert (await api.ask("PUT", f"{show.path}/seat", by=api.viewer)).code == "forbidden"

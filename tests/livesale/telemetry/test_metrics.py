@@ -8,12 +8,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from livesale.folders.run import run_folder
 from livesale.settings import load_settings
-from livesale.telemetry import metrics
+from livesale.telemetry import briefs, metrics
+from livesale.telemetry.briefs import Brief
 
 SIBLING = """
 import asyncio, sys
@@ -105,6 +107,28 @@ async def test_one_that_hangs_is_shown_as_down(tmp_path: Path, siblings: Sibling
         assert await scraped("livesale_process_up") == {"api-0": 1, "keeper": 0}
         keeper.send_signal(signal.SIGCONT)
         assert await scraped("livesale_process_up") == {"api-0": 1, "keeper": 1}
+
+
+async def test_briefs_come_from_all_processes(tmp_path: Path, siblings: Siblings) -> None:
+    keeper = await siblings.start("keeper", expired=7)
+    briefs.give("test", lambda: {"route": [1, 2]})
+    # given a process of an earlier release, which reads no question and answers with everything
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(msgspec.msgpack.encode(metrics.sample_own()))
+        writer.close()
+
+    async with metrics.serve(load_settings(data_dir=tmp_path), "api-0"):
+        earlier = await asyncio.start_unix_server(answer, run_folder(tmp_path) / "writer.1.sock")
+        async with earlier:
+            keeper.send_signal(signal.SIGSTOP)
+            found = await metrics.take_briefs()
+            keeper.send_signal(signal.SIGCONT)
+    # then each says what it can, this process first, and who hangs is named
+    assert list(found) == ["api-0", "keeper", "writer"]
+    assert found["api-0"].counts["test"] == {"route": [1, 2]}
+    assert found["writer"] == Brief()
+    assert metrics.siblings_down(found) == ["keeper does not answer"]
 
 
 async def test_two_of_one_name_are_kept_apart(tmp_path: Path, siblings: Siblings) -> None:

@@ -11,6 +11,7 @@ import { shallowReactive, shallowRef, watch } from 'vue'
 import type { components } from '../../../types/messages.ts'
 import { answer, api } from '../api/client.ts'
 import { may, resume, session } from '../session.ts'
+import { turn } from './clock.ts'
 import { History } from './history.ts'
 
 type Messages = components['schemas']
@@ -40,6 +41,7 @@ let heardAt = 0
 
 function take(figures: Figures, line: Line): void {
   feed.figures = figures
+  turn()
   feed.arrivedAt = performance.now()
   feed.line = line
   remember(figures)

@@ -2,7 +2,7 @@
 
 import { reactive } from 'vue'
 
-import { answer, api, type Schemas } from '../api/client.ts'
+import { answer, api, newKey, type Schemas } from '../api/client.ts'
 import type { Key } from '../texts/texts.ts'
 
 export interface Picture {
@@ -114,8 +114,9 @@ export function faultsOf(plan: Plan, nowMs: number): Map<string, Key> {
 }
 
 /**
- * Makes the drafts, one call after the other. What is done is remembered: after a fault the same
- * `save` goes on where it stopped, and nothing is made twice.
+ * Makes the drafts, one call after the other. What is done is remembered, and each call has a key of
+ * its own: after a fault or a lost answer the same `save` goes on where it stopped, and nothing is
+ * made twice.
  */
 export class Saving {
   readonly steps: Step[]
@@ -125,6 +126,7 @@ export class Saving {
   private readonly products = new Set<number>()
   private readonly dropIds = new Map<number, string>()
   private readonly shelved = new Set<number>()
+  private readonly keys = new Map<string, string>()
 
   constructor(private readonly plan: Plan) {
     const lines = plan.goods.flatMap((goods) => goods.lines.map((line) => nameOf(goods, line)))
@@ -161,12 +163,19 @@ export class Saving {
     }
     await step(this.campaignId !== '', async () => {
       const body = { title: plan.title.trim(), opens_ms: msOf(plan.opens), closes_ms: msOf(plan.closes) }
-      this.campaignId = (await answer(api.POST('/v1/admin/campaigns', { body }))).campaign_id
+      this.campaignId = (await answer(api.POST('/v1/admin/campaigns', { params: this.once('campaign'), body }))).campaign_id
     })
     if (plan.hasRoom) await step(this.roomId !== '', () => this.makeRoom())
     for (const { line } of this.lines()) await step(this.dropIds.has(line.key), () => this.makeDrop(line))
     if (!plan.hasRoom) return
     for (const { goods, line } of this.lines()) await step(this.shelved.has(line.key), () => this.shelve(goods, line))
+  }
+
+  /** The header of one thing that is made: the same in every attempt. */
+  private once(what: string): { header: { 'Idempotency-Key': string } } {
+    let key = this.keys.get(what)
+    if (key === undefined) this.keys.set(what, (key = newKey()))
+    return { header: { 'Idempotency-Key': key } }
   }
 
   private lines(): { goods: Goods; line: Line }[] {
@@ -181,7 +190,7 @@ export class Saving {
         title: nameOf(goods, line), price_fen: fenOf(line.listYuan) ?? fenOf(line.yuan) ?? 0,
       })),
     }
-    const made = await answer(api.POST('/v1/admin/products', { body }))
+    const made = await answer(api.POST('/v1/admin/products', { params: this.once(`product ${goods.key}`), body }))
     // By title: the order of the answer is not promised, and titles of one product differ.
     for (const line of goods.lines) {
       const found = made.skus.find((sku) => sku.title === nameOf(goods, line))
@@ -195,10 +204,10 @@ export class Saving {
     const cover = plan.goods.flatMap((goods) => goods.pictures)[0]?.url ?? ''
     const body: Schemas['NewRoom'] = {
       title: plan.roomTitle.trim(), host: plan.host.trim(), starts_ms: msOf(plan.opens),
-      cover_url: cover.startsWith('https:') ? cover : '',
+      cover_url: cover,
       ...(plan.hostName.trim() === '' ? {} : { host_name: plan.hostName.trim() }),
     }
-    this.roomId = (await answer(api.POST('/v1/rooms', { body }))).room_id
+    this.roomId = (await answer(api.POST('/v1/rooms', { params: this.once('room'), body }))).room_id
   }
 
   private async makeDrop(line: Line): Promise<void> {
@@ -207,15 +216,17 @@ export class Saving {
       allotted: Number(line.units), buyer_limit: Number(line.limit), hold_ms: Number(this.plan.holdMinutes) * 60_000,
       room_id: this.roomId || null,
     }
-    this.dropIds.set(line.key, (await answer(api.POST('/v1/admin/drops', { body }))).drop_id)
+    const made = await answer(api.POST('/v1/admin/drops', { params: this.once(`drop ${line.key}`), body }))
+    this.dropIds.set(line.key, made.drop_id)
   }
 
   private async shelve(goods: Goods, line: Line): Promise<void> {
     const picture = goods.pictures[0]?.url ?? ''
     const body: Schemas['NewItem'] = {
-      drop_id: this.dropIds.get(line.key) ?? '', state: 'visible', image_url: picture.startsWith('https:') ? picture : '',
+      drop_id: this.dropIds.get(line.key) ?? '', state: 'visible', image_url: picture,
     }
-    await answer(api.POST('/v1/rooms/{room_id}/items', { params: { path: { room_id: this.roomId } }, body }))
+    const params = { path: { room_id: this.roomId }, ...this.once(`item ${line.key}`) }
+    await answer(api.POST('/v1/rooms/{room_id}/items', { params, body }))
     this.shelved.add(line.key)
   }
 }

@@ -6,8 +6,20 @@ import { language, t } from './texts.ts'
 
 const locale = (): string => (language.value === 'zh' ? 'zh-CN' : 'en-GB')
 
+/** Kept for each language: to make one takes longer than a hundred uses of it. */
+const numbers = new Map<string, Intl.NumberFormat>()
+const moments = new Map<string, Intl.DateTimeFormat>()
+
+function kept<F>(all: Map<string, F>, make: (name: string) => F): F {
+  const name = locale()
+  let found = all.get(name)
+  if (found === undefined) all.set(name, (found = make(name)))
+  return found
+}
+
 export function count(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : value.toLocaleString(locale())
+  if (value === null || value === undefined) return '–'
+  return kept(numbers, (name) => new Intl.NumberFormat(name)).format(value)
 }
 
 /** A rate: whole above ten, with one digit below. */
@@ -31,12 +43,12 @@ export function span(ms: number): string {
 /** Day and time to the second, in the zone of this browser. */
 export function moment(ms: number | null | undefined): string {
   if (!ms) return '–'
-  return new Date(ms).toLocaleString(locale(), {
+  return kept(moments, (name) => new Intl.DateTimeFormat(name, {
     month: 'short',
     day: 'numeric',
     hour: '2-digit',
     minute: '2-digit',
     second: '2-digit',
     hour12: false,
-  })
+  })).format(ms)
 }
