@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from livesale.catalogue import store as catalogue
+from livesale.database.errors import StoreUnavailable
 from tests.livesale.api import FAR_MS, Api, Reply
 
 Body = dict[str, Any]
@@ -91,12 +92,12 @@ async def test_a_fault_before_the_commit_keeps_no_key(
     path, body, _, _ = await body_of(api, "drop")
 
     async def fail(*_: Any) -> None:
-        raise RuntimeError("killed here")
+        raise StoreUnavailable("gone")
 
     # given a fault between the claim and the end of the transaction
     with monkeypatch.context() as broken:
         broken.setattr(catalogue, "add_drop", fail)
-        assert (await api.post(path, body, by=api.boss, Idempotency_Key="k")).status == 500
+        assert (await api.post(path, body, by=api.boss, Idempotency_Key="k")).status == 503
     # then the same request makes it
     made = await api.post(path, body, by=api.boss, Idempotency_Key="k")
     assert made.status == 201, made.body
