@@ -1,1 +1,0 @@
-import{at as e}from"./formats-CyvGjuFG.js";var t=`livesale.hosts`;function n(){try{let e=JSON.parse(localStorage.getItem(t)??`[]`);return Array.isArray(e)?e.filter(e=>typeof e==`string`):[]}catch{return[]}}var r=e(new Set(n()));function i(e){return r.has(e)}function a(e,n){r.delete(e),n&&r.add(e),localStorage.setItem(t,JSON.stringify([...r].slice(-20)))}export{i as n,a as t};
