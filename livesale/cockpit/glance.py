@@ -56,6 +56,12 @@ class Glances:
                 all_rooms = sum((await count_rooms(connection, _STATES)).values())
             alerts = await list_alerts(connection, before="", limit=ALERTS, lasting=True)
             work = await store.count_work(connection)
-        since_ms = work.pop("refunds_since_ms") or None
-        figures = WorkFigures(at_ms=at_ms, refunds_since_ms=since_ms, **work)
+        figures = WorkFigures(
+            at_ms=at_ms,
+            refunds_failed=work["refunds_failed"],
+            refunds_waiting=work["refunds_waiting"],
+            refunds_since_ms=work["refunds_since_ms"] or None,
+            quarantined=work["quarantined"],
+            cases_asked=work["cases_asked"],
+        )
         return Glance(at_ms, drops, all_drops, rooms, all_rooms, alerts, figures)

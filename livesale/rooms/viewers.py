@@ -18,7 +18,7 @@ _decode = msgspec.json.Decoder(PeopleView).decode
 async def viewers_of(redis: Redis, room_ids: Sequence[str]) -> dict[str, int | None]:
     """Viewers now, by room; None while Redis does not answer. At most `live.people_ms` old."""
     found = await people_of(redis, room_ids)
-    return {room_id: people and people.online for room_id, people in found.items()}
+    return {room_id: people.online if people else None for room_id, people in found.items()}
 
 
 async def people_of(redis: Redis, room_ids: Sequence[str]) -> dict[str, PeopleView | None]:
