@@ -1,10 +1,10 @@
 """Seals of finished drops: sums and hashes of a drop's rows in SQL.
 
 A drop is sealed when it can no longer change in Redis, so that later audits need not read its rows
-again. A seal covers the drop's terms, books, orders, movements, payments, and refunds without their
-progress at the gateway. Late payments and refunds by operators are still possible: each write of
-such a row sets `books.sealed_ms` to NULL in the same transaction (UNSEALED), and the keeper seals
-the drop again.
+again. A seal covers the drop's terms, its line, books, orders, movements, payments, and refunds
+without their progress at the gateway. Late payments and refunds by operators are still possible:
+each write of such a row sets `books.sealed_ms` to NULL in the same transaction (UNSEALED), and the
+keeper seals the drop again.
 
 A keeper seals in three steps: it claims the drop, reads the rows in a snapshot, and seals if its
 claim is still there. Every change clears the claim, so a seal never misses a change. If a keeper
@@ -12,7 +12,7 @@ dies in between, the next one replaces its claim.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -38,6 +38,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import String
 
 from livesale.database.ranges import of_drops, portions
+from livesale.ledger.line_tables import TABLES as LINE_TABLES
+from livesale.ledger.line_tables import lines
 from livesale.ledger.tables import books, drops, orders, payments, refunds, seals, stock_ledger
 from stock.ids import drop_of, is_rid
 from stock.model import HoldState
@@ -107,9 +109,16 @@ class _Part:
         self.high += int(digest[:_WORD], 16)
         self.low += int(digest[_WORD : 2 * _WORD], 16)
 
+    def merge(self, other: "_Part") -> None:
+        self.rows, self.fen = self.rows + other.rows, self.fen + other.fen
+        self.high, self.low = self.high + other.high, self.low + other.low
+
     @property
     def digest(self) -> str:
         return f"{self.high % _MODULUS:016x}{self.low % _MODULUS:016x}"
+
+
+AddUp = Callable[[AsyncConnection, Select[Any]], Awaitable[dict[str, _Part]]]
 
 
 async def read_seals(connection: AsyncConnection, drop_ids: Sequence[str]) -> dict[str, Seal]:
@@ -125,16 +134,36 @@ async def read_seals(connection: AsyncConnection, drop_ids: Sequence[str]) -> di
     )
     found = {row[0]: row for row in await connection.execute(query)}
     names = ("orders", "movements", "payments", "refunds")
-    add_up = _add_up_here if connection.dialect.name == "sqlite" else _add_up_there
+    add_up: AddUp = _add_up_here if connection.dialect.name == "sqlite" else _add_up_there
     parts: dict[str, dict[str, _Part]] = {drop_id: {} for drop_id in found}
     for some in portions(sorted(found)):
         for name, rows in zip(names, _queries(some or ()), strict=True):
             for owner, part in (await add_up(connection, rows)).items():
                 parts[owner][name] = part
+    own = await _lines_of(connection, add_up, sorted(found))
     return {
-        drop_id: _seal(tuple(row), [parts[drop_id].get(name) or _Part() for name in names])
+        drop_id: _seal(
+            tuple(row),
+            own.get(drop_id) or _Part(),
+            [parts[drop_id].get(name) or _Part() for name in names],
+        )
         for drop_id, row in found.items()
     }
+
+
+async def _lines_of(
+    connection: AsyncConnection, add_up: AddUp, drop_ids: Sequence[str]
+) -> dict[str, _Part]:
+    """The sums over the rows of lines, by drop. Most drops have none."""
+    query = select(lines.c.drop_id).where(lines.c.drop_id.in_(drop_ids))
+    mine = (await connection.scalars(query)).all() if drop_ids else []
+    found: dict[str, _Part] = {}
+    for table in LINE_TABLES if mine else ():
+        owner, body = table.c.drop_id, _text(table)
+        rows = select(owner.label("owner"), literal(0).label("fen"), body.label("body"))
+        for drop_id, part in (await add_up(connection, rows.where(owner.in_(mine)))).items():
+            found.setdefault(drop_id, _Part()).merge(part)
+    return found
 
 
 def differences(seal: Seal, now: Seal) -> list[str]:
@@ -147,7 +176,7 @@ def differences(seal: Seal, now: Seal) -> list[str]:
         if was != is_now:
             found.append(f"books: {was} {name} when sealed, {is_now} now")
     if seal.terms_hash != now.terms_hash:
-        found.append("terms: changed")
+        found.append("terms, or the line: changed")
     money = {"orders": "ordered_fen", "payments": "paid_fen", "refunds": "back_fen"}
     for name in ("orders", "movements", "payments", "refunds"):
         if getattr(seal, f"{name}_hash") == getattr(now, f"{name}_hash"):
@@ -222,9 +251,9 @@ async def stored_seals(connection: AsyncConnection, after: str, limit: int) -> l
     return [Seal(*row) for row in await connection.execute(query)]
 
 
-def _seal(row: tuple[Any, ...], parts: Sequence[_Part]) -> Seal:
+def _seal(row: tuple[Any, ...], own: _Part, parts: Sequence[_Part]) -> Seal:
+    """`own` are the sums over the drop's line; the terms are added to them."""
     drop_id, allotted, available, sold, burned, terms = row
-    own = _Part()
     own.add(0, terms)
     bought, moved, paid, back = parts
     return Seal(

@@ -6,7 +6,6 @@ from livesale.ledger.line_tables import TABLES
 from livesale.line import line_routes, routes
 from livesale.line.challenges import Challenges
 from livesale.line.drafts import LineDrafts
-from livesale.line.joins import JoinQueue
 from livesale.line.keeper import LineKeeper, LineMetrics
 from livesale.line.line_draws import LineDraws
 from livesale.line.places import PlaceSigner
@@ -29,7 +28,6 @@ feature = Feature(
         Places: lambda parts: Places(
             parts.deployment,
             parts[LineView],
-            JoinQueue(parts.deployment.engine.line),
             PlaceSigner(parts[Keyring]),
         ),
         LineDraws: lambda parts: LineDraws(parts.deployment),

@@ -3,7 +3,7 @@
 import math
 
 from livesale.draws.lots import entry_id_of
-from livesale.line.joins import JoinQueue
+from livesale.line.batches import Batches
 from livesale.line.places import PlaceSigner, place_rid
 from livesale.line.shown import MyPlace, PublicLine, Standing, TakenTurn, YourTurn
 from livesale.line.store import LineRow
@@ -27,13 +27,12 @@ class Places:
     """One per process. All raise Unknown (unknown_drop, unknown_line), PartitionClosed,
     StoreUnavailable, and the faults of stock.errors."""
 
-    def __init__(
-        self, deployment: Deployment, view: LineView, joins: JoinQueue, signer: PlaceSigner
-    ) -> None:
+    def __init__(self, deployment: Deployment, view: LineView, signer: PlaceSigner) -> None:
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
         self._view = view
-        self._joins = joins
+        self._joins = Batches("join a line", deployment.engine.line.join)
+        self._places = Batches("read places", deployment.engine.line.places)
         self._signer = signer
 
     async def show(self, drop_id: str) -> PublicLine:
@@ -65,7 +64,7 @@ class Places:
         """
         line = await self._view.shown(drop_id)
         row = await self._view.row(drop_id)
-        outcome = await self._joins.join(drop_id, buyer_id)
+        outcome = await self._joins.ask(drop_id, buyer_id)
         match outcome.code:
             case JoinCode.JOINED | JoinCode.REPLAYED:
                 is_new = outcome.code is JoinCode.JOINED
@@ -83,14 +82,17 @@ class Places:
                 raise gone()
 
     async def find(self, drop_id: str, buyer_id: str, token: str) -> MyPlace:
-        """The buyer's place, from the token alone if it is good. Raises SalesFault (no_place)."""
+        """The buyer's place, from the token alone if it is good, and nobody has left so far.
+
+        Raises SalesFault (no_place).
+        """
         line = await self._view.shown(drop_id)
         row = await self._view.row(drop_id)
         epoch = self._epoch(drop_id)
         index = self._signer.read(token, drop_id=drop_id, buyer_id=buyer_id, epoch=epoch)
-        if index is not None:
+        if index is not None and not line.somebody_left:
             return await self._place(line, row, buyer_id, index)
-        place = await self._engine.line.place(drop_id, buyer_id)
+        place = await self._places.ask(drop_id, buyer_id)
         if place is None:
             raise no_place()
         return await self._place(line, row, buyer_id, place.index, left=place.left)
@@ -109,6 +111,7 @@ class Places:
         """May be repeated. Raises SalesFault (no_place)."""
         await self._view.shown(drop_id)
         code = await self._engine.line.leave(drop_id, buyer_id)
+        self._view.note_leave(drop_id)
         if code is LeaveCode.FENCED:
             raise PartitionClosed
         if code not in (LeaveCode.LEFT, LeaveCode.REPLAYED):

@@ -28,6 +28,12 @@ class LiveLine(Struct):
     order: Order | DrawnOrder | None = None
     remaining: int = 0
     per_turn: float = 1.0  # units that a turn takes, as far as it is known
+    left_here: bool = False  # somebody left by this process, since the snapshot or before
+
+    @property
+    def somebody_left(self) -> bool:
+        """Then a signed place may be one that was left."""
+        return self.left_here or self.snapshot.left > 0
 
     def position_of(self, index: int) -> int | None:
         """None while nobody can know it."""
@@ -87,6 +93,11 @@ class LineView:
             raise Unknown("unknown_line")
         return found
 
+    def note_leave(self, drop_id: str) -> None:
+        known = self._known.get(drop_id)
+        if known is not None:
+            known.left_here = True
+
     def forget(self, drop_id: str) -> None:
         self._rows.forget(drop_id)
         self._live.forget(drop_id)
@@ -106,6 +117,7 @@ class LineView:
             return None
         live = LiveLine(snapshot, known.turns if known else [], known.order if known else None)
         live.turns += snapshot.turns
+        live.left_here = bool(known and known.left_here)
         if live.order is None and snapshot.state is not LineState.GATHERING:
             live.order = await self._order(snapshot)
         await self._learn(live)

@@ -66,6 +66,12 @@ class ReservationSold(Notice, frozen=True, kw_only=True, tag="reservation.sold")
     reservation: SoldView
 
 
+class ReservationHeld(Notice, frozen=True, kw_only=True, tag="reservation.held"):
+    """A unit is held for you by a draw or a waitlist: pay before `expires_ms`."""
+
+    reservation: EndingView
+
+
 class ReservationEnded(Notice, frozen=True, kw_only=True, tag="reservation.ended"):
     """A hold is over: released, or expired."""
 
@@ -102,6 +108,7 @@ class OwnNotices(Struct, frozen=True, kw_only=True, tag_field="type", tag="mine"
 
 
 NOTICES: tuple[type[Notice], ...] = (
-    *(ReservationSold, ReservationEnded, ReservationEnding, ReservationReturned),
+    *(ReservationHeld, ReservationSold, ReservationEnded, ReservationEnding),
+    ReservationReturned,
     RefundChanged,
 )

@@ -17,10 +17,12 @@ from livesale.ledger.plan import refund_no_of
 from livesale.ledger.tail import BLOCK_MS, connect_reader
 from livesale.notices.events import (
     EndedView,
+    EndingView,
     Notice,
     RefundChanged,
     RefundView,
     ReservationEnded,
+    ReservationHeld,
     ReservationReturned,
     ReservationSold,
     ReturnedView,
@@ -30,9 +32,20 @@ from livesale.notices.place import Position
 from livesale.notices.service import Notices
 from livesale.resources import Deployment
 from livesale.tasks import Works
-from stock.entries import ENDED_AS, KINDS, Confirmed, Ended, Granted, LogEntry, TakenBack, decode
+from stock.entries import (
+    ENDED_AS,
+    KINDS,
+    Confirmed,
+    Ended,
+    Granted,
+    LogEntry,
+    Reserved,
+    TakenBack,
+    decode,
+)
 from stock.errors import LogCorrupt, LogTooNew
 from stock.ids import START, id_key
+from stock.line.rows import HOLD
 from stock.log import LogReader, RawEntry
 from stock.model import ConfirmCode, HoldState
 
@@ -41,7 +54,7 @@ COUNT = 500  # entries of each log in one read
 REST_S = 0.1  # between two reads
 DOUBT_S = 30.0  # between two times that buyers read again because of entries of a later version
 SLICE = 20  # entries between two of which the worker does other work
-_TOLD = ("confirm", "grant", "release", "expire", "take_back")
+_TOLD = ("line_hold", "confirm", "grant", "release", "expire", "take_back")
 
 log = structlog.get_logger(__name__)
 
@@ -195,6 +208,9 @@ def _notice_of(entry: LogEntry, row: object) -> tuple[str, str, Notice] | None:
                 won=won,
             )
             return row.rid, row.buyer_id, ReservationSold(at_ms=at_ms, reservation=sold)
+        case Reserved() if entry.kind == HOLD:
+            held = EndingView(row.rid, drop_id, HoldState.HELD, row.quantity, row.expires_ms)
+            return row.rid, row.buyer_id, ReservationHeld(at_ms=at_ms, reservation=held)
         case Ended():
             ended = EndedView(row.rid, drop_id, ENDED_AS[entry.kind], row.quantity)
             return row.rid, row.buyer_id, ReservationEnded(at_ms=at_ms, reservation=ended)

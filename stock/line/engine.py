@@ -60,6 +60,10 @@ class Line(Protocol):
         """The line at one instant, with its turns that end behind the position `after`."""
         ...
 
+    async def places(self, drop_id: str, buyers: Sequence[str]) -> list[Place | None]:
+        """The places of 1 to 256 buyers, each None without one."""
+        ...
+
     async def place(self, drop_id: str, buyer_id: str) -> Place | None:
         """The place of a buyer, or None."""
         ...

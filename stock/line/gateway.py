@@ -119,15 +119,16 @@ class RedisLine:
             turns=tuple(Turn(*map(int, text.split("|"))) for text in turns),
         )
 
-    async def place(self, drop_id: str, buyer_id: str) -> Place | None:
+    async def places(self, drop_id: str, buyers: Sequence[str]) -> list[Place | None]:
+        check_buyers(buyers)
         key = self._engine.keyspace.of_line(drop_id).places
-        text = await self._engine.ask("HGET", key, buyer_id)
-        if not text:
-            return None
-        index, _, mark = text.partition("|")
-        if not index.isdigit() or mark not in ("", "l"):
-            raise ScriptRefused(f"the place of {buyer_id} in {drop_id} cannot be read")
-        return Place(int(index), mark == "l")
+        texts = await self._engine.ask("HMGET", key, *buyers)
+        return [
+            _place(drop_id, buyer_id, text) for buyer_id, text in zip(buyers, texts, strict=True)
+        ]
+
+    async def place(self, drop_id: str, buyer_id: str) -> Place | None:
+        return (await self.places(drop_id, [buyer_id]))[0]
 
     async def _call(
         self,
@@ -139,6 +140,15 @@ class RedisLine:
         keys = self._engine.keyspace.of_line(drop_id)
         named = {f"{name}_key": key for name, key in asdict(keys).items()}
         return await self._engine.step(f"line/{verb}", drop_id, named, args, rest)
+
+
+def _place(drop_id: str, buyer_id: str, text: str | None) -> Place | None:
+    if not text:
+        return None
+    index, _, mark = text.partition("|")
+    if not index.isdigit() or mark not in ("", "l"):
+        raise ScriptRefused(f"the place of {buyer_id} in {drop_id} cannot be read")
+    return Place(int(index), mark == "l")
 
 
 def _joined(text: str) -> JoinOutcome:

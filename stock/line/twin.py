@@ -289,6 +289,10 @@ class TwinLine:
             turns=tuple(turn for turn in line.turns if turn.until > after),
         )
 
+    async def places(self, drop_id: str, buyers: Sequence[str]) -> list[Place | None]:
+        check_buyers(buyers)
+        return [await self.place(drop_id, buyer_id) for buyer_id in buyers]
+
     async def place(self, drop_id: str, buyer_id: str) -> Place | None:
         line = self.lines.get(drop_id)
         return line.places.get(buyer_id) if line else None

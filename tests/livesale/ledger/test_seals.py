@@ -113,7 +113,7 @@ ROWS: dict[str, tuple[Table, dict[str, str], dict[str, Any] | None, str]] = {
     "a payment is gone": (payments, {"payment_id": "pay-ann"}, None, "payments: 3 rows"),
     "a refund's money": (tables.refunds, {}, {"amount_fen": 1}, "refunds: a row was changed, 1990"),
     "a refund is gone": (tables.refunds, {}, None, "refunds: 1 rows when sealed, 0 now"),
-    "the terms": (drops, {"state": "closed"}, {"price_fen": 1}, "terms: changed"),
+    "the terms": (drops, {"state": "closed"}, {"price_fen": 1}, "terms, or the line: changed"),
 }
 
 

@@ -249,3 +249,22 @@ async def test_terms_are_fixed_once_people_may_join(api: Api) -> None:
         assert (await api.delete(path, by=api.boss)).code == "line_opened"
         # and: people join without a keeper
         assert (await join(api, drop_id, "ann")).status == 201
+
+
+async def test_who_left_does_not_wait_whatever_they_show(api: Api) -> None:
+    stage = api.deployment
+    async with running(Writer(stage)), running(LineKeeper(stage)):
+        drop_id = await gather(api, opens_in_ms=60_000)
+        await is_joinable(api, drop_id)
+        mine = (await join(api, drop_id, "ann")).body
+        other = (await join(api, drop_id, "bob")).body
+        assert (await look(api, drop_id, "ann", mine["place"])).body["standing"] == "waiting"
+        # when
+        await api.delete(f"/v1/drops/{drop_id}/line", by=api.buyer("ann"))
+        # then: an old place is not believed
+        assert (await look(api, drop_id, "ann", mine["place"])).body["standing"] == "left"
+        assert (await look(api, drop_id, "bob", other["place"])).body["standing"] == "waiting"
+        # and: the new place counts, whichever is shown
+        again = (await join(api, drop_id, "ann")).body
+        shown = (await look(api, drop_id, "ann", mine["place"])).body
+        assert (shown["standing"], shown["index"], again["index"]) == ("waiting", 2, 2)

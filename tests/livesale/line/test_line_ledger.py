@@ -369,3 +369,42 @@ async def test_a_waitlist_survives_too_and_goes_on_after_it_was_gone(stage: Depl
     (line,) = (await read(stage, drop_id))["drop_lines"]
     assert (line["state"], line["serving"], line["ended_ms"]) == ("open", 1, None)
     assert await broken(stage) == []
+
+
+@on_both
+async def test_a_seal_covers_the_rows_of_a_line(stage: Deployment) -> None:
+    # given a draw that was archived
+    drop_id = await drawn(stage, people=20, units=3)
+    for rid in await stage.redis.hkeys(stage.keyspace.of_drop(drop_id).reservations):
+        await stage.engine.confirm(rid, f"pay-{rid[-8:]}", 9_900)
+    await stage.engine.close_drop(drop_id)
+    async with database.transaction(stage.sql) as connection:
+        await connection.execute(update(tables.drops).values(closes_ms=1))
+    assert (await stage.engine.line.hold(drop_id, 4, [])).code is ServeCode.GONE
+    await write(stage)
+    archiver = Archiver(stage, stage.keyspace.partition_of(drop_id))
+
+    async def archived() -> bool:
+        return await archiver.archive() == 1
+
+    await until(archived)
+    whole = {check.invariant: check for check in await audit(stage, full=True)}
+    assert whole["seal"].ok, whole["seal"].detail
+    # when a row of each table is changed by hand
+    changes = (
+        (lines, {"rate": 7}),
+        (line_batches, {"at_ms": 7}),
+        (line_leaves, {"at_ms": 7}),
+        (line_turns, {"held": 7}),
+        (line_entries, {"buyers": "nobody"}),
+    )
+    before = await read(stage, drop_id)
+    for table, values in changes:
+        async with database.transaction(stage.sql) as connection:
+            await connection.execute(update(table).values(values))
+        checks = {check.invariant: check for check in await audit(stage, full=True)}
+        # then
+        assert "terms, or the line: changed" in checks["seal"].detail, table.name
+        async with database.transaction(stage.sql) as connection:
+            await connection.execute(delete(table))
+            await connection.execute(insert(table), before[table.name])

@@ -13,16 +13,19 @@ from livesale.database.session import session
 from livesale.ledger import refunds
 from livesale.ledger.refund_states import REFUNDED
 from livesale.ledger.writer import Writer
+from livesale.line.places import place_rid
 from livesale.notices import service as notices_service
 from livesale.notices.service import Notices
 from livesale.resources import Deployment
 from livesale.rooms.channel.closes import CLOSES
 from livesale.tokens.signing import TokenSigner
-from stock.ids import drop_of
-from stock.model import Fate, TakeBack
+from stock.ids import drop_of, random_rid
+from stock.line.model import LineMode, NextInLine
+from stock.model import Attempt, Fate, TakeBack, Ticket
 from tests.livesale.api import Api
 from tests.livesale.catalogue.test_catalogue import break_sql
 from tests.livesale.conftest import Serve
+from tests.livesale.line.scenes import gather
 from tests.livesale.orders.after import sell
 from tests.livesale.rooms.conftest import Show, open_show
 from tests.livesale.rooms.viewer import Viewer
@@ -119,6 +122,24 @@ async def test_a_buyer_is_reminded_before_a_hold_ends(show: Show, stage: Deploym
     await until_told(ann, "reservation.ended")
     again = await poll(show.api, f"?place={before[0]}")
     assert [one["type"] for one in again["events"]] == ["reservation.ended"]
+
+
+async def test_a_buyer_is_told_that_a_unit_is_held_in_line(show: Show, stage: Deployment) -> None:
+    ann = await show.viewer(name="ann", mine="new")
+    await ann.until("mine")
+    # given: a waitlist of a drop that is sold out
+    drop_id = await gather(stage, mode=LineMode.WAITLIST, opens_in_ms=0, units=1)
+    rid, ticket = random_rid(drop_id), Ticket(1, 4_000_000_000_000)
+    await stage.engine.reserve(drop_id, [Attempt(rid, "bob", 1, ticket)])
+    await stage.engine.line.join(drop_id, ["ann"])
+    # when: the unit returns
+    await stage.engine.release(rid, "bob")
+    mine = place_rid(drop_id, "ann", 0)
+    held = await stage.engine.line.hold(drop_id, 0, [NextInLine(mine, "ann", 0)])
+    # then
+    told_of = await until_told(ann, "reservation.held")
+    assert (told_of["reservation_id"], told_of["status"]) == (mine, "held")
+    assert told_of["expires_ms"] == held.expires_ms
 
 
 async def test_a_client_that_was_away_gets_what_it_missed_from_another_worker(

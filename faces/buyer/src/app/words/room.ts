@@ -92,6 +92,7 @@ export const ROOM = {
   notice_won: ['福袋中奖，订单已生成', 'You won in the lucky bag. It is in your orders'],
   notice_expired: ['占位已过期，商品已放回', 'Your hold has ended. The units went back'],
   notice_released: ['占位已取消', 'Your hold was released'],
+  notice_held: ['已为你留货，请尽快付款', 'A unit is held for you. Pay in time'],
   notice_ending: ['占位即将结束，请尽快付款', 'Your hold ends in seconds. Pay now'],
   notice_returned: ['商品已退回', 'Your units came back'],
   notice_refund_due: ['正在为你退款', 'A refund is on its way'],
