@@ -33,6 +33,9 @@ async def gather(api: Api, *, opens_in_ms: int = 1_500, units: int = 3, **terms:
     assert (made.status, made.body["state"]) == (200, "draft"), made.body
     opened = await api.post(f"/v1/admin/drops/{drop_id}/open", by=api.boss)
     assert opened.status == 200
+    # At once, not when the keeper looks: a slow machine has its line before the opening.
+    made = await api.post(f"/v1/admin/drops/{drop_id}/line", terms or {}, by=api.boss)
+    assert made.body["state"] == "gathering", made.body
     return drop_id
 
 
