@@ -79,9 +79,10 @@ def check() -> None:
     npm("run", "check")
 
 
-def run_tests(environment: Mapping[str, str] | None = None) -> str:
+def run_tests(*files: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run the tests of the core, or only these files of them."""
     install()
-    return npm("test", environment=environment)
+    return npm("test", "--", *files, environment=environment)
 
 
 def build() -> None:

@@ -30,9 +30,20 @@ SYSTEMS = (
 )
 
 
+# What takes long goes first: else one process works on it in the end, and the others wait.
+LONG = (
+    *("e2e", "faults", "faces", "test_night.py", "test_idle.py", "test_pythons.py"),
+    *(f"livesale/{name}" for name in ("console", "faces", "processes", "rooms/ingest")),
+    *(f"livesale/web/{name}" for name in ("test_openapi.py", "test_lanes.py", "test_bad_input.py")),
+    *("livesale/spreadsheets", "livesale/operations/test_checks.py", "livesale/tasks"),
+    *("livesale/payments/test_machine.py", "livesale/deployment/test_upgrade.py"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `slow` what needs a server: `make test-fast` leaves it out."""
+    """Mark as `slow` what needs a server: `make test-fast` leaves it out. Put `LONG` first."""
     here = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.relative_to(here).as_posix().startswith(LONG))
     for item in items:
         path = item.path.relative_to(here).as_posix()
         if path.startswith(SYSTEMS) or SERVERS & set(getattr(item, "fixturenames", ())):

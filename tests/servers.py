@@ -166,6 +166,8 @@ class MariaDB(Server):
             f"--tmpdir={self.folder}",
             "--skip-networking",
             "--innodb-flush-log-at-trx-commit=1",
+            # Hundreds of tests make all tables: in one file, without statistics, in half the time.
+            *("--loose-innodb-file-per-table=OFF", "--loose-innodb-stats-persistent=OFF"),
             *self._user(),
             *self.options,
         ]

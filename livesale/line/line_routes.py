@@ -115,7 +115,7 @@ LINE_ROUTES = [
         "The record of a draw",
         "line",
         {200: LineDraw},
-        ("unknown_line", "draw_pending", "store_unavailable"),
+        ("unknown_drop", "unknown_line", "draw_pending", "store_unavailable"),
         description=(
             "Everything that the order follows from. `livesale line check FILE` and the buyer's "
             "page compute it again. It never changes; one of 100,000 entries has 3 MB."

@@ -17,12 +17,13 @@ from livesale.feature import problems_of as all_problems
 from livesale.ledger.writer import Writer
 from livesale.resources import Deployment
 from livesale.web.openapi import problems_of
+from livesale.web.routes import PATH_PARAMETERS
 from tests.livesale.api import DOCUMENT, Api
 from tests.livesale.conftest import Serve
 from tests.livesale.stage import running, until_written
 
 # `make soak` asks for more examples, and for every bound of every field.
-EXAMPLES = os.environ.get("SCHEMA_EXAMPLES", "2")
+EXAMPLES = os.environ.get("SCHEMA_EXAMPLES", "1")
 PHASES = os.environ.get("SCHEMA_PHASES", "examples,fuzzing")
 
 
@@ -125,6 +126,13 @@ def test_every_problem_is_documented_somewhere_and_every_code_exists() -> None:
     everywhere = {"not_found", "method_not_allowed", "internal_error"}
     in_sockets = {"unknown_frame", "out_of_order"}
     assert known.keys() - named == everywhere | in_sockets
+
+
+def test_each_id_of_a_path_may_be_unknown() -> None:
+    for route in ROUTES:
+        names = set(re.findall(r"{(\w+)}", route.path)) & PATH_PARAMETERS.keys()
+        unknown = {PATH_PARAMETERS[name].unknown for name in names}
+        assert unknown <= set(problems_of(route)), f"{route.method} {route.path}"
 
 
 def test_every_reference_leads_to_a_type() -> None:
