@@ -24,7 +24,7 @@ from livesale.resources import Deployment
 from livesale.sales import archive as archiving
 from stock.ids import random_rid
 from tests.livesale.sales.test_archive import archive, at_once, write
-from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, open_drop, reserve
+from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, on_both_in_soak, open_drop, reserve
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ BESIDE: dict[str, Any] = {
 }
 
 
-@on_both
+@on_both_in_soak
 async def test_what_does_not_fit_a_seal_is_found_at_once(stage: Deployment, drop_id: str) -> None:
     for what, statement in BESIDE.items():
         # given damage beside a seal
@@ -235,7 +235,7 @@ async def test_an_order_that_was_put_in_is_found_by_looking_at_all(
     assert f"{drop_id}: its orders are 0 held and 3 sold" in checks["I6"].detail
 
 
-@on_both
+@on_both_in_soak
 async def test_a_refund_goes_its_way(stage: Deployment, drop_id: str) -> None:
     # given a refund of a sealed drop, when the gateway takes it on and it arrives
     async with database.transaction(stage.sql) as connection:
@@ -247,7 +247,7 @@ async def test_a_refund_goes_its_way(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage, full=True) == set()
 
 
-@on_both
+@on_both_in_soak
 async def test_late_money_breaks_the_seal_and_is_sealed(stage: Deployment, drop_id: str) -> None:
     # given money for a unit of a sealed drop that was given back
     assert await _take(stage, await _rid_of(stage, "cem"), "late") == "stray"
@@ -261,7 +261,7 @@ async def test_late_money_breaks_the_seal_and_is_sealed(stage: Deployment, drop_
     assert await _red(stage, full=True) == set()
 
 
-@on_both
+@on_both_in_soak
 async def test_a_refund_by_an_operator_breaks_the_seal(stage: Deployment, drop_id: str) -> None:
     # given a sold order of a sealed drop, when an operator gives the money back
     await Refunds(stage).order(await _rid_of(stage, "ann"), "broken on arrival")
@@ -324,7 +324,7 @@ async def test_a_drop_with_wrong_rows_is_not_sealed(
     assert sum([len(await one._candidates()) for one in archivers]) == 0
 
 
-@on_both
+@on_both_in_soak
 async def test_money_between_the_look_and_the_seal(
     stage: Deployment, drop_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,7 +407,7 @@ async def test_drops_archived_before_there_were_seals(
     assert await archiver.archive() == 0
 
 
-@on_both
+@on_both_in_soak
 async def test_a_log_entry_breaks_the_seal(stage: Deployment) -> None:
     # given a sealed drop that is in Redis again: a replica that missed the archiving
     drop_id = await open_drop(stage)

@@ -17,6 +17,7 @@ from tests.livesale.stage import (
     PRICE_FEN,
     Crowd,
     on_both,
+    on_both_in_soak,
     open_drop,
     reserve,
     running,
@@ -76,7 +77,7 @@ async def _red(stage: Deployment) -> set[str]:
     return {check.invariant for check in checks if not check.ok}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_healthy_system_is_green(stage: Deployment, drop_id: str) -> None:
     # given a drop with a history, when it is audited, then everything holds
     checks = await audit(stage)
@@ -115,7 +116,7 @@ async def test_it_needs_no_writer_for_what_is_in_the_log(stage: Deployment, drop
     assert "entries behind: is the writer running?" in detail
 
 
-@on_both
+@on_both_in_soak
 async def test_books_altered_by_hand(stage: Deployment, drop_id: str) -> None:
     # given SQL's books changed so that they still balance
     async with database.transaction(stage.sql) as connection:
@@ -126,7 +127,7 @@ async def test_books_altered_by_hand(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2", "I3"}
 
 
-@on_both
+@on_both_in_soak
 async def test_books_that_do_not_balance(stage: Deployment, drop_id: str) -> None:
     # given counters in Redis changed by hand
     await stage.redis.hincrby(stage.keyspace.of_drop(drop_id).drop, "available", 1)
@@ -143,7 +144,7 @@ async def test_counters_altered_in_redis(stage: Deployment, drop_id: str) -> Non
     assert await _red(stage) == {"I3"}
 
 
-@on_both
+@on_both_in_soak
 async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id: str) -> None:
     keys = stage.keyspace.of_drop(drop_id)
     rid = next(iter(await stage.redis.hkeys(keys.reservations)))
@@ -157,7 +158,7 @@ async def test_records_that_nobody_can_read_are_named(stage: Deployment, drop_id
     assert buyer in found["I5"].detail
 
 
-@on_both
+@on_both_in_soak
 async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None:
     # given an acknowledged reservation whose order is gone
     async with database.transaction(stage.sql) as connection:
@@ -170,7 +171,7 @@ async def test_an_order_deleted_by_hand(stage: Deployment, drop_id: str) -> None
     assert rid in next(check.detail for check in checks if check.invariant == "I4")
 
 
-@on_both
+@on_both_in_soak
 async def test_an_order_nobody_asked_for(stage: Deployment, drop_id: str) -> None:
     # given a unit sold a second time, to somebody without a reservation, with a payment
     async with database.transaction(stage.sql) as connection:
@@ -194,7 +195,7 @@ def _order(rid: str, drop_id: str) -> dict[str, object]:
     }
 
 
-@on_both
+@on_both_in_soak
 async def test_a_double_sale(stage: Deployment, drop_id: str) -> None:
     # given a unit sold a second time, paid for like any other
     rid = random_rid(drop_id)
@@ -212,7 +213,7 @@ async def test_a_double_sale(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I6"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_ledger_row_altered(stage: Deployment, drop_id: str) -> None:
     # given the opening of the drop with another number in the ledger
     async with database.transaction(stage.sql) as connection:
@@ -223,7 +224,7 @@ async def test_a_ledger_row_altered(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_hold_that_ends_twice(stage: Deployment, drop_id: str) -> None:
     # given stock that came back twice from one hold
     async with database.transaction(stage.sql) as connection:
@@ -235,7 +236,7 @@ async def test_a_hold_that_ends_twice(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I2", "I7"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_missing_payment(stage: Deployment, drop_id: str) -> None:
     # given a sold order whose payment is gone
     async with database.transaction(stage.sql) as connection:
@@ -244,7 +245,7 @@ async def test_a_missing_payment(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I8"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_grant_that_is_not_in_the_ledger(stage: Deployment, drop_id: str) -> None:
     # given a sold order that cost nothing and that nobody granted
     free = _order(random_rid(drop_id), drop_id) | {"price_fen": 0, "amount_fen": 0}
@@ -263,7 +264,7 @@ async def test_a_grant_with_a_price(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I4", "I8"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_grant_that_was_paid_for(stage: Deployment, drop_id: str) -> None:
     # given a payment for what was given
     payment = {"payment_id": "pay-gift", "order_id": gift_of(drop_id), "amount_fen": 0}
@@ -284,7 +285,7 @@ async def test_a_grant_that_happened_twice(stage: Deployment, drop_id: str) -> N
     assert await _red(stage) == {"I2", "I7"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_unit_that_came_back_twice(stage: Deployment, drop_id: str) -> None:
     # given what came back in the ledger twice, and the books moved along
     async with database.transaction(stage.sql) as connection:
@@ -299,7 +300,7 @@ async def test_a_unit_that_came_back_twice(stage: Deployment, drop_id: str) -> N
     assert await _red(stage) == {"I3", "I7"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_payment_of_another_amount(stage: Deployment, drop_id: str) -> None:
     # given a payment of one fen less
     async with database.transaction(stage.sql) as connection:
@@ -312,7 +313,7 @@ async def test_a_payment_of_another_amount(stage: Deployment, drop_id: str) -> N
     assert await _red(stage) == {"I8"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_missing_refund(stage: Deployment, drop_id: str) -> None:
     # given money that must go back, and no refund
     async with database.transaction(stage.sql) as connection:
@@ -321,7 +322,7 @@ async def test_a_missing_refund(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I8"}
 
 
-@on_both
+@on_both_in_soak
 async def test_a_buyer_over_the_limit(stage: Deployment, drop_id: str) -> None:
     # given a limit that a buyer has passed, in Redis
     await stage.redis.hset(stage.keyspace.of_drop(drop_id).buyers, "buyer-1", "3")
@@ -329,7 +330,7 @@ async def test_a_buyer_over_the_limit(stage: Deployment, drop_id: str) -> None:
     assert await _red(stage) == {"I5"}
 
 
-@on_both
+@on_both_in_soak
 async def test_an_early_order(stage: Deployment, drop_id: str) -> None:
     # given a drop that opened later than it was reserved
     async with database.transaction(stage.sql) as connection:

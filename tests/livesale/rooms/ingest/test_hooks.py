@@ -15,6 +15,7 @@ from livesale.rooms.ingest.service import Ingest
 from livesale.rooms.keeper import RoomKeeper
 from tests.livesale.api import Api, Reply
 from tests.livesale.rooms.ingest.conftest import SECRET, SILENCE_MS, Room
+from tests.livesale.stage import on_both_in_soak
 from tests.servers import Valkey
 
 NGINX = {
@@ -37,8 +38,6 @@ SRS = {
 
 NGINX_CALLS = {"begin": "publish", "on": "update_publish", "end": "publish_done", "play": "play"}
 SRS_ACTIONS = {"begin": "on_publish", "on": "on_hls", "end": "on_unpublish", "play": "on_play"}
-
-ON_BOTH = pytest.mark.parametrize("stage", ["sqlite_url", "mariadb_url"], indirect=True)
 
 
 class MediaServer:
@@ -94,7 +93,7 @@ async def test_a_stream_from_its_beginning_to_its_end(media: MediaServer, room: 
         assert await room.state() == state, (kind, client)
 
 
-@ON_BOTH
+@on_both_in_soak
 async def test_hooks_that_come_late_twice_and_out_of_order(media: MediaServer, room: Room) -> None:
     assert (await media.tell("begin", 1)).status == 200
     # told twice: nothing, even if the host has paused meanwhile
@@ -120,7 +119,7 @@ async def test_hooks_that_come_late_twice_and_out_of_order(media: MediaServer, r
     assert await room.state() == "paused"
 
 
-@ON_BOTH
+@on_both_in_soak
 async def test_of_many_publishers_at_once_one_is_taken(media: MediaServer, room: Room) -> None:
     replies = await asyncio.gather(*(media.tell("begin", client) for client in range(1, 21)))
     assert sorted(reply.status for reply in replies) == [200] + [409] * 19
@@ -128,7 +127,7 @@ async def test_of_many_publishers_at_once_one_is_taken(media: MediaServer, room:
     assert await room.state() == "live"
 
 
-@ON_BOTH
+@on_both_in_soak
 async def test_an_end_against_a_beginning(media: MediaServer, room: Room) -> None:
     """Whichever comes first, the room is what its stream is."""
     client = 1
@@ -146,7 +145,7 @@ async def test_an_end_against_a_beginning(media: MediaServer, room: Room) -> Non
             await media.tell("begin", client)
 
 
-@ON_BOTH
+@on_both_in_soak
 async def test_a_silent_stream(media: MediaServer, room: Room, keeper: RoomKeeper) -> None:
     await media.tell("begin", 1)
     await age(room, SILENCE_MS + 1)
