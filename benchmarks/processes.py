@@ -57,8 +57,8 @@ def server(
 
 
 @contextmanager
-def helper(role: str, settings: Settings, *, nice: int = 0) -> Iterator[None]:
-    """Run `livesale ROLE` on the core of the load, with this niceness."""
+def helper(role: str, settings: Settings, *, nice: int = 0) -> Iterator[int]:
+    """Run `livesale ROLE` on the core of the load, with this niceness; its pid."""
     with pinned(LOAD_CORE):
         process = subprocess.Popen(  # noqa: S603  ours
             [sys.executable, "-m", "livesale", role],
@@ -69,7 +69,7 @@ def helper(role: str, settings: Settings, *, nice: int = 0) -> Iterator[None]:
         )
     os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()

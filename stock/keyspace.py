@@ -63,6 +63,20 @@ class Keyspace:
         """The key that a running writer renews: it has a TTL."""
         return f"{self._tags[partition]}:writer"
 
+    def keeper(self, partition: int) -> str:
+        """The key that a keeper renews while it sweeps the partition: it has a TTL."""
+        return f"{self._tags[partition]}:keeper"
+
+    @property
+    def watched(self) -> str:
+        """The key that workers renew while somebody watches the cockpit: it has a TTL."""
+        return f"{self._tags[0]}:watched"
+
+    @property
+    def glance(self) -> str:
+        """What the keeper saw of SQL for the cockpit: it has a TTL."""
+        return f"{self._tags[0]}:glance"
+
     def pattern(self, partition: int) -> str:
         """The SCAN pattern of all keys of a partition."""
         return f"{self._tags[partition]}:*"

@@ -5,8 +5,9 @@ watchers: the figures are taken and encoded once, and each socket gets the same 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -25,8 +26,8 @@ from livesale.cockpit.figures import (
 from livesale.cockpit.glance import Glances
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RequestBoard
-from livesale.cockpit.rooms import RoomBoard
-from livesale.operations.health import Health
+from livesale.cockpit.rooms import take_rooms
+from livesale.operations.health import Check, Health
 from livesale.parts import Parts
 from livesale.rooms.channel.operator_socket import OperatorSocket
 from livesale.rooms.channel.socket import frame_of
@@ -36,6 +37,7 @@ from livesale.tasks.ttl_cache import TtlCache
 
 EVERY_S = 1.0
 FRESH_S = 0.9  # how long a page that asks without a socket gets the same
+_CHECKS = ("redis", "scripts", "epoch", "sql", "writer", "drain", "tasks")
 
 
 class Cockpit:
@@ -49,13 +51,12 @@ class Cockpit:
         self._health = parts[Health]
         self._tasks = Tasks()
         self._glances = Glances(parts.deployment)
-        self.drops = DropBoard(parts.deployment, self._glances, self._tasks)
-        rooms = RoomBoard(parts.deployment, self._glances)
+        self.drops = DropBoard(parts.deployment, self._glances)
         self._drops = Taken(self.drops.take, DropFigures())
         self._requests = Taken(RequestBoard(self._health).take, RequestFigures())
         self._stores = Taken(self._take_stores, StoreFigures())
         self._partitions = Taken(self._take_partitions, PartitionFigures())
-        self._rooms = Taken(rooms.take, RoomFigures())
+        self._rooms = Taken(partial(take_rooms, self._glances), RoomFigures())
         self._lasting = Taken(self._take_alerts, AlertFigures())
         self._work = Taken(self._take_work, WorkFigures())
         self._taken = TtlCache(self._take, ttl_s=FRESH_S, max_found=1)
@@ -134,12 +135,17 @@ class Cockpit:
         )
 
     async def _take_stores(self) -> StoreFigures:
-        ready = await self._health.ready()
-        names = ("redis", "scripts", "epoch", "sql", "writer", "drain", "tasks")
+        ready, signs = await asyncio.gather(self._health.ready(), self._glances.round())
+        checks = {name: getattr(ready, name) for name in _CHECKS}
+        if signs.unwritten and checks["writer"].ok:
+            checks["writer"] = Check(False, f"nobody writes {_named(signs.unwritten)}")
+        if signs.unswept is not None:
+            detail = signs.unswept and f"nobody sweeps {_named(signs.unswept)}: holds do not end"
+            checks["keeper"] = Check(not signs.unswept, detail or "")
         lag = ready.writer_lag
         return StoreFigures(
             status=ready.status,
-            checks={name: getattr(ready, name) for name in names},
+            checks=checks,
             lag_entries=lag.lag_entries if lag else None,
             behind_ms=lag.behind_ms if lag else None,
         )
@@ -159,3 +165,7 @@ class Cockpit:
 
     async def _take_work(self) -> WorkFigures:
         return (await self._glances.last()).work
+
+
+def _named(partitions: Sequence[int]) -> str:
+    return ", ".join(f"p{number:02d}" for number in partitions)

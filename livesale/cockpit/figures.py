@@ -72,7 +72,8 @@ class RequestFigures(Part, frozen=True, kw_only=True):
 
 
 class StoreFigures(Part, frozen=True, kw_only=True):
-    """What /readyz says. `lag_entries` and `behind_ms`: how far SQL is behind the log."""
+    """What /readyz says, and whether a writer and a keeper work on each partition. `lag_entries`,
+    `behind_ms`: how far SQL is behind the log."""
 
     status: str = ""
     checks: dict[str, Check] = {}

@@ -3,26 +3,15 @@
 from livesale.cockpit.figures import RoomFigure, RoomFigures
 from livesale.cockpit.glance import Glances
 from livesale.cockpit.store import RoomRow
-from livesale.resources import Deployment
 from livesale.rooms.people.events import PeopleView
-from livesale.rooms.viewers import people_of
 
 
-class RoomBoard:
-    """One per worker. Counts of people are what the rooms were told last."""
-
-    def __init__(self, deployment: Deployment, glances: Glances) -> None:
-        self._redis = deployment.redis
-        self._glances = glances
-
-    async def take(self) -> RoomFigures:
-        """Raises StoreUnavailable."""
-        glance = await self._glances.last()
-        people = await people_of(self._redis, [room.room_id for room in glance.rooms])
-        shown = [_figure(room, people[room.room_id]) for room in glance.rooms]
-        return RoomFigures(
-            at_ms=glance.at_ms, rooms=shown, more=max(0, glance.all_rooms - len(shown))
-        )
+async def take_rooms(glances: Glances) -> RoomFigures:
+    """Counts of people are what the rooms were told last. Raises StoreUnavailable."""
+    glance = await glances.last()
+    shown = [_figure(room, glance.people.get(room.room_id)) for room in glance.rooms]
+    more = max(0, glance.all_rooms - len(shown))
+    return RoomFigures(at_ms=glance.at_ms, rooms=shown, more=more)
 
 
 def _figure(room: RoomRow, people: PeopleView | None) -> RoomFigure:

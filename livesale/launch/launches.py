@@ -71,9 +71,14 @@ class Launches:
         )
 
     async def check(self, campaign_id: str, room_id: str) -> LaunchList:
-        """The list for the drops of a campaign and a room. It never raises what a store does."""
+        """The list for the drops of a campaign and a room; without both, what every sale needs.
+
+        It never raises what a store does.
+        """
         machine = await self._machine.get("")
         assert machine is not None  # noqa: S101  it always returns a result
+        if not campaign_id and not room_id:
+            return self._list(machine)
         drops: list[Drop] = []
         rooms = [room_id] if room_id else []
         try:
@@ -129,6 +134,7 @@ class Launches:
                 Name.PARTITIONS: stores.partitions(),
                 Name.SQL: stores.sql(),
                 Name.WRITER: stores.writer(),
+                Name.KEEPER: stores.keeper(),
                 Name.TASKS: stores.tasks(),
                 Name.MEMORY: stores.memory(),
                 Name.CLOCK: stores.clock(),

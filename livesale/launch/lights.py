@@ -23,6 +23,7 @@ class Name(StrEnum):
     PARTITIONS = "partitions"
     SQL = "sql"
     WRITER = "writer"
+    KEEPER = "keeper"
     TASKS = "tasks"
     MEMORY = "memory"
     CLOCK = "clock"

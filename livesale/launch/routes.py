@@ -53,7 +53,8 @@ ROUTES = [
         action=Action.DROP_READ,
         query=LaunchQuery,
         description=(
-            "At most 0.2 s old. A check that fails, or takes longer than 1.5 s, is red. A writer "
+            "Without a campaign and a room: what every sale needs. At most 0.2 s old. "
+            "A check that fails, or takes longer than 1.5 s, is red. A writer "
             "that is killed is red within 1.4 s."
         ),
     ),

@@ -45,7 +45,8 @@ class StoreLights:
     async def writer(self) -> Light:
         """Raises Unreachable."""
         keyspace = self._deployment.keyspace
-        missing = await sign_of_life.unwritten(self._deployment.redis, keyspace)
+        keys = sign_of_life.keys_of_writers(keyspace)
+        missing = await sign_of_life.missing(self._deployment.redis, keys)
         if missing:
             names = ", ".join(f"p{number:02d}" for number in missing)
             is_all = len(missing) == keyspace.partitions
@@ -57,6 +58,17 @@ class StoreLights:
         if lag.lag_entries > LARGEST_LAG:
             return caution(Name.WRITER, "lag", lag=lag.lag_entries, behind_ms=lag.behind_ms)
         return go(Name.WRITER, lag=lag.lag_entries)
+
+    async def keeper(self) -> Light:
+        """Without it no hold ends, no drop closes, no refund is sent. Raises Unreachable."""
+        keys = sign_of_life.keys_of_keepers(self._deployment.keyspace)
+        missing = await sign_of_life.missing(self._deployment.redis, keys)
+        if not missing:
+            return go(Name.KEEPER)
+        names = ", ".join(f"p{number:02d}" for number in missing)
+        return no_go(
+            Name.KEEPER, "stopped" if len(missing) == len(keys) else "stuck", partitions=names
+        )
 
     async def tasks(self) -> Light:
         tasks = (await self._health.ready()).tasks

@@ -1,10 +1,12 @@
-"""The writer's sign of life: a key for each partition that it writes, which vanishes by itself.
+"""The sign of life of writer and keeper: a key for each partition that they work on, which vanishes
+by itself.
 
-Without traffic nothing else says that no writer runs: the log waits for nobody. The key is written
-only for a partition whose loop has turned lately, so a writer that hangs in SQL counts as stopped.
+Without traffic nothing else says that none of them runs: the log and the due holds wait for nobody.
+The key is written only for a partition whose loop has turned lately, so a writer that hangs in SQL
+counts as stopped, and so does a keeper whose sweeps fail.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -13,34 +15,41 @@ from stock.errors import Unreachable
 from stock.keyspace import Keyspace
 
 EVERY_S = 0.5
-LASTS_MS = 1_200  # a writer that is killed is missed after this time
+LASTS_MS = 1_200  # who is killed is missed after this time
 TURNS_S = 3.0  # a loop that has not turned for so long is stuck; an idle one turns once a second
 
 
-async def show(redis: Redis, keyspace: Keyspace, partitions: Iterable[int]) -> None:
-    """Show that these partitions are written. Raises RedisError or OSError."""
+async def show(redis: Redis, keys: Iterable[str]) -> None:
+    """Show that these partitions are worked on. Raises RedisError or OSError."""
     async with redis.pipeline(transaction=False) as together:
-        for partition in partitions:
-            together.set(keyspace.writer(partition), "1", px=LASTS_MS)
+        for key in keys:
+            together.set(key, "1", px=LASTS_MS)
         await together.execute()
 
 
-async def take_back(redis: Redis, keyspace: Keyspace, partitions: Iterable[int]) -> None:
-    """A writer that stops says so at once. Raises RedisError or OSError."""
-    keys = [keyspace.writer(partition) for partition in partitions]
+async def take_back(redis: Redis, keys: Iterable[str]) -> None:
+    """Who stops says so at once. Raises RedisError or OSError."""
     async with redis.pipeline(transaction=False) as together:
         for key in keys:
             together.unlink(key)
         await together.execute()
 
 
-async def unwritten(redis: Redis, keyspace: Keyspace) -> list[int]:
-    """The partitions that nobody writes now. Raises Unreachable."""
+async def missing(redis: Redis, keys: Sequence[str]) -> list[int]:
+    """The partitions that nobody works on now. Raises Unreachable."""
     try:
         async with redis.pipeline(transaction=False) as together:
-            for partition in range(keyspace.partitions):
-                together.exists(keyspace.writer(partition))
+            for key in keys:
+                together.exists(key)
             found = await together.execute()
     except (RedisError, OSError) as error:
         raise Unreachable(str(error)) from error
     return [partition for partition, there in enumerate(found) if not there]
+
+
+def keys_of_writers(keyspace: Keyspace) -> list[str]:
+    return [keyspace.writer(partition) for partition in range(keyspace.partitions)]
+
+
+def keys_of_keepers(keyspace: Keyspace) -> list[str]:
+    return [keyspace.keeper(partition) for partition in range(keyspace.partitions)]

@@ -30,7 +30,7 @@ class Writer:
         metrics = WriterMetrics(registry or CollectorRegistry())
         self._redis = deployment.redis
         self._keyspace = deployment.keyspace
-        self._shown: list[int] = []
+        self._shown: list[str] = []
         self._partitions = [
             PartitionWriter(partition, deployment, metrics)
             for partition in range(deployment.keyspace.partitions)
@@ -49,14 +49,14 @@ class Writer:
 
     async def _show_life(self) -> float:
         """Renew the sign of life; seconds until the next time. Raises RedisError or OSError."""
-        self._shown = self._written()
+        self._shown = [self._keyspace.writer(partition) for partition in self._written()]
         if self._shown:
-            await sign_of_life.show(self._redis, self._keyspace, self._shown)
+            await sign_of_life.show(self._redis, self._shown)
         return sign_of_life.EVERY_S
 
     async def _take_life_back(self) -> None:
         with contextlib.suppress(RedisError, OSError):  # it vanishes by itself
-            await sign_of_life.take_back(self._redis, self._keyspace, self._shown)
+            await sign_of_life.take_back(self._redis, self._shown)
 
     def _written(self) -> list[int]:
         """The partitions that this writer writes: those of a standby are another one's."""

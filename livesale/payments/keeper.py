@@ -7,14 +7,16 @@ gateway that must no longer be paid, and sends refunds.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
+from redis.exceptions import RedisError
 
 from livesale.action_log.forgetting import FORGET_EVERY_S, forget_actions
 from livesale.deployment.scripts import ScriptLoader
+from livesale.ledger import sign_of_life
 from livesale.payments.collector import AT_ONCE, Collector
 from livesale.payments.gateway import PayGateway
 from livesale.payments.open_prepays import PrepaySettler
@@ -47,6 +49,8 @@ class Keeper:
         self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
         self._metrics = KeeperMetrics(registry or CollectorRegistry())
         self._failing: dict[int, str] = {}
+        self._swept_s: dict[int, float] = {}  # when each partition was swept last
+        self._shown: list[str] = []  # keys of the sign of life
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -64,11 +68,14 @@ class Keeper:
             async with Tasks(stop) as sweeps:
                 for partition in range(self._deployment.keyspace.partitions):
                     await parts.enter_async_context(self._keep(partition, sweeps))
+                sweeps.repeat("keeper: sign of life", self._show_life)
                 sweeps.repeat("forget actions", self._forget, after_s=FORGET_EVERY_S)
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
                     sweeps.repeat("scripts", partial(_load, loader, self._sweep_s))
             over.set()
+        with suppress(RedisError, OSError):  # it vanishes by itself
+            await sign_of_life.take_back(self._deployment.redis, self._shown)
         _log.info("the keeper has stopped")
 
     @property
@@ -123,12 +130,24 @@ class Keeper:
             self._fail(partition, f"{type(fault).__name__}: {fault}")
             raise
         self._failing.pop(partition, None)
+        self._swept_s[partition] = time.monotonic()
         self._metrics.up.labels(partition).set(1)
         self._metrics.expired.inc(done.expired)
         self._metrics.closed.inc(done.closed)
         self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
         self._metrics.sweep_s.observe(time.perf_counter() - started_s)
         return self._sweep_s
+
+    async def _show_life(self) -> float:
+        """Renew the sign of life; seconds until the next time. Raises RedisError or OSError."""
+        lately_s = time.monotonic() - sign_of_life.TURNS_S
+        keyspace = self._deployment.keyspace
+        self._shown = [
+            keyspace.keeper(number) for number, at_s in self._swept_s.items() if at_s > lately_s
+        ]
+        if self._shown:
+            await sign_of_life.show(self._deployment.redis, self._shown)
+        return sign_of_life.EVERY_S
 
     async def _archive(self, archiver: Archiver) -> float:
         self._metrics.archived.inc(await archiver.archive())

@@ -8,17 +8,22 @@ import msgspec
 import pytest
 
 from livesale.app import PARTS
-from livesale.cockpit import part
+from livesale.cockpit import glance, part
 from livesale.cockpit.cockpit import Cockpit
 from livesale.cockpit.drops import DropBoard
 from livesale.cockpit.figures import PartitionFigures
+from livesale.cockpit.keeper import IDLE_S, GlanceKeeper
 from livesale.cockpit.part import Taken
 from livesale.cockpit.requests import RESERVE, Look, compare
+from livesale.ledger.writer import Writer
+from livesale.payments.keeper import Keeper
 from livesale.tasks import Tasks
 from livesale.telemetry.metrics import FAST_S
 from stock.errors import Unreachable
-from tests.livesale.api import Api
+from tests.livesale.api import Api, outdate
 from tests.livesale.identity.operators.person import come
+from tests.livesale.stage import running
+from tests.waiting import until
 
 PATH = "/v1/admin/cockpit"
 
@@ -145,6 +150,57 @@ async def test_without_redis_it_shows_what_it_knew_and_says_so(
     assert [drop.drop_id for drop in drops.drops] == [drop_id]
     assert (drops.fault, drops.age_ms is None) == ("Unreachable", False)
     assert (await api.get(f"{PATH}/drops", by=api.viewer)).status == 503
+
+
+async def test_the_keeper_looks_at_sql_for_all_workers(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a drop, and a keeper: it does nothing while nobody watches
+    drop_id = await api.open_drop()
+    keeper, cockpit = GlanceKeeper(api.deployment), api.app[PARTS][Cockpit]
+    assert await keeper.step() == IDLE_S
+    assert (await cockpit._take("")).drops.drops[0].expired is None
+    # when somebody watches, then it looks, and counts what expired
+    for _ in range(2):
+        await keeper.step()
+
+    # and the workers ask SQL for nothing
+    async def fail(*_: Any) -> Any:
+        raise AssertionError("the worker has looked itself")
+
+    monkeypatch.setattr(glance, "look", fail)
+    outdate(cockpit._glances._rounds)
+    figures = await cockpit._take("")
+    [drop] = figures.drops.drops
+    assert (drop.drop_id, drop.expired) == (drop_id, 0)
+    assert {figures.drops.fault, figures.rooms.fault, figures.work.fault} == {""}
+    # when the look is from another release, then a worker looks itself
+    await api.deployment.redis.set(api.deployment.keyspace.glance, '{"at_ms":1}')
+    outdate(cockpit._glances._rounds)
+    monkeypatch.undo()
+    assert (await cockpit._take("")).drops.fault == ""
+
+
+async def test_a_writer_or_keeper_that_is_gone_is_red(api: Api) -> None:
+    cockpit = api.app[PARTS][Cockpit]
+
+    async def checks() -> dict[str, Any]:
+        return (await cockpit._take("")).stores.checks
+
+    async def are_good() -> bool:
+        found = await checks()
+        return bool(found["writer"].ok and found["keeper"].ok)
+
+    async def are_red() -> bool:
+        found = await checks()
+        return not found["writer"].ok and not found["keeper"].ok
+
+    async with running(Writer(api.deployment)), running(Keeper(api.deployment)):
+        await until(are_good)
+    await until(are_red)
+    found = await checks()
+    assert found["writer"].detail == "nobody writes p00, p01"
+    assert found["keeper"].detail == "nobody sweeps p00, p01: holds do not end"
 
 
 async def test_a_part_that_hangs_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from livesale.ledger.writer import Writer
 from livesale.operations.checks.keeper import CheckKeeper
+from livesale.payments.keeper import Keeper
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.stage import running
 from tests.waiting import until
@@ -38,7 +39,7 @@ async def test_red_blocks_the_opening_and_a_reason_is_logged(api: Api, redis: Re
     refused = await api.post(PATH, {"drop_ids": [drop_id]}, by=api.boss)
     # then it is refused by name, and nothing has changed
     assert refused.code == "no_go"
-    assert refused.body["lights"] == "writer.stopped"
+    assert refused.body["lights"] == "writer.stopped, keeper.stopped"
     assert (
         await redis.exists(*[key async for key in redis.scan_iter(f"*drop:{drop_id}")] or "-") == 0
     )
@@ -53,7 +54,8 @@ async def test_red_blocks_the_opening_and_a_reason_is_logged(api: Api, redis: Re
     done = await api.post(PATH, body, by=api.boss)
     # then it is open, and the log has the reason and what was red
     assert [one["state"] for one in done.body["drops"]] == ["open"]
-    assert [one["code"] for one in done.body["overridden"]] == ["writer.stopped"]
+    red = ["writer.stopped", "keeper.stopped"]
+    assert [one["code"] for one in done.body["overridden"]] == red
     logged = await api.get(f"/v1/admin/actions?action=POST {PATH}", by=api.viewer)
     newest = logged.body["actions"][0]
     assert "The writer is back in a minute" in newest["asked"]
@@ -64,15 +66,18 @@ async def test_red_blocks_the_opening_and_a_reason_is_logged(api: Api, redis: Re
     assert again.body["drops"] == done.body["drops"]
 
 
-async def test_a_writer_that_runs_is_green_and_one_that_stops_is_red(api: Api) -> None:
+async def test_writer_and_keeper_are_green_while_they_run_and_red_when_they_stop(api: Api) -> None:
     async def is_go() -> bool:
-        return (await lights(api))["writer"]["level"] == "go"
+        found = await lights(api)
+        return all(found[name]["level"] == "go" for name in ("writer", "keeper"))
 
     async def is_red() -> bool:
-        return (await lights(api))["writer"]["code"] == "writer.stopped"
+        found = await lights(api)
+        return all(found[name]["code"] == f"{name}.stopped" for name in ("writer", "keeper"))
 
-    # given a writer, then one that is gone, then another: the list follows
-    async with running(Writer(api.deployment)):
+    # given both, then both are gone: the list follows
+    await until(is_red)
+    async with running(Writer(api.deployment)), running(Keeper(api.deployment)):
         await until(is_go)
         draft = await api.create_drop()
         opened = await api.post(PATH, {"drop_ids": [draft["drop_id"]]}, by=api.boss)
