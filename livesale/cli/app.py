@@ -6,6 +6,7 @@ import typer
 
 from livesale.cli import (
     bag,
+    call,
     drops,
     inspect,
     line,
@@ -58,6 +59,7 @@ app.command()(run.keeper)
 app.command("api-worker", hidden=True)(run.api_worker)
 app.command()(setup.migrate)
 app.command()(setup.token)
+app.command()(call.call)
 app.command("mini-program")(mini_program.mini_program)
 app.add_typer(operators.group, name="operator")
 app.add_typer(drops.group, name="drop")

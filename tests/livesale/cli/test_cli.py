@@ -50,7 +50,9 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    names = "demo up serve writer keeper migrate token mini-program audit actions doctor recover"
+    names = (
+        "demo up serve writer keeper migrate token call mini-program audit actions doctor recover"
+    )
     assert done.stdout == f"{names} load\n"
 
 
