@@ -172,6 +172,7 @@ def play(page: Page, step: str, ids: dict[str, str], language: str) -> None:
     """Take one step. Raises playwright's errors."""
     verb, _, rest = step.partition(" ")
     rest = rest.format_map(ids) if "{" in rest else rest
+    where, _, rest = rest.partition(" = ") if verb == "fill" else ("", "", rest)
     rest = rest.split("|")[0 if language == "zh" else -1]
     match verb:
         case "click":
@@ -179,8 +180,7 @@ def play(page: Page, step: str, ids: dict[str, str], language: str) -> None:
         case "text":
             page.get_by_text(rest).first.click(timeout=STEP_MS)
         case "fill":
-            where, _, text = rest.partition(" = ")
-            page.locator(where).first.fill(text, timeout=STEP_MS)
+            page.locator(where).first.fill(rest, timeout=STEP_MS)
         case "see":
             page.locator(rest).first.wait_for(timeout=STEP_MS)
         case "wait":
@@ -299,16 +299,21 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--target", type=Path, default=TARGET)
+    parser.add_argument("--dark", action="store_true", help="all of them in the dark, too")
     given = parser.parse_args(words)
     there = pages_of_faces()
-    screens = [
+    known = [
         screen
         for screen in msgspec.json.decode(SCREENS.read_bytes(), type=list[Screen])
-        if given.only in f"{screen.face}/{screen.name}"
-        and all(
+        if all(
             any(re.fullmatch(path, wanted) for path in there)
             for wanted in (screen.path, screen.needs or screen.path)
         )
+    ]
+    screens = [
+        msgspec.structs.replace(screen, dark=screen.dark or given.dark)
+        for screen in known
+        if given.only in f"{screen.face}/{screen.name}"
     ]
     try:
         program = chromium()
@@ -317,7 +322,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     if not given.only:
         shutil.rmtree(given.target, ignore_errors=True)
-        given.target.with_suffix(".md").write_text(page_of(screens), encoding="utf-8")
+    if given.target == TARGET:
+        given.target.with_suffix(".md").write_text(page_of(known), encoding="utf-8")
     size = 0
     with tempfile.TemporaryDirectory(prefix="livesale-screens-") as name, Up(Path(name)) as up:
         up.wait_until_seeded()

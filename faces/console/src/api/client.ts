@@ -22,9 +22,36 @@ export function whenSessionEnds(call: () => void): void {
   onEnd = call
 }
 
+/** What a change was asked for with: the command line shows it. Nothing of one's own login is kept. */
+export interface Asked {
+  readonly body: string
+  readonly key: string | null
+}
+const asked = new Map<string, Asked>()
+const MOST_ASKED = 50
+
+export function askedOf(method: string, path: string): Asked | undefined {
+  return asked.get(`${method} ${path}`)
+}
+
+async function remember(request: Request): Promise<void> {
+  const path = new URL(request.url).pathname
+  const isJson = request.headers.get('Content-Type')?.startsWith('application/json') ?? false
+  if (path.startsWith('/v1/operator/')) return
+  const body = isJson ? await request.clone().text() : ''
+  asked.delete(`${request.method} ${path}`)
+  asked.set(`${request.method} ${path}`, { body, key: request.headers.get('Idempotency-Key') })
+  for (const oldest of asked.keys()) {
+    if (asked.size <= MOST_ASKED) break
+    asked.delete(oldest)
+  }
+}
+
 const proof: Middleware = {
-  onRequest({ request }) {
-    if (request.method !== 'GET' && csrf !== null) request.headers.set('X-CSRF-Token', csrf)
+  async onRequest({ request }) {
+    if (request.method === 'GET') return request
+    if (csrf !== null) request.headers.set('X-CSRF-Token', csrf)
+    await remember(request)
     return request
   },
 }

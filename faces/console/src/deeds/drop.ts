@@ -5,6 +5,7 @@ import { shallowReactive } from 'vue'
 import { answer, api } from '../api/client.ts'
 import { t } from '../texts/texts.ts'
 import { count } from '../texts/formats.ts'
+import { quoted } from './command.ts'
 import { explain } from './explain.ts'
 import { tell } from './notices.ts'
 
@@ -25,8 +26,7 @@ export function commandOf(verb: Verb, dropId: string): string {
 }
 
 export function adjustCommand(dropId: string, delta: number, reason: string, key: string): string {
-  const quoted = `'${reason.replaceAll("'", `'\\''`)}'`
-  return `livesale drop adjust ${dropId} --delta=${delta} --reason ${quoted} --key ${key.slice(0, 12)}`
+  return `livesale drop adjust ${dropId} --delta=${delta} --reason ${quoted(reason)} --key ${key}`
 }
 
 function ask(verb: Verb, dropId: string) {

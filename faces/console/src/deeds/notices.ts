@@ -2,6 +2,8 @@
 
 import { shallowReactive } from 'vue'
 
+import { commandLine } from './command.ts'
+
 const DONE_MS = 12_000
 const WRONG_MS = 20_000
 const NEED_MS = 60_000
@@ -23,7 +25,7 @@ let next = 1
 
 export function tell(notice: Omit<Notice, 'id'>): number {
   const id = next++
-  notices.push({ ...notice, id })
+  notices.push({ ...notice, command: commandLine(notice.command), id })
   if (notices.length > 4) notices.shift()
   window.setTimeout(() => dismiss(id), LASTS_MS[notice.kind])
   return id

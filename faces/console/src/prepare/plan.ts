@@ -41,6 +41,9 @@ export interface Plan {
   roomTitle: string
   host: string
   hostName: string
+  /** What viewers see of the room and of the host; without a cover it is the first picture of goods. */
+  cover: Picture | null
+  hostPicture: Picture | null
 }
 
 export interface Step {
@@ -50,6 +53,14 @@ export interface Step {
 }
 
 let keys = 0
+
+/** The same file again is the same picture. Throws Refused or Unanswered. */
+export async function uploadPicture(file: File): Promise<Picture> {
+  const headers = { 'Content-Type': 'application/octet-stream' }
+  const asked = api.POST('/v1/admin/pictures', { body: file as unknown as string, bodySerializer: (body) => body, headers })
+  const made = await answer(asked)
+  return { id: made.picture_id, url: made.sizes.medium?.jpeg ?? '' }
+}
 
 export function newLine(): Line {
   return { key: keys++, variant: '', skuId: '', yuan: '', listYuan: '', units: '', limit: 1 }
@@ -69,7 +80,7 @@ export function newPlan(nowMs: number): Plan {
   const soon = Math.ceil((nowMs + 900_000) / 900_000) * 900_000
   return {
     goods: [newGoods()], title: '', opens: inputOf(soon), closes: inputOf(soon + 7_200_000),
-    holdMinutes: 10, hasRoom: false, roomTitle: '', host: '', hostName: '',
+    holdMinutes: 10, hasRoom: false, roomTitle: '', host: '', hostName: '', cover: null, hostPicture: null,
   }
 }
 
@@ -201,11 +212,12 @@ export class Saving {
 
   private async makeRoom(): Promise<void> {
     const { plan } = this
-    const cover = plan.goods.flatMap((goods) => goods.pictures)[0]?.url ?? ''
+    const cover = (plan.cover ?? plan.goods.flatMap((goods) => goods.pictures)[0])?.url ?? ''
     const body: Schemas['NewRoom'] = {
       title: plan.roomTitle.trim(), host: plan.host.trim(), starts_ms: msOf(plan.opens),
       cover_url: cover,
       ...(plan.hostName.trim() === '' ? {} : { host_name: plan.hostName.trim() }),
+      ...(plan.hostPicture === null ? {} : { host_avatar_url: plan.hostPicture.url }),
     }
     this.roomId = (await answer(api.POST('/v1/rooms', { params: this.once('room'), body }))).room_id
   }

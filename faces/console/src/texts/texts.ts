@@ -33,7 +33,7 @@ export function t(key: Key, values: Readonly<Record<string, string | number>> = 
 }
 
 /** The text of a key that is made of a code; the code itself where the table has none. */
-export function word(prefix: 'state' | 'role' | 'outcome' | 'case' | 'stage' | 'refund', code: string): string {
+export function word(prefix: 'state' | 'role' | 'outcome' | 'case' | 'stage' | 'refund' | 'payment' | 'event', code: string): string {
   const key = `${prefix}.${code}`
   return key in table ? t(key as Key) : code
 }
