@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
+from livesale.ledger import sign_of_life
 from livesale.ledger.writer import Writer
 from livesale.operations.checks.keeper import CheckKeeper
 from livesale.payments.keeper import Keeper
@@ -66,7 +68,9 @@ async def test_red_blocks_the_opening_and_a_reason_is_logged(api: Api, redis: Re
     assert again.body["drops"] == done.body["drops"]
 
 
-async def test_writer_and_keeper_are_green_while_they_run_and_red_when_they_stop(api: Api) -> None:
+async def test_writer_and_keeper_are_green_while_they_run_and_red_when_they_stop(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def is_go() -> bool:
         found = await lights(api)
         return all(found[name]["level"] == "go" for name in ("writer", "keeper"))
@@ -82,6 +86,15 @@ async def test_writer_and_keeper_are_green_while_they_run_and_red_when_they_stop
         draft = await api.create_drop()
         opened = await api.post(PATH, {"drop_ids": [draft["drop_id"]]}, by=api.boss)
         assert (opened.status, opened.body["overridden"]) == (200, [])
+    await until(is_red)
+
+    # given both again, killed: nobody takes the signs of life back
+    async def nothing(*_: Any) -> None: ...
+
+    monkeypatch.setattr(sign_of_life, "take_back", nothing)
+    async with running(Writer(api.deployment)), running(Keeper(api.deployment)):
+        await until(is_go)
+    # then they vanish, and the list is red
     await until(is_red)
 
 
