@@ -7,9 +7,9 @@ watchers: the figures are taken and encoded once, and each socket gets the same 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from livesale.cockpit.drops import DropBoard
 from livesale.cockpit.figures import (
@@ -19,14 +19,13 @@ from livesale.cockpit.figures import (
     PartitionFigure,
     PartitionFigures,
     RequestFigures,
-    RoomFigures,
+    SqlFigures,
     StoreFigures,
-    WorkFigures,
 )
 from livesale.cockpit.glance import Glances
-from livesale.cockpit.part import Taken
+from livesale.cockpit.part import Taken, wall_ms
 from livesale.cockpit.requests import RequestBoard
-from livesale.cockpit.rooms import take_rooms
+from livesale.cockpit.rooms import rooms_of
 from livesale.operations.health import Check, Health
 from livesale.parts import Parts
 from livesale.rooms.channel.operator_socket import OperatorSocket
@@ -55,10 +54,7 @@ class Cockpit:
         self._drops = Taken(self.drops.take, DropFigures())
         self._requests = Taken(RequestBoard(self._health).take, RequestFigures())
         self._stores = Taken(self._take_stores, StoreFigures())
-        self._partitions = Taken(self._take_partitions, PartitionFigures())
-        self._rooms = Taken(partial(take_rooms, self._glances), RoomFigures())
-        self._lasting = Taken(self._take_alerts, AlertFigures())
-        self._work = Taken(self._take_work, WorkFigures())
+        self._of_sql = Taken(self._take_sql, SqlFigures())
         self._taken = TtlCache(self._take, ttl_s=FRESH_S, max_found=1)
         self._watchers: dict[OperatorSocket, None] = {}
         self._wake = asyncio.Event()
@@ -112,26 +108,22 @@ class Cockpit:
 
     async def _take(self, _key: str) -> Figures:
         tasks = self._tasks
-        (drops, requests, stores, partitions), (rooms, alerts, work) = await asyncio.gather(
-            asyncio.gather(
-                self._drops.show(tasks),
-                self._requests.show(tasks),
-                self._stores.show(tasks),
-                self._partitions.show(tasks),
-            ),
-            asyncio.gather(
-                self._rooms.show(tasks), self._lasting.show(tasks), self._work.show(tasks)
-            ),
+        drops, requests, stores, of_sql = await asyncio.gather(
+            self._drops.show(tasks),
+            self._requests.show(tasks),
+            self._stores.show(tasks),
+            self._of_sql.show(tasks),
         )
+        age = {"at_ms": of_sql.at_ms, "age_ms": of_sql.age_ms, "fault": of_sql.fault}
         return Figures(
             server_ms=self._clock.now_ms(),
             drops=drops,
             requests=requests,
             stores=stores,
-            partitions=partitions,
-            rooms=rooms,
-            alerts=alerts,
-            work=work,
+            partitions=self._partitions(),
+            rooms=replace(of_sql.rooms, **age),
+            alerts=replace(of_sql.alerts, **age),
+            work=replace(of_sql.work, **age),
         )
 
     async def _take_stores(self) -> StoreFigures:
@@ -150,21 +142,25 @@ class Cockpit:
             behind_ms=lag.behind_ms if lag else None,
         )
 
-    async def _take_partitions(self) -> PartitionFigures:
+    def _partitions(self) -> PartitionFigures:
         epochs, closed = self._deployment.epochs, self._deployment.closed
         return PartitionFigures(
+            at_ms=wall_ms(),
+            age_ms=0,
             partitions=[
                 PartitionFigure(number, epochs.get(number, 0), closed.get(number, ""))
                 for number in range(self._deployment.keyspace.partitions)
-            ]
+            ],
         )
 
-    async def _take_alerts(self) -> AlertFigures:
+    async def _take_sql(self) -> SqlFigures:
         glance = await self._glances.last()
-        return AlertFigures(at_ms=glance.at_ms, alerts=glance.alerts)
-
-    async def _take_work(self) -> WorkFigures:
-        return (await self._glances.last()).work
+        return SqlFigures(
+            at_ms=glance.at_ms,
+            rooms=rooms_of(glance),
+            alerts=AlertFigures(alerts=glance.alerts),
+            work=glance.work,
+        )
 
 
 def _named(partitions: Sequence[int]) -> str:

@@ -145,6 +145,14 @@ class Figures(Message, frozen=True, kw_only=True, tag="figures"):
     work: WorkFigures
 
 
+class SqlFigures(Part, frozen=True, kw_only=True):
+    """What comes from SQL together: all three have the age and the fault of this one."""
+
+    rooms: RoomFigures = RoomFigures()
+    alerts: AlertFigures = AlertFigures()
+    work: WorkFigures = WorkFigures()
+
+
 class CockpitHello(Message, frozen=True, kw_only=True, tag="cockpit"):
     """The first message on the socket."""
 

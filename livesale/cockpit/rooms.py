@@ -1,17 +1,15 @@
-"""Figures of rooms: who watches, and how the stream is."""
+"""Figures of rooms: who watches, and how the stream is. No I/O."""
 
 from livesale.cockpit.figures import RoomFigure, RoomFigures
-from livesale.cockpit.glance import Glances
+from livesale.cockpit.glance import Glance
 from livesale.cockpit.store import RoomRow
 from livesale.rooms.people.events import PeopleView
 
 
-async def take_rooms(glances: Glances) -> RoomFigures:
-    """Counts of people are what the rooms were told last. Raises StoreUnavailable."""
-    glance = await glances.last()
+def rooms_of(glance: Glance) -> RoomFigures:
+    """Counts of people are what the rooms were told last."""
     shown = [_figure(room, glance.people.get(room.room_id)) for room in glance.rooms]
-    more = max(0, glance.all_rooms - len(shown))
-    return RoomFigures(at_ms=glance.at_ms, rooms=shown, more=more)
+    return RoomFigures(rooms=shown, more=max(0, glance.all_rooms - len(shown)))
 
 
 def _figure(room: RoomRow, people: PeopleView | None) -> RoomFigure:
