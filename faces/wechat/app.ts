@@ -32,11 +32,11 @@ export interface OpenPage {
   readonly instance: Instance
 }
 
-/** A node of WeChat's component framework. */
+/** A node of WeChat's component framework; a text has no children. */
 export interface EaselNode {
-  readonly childNodes?: readonly EaselNode[]
   readonly textContent?: string
-  getShadowRoot?(): EaselNode | null
+  getComposedChildren?(): readonly EaselNode[]
+  getComposedParent(): EaselNode | null
   getMethodCaller?(): unknown
   [name: string]: unknown
 }

@@ -13,9 +13,9 @@ export function tap(app: App, text: string, index = 0): boolean {
   const page = app.top
   if (page === undefined) return false
   const found = everything(page.root.getComponent()).filter(
-    (node) => node.childNodes !== undefined && ownText(node).trim() === text,
+    (node) => !isText(node) && ownText(node).trim() === text,
   )
-  const target = found[index]
+  const target = found.at(index)
   if (target === undefined || isDisabled(target)) return false
   trigger(target, 'tap', {})
   return true
@@ -55,16 +55,16 @@ function attribute(node: EaselNode, name: string): unknown {
 }
 
 function isDisabled(node: EaselNode): boolean {
-  for (let at: EaselNode | null = node; at; at = (at['parentNode'] as EaselNode | null) ?? null) {
+  for (let at: EaselNode | null = node; at; at = at.getComposedParent()) {
     const value = attribute(at, 'disabled')
     if (value != null && value !== false && value !== 'false') return true
   }
   return false
 }
 
+/** As they are drawn: what a component gets for its slot is under that slot. */
 function childrenOf(node: EaselNode): readonly EaselNode[] {
-  const shadow = node.getShadowRoot?.()
-  return [...(shadow ? [shadow] : []), ...(node.childNodes ?? [])]
+  return node.getComposedChildren?.() ?? []
 }
 
 function everything(node: EaselNode): EaselNode[] {
@@ -72,15 +72,18 @@ function everything(node: EaselNode): EaselNode[] {
 }
 
 function textUnder(node: EaselNode): string {
-  const kids = childrenOf(node)
-  if (node.childNodes === undefined) return node.textContent ?? ''
-  return kids.map((kid) => textUnder(kid)).join(' ')
+  if (isText(node)) return node.textContent ?? ''
+  return childrenOf(node)
+    .map((kid) => textUnder(kid))
+    .join(' ')
 }
 
-/** The text of a node, if all of it is in text nodes or in one child chain. */
+function isText(node: EaselNode): boolean {
+  return node.getComposedChildren === undefined
+}
+
+/** The text of a node whose children that show something are all texts. */
 function ownText(node: EaselNode): string {
-  const kids = (node.childNodes ?? []).filter((kid) => textUnder(kid).trim() !== '')
-  return kids.every((kid) => kid.childNodes === undefined)
-    ? kids.map((kid) => kid.textContent ?? '').join('')
-    : ''
+  const kids = childrenOf(node).filter((kid) => textUnder(kid).trim() !== '')
+  return kids.every(isText) ? kids.map((kid) => kid.textContent ?? '').join('') : ''
 }

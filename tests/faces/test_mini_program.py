@@ -127,7 +127,7 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
         await phone.tap("立即抢购", -1)
         await phone.tap("抢到了，去付款")
         await phone.see("请在此时间内付款")
-        await phone.tap("付款")
+        await phone.tap("付款 ¥19.90")
         await phone.see("付款成功")
         books = await api.get(f"/v1/admin/drops/{drop_id}/books", by=api.boss)
         assert (books.body["redis"]["sold"], books.body["redis"]["available"]) == (1, 2)
