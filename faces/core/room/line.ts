@@ -30,6 +30,8 @@ export interface Line {
   readonly kind: 'socket' | 'poll'
   /** False: this line cannot send it now. */
   send(frame: Frame): boolean
+  /** Says who the viewer is, by the token that is there now. False: only a new line can. */
+  introduce(): boolean
   /** Nothing is heard of the line after this. */
   close(): void
 }
@@ -37,9 +39,10 @@ export interface Line {
 export interface LineRequest {
   readonly roomId: string
   readonly place: Position | null
-  readonly token: string | null
+  /** Null: a stranger. It is read when the line speaks. */
+  readonly token: () => string | null
   /** The place on the private channel, or `new`; null: this line does not carry it. */
-  readonly mine: string | null
+  readonly mine: () => string | null
   /** The next number of a connection or a poll. */
   readonly number: () => number
   readonly events: LineEvents

@@ -114,6 +114,12 @@ export class RoomLink {
     return this.line?.send(frame) ?? false
   }
 
+  /** Somebody has logged in: the open line says who, or a new one does. */
+  introduce(): void {
+    this.withToken = true
+    if (this.line !== null && !this.line.introduce()) this.replace()
+  }
+
   /** Close the line and open a new one from the last place, at once. */
   replace(): void {
     if (this.isOver()) return
@@ -133,8 +139,8 @@ export class RoomLink {
     const request = {
       roomId: this.roomId,
       place: this.cell.get().shown?.place ?? null,
-      token: this.withToken ? this.ports.token() : null,
-      mine: this.ports.mine?.() ?? null,
+      token: () => (this.withToken ? this.ports.token() : null),
+      mine: () => this.ports.mine?.() ?? null,
       number: () => (this.number += 1),
       events: this.eventsOf(() => this.mark === mark),
     }

@@ -32,6 +32,10 @@ class PollLine implements Line {
     return false
   }
 
+  introduce(): boolean {
+    return true // each poll has the token of its time
+  }
+
   close(): void {
     this.over = true
     this.stop.stop()

@@ -28,6 +28,7 @@ class SocketLine implements Line {
   private epoch = ''
   private over = false
   private isOpen = false
+  private isKnown = false // the token was sent; it may be sent once
   private pingMs = PING_MS
   private stopWatch: Cancel
 
@@ -51,6 +52,12 @@ class SocketLine implements Line {
     return true
   }
 
+  introduce(): boolean {
+    if (this.over || this.isKnown) return false
+    if (this.isOpen) this.greet()
+    return true // else it greets as soon as it is open
+  }
+
   close(): void {
     if (this.over) return
     this.over = true
@@ -61,8 +68,10 @@ class SocketLine implements Line {
   private greet(): void {
     if (this.over) return
     this.isOpen = true
-    const { token, mine } = this.request
+    const token = this.request.token()
+    const mine = this.request.mine()
     if (token === null) return
+    this.isKnown = true
     this.send(mine === null ? { type: 'hello', token } : { type: 'hello', token, mine })
   }
 

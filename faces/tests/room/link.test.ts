@@ -125,6 +125,28 @@ test('a token goes in the first frame; a refused one is renewed, or left out', a
   expect(stranger.channel.heard).toHaveLength(1)
 })
 
+test('who logs in while the room is open says so on the line that is open', async () => {
+  const { world, channel, link, become } = openViewer()
+  become('early')
+  link.introduce() // before the socket is open
+  await world.run(100)
+  expect(channel.heard).toEqual([{ type: 'hello', token: 'early' }])
+
+  const late = openViewer()
+  await late.world.run(100)
+  late.become('late')
+  late.link.introduce()
+  await late.world.run(100)
+  expect(late.channel.heard).toEqual([{ type: 'hello', token: 'late' }])
+  expect([late.channel.opened, late.link.state.get().personId]).toEqual([1, 'p1'])
+  // Another person needs another line: a hello is said once.
+  late.become('another')
+  late.link.introduce()
+  await late.world.run(100)
+  expect(late.channel.heard.at(-1)).toEqual({ type: 'hello', token: 'another' })
+  expect([late.channel.opened, late.channel.mostLive]).toEqual([2, 1])
+})
+
 test('a fault of this face is not repeated: polls take over', async () => {
   const { world, channel, link } = openViewer()
   await world.run(100)

@@ -35,5 +35,6 @@ export function openViewer(options: { token?: string; logsIn?: boolean; noSocket
   })
   const voice = new Voice('r1', api, run, (frame) => link.send(frame))
   link.start()
-  return { world, room, channel, screen, link, voice, logins: () => logins }
+  const become = (next: string): void => void (token = next)
+  return { world, room, channel, screen, link, voice, become, logins: () => logins }
 }
