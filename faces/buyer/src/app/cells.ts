@@ -1,5 +1,6 @@
 /** Binds what the core watches to Vue. */
 
+import { onHide, onShow } from '@dcloudio/uni-app'
 import { type Ref, onUnmounted, ref, shallowRef, watch } from 'vue'
 
 import type { Watched } from '@core/cell'
@@ -29,10 +30,20 @@ const shownNow = shallowRef<Reading | null>(null)
 let readers = 0
 let ticking: ReturnType<typeof setInterval> | undefined
 
-/** The service's clock, ten times a second while the app is shown: one timer for all who read it.
- * Null before the first answer. */
+/** The service's clock, ten times a second while app and page are shown: one timer for all who read
+ * it. A page under another one stands still. Null before the first answer. */
 export function useNow(): Readonly<Ref<Reading | null>> {
   shownNow.value = clock.read()
+  const seen = shallowRef(shownNow.value)
+  let isOnTop = true
+  watch(shownNow, (now) => {
+    if (isOnTop) seen.value = now
+  }, { flush: 'sync' })
+  onShow(() => {
+    isOnTop = true
+    seen.value = shownNow.value = clock.read()
+  })
+  onHide(() => (isOnTop = false))
   readers += 1
   ticking ??= setInterval(() => {
     if (platform.visibility.isShown()) shownNow.value = clock.read()
@@ -43,7 +54,7 @@ export function useNow(): Readonly<Ref<Reading | null>> {
     clearInterval(ticking)
     ticking = undefined
   })
-  return shownNow
+  return seen
 }
 
 const JITTER_MS = 150
