@@ -13,6 +13,7 @@ from livesale.pickup.codes import qr_of
 from livesale.pickup.places import Opening, is_open
 from livesale.pickup.service import Chosen, Pickups, PickupStores
 from livesale.pickup.store import StoreRow
+from livesale.validation.lists import Words
 from livesale.validation.texts import whole
 from livesale.web.problems import Problem
 from livesale.web.routes import Answer, Call, Nothing, PathParameter, Route, declare_path_parameters
@@ -24,10 +25,12 @@ Lng = Annotated[float, Meta(ge=-180, le=180, description="degrees, GCJ-02", exam
 
 
 class NearQuery(Struct, frozen=True):
-    """A place in GCJ-02, as `wx.getLocation({type: 'gcj02'})` gives it."""
+    """A place in GCJ-02, as `wx.getLocation({type: 'gcj02'})` gives it; or a part of the store's
+    name or address, for a buyer who does not say where they are; or neither."""
 
-    lat: Lat
-    lng: Lng
+    lat: Lat | None = None
+    lng: Lng | None = None
+    q: Words = ""
     radius_m: Annotated[int, Meta(ge=1, le=200_000)] = 20_000
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
@@ -48,12 +51,14 @@ class ShownStore(Struct, frozen=True):
 
 
 class NearStore(Struct, frozen=True):
-    distance_m: int
+    """`distance_m` is null if no place was given."""
+
+    distance_m: int | None
     store: ShownStore
 
 
 class NearStores(Struct, frozen=True):
-    """The nearest first."""
+    """The nearest first; without a place, in the order of their ids."""
 
     stores: list[NearStore]
 
@@ -76,13 +81,27 @@ class ShownPickup(Struct, frozen=True):
 
 async def list_near(parts: Parts, call: Call) -> Answer:
     query = call.query
+    place = _place_of(query)
+    stores = parts[PickupStores]
+    found: list[tuple[int | None, StoreRow]]
+    if place is None:
+        rows = await stores.list("", query.limit, "open", query.q)
+        found = [(None, row) for row in rows]
+    else:
+        rows_near = await stores.near(*place, query.radius_m, query.limit, query.q)
+        found = [(near.distance_m, near.store) for near in rows_near]
+    return Answer(200, NearStores([NearStore(metres, show_store(row)) for metres, row in found]))
+
+
+def _place_of(query: NearQuery) -> tuple[float, float] | None:
+    if query.lat is None and query.lng is None:
+        return None
     for name in ("lat", "lng"):
-        if not math.isfinite(getattr(query, name)):
-            raise Problem("invalid_parameter", "It is not a number.", field=name, where="query")
-    found = await parts[PickupStores].near(query.lat, query.lng, query.radius_m, query.limit)
-    return Answer(
-        200, NearStores([NearStore(near.distance_m, show_store(near.store)) for near in found])
-    )
+        value = getattr(query, name)
+        if value is None or not math.isfinite(value):
+            why = "Give both, or neither." if value is None else "It is not a number."
+            raise Problem("invalid_parameter", why, field=name, where="query")
+    return query.lat, query.lng
 
 
 async def show_pickup(parts: Parts, call: Call) -> Answer:
@@ -146,12 +165,13 @@ ROUTES = [
         "GET",
         "/v1/pickup-stores",
         list_near,
-        "Pickup stores near a place",
+        "Open pickup stores",
         "orders",
         {200: NearStores},
         ("store_unavailable",),
         query=NearQuery,
-        description="The nearest first, at most `limit`. Places are GCJ-02.",
+        description="With a place (GCJ-02) the nearest first, at most `limit`. `q` finds by name "
+        "and address.",
     ),
     Route(
         "GET",

@@ -53,15 +53,18 @@ class PickupStores:
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
 
-    async def near(self, lat: float, lng: float, metres: int, limit: int) -> list[Near]:
+    async def near(
+        self, lat: float, lng: float, metres: int, limit: int, words: str = ""
+    ) -> list[Near]:
         """Open stores, the nearest first."""
         async with session(self._sql) as connection:
-            found = await store.nearest_stores(connection, lat, lng, metres, limit)
+            found = await store.nearest_stores(connection, lat, lng, metres, limit, words)
         return [Near(row, metres_of(chord)) for row, chord in found]
 
     async def list(
         self, after: str, limit: int, state: str = "", words: str = ""
     ) -> list[StoreRow]:
+        """By id; the words are in the name or the address."""
         async with session(self._sql) as connection:
             return await store.list_stores(connection, after, limit, state, words)
 

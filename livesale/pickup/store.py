@@ -3,7 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -76,9 +76,15 @@ async def list_stores(
     if state:
         query = query.where(pickup_stores.c.state == state)
     if words:
-        query = query.where(has_words(pickup_stores.c.title, words))
+        query = query.where(_has(words))
     rows = await connection.execute(query.order_by(pickup_stores.c.store_id).limit(limit))
     return [StoreRow(*row) for row in rows]
+
+
+def _has(words: str) -> ColumnElement[bool]:
+    """Whether name or address contains the words."""
+    table = pickup_stores
+    return or_(has_words(table.c.title, words), has_words(table.c.address, words))
 
 
 async def put_store(connection: AsyncConnection, new: StoreRow) -> None:
@@ -95,7 +101,7 @@ async def put_store(connection: AsyncConnection, new: StoreRow) -> None:
 
 
 async def nearest_stores(
-    connection: AsyncConnection, lat: float, lng: float, metres: int, limit: int
+    connection: AsyncConnection, lat: float, lng: float, metres: int, limit: int, words: str = ""
 ) -> list[tuple[StoreRow, float]]:
     """Open stores, the nearest first, each with the square of its chord.
 
@@ -105,6 +111,7 @@ async def nearest_stores(
     x, y, z = point_of(lat, lng)
     by = [(table.c.x - x), (table.c.y - y), (table.c.z - z)]
     chord = (by[0] * by[0] + by[1] * by[1] + by[2] * by[2]).label("chord")
+    named = _has(words) if words else true()
     inside = [table.c.lng.between(west, east) for west, east in box.sides]
     query = (
         _STORE.add_columns(chord)
@@ -114,6 +121,7 @@ async def nearest_stores(
                 table.c.lat.between(box.south, box.north),
                 or_(*inside),
                 chord <= chord_squared_of(metres),
+                named,
             )
         )
         .order_by(chord, table.c.store_id)

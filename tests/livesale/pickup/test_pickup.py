@@ -66,7 +66,17 @@ async def test_the_nearest_stores_come_first(api: Api) -> None:
     over = (await api.get("/v1/pickup-stores?lat=-17&lng=179.99")).body["stores"]
     assert [near["store"]["store_id"] for near in over] == ["fiji"]
     assert not (await api.get("/v1/pickup-stores?lat=0&lng=0")).body["stores"]
+    # and who does not say where they are finds a store by its name or its address
+    listed = (await api.get("/v1/pickup-stores")).body["stores"]
+    assert [one["store"]["store_id"] for one in listed] == ["far", "fiji", "near"]
+    assert listed[0]["distance_m"] is None
+    for words in ("nanshan", "keji"):
+        named = (await api.get(f"/v1/pickup-stores?q={words}")).body["stores"]
+        assert len(named) == 3, words
+    assert not (await api.get("/v1/pickup-stores?q=nowhere")).body["stores"]
+    assert not (await api.get("/v1/pickup-stores?lat=22.54&lng=113.95&q=nowhere")).body["stores"]
     # and what is no place is refused
+    assert (await api.get("/v1/pickup-stores?lat=22.54")).body["field"] == "lng"
     assert (await api.get("/v1/pickup-stores?lat=nan&lng=0")).code == "invalid_parameter"
     hours = [HOURS[0], HOURS[0] | {"opens_min": 600}]
     assert (await add_store(api, "bad", 0, 0, hours=hours)).code == "invalid_field"
