@@ -76,6 +76,13 @@ export class Mine {
   }
 }
 
+/** Whether something of the buyer's may change by itself: a hold, or money on its way back. */
+export function isUnderWay({ overview }: MineState): boolean {
+  if (overview === null) return false
+  const isOver = (state: string): boolean => state === 'refunded' || state === 'failed'
+  return overview.holds.length > 0 || overview.refunds.refunds.some(({ state }) => !isOver(state))
+}
+
 /** What the limit of a drop leaves; null while nobody knows. A drop without a row leaves it all. */
 export function leftOf({ overview }: MineState, dropId: string, buyerLimit: number): Left | null {
   if (overview === null || overview.missing.includes('limits')) return null

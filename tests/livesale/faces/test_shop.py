@@ -13,6 +13,7 @@ from tests.livesale.orders.after import SF, ship
 from tests.livesale.stage import running, until_written
 
 pytestmark = pytest.mark.slow
+HURRY = "Less than 15 seconds: pay now"
 PASTED = "王小明 13800138000 广东省深圳市南山区科技园路1号"
 PHOTO = FilePayload(name="broken.png", mimeType="image/png", buffer=picture())
 
@@ -148,8 +149,8 @@ async def test_money_that_comes_late_is_shown_as_it_is(
         await page.locator("[data-menu=refunds]").click()
         await shopper.sees("The payment came too late", "[data-refund=due]")
 
-        # Given another hold, whose payment is cancelled
-        other = await api.open_drop(allotted=5)
+        # Given a short hold, whose payment is cancelled
+        other = await api.open_drop(allotted=5, hold_ms=19_000)
         await shopper.go(f"drop/index?id={other}")
         await shopper.tap("Buy now")
         await shopper.tap("Buy now", within="[role=dialog]")
@@ -157,9 +158,30 @@ async def test_money_that_comes_late_is_shown_as_it_is(
         await shopper.tap("Pay ¥19.90")
         await shopper.decline()
         [hold] = (await api.get("/v1/me/overview", by=await shopper.token())).body["holds"]
-        # When the money arrives after all
+        # When fifteen seconds are left, then the page warns
+        await shopper.sees(HURRY)
+        assert await page.locator(".clock").inner_text() <= "00:15"
+        # When it is given back, and its money arrives after all
+        await shopper.tap("Give it back")
+        await shopper.agree()
+        await shopper.sees("You gave it back. Nothing was charged")
+        bank = f"/v1/payments/simulated/{hold['reservation_id']}"
+        assert (await api.post(bank, {"outcome": "paid"})).body["result"] == "late_sold"
+        # Then it is sold, and the page says that it came late
+        await shopper.sees("Your payment came late, and you still got it", "[data-step=sold]")
+
+        # Given another hold, whose payment is cancelled, and a list of sales
+        last = await api.open_drop(allotted=5)
+        await shopper.go(f"drop/index?id={last}")
+        await shopper.tap("Buy now")
+        await shopper.tap("Buy now", within="[role=dialog]")
+        await expect(shopper.sheet.get_by_text("It is yours", exact=True)).to_be_visible()
+        await shopper.go("home/index")
+        await shopper.sees("1 waiting for payment")
+        [hold] = (await api.get("/v1/me/overview", by=await shopper.token())).body["holds"]
+        # When its money arrives
         bank = f"/v1/payments/simulated/{hold['reservation_id']}"
         assert (await api.post(bank, {"outcome": "paid"})).body["result"] == "sold"
-        # Then it is sold
-        await shopper.sees("Paid", "[data-step=sold]")
+        # Then the list says so, as it happens
+        await shopper.sees("Paid. It is yours")
     assert shopper.complaints == []

@@ -123,9 +123,17 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
             await page.route("https://wxaurl.cn/**", lambda route: note(opened, route))
             # When somebody opens the shop
             await page.goto(f"{shop.api.url}/shop/#/pages/drop/index?id={drop_id}")
-            # Then they see what is on sale, and are led to the mini-program when they want it
-            await expect(page.get_by_role("button", name="Buy now").first).to_be_visible()
-            await page.get_by_text("Open WeChat").click()
+            # Then they see what is on sale, and where it can be bought, and are asked for nothing
+            buy = page.get_by_role("button", name="Buy now").first
+            await expect(buy).to_be_visible()
+            await expect(page.locator("[data-watch-only]")).to_contain_text("Buy in WeChat")
+            await page.goto(f"{shop.api.url}/shop/#/pages/me/index")
+            await expect(page.get_by_role("button", name="Open WeChat")).to_be_visible()
+            await expect(page.locator(".uni-modal")).to_have_count(0)
+            await page.goto(f"{shop.api.url}/shop/#/pages/drop/index?id={drop_id}")
+            # And they are led to the mini-program when they want to buy
+            await buy.click()
+            await page.locator(".uni-modal__btn_primary").click()
             await page.wait_for_url("https://wxaurl.cn/**")
             assert opened == list(links.made)
             assert phone.complaints == []

@@ -5,7 +5,7 @@ import { type ComputedRef, type Ref, computed, ref } from 'vue'
 import type { Listed, Pages } from '@core/pages'
 
 import { useCell } from './cells'
-import { makeReady } from './services'
+import { isKnown } from './services'
 import { explain, say } from './texts'
 
 export interface ShownList<T> {
@@ -28,7 +28,7 @@ export function usePages<T>(pages: Pages<T>): ShownList<T> {
       return fault.problem === null ? say('offline') : explain(fault.problem).text
     }),
     async load() {
-      isStranger.value = !(await makeReady())
+      isStranger.value = !(await isKnown())
       if (!isStranger.value) await pages.reload()
     },
   }

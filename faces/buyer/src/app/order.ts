@@ -9,7 +9,8 @@ import type { Order, Reservation } from '@core/buying/shop'
 import type { Cancel } from '@core/platform'
 
 import { platform } from './platform'
-import { api, buying, goods, logIn, makeReady, mine, orderShop, pay, shopConfig } from './services'
+import { api, buying, goods, isKnown, logIn, mine, orderShop, pay, shopConfig } from './services'
+import { hasStores } from './stores'
 
 export type Address = Schemas['ShownAddress']
 export type Pickup = Schemas['ShownPickup']
@@ -22,6 +23,8 @@ export interface OneOrder {
   /** Nothing could be read: why. Null while nothing is wrong. */
   readonly fault: ShallowRef<{ readonly problem: Problem | null } | null>
   readonly isGone: ShallowRef<boolean>
+  /** Nobody is logged in, so nobody's order can be shown. */
+  readonly isStranger: ShallowRef<boolean>
   readonly id: ComputedRef<string>
   open(id: string): void
   /** The hold of a drop that this phone knows. */
@@ -42,6 +45,7 @@ export function useOneOrder(): OneOrder {
   const pickup = shallowRef<Pickup | null>(null)
   const fault = shallowRef<{ readonly problem: Problem | null } | null>(null)
   const isGone = shallowRef(false)
+  const isStranger = shallowRef(false)
   const wanted = shallowRef('')
   let machine: Payment | null = null
   let stops: Cancel[] = []
@@ -75,10 +79,8 @@ export function useOneOrder(): OneOrder {
 
   async function begin(orderId: string): Promise<void> {
     wanted.value = orderId
-    if (!(await makeReady())) {
-      fault.value = { problem: null }
-      return
-    }
+    isStranger.value = !(await isKnown())
+    if (isStranger.value) return
     let found = await orderShop.reservation(orderId)
     if (found.kind === 'problem' && found.status === 401 && (await logIn())) {
       found = await orderShop.reservation(orderId)
@@ -119,7 +121,7 @@ export function useOneOrder(): OneOrder {
       if (to.kind === 'good') address.value = to.body.address
     }
     if (address.value !== null) pickup.value = null
-    else if (order.value?.status === 'sold') {
+    else if (await hasStores()) {
       const at = await api.ask('get', '/v1/orders/{order_id}/pickup', { path })
       pickup.value = at.kind === 'good' && at.body.state !== 'cancelled' ? at.body : null
     }
@@ -145,11 +147,13 @@ export function useOneOrder(): OneOrder {
     pickup,
     fault,
     isGone,
+    isStranger,
     id,
     open: (orderId) => void begin(orderId),
     openDrop(dropId) {
-      void makeReady().then((isReady) => {
-        if (!isReady || isStopped) return
+      void isKnown().then((known) => {
+        isStranger.value = !known
+        if (!known || isStopped) return
         const purchase = buying().of(dropId)
         purchase.restore()
         const take = (): void => {

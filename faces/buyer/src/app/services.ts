@@ -100,7 +100,7 @@ export async function logIn(): Promise<boolean> {
   if (NEW_CODE.has(session.problem()?.code ?? '')) isKnown = await session.logIn(api)
   if (isKnown && session.buyerId() !== owner.value) {
     ownerChanged()
-    for (const link of openRooms) link.replace() // it greets with the token
+    for (const link of openRooms) link.introduce()
   }
   return isKnown
 }
@@ -158,9 +158,14 @@ export function begin(): void {
   })()
 }
 
-/** Log in first if nobody is: a tap on "buy" comes from a stranger at most once. */
+/** Whether somebody is logged in, after a silent try: a page that opens asks nobody for anything. */
+export async function isKnown(): Promise<boolean> {
+  return session.token() !== null || logIn()
+}
+
+/** For a tap that needs a login. Where there is none, it says so, and leads to where there is. */
 export async function makeReady(): Promise<boolean> {
-  if (session.token() !== null || (await logIn())) return true
+  if (await isKnown()) return true
   showDoor(api, config, session.problem())
   return false
 }
