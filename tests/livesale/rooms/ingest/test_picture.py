@@ -45,8 +45,22 @@ async def test_a_picture_plays_and_gives_way_to_the_cover(
         return bool(await phone.page.evaluate(IS_MOVING))
 
     await until(is_moving)
+    # And the item that the host shows is on it
+    await pin(room)
+    await expect(phone.page.locator(".pinned")).to_contain_text("Tea", timeout=WAIT_MS)
     await expect(phone.page.locator(".picture .cover")).to_have_count(0)
     assert phone.complaints == []
     # When the media server goes away, then the cover is back
     media.kill()
     await expect(phone.page.locator(".picture .cover").first).to_be_visible(timeout=WAIT_MS)
+
+
+async def pin(room: Room) -> None:
+    """Show an item that has a sale, which has not begun."""
+    by = room.api.boss
+    drop_id = (await room.api.create_drop())["drop_id"]
+    assert (await room.api.ask("PUT", f"{room.path}/drops/{drop_id}", by=by)).status == 200
+    new = {"drop_id": drop_id, "state": "on_sale"}
+    item = await room.api.post(f"{room.path}/items", new, by=by)
+    pinned = await room.api.post(f"{room.path}/items/{item.body['item_id']}/pin", by=by)
+    assert pinned.status == 200, pinned.body
