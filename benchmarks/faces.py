@@ -12,7 +12,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -138,7 +139,9 @@ def figures_of(events: Sequence[dict[str, Any]], watched: dict[str, Any]) -> Fig
     )
 
 
-async def run(rounds: int, folder: Path, trace: Path | None) -> list[Figures]:
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Api]:
+    """A service on empty stores of its own."""
     redis_server = Valkey()
     redis_server.start()
     try:
@@ -147,12 +150,16 @@ async def run(rounds: int, folder: Path, trace: Path | None) -> list[Figures]:
         async with open_stage(redis, redis_server.url, sql_url, folder) as stage:
             api = Api(build_app(stage), stage)
             await api.start()
-            found = [await one_round(api, trace) for _ in range(rounds)]
+            yield api
             await api.stop()
         await redis.aclose()
-        return found
     finally:
         redis_server.remove()
+
+
+async def run(rounds: int, folder: Path, trace: Path | None) -> list[Figures]:
+    async with served(folder) as api:
+        return [await one_round(api, trace) for _ in range(rounds)]
 
 
 async def one_round(api: Api, trace: Path | None) -> Figures:
