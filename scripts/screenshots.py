@@ -49,6 +49,24 @@ WORDS = {
     "keyboard": "键盘",
     "lamp": "台灯",
 }
+HOURS = [{"day": day, "opens_min": 0, "closes_min": 1_440} for day in range(1, 8)]
+STORE = {
+    "title": "南山店 Nanshan",
+    "address": "深圳市南山区科技园路 1 号",
+    "phone": "0755 2600 0000",
+    "lat": 22.54,
+    "lng": 113.95,
+    "hours": HOURS,
+}
+ELSEWHERE = {"title": "福田店 Futian", "address": "深圳市福田区福华路 88 号", "lng": 114.05}
+HOME = {
+    "name": "王小明",
+    "phone": "13800138000",
+    "province": "广东省",
+    "city": "深圳市",
+    "district": "南山区",
+    "detail": "科技园路 1 号 8 栋 1201",
+}
 
 
 class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,8 +128,16 @@ class Up:
             time.sleep(0.2)
 
     def get(self, path: str, token: str = "") -> Any:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        asked = urllib.request.Request(f"{self.url}{path}", headers=headers)  # noqa: S310  ours
+        return self.ask("GET", path, None, token)
+
+    def ask(self, verb: str, path: str, body: Any, token: str = "") -> Any:
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        raw = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(  # noqa: S310  ours
+            f"{self.url}{path}", data=raw, headers=headers, method=verb
+        )
         with urllib.request.urlopen(asked) as answer:  # noqa: S310
             return json.load(answer)
 
@@ -142,6 +168,27 @@ def ids_of(up: Up) -> dict[str, str]:
         stage = order.get("stage") or order["status"]
         found.setdefault(f"order_{stage}", order["order_id"])
     found["order"] = orders[0]["order_id"]
+    return found | add_store(up, orders, operator, buyer)
+
+
+def add_store(up: Up, orders: Sequence[Any], operator: str, buyer: str) -> dict[str, str]:
+    """What the seeds lack: a store, an order that waits in it, an address; and a case that is open.
+    The ids of order and case."""
+    up.ask("PUT", "/v1/admin/pickup-stores/nanshan", STORE, operator)
+    up.ask("PUT", "/v1/admin/pickup-stores/futian", STORE | ELSEWHERE, operator)
+    up.ask("POST", "/v1/addresses", HOME, buyer)
+    found: dict[str, str] = {}
+    for order in orders:
+        path = f"/v1/orders/{order['order_id']}"
+        cases = up.get(path, buyer)["cases"] if order["status"] == "sold" else []
+        for case in cases:
+            if case["state"] == "asked" or "case" not in found:
+                found["case"] = case["case_id"]
+        if order.get("stage") == "waiting" and not cases:
+            up.ask("PUT", f"{path}/pickup", {"store_id": "nanshan"}, buyer)
+            found["stored"] = order["order_id"]
+        elif order.get("stage") == "received" and not cases:
+            found["caseless"] = order["order_id"]
     return found
 
 
@@ -267,8 +314,8 @@ class Camera:
         return size
 
 
-def page_of(screens: Sequence[Screen]) -> str:
-    """docs/screens.md: every picture, under its face."""
+def page_of(screens: Sequence[Screen], target: Path) -> str:
+    """docs/screens.md: every picture that is there, under its face."""
     lines = [
         "# Screens",
         "",
@@ -289,7 +336,10 @@ def page_of(screens: Sequence[Screen]) -> str:
                 f'<img src="screens/{face}/{screen.name}-{end}.webp" width="{narrow}" '
                 f'alt="{screen.about}">'
                 for _, _, end in views_of(screen)
+                if (target / face / f"{screen.name}-{end}.webp").is_file()
             )
+            if not shown:
+                continue
             lines += [f"**{screen.about}**", "", shown, ""]
         lines.pop()
     return "\n".join(lines) + "\n"
@@ -297,7 +347,9 @@ def page_of(screens: Sequence[Screen]) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument(
+        "--only", default="", help="names that contain this; `shop/` takes that face anew"
+    )
     parser.add_argument("--target", type=Path, default=TARGET)
     parser.add_argument("--dark", action="store_true", help="all of them in the dark, too")
     given = parser.parse_args(words)
@@ -320,10 +372,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except FileNotFoundError as missing:
         print(missing, file=sys.stderr)
         return 2
-    if not given.only:
-        shutil.rmtree(given.target, ignore_errors=True)
-    if given.target == TARGET:
-        given.target.with_suffix(".md").write_text(page_of(known), encoding="utf-8")
+    if given.only in ("", "shop/", "console/"):
+        shutil.rmtree(given.target / given.only, ignore_errors=True)
     size = 0
     with tempfile.TemporaryDirectory(prefix="livesale-screens-") as name, Up(Path(name)) as up:
         up.wait_until_seeded()
@@ -336,6 +386,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 size += camera.take(screen, given.target)
                 print(f"{screen.face}/{screen.name}", flush=True)
             browser.close()
+    if given.target == TARGET:
+        text = page_of(known, given.target)
+        given.target.with_suffix(".md").write_text(text, encoding="utf-8")
     print(f"{size / 1024:.0f} KB in {given.target}")
     for problem in camera.problems:
         print(f"PROBLEM {problem}", file=sys.stderr)
