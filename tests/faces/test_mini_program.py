@@ -122,7 +122,7 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
         # And they buy and pay
         await phone.tap("立即抢购")
         await phone.see("你还可抢")
-        await phone.tap("立即抢购", -1)
+        await phone.tap("立即抢购", 1)  # that of the sheet
         await phone.tap("抢到了，去付款")
         await phone.see("请在此时间内付款")
         await phone.tap("付款 ¥19.90")

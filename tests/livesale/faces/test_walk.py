@@ -81,7 +81,7 @@ async def fill(api: Api) -> dict[str, tuple[str, str]]:
         "addresses": ("addresses/index", HOME["name"]),
         "address": (f"address/index?id={book.body['address_id']}", ""),
         "case": (f"case/index?id={case.body['case_id']}", "It smells of soap"),
-        "new case": (f"case/index?order={waiting}", "Oolong"),
+        "new case": (f"case/index?order={waiting}", "¥19.90"),
         "refunds": ("refunds/index", ""),
         "coupons": ("coupons/index", ""),
     }

@@ -58,11 +58,11 @@ export function useNow(): Readonly<Ref<Reading | null>> {
 }
 
 const JITTER_MS = 150
+const jitter = platform.chance() * JITTER_MS // of this phone: all its buttons open together
 
 /** Whether a time of the service has come, with a little jitter, so that not all tap at once. */
 export function useDue(ms: () => number): Readonly<Ref<boolean>> {
   const isDue = ref(false)
-  const jitter = platform.chance() * JITTER_MS
   let stop = (): void => {}
   watch(
     ms,
