@@ -96,12 +96,17 @@ async def list_near(parts: Parts, call: Call) -> Answer:
 def _place_of(query: NearQuery) -> tuple[float, float] | None:
     if query.lat is None and query.lng is None:
         return None
-    for name in ("lat", "lng"):
-        value = getattr(query, name)
-        if value is None or not math.isfinite(value):
-            why = "Give both, or neither." if value is None else "It is not a number."
-            raise Problem("invalid_parameter", why, field=name, where="query")
-    return query.lat, query.lng
+    return _degrees("lat", query.lat), _degrees("lng", query.lng)
+
+
+def _degrees(name: str, value: float | None) -> float:
+    if value is None:
+        why = "Give both `lat` and `lng`, or neither."
+    elif not math.isfinite(value):
+        why = "It is not a number."
+    else:
+        return value
+    raise Problem("invalid_parameter", why, field=name, where="query")
 
 
 async def show_pickup(parts: Parts, call: Call) -> Answer:
