@@ -23,6 +23,8 @@ export interface OneOrder {
   /** Nothing could be read: why. Null while nothing is wrong. */
   readonly fault: ShallowRef<{ readonly problem: Problem | null } | null>
   readonly isGone: ShallowRef<boolean>
+  /** What SQL and the stores know was asked for once: nothing comes between later. */
+  readonly isSettled: ShallowRef<boolean>
   /** Nobody is logged in, so nobody's order can be shown. */
   readonly isStranger: ShallowRef<boolean>
   readonly id: ComputedRef<string>
@@ -46,6 +48,7 @@ export function useOneOrder(): OneOrder {
   const fault = shallowRef<{ readonly problem: Problem | null } | null>(null)
   const isGone = shallowRef(false)
   const isStranger = shallowRef(false)
+  const isSettled = shallowRef(false)
   const wanted = shallowRef('')
   let machine: Payment | null = null
   let stops: Cancel[] = []
@@ -109,19 +112,20 @@ export function useOneOrder(): OneOrder {
     } else if (found.kind === 'lost' || found.problem.code !== 'unknown_order') {
       fault.value = { problem: found.kind === 'problem' ? found.problem : null }
     }
+    isSettled.value = true
     const isWritten = order.value !== null && order.value.status === statusNow()
     later(isWritten ? SLOW_MS : AGAIN_MS, () => void refresh())
   }
 
   /** Where it goes, or where it waits. */
   async function lookAround(path: { order_id: string }): Promise<void> {
-    const config = await shopConfig()
+    const [config, collects] = await Promise.all([shopConfig(), hasStores()])
     if (config?.features.addresses) {
       const to = await api.ask('get', '/v1/orders/{order_id}/address', { path })
       if (to.kind === 'good') address.value = to.body.address
     }
     if (address.value !== null) pickup.value = null
-    else if (await hasStores()) {
+    else if (collects) {
       const at = await api.ask('get', '/v1/orders/{order_id}/pickup', { path })
       pickup.value = at.kind === 'good' && at.body.state !== 'cancelled' ? at.body : null
     }
@@ -148,6 +152,7 @@ export function useOneOrder(): OneOrder {
     fault,
     isGone,
     isStranger,
+    isSettled,
     id,
     open: (orderId) => void begin(orderId),
     openDrop(dropId) {

@@ -16,6 +16,11 @@ export { canFindMe }
 
 let areThere: boolean | null = null
 
+/** As `hasStores`, as far as this phone has asked. */
+export function knowsStores(): boolean {
+  return areThere === true
+}
+
 /** Whether the shop has stores at all; false while nobody can say. */
 export async function hasStores(): Promise<boolean> {
   if (areThere === null) {
