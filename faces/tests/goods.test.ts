@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Answer } from '../core/answers.ts'
 import { GoodsBook } from '../core/goods/book.ts'
 import { sourceOf } from '../core/goods/pictures.ts'
-import { type Drop, groupSales, standingOf } from '../core/goods/sales.ts'
+import { type Drop, groupSales, isForSale, standingOf } from '../core/goods/sales.ts'
 import { choicesOf, choose, chosenSku } from '../core/goods/skus.ts'
 import { DropWatch } from '../core/goods/watch.ts'
 import { Pages } from '../core/pages.ts'
@@ -200,4 +200,8 @@ test('what a drop sells is asked once', async () => {
   await book.want(['a', 'strange'])
   expect(asked).toEqual(['a,b', 'strange', 'strange'])
   expect(Object.keys(book.state.get())).toEqual(['a', 'b'])
+})
+
+test('prizes of a lucky bag have no price, and are not for sale', () => {
+  expect([0, 1].map((price_fen) => isForSale({ price_fen }))).toEqual([false, true])
 })

@@ -47,3 +47,8 @@ function rank(standing: Standing): number {
 function order(a: Drop, b: Drop): number {
   return a.drop_id < b.drop_id ? -1 : 1
 }
+
+/** A drop without a price holds the prizes of a lucky bag: nobody can buy from it. */
+export function isForSale({ price_fen }: { readonly price_fen: number }): boolean {
+  return price_fen > 0
+}

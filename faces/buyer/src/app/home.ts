@@ -3,7 +3,7 @@
 import { type ShallowRef, shallowRef } from 'vue'
 
 import type { Schemas } from '@core/api'
-import type { Drop } from '@core/goods/sales'
+import { type Drop, isForSale } from '@core/goods/sales'
 
 import { api, goods } from './services'
 
@@ -43,7 +43,9 @@ export function makeHome(): Home {
       ),
     )
     if (found.some(({ kind }) => kind === 'lost')) return false
-    drops.value = found.flatMap((one) => (one.kind === 'good' ? one.body.drops : []))
+    drops.value = found.flatMap((one) =>
+      one.kind === 'good' ? one.body.drops.filter(isForSale) : [],
+    )
     void goods.want(drops.value.map(({ drop_id }) => drop_id))
     return true
   }

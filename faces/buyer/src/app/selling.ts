@@ -4,7 +4,7 @@ import { type ComputedRef, type Ref, computed } from 'vue'
 
 import type { PurchaseState } from '@core/buying/purchase'
 import { clockError, countdown } from '@core/formats'
-import { type Drop, type Standing, standingOf } from '@core/goods/sales'
+import { type Drop, type Standing, isForSale, standingOf } from '@core/goods/sales'
 import { type Left, leftOf, mostOf } from '@core/mine'
 import type { Action, Advice } from '@core/problems/problems'
 
@@ -76,7 +76,7 @@ export function useSelling(drop: () => Sellable): Selling {
       if (step.value === 'held') return say('held')
       return LABELS[standing.value]
     }),
-    canTap: computed(() => step.value === 'held' || isBusy.value || standing.value === 'open'),
+    canTap: computed(() => step.value === 'held' || isBusy.value || (standing.value === 'open' && isForSale(drop()))),
     async buy(quantity) {
       if (drop().ticket_required) withTickets.add(drop().drop_id)
       machine.value.reset()
