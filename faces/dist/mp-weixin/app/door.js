@@ -1,1 +1,1 @@
-"use strict";const o=require("../common/vendor.js"),e=require("./texts.js");exports.showDoor=function(n,s,t){{const n=null===t?e.say("no_login"):e.explain(t).text;return void o.index.showModal({content:n,showCancel:!1,confirmText:e.say("close")})}};
+"use strict";const o=require("../common/vendor.js"),n=require("./texts.js");exports.isOnlyForWatching=function(o){return!1},exports.showDoor=function(e,t,s){{const e=null===s?n.say("no_login"):n.explain(s).text;return void o.index.showModal({content:e,showCancel:!1,confirmText:n.say("close")})}};

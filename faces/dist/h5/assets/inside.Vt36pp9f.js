@@ -1,0 +1,1 @@
+function t(t,e,o){const l=null==t?void 0:t.$el,n=null==l?void 0:l.querySelector(e);for(const[s,u]of Object.entries(o))null==n||n.setAttribute(s,u)}const e='.uni-scroll-view[style*="auto"]';export{e as S,t as s};

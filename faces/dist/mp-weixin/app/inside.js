@@ -1,0 +1,1 @@
+"use strict";exports.setInside=function(s,t,e){};

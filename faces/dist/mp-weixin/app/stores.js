@@ -1,0 +1,1 @@
+"use strict";const e=require("./services.js");let t=null;exports.canFindMe=!1,exports.hasStores=async function(){if(null===t){const n=await e.api.ask("get","/v1/pickup-stores",{query:{limit:1}});"good"===n.kind&&(t=n.body.stores.length>0)}return null!=t&&t},exports.knowsStores=function(){return!0===t},exports.whereAmI=function(){return new Promise(e=>{e(null)})};
