@@ -10,6 +10,7 @@ from livesale.alerts.feature import feature as alerts
 from livesale.catalogue.feature import feature as catalogue
 from livesale.cockpit.feature import feature as cockpit
 from livesale.console.feature import feature as console
+from livesale.door.feature import feature as door
 from livesale.faces.feature import feature as faces
 from livesale.feature import (
     Feature,
@@ -96,6 +97,7 @@ FEATURES: Sequence[Feature] = (
     console,
     shares,
     links,
+    door,
     operations,
     launch,
     results,

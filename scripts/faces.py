@@ -86,14 +86,18 @@ def run_tests(*files: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def build() -> None:
-    """Build the buyer's face anew: the web page, compressed, and the mini-program."""
+    """Build the buyer's face anew: the web page, compressed, the mini-program, and the door."""
     make_types()
     install(BUYER)
     npm("run", "check", folder=BUYER)
     npm("run", "build", folder=BUYER)
     for face in ("h5", "mp-weixin"):
         keep(BUYER / "dist/build" / face, face)
-    compress("h5")
+    vite = str(BUYER / "node_modules/vite/bin/vite.js")
+    flags = ["--base", "./", "--outDir", str(DIST / "door"), "--emptyOutDir"]
+    _node(vite, "build", "door", *flags, "--target", "es2018", folder=FACES)
+    for face in ("h5", "door"):
+        compress(face)
     BUILT_FROM.write_text(hash_sources() + "\n")
 
 
@@ -117,7 +121,7 @@ def compress(face: str) -> None:
 
 def hash_sources() -> str:
     """What the built files depend on."""
-    return hash_files(files_in(FACES / "core", BUYER))
+    return hash_files(files_in(FACES / "core", FACES / "door", BUYER))
 
 
 def files_in(*roots: Path) -> list[Path]:

@@ -104,7 +104,7 @@ def _read(path: Path, headers: Mapping[str, str], name: str) -> _File:
     raw = path.read_bytes()
     tag = f'"{sha256(raw).hexdigest()[:24]}"'
     kept = _FOREVER if name.startswith(f"{ASSETS}/") else _ASK_ANEW
-    common = {**headers, "Cache-Control": kept, "ETag": tag, "Vary": "Accept-Encoding"}
+    common = {"Cache-Control": kept, "ETag": tag, "Vary": "Accept-Encoding", **headers}
     kind = _TYPES[path.suffix]
     answers = {"": Answer(200, raw, kind, common)}
     for encoding, suffix in _ENCODINGS.items():

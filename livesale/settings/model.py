@@ -235,6 +235,13 @@ class TicketSettings(Section):
     challenge_s: int = Field(ge=10, le=3_600)
 
 
+class DoorSettings(Section):
+    """A page in front of the shop that holds a crowd: docs/door.md."""
+
+    around_s: int = Field(ge=1, le=24 * HOUR_S)
+    spread_s: int = Field(ge=0, le=HOUR_S)
+
+
 class LimitSettings(Section):
     """Per API worker. Behind trusted proxies, addresses come from X-Forwarded-For, if present."""
 
@@ -407,6 +414,7 @@ class Settings(BaseSettings):
     wechatpay: WeChatPaySettings
     stock: StockSettings
     tickets: TicketSettings
+    door: DoorSettings
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings
