@@ -1,6 +1,7 @@
 """GET /v1/door, and the page that asks it: GET /door, GET /door/, GET /door/assets/{asset_name}"""
 
-from livesale.door.service import Door, DoorFiles, DoorView
+from livesale.door.files import DoorFiles
+from livesale.door.service import Door, DoorView
 from livesale.faces.files import ASSETS, PAGE
 from livesale.parts import Parts
 from livesale.web.problems import ENGINE_PROBLEMS

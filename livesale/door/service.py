@@ -5,7 +5,6 @@ from msgspec import Struct
 from livesale.catalogue.view import CatalogueView
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
-from livesale.faces.files import FaceFiles
 from livesale.line.store import due_lines
 from livesale.line.view import LineView
 from livesale.resources import Deployment
@@ -46,10 +45,6 @@ class Door(Struct, frozen=True):
     retry_after_ms: int
     lines: list[DoorLine]
     server_ms: int
-
-
-class DoorFiles(FaceFiles):
-    """The built page."""
 
 
 class DoorView:
