@@ -39,17 +39,6 @@ async def processes_in_metrics(up: Up) -> set[str]:
     return {mark.split('process="')[1].split('"')[0] for mark in marks}
 
 
-async def test_up_says_what_to_do_next_and_metrics_show_all_processes(up: Up) -> None:
-    banner = "".join(up.said)
-    for hint in (f"{up.url}/docs", str(up.data_dir), "livesale token --buyer", "drop create"):
-        assert hint in banner
-    assert "\x1b" not in banner  # no colours in a pipe
-    assert await processes_in_metrics(up) == ALL
-    assert up.stop() == 0
-    assert up.processes() == set()
-    assert not up.socket_pids()
-
-
 async def until_another(up: Up, name: str, before: int) -> None:
     def another_has_its_place() -> bool:
         return up.socket_pids().get(name, before) != before
@@ -58,6 +47,11 @@ async def until_another(up: Up, name: str, before: int) -> None:
 
 
 async def test_whoever_is_killed_comes_back(up: Up) -> None:
+    banner = "".join(up.said)
+    for hint in (f"{up.url}/docs", str(up.data_dir), "livesale token --buyer", "drop create"):
+        assert hint in banner
+    assert "\x1b" not in banner  # no colours in a pipe
+    assert await processes_in_metrics(up) == ALL
     for name in ("api-0", "writer", "keeper"):
         before = up.socket_pids()[name]
         os.kill(before, signal.SIGKILL)
@@ -78,6 +72,8 @@ async def test_whoever_is_killed_comes_back(up: Up) -> None:
     assert drop_id
     assert up.stop(signal.SIGINT) == 0
     assert "process died" in up.errors.read_text()
+    assert up.processes() == set()
+    assert not up.socket_pids()
 
 
 async def test_a_killed_supervisor_leaves_nothing_behind(up: Up) -> None:
