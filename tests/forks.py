@@ -4,6 +4,7 @@ A start imports for more than a second of CPU, and `up` does it twice. A fork ta
 How a real start goes is tested where tests start `python -m livesale` themselves.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -143,7 +144,8 @@ def serve(wire: socket.socket) -> None:
             askers[pid] = asker
             for file in files[1:]:
                 os.close(file)
-            asker.send(str(pid).encode())
+            with contextlib.suppress(OSError):
+                asker.send(str(pid).encode())
 
 
 def _reap(askers: dict[int, socket.socket]) -> None:
@@ -151,7 +153,7 @@ def _reap(askers: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        with askers.pop(pid) as asker:
+        with askers.pop(pid) as asker, contextlib.suppress(OSError):  # nobody may listen any more
             asker.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
