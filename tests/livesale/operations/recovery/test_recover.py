@@ -40,7 +40,15 @@ from tests.livesale.operations.recovery.scenes import (
     sell,
     write,
 )
-from tests.livesale.stage import PARTITIONS, PRICE_FEN, on_both, open_drop, read_sql, reserve
+from tests.livesale.stage import (
+    PARTITIONS,
+    PRICE_FEN,
+    on_both,
+    on_both_in_soak,
+    open_drop,
+    read_sql,
+    reserve,
+)
 from tests.servers import Valkey
 from tests.waiting import until
 
@@ -88,7 +96,7 @@ def _values(terms: object) -> list[int]:
     return [getattr(terms, name) for name in terms.__struct_fields__]  # type: ignore[attr-defined]
 
 
-@on_both
+@on_both_in_soak
 async def test_what_is_left_of_the_log_is_kept(stage: Deployment) -> None:
     # given SQL that is behind, and a Redis that lost nothing but its epochs
     crowd = await sell(stage)
@@ -253,7 +261,7 @@ async def test_kill_9_in_the_middle(stage: Deployment) -> None:
     assert await broken(stage) == []
 
 
-@on_both
+@on_both_in_soak
 async def test_an_older_copy_loses_nothing_that_sql_has(
     stage: Deployment, mortal_redis: Valkey, tmp_path: Path
 ) -> None:
@@ -275,7 +283,7 @@ async def test_an_older_copy_loses_nothing_that_sql_has(
     assert await broken(stage) == []
 
 
-@on_both
+@on_both_in_soak
 async def test_what_a_wrong_copy_sold_is_never_sold_twice(
     stage: Deployment, mortal_redis: Valkey, tmp_path: Path
 ) -> None:
