@@ -32,7 +32,7 @@ class Batches(Generic[V]):
         queue = self._waiting.get(drop_id)
         if queue is None:
             queue = self._waiting[drop_id] = deque()
-            errand(self._name, self._work(drop_id, queue), about=drop_id)
+            errand("line: batch", self._work(drop_id, queue), about=f"{self._name}, {drop_id}")
         if len(queue) >= MAX_WAITING:
             raise Overloaded(f"{MAX_WAITING} people already wait at the line of {drop_id}")
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()

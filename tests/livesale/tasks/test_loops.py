@@ -25,6 +25,7 @@ from livesale.app import PARTS, build_app
 from livesale.catalogue.imports.keeper import ImportKeeper
 from livesale.catalogue.stock_moves.keeper import StockKeeper
 from livesale.cockpit.cockpit import Cockpit
+from livesale.cockpit.keeper import GlanceKeeper
 from livesale.deployment.embedded import EmbeddedRedis
 from livesale.deployment.watchman import Watchman
 from livesale.ledger.partition_writer import PartitionWriter
@@ -65,6 +66,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "child": (Supervisor, "_keep"),
     "clock": (Clock, "_follow"),
     "checks: run": (CheckKeeper, "step"),
+    "cockpit: look": (GlanceKeeper, "step"),
     "cockpit: tell": (Cockpit, "_keep_telling"),
     "embedded redis": (EmbeddedRedis, "_watch"),
     "lucky bags": (BagKeeper, "step"),
@@ -108,6 +110,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "rooms: watch": (RoomKeeper, "_watch"),
     "watchman": (Watchman, "_watch"),
     "writer": (PartitionWriter, "run"),
+    "keeper: sign of life": (Keeper, "_show_life"),
     "writer: sign of life": (Writer, "_show_life"),
 }
 COUNTING = "metrics: shortcuts"
