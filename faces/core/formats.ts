@@ -28,6 +28,17 @@ export function clockError(errorMs: number, language: Language): string {
   return `±${(Math.ceil(errorMs / 100) / 10).toFixed(1)} ${language === 'zh' ? '秒' : 's'}`
 }
 
+/** A guess of a time to wait: `10–40 秒`, `2–5 min`, `less than 3 min`. */
+export function waitRange(lowMs: number, highMs: number, language: Language): string {
+  const [unit, zh, en] = UNITS.find(([ms]) => highMs < 90 * ms) ?? UNITS[2]
+  const low = Math.floor(lowMs / unit)
+  const high = Math.max(1, Math.ceil(highMs / unit))
+  const name = language === 'zh' ? zh : en
+  if (low >= 1 && low < high) return `${low}–${high} ${name}`
+  if (low >= 1) return `${high} ${name}`
+  return language === 'zh' ? `${high} ${name}以内` : `less than ${high} ${name}`
+}
+
 /** `今天 20:00`, `明天 20:00`, `3月5日 20:00`; with the year if it is another one. */
 export function moment(ms: number, nowMs: number, language: Language, zoneMinutes?: number): string {
   const at = shifted(ms, zoneMinutes)
@@ -53,6 +64,11 @@ export function crowd(count: number, language: Language): string {
 }
 
 const DAY_MS = 86_400_000
+const UNITS = [
+  [1_000, '秒', 's'],
+  [60_000, '分钟', 'min'],
+  [3_600_000, '小时', 'h'],
+] as const
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
 const NEAR_DAYS: Record<Language, Record<string, string>> = {
   zh: { '-1': '昨天', '0': '今天', '1': '明天' },

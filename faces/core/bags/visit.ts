@@ -5,10 +5,11 @@
  * service said. While a stay is asked for, the call is repeated as long as the room is shown.
  */
 
-import type { Answer, Problem } from '../answers.ts'
+import type { Answer, Good, Problem, Refused } from '../answers.ts'
 import type { Api, Schemas } from '../api.ts'
 import { RETRY, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
+import { insist } from '../insist.ts'
 import { Nap } from '../nap.ts'
 import type { Platform } from '../platform.ts'
 import type { Said } from '../room/line.ts'
@@ -185,28 +186,11 @@ export class BagVisit {
     return { room_id: this.roomId, bag_id: this.bag.bag_id }
   }
 
-  /** Ask until the service has answered. Null: nobody waits any more. */
-  private async insist<T>(
-    ask: () => Promise<Answer<T>>,
-  ): Promise<Exclude<Answer<T>, { kind: 'lost' }> | null> {
-    let logins = 0
-    for (let number = 1; !this.isStopped; number += 1) {
-      const answer = await ask()
-      if (this.isStopped) return null
-      if (answer.kind === 'good') return answer
-      if (answer.kind === 'problem') {
-        const { status } = answer
-        if (status === 401 && logins < 2) {
-          logins += 1
-          if (await this.ports.logIn()) continue
-          return answer
-        }
-        if (status < 500 && status !== 429) return answer
-      }
-      const atLeast = answer.kind === 'problem' ? answer.waitMs : 0
-      await this.nap.sleep(backoffMs(RETRY, number, this.ports.platform.chance, atLeast))
-    }
-    return null
+  /** Null: nobody waits any more. */
+  private insist<T>(ask: () => Promise<Answer<T>>): Promise<Good<T> | Refused | null> {
+    const { platform, logIn } = this.ports
+    const isStopped = (): boolean => this.isStopped
+    return insist(ask, { nap: this.nap, chance: platform.chance, logIn, isStopped })
   }
 
   private run(work: () => Promise<void>): void {

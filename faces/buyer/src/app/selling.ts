@@ -9,6 +9,7 @@ import { type Left, leftOf, mostOf } from '@core/mine'
 import type { Action, Advice } from '@core/problems/problems'
 
 import { useCell, useDue, useNow } from './cells'
+import { type Line, labelOf } from './line'
 import { toHome, toOrders } from './roads'
 import { buying, logIn, makeReady, mine, purchaseOf, toOrder, withTickets } from './services'
 import { explain, language, say } from './texts'
@@ -39,7 +40,8 @@ export interface Selling {
   reset(): void
 }
 
-export function useSelling(drop: () => Sellable): Selling {
+/** `line`: the line in front of the drop, where a screen shows one. */
+export function useSelling(drop: () => Sellable, line: Line | null = null): Selling {
   const now = useNow()
   const isDue = useDue(() => drop().opens_ms)
   const machine = computed(() => purchaseOf(drop().drop_id))
@@ -74,9 +76,13 @@ export function useSelling(drop: () => Sellable): Selling {
       if (step.value === 'sending') return say('sending')
       if (step.value === 'confirming') return say('confirming')
       if (step.value === 'held') return say('held')
-      return LABELS[standing.value]
+      return (line && labelOf(line)) || LABELS[standing.value]
     }),
-    canTap: computed(() => step.value === 'held' || isBusy.value || (standing.value === 'open' && isForSale(drop()))),
+    canTap: computed(() => {
+      if (step.value === 'held' || isBusy.value) return true
+      if (line !== null && line.isHere.value) return line.phase.value !== 'loading'
+      return standing.value === 'open' && isForSale(drop())
+    }),
     async buy(quantity) {
       if (drop().ticket_required) withTickets.add(drop().drop_id)
       machine.value.reset()

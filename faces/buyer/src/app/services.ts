@@ -14,6 +14,7 @@ import { Solver } from '@core/checks/solver'
 import { Clock } from '@core/clock'
 import { GoodsBook } from '@core/goods/book'
 import { DropWatch } from '@core/goods/watch'
+import { KnownLines } from '@core/line/known'
 import { Mine } from '@core/mine'
 import { Notices } from '@core/notices/notices'
 import { RequestQueue } from '@core/queue'
@@ -61,6 +62,7 @@ const solver = new Solver(timers, () => clock.read()?.ms ?? null, startWorker)
 export const orderShop = new HttpShop(api, clock, timers, solver, logIn)
 let purchases: Purchases | null = null
 let bags: KnownBags | null = null
+let lines: KnownLines | null = null
 
 /** What happens to the buyer's own things: a screen that shows them calls `want`. */
 export const notices = new Notices({
@@ -130,6 +132,7 @@ function ownerChanged(): void {
   const ports = { platform, shop: orderShop, records }
   purchases = new Purchases(ports, (dropId) => withTickets.has(dropId))
   bags = null
+  lines = null
   notices.forget()
 }
 
@@ -137,6 +140,12 @@ function ownerChanged(): void {
 export function knownBags(): KnownBags {
   bags ??= new KnownBags(storage, session.buyerId() ?? '')
   return bags
+}
+
+/** What this phone knows of lines, of the buyer who is logged in. */
+export function knownLines(): KnownLines {
+  lines ??= new KnownLines(storage, session.buyerId() ?? '')
+  return lines
 }
 
 /** At the start of the app: the clock, the login, and purchases that were under way. */

@@ -7,6 +7,7 @@ import { type Advice, advise, problemOf } from '@core/problems/problems'
 import { BUYING } from './words/buying'
 import { CARE } from './words/care'
 import { GOODS } from './words/goods'
+import { LINE } from './words/line'
 import { MINE } from './words/mine'
 import { ROOM } from './words/room'
 
@@ -16,6 +17,7 @@ const TEXTS = {
   ...GOODS,
   ...BUYING,
   ...CARE,
+  ...LINE,
   ...MINE,
   ...ROOM,
   live: ['正在直播', 'Live now'],
