@@ -126,7 +126,7 @@ ENDED_AS = {"release": HoldState.RELEASED, "expire": HoldState.EXPIRED}  # by th
 _LOGGED_CONFIRMS = {ConfirmCode.SOLD, ConfirmCode.LATE_SOLD, ConfirmCode.REFUND_DUE}
 
 COLUMNS = {  # maximum of columns in a row, by the entry's kind
-    "open": 8,
+    "open": 10,
     "reserve": 3,
     "confirm": 7,
     "grant": 4,
@@ -321,8 +321,8 @@ def _later(entry_id: str, fields: Mapping[str, str]) -> str:
 def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
     """A row without unknown parts, which are added to `strange`."""
     most = COLUMNS[kind]
-    if kind == "open" and row[7:] not in ([], ["1"]):
-        most = 7
+    if kind == "open":
+        most = _columns_of_open(row)
     if len(row) > most and all(map(_TEXT, row)):
         strange.append(f"{len(row)} columns")
         row = row[:most]
@@ -349,6 +349,15 @@ def _known_columns(kind: str, row: list[str], strange: list[str]) -> list[str]:
     return row
 
 
+def _columns_of_open(row: list[str]) -> int:
+    """How many of an opening's columns this version knows."""
+    ticket, campaign = row[7:8], row[8:10]
+    if ticket == ["1"] and not campaign:
+        return 8
+    is_campaign = len(campaign) == 2 and is_drop_id(campaign[0]) and _INTEGER(campaign[1])
+    return 10 if ticket in (["0"], ["1"]) and is_campaign else 7
+
+
 def _rows(fields: Mapping[str, str]) -> list[Row]:
     kind, text = fields["k"], fields["r"]
     rows = [row.split("|") for row in text.split(";")] if text else []
@@ -365,7 +374,7 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
         source = unquote(fields["s"])
         found = [Granted(a, b, int(n), _GRANTED_FROM[was], source) for a, b, n, was in rows]
     elif kind == "open":
-        found = [Opened(_terms([int(column) for column in row])) for row in rows]
+        found = [Opened(_terms(row)) for row in rows]
     elif kind == "adjust":
         found = [Adjusted(adjust_id, int(n), unquote(why)) for adjust_id, n, why in rows]
     elif kind == "take_back":
@@ -383,13 +392,17 @@ def _rows(fields: Mapping[str, str]) -> list[Row]:
     return found
 
 
-def _terms(columns: list[int]) -> DropTerms:
-    seven: Any = columns[:7]
-    if len(columns) < 7 or columns[7:] not in ([], [1]):
+def _terms(columns: list[str]) -> DropTerms:
+    seven: Any = [int(column) for column in columns[:7]]
+    if len(columns) < 7 or len(columns) != _columns_of_open(columns):
         raise ValueError(f"not the terms of a drop: {columns}")
     terms = DropTerms(*seven)
-    # The eighth column is written only for a drop that sells by tickets.
-    return replace(terms, ticket_required=True) if columns[7:] else terms
+    # The eighth column is written for a drop that sells by tickets, or that has a campaign.
+    if columns[7:8] == ["1"]:
+        terms = replace(terms, ticket_required=True)
+    if columns[8:]:
+        terms = replace(terms, campaign_id=columns[8], campaign_limit=int(columns[9]))
+    return terms
 
 
 def _confirmed(row: list[str]) -> Confirmed:

@@ -136,6 +136,7 @@ class RedisEngine:
                 "allotted": terms.allotted,
                 "expired_limit": terms.expired_limit,
                 "ticket_required": int(terms.ticket_required),
+                "campaign": terms.campaign,
             },
         )
         return OpenCode(reply[0])
@@ -254,12 +255,14 @@ class RedisEngine:
             return None
         now_ms, epoch, log_id, buyers, reservations, state, *numbers = reply[1:]
         opens, closes, hold, limit, price, expired_limit, by_ticket, allotted, *counters = numbers
-        available, held, sold, burned = counters
+        available, held, sold, burned, campaign = counters
+        campaign_id, _, most = campaign.partition("|")
         return Snapshot(
             drop_id=drop_id,
             state=DropState(state),
             terms=DropTerms(
-                opens, closes, hold, limit, price, allotted, expired_limit, by_ticket == 1
+                *(opens, closes, hold, limit, price, allotted, expired_limit, by_ticket == 1),
+                *(campaign_id, int(most or 0)),
             ),
             available=available,
             held=held,
@@ -469,6 +472,7 @@ def _names(keys: DropKeys) -> dict[str, str]:
         "reservations_key": keys.reservations,
         "due_key": keys.due,
         "log_key": keys.log,
+        "campaigns_key": keys.campaigns,
     }
 
 

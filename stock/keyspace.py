@@ -20,6 +20,7 @@ class DropKeys(Struct, frozen=True):
     reservations: str
     due: str
     log: str
+    campaigns: str
 
 
 class LineKeys(Struct, frozen=True):
@@ -54,6 +55,10 @@ class Keyspace:
 
     def log(self, partition: int) -> str:
         return f"{self._tags[partition]}:log"
+
+    def campaigns(self, partition: int) -> str:
+        """The units that buyers have of campaigns with a limit."""
+        return f"{self._tags[partition]}:campaigns"
 
     def barrier(self, partition: int) -> str:
         """The key that is written only for the confirmation of replicas."""
@@ -91,6 +96,7 @@ class Keyspace:
             reservations=f"{tag}:reservations:{drop_id}",
             due=self.due(partition),
             log=self.log(partition),
+            campaigns=self.campaigns(partition),
         )
 
     def of_line(self, drop_id: str) -> LineKeys:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from stock.books import Books
-from stock.ids import is_payment_id
+from stock.ids import is_drop_id, is_payment_id
 
 MAX_BATCH = 256
 MAX_BEHIND = 1_000  # log entries that archiving reads
@@ -161,6 +161,8 @@ class DropTerms(Struct, frozen=True):
     allotted: int
     expired_limit: int = 3  # a buyer with so many expired holds is barred; 0 for never
     ticket_required: bool = False  # each reservation needs a new purchase ticket
+    campaign_id: str = ""  # of a campaign with a limit of its own, else empty
+    campaign_limit: int = 0  # units one buyer may have of all its drops, which share a partition
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -177,6 +179,29 @@ class DropTerms(Struct, frozen=True):
                 raise ValueError(f"{name} must be {low} to {high}, not {value}")
         if self.closes_ms <= self.opens_ms:
             raise ValueError("closes_ms must be after opens_ms")
+        has_campaign = bool(self.campaign_id)
+        if has_campaign and not is_drop_id(self.campaign_id):
+            raise ValueError(f"not a campaign: {self.campaign_id!r}")
+        if not has_campaign <= self.campaign_limit <= has_campaign * MAX_UNITS:
+            raise ValueError(f"campaign_limit cannot be {self.campaign_limit}")
+
+    @property
+    def campaign(self) -> str:
+        """The campaign in the form of the scripts: `id|limit`, or nothing."""
+        return f"{self.campaign_id}|{self.campaign_limit}" if self.campaign_id else ""
+
+    @property
+    def text(self) -> str:
+        """The terms in the form of lua/stock/open_drop.lua."""
+        numbers: list[int | str] = [
+            *(self.opens_ms, self.closes_ms, self.hold_ms, self.buyer_limit),
+            *(self.price_fen, self.allotted, self.expired_limit),
+        ]
+        if self.campaign_id:
+            numbers += [int(self.ticket_required), self.campaign]
+        elif self.ticket_required:
+            numbers.append(1)
+        return "|".join(map(str, numbers))
 
 
 class Ticket(Struct, frozen=True, gc=False):

@@ -104,6 +104,7 @@ class Restorer:
             "buyers_key": keys.buyers,
             "reservations_key": keys.reservations,
             "due_key": keys.due,
+            "campaigns_key": keys.campaigns,
         }
         args: dict[str, str | int] = {
             "epoch": token,

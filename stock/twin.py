@@ -84,8 +84,9 @@ def _refuse_ticket(ticket: Ticket | None, now: int, newest_used: int) -> Reserve
 class _Drop:
     """One drop's state; the counters are stored, not derived, as in Redis."""
 
-    def __init__(self, terms: DropTerms) -> None:
+    def __init__(self, terms: DropTerms, of_campaign: dict[str, int]) -> None:
         self.terms = terms
+        self.of_campaign = of_campaign  # by buyer: held or sold of all drops of the campaign
         self.state = DropState.OPEN
         self.books = Books(allotted=terms.allotted, available=terms.allotted)
         self.adjustments: dict[str, int] = {}
@@ -100,12 +101,23 @@ class _Drop:
         parts = (b.available + available, b.held + held, b.sold + sold, b.burned + burned)
         self.books = Books(sum(parts), *parts)
 
+    def fits(self, buyer_id: str, quantity: int) -> bool:
+        """Whether a buyer may have so many more."""
+        terms, more = self.terms, self.of_campaign.get(buyer_id, 0) + quantity
+        if terms.campaign_id and more > terms.campaign_limit:
+            return False
+        return self.units.get(buyer_id, 0) + quantity <= terms.buyer_limit
+
+    def give(self, buyer_id: str, quantity: int) -> None:
+        """Units that a buyer gets, or gives back."""
+        for units in (self.units, self.of_campaign):
+            units[buyer_id] = units.get(buyer_id, 0) + quantity
+
     def takes_one(self, rid: str, buyer_id: str) -> bool:
         """Whether a new reservation of one unit is right for this buyer."""
         limit, expired = self.terms.expired_limit, self.expired.get(buyer_id, 0)
         is_barred = 0 < limit <= expired
-        fits = self.units.get(buyer_id, 0) < self.terms.buyer_limit
-        return rid not in self.reservations and fits and not is_barred
+        return rid not in self.reservations and self.fits(buyer_id, 1) and not is_barred
 
     def refusal(self, now: int) -> ReserveCode | None:
         """Why the drop does not sell now; None if it does."""
@@ -128,6 +140,8 @@ class TwinEngine:
         self.log: dict[int, list[LogEntry]] = {number: [] for number in self.epochs}
         self._true_epochs = dict(self.epochs)
         self._drops: dict[str, _Drop] = {}
+        # By partition and campaign: units by buyer.
+        self.of_campaigns: dict[tuple[int, str], dict[str, int]] = {}
         self._due: dict[int, dict[str, int]] = {number: {} for number in self.epochs}
         self.line = TwinLine(self)
 
@@ -142,7 +156,8 @@ class TwinEngine:
         if drop is not None:
             # Restocking changes `allotted`; the first log entry has the original value.
             return OpenCode.REPLAYED if self._opened_as(drop_id) == terms else OpenCode.CONFLICT
-        self._drops[drop_id] = _Drop(terms)
+        place = self.keyspace.partition_of(drop_id), terms.campaign_id
+        self._drops[drop_id] = _Drop(terms, self.of_campaigns.setdefault(place, {}))
         self._due[self.keyspace.partition_of(drop_id)][drop_id] = terms.closes_ms
         self.append("open", drop_id, Opened(terms))
         return OpenCode.OPENED
@@ -179,11 +194,11 @@ class TwinEngine:
         if known is not None:
             same = (known.buyer_id, known.quantity) == (buyer_id, quantity)
             return (ReserveCode.REPLAYED, known) if same else (ReserveCode.CONFLICT, None)
-        terms, units = drop.terms, drop.units.get(buyer_id, 0)
+        terms = drop.terms
         refused = drop.refusal(now)
         if refused is not None:
             return refused, None
-        if units + quantity > terms.buyer_limit:
+        if not drop.fits(buyer_id, quantity):
             return ReserveCode.OVER_LIMIT, None
         if 0 < terms.expired_limit <= drop.expired.get(buyer_id, 0):
             return ReserveCode.BARRED, None
@@ -199,7 +214,7 @@ class TwinEngine:
             rid, HoldState.HELD, buyer_id, quantity, terms.price_fen, now + terms.hold_ms
         )
         drop.reservations[rid] = claim
-        drop.units[buyer_id] = units + quantity
+        drop.give(buyer_id, quantity)
         drop.move(available=-quantity, held=quantity)
         return ReserveCode.HELD, claim
 
@@ -231,13 +246,13 @@ class TwinEngine:
         return ConfirmOutcome(code, after)
 
     def _settle(self, drop: _Drop, claim: Reservation) -> ConfirmCode:
-        quantity, units = claim.quantity, drop.units[claim.buyer_id]
+        quantity = claim.quantity
         if claim.state is HoldState.HELD:
             drop.move(held=-quantity, sold=quantity)
             return ConfirmCode.SOLD
-        fits = drop.books.available >= quantity and units + quantity <= drop.terms.buyer_limit
+        fits = drop.books.available >= quantity and drop.fits(claim.buyer_id, quantity)
         if claim.state is not HoldState.SOLD and fits:
-            drop.units[claim.buyer_id] = units + quantity
+            drop.give(claim.buyer_id, quantity)
             drop.move(available=-quantity, sold=quantity)
             return ConfirmCode.LATE_SOLD
         return ConfirmCode.REFUND_DUE
@@ -275,14 +290,14 @@ class TwinEngine:
             drop.move(held=-quantity, sold=quantity)
             claim = replace(known, state=HoldState.SOLD)
         else:
-            refused, units = drop.refusal(now), drop.units.get(buyer_id, 0)
+            refused = drop.refusal(now)
             if refused is not None:
                 return GrantCode(refused.value), None
-            if units + quantity > drop.terms.buyer_limit:
+            if not drop.fits(buyer_id, quantity):
                 return GrantCode.OVER_LIMIT, None
             if quantity > drop.books.available:
                 return GrantCode.SOLD_OUT, None
-            drop.units[buyer_id] = units + quantity
+            drop.give(buyer_id, quantity)
             drop.move(available=-quantity, sold=quantity)
             claim = Reservation(rid, HoldState.SOLD, buyer_id, quantity, 0, now)
         drop.reservations[rid] = claim
@@ -327,7 +342,7 @@ class TwinEngine:
 
     def _end(self, drop: _Drop, claim: Reservation, state: HoldState) -> Reservation:
         after = drop.reservations[claim.rid] = replace(claim, state=state)
-        drop.units[claim.buyer_id] -= claim.quantity
+        drop.give(claim.buyer_id, -claim.quantity)
         drop.move(available=claim.quantity, held=-claim.quantity)
         self._due[self.keyspace.partition_of(drop_of(claim.rid))].pop(claim.rid, None)
         return after
@@ -370,7 +385,7 @@ class TwinEngine:
             return code, drop.books.available
         drop.taken[back.take_id] = back
         buyer_id, units = drop.reservations[back.rid].buyer_id, back.units
-        drop.units[buyer_id] -= units
+        drop.give(buyer_id, -units)
         if back.fate is Fate.AVAILABLE:
             drop.move(available=units, sold=-units)
         else:
@@ -513,7 +528,7 @@ class TwinEngine:
         drop, due = self._drops[drop_id], self._due[self.keyspace.partition_of(drop_id)]
         for claim in claims:
             drop.reservations[claim.rid] = claim
-            drop.units[claim.buyer_id] = drop.units.get(claim.buyer_id, 0) + claim.quantity
+            drop.give(claim.buyer_id, claim.quantity)
             drop.move(available=-claim.quantity, held=claim.quantity)
             due[claim.rid] = claim.expires_ms
         held = [Reserved(c.rid, c.buyer_id, c.quantity, c.price_fen, c.expires_ms) for c in claims]

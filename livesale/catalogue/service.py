@@ -19,7 +19,7 @@ from livesale.validation.refusals import InvalidField, Unknown, VersionConflict
 from livesale.validation.texts import prose
 from livesale.validation.uses import Uses
 from stock.ids import new_id
-from stock.model import MAX_TIME_MS
+from stock.model import MAX_TIME_MS, MAX_UNITS
 
 EARLIEST_MS = 1_000_000_000_000  # the year 2001: catches times in seconds
 
@@ -41,6 +41,18 @@ class NewCampaign(Struct, frozen=True, forbid_unknown_fields=True):
     title: Title
     opens_ms: OpensMs
     closes_ms: ClosesMs
+    buyer_limit: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_UNITS,
+                description="units one buyer may have of all its drops together. Its drops end "
+                "with it, and stay in it. It cannot be changed",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class CampaignEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +119,8 @@ class Campaigns:
             before = await _lock(connection, campaign_id, edit.version)
             campaign = structs.replace(before, **given, version=before.version + 1)
             check_window(campaign.opens_ms, campaign.closes_ms)
+            if before.buyer_limit and campaign.closes_ms != before.closes_ms:
+                raise InvalidField("closes_ms", "A campaign with a limit keeps its end.")
             await catalogue.change_campaign(connection, campaign)
             note_change(before, campaign)
         return campaign
@@ -137,7 +151,10 @@ def _counted(campaign: Campaign, counts: dict[str, dict[str, int]]) -> CountedCa
 def campaign_of(new: NewCampaign) -> Campaign:
     """Raises InvalidField when it would close before it opens."""
     check_window(new.opens_ms, new.closes_ms)
-    return Campaign(new_id(), new.title, new.opens_ms, new.closes_ms, now_ms())
+    limit = new.buyer_limit or 0
+    return Campaign(
+        *(new_id(), new.title, new.opens_ms, new.closes_ms, now_ms()), buyer_limit=limit
+    )
 
 
 def check_opens(opens_ms: int) -> None:

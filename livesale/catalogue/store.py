@@ -22,6 +22,7 @@ class Campaign(Struct, frozen=True):
     closes_ms: int
     created_ms: int
     version: int = 1  # rises with each change
+    buyer_limit: int = 0  # units one buyer may have of all its drops; 0: no such limit
 
 
 class Drop(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Drop(Struct, frozen=True):
     challenge: int = 0  # difficulty of the proof of work for a ticket; 0 for none
     room_id: str | None = None  # its live room, if any
     version: int = 1  # rises with each change of a draft
+    campaign_limit: int = 0  # units one buyer may have of all the campaign's drops; 0: no limit
 
     @property
     def terms(self) -> DropTerms:
@@ -57,6 +59,8 @@ class Drop(Struct, frozen=True):
             allotted=self.allotted,
             expired_limit=self.expired_limit,
             ticket_required=self.ticket_required,
+            campaign_id=self.campaign_id if self.campaign_limit else "",
+            campaign_limit=self.campaign_limit,
         )
 
 
@@ -79,6 +83,7 @@ _DROP = select(
     drops.c.challenge,
     drops.c.room_id,
     drops.c.version,
+    drops.c.campaign_limit,
 ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
 
 

@@ -34,6 +34,8 @@ campaigns = Table(
     Column("closes_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),  # rises with each change
+    # Units one buyer may have of all its drops; 0 for as many as the drops allow.
+    Column("buyer_limit", Integer, nullable=False, server_default="0"),
     Index("campaigns_by_time", "opens_ms", "campaign_id"),
     Index("campaigns_by_end", "closes_ms"),
 )

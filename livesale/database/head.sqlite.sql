@@ -133,6 +133,7 @@ CREATE TABLE campaigns (
     closes_ms BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     version INTEGER DEFAULT '1' NOT NULL,
+    buyer_limit INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (campaign_id)
 );
 CREATE INDEX campaigns_by_end ON campaigns (closes_ms);
@@ -236,6 +237,7 @@ CREATE TABLE drops (
     archived_ms BIGINT,
     room_id VARCHAR(15),
     version INTEGER DEFAULT '1' NOT NULL,
+    campaign_limit INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (drop_id)
 );
 CREATE INDEX drops_by_archive ON drops (archived_ms, state);

@@ -18,7 +18,7 @@ from stock.entries import (
     TakenBack,
 )
 from stock.keyspace import DropKeys, Keyspace
-from stock.model import DropTerms, HoldState
+from stock.model import HoldState
 from stock.records import unpack_reservation
 
 
@@ -65,7 +65,7 @@ async def _doubts_about_drop(redis: "Redis", keys: DropKeys, row: Row) -> list[s
                 return [f"what came back as {take_id} is {found} in Redis, not {mark}"]
         case Opened(terms=terms):
             found = await _field(redis, keys, "opened_as")
-            if found != _terms_text(terms):
+            if found != terms.text:
                 return [f"the drop was opened with the terms {found} in Redis"]
     return []
 
@@ -76,20 +76,6 @@ async def _field(redis: "Redis", keys: DropKeys, name: str) -> str:
 
 def _shown(found: object) -> str:
     return "not there" if found is None else str(found)
-
-
-def _terms_text(terms: DropTerms) -> str:
-    """The terms in the format of lua/stock/open_drop.lua."""
-    numbers = [
-        terms.opens_ms,
-        terms.closes_ms,
-        terms.hold_ms,
-        terms.buyer_limit,
-        terms.price_fen,
-        terms.allotted,
-        terms.expired_limit,
-    ]
-    return "|".join(map(str, [*numbers, 1] if terms.ticket_required else numbers))
 
 
 def _agrees(row: Claiming, text: str) -> bool:

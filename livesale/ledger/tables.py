@@ -27,6 +27,7 @@ drops = Table(
     Column("archived_ms", BigInteger, nullable=True),  # when it left Redis, long after its end
     Column("room_id", Id, nullable=True),  # its live room, if any
     Column("version", Integer, nullable=False, server_default="1"),  # of a draft
+    Column("campaign_limit", Integer, nullable=False, server_default="0"),  # its campaign's
     Index("drops_by_campaign", "campaign_id", "drop_id"),
     Index("drops_by_room", "room_id", "drop_id"),
     Index("drops_by_sku", "sku_id", "drop_id"),

@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.ranges import Some, among, of_some
+from livesale.ledger.campaign_units import over_campaign_limits
 from livesale.ledger.refunds import ASKED_FOR, SALES, STRAY, UNKNOWN_ORDER
 from livesale.ledger.tables import books, drops, orders, payments, refunds, stock_ledger
 from stock.books import Books
@@ -118,7 +119,7 @@ async def strange_orders(connection: AsyncConnection) -> list[str]:
 
 
 async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
-    """I5: buyers who hold and own more units of a drop than its limit."""
+    """I5: buyers who hold and own more units of a drop than its limit, or of its campaign."""
     moved = stock_ledger.c
     back = (
         select(moved.order_id, func.sum(moved.sold).label("units"))
@@ -141,7 +142,7 @@ async def over_the_limit(connection: AsyncConnection, some: Some) -> list[str]:
     return [
         f"{buyer} has {count} of {drop_id}, the limit is {limit}"
         for drop_id, buyer, count, limit in await connection.execute(query)
-    ]
+    ] + await over_campaign_limits(connection, some)
 
 
 async def wrong_endings(connection: AsyncConnection, some: Some) -> list[str]:

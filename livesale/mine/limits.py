@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from livesale.resources import Deployment
 
-_TERMS = ("state", "buyer_limit", "expired_limit")
+_TERMS = ("state", "buyer_limit", "expired_limit", "campaign")
 
 
 class Limit(Struct, frozen=True):
@@ -42,11 +43,21 @@ class Limits:
             for drop_id, _ in taken:
                 together.hmget(self._keyspace.of_drop(drop_id).drop, _TERMS)
             terms = await together.execute()
-        return [
-            _limit(drop_id, text, int(row[1]), int(row[2]))
+        found = [
+            (_limit(drop_id, text, int(row[1]), int(row[2])), str(row[3] or ""))
             for (drop_id, text), row in zip(taken, terms, strict=True)
             if row[0]
         ]
+        return [await self._of_campaign(limit, campaign, buyer_id) for limit, campaign in found]
+
+    async def _of_campaign(self, limit: Limit, campaign: str, buyer_id: str) -> Limit:
+        """What the limit of the drop's campaign leaves, if it has one."""
+        name, _, most = campaign.partition("|")
+        if not most:
+            return limit
+        key = self._keyspace.of_drop(limit.drop_id).campaigns
+        units = int(await self._redis.hget(key, f"{name}|{buyer_id}") or 0)
+        return replace(limit, left=min(limit.left, max(0, int(most) - units)))
 
 
 def _limit(drop_id: str, packed: str, buyer_limit: int, expired_limit: int) -> Limit:

@@ -15,12 +15,15 @@ import time
 from typing import Any
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
+from livesale.catalogue.tables import campaigns
 from livesale.database.engine import now_ms, snapshot, transaction
 from livesale.ledger import line_rows, seals
 from livesale.ledger import rows as ledger
 from livesale.ledger.seals import Seal
+from livesale.ledger.states import DRAFT
 from livesale.ledger.tables import books, drops
 from livesale.ledger.wrong_rows import wrong_rows_of
 from livesale.line.wrong_lines import find_faults
@@ -33,6 +36,7 @@ from stock.model import ArchiveCode, DropState
 ARCHIVE_EVERY_S = 10.0
 AT_ONCE = 20  # drops of a partition, each time
 ROWS_AT_ONCE = 50_000  # no drop is begun after so many rows were read
+PAGE = 1_000  # counts of buyers that are removed at once
 RETRY_S = 600.0  # until a drop that cannot be sealed is looked at again
 MAX_PASSED_BY = 1_000  # of those, they are all looked at again
 
@@ -120,7 +124,40 @@ class Archiver:
                 update(drops).where(drops.c.drop_id == drop_id).values(archived_ms=_when(code))
             )
         _log.info("archived and sealed a drop", drop_id=drop_id, orders=seal.orders)
+        await self._forget_campaign_of(drop_id)
         return True
+
+    async def _forget_campaign_of(self, drop_id: str) -> None:
+        """Remove what Redis counts for a campaign with a limit, when it is over with all its drops.
+
+        Its drops end with it, so nobody can buy any more. A keeper that dies here leaves some
+        bytes behind, until a recovery.
+        """
+        async with snapshot(self._deployment.sql) as connection:
+            query = (
+                select(drops.c.campaign_id)
+                .join(campaigns, campaigns.c.campaign_id == drops.c.campaign_id)
+                .where(drops.c.drop_id == drop_id, drops.c.campaign_limit > 0)
+                .where(campaigns.c.closes_ms < now_ms())
+            )
+            name = await connection.scalar(query)
+            left = select(func.count()).where(
+                drops.c.campaign_id == name,
+                drops.c.archived_ms.is_(None),
+                drops.c.state != DRAFT,
+            )
+            if name is None or await connection.scalar(left):
+                return
+        redis: Redis = self._deployment.redis
+        key = self._deployment.keyspace.campaigns(self._partition)
+        some: list[str] = []
+        async for field, _ in redis.hscan_iter(key, match=f"{name}|*", count=PAGE):
+            some.append(field)
+            if len(some) >= PAGE:
+                await redis.hdel(key, *some)
+                some = []
+        if some:
+            await redis.hdel(key, *some)
 
     async def _leave_redis(
         self, drop_id: str, seal: Seal, offset: str, places: int

@@ -26,6 +26,7 @@ from livesale.sales.drops import (
     KnownRooms,
     NoRooms,
     PriceFen,
+    check_end,
     check_hold,
 )
 from livesale.validation.lists import Version
@@ -87,10 +88,16 @@ class DropDrafts:
             if not drop.price_fen:  # nobody can reserve at price 0: no ticket is given
                 drop = structs.replace(drop, ticket_required=True)
             check_window(drop.opens_ms, drop.closes_ms)
-            if "campaign_id" in given and not await catalogue.lock_campaign(
-                connection, drop.campaign_id
-            ):
-                raise InvalidField("campaign_id", "There is no such campaign.")
+            look = catalogue.lock_campaign if "campaign_id" in given else catalogue.find_campaign
+            campaign = await look(connection, drop.campaign_id)
+            if "campaign_id" in given:
+                if campaign is None:
+                    raise InvalidField("campaign_id", "There is no such campaign.")
+                moves = campaign.campaign_id != before.campaign_id
+                if moves and (campaign.buyer_limit or before.campaign_limit):
+                    raise InvalidField("campaign_id", "A campaign with a limit keeps its drops.")
+            if campaign is not None:
+                check_end(drop.closes_ms, campaign)
             if "sku_id" in given:
                 sku = await find_sku(connection, drop.sku_id)
                 if sku is None:

@@ -25,7 +25,7 @@ from livesale.catalogue.skus.store import find_sku
 from livesale.catalogue.stock_moves import drops as stock_of_drops
 from livesale.catalogue.stock_moves.drops import Restock
 from livesale.catalogue.stock_moves.store import find_drop_stock
-from livesale.catalogue.store import ALL_DROPS, Drop, DropFilter
+from livesale.catalogue.store import ALL_DROPS, Campaign, Drop, DropFilter
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
@@ -180,9 +180,10 @@ class Drops:
         opens_ms = campaign.opens_ms if new.opens_ms is None else new.opens_ms
         closes_ms = campaign.closes_ms if new.closes_ms is None else new.closes_ms
         check_window(opens_ms, closes_ms)
+        check_end(closes_ms, campaign)
         default_limit = self._deployment.settings.stock.expired_limit
         drop = Drop(
-            drop_id=new_id(),
+            drop_id=self._id_in(campaign),
             campaign_id=campaign.campaign_id,
             sku_id=sku.sku_id,
             title=sku.title,
@@ -198,6 +199,7 @@ class Drops:
             # At price 0 no ticket is given, so nobody can reserve.
             ticket_required=new.ticket_required or not new.price_fen,
             room_id=new.room_id,
+            campaign_limit=campaign.buyer_limit,
         )
         partition = self._deployment.keyspace.partition_of(drop.drop_id)
         async with session(self._sql, write=True) as connection:
@@ -213,6 +215,16 @@ class Drops:
             await catalogue.add_drop(connection, drop, partition)
             note_change(None, drop)
         return drop
+
+    def _id_in(self, campaign: Campaign) -> str:
+        """The id of a new drop. The drops of a campaign with a limit are in its partition: one
+        step can compare what a buyer has of all of them."""
+        partition_of = self._deployment.keyspace.partition_of
+        while True:
+            drop_id = new_id()
+            here = partition_of(drop_id) == partition_of(campaign.campaign_id)
+            if here or not campaign.buyer_limit:
+                return drop_id
 
     async def find(self, drop_id: str) -> Drop:
         async with session(self._sql) as connection:
@@ -385,6 +397,12 @@ class Drops:
                 "not_opened", "The drop was not open yet; now it is. Repeat the call."
             )
         return PartitionClosed()
+
+
+def check_end(closes_ms: int, campaign: Campaign) -> None:
+    """Raises InvalidField for a drop that would outlast what is counted for its campaign."""
+    if campaign.buyer_limit and closes_ms > campaign.closes_ms:
+        raise InvalidField("closes_ms", "Its campaign has a limit: the drop ends with it.")
 
 
 def check_hold(hold_ms: int, shortest_ms: int) -> None:

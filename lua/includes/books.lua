@@ -1,7 +1,8 @@
 -- books: reads a drop, checks I1, and formats the counters for the log.
 local function read_drop(key)
   local row = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'buyer_limit',
-    'price_fen', 'expired_limit', 'allotted', 'available', 'held', 'sold', 'burned', 'tickets')
+    'price_fen', 'expired_limit', 'allotted', 'available', 'held', 'sold', 'burned', 'tickets',
+    'campaign')
   if not row[1] then
     return nil
   end
@@ -19,6 +20,7 @@ local function read_drop(key)
     sold = tonumber(row[11]),
     burned = tonumber(row[12]),
     ticket_required = row[13] == '1',
+    campaign = row[14],
   }
 end
 

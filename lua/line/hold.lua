@@ -10,6 +10,7 @@
 --       7 places_key        hash
 --       8 turns_key         zset
 --       9 log_key           stream
+--       10 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 serving           positions served so far, as the caller knows it
@@ -30,12 +31,14 @@
 --!include selling
 --!include log
 --!include holdings
+--!include campaign
 --!include line
 --!include line_end
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, line_key = KEYS[4], KEYS[5], KEYS[6]
 local places_key, turns_key, log_key = KEYS[7], KEYS[8], KEYS[9]
+local campaigns_key = KEYS[10]
 local argv = ARGV
 local epoch, drop_id, serving = argv[1], argv[2], tonumber(argv[3])
 local count = (#argv - 3) / 3
@@ -84,6 +87,7 @@ for i = 1, count do
 end
 local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
+local campaign = read_campaign(drop, campaigns_key, buyers)
 local places = redis.call('HMGET', places_key, unpack(buyers))
 
 local expires_ms = now + line.turn_ms
@@ -104,10 +108,13 @@ for i = 1, count do
       units[buyer], expired[buyer], used[buyer] = unpack_holdings(holdings[i], buyer, 0)
     end
     local is_barred = drop.expired_limit > 0 and expired[buyer] >= drop.expired_limit
-    if units[buyer] < drop.buyer_limit and not is_barred then
+    local has_enough = units[buyer] >= drop.buyer_limit or
+      (campaign and campaign.units[buyer] >= campaign.limit)
+    if not has_enough and not is_barred then
       fresh[rid] = true
       holders[buyer] = true
       units[buyer] = units[buyer] + 1
+      move_campaign(campaign, buyer, 1)
       local record = 'h|' .. buyer .. terms
       new_records[2 * taken + 1], new_records[2 * taken + 2] = rid, record
       new_due[2 * taken + 1], new_due[2 * taken + 2] = expires_ms, rid
@@ -135,6 +142,7 @@ if taken == 0 then
 end
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(pack_all_holdings(holders, units, expired, used)))
+write_campaign(campaign, campaigns_key)
 redis.call('ZADD', due_key, unpack(new_due))
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
 append_log(log_key, 'line_hold', epoch, drop_id, now, drop, table.concat(new_rows, ';'),

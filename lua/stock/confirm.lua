@@ -7,6 +7,7 @@
 --       4 reservations_key  hash
 --       5 due_key           zset
 --       6 log_key           stream
+--       7 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 rid               text
@@ -22,9 +23,11 @@
 --!include log
 --!include records
 --!include holdings
+--!include campaign
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local campaigns_key = KEYS[7]
 local epoch, drop_id, rid, payment_id, amount_fen = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 if redis.call('GET', epoch_key) ~= epoch then
@@ -54,14 +57,17 @@ end
 local before, quantity, code = record.state, record.quantity, nil
 local units, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, record.buyer),
   record.buyer, before == 'h' and quantity or 0)
+local campaign = read_campaign(drop, campaigns_key, {record.buyer})
 if before == 'h' then
   code = 'SOLD'
   drop.held, drop.sold = drop.held - quantity, drop.sold + quantity
-elseif before ~= 's' and drop.available >= quantity and units + quantity <= drop.buyer_limit then
-  -- The hold had ended, but the units are available and within the buyer's limit (I5).
+elseif before ~= 's' and drop.available >= quantity and units + quantity <= drop.buyer_limit and
+  (not campaign or campaign.units[record.buyer] + quantity <= campaign.limit) then
+  -- The hold had ended, but the units are available and within the buyer's limits (I5).
   code = 'LATE_SOLD'
   drop.available, drop.sold = drop.available - quantity, drop.sold + quantity
   units = units + quantity
+  move_campaign(campaign, record.buyer, quantity)
 else
   code = 'REFUND_DUE'
 end
@@ -79,6 +85,7 @@ end
 packed = pack_record(record)
 redis.call('HSET', reservations_key, rid, packed)
 redis.call('HSET', buyers_key, record.buyer, pack_holdings(units, expired, ticket))
+write_campaign(campaign, campaigns_key)
 redis.call('ZREM', due_key, rid)
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held, 'sold', drop.sold)
 append_log(log_key, 'confirm', epoch, drop_id, now_ms(), drop,

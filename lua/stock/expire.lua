@@ -7,6 +7,7 @@
 --       4 reservations_key  hash
 --       5 due_key           zset
 --       6 log_key           stream
+--       7 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 rids...           1 to 256 texts, all of this drop
@@ -21,9 +22,11 @@
 --!include log
 --!include records
 --!include holdings
+--!include campaign
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local campaigns_key = KEYS[7]
 local epoch, drop_id = ARGV[1], ARGV[2]
 local count = #ARGV - 2
 
@@ -74,6 +77,7 @@ if #ended == 0 then
 end
 
 local held_by = redis.call('HMGET', buyers_key, unpack(buyers))
+local campaign = read_campaign(drop, campaigns_key, buyers)
 local units, expired, tickets = {}, {}, {}
 local new_records, rows = {}, {}
 for i = 1, #ended do
@@ -83,6 +87,7 @@ for i = 1, #ended do
     units[buyer], expired[buyer], tickets[buyer] = unpack_holdings(held_by[i], buyer, quantity)
   end
   units[buyer], expired[buyer] = units[buyer] - quantity, expired[buyer] + 1
+  move_campaign(campaign, buyer, -quantity)
   drop.available, drop.held = drop.available + quantity, drop.held - quantity
   new_records[2 * i - 1], new_records[2 * i] = record.rid, pack_record(record)
   rows[i] = table.concat({record.rid, buyer, quantity}, '|')
@@ -95,6 +100,7 @@ local new_holdings = pack_all_holdings(units, units, expired, tickets)
 
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(new_holdings))
+write_campaign(campaign, campaigns_key)
 redis.call('ZREM', due_key, unpack(over))
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held)
 append_log(log_key, 'expire', epoch, drop_id, now, drop, table.concat(rows, ';'))

@@ -7,6 +7,7 @@
 --       4 reservations_key  hash
 --       5 due_key           zset
 --       6 log_key           stream
+--       7 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 source            text, percent-encoded: the reason
@@ -26,9 +27,11 @@
 --!include log
 --!include records
 --!include holdings
+--!include campaign
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local campaigns_key = KEYS[7]
 local epoch, drop_id, source = ARGV[1], ARGV[2], ARGV[3]
 local count = (#ARGV - 3) / 3
 
@@ -52,6 +55,7 @@ for i = 1, count do
 end
 local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
+local campaign = read_campaign(drop, campaigns_key, buyers)
 
 local now = now_ms()
 local refusal = why_not_selling(drop, now)
@@ -88,13 +92,15 @@ for i = 1, count do
   if not code and before == 'h' then
     drop.held = drop.held - quantity
   elseif not code then
-    if units[buyer] + quantity > drop.buyer_limit then
+    if units[buyer] + quantity > drop.buyer_limit or
+      (campaign and campaign.units[buyer] + quantity > campaign.limit) then
       code = 'OVER_LIMIT'
     elseif quantity > drop.available then
       code = 'SOLD_OUT'
     else
       drop.available = drop.available - quantity
       units[buyer] = units[buyer] + quantity
+      move_campaign(campaign, buyer, quantity)
       record = {buyer = buyer, quantity = quantity, price_fen = 0, expires_ms = now, paid = '',
         refunds = ''}
     end
@@ -125,6 +131,7 @@ local new_holdings = pack_all_holdings(holders, units, expired, tickets)
 
 redis.call('HSET', reservations_key, unpack(new_records))
 redis.call('HSET', buyers_key, unpack(new_holdings))
+write_campaign(campaign, campaigns_key)
 redis.call('ZREM', due_key, unpack(ended))
 redis.call('HSET', drop_key, 'available', drop.available, 'held', drop.held, 'sold', drop.sold)
 append_log(log_key, 'grant', epoch, drop_id, now, drop, table.concat(rows, ';'), 's', source)

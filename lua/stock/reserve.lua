@@ -7,6 +7,7 @@
 --       4 reservations_key  hash
 --       5 due_key           zset
 --       6 log_key           stream
+--       7 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 tickets           `index:serial:expires_ms` joined by commas, for the attempts (from 1)
@@ -24,10 +25,12 @@
 --!include selling
 --!include log
 --!include holdings
+--!include campaign
 --!include tickets
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
 local reservations_key, due_key, log_key = KEYS[4], KEYS[5], KEYS[6]
+local campaigns_key = KEYS[7]
 local argv = ARGV
 local epoch, drop_id, tickets = argv[1], argv[2], argv[3]
 local count = (#argv - 3) / 3
@@ -52,6 +55,7 @@ for i = 1, count do
 end
 local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
+local campaign = read_campaign(drop, campaigns_key, buyers)
 
 local now = now_ms()
 local refusal = why_not_selling(drop, now)
@@ -87,7 +91,8 @@ for i = 1, count do
     if not units[buyer] then
       units[buyer], expired[buyer], used[buyer] = unpack_holdings(holdings[i], buyer, 0)
     end
-    if units[buyer] + wanted > limit then
+    if units[buyer] + wanted > limit or
+      (campaign and campaign.units[buyer] + wanted > campaign.limit) then
       code = 'OVER_LIMIT'
     elseif expired_limit > 0 and expired[buyer] >= expired_limit then
       code = 'BARRED'
@@ -105,6 +110,7 @@ for i = 1, count do
       available = available - wanted
       taken = taken + wanted
       units[buyer] = units[buyer] + wanted
+      move_campaign(campaign, buyer, wanted)
       holders[buyer] = true
       record = 'h|' .. buyer .. '|' .. quantity .. terms
       fresh[rid] = record
@@ -126,6 +132,7 @@ if taken > 0 then
   local new_holdings = pack_all_holdings(holders, units, expired, used)
   redis.call('HSET', reservations_key, unpack(new_records))
   redis.call('HSET', buyers_key, unpack(new_holdings))
+  write_campaign(campaign, campaigns_key)
   redis.call('ZADD', due_key, unpack(new_due))
   redis.call('HSET', drop_key, 'available', available, 'held', drop.held)
   append_log(log_key, 'reserve', epoch, drop_id, now, drop, table.concat(new_rows, ';'),

@@ -6,9 +6,11 @@
 --       3 buyers_key        hash
 --       4 reservations_key  hash
 --       5 due_key           zset
+--       6 campaigns_key     hash
 -- ARGV  1 epoch             recovery's marker in place of the epoch
 --       2 drop_id           text
---       3 part              reservations | buyers | due | adjustments | drop; `drop` is the last one
+--       3 part              reservations | buyers | due | campaign | adjustments | drop; `drop`
+--                           is the last one
 --       4 reservations      expected number for the part `drop`
 --       5 buyers            expected number for the part `drop`
 --       6 adjustments       expected number for the part `drop`
@@ -23,7 +25,7 @@
 --!include books
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
-local reservations_key, due_key = KEYS[4], KEYS[5]
+local reservations_key, due_key, campaigns_key = KEYS[4], KEYS[5], KEYS[6]
 local epoch, drop_id, part = ARGV[1], ARGV[2], ARGV[3]
 local reservations, buyers, adjustments = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
@@ -53,6 +55,8 @@ end
 
 if part == 'due' then
   redis.call('ZADD', due_key, unpack(pairs_given))
+elseif part == 'campaign' then
+  redis.call('HSET', campaigns_key, unpack(pairs_given))
 elseif part == 'reservations' then
   redis.call('HSET', reservations_key, unpack(pairs_given))
 elseif part == 'buyers' then

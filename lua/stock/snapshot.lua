@@ -9,7 +9,8 @@
 -- ARGV  1 drop_id           text
 -- RETURNS  {'UNKNOWN_DROP'} | {'OK', now_ms, epoch, log_id, buyers, reservations, state, opens_ms,
 --          closes_ms, hold_ms, buyer_limit, price_fen, expired_limit, ticket_required,
---          allotted, available, held, sold, burned}; ticket_required is 1 or 0, log_id is the last id of the log, 0-0 if there is none
+--          allotted, available, held, sold, burned, campaign}; ticket_required is 1 or 0, log_id is
+--          the last id of the log, 0-0 if there is none, campaign is `id|limit` or empty
 -- LOGS     nothing
 
 --!include now
@@ -31,4 +32,5 @@ end
 return {'OK', now_ms(), tonumber(redis.call('GET', epoch_key)) or 0, last_log_id(log_key),
   redis.call('HLEN', buyers_key), redis.call('HLEN', reservations_key),
   drop.state, drop.opens_ms, drop.closes_ms, drop.hold_ms, drop.buyer_limit, drop.price_fen,
-  drop.expired_limit, drop.ticket_required and 1 or 0, drop.allotted, drop.available, drop.held, drop.sold, drop.burned}
+  drop.expired_limit, drop.ticket_required and 1 or 0, drop.allotted, drop.available, drop.held,
+  drop.sold, drop.burned, drop.campaign or ''}

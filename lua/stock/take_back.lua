@@ -6,6 +6,7 @@
 --       3 buyers_key        hash
 --       4 reservations_key  hash
 --       5 log_key           stream
+--       6 campaigns_key     hash
 -- ARGV  1 epoch             integer, ≥ 1
 --       2 drop_id           text
 --       3 rid               text
@@ -25,9 +26,10 @@
 --!include log
 --!include records
 --!include holdings
+--!include campaign
 
 local epoch_key, drop_key, buyers_key = KEYS[1], KEYS[2], KEYS[3]
-local reservations_key, log_key = KEYS[4], KEYS[5]
+local reservations_key, log_key, campaigns_key = KEYS[4], KEYS[5], KEYS[6]
 local epoch, drop_id, rid, take_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local units, fate, reason = tonumber(ARGV[5]), ARGV[6], ARGV[7]
 
@@ -63,6 +65,8 @@ end
 check_log(log_key)
 local held, expired, ticket = unpack_holdings(redis.call('HGET', buyers_key, record.buyer),
   record.buyer, units)
+local campaign = read_campaign(drop, campaigns_key, {record.buyer})
+move_campaign(campaign, record.buyer, -units)
 
 drop.sold = drop.sold - units
 if fate == 'a' then
@@ -76,6 +80,7 @@ if broken then
 end
 
 redis.call('HSET', buyers_key, record.buyer, pack_holdings(held - units, expired, ticket))
+write_campaign(campaign, campaigns_key)
 redis.call('HSET', drop_key, 'available', drop.available, 'sold', drop.sold,
   'burned', drop.burned, 'taken:' .. take_id, mark, 'back:' .. rid, back)
 append_log(log_key, 'take_back', epoch, drop_id, now_ms(), drop,

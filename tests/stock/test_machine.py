@@ -70,9 +70,15 @@ attempts = st.lists(
 drops = st.sampled_from((*DROPS, *DROPS, "socks"))  # socks are mostly unknown
 picks = st.integers(0, 1_000)
 openings = st.builds(
-    lambda opens, lasts, **rest: terms(
-        opens_ms=NOON + opens, closes_ms=NOON + opens + lasts, hold_ms=10_000, **rest
+    lambda opens, lasts, campaign, **rest: terms(
+        opens_ms=NOON + opens,
+        closes_ms=NOON + opens + lasts,
+        hold_ms=10_000,
+        campaign_id="summer" if campaign else "",
+        campaign_limit=campaign,
+        **rest,
     ),
+    campaign=st.sampled_from([0, 0, 2, 3, 5]),
     opens=st.sampled_from([-5_000, -1, 0, 0, 0, 5_000]),
     lasts=st.sampled_from([10**8, 10**8, 10**8, 10**7, 100_000, 2_000]),
     allotted=st.sampled_from([30, 30, 12, 7, 3, 0]),
@@ -347,6 +353,25 @@ class EngineMachine(RuleBasedStateMachine):
             assert real == twin
             real, twin = self.loop.run_until_complete(self._lines(drop))
             assert real == twin
+        real, twin = self.loop.run_until_complete(self._campaigns())
+        assert real == twin
+
+    async def _campaigns(self) -> tuple[dict[str, int], dict[str, int]]:
+        """What buyers have of campaigns with a limit: in Redis, and in memory."""
+        real: dict[str, int] = {}
+        for partition in range(self.keyspace.partitions):
+            key = self.keyspace.campaigns(partition)
+            found = await self.engine.redis.hgetall(key)
+            real |= {
+                f"{partition}|{name}": int(units) for name, units in found.items() if units != "0"
+            }
+        twin = {
+            f"{partition}|{campaign}|{buyer}": units
+            for (partition, campaign), some in self.twin.of_campaigns.items()
+            for buyer, units in some.items()
+            if campaign and units
+        }
+        return real, twin
 
     async def _lines(self, drop: str) -> list[Any]:
         """The lines but for ids of the log, which differ."""

@@ -1,11 +1,13 @@
 """The second half of I5: each buyer's units of a drop, as Redis counts them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
 
 from livesale.ledger.instant import Instant
 from livesale.resources import Deployment
+from stock.model import Snapshot
 
 PAGE = 1_000
 
@@ -18,6 +20,7 @@ async def over_the_limit_in_redis(
     Compares the sum only if nothing was sold while it read the buyers.
     """
     broken: list[str] = []
+    campaigns = _Campaigns(deployment, reader)
     for view in instant.drops.values():
         instant.progress.advance()
         before = view.snapshot
@@ -46,4 +49,59 @@ async def over_the_limit_in_redis(
             total, out = sum(units.values()), before.held + before.sold
             if total != out:
                 broken.append(f"{view.drop_id}: buyers have {total} units, {out} are held or sold")
-    return broken
+        campaigns.add(before, units, still)
+    return broken + await campaigns.find_faults()
+
+
+class _Campaigns:
+    """What Redis counts for campaigns with a limit, against the drops that it has."""
+
+    def __init__(self, deployment: Deployment, reader: "Redis") -> None:
+        self._deployment = deployment
+        self._reader = reader
+        self._sums: dict[str, dict[str, int]] = {}
+        self._drops: dict[str, list[Snapshot]] = {}
+
+    def add(self, drop: Snapshot, units: Mapping[str, int], still: bool) -> None:
+        name = drop.terms.campaign_id
+        if not name:
+            return
+        sums = self._sums.setdefault(name, {})
+        for buyer, count in units.items():
+            sums[buyer] = sums.get(buyer, 0) + count
+        self._drops.setdefault(name, []).append(drop)
+        if not still:
+            sums.clear()
+
+    async def find_faults(self) -> list[str]:
+        """Too many units for a buyer; or fewer than the drops say, if nothing was sold meanwhile.
+
+        More than the drops say are of drops that have left Redis.
+        """
+        broken = []
+        for name, some in self._drops.items():
+            limit = some[0].terms.campaign_limit
+            counts = await self._counts(name, some[0].drop_id)
+            broken += [
+                f"{buyer} has {count} of the campaign {name} in Redis, the limit is {limit}"
+                for buyer, count in counts.items()
+                if count > limit
+            ]
+            after = [await self._deployment.engine.snapshot(drop.drop_id) for drop in some]
+            if any(
+                now is None or (now.held, now.sold) != (was.held, was.sold)
+                for was, now in zip(some, after, strict=True)
+            ):
+                continue
+            broken += [
+                f"{buyer} has {counts.get(buyer, 0)} of the campaign {name} in Redis, and {units} "
+                "of its drops"
+                for buyer, units in self._sums[name].items()
+                if counts.get(buyer, 0) < units
+            ]
+        return broken
+
+    async def _counts(self, name: str, drop_id: str) -> dict[str, int]:
+        key = self._deployment.keyspace.of_drop(drop_id).campaigns
+        found = self._reader.hscan_iter(key, match=f"{name}|*", count=PAGE)
+        return {field.partition("|")[2]: int(text) async for field, text in found}

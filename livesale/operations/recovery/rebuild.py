@@ -8,6 +8,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.engine import snapshot
+from livesale.ledger.campaign_units import units_of
 from livesale.ledger.tables import books, drops, orders, payments, stock_ledger
 from livesale.operations.recovery.rebuild_line import rebuild_line
 from livesale.resources import Deployment
@@ -44,7 +45,13 @@ async def rebuild(
             .order_by(drops.c.drop_id)
         )
         rows = (await connection.execute(query)).all()
+        counted: set[str] = set()
         for row in rows:
+            if row.campaign_limit and row.campaign_id not in counted:
+                counted.add(row.campaign_id)
+                units = await units_of(connection, row.campaign_id)
+                pairs: list[Pair] = [(f"{row.campaign_id}|{name}", n) for name, n in units.items()]
+                await restorer.restore_pairs(row.drop_id, token, "campaign", pairs)
             await _rebuild_drop(connection, restorer, token, row, done, note)
             done.drops += 1
             note(done)
@@ -115,7 +122,10 @@ async def _rebuild_drop(
 def _fields(drop: Any) -> list[Pair]:
     terms = ("opens_ms", "closes_ms", "hold_ms", "buyer_limit", "price_fen")
     opened = [*(getattr(drop, name) for name in terms), drop.allotted, drop.expired_limit]
-    if drop.ticket_required:
+    campaign = f"{drop.campaign_id}|{drop.campaign_limit}" if drop.campaign_limit else ""
+    if campaign:
+        opened += [int(drop.ticket_required), campaign]
+    elif drop.ticket_required:
         opened.append(1)
     counters = ("available", "held", "sold", "burned")
     return [
@@ -128,6 +138,7 @@ def _fields(drop: Any) -> list[Pair]:
         ("opened_as", "|".join(map(str, opened))),
         ("allotted", drop.present),
         *((name, getattr(drop, name)) for name in counters),
+        *([("campaign", campaign)] if campaign else []),
     ]
 
 

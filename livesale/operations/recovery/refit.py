@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.ledger.campaign_units import units_of
 from livesale.ledger.rows import read_books
 from livesale.ledger.tables import drops, orders, payments, stock_ledger
 from livesale.operations.recovery.refit_line import LineRefit
@@ -50,6 +51,8 @@ class _Drop(Struct):
     state: str
     buyer_limit: int
     units: dict[str, int]
+    campaign_id: str = ""  # of a campaign with a limit
+    campaign_limit: int = 0
 
 
 class Refit:
@@ -62,6 +65,7 @@ class Refit:
         self._taken: set[str] = set()  # ids of what came back
         self._back: dict[str, int] = {}  # by rid: units that came back
         self._lines = LineRefit(connection)
+        self._of_campaigns: dict[tuple[str, str], int] = {}  # by campaign and buyer: units
 
     async def fit(self, entry: LogEntry) -> list[LogEntry]:
         """The entries that this one becomes, in order, with the books after each."""
@@ -138,13 +142,12 @@ class Refit:
         for row in rows:
             if await self._claim(row.rid):
                 continue
-            units = await self._units(drop, entry.drop_id, row.buyer_id)
-            fits = row.quantity <= left and units + row.quantity <= drop.buyer_limit
+            fits = row.quantity <= left and await self._fits(drop, entry.drop_id, row)
             state = after if fits else HoldState.RELEASED
             self._claims[row.rid] = _Claim(state, row.buyer_id, row.quantity)
             if fits:
                 left -= row.quantity
-                drop.units[row.buyer_id] = units + row.quantity
+                await self._give(drop, entry.drop_id, row.buyer_id, row.quantity)
                 fitting.append(row)
             elif isinstance(row, Reserved):
                 others.append(row)
@@ -158,8 +161,7 @@ class Refit:
             claim = await self._claim(row.rid) if isinstance(row, Ended) else None
             if claim and claim.state is HoldState.HELD:
                 claim.state = _AFTER[entry.kind]
-                units = await self._units(drop, entry.drop_id, claim.buyer_id)
-                drop.units[claim.buyer_id] = units - claim.quantity
+                await self._give(drop, entry.drop_id, claim.buyer_id, -claim.quantity)
                 kept.append(row)
         return kept
 
@@ -181,12 +183,11 @@ class Refit:
     async def _settle(self, drop: _Drop, drop_id: str, claim: _Claim) -> ConfirmCode:
         if claim.state is HoldState.HELD:
             return ConfirmCode.SOLD
-        units = await self._units(drop, drop_id, claim.buyer_id)
         left = drop.books.available if drop.books else 0
-        fits = claim.quantity <= left and units + claim.quantity <= drop.buyer_limit
+        fits = claim.quantity <= left and await self._fits(drop, drop_id, claim)
         if claim.state is HoldState.SOLD or not fits:
             return ConfirmCode.REFUND_DUE
-        drop.units[claim.buyer_id] = units + claim.quantity
+        await self._give(drop, drop_id, claim.buyer_id, claim.quantity)
         return ConfirmCode.LATE_SOLD
 
     async def _adjust(self, drop: _Drop, entry: LogEntry) -> list[Row]:
@@ -215,8 +216,7 @@ class Refit:
                 continue
             self._taken.add(row.take_id)
             self._back[row.rid] += row.quantity
-            units = await self._units(drop, entry.drop_id, claim.buyer_id)
-            drop.units[claim.buyer_id] = units - row.quantity
+            await self._give(drop, entry.drop_id, claim.buyer_id, -row.quantity)
             kept.append(row)
         return kept
 
@@ -250,10 +250,13 @@ class Refit:
     async def _drop(self, drop_id: str) -> _Drop:
         known = self._drops.get(drop_id)
         if known is None:
-            query = select(drops.c.state, drops.c.buyer_limit).where(drops.c.drop_id == drop_id)
-            state, limit = (await self._connection.execute(query)).first() or ("", 0)
+            row = drops.c
+            query = select(row.state, row.buyer_limit, row.campaign_id, row.campaign_limit)
+            found = (await self._connection.execute(query.where(row.drop_id == drop_id))).first()
+            state, limit, campaign, most = found or ("", 0, "", 0)
             books = await read_books(self._connection, drop_id)
-            known = self._drops[drop_id] = _Drop(books, state, limit, {})
+            known = _Drop(books, state, limit, {}, campaign if most else "", most)
+            self._drops[drop_id] = known
         return known
 
     async def _claim(self, rid: str) -> _Claim | None:
@@ -263,6 +266,27 @@ class Refit:
             found = (await self._connection.execute(query.where(orders.c.order_id == rid))).first()
             if found:
                 known = self._claims[rid] = _Claim(HoldState(found[0]), found[1], found[2])
+        return known
+
+    async def _fits(self, drop: _Drop, drop_id: str, row: Reserved | Granted | _Claim) -> bool:
+        """Whether a buyer may have these units, too."""
+        units = await self._units(drop, drop_id, row.buyer_id)
+        if units + row.quantity > drop.buyer_limit:
+            return False
+        of_campaign = await self._of_campaign(drop.campaign_id, row.buyer_id)
+        return not drop.campaign_id or of_campaign + row.quantity <= drop.campaign_limit
+
+    async def _give(self, drop: _Drop, drop_id: str, buyer_id: str, quantity: int) -> None:
+        """Units that a buyer gets, or gives back."""
+        before = await self._of_campaign(drop.campaign_id, buyer_id)
+        drop.units[buyer_id] = await self._units(drop, drop_id, buyer_id) + quantity
+        self._of_campaigns[drop.campaign_id, buyer_id] = before + quantity
+
+    async def _of_campaign(self, campaign_id: str, buyer_id: str) -> int:
+        known = self._of_campaigns.get((campaign_id, buyer_id))
+        if known is None:
+            found = await units_of(self._connection, campaign_id, buyer_id) if campaign_id else {}
+            known = self._of_campaigns[campaign_id, buyer_id] = found.get(buyer_id, 0)
         return known
 
     async def _units(self, drop: _Drop, drop_id: str, buyer_id: str) -> int:
