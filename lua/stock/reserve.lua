@@ -55,7 +55,7 @@ for i = 1, count do
 end
 local records = redis.call('HMGET', reservations_key, unpack(rids))
 local holdings = redis.call('HMGET', buyers_key, unpack(buyers))
-local campaign = read_campaign(drop, campaigns_key, buyers)
+local campaign = drop.campaign and read_campaign(drop, campaigns_key, buyers)
 
 local now = now_ms()
 local refusal = why_not_selling(drop, now)
@@ -110,7 +110,9 @@ for i = 1, count do
       available = available - wanted
       taken = taken + wanted
       units[buyer] = units[buyer] + wanted
-      move_campaign(campaign, buyer, wanted)
+      if campaign then
+        move_campaign(campaign, buyer, wanted)
+      end
       holders[buyer] = true
       record = 'h|' .. buyer .. '|' .. quantity .. terms
       fresh[rid] = record
@@ -132,7 +134,9 @@ if taken > 0 then
   local new_holdings = pack_all_holdings(holders, units, expired, used)
   redis.call('HSET', reservations_key, unpack(new_records))
   redis.call('HSET', buyers_key, unpack(new_holdings))
-  write_campaign(campaign, campaigns_key)
+  if campaign then
+    write_campaign(campaign, campaigns_key)
+  end
   redis.call('ZADD', due_key, unpack(new_due))
   redis.call('HSET', drop_key, 'available', available, 'held', drop.held)
   append_log(log_key, 'reserve', epoch, drop_id, now, drop, table.concat(new_rows, ';'),
