@@ -23,7 +23,9 @@ from rich.console import Console
 from benchmarks import machine, page
 from benchmarks.faces import SLOWER, served
 from benchmarks.machine import load_now
+from livesale.rooms.keeper import RoomKeeper
 from tests.livesale.api import FAR_MS, Api
+from tests.livesale.stage import running
 from tests.phones import open_browser, open_phone
 
 LOOK_S = 3.0  # at a page that somebody sees for the first time
@@ -100,7 +102,7 @@ async def buy(shown: Page, url: str) -> Bought:
 
 async def run(rounds: int, folder: Path) -> list[Bought]:
     found = []
-    async with served(folder) as api:
+    async with served(folder) as api, running(RoomKeeper(api.deployment)):
         url = f"{api.url}/shop/#/pages/room/index?id={await make_room(api)}"
         async with open_browser() as browser:
             for _ in range(rounds):
