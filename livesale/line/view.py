@@ -1,5 +1,7 @@
 """What people see of a line: read from Redis at most every 250 ms, for any number of readers."""
 
+import math
+
 from msgspec import Struct, field
 
 from livesale.catalogue.view import CatalogueView
@@ -26,9 +28,19 @@ class LiveLine(Struct):
     snapshot: LineSnapshot
     turns: list[Turn] = field(default_factory=list)
     order: Order | DrawnOrder | None = None
-    remaining: int = 0
+    remaining: int = 0  # units, without those that living turns are expected to take
     per_turn: float = 1.0  # units that a turn takes, as far as it is known
     left_here: bool = False  # somebody left by this process, since the snapshot or before
+
+    @property
+    def gives_turns(self) -> bool:
+        return self.snapshot.terms.mode is LineMode.TURNS
+
+    @property
+    def in_turn(self) -> int:
+        """People whose turn lives."""
+        since_ms = self.snapshot.now_ms - self.snapshot.terms.turn_ms
+        return sum(turn.until - turn.first for turn in self.turns if turn.at_ms > since_ms)
 
     @property
     def somebody_left(self) -> bool:
@@ -53,7 +65,10 @@ class LiveLine(Struct):
         return min(1.0, self.remaining / ((ahead + 1) * self.per_turn))
 
     def eta_ms(self, ahead: int) -> list[int] | None:
-        """The range of time until a turn, by the speed of the last minute; None: unknown."""
+        """The range of time until a turn, by the speed of the last minute; None: unknown, or
+        nothing is left but what may return."""
+        if self.remaining == 0:
+            return None
         now_ms = self.snapshot.now_ms
         since = [turn for turn in self.turns if turn.at_ms > now_ms - RATE_MS]
         served = sum(turn.until - turn.first for turn in since)
@@ -134,13 +149,23 @@ class LineView:
         return Order(snapshot.seed, early, snapshot.closing_id) if is_known else None
 
     async def _learn(self, live: LiveLine) -> None:
-        """Units that are left, and how many a turn took so far."""
+        """How many units a turn takes, and how many are left for who has none yet.
+
+        Who has bought in a turn that lives is not known here: each of them counts as a buyer, so
+        the chance is rather too small than too great.
+        """
         snapshot = live.snapshot
         live.remaining = snapshot.available
         terms = await self._catalogue.terms(snapshot.drop_id)
-        if terms is not None and snapshot.serving >= KNOWN_TURNS:
-            taken = max(0, terms.allotted - snapshot.available)
-            live.per_turn = max(0.05, taken / snapshot.serving)
+        if terms is None:
+            return
+        taken = max(0, terms.allotted - snapshot.available)
+        ended = snapshot.serving - live.in_turn if live.gives_turns else snapshot.serving
+        if ended >= KNOWN_TURNS:
+            live.per_turn = max(0.05, taken / ended)
+        if live.gives_turns:
+            promised = math.ceil(live.per_turn * snapshot.serving - taken)
+            live.remaining = max(0, snapshot.available - max(0, promised))
 
 
 def _is_another(before: LineSnapshot, now: LineSnapshot) -> bool:

@@ -114,6 +114,9 @@ async def test_from_the_gathering_to_the_last_unit(api: Api) -> None:
         assert [place["position"] for place in places] == [0, 1, 2, 3, 4]
         assert [place["standing"] for place in places] == ["turn"] * 3 + ["waiting"] * 2
         assert [place["ahead"] for place in places] == [None, None, None, 0, 1]
+        # and: all three units are promised to those in turn
+        assert [place["chance"] for place in places[3:]] == [0.0, 0.0]
+        assert [place["eta_ms"] for place in places[3:]] == [None, None]
         # and: who waits gets no ticket
         refused = await ticket(api, drop_id, ranked[4])
         assert (refused.status, refused.code) == (403, "not_your_turn")
