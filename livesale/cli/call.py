@@ -1,17 +1,15 @@
 """`livesale call`: any call of the API by an operator, as the console shows it."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
 from livesale.cli.faults import FAILED, say
-
-if TYPE_CHECKING:
-    from urllib.request import Request
 
 TIMEOUT_S = 30.0
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -53,49 +51,49 @@ def call(
     headers = {"Authorization": f"Bearer {token}"}
     if key is not None:
         headers["Idempotency-Key"] = key
-    raise typer.Exit(_send(_request(method, f"{base}{path}", body, file, headers)))
+    raise typer.Exit(
+        asyncio.run(_send(method, f"{base}{path}", _content(body, file, method), headers))
+    )
 
 
-def _request(
-    method: str, url: str, body: str | None, file: Path | None, headers: dict[str, str]
-) -> "Request":
-    from urllib.request import Request
+def _content(body: str | None, file: Path | None, method: str) -> tuple[bytes, str] | None:
+    """What to send, and its media type."""
+    if file is not None:
+        return file.read_bytes(), "application/octet-stream"
+    if body is None and method in ("GET", "DELETE"):
+        return None
+    try:
+        return json.dumps(json.loads(body or "{}")).encode(), "application/json"
+    except ValueError as error:
+        raise typer.BadParameter(f"The body is no JSON: {error}") from None
+
+
+async def _send(
+    method: str, url: str, content: tuple[bytes, str] | None, headers: dict[str, str]
+) -> int:
+    """Send it, and print what comes back; the exit code."""
+    import aiohttp
 
     data = None
-    if file is not None:
-        data, kind = file.read_bytes(), "application/octet-stream"
-    elif body is not None or method not in ("GET", "DELETE"):
-        kind = "application/json"
-        try:
-            data = json.dumps(json.loads(body or "{}")).encode()
-        except ValueError as error:
-            raise typer.BadParameter(f"The body is no JSON: {error}") from None
-    if data is not None:
-        headers = {**headers, "Content-Type": kind}
-    return Request(url, data, headers, method=method)  # noqa: S310  the operator's own address
-
-
-def _send(request: "Request") -> int:
-    """Send it, and print what comes back; the exit code."""
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
+    if content is not None:
+        data, headers["Content-Type"] = content
+    patience = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:
-        with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            sys.stdout.write(_pretty(answer.read()))
-        return 0
-    except HTTPError as refusal:
-        problem = _pretty(refusal.read())
-        sys.stdout.write(problem)
-        say(f"The service refused: {refusal.code}.", "")
-        return FAILED
-    except (URLError, TimeoutError, OSError) as fault:
-        reason = getattr(fault, "reason", fault)
+        async with (
+            aiohttp.ClientSession(timeout=patience) as session,
+            session.request(method, url, data=data, headers=headers) as answer,
+        ):
+            sys.stdout.write(_pretty(await answer.read()))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as fault:
         say(
-            f"No answer from {request.full_url}: {reason}. It may have been done.",
+            f"No answer from {url}: {fault or type(fault).__name__}. It may have been done.",
             "Send the same again with the same --key.",
         )
         return FAILED
+    if answer.ok:
+        return 0
+    say(f"The service refused: {answer.status}.", "")
+    return FAILED
 
 
 def _pretty(raw: bytes) -> str:

@@ -12,7 +12,6 @@ import msgspec
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.database.engine import snapshot
 from livesale.database.session import session
 from livesale.draws.lots import commitment_of, entry_id_of
 from livesale.ledger.line_rows import batches_of, left_at
@@ -39,7 +38,7 @@ class LineDraws:
 
     async def make(self, drop_id: str) -> bool:
         """Draw, if the line is open in SQL, too; whether it is drawn now."""
-        async with snapshot(self._sql) as connection:
+        async with session(self._sql) as connection:
             line = await _line(connection, drop_id)
             if line is None or not line.closing_id:
                 return False
@@ -95,7 +94,7 @@ class LineDraws:
         return found
 
     async def _read(self, drop_id: str) -> bytes:
-        async with snapshot(self._sql) as connection:
+        async with session(self._sql) as connection:
             line = await _line(connection, drop_id)
             if line is None or line.mode != LineMode.DRAW:
                 raise Unknown("unknown_line")

@@ -39,6 +39,7 @@ def test_every_script_of_ours_loads_with_its_includes_pasted() -> None:
         "reservations_key",
         "due_key",
         "log_key",
+        "campaigns_key",
     )
     assert scripts["reserve"].repeats
 
