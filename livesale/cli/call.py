@@ -1,6 +1,5 @@
 """`livesale call`: any call of the API by an operator, as the console shows it."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -51,9 +50,8 @@ def call(
     headers = {"Authorization": f"Bearer {token}"}
     if key is not None:
         headers["Idempotency-Key"] = key
-    raise typer.Exit(
-        asyncio.run(_send(method, f"{base}{path}", _content(body, file, method), headers))
-    )
+    content = _content(body, file, method)
+    raise typer.Exit(_send(method, base, path, content, headers))
 
 
 def _content(body: str | None, file: Path | None, method: str) -> tuple[bytes, str] | None:
@@ -68,29 +66,39 @@ def _content(body: str | None, file: Path | None, method: str) -> tuple[bytes, s
         raise typer.BadParameter(f"The body is no JSON: {error}") from None
 
 
-async def _send(
-    method: str, url: str, content: tuple[bytes, str] | None, headers: dict[str, str]
+def _send(
+    method: str,
+    base: str,
+    path: str,
+    content: tuple[bytes, str] | None,
+    headers: dict[str, str],
 ) -> int:
     """Send it, and print what comes back; the exit code."""
-    import aiohttp
+    # It follows no proxy of the environment: the service is not outside.
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+    from urllib.parse import urlsplit
 
     data = None
     if content is not None:
         data, headers["Content-Type"] = content
-    patience = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    parts = urlsplit(base)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        async with (
-            aiohttp.ClientSession(timeout=patience) as session,
-            session.request(method, url, data=data, headers=headers) as answer,
-        ):
-            sys.stdout.write(_pretty(await answer.read()))
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as fault:
+        connection = kind(parts.netloc, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, parts.path + path, data, headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+        finally:
+            connection.close()
+    except (HTTPException, OSError, ValueError) as fault:
         say(
-            f"No answer from {url}: {fault or type(fault).__name__}. It may have been done.",
+            f"No answer from {base}{path}: {fault or type(fault).__name__}. It may have been done.",
             "Send the same again with the same --key.",
         )
         return FAILED
-    if answer.ok:
+    sys.stdout.write(_pretty(raw))
+    if answer.status < 400:
         return 0
     say(f"The service refused: {answer.status}.", "")
     return FAILED
