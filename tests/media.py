@@ -3,35 +3,25 @@
 nginx runs with config/nginx-rtmp.conf: only addresses and folders are exchanged for the test's.
 """
 
-import os
-import re
 import shutil
-import signal
-import socket
 import subprocess
 from pathlib import Path
 
 from livesale.tasks.pdeathsig import die_with_parent
+from tests.nginx import HOST, NginxServer
 from tests.ports import free_port
-from tests.servers import Server
-
-CONFIG = Path(__file__).parent.parent / "config" / "nginx-rtmp.conf"
-HOST = "127.0.0.1"
 
 
-class Nginx(Server):
+class Nginx(NginxServer):
     """RTMP in, HLS out. Say where its hooks go before it is started."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.rtmp_port = free_port()
+        self.port = self.rtmp_port = free_port()
         self.http_port = free_port()
         self.proxy_port = free_port()
         self.push_url = f"rtmp://{HOST}:{self.rtmp_port}/live"
         self.hls_url = f"http://{HOST}:{self.http_port}/hls/{{room_id}}.m3u8"
-        self._binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-        if self._binary is None:
-            raise RuntimeError("install nginx: `make test` does it where it may")
 
     def hook(self, livesale: str, secret: str) -> None:
         """Send the hooks to `livesale`, as host:port, with this secret."""
@@ -46,43 +36,7 @@ class Nginx(Server):
             "/run/nginx-livesale.pid": str(self.folder / "pid"),
             "notify_update_timeout 5s;": "notify_update_timeout 500ms;",
         }
-        text = CONFIG.read_text()
-        for theirs, ours in changes.items():
-            assert theirs in text, theirs
-            text = text.replace(theirs, ours)
-        if os.geteuid() == 0:
-            text = f"user root;\n{text}"
-        # What nginx buffers on disk lies in folders that only root may write by default.
-        folders = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        paths = "".join(f"{name}_temp_path {self.folder / name};\n" for name in folders)
-        text = re.sub(r"^http \{\n", lambda found: found[0] + paths, text, flags=re.MULTILINE)
-        (self.folder / "nginx.conf").write_text(text)
-
-    def command(self) -> list[str]:
-        assert self._binary is not None
-        return [
-            self._binary,
-            "-p",
-            str(self.folder),
-            "-c",
-            str(self.folder / "nginx.conf"),
-            "-g",
-            "daemon off;",
-        ]
-
-    def answers(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.rtmp_port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def kill(self) -> None:
-        """SIGKILL for all of it: its worker outlives it otherwise."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        super().kill()
-        for pid in children:
-            os.kill(int(pid), signal.SIGKILL)
+        self.write("nginx-rtmp.conf", changes)
 
 
 class FFmpeg:
