@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.tables import campaigns, skus
+from livesale.database.keyed import update_by_key
 from livesale.database.keyset import newer
 from livesale.ledger.states import DRAFT, OPENING
 from livesale.ledger.tables import drops
@@ -208,7 +209,9 @@ async def change_draft(connection: AsyncConnection, drop: Drop) -> None:
     columns = _columns(drop)
     del columns["title"]
     await connection.execute(
-        update(drops).where(drops.c.drop_id == drop.drop_id, drops.c.state == DRAFT).values(columns)
+        update_by_key(drops)
+        .where(drops.c.drop_id == drop.drop_id, drops.c.state == DRAFT)
+        .values(columns)
     )
 
 
@@ -222,7 +225,7 @@ async def remove_draft(connection: AsyncConnection, drop_id: str) -> None:
 async def unbind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> bool:
     """Take a draft back from a room; returns whether it was a draft of this room."""
     result = await connection.execute(
-        update(drops)
+        update_by_key(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id == room_id)
         .values(room_id=None, version=drops.c.version + 1)
     )
@@ -232,7 +235,9 @@ async def unbind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -
 async def move_drop(connection: AsyncConnection, drop_id: str, before: str, after: str) -> bool:
     """Change the state if it is `before`; returns whether it was."""
     result = await connection.execute(
-        update(drops).where(drops.c.drop_id == drop_id, drops.c.state == before).values(state=after)
+        update_by_key(drops)
+        .where(drops.c.drop_id == drop_id, drops.c.state == before)
+        .values(state=after)
     )
     return result.rowcount == 1
 
@@ -240,7 +245,7 @@ async def move_drop(connection: AsyncConnection, drop_id: str, before: str, afte
 async def schedule_drop(connection: AsyncConnection, drop_id: str, opens_ms: int) -> bool:
     """Move a draft to `opening`, with this `opens_ms`; returns whether it was a draft."""
     result = await connection.execute(
-        update(drops)
+        update_by_key(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT)
         .values(state=OPENING, opens_ms=opens_ms)
     )
@@ -250,7 +255,7 @@ async def schedule_drop(connection: AsyncConnection, drop_id: str, opens_ms: int
 async def bind_drop(connection: AsyncConnection, drop_id: str, room_id: str) -> bool:
     """Give a draft without a room to a room; returns whether it was one."""
     result = await connection.execute(
-        update(drops)
+        update_by_key(drops)
         .where(drops.c.drop_id == drop_id, drops.c.state == DRAFT, drops.c.room_id.is_(None))
         .values(room_id=room_id, version=drops.c.version + 1)
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyed import update_by_key
 from livesale.ledger import line_rows, tables
 from livesale.ledger.plan import BooksStep, Contradiction, Plan, Row, StateStep
 from livesale.ledger.seals import UNSEALED
@@ -128,7 +129,7 @@ async def is_adjusted(connection: AsyncConnection, drop_id: str, adjust_id: str)
 
 async def _write_state(connection: AsyncConnection, drop_id: str, step: StateStep) -> None:
     done = await connection.execute(
-        update(tables.drops)
+        update_by_key(tables.drops)
         .where(tables.drops.c.drop_id == drop_id, tables.drops.c.state.in_(step.before))
         .values(state=step.after)
     )

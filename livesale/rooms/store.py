@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyed import update_by_key
 from livesale.ledger.tables import drops
 from livesale.rooms.tables import room_items, room_marks, room_members, room_seats, rooms
 from livesale.validation.lists import has_words
@@ -169,7 +170,7 @@ async def move_room(
 ) -> bool:
     """Change the state if it is one of `before`; returns whether it was."""
     statement = (
-        update(rooms)
+        update_by_key(rooms)
         .where(rooms.c.room_id == room_id, rooms.c.state.in_(before))
         .values(state=after, state_ms=at_ms, version=rooms.c.version + 1, **values)
     )

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.database.keyed import update_by_key
 from livesale.ledger.tables import orders
 from livesale.rooms.bags.tables import bag_entries, bag_prizes, bags
 from livesale.validation.lists import has_words
@@ -143,7 +144,7 @@ async def move_bag(
 ) -> bool:
     """Change the state if it is `before`; say whether it was."""
     statement = (
-        update(bags)
+        update_by_key(bags)
         .where(bags.c.bag_id == bag_id, bags.c.state == before)
         .values(state=after, **values)
     )
