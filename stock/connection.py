@@ -15,9 +15,10 @@ detect a reset.
 """
 
 import asyncio
+import math
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -49,6 +50,10 @@ Greeting = Callable[[str], None]
 
 _pack = HiredisRespSerializer().pack
 _pack_one: Callable[..., bytes] = hiredis.pack_command
+
+
+def _pack_all(commands: Sequence[Sequence[str | int]]) -> list[bytes]:
+    return [b"".join(_pack_one(tuple(command)) for command in commands)]
 
 
 class _CancelSafe(AbstractConnection):
@@ -102,6 +107,29 @@ class _CancelSafe(AbstractConnection):
         if writer.transport.get_write_buffer_size():
             await self.send_packed_command([], check_health=False)  # has a timeout
         return await self.read_response()
+
+    async def converse_all(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """Send all commands at once and read their replies, with one timeout for all of them.
+
+        redis-py's pipeline makes a timeout, a task's step and an object for each command: for fifty
+        small reads that is most of their cost. Raises the first error of a reply, when all
+        are read.
+        """
+        await self.send_packed_command(_pack_all(commands), check_health=False)
+        replies: list[Any] = []
+        refused: ResponseError | None = None
+        try:
+            async with asyncio.timeout(self.socket_timeout):
+                for _ in commands:
+                    try:
+                        replies.append(await self.read_response(timeout=math.inf))
+                    except ResponseError as error:
+                        refused = refused or error
+        except TimeoutError:
+            raise RedisTimeoutError("Timeout reading from socket") from None
+        if refused is not None:
+            raise refused
+        return replies
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         await super().on_connect_check_health(check_health)

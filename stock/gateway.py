@@ -385,6 +385,11 @@ class RedisEngine:
         """Send a plain read."""
         return await self._converse(await self._take(), _plain, command)
 
+    async def ask_all(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """Send plain commands in one round trip; their replies, in order. No key's text may have
+        surrogates. Raises the first refusal, after all have been answered."""
+        return list(await self._converse(await self._take(), _together, commands))
+
     async def _take(self) -> Any:
         try:
             while self._spare:
@@ -462,6 +467,10 @@ class RedisEngine:
 
 async def _plain(connection: Any, command: Sequence[str | int]) -> Any:
     return await connection.converse(tuple(command))
+
+
+async def _together(connection: Any, commands: Sequence[Sequence[str | int]]) -> Any:
+    return await connection.converse_all(commands)
 
 
 def _names(keys: DropKeys) -> dict[str, str]:

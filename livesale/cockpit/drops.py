@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from redis.exceptions import RedisError
-
 from livesale.cockpit import store
 from livesale.cockpit.figures import DropFigure, DropFigures
 from livesale.cockpit.glance import Expired, Glances
@@ -12,7 +10,6 @@ from livesale.cockpit.store import DropRow
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.resources import Deployment
-from stock.errors import Unreachable
 
 _FIELDS = ("state", "allotted", "available", "held", "sold", "burned")
 
@@ -28,7 +25,7 @@ class DropBoard:
         self._expired: Mapping[str, Expired] = {}
 
     async def take(self) -> DropFigures:
-        """Raises Unreachable without Redis, StoreUnavailable without SQL and any list."""
+        """Raises the faults of stock.errors, and StoreUnavailable without SQL and any list."""
         try:
             glance = await self._glances.last()
             self._rows, self._all = glance.drops, glance.all_drops
@@ -41,23 +38,19 @@ class DropBoard:
         return DropFigures(at_ms=at_ms, drops=found, more=max(0, self._all - len(found)))
 
     async def page(self, *, before: str, room_id: str, limit: int) -> list[DropFigure]:
-        """Raises StoreUnavailable and Unreachable."""
+        """Raises StoreUnavailable and the faults of stock.errors."""
         async with session(self._deployment.sql) as connection:
             rows = await store.live_drops(connection, before=before, room_id=room_id, limit=limit)
         return await self.figures(rows)
 
     async def figures(self, rows: Sequence[DropRow]) -> list[DropFigure]:
-        """One round trip for all of them. Raises Unreachable."""
-        keyspace = self._deployment.keyspace
+        """One round trip for all of them. Raises the faults of stock.errors."""
         if not rows:
             return []
-        try:
-            async with self._deployment.redis.pipeline(transaction=False) as together:
-                for row in rows:
-                    together.hmget(keyspace.of_drop(row.drop_id).drop, list(_FIELDS))
-                answers = await together.execute()
-        except (RedisError, OSError) as error:
-            raise Unreachable(str(error)) from error
+        keyspace = self._deployment.keyspace
+        answers = await self._deployment.engine.ask_all(
+            [("HMGET", keyspace.of_drop(row.drop_id).drop, *_FIELDS) for row in rows]
+        )
         return [self._figure(row, found) for row, found in zip(rows, answers, strict=True)]
 
     def _figure(self, row: DropRow, found: Sequence[str | None]) -> DropFigure:

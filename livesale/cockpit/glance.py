@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
-from redis.exceptions import RedisError
 
 from livesale.alerts.store import Alert, list_alerts
 from livesale.cockpit import store
@@ -24,6 +23,7 @@ from livesale.rooms.states import ON_AIR, RoomState
 from livesale.rooms.store import count_rooms
 from livesale.rooms.viewers import people_of
 from livesale.tasks.ttl_cache import TtlCache
+from stock.errors import StockError
 
 OWN_S = 1.9  # how long a look counts that a worker has taken itself
 ROUND_S = 0.5  # all parts of one message share one question to Redis
@@ -73,7 +73,6 @@ class Glances:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._redis = deployment.redis
         self._rounds: TtlCache[Round] = TtlCache(self._ask, ttl_s=ROUND_S, max_found=1)
         self._own: TtlCache[Glance] = TtlCache(self._look, ttl_s=OWN_S, max_found=1)
 
@@ -95,17 +94,15 @@ class Glances:
         keyspace = self._deployment.keyspace
         writers = sign_of_life.keys_of_writers(keyspace)
         keepers = sign_of_life.keys_of_keepers(keyspace)
+        asked: list[tuple[str | int, ...]] = [
+            ("SET", keyspace.watched, "1", "PX", WATCHED_MS),
+            ("GET", keyspace.glance),
+            *(("EXISTS", key) for key in (*writers, *keepers)),
+        ]
         try:
-            async with (
-                asyncio.timeout(WAIT_S),
-                self._redis.pipeline(transaction=False) as together,
-            ):
-                together.set(keyspace.watched, "1", px=WATCHED_MS)
-                together.get(keyspace.glance)
-                for key in (*writers, *keepers):
-                    together.exists(key)
-                _, text, *signs = await together.execute()
-        except (RedisError, OSError):  # a timeout is one of these
+            async with asyncio.timeout(WAIT_S):
+                _, text, *signs = await self._deployment.engine.ask_all(asked)
+        except (StockError, TimeoutError):
             return Round()
         glance = None
         if text is not None:

@@ -88,6 +88,7 @@ class _Stores(Struct, frozen=True):
     selling: bool
 
 
+_OFFSETS = select(*(log_offsets.c[name] for name in ("partition", "offset", "entries")))
 _UNASKED = Check(False, "Redis is away")
 
 
@@ -176,11 +177,9 @@ class Health:
         return Check(not wrong, "; ".join(dict.fromkeys(wrong))), len(wrong) < len(found)
 
     async def _check_sql(self) -> tuple[Check, dict[int, tuple[str, int]]]:
-        columns = log_offsets.c
-        query = select(columns["partition"], columns["offset"], columns["entries"])
         try:
             async with asyncio.timeout(TIMEOUT_S), session(self._deployment.sql) as connection:
-                rows = (await connection.execute(query)).all()
+                rows = (await connection.execute(_OFFSETS)).all()
         except (StoreUnavailable, TimeoutError) as error:
             return Check(False, f"away ({str(error) or 'no answer'}); sales continue"), {}
         writing = await self._writing.get("")

@@ -288,6 +288,27 @@ async def test_a_cancelled_call_never_gives_its_reply_to_the_next_one(
         assert (await engine.confirm(random_rid(DROP), "p", 1)).code is ConfirmCode.UNKNOWN
 
 
+async def test_reads_in_one_round_trip_answer_in_order_and_leave_nothing_behind(
+    engine: RedisEngine,
+) -> None:
+    await engine.redis.set("ls:{p00}:one", "1")
+    asked = [("GET", "ls:{p00}:one"), ("HGET", "ls:{p00}:one", "a"), ("EXISTS", "ls:{p00}:one")]
+    # when one of them is refused, then that is said, and no reply is left for the next call
+    for _ in range(3):
+        with pytest.raises(ScriptRefused, match="WRONGTYPE"):
+            await engine.ask_all(asked)
+        assert await engine.ask_all(asked[::2]) == ["1", 1]
+    # nor by one that is cancelled in the middle
+    while True:
+        call = asyncio.ensure_future(engine.ask_all(asked[::2] * 500))
+        await until_taken(engine, 1)
+        await asyncio.sleep(0)
+        call.cancel()
+        if (await asyncio.gather(call, return_exceptions=True))[0] != ["1", 1] * 500:
+            break
+    assert await engine.ask_all([("EXISTS", "ls:{p00}:none")]) == [0]
+
+
 async def test_acknowledged_holds_survive_sigkill(own_server: Valkey) -> None:
     engine = await engine_on(own_server)
     await open_drop(engine, allotted=10_000)

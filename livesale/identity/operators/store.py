@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.access.roles import Role
@@ -70,6 +70,9 @@ _SESSION = select(*[operator_sessions.c[name] for name in SessionRow.__struct_fi
 _OF_BOTH = _SESSION.add_columns(*_OPERATOR.selected_columns).where(
     operators.c.name == operator_sessions.c.name
 )
+# Asked for once a second by each open console: SQLAlchemy makes the key of a statement once for
+# each object.
+_OF_COOKIE = _OF_BOTH.where(operator_sessions.c.token_hash == bindparam("cookie"))
 
 
 async def add_operator(connection: AsyncConnection, row: OperatorRow) -> None:
@@ -123,7 +126,7 @@ async def find_session(
     connection: AsyncConnection, token_hash: str
 ) -> tuple[SessionRow, OperatorRow] | None:
     """A session and whose it is, by the hash of its cookie."""
-    return await _find_both(connection, operator_sessions.c.token_hash == token_hash)
+    return _both((await connection.execute(_OF_COOKIE, {"cookie": token_hash})).first())
 
 
 async def find_open(
@@ -131,13 +134,11 @@ async def find_open(
 ) -> tuple[SessionRow, OperatorRow] | None:
     """A session that nobody ended, and whose it is."""
     of_it = operator_sessions.c.session_id == session_id
-    return await _find_both(connection, and_(of_it, operator_sessions.c.ended_ms.is_(None)))
+    which = and_(of_it, operator_sessions.c.ended_ms.is_(None))
+    return _both((await connection.execute(_OF_BOTH.where(which))).first())
 
 
-async def _find_both(
-    connection: AsyncConnection, which: ColumnElement[bool]
-) -> tuple[SessionRow, OperatorRow] | None:
-    found = (await connection.execute(_OF_BOTH.where(which))).first()
+def _both(found: Any) -> tuple[SessionRow, OperatorRow] | None:
     if found is None:
         return None
     width = len(SessionRow.__struct_fields__)
