@@ -82,6 +82,10 @@ class Keyspace:
         """What the keeper saw of SQL for the cockpit: it has a TTL."""
         return f"{self._tags[0]}:glance"
 
+    def line_tally(self, drop_id: str) -> str:
+        """What the keeper counted of the turns of a line: it has a TTL."""
+        return f"{self._tags[self.partition_of(drop_id)]}:tally:{drop_id}"
+
     def pattern(self, partition: int) -> str:
         """The SCAN pattern of all keys of a partition."""
         return f"{self._tags[partition]}:*"

@@ -32,6 +32,20 @@ class Call(Struct):
         return self.until - self.first
 
 
+class Tally(Struct, frozen=True):
+    """What became of the turns of a line so far, at `at_ms` by the clock of Redis.
+
+    `in_turn`: people whose turn lives and who have not bought yet. `bought`: turns in which
+    somebody reserved. `missed`: turns that passed without it; somebody who had left is one of them,
+    because an index that was left stays empty.
+    """
+
+    at_ms: int
+    in_turn: int
+    bought: int
+    missed: int
+
+
 class Advice(Struct, frozen=True):
     """What `line/serve` needs: units that live turns take, and thousandths of a unit a turn."""
 
@@ -69,6 +83,11 @@ class Admission:
         if number < len(self._calls):
             call = self._calls[number]
             call.bought[self._age(at_ms - call.at_ms)] += 1
+
+    def tally(self, now_ms: int) -> Tally:
+        bought = sum(sum(call.bought) for call in self._calls)
+        live = sum(call.people - sum(call.bought) for call in self._live(now_ms))
+        return Tally(now_ms, max(0, live), bought, max(0, self.serving - live - bought))
 
     def advise(self, available: int, now_ms: int) -> Advice:
         """How to serve now, with so many units available."""

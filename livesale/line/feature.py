@@ -15,6 +15,7 @@ from livesale.line.signing import TicketSigner
 from livesale.line.tickets import Tickets
 from livesale.line.uses import line_of_drop
 from livesale.line.view import LineView
+from livesale.line.watch import LineWatch
 from livesale.tasks.clock import Clock
 from livesale.tokens.keyring import Keyring
 
@@ -32,6 +33,7 @@ feature = Feature(
         ),
         LineDraws: lambda parts: LineDraws(parts.deployment),
         LineDrafts: lambda parts: LineDrafts(parts.deployment, parts[LineView]),
+        LineWatch: lambda parts: LineWatch(parts.deployment, parts[LineView]),
         Tickets: lambda parts: Tickets(
             parts.deployment,
             parts[CatalogueView],

@@ -15,6 +15,7 @@ from livesale.line.line_draws import LineDraws
 from livesale.line.places import place_rid
 from livesale.line.purchases import Purchases
 from livesale.line.store import LIVE, DueLine
+from livesale.line.watch import share
 from livesale.resources import Deployment
 from livesale.tasks import Tasks, note_fault
 from livesale.tasks.clock_steps import ClockWatch
@@ -30,6 +31,7 @@ from stock.model import DropState
 
 LOOK_S = 1.0  # between two looks at SQL
 STEP_S = 0.25  # between two steps of lines that are open
+TELL_MS = 1_000  # between two counts of what became of turns
 MAX_LINES = 200
 PASSED = 32  # people who are asked for besides, because some have left
 _ON_SALE = (DropState.OPEN, DropState.PAUSED)
@@ -181,9 +183,23 @@ class LineKeeper:
         if not await following.follow(line) or following.admission.serving != line.serving:
             del self._following[drop_id]  # the next step reads it from the beginning
             return
+        await self._tell(line, following)
         advice = following.admission.advise(line.available, line.now_ms)
         outcome = await self._engine.line.serve(
             drop_id, line.serving, advice.promised, advice.per_mille
         )
         if outcome.code is ServeCode.SERVED:
             self._metrics.turns.inc(outcome.serving - line.serving)
+        elif outcome.code is ServeCode.GONE:  # the last count stays
+            last = await self._engine.line.snapshot(drop_id, following.after)
+            if last is not None and await following.follow(last):
+                following.told_ms = 0
+                await self._tell(last, following)
+
+    async def _tell(self, line: LineSnapshot, following: Purchases) -> None:
+        """Operators see who came and who did not, as of now."""
+        drop_id = line.drop_id
+        if line.serving and line.now_ms - following.told_ms >= TELL_MS:
+            following.told_ms = line.now_ms
+            tally = following.admission.tally(line.now_ms)
+            await share(self._deployment.redis, self._deployment.keyspace, drop_id, tally)

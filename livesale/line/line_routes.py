@@ -11,6 +11,7 @@ from livesale.line.line_draws import LineDraws
 from livesale.line.places import PLACE_PATTERN
 from livesale.line.service import Places
 from livesale.line.shown import MyPlace, PublicLine
+from livesale.line.watch import LineNow, LineWatch
 from livesale.parts import Parts
 from livesale.validation.texts import whole
 from livesale.web.problems import ENGINE_PROBLEMS
@@ -55,6 +56,10 @@ async def put_line(parts: Parts, call: Call) -> Answer:
 
 async def show_draft(parts: Parts, call: Call) -> Answer:
     return Answer(200, await parts[LineDrafts].find(call.path["drop_id"]))
+
+
+async def watch_line(parts: Parts, call: Call) -> Answer:
+    return Answer(200, await parts[LineWatch].now(call.path["drop_id"]))
 
 
 async def remove_line(parts: Parts, call: Call) -> Answer:
@@ -174,6 +179,21 @@ LINE_ROUTES = [
         ("unknown_drop", "unknown_line", "store_unavailable"),
         auth="operator",
         action=Action.DROP_READ,
+    ),
+    Route(
+        "GET",
+        f"{_ADMIN}/now",
+        watch_line,
+        "A line as it is now, for operators",
+        "admin",
+        {200: LineNow},
+        _KNOWN,
+        auth="operator",
+        action=Action.DROP_READ,
+        description=(
+            "From its opening in Redis until it is archived with its drop. What became of turns "
+            "is counted by the keeper once a second."
+        ),
     ),
     Route(
         "DELETE",

@@ -28,6 +28,7 @@ class Purchases:
         self._turn_ms, self._limit = due.line.terms.turn_ms, due.buyer_limit
         self._order: Order | None = None
         self._offset = ""
+        self.told_ms = 0  # when operators were told last
         self.admission = Admission(self._turn_ms, self._limit)
 
     @property

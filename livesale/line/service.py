@@ -191,7 +191,7 @@ class Places:
             rid = rid if until_ms else None
         ahead = None if position is None else max(0, position - snapshot.serving)
         is_waiting = standing is Standing.WAITING
-        guess = _others(line, index) if ahead is None else ahead
+        guess = line.others(index) if ahead is None else ahead
         eta_ms = line.eta_ms(guess) if is_waiting and ahead is not None else None
         mine = turn is not None and standing in (Standing.TURN, Standing.HELD)
         hides = snapshot.terms.mode is LineMode.DRAW and row is not None
@@ -225,17 +225,6 @@ class Places:
 
     def _epoch(self, drop_id: str) -> int:
         return self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)
-
-
-def _others(line: LiveLine, index: int) -> int:
-    """The people who count as ahead while nobody knows a position.
-
-    Before the opening half of the people are, on average. In a draw everybody has the same chance.
-    The snapshot may be older than this place.
-    """
-    snapshot = line.snapshot
-    people = max(snapshot.n, index + 1) - snapshot.left
-    return max(0, people - 1) if snapshot.terms.mode is LineMode.DRAW else people // 2
 
 
 def _retry_after_ms(line: LiveLine, standing: Standing, eta_ms: list[int] | None) -> int:

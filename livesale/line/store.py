@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.ledger.line_plan import DRAFT
-from livesale.ledger.line_tables import lines
+from livesale.ledger.line_tables import line_turns, lines
 from livesale.ledger.tables import books, drops, orders
 from stock.line.model import LineMode, LineState, LineTerms
 from stock.model import DropState
@@ -31,6 +31,7 @@ class LineRow(Struct, frozen=True):
     salt: str = ""
     list_hash: str = ""  # of a draw that is drawn
     early: int = 0
+    entries: int = 0  # in the list of a draw that is drawn
 
 
 class DueLine(Struct, frozen=True):
@@ -112,6 +113,23 @@ async def purchases_of(connection: AsyncConnection, drop_id: str) -> Sequence[tu
     return [(buyer, units, at_ms) for buyer, units, at_ms in await connection.execute(query)]
 
 
+async def count_held(connection: AsyncConnection, drop_id: str) -> dict[str, int]:
+    """The units that a line has held for people, by the state of their orders.
+
+    An order of the line has the time of the turn that it was made with: one entry of the log has
+    both. An order's id begins with its drop's, so a range of the primary key finds them.
+    """
+    row, turn = orders.c, line_turns.c
+    times = select(turn.at_ms).where(turn.drop_id == drop_id)
+    query = (
+        select(row.state, func.count())
+        .where(row.order_id > f"{drop_id}-", row.order_id < f"{drop_id}.")
+        .where(row.price_fen > 0, row.created_ms.in_(times))
+        .group_by(row.state)
+    )
+    return {state: int(count) for state, count in await connection.execute(query)}
+
+
 _LINE = select(
     lines.c.drop_id,
     lines.c.state.label("line_state"),
@@ -124,6 +142,7 @@ _LINE = select(
     lines.c.salt,
     lines.c.list_hash,
     lines.c.early,
+    lines.c.entries,
 )
 
 
@@ -131,7 +150,8 @@ def _line(row: Any) -> LineRow:
     numbers = row.turn_ms, row.rate, row.capacity
     terms = LineTerms(row.commitment, *numbers, LineMode(row.mode))
     return LineRow(
-        *(row.drop_id, row.line_state, terms, row.seed, row.salt, row.list_hash, row.early or 0)
+        *(row.drop_id, row.line_state, terms, row.seed, row.salt, row.list_hash),
+        *(row.early or 0, row.entries),
     )
 
 

@@ -58,6 +58,16 @@ class LiveLine(Struct):
                 return turn
         return None
 
+    def others(self, index: int) -> int:
+        """The people who count as ahead of a place while nobody knows a position.
+
+        Before the opening half of the people are, on average. In a draw everybody has the same
+        chance. The snapshot may be older than this place.
+        """
+        people = max(self.snapshot.n, index + 1) - self.snapshot.left
+        is_draw = self.snapshot.terms.mode is LineMode.DRAW
+        return max(0, people - 1) if is_draw else people // 2
+
     def chance(self, ahead: int) -> float:
         """Of getting a unit behind so many people."""
         if self.snapshot.state in (LineState.GONE, LineState.VOID):

@@ -122,6 +122,13 @@ async def test_a_draw_from_the_entries_to_the_alternates(api: Api) -> None:
         now = [(await look(api, drop_id, name)).body for name in ranked[:4]]
         assert [place["standing"] for place in now] == ["bought", "missed", "left", "held"]
 
+        # and: the operator sees what became of the four, and what the next is told
+        await until_written(stage)
+        seen = (await api.get(f"/v1/admin/drops/{drop_id}/line/now", by=api.viewer)).body
+        assert [seen[name] for name in ("served", "in_turn", "bought", "missed")] == [4, 1, 1, 1]
+        assert (seen["waiting"], seen["left"], seen["entries"]) == (9, 2, 11)
+        assert [told["ahead"] for told in seen["told"]] == [0, 4, 8]
+
         # when: the fourth pays, too: nothing can return
         await pay(api, now[3]["reservation_id"], ranked[3])
 

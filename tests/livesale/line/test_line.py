@@ -147,6 +147,10 @@ async def test_from_the_gathering_to_the_last_unit(api: Api) -> None:
         late = await join(api, drop_id, "late")
         assert (late.status, late.code) == (410, "gone")
         await until_written(stage)
+        # and: the operator sees that nobody stayed away who was asked, and the last count stays
+        now = (await api.get(f"/v1/admin/drops/{drop_id}/line/now", by=api.viewer)).body
+        assert (now["state"], now["told"][0]["chance"]) == ("gone", 0.0)
+        assert now["bought"] + now["missed"] == now["served"] and now["in_turn"] == 0
     checks = {check.invariant: check for check in await audit(stage, settle_s=0.0)}
     assert checks["I13"].ok and checks["I14"].ok
     assert "1 line, 30 places" in checks["I13"].detail
@@ -170,6 +174,14 @@ async def test_people_who_do_not_come_stall_nothing(api: Api) -> None:
         missed = await look(api, drop_id, first)
         assert (missed.body["standing"], missed.body["retry_after_ms"]) == ("missed", 0)
         assert (await ticket(api, drop_id, first)).code == "not_your_turn"
+        # and: the operator sees how many did not come, and what the last in line is told
+
+        async def noticed() -> bool:
+            now = (await api.get(f"/v1/admin/drops/{drop_id}/line/now", by=api.viewer)).body
+            is_whole = now["in_turn"] + now["missed"] == now["served"] == 8 and not now["bought"]
+            return bool(is_whole and now["missed"] >= 6 and now["waiting"] == 0)
+
+        await until(noticed)
         # and: who missed it joins anew, at the end
         left = await api.delete(f"/v1/drops/{drop_id}/line", by=api.buyer(first))
         anew = await join(api, drop_id, first)
