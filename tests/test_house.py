@@ -84,7 +84,7 @@ def test_each_feature_is_a_folder_and_its_parts_lie_in_it() -> None:
 
 def test_every_table_is_of_a_feature_or_of_the_ledger() -> None:
     of_features = {table.name for table in tables_of(FEATURES)}
-    of_the_ledger = {"books", "seals", "stock_ledger", "log_offsets", "quarantine"}
+    of_the_ledger = {"books", "seals", "stock_ledger", "log_offsets", "leases", "quarantine"}
     assert of_features | of_the_ledger == set(metadata.tables)
 
 

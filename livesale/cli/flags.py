@@ -26,3 +26,7 @@ ExposeDev = Annotated[
 Port = Annotated[int | None, Option("--port", min=0, max=65_535, help="Port; 0 picks a free one")]
 Workers = Annotated[int | None, Option("--workers", min=1, max=64, help="API worker processes")]
 Json = Annotated[bool, Option("--json", help="JSON instead of a table")]
+Partitions = Annotated[
+    str | None,
+    Option("--partitions", metavar="LIST", help="Work on these only, such as 0-7 or 0-3,9"),
+]

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from livesale.cli.flags import DataDir, ExposeDev, Host, Json, Port, RedisUrl, SqlUrl, Workers
+from livesale.cli.flags import (
+    DataDir,
+    ExposeDev,
+    Host,
+    Json,
+    Partitions,
+    Port,
+    RedisUrl,
+    SqlUrl,
+    Workers,
+)
 
 
 def demo(
@@ -79,20 +89,36 @@ def serve(
     _serve({"api"}, redis, sql, data_dir, host, port, workers, expose_dev)
 
 
-def writer(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
-    """Write the log from Redis into SQL. A second writer waits until the first has ended."""
+def writer(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    partitions: Partitions = None,
+) -> None:
+    """Write the log from Redis into SQL. Several writers share the partitions."""
     from livesale.processes.roles import run_writer
     from livesale.settings import load_settings
 
-    raise typer.Exit(run_writer(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
+    settings = load_settings(
+        redis__url=redis, sql__url=sql, data_dir=data_dir, writer__partitions=partitions
+    )
+    raise typer.Exit(run_writer(settings))
 
 
-def keeper(redis: RedisUrl = None, sql: SqlUrl = None, data_dir: DataDir = None) -> None:
-    """Expire holds and close drops on time. Two keepers are safe."""
+def keeper(
+    redis: RedisUrl = None,
+    sql: SqlUrl = None,
+    data_dir: DataDir = None,
+    partitions: Partitions = None,
+) -> None:
+    """Expire holds and close drops on time. Several keepers share the partitions."""
     from livesale.processes.roles import run_keeper
     from livesale.settings import load_settings
 
-    raise typer.Exit(run_keeper(load_settings(redis__url=redis, sql__url=sql, data_dir=data_dir)))
+    settings = load_settings(
+        redis__url=redis, sql__url=sql, data_dir=data_dir, keeper__partitions=partitions
+    )
+    raise typer.Exit(run_keeper(settings))
 
 
 def api_worker(index: Annotated[int, Option(min=0, max=63)]) -> None:

@@ -286,6 +286,19 @@ CREATE TABLE joined_logins (
     PRIMARY KEY (login_id)
 );
 CREATE INDEX joined_logins_by_buyer ON joined_logins (buyer_id);
+CREATE TABLE leases (
+    role VARCHAR(12) NOT NULL,
+    name VARCHAR(16) NOT NULL,
+    beats BIGINT NOT NULL,
+    held VARCHAR(400) NOT NULL,
+    pins VARCHAR(400) NOT NULL,
+    cannot VARCHAR(400) NOT NULL,
+    space VARCHAR(80) NOT NULL,
+    pid BIGINT NOT NULL,
+    host VARCHAR(64) NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (role, name)
+);
 CREATE TABLE line_batches (
     drop_id VARCHAR(15) NOT NULL,
     first_place INTEGER NOT NULL,

@@ -20,6 +20,8 @@ class PartitionState(StrEnum):
 
 HEALTHY = {PartitionState.WRITING, PartitionState.STANDBY, PartitionState.STOPPED}
 
+HALTS = {PartitionState.FENCED, PartitionState.LOG_TOO_NEW, PartitionState.REDIS_OLDER}
+
 
 class Halted(LivesaleError):
     """This process must not write this partition at present; `state` says why."""

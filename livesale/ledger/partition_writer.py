@@ -6,6 +6,7 @@ changed, drops its batch and stands by.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
@@ -270,8 +271,18 @@ class PartitionWriter:
             exc_info=fault if of == "writer" else None,
         )
 
+    def leave(self) -> None:
+        """Another writer may have this partition now: its lag is that one's to show."""
+        note_state(self._metrics, self.partition, PartitionState.STANDBY)
+        with contextlib.suppress(KeyError):
+            self._metrics.lag.remove(self.partition)
+
     def _enter(self, state: PartitionState, error: str = "") -> None:
         self.state = state
         self.last_error = error
-        for each in PartitionState:
-            self._metrics.state.labels(self.partition, each.value).set(each is state)
+        note_state(self._metrics, self.partition, state)
+
+
+def note_state(metrics: WriterMetrics, partition: int, state: PartitionState) -> None:
+    for each in PartitionState:
+        metrics.state.labels(partition, each.value).set(each is state)

@@ -168,6 +168,23 @@ log_offsets = Table(
     Column("updated_ms", BigInteger, nullable=False),
 )
 
+# Which process works on which partitions: livesale.ledger.leases. A row for each process of a role,
+# and one without a name, which is locked before the others change.
+leases = Table(
+    "leases",
+    metadata,
+    Column("role", State, primary_key=True),  # writer, keeper
+    Column("name", String(16), primary_key=True),
+    Column("beats", BigInteger, nullable=False),  # counted up while there is company
+    Column("held", String(400), nullable=False),  # such as 0-3,7
+    Column("pins", String(400), nullable=False),  # the only ones that it may hold; empty: any
+    Column("cannot", String(400), nullable=False),  # what others should take from it
+    Column("space", String(80), nullable=False),  # what `pid` is unique in; empty: unknown
+    Column("pid", BigInteger, nullable=False),
+    Column("host", String(64), nullable=False),  # for people
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
 # Log entries that no version could have written, or that SQL refuses: unchanged, with the reason.
 quarantine = Table(
     "quarantine",

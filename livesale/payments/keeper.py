@@ -6,8 +6,7 @@ gateway that must no longer be paid, and sends refunds.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -35,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Keeper:
-    """One task per partition. Any number of keepers may run: the scripts decide what is due."""
+    """Sweeps the partitions of its share. Any number of keepers may run: the scripts decide."""
 
     def __init__(
         self,
@@ -45,6 +44,7 @@ class Keeper:
     ) -> None:
         """Without a `gateway`, holds expire without a query, and no refund is sent."""
         self._deployment = deployment
+        self._share = deployment.partitions_here()
         self._gateway = gateway
         self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
         self._metrics = KeeperMetrics(registry or CollectorRegistry())
@@ -66,13 +66,12 @@ class Keeper:
                 money.repeat("prepays", partial(self._settle_money, settler))
                 money.repeat("refunds", partial(self._settle_money, sender))
             async with Tasks(stop) as sweeps:
-                for partition in range(self._deployment.keyspace.partitions):
-                    await parts.enter_async_context(self._keep(partition, sweeps))
                 sweeps.repeat("keeper: sign of life", self._show_life)
                 sweeps.repeat("forget actions", self._forget, after_s=FORGET_EVERY_S)
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
                     sweeps.repeat("scripts", partial(_load, loader, self._sweep_s))
+                await self._share.each(stop, self._keep)
             over.set()
         with suppress(RedisError, OSError):  # it vanishes by itself
             await sign_of_life.take_back(self._deployment.redis, self._shown)
@@ -87,30 +86,34 @@ class Keeper:
         """The last fault of each partition whose last sweep failed."""
         return dict(self._failing)
 
-    @asynccontextmanager
-    async def _keep(self, partition: int, tasks: Tasks) -> AsyncIterator[None]:
+    async def _keep(self, partition: int, gone: asyncio.Event) -> None:
+        """Sweep and archive one partition until it is gone from here."""
         payments = None
         if self._gateway is not None:
             payments = Collector(self._deployment, self._gateway, self._metrics, self._at_once)
         sweeper = Sweeper(self._deployment.engine, partition, payments)
         archiver = Archiver(self._deployment, partition)
-        sweep = partial(self._sweep, partition, sweeper)
-        tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
-        archive = partial(self._archive, archiver)
-        # Separate from the sweeps: without SQL, holds still end, and drops stay in Redis.
-        tasks.repeat(
-            "archive",
-            archive,
-            about=f"p{partition:02d}",
-            after_s=ARCHIVE_EVERY_S,
-            first_s=ARCHIVE_EVERY_S,
-            longest_s=ARCHIVE_EVERY_S,
-        )
         try:
-            yield
+            async with Tasks(gone) as tasks:
+                sweep = partial(self._sweep, partition, sweeper)
+                tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
+                # Separate from the sweeps: without SQL, holds still end, and drops stay in Redis.
+                tasks.repeat(
+                    "archive",
+                    partial(self._archive, archiver),
+                    about=f"p{partition:02d}",
+                    after_s=ARCHIVE_EVERY_S,
+                    first_s=ARCHIVE_EVERY_S,
+                    longest_s=ARCHIVE_EVERY_S,
+                )
         finally:
             if payments is not None:
                 await payments.close()
+            self._failing.pop(partition, None)
+            self._swept_s.pop(partition, None)
+            for gauge in (self._metrics.up, self._metrics.late_ms, self._metrics.passed_by):
+                with suppress(KeyError):
+                    gauge.remove(partition)  # another keeper's now
 
     async def _sweep(self, partition: int, sweeper: Sweeper) -> float:
         """Sweep once; seconds until the next. Notes and re-raises the sweep's faults."""

@@ -7,17 +7,20 @@ from functools import partial
 from typing import Protocol
 
 import uvloop
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from livesale.app import FEATURES
 from livesale.deployment.opening import open_deployment
 from livesale.feature import Job, jobs_of
+from livesale.ledger.leases import LONGEST_S, Leases, pins_of
 from livesale.ledger.writer import Writer
 from livesale.processes.notify import READY, STOPPING, notify
 from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.resources import Deployment
 from livesale.settings import Settings
 from livesale.tasks import Tasks, report_unhandled
+from livesale.tasks.share import Share
 from livesale.telemetry import logs, metrics
 
 STEADY_S = 1.0  # a keeper counts as working after this time
@@ -42,16 +45,29 @@ def run_keeper(settings: Settings) -> int:
 
 
 class _Keepers:
-    """The jobs of all features in one process, a task for each."""
+    """The jobs of all features in one process, a task for each. Keepers share the partitions."""
 
     def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
+        space, settings = deployment.keyspace, deployment.settings
+        share = Share()
+        self._leases = Leases(
+            deployment.sql,
+            "keeper",
+            space.partitions,
+            share,
+            pins=pins_of(settings.keeper.partitions, space.partitions),
+            sweeps_blind=True,
+        )
+        deployment = structs.replace(deployment, share=share)
         made = ((name, make(deployment, registry)) for name, make in jobs_of(FEATURES))
         self._jobs = {name: job for name, job in made if job is not None}
 
     async def run(self, stop: asyncio.Event) -> None:
         async with Tasks(stop) as tasks:
+            tasks.keep("keeper: leases", partial(self._leases.run, stop), longest_s=LONGEST_S)
             for name, job in self._jobs.items():
                 tasks.keep(name, partial(_run_job, job, stop), steady_s=STEADY_S)
+        await self._leases.leave()
 
 
 async def _run_job(job: Job, stop: asyncio.Event, _works: object) -> None:

@@ -80,11 +80,14 @@ class RoomKeeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         async with Tasks(stop) as tasks:
-            for partition in range(self._deployment.keyspace.partitions):
-                director = Director(self._deployment, partition, self._copy)
-                run = partial(director.run, stop)
-                tasks.keep("rooms: director", run, about=f"p{partition:02d}")
             tasks.repeat("rooms: watch", self._watch)
+            await self._deployment.partitions_here().each(stop, self._direct)
+
+    async def _direct(self, partition: int, gone: asyncio.Event) -> None:
+        director = Director(self._deployment, partition, self._copy)
+        async with Tasks(gone) as tasks:
+            run = partial(director.run, gone)
+            tasks.keep("rooms: director", run, about=f"p{partition:02d}")
 
     async def _watch(self) -> float:
         try:

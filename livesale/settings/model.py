@@ -94,6 +94,14 @@ def _proxy(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _partitions(text: str) -> str:
+    for part in text.split(",") if text else ():
+        found = re.fullmatch(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", part)
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError("it is not a list of partitions; write it like 0-7 or 0-3,9")
+    return text
+
+
 def _template(url: str) -> str:
     if url and "{room_id}" not in url:
         raise ValueError("it has no {room_id}: all rooms would play the same stream")
@@ -257,12 +265,14 @@ class WriterSettings(Section):
     max_rows: int = Field(ge=1, le=5_000)
     standby_ms: int = Field(ge=10, le=HOUR_S * 1000)
     trim_every_ms: int = Field(ge=10, le=HOUR_S * 1000)
+    partitions: Annotated[str, AfterValidator(_partitions)]
 
 
 class KeeperSettings(Section):
     sweep_ms: int = Field(ge=10, le=1_000)
     archive_after_s: int = Field(ge=0, le=100_000 * HOUR_S)
     keep_actions_s: int = Field(ge=HOUR_S, le=100 * YEAR_S)
+    partitions: Annotated[str, AfterValidator(_partitions)]
 
 
 class LiveSettings(Section):

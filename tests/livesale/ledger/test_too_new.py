@@ -94,10 +94,16 @@ async def test_two_writers_do_not_pass_it_either(stage: Deployment, fields: dict
     await stage.redis.xadd(stage.keyspace.log(partition), dict(fields))
     rids = await reserve(stage, drop_id, ["ann"])
     first, second = Writer(stage), Writer(stage)
-    # when both have met it
+    # when both have met it: who cannot write it hands it on
+    met: set[Writer] = set()
+
+    def both_have_met_it() -> bool:
+        too_new = PartitionState.LOG_TOO_NEW
+        met.update(one for one in (first, second) if state_of(one, partition) is too_new)
+        return len(met) == 2
+
     async with running(first), running(second):
-        await halted(first, partition)
-        await halted(second, partition)
+        await until(both_have_met_it)
     # then it stands, with all behind it
     rows = await read_sql(stage)
     assert (rows["orders"], rows["quarantine"]) == ([], [])
