@@ -16,7 +16,6 @@ from redis.asyncio import Redis
 from sqlalchemy import insert, select
 
 from livesale.database import engine as database
-from livesale.deployment.partitions import check_partitions, claim_partitions
 from livesale.deployment.scripts import ScriptLoader
 from livesale.ledger import rows as ledger
 from livesale.ledger import tables
@@ -30,7 +29,7 @@ from stock.ids import Origin, drop_of, new_id, origin_id, random_rid
 from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.model import Attempt, DropTerms, Fate, Grant, GrantCode, ReserveCode, TakeBack
-from tests.livesale.migrated import migrated
+from tests.livesale.migrated import open_books
 from tests.livesale.statements import keep_dialect, share_compiled
 from tests.waiting import until
 
@@ -64,10 +63,8 @@ async def open_stage(
     )
     share_compiled(sql)
     try:
-        await migrated(sql_url, folder, sql)
         keyspace = Keyspace(PARTITIONS)
-        await claim_partitions(redis, sql, keyspace)
-        epochs = await check_partitions(redis, sql, keyspace)
+        epochs = await open_books(redis, sql_url, folder, sql, keyspace)
         keep_dialect(sql)
         engine = RedisEngine(redis, keyspace, epochs)
         await ScriptLoader(settings, redis).load()
