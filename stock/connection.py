@@ -45,6 +45,10 @@ from stock.idle import KEEPALIVE, LISTEN_S, PING_S, QUIET_S
 SENTINEL = "sentinel://"
 SENTINEL_TLS = "sentinels://"
 SENTINEL_PORT = 26_379
+CLUSTER = "cluster://"
+CLUSTER_TLS = "clusters://"
+CLUSTER_PORT = 6_379
+GROUPS = ";"  # between the URLs of several groups
 
 Greeting = Callable[[str], None]
 
@@ -180,7 +184,20 @@ class _Unix(_CancelSafe, UnixDomainSocketConnection):
     pass
 
 
-class _ThroughSentinel(_Tcp):
+class _TcpPrimary(_Tcp):
+    """Checks that the server is a primary: after a failover it may be another."""
+
+    def check_role(self, role: str) -> None:
+        if role != "master":
+            place = show_host(self.host, self.port)
+            raise RedisConnectionError(f"{place} is no longer a primary")
+
+
+class _TlsPrimary(_TcpPrimary, _Tls):
+    pass
+
+
+class _ThroughSentinel(_TcpPrimary):
     """Asks the Sentinels for the primary at each connect, and checks that it is one."""
 
     def __init__(
@@ -204,11 +221,6 @@ class _ThroughSentinel(_Tcp):
             self._sentinel_tls,
         )
         await super()._connect()  # type: ignore[no-untyped-call]
-
-    def check_role(self, role: str) -> None:
-        if role != "master":
-            place = show_host(self.host, self.port)
-            raise RedisConnectionError(f"{place} is no longer a primary")
 
 
 class _ThroughTlsSentinel(_ThroughSentinel, _Tls):
@@ -266,10 +278,41 @@ def parse(url: str) -> tuple[dict[str, Any], type[AbstractConnection]]:
 
 def hosts_of(url: str) -> list[str]:
     """Every host of a URL, without port and brackets; none for a unix socket."""
-    options, _ = parse(url)
-    if "path" in options:
-        return []
-    return [host for host, _ in options.get("sentinels", [])] or [options.get("host", "localhost")]
+    found: list[str] = []
+    for each in groups_of(url):
+        if in_cluster(each):
+            found += [host for host, _ in parse_cluster(each)[0]]
+            continue
+        options, _ = parse(each)
+        named = [host for host, _ in options.get("sentinels", [])]
+        if "path" not in options:
+            found += named or [options.get("host", "localhost")]
+    return found
+
+
+def groups_of(url: str) -> list[str]:
+    """The URLs of several groups of Sentinels, or the only URL.
+
+    Options behind the last one, as in `…?client_name=x`, are those of all.
+    """
+    if not url.startswith((SENTINEL, SENTINEL_TLS)):
+        return [url]
+    return [each.strip() for each in url.split(GROUPS)]
+
+
+def in_cluster(url: str) -> bool:
+    return url.startswith((CLUSTER, CLUSTER_TLS))
+
+
+def has_failover(url: str) -> bool:
+    """Whether another server can take the place of a primary by itself."""
+    return in_cluster(url) or url.startswith((SENTINEL, SENTINEL_TLS))
+
+
+def with_name(url: str, name: str) -> str:
+    """The URL with a client name, which the servers show in their list of clients."""
+    option = f"client_name={name}"
+    return GROUPS.join(f"{each}{'&' if '?' in each else '?'}{option}" for each in groups_of(url))
 
 
 def connect(
@@ -283,12 +326,51 @@ def connect(
     """A client for the engine: replies as text, commands never sent twice.
 
     `url` is redis://, rediss://, unix:// or sentinel://host:port,host:port/primary[/db], or
-    sentinels:// if Sentinels and primary use TLS;
-    `timeout_s` limits one reply, `wait_s` the wait for a free connection; `greet` is called with
-    the server_id of each new connection. Bytes that are not UTF-8 become surrogates, so that a
-    corrupt log entry does not block reading the others. Raises ValueError for any other URL.
+    sentinels:// if Sentinels and primary use TLS; several of these last two with `;` in between;
+    cluster://host:port,host:port, or clusters:// with TLS.
+    `connections` are those to each server, `timeout_s` limits one reply, `wait_s` the wait for a
+    free connection; `greet` is called with the server_id of each new connection. Bytes that are not
+    UTF-8 become surrogates, so that a corrupt log entry does not block reading the others. Raises
+    ValueError for any other URL.
     """
-    options, kind = parse(url)
+
+    def client(options: dict[str, Any], kind: type[AbstractConnection]) -> "Redis":
+        return _client(options, kind, connections, timeout_s, wait_s, greet)
+
+    urls = groups_of(url)
+    if len(urls) == 1 and not in_cluster(url):
+        return client(*parse(url))
+    # Imported late, because they build on this module.
+    from stock.topology.cluster import Cluster
+    from stock.topology.groups import Groups
+    from stock.topology.router import RoutedRedis
+
+    if len(urls) > 1:
+        return RoutedRedis(Groups([client(*parse(each)) for each in urls]))
+    seeds, options = parse_cluster(url)
+    tls = url.startswith(CLUSTER_TLS)
+    primary, node = (_TlsPrimary, _Tls) if tls else (_TcpPrimary, _Tcp)
+
+    def at(place: tuple[str, int]) -> dict[str, Any]:
+        return {"host": place[0], "port": place[1], **options}
+
+    return RoutedRedis(
+        Cluster(
+            seeds,
+            lambda place: client(at(place), primary),
+            lambda place: _client(at(place), node, 1, min(timeout_s, 1.0), wait_s, None),
+        )
+    )
+
+
+def _client(
+    options: dict[str, Any],
+    kind: type[AbstractConnection],
+    connections: int,
+    timeout_s: float,
+    wait_s: float,
+    greet: Greeting | None,
+) -> "Redis":
     if issubclass(kind, Connection):
         options = {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE} | options
     pool = Pool(
@@ -361,6 +443,29 @@ async def find_primary(
     raise RedisConnectionError(f"no Sentinel knows the primary: {'; '.join(faults)}")
 
 
+def parse_cluster(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """cluster://[user:password@]host[:port][,host[:port]…][?client_name=…]: nodes and options.
+
+    Any node will do. User and password are those of every node. Raises ValueError.
+    """
+    address, _, query = url.partition("://")[2].partition("?")
+    netloc, _, path = address.partition("/")
+    credentials, _, hosts = netloc.rpartition("@")
+    if path:
+        raise ValueError("a cluster has one database: nothing can follow its hosts")
+    if not hosts:
+        raise ValueError("it must be cluster://host:port,host:port")
+    options = dict(parse_qsl(query)) | _credentials(credentials)
+    return [_parse_host(each, CLUSTER_PORT) for each in hosts.split(",")], options
+
+
+def _credentials(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    user, _, password = text.partition(":")
+    return {"username": unquote(user) or None, "password": unquote(password) or None}
+
+
 def _parse_sentinel(url: str) -> dict[str, Any]:
     """sentinel://[user:password@]host[:port][,host[:port]…]/primary[/db][?client_name=…]
 
@@ -385,10 +490,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
         if not db.isdecimal():
             raise ValueError(f"{db!r} is not the number of a database")
         options["db"] = int(db)
-    if credentials:
-        user, _, password = credentials.partition(":")
-        options |= {"username": unquote(user) or None, "password": unquote(password) or None}
-    return options
+    return options | _credentials(credentials)
 
 
 def show_host(host: str, port: int) -> str:
@@ -396,7 +498,7 @@ def show_host(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _parse_host(text: str) -> tuple[str, int]:
+def _parse_host(text: str, port_of_none: int = SENTINEL_PORT) -> tuple[str, int]:
     """host, host:port, [IPv6 address] or [IPv6 address]:port"""
     try:
         parts = urlsplit(f"//{text}")
@@ -408,7 +510,7 @@ def _parse_host(text: str) -> tuple[str, int]:
     rest = text[len(bare) :] if text.lower().startswith(bare) else "?"
     if not host or port == 0 or (rest and not rest[1:].isdecimal()) or rest[:1] not in ("", ":"):
         raise ValueError(f"{text!r} is not host:port; an IPv6 address needs brackets")
-    return host, port or SENTINEL_PORT
+    return host, port or port_of_none
 
 
 def _read_info(text: str) -> dict[str, str]:

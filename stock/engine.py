@@ -118,6 +118,6 @@ class Engine(Protocol):
         """Rids and drop ids whose time has passed, the oldest first."""
         ...
 
-    async def now_ms(self) -> int:
-        """The engine's clock."""
+    async def now_ms(self, partition: int | None = None) -> int:
+        """The engine's clock: of a partition, which decides what is due there, or any."""
         ...

@@ -4,13 +4,15 @@ The calls here never use redis-py's retries: a writing command that is sent twic
 twice. The caller retries, with the same rid. To distinguish "nothing was sent" from "the outcome is
 unknown", the gateway takes a connection, sends, and reads, and knows which of the three failed.
 
-A script runs only on the approved server. Every connection knows its server, so we detect a Redis
-that was restarted, replaced or promoted before the first call to it, and `on_other_server` decides
-whether to use it.
+A script runs only on the approved server of its partition. Every connection knows its server, so we
+detect a Redis that was restarted, replaced or promoted, and a partition that has moved to another,
+before the first call to it, and `on_other_server` decides whether to use it. Which server has which
+partition is the topology's business: see `stock.topology.topology`, also for what is sent again.
 """
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -75,10 +77,12 @@ from stock.model import (
 )
 from stock.records import unpack_reservation
 from stock.scripts import Script, load_engine
-
-MAX_SPARE = 4
+from stock.topology.router import RoutedRedis, shards_of
+from stock.topology.server import Server
+from stock.topology.topology import ELSEWHERE, Detour, Single, Topology
 
 _READS = frozenset({"snapshot", "line/snapshot"})
+_NOTHING_RAN = (NoScriptError, *ELSEWHERE)
 _FOR_NOW = ("BUSY ", "MISCONF ", "NOREPLICAS ")  # faults of the server, for any script
 
 
@@ -87,9 +91,9 @@ class RedisEngine:
 
     `epochs` may change while it runs; 0 closes a partition to this process. With `replicas`, an
     answer needs the confirmation of so many replicas; after `wait_ms` it raises OutcomeUnknown.
-    `on_other_server` is awaited with the id of a server that is not `server_id`, and must set
-    `server_id` to it or raise FencedOff or Unreachable; without it, any server may be used.
-    It keeps some connections of the pool at hand as long as the pool lives; without
+    `on_other_server` is awaited with a server and its id, if that is not the approved one of the
+    partition. It must call `approve`, or raise FencedOff or Unreachable; without it, any server may
+    be used. It keeps some connections of the pool at hand as long as the pool lives; without
     `keeps_connections` it gives each back at once.
     """
 
@@ -107,21 +111,26 @@ class RedisEngine:
         self.redis = redis
         self.keyspace = keyspace
         self.epochs = dict(epochs)
-        self.server_id = ""
-        self.on_other_server: Callable[[str], Awaitable[None]] | None = None
-        self._pool: Any = redis.connection_pool
-        # Spare connections, because taking one from the pool costs as much as a call.
-        self._spare: list[Any] = []
-        most = min(MAX_SPARE, self._pool.max_connections // 2)
-        self._max_spare = most if keeps_connections else 0
+        self.on_other_server: Callable[[Server, str], Awaitable[None]] | None = None
+        self.topology: Topology = (
+            redis.topology
+            if isinstance(redis, RoutedRedis)
+            else Single(redis, keeps=keeps_connections)
+        )
+        self._server_ids = [""] * keyspace.partitions  # the approved ones
+        self._met: set[str] = set()  # all that were approved, for scripts without a partition
+        self._places = [
+            self.topology.place_of(keyspace.epoch(number)) for number in range(keyspace.partitions)
+        ]
         self._scripts = dict(scripts or load_engine())
         self._barrier = Barrier(self._scripts["barrier"], replicas, wait_ms) if replicas else None
         self.line = RedisLine(self)
 
     async def load_scripts(self) -> None:
         """Load every script: at start, and after SCRIPT FLUSH or a failover."""
-        for script in self._scripts.values():
-            await self.redis.script_load(script.source)
+        for shard in await shards_of(self.redis, self.keyspace):
+            for script in self._scripts.values():
+                await shard.redis.script_load(script.source)
 
     async def open_drop(self, drop_id: str, terms: DropTerms) -> OpenCode:
         reply = await self._call(
@@ -295,16 +304,22 @@ class RedisEngine:
                 return
 
     async def due(self, partition: int, limit: int) -> list[str]:
-        now_ms = await self.now_ms()
+        now_ms = await self.now_ms(partition)
         key = self.keyspace.due(partition)
         members: list[str] = await self.ask(
             "ZRANGE", key, "-inf", now_ms, "BYSCORE", "LIMIT", 0, limit
         )
         return members
 
-    async def now_ms(self) -> int:
-        seconds, micros = await self.ask("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+    async def now_ms(self, partition: int | None = None) -> int:
+        """The clock of a partition's server; without one, of the first server that answers."""
+        if partition is not None:
+            return _read_time(await self._ask_at(self._places[partition], ("TIME",)))
+        places = dict.fromkeys(self._places)
+        for place in list(places)[:-1]:
+            with contextlib.suppress(Unreachable, OutcomeUnknown):
+                return _read_time(await self._ask_at(place, ("TIME",)))
+        return _read_time(await self._ask_at(next(reversed(places)), ("TIME",)))
 
     def _call(
         self,
@@ -325,16 +340,19 @@ class RedisEngine:
     ) -> list[Any]:
         """Run a script of the engine on a drop's partition, with its epoch, as durable as it is
         asked for."""
-        script = self._scripts[verb]
+        script, partition = self._scripts[verb], self.keyspace.partition_of(drop_id)
 
         def arrange() -> list[str | int]:
             # As late as possible: an approval may have closed the partition a moment ago.
-            named = {"epoch": self._epoch_of(drop_id), "drop_id": drop_id, **args}
+            # 0 is not a valid epoch, so a partition without one in this process is fenced off.
+            named = {"epoch": self.epochs.get(partition, 0), "drop_id": drop_id, **args}
             return script.arrange(keys, named, rest)
 
+        place = self._places[partition]
         if self._barrier is None or verb in _READS:
-            return await self._answer(script, arrange)
-        return await self._answer(script, arrange, self._barrier_key(drop_id))
+            return await self._answer(script, place, partition, arrange)
+        barrier_key = self.keyspace.barrier(partition)
+        return await self._answer(script, place, partition, arrange, barrier_key)
 
     async def run(
         self,
@@ -345,108 +363,191 @@ class RedisEngine:
     ) -> list[Any]:
         """Run a script that is not a verb of the engine, with the same faults. Does not wait for
         replicas, because no money depends on such scripts."""
-        return await self._answer(script, lambda: script.arrange(keys, args, rest))
+        place = self.topology.place_of(keys[script.keys[0]])
+        return await self._answer(script, place, None, lambda: script.arrange(keys, args, rest))
 
     async def _answer(
         self,
         script: Script,
+        place: int,
+        partition: int | None,
         arrange: Callable[[], list[str | int]],
         barrier_key: str | None = None,
     ) -> list[Any]:
         try:
-            reply: list[Any] = await self._run(arrange, barrier_key)
-        except NoScriptError:
-            # The server lost its scripts and ran nothing. EVAL cannot fail in this way, and it
-            # loads the script.
-            reply = await self._run(lambda: ["EVAL", script.source, *arrange()[2:]], barrier_key)
-        return reply
+            reply: list[Any] = await self._run(place, partition, arrange, barrier_key)
+        except _NOTHING_RAN as error:
+            refusal = error
+        else:
+            return reply
 
-    def _epoch_of(self, drop_id: str) -> int:
-        # 0 is not a valid epoch, so a partition without one in this process is fenced off.
-        return self.epochs.get(self.keyspace.partition_of(drop_id), 0)
+        def by_source() -> list[str | int]:
+            return ["EVAL", script.source, *arrange()[2:]]
 
-    async def meet_server(self) -> None:
-        """Connect to the present server and approve it, without running a script.
+        command, detour = arrange, Detour(self.topology)
+        while True:
+            if isinstance(refusal, NoScriptError):
+                # The server lost its scripts. EVAL cannot fail in this way, and it loads the
+                # script.
+                command = by_source
+            else:
+                await _follow(detour, refusal)
+            try:
+                reply = await self._run(place, partition, command, barrier_key)
+            except _NOTHING_RAN as error:
+                refusal = error
+            else:
+                return reply
+
+    async def meet_server(self, server: Server) -> None:
+        """Connect to a server and approve it, without running a script.
 
         Raises FencedOff if it must not be used, Unreachable if there is none.
         """
-        await self._pool.release(await self._take_approved())
+        connection = await server.take()
+        is_known = self.is_approved(server, connection.server_id)
+        if not is_known:
+            await server.drop(connection)  # it may be older than the change of servers
+            connection = await server.take()
+        server_id = connection.server_id
+        await server.give_back(connection)
+        if self.on_other_server is not None and not self.is_approved(server, server_id):
+            await self.on_other_server(server, server_id)
 
-    def _barrier_key(self, drop_id: str) -> str:
-        return self.keyspace.barrier(self.keyspace.partition_of(drop_id))
+    def partitions_of(self, server: Server) -> list[int]:
+        """The partitions that a server has now."""
+        places = enumerate(self._places)
+        return [number for number, place in places if self.topology.server(place) is server]
 
-    async def _run(self, arrange: Callable[[], list[str | int]], barrier_key: str | None) -> Any:
-        connection = await self._take_approved()
+    def server_id_of(self, partition: int) -> str:
+        """The id of a partition's approved server; empty if it has none yet."""
+        return self._server_ids[partition]
+
+    def is_approved(self, server: Server, server_id: str) -> bool:
+        """Whether a server may be used, with all partitions that it has."""
+        ids = self._server_ids
+        return server_id in self._met and all(
+            ids[number] == server_id for number in self.partitions_of(server)
+        )
+
+    def approve(self, server_id: str, partitions: Iterable[int]) -> None:
+        """Use a server, for these partitions."""
+        self._met.add(server_id)
+        for number in partitions:
+            self._server_ids[number] = server_id
+
+    async def _run(
+        self,
+        place: int,
+        partition: int | None,
+        arrange: Callable[[], list[str | int]],
+        barrier_key: str | None,
+    ) -> Any:
+        server, connection = await self._take_approved(place, partition)
         if self._barrier is None or barrier_key is None:
-            return await self._converse(connection, _plain, arrange())
-        return await self._converse(connection, self._barrier.converse, arrange(), barrier_key)
+            return await self._converse(server, connection, _plain, arrange())
+        talk = self._barrier.converse
+        return await self._converse(server, connection, talk, arrange(), barrier_key)
 
     async def ask(self, *command: str | int) -> Any:
-        """Send a plain read."""
-        return await self._converse(await self._take(), _plain, command)
+        """Send a plain read of a key."""
+        return await self._ask_at(self.topology.place_of(str(command[1])), command)
 
     async def ask_all(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
-        """Send plain commands in one round trip; their replies, in order. No key's text may have
-        surrogates. Raises the first refusal, after all have been answered."""
-        return list(await self._converse(await self._take(), _together, commands))
+        """Send plain reads of keys in one round trip to each server; their replies, in order. No
+        key's text may have surrogates. Raises the first refusal, after all have been answered."""
+        replies: list[Any] = [None] * len(commands)
+        together: dict[object, list[int]] = {}
+        places = [self.topology.place_of(str(command[1])) for command in commands]
+        for index, place in enumerate(places):
+            together.setdefault(self.topology.server(place) or place, []).append(index)
 
-    async def _take(self) -> Any:
+        async def ask(indices: list[int]) -> None:
+            server, connection = await self._take(places[indices[0]])
+            some = [commands[index] for index in indices]
+            try:
+                found = await self._converse(server, connection, _together, some)
+            except ELSEWHERE:
+                found = [await self.ask(*command) for command in some]
+            for index, reply in zip(indices, found, strict=True):
+                replies[index] = reply
+
+        if len(together) == 1:
+            await ask(next(iter(together.values())))
+        else:
+            await asyncio.gather(*[ask(indices) for indices in together.values()])
+        return replies
+
+    async def _ask_at(self, place: int, command: Sequence[str | int]) -> Any:
+        detour = None
+        while True:
+            server, connection = await self._take(place)
+            try:
+                return await self._converse(server, connection, _plain, command)
+            except ELSEWHERE as refusal:
+                detour = detour or Detour(self.topology)
+                await _follow(detour, refusal)
+
+    async def _take(self, place: int) -> tuple[Server, Any]:
+        """A connection to the primary of a place. Raises Unreachable."""
+        server = self.topology.server(place)
         try:
-            while self._spare:
-                connection, lives = self._spare.pop(), False
-                try:
-                    lives = await self._pool.lives(connection)
-                finally:
-                    if not lives:
-                        await self._let_go(connection)
-                if lives:
-                    return connection
-            return await self._pool.get_connection()
-        except (RedisError, OSError) as error:
+            if server is None:
+                server = await self.topology.locate(place)
+            return server, await server.take()
+        except RedisError as error:
             raise Unreachable(str(error)) from error
+        except Unreachable:
+            assert server is not None  # noqa: S101  only `take` raises it
+            other = await self.topology.instead(server, place)
+            if other is None:
+                raise
+            return other, await other.take()
 
-    async def _let_go(self, connection: Any) -> None:
-        await connection.disconnect(nowait=True)
-        await self._pool.release(connection)
+    def _may_use(self, server_id: str, partition: int | None) -> bool:
+        if partition is None:
+            return server_id in self._met
+        return server_id == self._server_ids[partition]
 
-    async def _take_approved(self) -> Any:
+    async def _take_approved(self, place: int, partition: int | None) -> tuple[Server, Any]:
         """A connection to the approved server. Raises FencedOff or Unreachable."""
-        connection = await self._take()
-        if connection.server_id == self.server_id or self.on_other_server is None:
-            return connection
+        server, connection = await self._take(place)
+        if self.on_other_server is None or self._may_use(connection.server_id, partition):
+            return server, connection
         # It may be older than the change of servers. Hold no connection during the approval,
         # because the approval needs connections, too.
-        await connection.disconnect(nowait=True)
-        await self._pool.release(connection)
-        connection = await self._take()
-        if connection.server_id == self.server_id:
-            return connection
-        await self._pool.release(connection)
-        await self.on_other_server(connection.server_id)
-        connection = await self._take()
-        if connection.server_id == self.server_id:
-            return connection
-        await self._pool.release(connection)
+        await server.drop(connection)
+        server, connection = await self._take(place)
+        if self._may_use(connection.server_id, partition):
+            return server, connection
+        await server.give_back(connection)
+        await self.on_other_server(server, connection.server_id)
+        server, connection = await self._take(place)
+        if self._may_use(connection.server_id, partition):
+            return server, connection
+        await server.give_back(connection)
         raise Unreachable("the server changed again while it was checked")
 
     async def _converse(
-        self, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any
+        self, server: Server, connection: Any, talk: Callable[..., Awaitable[Any]], *args: Any
     ) -> Any:
         """Send and read on a connection, return it to the pool, and sort the faults."""
         try:
             return await talk(connection, *args)
-        except NoScriptError:
+        except _NOTHING_RAN:
             raise
         except BusyLoadingError as error:
             raise Unreachable(str(error)) from error
         except ReadOnlyError as error:
             # A former primary. Nothing was done; the next connection finds the present one.
             await connection.disconnect(nowait=True)
+            self.topology.doubt()
             raise Unreachable(str(error)) from error
         except ResponseError as error:
             raise _refusal(error) from error
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             await connection.disconnect(nowait=True)
+            self.topology.doubt()
             raise OutcomeUnknown(str(error)) from error
         except OutcomeUnknown:
             await connection.disconnect(
@@ -458,11 +559,20 @@ class RedisEngine:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            if len(self._spare) < self._max_spare and connection.is_connected:
-                connection.used_s = time.monotonic()
-                self._spare.append(connection)
-            else:
-                await self._pool.release(connection)
+            await server.give_back(connection)
+
+
+async def _follow(detour: Detour, refusal: ResponseError) -> None:
+    """Prepare the next attempt. Raises Unreachable if there must be none."""
+    try:
+        await detour.take(refusal)
+    except RedisError as error:
+        raise Unreachable(str(error)) from error
+
+
+def _read_time(reply: Any) -> int:
+    seconds, micros = reply
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _plain(connection: Any, command: Sequence[str | int]) -> Any:

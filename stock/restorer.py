@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError, ResponseError, WatchError
 from stock.errors import BooksBroken, FencedOff, ScriptRefused
 from stock.keyspace import Keyspace
 from stock.scripts import Script, load
+from stock.topology.router import client_of
 
 PAIRS = 1_000  # pairs per call: the script unpacks them
 SCAN = 1_000
@@ -34,7 +35,8 @@ class Restorer:
         `held` is the expected present value.
         """
         key = self._keyspace.epoch(partition)
-        async with self._redis.pipeline() as together:
+        redis = await client_of(self._redis, key)
+        async with redis.pipeline() as together:
             await together.watch(key)
             if await together.get(key) != held:
                 raise FencedOff(f"the epoch of p{partition:02d} has changed meanwhile")
@@ -58,18 +60,19 @@ class Restorer:
         """Remove every key of the partition except its epoch; returns how many."""
         epoch_key, removed, cursor = self._keyspace.epoch(partition), 0, 0
         pattern = self._keyspace.pattern(partition)
+        redis = await client_of(self._redis, epoch_key)
         while True:
-            cursor, page = await self._redis.scan(cursor, pattern, SCAN)
+            cursor, page = await redis.scan(cursor, pattern, SCAN)
             keys = [str(key) for key in page if key != epoch_key]
             if keys:
-                removed += await self._unlink(partition, token, keys)
+                removed += await self._unlink(redis, partition, token, keys)
             if cursor == 0:
                 return removed
 
-    async def _unlink(self, partition: int, token: str, keys: Sequence[str]) -> int:
+    async def _unlink(self, redis: "Redis", partition: int, token: str, keys: Sequence[str]) -> int:
         epoch_key = self._keyspace.epoch(partition)
         taken = FencedOff(f"p{partition:02d} is being recovered by another")
-        async with self._redis.pipeline() as together:
+        async with redis.pipeline() as together:
             await together.watch(epoch_key)
             if await together.get(epoch_key) != token:
                 raise taken
@@ -171,7 +174,8 @@ class Restorer:
             try:
                 found = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
             except NoScriptError:
-                await self._redis.script_load(script.source)
+                redis = await client_of(self._redis, next(iter(keys.values())))
+                await redis.script_load(script.source)
                 found = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except ResponseError as error:
             if "BOOKS of" in str(error):

@@ -497,7 +497,7 @@ class TwinEngine:
         ready = [(ms, member) for member, ms in self._due[partition].items() if ms <= now]
         return [member for _, member in sorted(ready)[:limit]]
 
-    async def now_ms(self) -> int:
+    async def now_ms(self, partition: int | None = None) -> int:
         return self.clock()
 
     def is_fenced(self, drop_id: str) -> bool:

@@ -47,7 +47,7 @@ class Node:
         if self.replica_of is not None:
             options += ["--replicaof", f"127.0.0.1 {self.replica_of}"]
         self.process = _spawn([valkey_binary(), *options, *self.options], self.folder)
-        _wait(lambda: ask(self.port, "PING").startswith("+PONG"))
+        wait_for(lambda: ask(self.port, "PING").startswith("+PONG"))
 
     def kill(self) -> None:
         assert self.process is not None
@@ -73,10 +73,10 @@ class Cluster:
     def start(self) -> None:
         for node in (self.primary, *self.replicas):
             node.start()
-        _wait(lambda: f"connected_slaves:{len(self.replicas)}" in self._replication())
+        wait_for(lambda: f"connected_slaves:{len(self.replicas)}" in self._replication())
         for port in self.sentinels:
             self._processes.append(self._start_sentinel(port))
-        _wait(lambda: all(self._is_known_by(port) for port in self.sentinels))
+        wait_for(lambda: all(self._is_known_by(port) for port in self.sentinels))
 
     def remove(self) -> None:
         processes = [node.process for node in (self.primary, *self.replicas)] + self._processes
@@ -129,10 +129,10 @@ class ClusterMode:
         name = ask(primary, "CLUSTER", "MYID").split("\r\n")[1]
         bus = self.primary.options[-1]
         ask(replica.port, "CLUSTER", "MEET", "127.0.0.1", str(primary), bus)
-        _wait(lambda: ask(replica.port, "CLUSTER", "REPLICATE", name).startswith("+OK"))
-        _wait(lambda: "connected_slaves:1" in ask(primary, "INFO", "replication"))
-        _wait(lambda: "state=online" in ask(primary, "INFO", "replication"))
-        _wait(lambda: "cluster_state:ok" in ask(primary, "CLUSTER", "INFO"))
+        wait_for(lambda: ask(replica.port, "CLUSTER", "REPLICATE", name).startswith("+OK"))
+        wait_for(lambda: "connected_slaves:1" in ask(primary, "INFO", "replication"))
+        wait_for(lambda: "state=online" in ask(primary, "INFO", "replication"))
+        wait_for(lambda: "cluster_state:ok" in ask(primary, "CLUSTER", "INFO"))
 
     def remove(self) -> None:
         for node in (self.primary, *self.replicas):
@@ -146,7 +146,7 @@ def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)
 
 
-def _wait(condition: object) -> None:
+def wait_for(condition: object) -> None:
     deadline = time.monotonic() + 2 * START_TIMEOUT_S
     while not condition():  # type: ignore[operator]
         if time.monotonic() > deadline:

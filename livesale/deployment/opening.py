@@ -16,16 +16,18 @@ from livesale.deployment.partitions import check_partitions, claim_partitions
 from livesale.deployment.scripts import ScriptLoader
 from livesale.deployment.startup import (
     SQL_URL,
+    check_groups,
     check_redis,
     check_replicas,
     check_sql,
+    find_shards,
     unreachable_redis,
 )
 from livesale.deployment.watchman import Watchman
 from livesale.errors import Refused
 from livesale.resources import Deployment
 from livesale.settings import Settings
-from stock.connection import connect
+from stock.connection import connect, with_name
 from stock.gateway import RedisEngine
 from stock.keyspace import Keyspace
 
@@ -44,19 +46,29 @@ async def open_deployment(
             open_redis(settings, role=role, connections=redis_connections)
         )
         sql = await stack.enter_async_context(open_sql(settings))
-        server_id = str((await _about(redis))["run_id"])
-        await check_redis(redis, settings.redis.durability)
+        keyspace = Keyspace(settings.stock.partitions)
+        shards = await find_shards(redis, keyspace)
         replicas = settings.redis.replicas if settings.redis.durability == "replicated" else 0
-        await check_replicas(redis, replicas)
+        server_ids = []
+        for shard in shards:
+            server_ids.append(str((await _about(shard.redis))["run_id"]))
+            await check_redis(shard.redis, settings.redis.durability)
+            await check_replicas(
+                shard.redis,
+                replicas,
+                durability=settings.redis.durability,
+                url=settings.redis.url,
+            )
+        await check_groups(shards, settings.redis.url)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
-        keyspace = Keyspace(settings.stock.partitions)
         await claim_partitions(redis, sql, keyspace)
         epochs = await check_partitions(redis, sql, keyspace)
         engine = RedisEngine(
             redis, keyspace, epochs, replicas=replicas, wait_ms=settings.redis.wait_ms
         )
-        engine.server_id = server_id
+        for server_id, shard in zip(server_ids, shards, strict=True):
+            engine.approve(server_id, shard.partitions)
         await ScriptLoader(settings, redis).load_or_wait()
         deployment = Deployment(settings, redis, redis_url, sql, engine)
         await stack.enter_async_context(Watchman(deployment).watching())
@@ -80,7 +92,7 @@ async def open_redis(
         if url == "embedded":
             url = await stack.enter_async_context(embedded_redis(settings.data_dir))
         redis = connect(
-            f"{url}{'&' if '?' in url else '?'}client_name=livesale-{role}",
+            with_name(url, f"livesale-{role}"),
             connections=connections or settings.redis.connections,
             timeout_s=settings.redis.timeout_ms / 1000,
         )

@@ -17,8 +17,10 @@ from redis.exceptions import NoPermissionError
 from livesale.deployment.startup import REDIS_URL
 from livesale.errors import Refused
 from livesale.settings import Settings
-from stock.connection import connect
+from stock.connection import connect, with_name
+from stock.keyspace import Keyspace
 from stock.scripts import load_engine, load_features
+from stock.topology.router import shard_at, shards_of
 
 LOADER_URL = "LIVESALE__REDIS__LOADER_URL"
 WAIT_S = 10.0  # how long a process without the right waits for one that loads them
@@ -26,11 +28,16 @@ POLL_S = 0.1
 
 
 class ScriptLoader:
-    """Loads missing scripts, as the service's user or as the loader of the settings."""
+    """Loads missing scripts, as the service's user or as the loader of the settings.
+
+    Each primary has scripts of its own. `redis` may lead to several; the methods look at one, or,
+    without an argument, at all of them.
+    """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
+        self._keyspace = Keyspace(settings.stock.partitions)
         scripts = [*load_engine().values(), *load_features().values()]
         self._sources = {script.sha: script.source for script in scripts}
 
@@ -39,18 +46,23 @@ class ScriptLoader:
         """The SHA1 of all scripts."""
         return tuple(self._sources)
 
-    async def missing(self) -> list[str]:
-        """The SHA1 of scripts that Redis lacks. Raises RedisError."""
-        known = await self._redis.script_exists(*self._sources)
-        return [sha for sha, is_known in zip(self._sources, known, strict=True) if not is_known]
+    async def missing(self, redis: Redis | None = None) -> list[str]:
+        """The SHA1 of scripts that a server lacks, or any of them. Raises RedisError."""
+        lacking: dict[str, None] = {}
+        for server in await self._servers(redis):
+            known = await server.script_exists(*self._sources)
+            pairs = zip(self._sources, known, strict=True)
+            lacking.update({sha: None for sha, is_known in pairs if not is_known})
+        return list(lacking)
 
-    async def load(self) -> None:
+    async def load(self, redis: Redis | None = None) -> None:
         """Load every missing script. Raises RedisError; NoPermissionError without the right."""
-        missing = await self.missing()
-        if missing:
-            async with self._connection() as redis:
-                for sha in missing:
-                    await redis.script_load(self._sources[sha])
+        for server in await self._servers(redis):
+            missing = await self.missing(server)
+            if missing:
+                async with self._connection(server) as loader:
+                    for sha in missing:
+                        await loader.script_load(self._sources[sha])
 
     async def load_or_wait(self) -> None:
         """Load, or wait for a process with the right. Raises Refused if none does."""
@@ -68,18 +80,29 @@ class ScriptLoader:
                 )
             await asyncio.sleep(POLL_S)
 
+    async def _servers(self, redis: Redis | None) -> list[Redis]:
+        if redis is not None:
+            return [redis]
+        return [shard.redis for shard in await shards_of(self._redis, self._keyspace)]
+
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Redis]:
+    async def _connection(self, server: Redis) -> AsyncIterator[Redis]:
+        """A connection to the same server, as the loader if the settings have one."""
         url = self._settings.redis.loader_url
         if not url:
-            yield self._redis
+            yield server
             return
         loader = connect(
-            f"{url}{'&' if '?' in url else '?'}client_name=livesale-loader",
+            with_name(url, "livesale-loader"),
             connections=1,
             timeout_s=self._settings.redis.timeout_ms / 1000,
         )
         try:
-            yield loader
+            names = [
+                shard.name
+                for shard in await shards_of(self._redis, self._keyspace)
+                if shard.redis is server
+            ]
+            yield await shard_at(loader, names[0]) if names else loader
         finally:
             await loader.aclose()

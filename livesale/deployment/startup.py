@@ -1,5 +1,7 @@
 """The checks of a process on its stores before it uses them. Each check raises Refused."""
 
+from collections.abc import Sequence
+
 from redis.asyncio import Redis
 from redis.exceptions import (
     NoPermissionError,
@@ -12,11 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.errors import Refused
 from livesale.settings import PREFIX
+from stock.connection import groups_of, in_cluster
+from stock.keyspace import Keyspace
+from stock.topology.router import Shard, shards_of
 
 REDIS_URL = "LIVESALE__REDIS__URL"
 SQL_URL = "LIVESALE__SQL__URL"
 DURABILITY = "LIVESALE__REDIS__DURABILITY"
 
+GROUP_KEY = "ls:{p00}:group"  # in each group of Sentinels, although p00 is in the first one
 OLDEST_REDIS = (7, 0)  # for scripts that begin with #!lua; Valkey reports 7.2.4 here
 OLDEST_MYSQL = (8, 0)
 OLDEST_MARIADB = (10, 6)
@@ -83,12 +89,49 @@ async def check_durability(redis: Redis, durability: str) -> None:
         )
 
 
-async def check_replicas(redis: Redis, replicas: int) -> None:
-    """Check that enough replicas are attached."""
+async def find_shards(redis: Redis, keyspace: Keyspace) -> list[Shard]:
+    """All primaries, with the partitions that each has."""
+    try:
+        return await shards_of(redis, keyspace)
+    except (RedisError, OSError) as error:
+        raise unreachable_redis(error) from None
+
+
+async def check_groups(shards: Sequence[Shard], url: str) -> None:
+    """Check that each group of Sentinels is the one of its number: each keeps a mark of it.
+
+    Others would find their partitions missing, and sell their new ones twice.
+    """
+    if len(groups_of(url)) == 1:
+        return
+    for number, shard in enumerate(shards):
+        mark = f"{number + 1} of {len(shards)}"
+        try:
+            await shard.redis.set(GROUP_KEY, mark, nx=True)
+            found = str(await shard.redis.get(GROUP_KEY))
+        except (RedisError, OSError) as error:
+            raise unreachable_redis(error) from None
+        if found != mark:
+            raise Refused(
+                REDIS_URL,
+                f"group {mark} of the URL was group {found} before",
+                "Name all groups in the order of the first start: it decides which has what.",
+            )
+
+
+async def check_replicas(redis: Redis, replicas: int, *, durability: str, url: str) -> None:
+    """Check that enough replicas are attached, and that none may take over without them."""
     try:
         found = int((await redis.info("replication"))["connected_slaves"])
     except (RedisError, OSError) as error:
         raise unreachable_redis(error) from None
+    if found and durability == "fsync" and in_cluster(url):
+        raise Refused(
+            DURABILITY,
+            "the setting is fsync, but the cluster has replicas that take over by themselves: a "
+            "failover would lose acknowledged reservations",
+            "Set it to replicated.",
+        )
     if found < replicas:
         raise Refused(
             f"{PREFIX}REDIS__REPLICAS",

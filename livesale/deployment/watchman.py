@@ -1,7 +1,9 @@
 """Checks in every process of every role that Redis still matches SQL.
 
 The engine calls `approve` before the first script runs on an unknown server (restarted, replaced by
-an older copy, promoted); `approve` compares the server with SQL. Once a second the watchman checks
+an older copy, promoted), and before the first one for a partition that has moved to another server;
+`approve` compares the server's partitions with SQL. Servers are handled one by one: a fault of one
+says nothing of the others. Once a second the watchman checks
 that each partition still has its epoch, so processes that do not write notice an emptied Redis,
 too. It also loads scripts that Redis lost.
 
@@ -28,8 +30,10 @@ from livesale.deployment.scripts import ScriptLoader
 from livesale.deployment.startup import check_redis
 from livesale.errors import Refused
 from livesale.tasks import Tasks
-from stock.connection import SENTINEL, connect
+from stock.connection import connect, has_failover
 from stock.errors import FencedOff, StockError, Unreachable
+from stock.topology.router import shard_at
+from stock.topology.server import Server
 
 if TYPE_CHECKING:
     from livesale.resources import Deployment
@@ -40,9 +44,29 @@ LONGEST_RETRY_S = 5.0  # between two checks of a closed partition
 
 _STORE_FAULTS = (RedisError, SQLAlchemyError, StockError, OSError, TimeoutError)
 
-CONNECTIONS = 2  # its own
+CONNECTIONS = 2  # its own, to each server
 
 _log = structlog.get_logger(__name__)
+
+
+class _Eye:
+    """What the watchman has for one server: its own connections, and the last refusal.
+
+    Its own, because calls that wait for an approval may hold all the others.
+    """
+
+    def __init__(self, deployment: "Deployment") -> None:
+        self.seen: set[str] = set()  # ids of servers that were reached since the last check began
+        self.redis = connect(
+            deployment.redis_url,
+            connections=CONNECTIONS,
+            timeout_s=deployment.settings.redis.timeout_ms / 1000,
+            greet=self.seen.add,
+        )
+        self.lock = asyncio.Lock()
+        self.refusal = ""
+        self.retry_s = FIRST_RETRY_S
+        self.next_s = 0.0
 
 
 class Watchman:
@@ -53,20 +77,9 @@ class Watchman:
         self._settings = deployment.settings.redis
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
-        self._seen: set[str] = set()
-        # Its own connections: calls that wait for an approval may hold all the others.
-        self._redis = connect(
-            deployment.redis_url,
-            connections=CONNECTIONS,
-            timeout_s=self._settings.timeout_ms / 1000,
-            greet=self._seen.add,
-        )
+        self._eyes: dict[str, _Eye] = {}  # by the name of the server
         self._loader = ScriptLoader(deployment.settings, deployment.engine.redis)
-        self._lock = asyncio.Lock()
         self._known = dict(deployment.engine.epochs)  # the last epoch that each partition had here
-        self._refusal = ""
-        self._retry_s = FIRST_RETRY_S
-        self._next_s = 0.0
         self._looks: dict[int, float] = {}  # closed partitions: time of the next check
 
     @asynccontextmanager
@@ -81,87 +94,122 @@ class Watchman:
                 yield
         finally:
             self._engine.on_other_server = None
-            await self._redis.aclose()
+            for eye in self._eyes.values():
+                await eye.redis.aclose()
 
-    async def approve(self, server_id: str) -> None:
-        """Check a server that this process does not know, and use it if it is durable.
+    async def approve(self, server: Server, server_id: str) -> None:
+        """Check a server that this process does not know, or that has got partitions, and use it
+        if it is durable.
 
         Closes its partitions that do not match SQL. Raises FencedOff if the server must not be used
         at all, or cannot be compared because SQL is unavailable.
         """
-        async with self._lock:
-            if self._engine.server_id == server_id:
+        eye = self._eye(server)
+        async with eye.lock:
+            if self._engine.is_approved(server, server_id):
                 return
-            if time.monotonic() < self._next_s:
-                raise FencedOff(self._refusal)
+            if time.monotonic() < eye.next_s:
+                raise FencedOff(eye.refusal)
             try:
-                await self._meet(server_id)
+                await self._meet(eye, server, server_id)
             except Refused as refusal:
-                self._refuse(f"another Redis than before: {refusal.problem}")
+                self._refuse(eye, server, f"another Redis than before: {refusal.problem}")
             except _STORE_FAULTS as fault:
                 what = getattr(fault, "orig", None) or fault or type(fault).__name__
-                self._refuse(f"another Redis than before, and it cannot be compared: {what}")
+                reason = f"another Redis than before, and it cannot be compared: {what}"
+                self._refuse(eye, server, reason)
             else:
-                self._retry_s, self._next_s = FIRST_RETRY_S, 0.0
+                eye.retry_s, eye.next_s = FIRST_RETRY_S, 0.0
 
-    async def _meet(self, server_id: str) -> None:
-        await self._redis.connection_pool.disconnect()
-        self._seen.clear()
-        await check_redis(self._redis, self._settings.durability)
-        looks = [await self._look(number) for number in range(self._keyspace.partitions)]
+    def _eye(self, server: Server) -> _Eye:
+        eye = self._eyes.get(server.name)
+        if eye is None:
+            eye = self._eyes[server.name] = _Eye(self._deployment)
+        return eye
+
+    async def _meet(self, eye: _Eye, server: Server, server_id: str) -> None:
+        engine = self._engine
+        await eye.redis.connection_pool.disconnect()
+        eye.seen.clear()
+        partitions = [
+            number
+            for number in engine.partitions_of(server)
+            if engine.server_id_of(number) != server_id
+        ]
+        shard = await shard_at(eye.redis, server.name)
+        await check_redis(shard, self._settings.durability)
+        looks = [await self._look(eye, number) for number in partitions]
         # A restart of the same server needs no new epoch.
-        another = self._engine.server_id and (
-            self._settings.durability == "replicated" or self._settings.url.startswith(SENTINEL)
-        )
+        another = self._settings.durability == "replicated" or has_failover(self._settings.url)
         if another:
-            promotion = Promotion(self._deployment, self._redis)
-            looks = [await promotion.settle(look, self._known[look.partition]) for look in looks]
-        if self._seen != {server_id}:
+            promotion = Promotion(self._deployment, eye.redis)
+            looks = [
+                await promotion.settle(look, self._known[look.partition])
+                if engine.server_id_of(look.partition)
+                else look
+                for look in looks
+            ]
+        if eye.seen != {server_id}:
             raise Unreachable("the server changed again while it was checked")
         _log.warning(
-            "connected to another Redis server", server_id=server_id, before=self._engine.server_id
+            "connected to another Redis server",
+            server=server.name,
+            server_id=server_id,
+            partitions=partitions,
+            before=sorted({engine.server_id_of(number) for number in partitions}),
         )
-        self._engine.server_id = server_id
+        engine.approve(server_id, partitions)
         for look in looks:
             self._take(look)
 
-    def _refuse(self, reason: str) -> None:
-        self._refusal = reason
-        self._next_s = time.monotonic() + self._retry_s
-        self._retry_s = min(LONGEST_RETRY_S, 2 * self._retry_s)
-        for partition in range(self._keyspace.partitions):
+    def _refuse(self, eye: _Eye, server: Server, reason: str) -> None:
+        eye.refusal = reason
+        eye.next_s = time.monotonic() + eye.retry_s
+        eye.retry_s = min(LONGEST_RETRY_S, 2 * eye.retry_s)
+        for partition in self._engine.partitions_of(server):
             self._close(partition, reason)
         raise FencedOff(reason)
 
     async def _watch(self) -> float:
         """One round; seconds until the next. Raises Refused, and faults of Redis and SQL."""
-        await self._round()
+        topology = self._engine.topology
+        await topology.refresh()
+        servers = list(topology.servers)
+        if len(servers) == 1:
+            await self._round(servers[0])
+            return LOOK_S
+        # One that hangs must not delay the checks of the others.
+        rounds = [self._round(server) for server in servers]
+        for fault in await asyncio.gather(*rounds, return_exceptions=True):
+            if fault is not None:
+                raise fault
         return LOOK_S
 
-    async def _round(self) -> None:
-        """Connect to the present server, then check that the partitions have our epochs."""
+    async def _round(self, server: Server) -> None:
+        """Connect to a server, then check that its partitions have our epochs."""
         with contextlib.suppress(FencedOff):
-            await self._engine.meet_server()
-        if not self._engine.server_id or self._next_s:
-            return  # not approved, so every partition is closed
+            await self._engine.meet_server(server)
+        eye = self._eye(server)
+        if eye.next_s:
+            return  # not approved, so every partition of it is closed
         with contextlib.suppress(NoPermissionError):  # without the right, the keeper loads them
-            await self._loader.load()
-        for partition in range(self._keyspace.partitions):
+            await self._loader.load(server.redis)
+        for partition in self._engine.partitions_of(server):
             held = await self._engine.redis.get(self._keyspace.epoch(partition))
             if str(held) == str(self._engine.epochs.get(partition)):
                 continue
             if time.monotonic() < self._looks.get(partition, 0.0):
                 continue
-            async with self._lock:
+            async with eye.lock:
                 try:
-                    look = await self._look(partition)
+                    look = await self._look(eye, partition)
                 except _STORE_FAULTS:
                     self._close(partition, f"Redis has another epoch ({held!r}), and SQL is away")
                     raise
                 self._take(look)
 
-    async def _look(self, partition: int) -> Look:
-        return await look_at(self._redis, self._deployment.sql, self._keyspace, partition)
+    async def _look(self, eye: _Eye, partition: int) -> Look:
+        return await look_at(eye.redis, self._deployment.sql, self._keyspace, partition)
 
     def _take(self, look: Look) -> None:
         """Open or close a partition here, by the result of its check."""

@@ -12,6 +12,7 @@ from livesale.operations.finding import Verdict
 from livesale.operations.health import Health
 from livesale.operations.readiness import LARGEST_LAG, MEBIBYTE, memory_need
 from livesale.resources import Deployment
+from stock.topology.router import shards_of
 
 DOCTOR_OLD_MS = 1_800_000  # the doctor looks at settings and machines: half an hour is recent
 SHOWN = 200  # characters of a text of somebody else
@@ -79,8 +80,9 @@ class StoreLights:
         )
 
     async def memory(self) -> Light:
+        parts = self._deployment
         try:
-            need = await memory_need(self._deployment.redis, self._deployment.sql)
+            need = await memory_need(parts.redis, parts.sql, parts.keyspace)
         except RedisError:
             return caution(Name.MEMORY, "unknown")
         facts = {"needed_mib": round(need.needed / MEBIBYTE), "free_mib": need.free // MEBIBYTE}
@@ -91,7 +93,11 @@ class StoreLights:
         return no_go(Name.MEMORY, "short", units=need.units, **facts)
 
     async def clock(self) -> Light:
-        skew_ms, trip_ms = await clock_skew(self._deployment.redis)
+        parts = self._deployment
+        skews = [
+            await clock_skew(shard.redis) for shard in await shards_of(parts.redis, parts.keyspace)
+        ]
+        skew_ms, trip_ms = max(skews, key=lambda each: abs(each[0]) - each[1])
         is_good = abs(skew_ms) - trip_ms <= LARGEST_SKEW_MS
         made = go if is_good else no_go
         return made(Name.CLOCK, "ok" if is_good else "off", skew_ms=round(skew_ms))

@@ -30,6 +30,7 @@ from stock.errors import LogTooNew, OutcomeUnknown
 from stock.ids import id_key
 from stock.log import LogInfo, LogReader
 from stock.scripts import load
+from stock.topology.router import client_of
 
 CLOSED_S = 0.25  # first pause before a retry of a halted partition
 MEASURE_S = 0.25  # between two measurements of the log while entries come
@@ -188,7 +189,8 @@ class PartitionWriter:
         self, barrier: Barrier, last: Item, *, by_source: bool = False
     ) -> list[Any]:
         key = self._deployment.keyspace.barrier(self.partition)
-        async with self._reader.pipeline(transaction=False) as together:
+        redis = await client_of(self._reader, key)
+        async with redis.pipeline(transaction=False) as together:
             together.xrange(self._log.key, last.id, last.id)
             for command in barrier.commands(key, by_source=by_source):
                 together.execute_command(*command)

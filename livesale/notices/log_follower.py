@@ -1,9 +1,10 @@
 """Follows the logs of all partitions in one worker, for what became of reservations.
 
 Reserving does nothing for it: each script already writes what it did, in the same step. A worker
-whose buyers listen reads all logs by one blocking call, at most ten times a second, and does not
-look into the entries of `reserve`. The writer keeps the log's last seconds; a worker that was away
-for longer finds the entry where it stood missing, and says that changes may have been missed.
+whose buyers listen reads all logs by one blocking call, at most ten times a second (those on
+several servers by one call to each, ten times a second), and does not look into the entries of
+`reserve`. The writer keeps the log's last seconds; a worker that was away for longer finds the
+entry where it stood missing, and says that changes may have been missed.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ from stock.ids import START, id_key
 from stock.line.rows import HOLD
 from stock.log import LogReader, RawEntry
 from stock.model import ConfirmCode, HoldState
+from stock.topology.router import RoutedRedis
 
 HISTORY = 200  # entries of each log that a worker begins with
 COUNT = 500  # entries of each log in one read
@@ -141,9 +143,7 @@ class LogFollower:
 
     async def _read(self, redis: Redis) -> None:
         """Read once, and tell. Raises _Torn."""
-        places: Any = self._after
-        reply: Any = await redis.xread(places, count=COUNT, block=BLOCK_MS)
-        pages: dict[str, list[RawEntry]] = dict(reply or [])
+        pages = await self._read_pages(redis)
         for key in pages:
             # While the last entry that we know is there, nothing behind it was trimmed.
             after = self._after[key]
@@ -164,8 +164,20 @@ class LogFollower:
         if self._doubt and now_s > self._doubted_s + DOUBT_S:
             self._doubt, self._doubted_s = False, now_s
             raise _Torn("entries of a later version")
-        if pages and all(len(page) < COUNT for page in pages.values()):
+        has_waited = not pages and not isinstance(redis, RoutedRedis)
+        if not has_waited and all(len(page) < COUNT for page in pages.values()):
             await asyncio.sleep(REST_S)
+
+    async def _read_pages(self, redis: Redis) -> dict[str, list[RawEntry]]:
+        """New entries by the key of their log. One server wakes us when there are some; several
+        are asked, because one blocking call cannot cover them."""
+        places: Any = self._after
+        if not isinstance(redis, RoutedRedis):
+            return dict(await redis.xread(places, count=COUNT, block=BLOCK_MS) or [])
+        async with redis.pipeline(transaction=False) as together:
+            for key, after in self._after.items():
+                together.xread({key: after}, count=COUNT)
+            return dict(page for reply in await together.execute() for page in reply or [])
 
     async def _take(self, key: str, page: list[RawEntry]) -> None:
         source = self._sources[key]

@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,7 +28,13 @@ from livesale.deployment.embedded import find_server
 from livesale.deployment.exposure import check_exposure
 from livesale.deployment.opening import open_redis, open_sql
 from livesale.deployment.partitions import check_partitions
-from livesale.deployment.startup import check_durability, check_eviction, check_server, check_sql
+from livesale.deployment.startup import (
+    check_durability,
+    check_eviction,
+    check_server,
+    check_sql,
+    find_shards,
+)
 from livesale.errors import Refused
 from livesale.folders.data import CURE, blank, is_blank
 from livesale.folders.private import database_files, real_path, too_open
@@ -39,7 +46,9 @@ from livesale.operations.finding import good as _good
 from livesale.operations.finding import refused as _problem
 from livesale.settings import Settings
 from livesale.settings.checks import hide_password
+from stock.connection import in_cluster
 from stock.keyspace import Keyspace
+from stock.topology.router import Shard
 
 __all__ = ["Finding", "Verdict", "examine"]
 
@@ -68,6 +77,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     for finding in _privacy(settings):
         yield finding
+    keyspace = Keyspace(settings.stock.partitions)
     async with AsyncExitStack() as stack:
         if is_blank(settings):
             text = f"{blank(settings)}: the checks below used a temporary folder"
@@ -78,14 +88,21 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         redis: Redis | None = None
         try:
             client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
-            name = await check_server(client)
+            shards = await find_shards(client, keyspace)
+            names = [await check_server(shard.redis) for shard in shards]
         except Refused as refusal:
             yield _problem("redis", refusal)
         else:
             redis = client
-            yield _good("redis", f"{name}, {_place(settings.redis.url)}")
-            async for finding in _redis_findings(client, settings):
-                yield finding
+            found = ", ".join(dict.fromkeys(names))
+            count = "" if len(shards) == 1 else f" on {len(shards)} primaries"
+            yield _good("redis", f"{found}{count}, {_place(settings.redis.url)}")
+            if len(shards) > 1:
+                yield _spread(shards, keyspace)
+            for shard in shards:
+                async for finding in _redis_findings(shard.redis, settings):
+                    where = f"{shard.name}: " * bool(shard.name)
+                    yield replace(finding, text=f"{where}{finding.text}")
         try:
             sql = await stack.enter_async_context(open_sql(settings))
             name = await check_sql(sql, settings.redis.durability)
@@ -105,7 +122,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield await _partitions(settings, redis, sql)
             yield await readiness.lag(redis, sql, settings)
             yield await readiness.log_versions(redis, sql, settings)
-            yield await readiness.memory(redis, sql)
+            yield await readiness.memory(redis, sql, keyspace)
 
 
 async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
@@ -118,9 +135,22 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
         text = "every answer is on disk before it is sent"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
         yield await readiness.rewrites(redis)
+    if in_cluster(settings.redis.url):
+        yield await readiness.coverage(redis)
     yield await _clock(redis)
     yield await readiness.rights(redis, settings)
     yield await needs.redis_connections(settings, redis)
+
+
+def _spread(shards: Sequence[Shard], keyspace: Keyspace) -> Finding:
+    """Whether every primary has about as many partitions as the others."""
+    counts = [len(shard.partitions) for shard in shards]
+    text = ", ".join(f"{shard.name} has {len(shard.partitions)}" for shard in shards)
+    text = f"of {keyspace.partitions} partitions {text}"
+    if max(counts) - min(counts) <= 1:
+        return _good("spread", text)
+    cure = "Move slots: docs/cluster.md names the slot of each partition."
+    return note("spread", f"{text}: some carry more of a sale than others", cure)
 
 
 async def clock_skew(redis: Redis) -> tuple[float, float]:

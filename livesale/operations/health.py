@@ -32,6 +32,7 @@ from livesale.web.routes import Answer, Call, Route
 from stock.entries import why_too_new
 from stock.ids import id_key
 from stock.log import LogInfo, RawEntry, info_of, is_no_stream
+from stock.topology.router import Shard, shards_of
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 0.25
@@ -144,30 +145,59 @@ class Health:
         return _Stores(redis, scripts, epoch, sql, writer, lag, selling)
 
     async def _check_redis(self) -> tuple[Check, Check, tuple[Check, bool]]:
+        """One round trip to each server. If one of several can sell, so can we: what is wrong with
+        the others is in the details."""
+        keyspace = self._deployment.keyspace
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                shards = await shards_of(self._redis, keyspace)
+        except (RedisError, OSError, TimeoutError) as error:
+            return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
+        if len(shards) == 1:
+            return await self._check_shard(shards[0])
+        found = await asyncio.gather(*[self._check_shard(shard) for shard in shards])
+        able = [all((redis.ok, scripts.ok, sells)) for redis, scripts, (_, sells) in found]
+        redis, scripts = (
+            Check(any(able) or all(each.ok for each in checks), _join(checks))
+            for checks in ([each[0] for each in found], [each[1] for each in found])
+        )
+        epochs = [epoch for _, _, (epoch, _) in found]
+        return (
+            redis,
+            scripts,
+            (Check(all(able) and all(each.ok for each in epochs), _join(epochs)), any(able)),
+        )
+
+    async def _check_shard(self, shard: Shard) -> tuple[Check, Check, tuple[Check, bool]]:
         """All in one round trip. It only asks for scripts, because any caller may trigger this:
         the watchman loads them."""
-        keyspace = self._deployment.keyspace
+        keyspace, where = self._deployment.keyspace, f"{shard.name}: " * bool(shard.name)
         try:
             async with (
                 asyncio.timeout(TIMEOUT_S),
-                self._redis.pipeline(transaction=False) as together,
+                shard.redis.pipeline(transaction=False) as together,
             ):
                 together.info("memory", "persistence")
                 together.script_exists(*self._loader.shas)
-                for partition in range(keyspace.partitions):
+                for partition in shard.partitions:
                     together.get(keyspace.epoch(partition))
                 info, known, *epochs = await together.execute()
         except (RedisError, OSError, TimeoutError) as error:
-            return Check(False, type(error).__name__), _UNASKED, (_UNASKED, False)
+            return Check(False, f"{where}{type(error).__name__}"), _UNASKED, (_UNASKED, False)
         reason = why_no_writes(info)  # a full Redis answers but refuses to sell
         lost = "" if all(known) else "Redis lost them, and no process has loaded them again yet"
-        return Check(not reason, reason), Check(not lost, lost), self._check_epochs(epochs)
+        found = dict(zip(shard.partitions, epochs, strict=True))
+        return (
+            Check(not reason, reason and f"{where}{reason}"),
+            Check(not lost, lost and f"{where}{lost}"),
+            self._check_epochs(found),
+        )
 
-    def _check_epochs(self, found: Sequence[str | None]) -> tuple[Check, bool]:
-        """The faults of the partitions, and whether any of them can sell."""
+    def _check_epochs(self, found: Mapping[int, str | None]) -> tuple[Check, bool]:
+        """The faults of partitions, and whether any of them can sell."""
         closed, epochs = self._deployment.closed, self._deployment.epochs
         wrong = []
-        for partition, epoch in enumerate(found):
+        for partition, epoch in found.items():
             reason = closed.get(partition)
             if reason is None and str(epoch) != str(epochs.get(partition)):
                 reason = f"partition {partition} has epoch {epoch}, not {epochs.get(partition)}"
@@ -224,15 +254,15 @@ class Health:
     async def _read_logs(
         self, offsets: Mapping[int, tuple[str, int]]
     ) -> tuple[int, dict[int, tuple[LogInfo, list[RawEntry]]]]:
-        """The time of Redis; each log, and its first entry after the offset: in one round trip."""
+        """The time of Redis; each log, and its first entry after the offset."""
         keyspace = self._deployment.keyspace
+        now_ms = await self._deployment.engine.now_ms()
         async with self._redis.pipeline(transaction=False) as together:
-            together.time()
             for partition, (offset, _) in offsets.items():
                 key = keyspace.log(partition)
                 together.xinfo_stream(key)
                 together.xrange(key, f"({offset}", "+", 1)
-            (seconds, micros), *found = await together.execute(raise_on_error=False)
+            found = await together.execute(raise_on_error=False)
         for fault in found:
             if isinstance(fault, Exception) and not is_no_stream(fault):
                 raise fault
@@ -241,7 +271,11 @@ class Health:
             partition: (LogInfo() if isinstance(info, Exception) else info_of(info), entries)
             for partition, (info, entries) in zip(offsets, pairs, strict=True)
         }
-        return seconds * 1000 + micros // 1000, logs
+        return now_ms, logs
+
+
+def _join(checks: Sequence[Check]) -> str:
+    return "; ".join(dict.fromkeys(check.detail for check in checks if check.detail))
 
 
 async def _take_briefs(_key: str) -> Briefs:

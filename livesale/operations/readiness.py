@@ -5,6 +5,7 @@ of the last sale, encrypted connections.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -21,9 +22,10 @@ from livesale.ledger.quarantine import QuarantineState
 from livesale.ledger.tables import books, drops, log_offsets, quarantine, refunds
 from livesale.operations.finding import Finding, good, note, problem
 from livesale.settings import Settings
-from stock.connection import SENTINEL, hosts_of
+from stock.connection import CLUSTER_TLS, SENTINEL_TLS, groups_of, has_failover, hosts_of
 from stock.keyspace import Keyspace
 from stock.log import LogReader
+from stock.topology.router import shards_of
 
 # Measured on Valkey 9.1 with buyers of 28 characters, in batches of 50: 322 bytes of memory and 266
 # of AOF for a reservation. In small batches, the log's share is larger; payments lengthen records.
@@ -139,6 +141,19 @@ async def rewrites(redis: Redis) -> Finding:
     return note("rewrites", text, cure)
 
 
+async def coverage(redis: Redis) -> Finding:
+    """Whether this node of a cluster sells on while another one is away."""
+    name = "cluster-require-full-coverage"
+    cure = f"Run CONFIG SET {name} no there, and put it into its configuration."
+    try:
+        found = await redis.config_get(name)
+    except RedisError:
+        return note("coverage", "the cluster does not say whether it needs all of its slots", cure)
+    if found.get(name) == "no":
+        return good("coverage", "it sells on while another primary is away")
+    return note("coverage", "no primary of the cluster sells while one of them is away", cure)
+
+
 class MemoryNeed(Struct, frozen=True):
     """Bytes that reservations of all units on offer need, and that Redis has left. `most` is 0 if
     Redis knows no limit."""
@@ -159,29 +174,40 @@ class MemoryNeed(Struct, frozen=True):
         return not self.most or self.needed * 2 <= self.free
 
 
-async def memory_need(redis: Redis, sql: AsyncEngine) -> MemoryNeed:
-    """Raises RedisError if Redis does not say."""
+async def memory_need(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> MemoryNeed:
+    """The need of the server that has least to spare. Raises RedisError if Redis does not say."""
+    units_left = func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0)
+    query = (
+        select(drops.c.partition, units_left)
+        .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+        .where(drops.c.archived_ms.is_(None), drops.c.state != "closed")
+        .group_by(drops.c.partition)
+    )
     async with sql.connect() as connection:
-        units = await connection.scalar(
-            select(func.coalesce(func.sum(func.coalesce(books.c.available, drops.c.allotted)), 0))
-            .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
-            .where(drops.c.archived_ms.is_(None), drops.c.state != "closed")
-        )
+        units = {int(partition): int(left) for partition, left in await connection.execute(query)}
+    needs = [
+        await _need_of(shard.redis, sum(units.get(number, 0) for number in shard.partitions))
+        for shard in await shards_of(redis, keyspace)
+    ]
+    return min(needs, key=lambda need: need.free - need.needed if need.most else math.inf)
+
+
+async def _need_of(redis: Redis, units: int) -> MemoryNeed:
     info = await redis.info("memory")
     most = int(info["maxmemory"]) or int(info.get("total_system_memory", 0))
     return MemoryNeed(
-        units=int(units or 0),
-        needed=int(units or 0) * BYTES_PER_RESERVATION,
+        units=units,
+        needed=units * BYTES_PER_RESERVATION,
         free=most - int(info["used_memory"]),
         most=most,
         is_limit_set=bool(int(info["maxmemory"])),
     )
 
 
-async def memory(redis: Redis, sql: AsyncEngine) -> Finding:
+async def memory(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -> Finding:
     """Whether Redis has room for a reservation of every unit on offer."""
     try:
-        need = await memory_need(redis, sql)
+        need = await memory_need(redis, sql, keyspace)
     except RedisError as error:
         return note("memory", f"Redis does not say: {error}", "Allow INFO to this user.")
     named = "maxmemory" if need.is_limit_set else "its machine"
@@ -218,7 +244,7 @@ def exposure(settings: Settings) -> list[Finding]:
         return []
     found = []
     for topic, url, option in (
-        ("redis tls", settings.redis.url, "rediss:// or sentinels://"),
+        ("redis tls", settings.redis.url, "rediss://, sentinels:// or clusters://"),
         ("sql tls", settings.sql.url, "?ssl_ca=/path/ca.pem, or ?ssl=true"),
     ):
         if not _is_private(url):
@@ -245,9 +271,11 @@ _DEFAULT_PROXIES = ["127.0.0.0/8", "::1/128"]
 
 
 def _is_private(url: str) -> bool:
-    if url == "embedded" or url.startswith(("unix:", "sqlite", "rediss:", "sentinels:")):
-        return True
-    if url.startswith(SENTINEL):
+    if url == "embedded" or url.startswith(
+        ("unix:", "sqlite", "rediss:", SENTINEL_TLS, CLUSTER_TLS)
+    ):
+        return all(each.startswith(SENTINEL_TLS) for each in groups_of(url)[1:])
+    if has_failover(url):
         return all(_is_loopback(host) for host in hosts_of(url))
     parts = urlsplit(url)
     if "unix_socket=" in parts.query or "ssl" in parts.query:  # no option turns TLS off

@@ -171,9 +171,10 @@ class Keeper:
 
     async def _measure(self, partition: int, passed_by: int) -> None:
         """How long the oldest hold or drop that a sweep can handle has been due."""
-        redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
+        redis, engine = self._deployment.redis, self._deployment.engine
+        key = self._deployment.keyspace.due(partition)
         oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
-        late_ms = await self._deployment.engine.now_ms() - int(oldest[0][1]) if oldest else 0
+        late_ms = await engine.now_ms(partition) - int(oldest[0][1]) if oldest else 0
         self._metrics.late_ms.labels(partition).set(max(0, late_ms))
 
     def _fail(self, partition: int, reason: str) -> None:

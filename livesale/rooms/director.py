@@ -74,7 +74,7 @@ class Director:
         self._wake = asyncio.Event()
         self._unsure: set[str] = set()  # drops to read again; "" is all of them
         self._look_s = 0.0  # loop time from which we may read them
-        self._clock = StepWatch(deployment.engine)
+        self._clock = StepWatch(deployment.engine, partition)
         self._clock_s = 0.0  # loop time of the next clock check
 
     async def run(self, stop: asyncio.Event, works: Works) -> None:

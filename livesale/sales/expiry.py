@@ -56,7 +56,7 @@ class Sweeper:
         self._engine = engine
         self._partition = partition
         self._payments = payments
-        self._clock = ClockWatch(engine)
+        self._clock = ClockWatch(engine, partition)
         self._refused: set[str] = set()
         self._retry_at_ms = 0
 

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 from sqlalchemy import func, select
 
@@ -21,6 +22,7 @@ from livesale.resources import Deployment
 from livesale.sales.metrics import RewriteMetrics
 from livesale.tasks import Tasks
 from stock.model import DropState
+from stock.topology.router import Shard, shards_of
 
 MEBIBYTE = 1 << 20
 LOOK_S = 5.0
@@ -72,7 +74,8 @@ class AofRewriter:
     def __init__(self, deployment: Deployment, registry: CollectorRegistry) -> None:
         self._deployment = deployment
         self._metrics = RewriteMetrics(registry)
-        self._before: Aof | None = None
+        self._before: dict[str, Aof] = {}  # by the name of the server
+        self._grown: dict[str, int] = {}  # bytes, at this look
 
     async def run(self, stop: asyncio.Event) -> None:
         async with Tasks(stop) as tasks:
@@ -81,14 +84,23 @@ class AofRewriter:
     async def look(self) -> float:
         """Rewrite the AOF if this is the time; seconds until the next look.
 
-        Raises RedisError and StoreUnavailable.
+        Of several servers, each by itself. Raises RedisError and StoreUnavailable.
         """
-        redis = self._deployment.redis
-        aof, before = await self._measure(), self._before
+        parts = self._deployment
+        self._grown.clear()
+        waits = [
+            await self._look_at(shard) for shard in await shards_of(parts.redis, parts.keyspace)
+        ]
+        return min(waits)
+
+    async def _look_at(self, shard: Shard) -> float:
+        redis = shard.redis
+        aof, before = await self._measure(redis), self._before.get(shard.name)
         if aof is None:
             return DENIED_S
-        self._before = aof
-        self._metrics.grown.set(aof.grown)
+        self._before[shard.name] = aof
+        self._grown[shard.name] = aof.grown
+        self._metrics.grown.set(max(self._grown.values()))
         if before is None or aof.busy or aof.grown < EARLY_BYTES:
             return LOOK_S
         # After a rewrite in between the file has shrunk: that counts as a sale, and we wait.
@@ -109,9 +121,9 @@ class AofRewriter:
         log.info("rewriting the AOF", why=why, grown_mib=round(aof.grown / MEBIBYTE))
         return LOOK_S
 
-    async def _measure(self) -> Aof | None:
+    async def _measure(self, redis: Redis) -> Aof | None:
         """None: this Redis has no AOF, or does not say."""
-        about: dict[str, Any] = await self._deployment.redis.info("persistence")
+        about: dict[str, Any] = await redis.info("persistence")
         if not about.get("aof_enabled") or "aof_base_size" not in about:
             return None
         return Aof(

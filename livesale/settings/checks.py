@@ -248,8 +248,8 @@ def _check_reminders(settings: Settings) -> None:
 
 
 _REDIS_FORMS = (
-    "redis://host:port/db, rediss://…, unix:///path or sentinel://host:port,host:port/primary; "
-    "sentinels://… with TLS."
+    "redis://host:port/db, rediss://…, unix:///path, sentinel://host:port,host:port/primary or "
+    "cluster://host:port,host:port; sentinels://… and clusters://… with TLS."
 )
 _URL_CURE = {
     f"{PREFIX}REDIS__URL": f"Use embedded, {_REDIS_FORMS}",

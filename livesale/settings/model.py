@@ -44,6 +44,12 @@ def _networks(texts: list[str]) -> list[str]:
 
 def _address(url: str) -> str:
     """Check early that the port can be parsed: later errors are less clear."""
+    if url.startswith("sentinel") and ";" in url:
+        for each in url.split(";"):
+            if not each.strip().startswith("sentinel"):
+                raise ValueError("after ; another sentinel://host:port/primary must follow")
+            _address(each.strip())
+        return url
     # Not with urlsplit, which refuses several hosts in brackets in newer Pythons.
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
@@ -54,10 +60,11 @@ def _address(url: str) -> str:
             if "@" in rest and "@" not in authority:  # the "port" is a part of the password
                 raise ValueError(ESCAPE) from None
             raise
-    if url.startswith("sentinel"):
-        from stock.connection import parse  # imports redis, which `livesale token` does not need
+    if url.startswith(("sentinel", "cluster")):
+        # Imports redis, which `livesale token` does not need.
+        from stock.connection import parse, parse_cluster
 
-        parse(url)
+        (parse_cluster if url.startswith("cluster") else parse)(url)
     return url
 
 
@@ -125,10 +132,10 @@ class Section(BaseModel):
 
 class RedisSettings(Section):
     url: Annotated[str, AfterValidator(_address), AfterValidator(check_redis_url)] = Field(
-        pattern=r"^(embedded$|redis://|rediss://|unix://|sentinel://|sentinels://)"
+        pattern=r"^(embedded$|rediss?://|unix://|sentinels?://|clusters?://)"
     )
     loader_url: Annotated[str, AfterValidator(_address), AfterValidator(check_redis_url)] = Field(
-        pattern=r"^($|redis://|rediss://|unix://|sentinel://|sentinels://)"
+        pattern=r"^($|rediss?://|unix://|sentinels?://|clusters?://)"
     )
     connections: int = Field(ge=2, le=1_000)
     timeout_ms: int = Field(ge=10, le=HOUR_S * 1000)

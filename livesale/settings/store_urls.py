@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FILES_REDIS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FILES_SQL = ("ssl_ca", "ssl_cert", "ssl_key")
-_TLS_SCHEMES = ("rediss", "sentinels")
+_TLS_SCHEMES = ("rediss", "sentinels", "clusters")
 ESCAPE = "write / ? # @ [ ] in a password as %2F %3F %23 %40 %5B %5D"
 _ALWAYS = "the certificate is always verified; set its authority with {ca}=/path/ca.pem"
 # Options of other programs, and what to write here.
@@ -41,13 +41,19 @@ def check_redis_url(url: str) -> str:
     """The same address. Raises ValueError, with the name of what is wrong in it."""
     if url in ("", "embedded"):
         return url
+    if url.startswith("sentinel") and ";" in url:
+        for each in url.split(";"):
+            check_redis_url(each.strip())
+        return url
     scheme, _, rest = url.partition("://")
     user = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[0]
     if "[" in user or "]" in user:  # redis-py takes them for an IPv6 address
         raise ValueError(ESCAPE)
     if scheme != "unix" and not user and "@" in rest.partition("?")[0]:
         raise ValueError(ESCAPE)
-    allowed = {"unix": ("db", "username", "password")}.get(scheme, ("db",))
+    none: tuple[str, ...] = ()
+    of_scheme = {"unix": ("db", "username", "password"), "cluster": none, "clusters": none}
+    allowed = of_scheme.get(scheme, ("db",))
     options = _options(url, (*allowed, *(_FILES_REDIS if scheme in _TLS_SCHEMES else ())))
     path = rest.partition("?")[0].partition("/")[2].strip("/")
     number = path.partition("/")[2] if scheme.startswith("sentinel") else path
@@ -103,7 +109,7 @@ def _options(url: str, allowed: tuple[str, ...]) -> dict[str, str]:
 def _explain(name: str, allowed: tuple[str, ...]) -> str:
     said = f"there is no option {name!r}"
     if name in _FILES_REDIS:
-        return f"{said} without TLS; begin with rediss:// or sentinels://"
+        return f"{said} without TLS; begin with rediss://, sentinels:// or clusters://"
     if name in _INSTEAD and name not in allowed:
         return f"{said}; {_INSTEAD[name]}"
     near = get_close_matches(name, allowed, n=1, cutoff=0.6)

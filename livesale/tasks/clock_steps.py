@@ -42,10 +42,10 @@ class Reading(Struct, frozen=True):
         return Reading(self.now_ms, least_ms, most_ms) if least_ms <= most_ms else self
 
 
-async def read_clock(engine: Engine) -> Reading:
-    """Ask Redis once. Raises StockError."""
+async def read_clock(engine: Engine, partition: int | None = None) -> Reading:
+    """Ask Redis once: the server of a partition, or any. Raises StockError."""
     before_ms = time.monotonic() * 1000
-    now_ms = await engine.now_ms()
+    now_ms = await engine.now_ms(partition)
     after_ms = time.monotonic() * 1000
     return Reading(now_ms, now_ms - after_ms, now_ms + 1 - before_ms)  # TIME is cut to whole ms
 
@@ -53,13 +53,14 @@ async def read_clock(engine: Engine) -> Reading:
 class StepWatch:
     """Detects steps of Redis's clock."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition: int | None = None) -> None:
         self._engine = engine
+        self._partition = partition
         self._before: Reading | None = None
 
     async def has_stepped(self) -> bool:
         """Whether it stepped by more than STEP_MS since the last call. Raises StockError."""
-        found = await read_clock(self._engine)
+        found = await read_clock(self._engine, self._partition)
         before = self._before or found
         self._before = found.closer(before)
         return abs(found.later_than(before)) > STEP_MS
@@ -79,14 +80,15 @@ class ClockWatch:
     everything that Redis reported as due before it was really due. The first look is never doubted.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition: int | None = None) -> None:
         self._engine = engine
+        self._partition = partition
         self._believed: Reading | None = None
         self._doubted_s: float | None = None  # start of the doubt, by the monotonic clock
 
     async def look(self) -> Look:
         """Raises StockError."""
-        found = await read_clock(self._engine)
+        found = await read_clock(self._engine, self._partition)
         believed = self._believed or found
         ahead_ms = found.later_than(believed)
         if ahead_ms <= AHEAD_MS:

@@ -192,7 +192,7 @@ class Crowd:
             await self.stage.engine.release(rid, buyer)
 
     async def _expire(self) -> None:
-        for partition in range(PARTITIONS):
+        for partition in range(self.stage.keyspace.partitions):
             for rid in await self.stage.engine.due(partition, 20):
                 if "-" in rid:
                     await self.stage.engine.expire(drop_of(rid), [rid])
@@ -219,7 +219,7 @@ async def until_written(stage: Deployment) -> None:
     reader = connect_reader(stage.redis_url, 5.0)  # whatever is in the log
 
     async def written() -> bool:
-        for partition in range(PARTITIONS):
+        for partition in range(stage.keyspace.partitions):
             log = LogReader(reader, stage.keyspace.log(partition))
             async with database.transaction(stage.sql, write=False) as connection:
                 found = await ledger.position(connection, partition)

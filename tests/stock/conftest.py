@@ -44,7 +44,7 @@ def terms(**changes: Any) -> DropTerms:
 class ClockedRedisEngine(RedisEngine):
     """The real engine with the scripts' clock in a key."""
 
-    async def now_ms(self) -> int:
+    async def now_ms(self, partition: int | None = None) -> int:
         return int(await self.redis.get(CLOCK_KEY))
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from livesale.deployment.opening import open_redis, open_sql, prepare_schema
-from livesale.deployment.startup import check_redis, check_sql
+from livesale.deployment.startup import check_groups, check_redis, check_sql, find_shards
 from livesale.resources import Deployment
 from livesale.settings import Settings
 from stock.gateway import RedisEngine
@@ -26,8 +26,12 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
             open_redis(settings, role="recover", connections=4)
         )
         sql = await stack.enter_async_context(open_sql(settings))
-        await check_redis(redis, settings.redis.durability)
+        keyspace = Keyspace(settings.stock.partitions)
+        shards = await find_shards(redis, keyspace)
+        for shard in shards:
+            await check_redis(shard.redis, settings.redis.durability)
+        await check_groups(shards, settings.redis.url)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
-        engine = RedisEngine(redis, Keyspace(settings.stock.partitions), {})
+        engine = RedisEngine(redis, keyspace, {})
         yield Deployment(settings, redis, redis_url, sql, engine)

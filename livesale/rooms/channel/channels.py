@@ -1,8 +1,9 @@
 """All channels of one worker: created on demand, removed after a while without use.
 
-One connection of sharded pub/sub carries them all, with one subscription for each room. Whenever a
-subscription begins, also after a lost connection, the channel catches up from the history. It also
-checks every few seconds, because messages can get lost silently.
+One connection of sharded pub/sub to each server carries the rooms that are there, with one
+subscription for each room. Whenever a subscription begins, also after a lost connection or on
+another server, the channel catches up from the history. It also checks every few seconds, because
+messages can get lost silently, and rooms can move without a word.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 
 from livesale.resources import Deployment
 from livesale.rooms.channel.channel import Channel
@@ -20,13 +23,24 @@ from livesale.rooms.keys import RoomKeys, room_of_channel
 from livesale.tasks import Tasks, Works, note_fault
 from stock.connection import connect, next_message
 from stock.errors import Unreachable
+from stock.topology.router import RoutedRedis, client_of
 
 OPEN_S = 5.0  # timeout for a new channel
 CHECK_S = 5.0
 LISTEN_AGAIN_S = 1.0  # the longest wait before we reconnect to Redis
 IDLE_S = 30.0  # remove a channel after this time without use
 
-CONNECTIONS = 1  # shared by all rooms of a worker
+CONNECTIONS = 1  # to each server, shared by all rooms of a worker
+
+
+class _Ear:
+    """What this worker hears at one server: `rooms` are those that it wants to hear there."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.rooms: set[str] = set()
+        self.pubsub: PubSub | None = None  # once it has subscribed to them
+        self.wanted = asyncio.Event()
 
 
 class Channels:
@@ -47,9 +61,13 @@ class Channels:
         self._on_ban = on_ban
         self._channels: dict[str, Channel] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
-        self._pubsub: PubSub | None = None
+        self._redis = connect(
+            deployment.redis_url,
+            connections=CONNECTIONS,
+            timeout_s=deployment.settings.redis.timeout_ms / 1000,
+        )
+        self._ears: dict[Redis, _Ear] = {}  # by the client of their server
         self._changing = asyncio.Lock()  # one change of subscriptions at a time
-        self._wanted = asyncio.Event()
         self._tasks = Tasks()
 
     async def open(self, room_id: str) -> Channel:
@@ -65,7 +83,6 @@ class Channels:
                 self._on_ban,
             )
             self._channels[room_id] = channel
-            self._wanted.set()
             self._tasks.errand("rooms: subscribe", self._match(room_id), about=room_id)
         if not channel.known:
             try:
@@ -92,7 +109,8 @@ class Channels:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listens to Redis until the end of the block."""
-        self._tasks.keep("rooms: listen", self._listen, longest_s=LISTEN_AGAIN_S)
+        if not isinstance(self._redis, RoutedRedis):
+            self._ear_at(self._redis)
         self._tasks.repeat("rooms: check", self._check, after_s=CHECK_S)
         try:
             yield
@@ -100,52 +118,81 @@ class Channels:
             await self._tasks.close()
             for channel in self._channels.values():
                 await channel.close()
+            await self._redis.aclose()
+
+    def _ear_at(self, client: Redis) -> "_Ear":
+        ear = self._ears.get(client)
+        if ear is None:
+            ear = self._ears[client] = _Ear(client)
+            listen = partial(self._listen, ear)
+            self._tasks.keep("rooms: listen", listen, longest_s=LISTEN_AGAIN_S)
+        return ear
 
     async def _match(self, room_id: str) -> None:
-        """Subscribe to a room that has a channel here, else unsubscribe. Raises RedisError.
+        """Subscribe to a room that has a channel here, where it is now, and nowhere else. Raises
+        RedisError.
 
         Checks for the channel under the lock, because a viewer may come while it is being removed.
         """
         async with self._changing:
-            if self._pubsub is None:
-                return  # the reader subscribes to all rooms when it connects
             name = RoomKeys.of(room_id).channel_key
+            place = None
             if room_id in self._channels:
-                await self._pubsub.ssubscribe(name)
-            else:
-                await self._pubsub.sunsubscribe(name)
+                place = self._ear_at(await client_of(self._redis, name))
+            for ear in self._ears.values():
+                if ear is not place and room_id in ear.rooms:
+                    ear.rooms.discard(room_id)
+                    if ear.pubsub is not None:
+                        await ear.pubsub.sunsubscribe(name)
+            if place is not None:  # also if it has subscribed: the answer makes a channel catch up
+                place.rooms.add(room_id)
+                place.wanted.set()
+                if place.pubsub is not None:  # else it subscribes to all its rooms when it connects
+                    await place.pubsub.ssubscribe(name)
 
-    async def _listen(self, works: Works) -> None:
-        """Raises RedisError; then we subscribe to all rooms again."""
-        settings = self._deployment.settings.redis
-        if not self._channels:
+    async def _listen(self, ear: "_Ear", works: Works) -> None:
+        """Raises RedisError; then we subscribe again, to each room where it is then."""
+        while not ear.rooms:
             works()
-            self._wanted.clear()
-            await self._wanted.wait()
-        redis = connect(
-            self._deployment.redis_url,
-            connections=CONNECTIONS,
-            timeout_s=settings.timeout_ms / 1000,
-        )
-        pubsub = redis.pubsub()
+            ear.wanted.clear()
+            await ear.wanted.wait()
+            await self._move(ear)
+        pubsub = ear.client.pubsub()
         try:
-            names = [RoomKeys.of(room_id).channel_key for room_id in self._channels]
-            await pubsub.ssubscribe(*names)
-            self._pubsub = pubsub
-            for room_id in self._channels.keys() ^ {room_of_channel(name) for name in names}:
+            rooms = set(ear.rooms)
+            for room_id in rooms:  # one slot in a command
+                await pubsub.ssubscribe(RoomKeys.of(room_id).channel_key)
+            ear.pubsub = pubsub
+            for room_id in ear.rooms ^ rooms:  # which came and went meanwhile
+                ear.rooms.discard(room_id)
                 await self._match(room_id)
             while True:
                 message = await next_message(pubsub)
                 works()
-                self._take(message)
+                self._take(ear, message)
+        except (RedisError, OSError):
+            if isinstance(self._redis, RoutedRedis):
+                self._redis.topology.doubt()
+                ear.pubsub = None
+                await self._move(ear)
+            raise
         finally:
-            self._pubsub = None
+            ear.pubsub = None
             await pubsub.aclose()  # type: ignore[no-untyped-call]
-            await redis.aclose()
 
-    def _take(self, message: dict[str, Any]) -> None:
+    async def _move(self, ear: "_Ear") -> None:
+        """Let each room of an ear be heard where it is now."""
+        for room_id in list(ear.rooms):
+            await self._match(room_id)
+
+    def _take(self, ear: "_Ear", message: dict[str, Any]) -> None:
         """Handle a message of one room. Its faults do not affect other rooms."""
         room_id, kind = room_of_channel(message["channel"]), message["type"]
+        if kind == "sunsubscribe" and room_id in ear.rooms:  # its slot has moved
+            ear.rooms.discard(room_id)
+            if isinstance(self._redis, RoutedRedis):
+                self._redis.topology.doubt()
+            self._tasks.errand("rooms: subscribe", self._match(room_id), about=room_id)
         try:
             channel = self._channels.get(room_id)
             if channel is None or kind not in ("ssubscribe", "smessage"):
@@ -178,9 +225,16 @@ class Channels:
             if channel.idle and now - channel.idle_since > IDLE_S:
                 del self._channels[room_id]
                 self._tasks.errand("rooms: let go", self._let_go(channel), about=room_id)
-            elif channel.known:
+                continue
+            if not await self._is_heard(room_id):  # it has moved
+                await self._match(room_id)
+            if channel.known:
                 self._heal(room_id)
         return CHECK_S
+
+    async def _is_heard(self, room_id: str) -> bool:
+        client = await client_of(self._redis, RoomKeys.of(room_id).channel_key)
+        return room_id in self._ear_at(client).rooms
 
     async def _let_go(self, channel: Channel) -> None:
         """End a removed channel."""

@@ -89,7 +89,7 @@ async def test_room_for_the_stock_on_offer(stage: Deployment, units: int, verdic
     await stage.redis.config_set("maxmemory", used + 60 * readiness.MEBIBYTE)
     try:
         # when
-        found = await readiness.memory(stage.redis, stage.sql)
+        found = await readiness.memory(stage.redis, stage.sql, stage.keyspace)
     finally:
         await stage.redis.config_set("maxmemory", 0)
     # then

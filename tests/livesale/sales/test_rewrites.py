@@ -101,7 +101,7 @@ async def test_no_rewrite_falls_into_a_sale(stage: Deployment, rewriter: AofRewr
     assert await count(stage.redis) == before
     # and buyers who write much, with no opening near
     await stage.engine.close_drop(drop_id)
-    rewriter._before = None
+    rewriter._before.clear()
     await rewriter.look()
     for _ in range(3):
         await grow(stage.redis)

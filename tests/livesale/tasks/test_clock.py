@@ -18,7 +18,7 @@ class Engine:
         self.ms = now_ms
         self.fault: Exception | None = None
 
-    async def now_ms(self) -> int:
+    async def now_ms(self, partition: int | None = None) -> int:
         if self.fault is not None:
             raise self.fault
         return self.ms

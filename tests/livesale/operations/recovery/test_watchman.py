@@ -86,11 +86,11 @@ async def test_a_restart_is_looked_at_and_sells_on(
 ) -> None:
     drop_id = await open_drop(watched)
     rids = await reserve(watched, drop_id, ["ann"])
-    before = watched.engine.server_id
+    before = watched.engine.server_id_of(0)
     mortal_redis.kill()
     mortal_redis.start()
     await sell_one(watched, drop_id)
-    assert watched.engine.server_id != before
+    assert watched.engine.server_id_of(0) != before
     assert await watched.engine.reservation(rids[0])
     assert watched.epochs == dict.fromkeys(range(PARTITIONS), 1)
     assert await broken(watched) == []

@@ -1,0 +1,212 @@
+"""A cluster of 3 + 3: failovers and moved slots under load, and one shard away."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from livesale.database.schema import migrate
+from livesale.deployment import watchman
+from livesale.deployment.opening import open_deployment, open_sql
+from livesale.errors import Refused
+from livesale.ledger.writer import Writer
+from livesale.operations.audit import audit
+from livesale.payments.keeper import Keeper
+from livesale.resources import Deployment
+from livesale.settings import Settings, load_settings
+from stock.errors import OutcomeUnknown, Unreachable
+from stock.ids import keyed_rid
+from stock.model import Attempt, ReserveCode
+from stock.topology.slots import slot_of
+from tests.cluster import ShardedCluster
+from tests.livesale.operations.recovery.test_failover import FAULTS, Buyers
+from tests.livesale.stage import Crowd, open_drop, running, until_written
+from tests.replication import Node, ask
+from tests.waiting import until
+
+PARTITIONS = 6
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchman, "LOOK_S", 0.2)
+
+
+@pytest.fixture
+def cluster() -> Iterator[ShardedCluster]:
+    cluster = ShardedCluster()
+    cluster.start()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+async def settings(cluster: ShardedCluster, sqlite_url: str, tmp_path: Path) -> Settings:
+    made = load_settings(
+        data_dir=tmp_path,
+        sql__url=sqlite_url,
+        stock__partitions=PARTITIONS,
+        redis__url=cluster.url,
+        redis__durability="replicated",
+        redis__replicas=1,
+        redis__wait_ms=500,
+        redis__timeout_ms=2_000,
+    )
+    async with open_sql(made) as sql:
+        await migrate(sql)
+    return made
+
+
+@pytest.fixture
+async def deployment(settings: Settings) -> AsyncIterator[Deployment]:
+    async with open_deployment(settings, role="test") as deployment:
+        yield deployment
+
+
+async def drop_in(deployment: Deployment, partition: int, **changes: int) -> str:
+    while True:
+        drop_id = await open_drop(deployment, **changes)
+        if deployment.keyspace.partition_of(drop_id) == partition:
+            return drop_id
+
+
+def slot(deployment: Deployment, partition: int) -> int:
+    return slot_of(deployment.keyspace.epoch(partition))
+
+
+async def until_replaced(cluster: ShardedCluster, node: Node, slot: int) -> None:
+    async def replaced() -> bool:
+        return await asyncio.to_thread(cluster.primary_of, slot) is not node
+
+    await until(replaced)
+
+
+async def check_nothing_is_lost(deployment: Deployment, buyers: Buyers) -> None:
+    await until_written(deployment)
+    lost = [rid for rid in buyers.acknowledged if not await deployment.engine.reservation(rid)]
+    assert lost == []
+    assert [check for check in await audit(deployment) if not check.ok] == []
+
+
+async def test_every_verb_works_on_several_primaries(
+    cluster: ShardedCluster, settings: Settings, deployment: Deployment
+) -> None:
+    drop_ids = [await drop_in(deployment, partition) for partition in range(PARTITIONS)]
+    assert len({cluster.primary_of(slot(deployment, p)).port for p in range(PARTITIONS)}) == 3
+    async with running(Writer(deployment)), running(Keeper(deployment)):
+        await Crowd(deployment, drop_ids).act(150)
+        await until_written(deployment)
+    assert [check for check in await audit(deployment) if not check.ok] == []
+    # and one that would lose answers at a failover is refused
+    for node in cluster.nodes:
+        ask(node.port, "CONFIG", "SET", "appendfsync", "always")
+    asked = settings.redis.model_copy(update={"durability": "fsync"})
+    with pytest.raises(Refused, match="take over by themselves"):
+        async with open_deployment(settings.model_copy(update={"redis": asked}), role="test"):
+            pass
+
+
+async def test_a_killed_primary_a_moved_slot_and_a_silent_one_under_load(
+    cluster: ShardedCluster, deployment: Deployment
+) -> None:
+    # given a crowd on every partition, and all roles at work
+    drop_ids = [
+        await drop_in(deployment, partition, allotted=90_000, buyer_limit=1_000)
+        for partition in range(PARTITIONS)
+    ]
+    buyers, stop = Buyers(deployment, drop_ids), asyncio.Event()
+
+    async def all_sell() -> None:
+        """Until each partition has sold again."""
+        start = len(buyers.acknowledged)
+
+        def sold_everywhere() -> bool:
+            sold = {rid.partition("-")[0] for rid in buyers.acknowledged[start:]}
+            return sold == set(drop_ids)
+
+        await until(sold_everywhere)
+
+    async with (
+        asyncio.TaskGroup() as tasks,
+        running(Writer(deployment)),
+        running(Keeper(deployment)),
+    ):
+        for number in range(12):
+            tasks.create_task(buyers.buy(f"b{number}", stop))
+        await all_sell()
+        # when a slot moves, key by key, while its drop sells
+        source = cluster.primary_of(slot(deployment, 0))
+        target = next(node for node in cluster.primaries if node is not source)
+        await asyncio.to_thread(cluster.begin_move, slot(deployment, 0), target)
+        await asyncio.sleep(0.1)
+        moved = 1
+        while moved:
+            moved = await asyncio.to_thread(cluster.move_keys, slot(deployment, 0), target, 1)
+            await asyncio.sleep(0.02)  # so that buyers come in between
+        await asyncio.to_thread(cluster.end_move, slot(deployment, 0), target)
+        await all_sell()
+        # and a primary dies, and comes back as a replica: then there is one to confirm again
+        victim = cluster.primary_of(slot(deployment, 1))
+        victim.kill()
+        await until_replaced(cluster, victim, slot(deployment, 1))
+        victim.start()
+        await all_sell()
+        # and another stands still, and comes back as what it is no longer
+        silent = cluster.primary_of(slot(deployment, 2))
+        assert silent.process is not None
+        silent.process.send_signal(signal.SIGSTOP)
+        await until_replaced(cluster, silent, slot(deployment, 2))
+        silent.process.send_signal(signal.SIGCONT)
+        await all_sell()
+        stop.set()
+        await until_written(deployment)
+    # then the epochs of all that came to another server have risen, and nothing is lost
+    assert not deployment.closed
+    assert all(deployment.epochs[partition] > 1 for partition in (0, 1, 2))
+    await check_nothing_is_lost(deployment, buyers)
+
+
+async def test_a_primary_without_the_majority_confirms_nothing(
+    cluster: ShardedCluster, deployment: Deployment
+) -> None:
+    # given a primary that reaches nobody but us
+    drop_id = await drop_in(deployment, 0)
+    primary = cluster.primary_of(slot(deployment, 0))
+    others = [node for node in cluster.nodes if node is not primary]
+    for node in others:
+        assert node.process is not None
+        os.kill(node.process.pid, signal.SIGSTOP)
+    attempt = [Attempt(keyed_rid(drop_id, "ann", "k"), "ann")]
+    try:
+        with pytest.raises(OutcomeUnknown):
+            await deployment.engine.reserve(drop_id, attempt)
+
+        # then it ends up refusing, and we know that nothing was sent
+        async def refused() -> bool:
+            try:
+                await deployment.engine.reserve(drop_id, attempt)
+            except Unreachable:
+                return True
+            except FAULTS:
+                return False
+            raise AssertionError("it was confirmed")
+
+        await until(refused)
+    finally:
+        for node in others:
+            assert node.process is not None
+            os.kill(node.process.pid, signal.SIGCONT)
+
+    async def answered() -> bool:
+        try:
+            outcome = (await deployment.engine.reserve(drop_id, attempt)).outcomes[0]
+        except FAULTS:
+            return False
+        return outcome.code in (ReserveCode.HELD, ReserveCode.REPLAYED)
+
+    await until(answered)
+    snapshot = await deployment.engine.snapshot(drop_id)
+    assert snapshot and (snapshot.held, snapshot.reservations) == (1, 1)
