@@ -20,7 +20,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -40,15 +40,21 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from stock.hosts import (
+    CLUSTER_TLS,
+    SENTINEL,
+    SENTINEL_TLS,
+    credentials_of,
+    groups_of,
+    in_cluster,
+    parse_cluster,
+    parse_host,
+    show_host,
+)
 from stock.idle import KEEPALIVE, LISTEN_S, PING_S, QUIET_S
-
-SENTINEL = "sentinel://"
-SENTINEL_TLS = "sentinels://"
-SENTINEL_PORT = 26_379
-CLUSTER = "cluster://"
-CLUSTER_TLS = "clusters://"
-CLUSTER_PORT = 6_379
-GROUPS = ";"  # between the URLs of several groups
+from stock.topology.cluster import Cluster
+from stock.topology.groups import Groups
+from stock.topology.router import RoutedRedis
 
 Greeting = Callable[[str], None]
 
@@ -290,31 +296,6 @@ def hosts_of(url: str) -> list[str]:
     return found
 
 
-def groups_of(url: str) -> list[str]:
-    """The URLs of several groups of Sentinels, or the only URL.
-
-    Options behind the last one, as in `…?client_name=x`, are those of all.
-    """
-    if not url.startswith((SENTINEL, SENTINEL_TLS)):
-        return [url]
-    return [each.strip() for each in url.split(GROUPS)]
-
-
-def in_cluster(url: str) -> bool:
-    return url.startswith((CLUSTER, CLUSTER_TLS))
-
-
-def has_failover(url: str) -> bool:
-    """Whether another server can take the place of a primary by itself."""
-    return in_cluster(url) or url.startswith((SENTINEL, SENTINEL_TLS))
-
-
-def with_name(url: str, name: str) -> str:
-    """The URL with a client name, which the servers show in their list of clients."""
-    option = f"client_name={name}"
-    return GROUPS.join(f"{each}{'&' if '?' in each else '?'}{option}" for each in groups_of(url))
-
-
 def connect(
     url: str,
     *,
@@ -340,11 +321,6 @@ def connect(
     urls = groups_of(url)
     if len(urls) == 1 and not in_cluster(url):
         return client(*parse(url))
-    # Imported late, because they build on this module.
-    from stock.topology.cluster import Cluster
-    from stock.topology.groups import Groups
-    from stock.topology.router import RoutedRedis
-
     if len(urls) > 1:
         return RoutedRedis(Groups([client(*parse(each)) for each in urls]))
     seeds, options = parse_cluster(url)
@@ -443,29 +419,6 @@ async def find_primary(
     raise RedisConnectionError(f"no Sentinel knows the primary: {'; '.join(faults)}")
 
 
-def parse_cluster(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-    """cluster://[user:password@]host[:port][,host[:port]…][?client_name=…]: nodes and options.
-
-    Any node will do. User and password are those of every node. Raises ValueError.
-    """
-    address, _, query = url.partition("://")[2].partition("?")
-    netloc, _, path = address.partition("/")
-    credentials, _, hosts = netloc.rpartition("@")
-    if path:
-        raise ValueError("a cluster has one database: nothing can follow its hosts")
-    if not hosts:
-        raise ValueError("it must be cluster://host:port,host:port")
-    options = dict(parse_qsl(query)) | _credentials(credentials)
-    return [_parse_host(each, CLUSTER_PORT) for each in hosts.split(",")], options
-
-
-def _credentials(text: str) -> dict[str, Any]:
-    if not text:
-        return {}
-    user, _, password = text.partition(":")
-    return {"username": unquote(user) or None, "password": unquote(password) or None}
-
-
 def _parse_sentinel(url: str) -> dict[str, Any]:
     """sentinel://[user:password@]host[:port][,host[:port]…]/primary[/db][?client_name=…]
 
@@ -481,7 +434,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
     given = dict(parse_qsl(query))
     tls = {name: value for name, value in given.items() if name.startswith("ssl_")}
     options: dict[str, Any] = {
-        "sentinels": [_parse_host(each) for each in hosts.split(",")],
+        "sentinels": [parse_host(each) for each in hosts.split(",")],
         "primary": unquote(primary),
         "sentinel_tls": tls if url.startswith(SENTINEL_TLS) else None,
         **given,
@@ -490,27 +443,7 @@ def _parse_sentinel(url: str) -> dict[str, Any]:
         if not db.isdecimal():
             raise ValueError(f"{db!r} is not the number of a database")
         options["db"] = int(db)
-    return options | _credentials(credentials)
-
-
-def show_host(host: str, port: int) -> str:
-    """The form in a URL: an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _parse_host(text: str, port_of_none: int = SENTINEL_PORT) -> tuple[str, int]:
-    """host, host:port, [IPv6 address] or [IPv6 address]:port"""
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    bare = f"[{host}]" if ":" in host else host
-    # urlsplit ignores text beside the brackets.
-    rest = text[len(bare) :] if text.lower().startswith(bare) else "?"
-    if not host or port == 0 or (rest and not rest[1:].isdecimal()) or rest[:1] not in ("", ":"):
-        raise ValueError(f"{text!r} is not host:port; an IPv6 address needs brackets")
-    return host, port or port_of_none
+    return options | credentials_of(credentials)
 
 
 def _read_info(text: str) -> dict[str, str]:

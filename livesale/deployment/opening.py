@@ -27,8 +27,9 @@ from livesale.deployment.watchman import Watchman
 from livesale.errors import Refused
 from livesale.resources import Deployment
 from livesale.settings import Settings
-from stock.connection import connect, with_name
+from stock.connection import connect
 from stock.gateway import RedisEngine
+from stock.hosts import with_name
 from stock.keyspace import Keyspace
 
 

@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, RedisError
 
 from livesale.deployment.startup import REDIS_URL
 from livesale.errors import Refused
 from livesale.settings import Settings
-from stock.connection import connect, with_name
+from stock.connection import connect
+from stock.hosts import with_name
 from stock.keyspace import Keyspace
 from stock.scripts import load_engine, load_features
 from stock.topology.router import shard_at, shards_of
@@ -57,12 +58,21 @@ class ScriptLoader:
 
     async def load(self, redis: Redis | None = None) -> None:
         """Load every missing script. Raises RedisError; NoPermissionError without the right."""
+        fault: RedisError | None = None
         for server in await self._servers(redis):
-            missing = await self.missing(server)
-            if missing:
-                async with self._connection(server) as loader:
-                    for sha in missing:
-                        await loader.script_load(self._sources[sha])
+            try:
+                await self._load(server)
+            except RedisError as error:  # the others must have theirs
+                fault = error
+        if fault is not None:
+            raise fault
+
+    async def _load(self, server: Redis) -> None:
+        missing = await self.missing(server)
+        if missing:
+            async with self._connection(server) as loader:
+                for sha in missing:
+                    await loader.script_load(self._sources[sha])
 
     async def load_or_wait(self) -> None:
         """Load, or wait for a process with the right. Raises Refused if none does."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.errors import Refused
 from livesale.settings import PREFIX
-from stock.connection import groups_of, in_cluster
+from stock.hosts import groups_of, in_cluster
 from stock.keyspace import Keyspace
 from stock.topology.router import Shard, shards_of
 

@@ -23,15 +23,21 @@ import structlog
 from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from livesale.deployment.metrics import PARTITION_CLOSED
+from livesale.deployment.metrics import (
+    PARTITION_CLOSED,
+    SERVER_CHANGES,
+    SERVER_PARTITIONS,
+    SERVER_UP,
+)
 from livesale.deployment.partitions import Look, look_at
 from livesale.deployment.promotion import Promotion
 from livesale.deployment.scripts import ScriptLoader
 from livesale.deployment.startup import check_redis
 from livesale.errors import Refused
 from livesale.tasks import Tasks
-from stock.connection import connect, has_failover
+from stock.connection import connect
 from stock.errors import FencedOff, StockError, Unreachable
+from stock.hosts import has_failover
 from stock.topology.router import shard_at
 from stock.topology.server import Server
 
@@ -80,6 +86,7 @@ class Watchman:
         self._eyes: dict[str, _Eye] = {}  # by the name of the server
         self._loader = ScriptLoader(deployment.settings, deployment.engine.redis)
         self._known = dict(deployment.engine.epochs)  # the last epoch that each partition had here
+        self._shown: set[str] = set()  # servers with metrics
         self._looks: dict[int, float] = {}  # closed partitions: time of the next check
 
     @asynccontextmanager
@@ -159,6 +166,7 @@ class Watchman:
             before=sorted({engine.server_id_of(number) for number in partitions}),
         )
         engine.approve(server_id, partitions)
+        SERVER_CHANGES.inc()
         for look in looks:
             self._take(look)
 
@@ -175,15 +183,28 @@ class Watchman:
         topology = self._engine.topology
         await topology.refresh()
         servers = list(topology.servers)
-        if len(servers) == 1:
-            await self._round(servers[0])
-            return LOOK_S
+        for name in self._shown - {server.name for server in servers}:
+            SERVER_UP.remove(name)
+            SERVER_PARTITIONS.remove(name)
+        self._shown = {server.name for server in servers}
         # One that hangs must not delay the checks of the others.
-        rounds = [self._round(server) for server in servers]
+        rounds = [self._round_of(server) for server in servers]
         for fault in await asyncio.gather(*rounds, return_exceptions=True):
             if fault is not None:
                 raise fault
         return LOOK_S
+
+    async def _round_of(self, server: Server) -> None:
+        partitions = self._engine.partitions_of(server)
+        SERVER_PARTITIONS.labels(server.name).set(len(partitions))
+        try:
+            await self._round(server)
+        except Exception:
+            SERVER_UP.labels(server.name).set(0)
+            raise
+        closed = self._deployment.closed
+        is_used = not partitions or not all(number in closed for number in partitions)
+        SERVER_UP.labels(server.name).set(is_used)
 
     async def _round(self, server: Server) -> None:
         """Connect to a server, then check that its partitions have our epochs."""

@@ -173,7 +173,8 @@ class LogFollower:
         are asked, because one blocking call cannot cover them."""
         places: Any = self._after
         if not isinstance(redis, RoutedRedis):
-            return dict(await redis.xread(places, count=COUNT, block=BLOCK_MS) or [])
+            reply: Any = await redis.xread(places, count=COUNT, block=BLOCK_MS)
+            return dict(reply or [])
         async with redis.pipeline(transaction=False) as together:
             for key, after in self._after.items():
                 together.xread({key: after}, count=COUNT)

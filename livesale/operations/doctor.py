@@ -46,7 +46,7 @@ from livesale.operations.finding import good as _good
 from livesale.operations.finding import refused as _problem
 from livesale.settings import Settings
 from livesale.settings.checks import hide_password
-from stock.connection import in_cluster
+from stock.hosts import in_cluster
 from stock.keyspace import Keyspace
 from stock.topology.router import Shard
 

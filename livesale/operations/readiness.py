@@ -22,7 +22,8 @@ from livesale.ledger.quarantine import QuarantineState
 from livesale.ledger.tables import books, drops, log_offsets, quarantine, refunds
 from livesale.operations.finding import Finding, good, note, problem
 from livesale.settings import Settings
-from stock.connection import CLUSTER_TLS, SENTINEL_TLS, groups_of, has_failover, hosts_of
+from stock.connection import hosts_of
+from stock.hosts import CLUSTER_TLS, SENTINEL_TLS, groups_of, has_failover
 from stock.keyspace import Keyspace
 from stock.log import LogReader
 from stock.topology.router import shards_of

@@ -62,7 +62,8 @@ def _address(url: str) -> str:
             raise
     if url.startswith(("sentinel", "cluster")):
         # Imports redis, which `livesale token` does not need.
-        from stock.connection import parse, parse_cluster
+        from stock.connection import parse
+        from stock.hosts import parse_cluster
 
         (parse_cluster if url.startswith("cluster") else parse)(url)
     return url

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError, RedisError
 
-from stock.connection import show_host
+from stock.hosts import show_host
 from stock.topology.server import Server
 from stock.topology.slots import SLOTS, slot_of
 

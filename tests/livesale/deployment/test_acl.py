@@ -51,14 +51,22 @@ class Guarded(Valkey):
                 return False
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey with our users, each with its name as password, and one for the test."""
+def write_users(folder: Path) -> Path:
+    """Our users, each with its name as password."""
     lines = (config_folder() / "redis-users.acl").read_text()
     for name in USERS:
         lines = lines.replace(f"user {name} on", f"user {name} on >{name}")
-    path = tmp_path / "users.acl"
-    path.write_text(lines + "user tester on nopass sanitize-payload ~* &* +@all\n")
+    path = folder / "users.acl"
+    path.write_text(lines)
+    return path
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey with our users, and one for the test."""
+    path = write_users(tmp_path)
+    with path.open("a") as users:
+        users.write("user tester on nopass sanitize-payload ~* &* +@all\n")
     server = Guarded("--aclfile", str(path))
     server.start()
     yield server

@@ -8,22 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from livesale.app import build_app
 from livesale.database.schema import migrate
 from livesale.deployment import watchman
 from livesale.deployment.opening import open_deployment, open_sql
 from livesale.errors import Refused
 from livesale.ledger.writer import Writer
 from livesale.operations.audit import audit
+from livesale.operations.doctor import Verdict, examine
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
+from livesale.rooms.bags.keeper import BagKeeper
+from livesale.rooms.keeper import RoomKeeper
+from livesale.rooms.keys import RoomKeys
 from livesale.settings import Settings, load_settings
 from stock.errors import OutcomeUnknown, Unreachable
 from stock.ids import keyed_rid
 from stock.model import Attempt, ReserveCode
 from stock.topology.slots import slot_of
 from tests.cluster import ShardedCluster
+from tests.livesale.api import Api
+from tests.livesale.deployment.test_acl import sell_everything, show_everything, write_users
 from tests.livesale.operations.recovery.test_failover import FAULTS, Buyers
-from tests.livesale.stage import Crowd, open_drop, running, until_written
+from tests.livesale.rooms.conftest import open_show
+from tests.livesale.stage import Crowd, open_drop, reserve, running, until_written
+from tests.replication import Cluster as SentinelGroup
 from tests.replication import Node, ask
 from tests.waiting import until
 
@@ -36,11 +45,20 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[ShardedCluster]:
-    cluster = ShardedCluster()
+def cluster(tmp_path: Path) -> Iterator[ShardedCluster]:
+    """Its users are ours, each with its name as password; the nodes and the test need none."""
+    users = write_users(tmp_path)
+    lines = users.read_text().splitlines()
+    everybody = "user default on nopass ~* &* +@all"
+    users.write_text("\n".join([everybody, *lines[1:]]) + "\n")
+    cluster = ShardedCluster(3, "--aclfile", str(users))
     cluster.start()
     yield cluster
     cluster.remove()
+
+
+def url_of(cluster: ShardedCluster, user: str) -> str:
+    return cluster.url.replace("://", f"://{user}:{user}@")
 
 
 @pytest.fixture
@@ -49,11 +67,13 @@ async def settings(cluster: ShardedCluster, sqlite_url: str, tmp_path: Path) -> 
         data_dir=tmp_path,
         sql__url=sqlite_url,
         stock__partitions=PARTITIONS,
-        redis__url=cluster.url,
+        redis__url=url_of(cluster, "livesale"),
+        redis__loader_url=url_of(cluster, "livesale-loader"),
         redis__durability="replicated",
         redis__replicas=1,
         redis__wait_ms=500,
         redis__timeout_ms=2_000,
+        keeper__sweep_ms=20,
     )
     async with open_sql(made) as sql:
         await migrate(sql)
@@ -91,16 +111,42 @@ async def check_nothing_is_lost(deployment: Deployment, buyers: Buyers) -> None:
     assert [check for check in await audit(deployment) if not check.ok] == []
 
 
-async def test_every_verb_works_on_several_primaries(
+async def test_the_whole_service_runs_on_several_primaries(
     cluster: ShardedCluster, settings: Settings, deployment: Deployment
 ) -> None:
+    # given partitions on all of them, by the users of the file
+    ports = [cluster.primary_of(slot(deployment, number)).port for number in range(PARTITIONS)]
+    assert len(set(ports)) == len(cluster.primaries)
     drop_ids = [await drop_in(deployment, partition) for partition in range(PARTITIONS)]
-    assert len({cluster.primary_of(slot(deployment, p)).port for p in range(PARTITIONS)}) == 3
-    async with running(Writer(deployment)), running(Keeper(deployment)):
-        await Crowd(deployment, drop_ids).act(150)
+    async with (
+        running(Writer(deployment)),
+        running(Keeper(deployment)),
+        running(RoomKeeper(deployment)),
+        running(BagKeeper(deployment)),
+    ):
+        api = Api(build_app(deployment), deployment)
+        await api.start()
+        try:
+            # when every verb is used, by a crowd and by hand, and rooms are shown
+            await Crowd(deployment, drop_ids).act(150)
+            await sell_everything(api, deployment)
+            await asyncio.gather(*[show_everything(api) for _ in range(3)])
+            ready = await api.get("/readyz")
+        finally:
+            await api.stop()
         await until_written(deployment)
+    # then all is well, and nothing was asked for that these users may not do
+    assert (ready.status, ready.body["status"]) == (200, "ready")
     assert [check for check in await audit(deployment) if not check.ok] == []
-    # and one that would lose answers at a failover is refused
+    denied = [ask(node.port, "ACL", "LOG") for node in cluster.nodes]
+    assert [told for told in denied if "livesale" in told and "eval" not in told] == []
+    # and the doctor looks at each of them
+    findings = [finding async for finding in examine(settings)]
+    assert [each for each in findings if each.verdict is Verdict.PROBLEM] == []
+    clocks = [each.text for each in findings if each.topic == "clock"]
+    assert len(clocks) == len(cluster.primaries)
+    assert next(each for each in findings if each.topic == "spread").text.startswith("of 6")
+    # and what would lose answers at a failover is refused
     for node in cluster.nodes:
         ask(node.port, "CONFIG", "SET", "appendfsync", "always")
     asked = settings.redis.model_copy(update={"durability": "fsync"})
@@ -210,3 +256,77 @@ async def test_a_primary_without_the_majority_confirms_nothing(
     await until(answered)
     snapshot = await deployment.engine.snapshot(drop_id)
     assert snapshot and (snapshot.held, snapshot.reservations) == (1, 1)
+
+
+async def test_viewers_hear_a_room_that_moves_and_whose_primary_dies(
+    cluster: ShardedCluster, deployment: Deployment
+) -> None:
+    async with (
+        running(Keeper(deployment)),
+        running(RoomKeeper(deployment)),
+        open_show(deployment) as show,
+    ):
+        await show.act("start")
+        viewer, place = await show.viewer(), slot_of(RoomKeys.of(show.room_id).channel_key)
+
+        async def say(text: str) -> None:
+            async def said() -> bool:
+                path = f"{show.path}/comments"
+                made = await show.api.post(path, {"text": text}, by=show.api.buyer(text))
+                return made.status == 201
+
+            await until(said)
+
+        await say("one")
+        await viewer.until("comment", text="one")
+        # when the room moves to another primary
+        source = cluster.primary_of(place)
+        target = next(node for node in cluster.primaries if node is not source)
+        await asyncio.to_thread(cluster.move, place, target)
+        await say("two")
+        await viewer.until("comment", text="two")
+        # and that one dies
+        target.kill()
+        await say("three")
+        await viewer.until("comment", text="three")
+        assert viewer.faults == []
+
+
+async def test_groups_of_sentinels_share_the_partitions(sqlite_url: str, tmp_path: Path) -> None:
+    groups = [SentinelGroup(replicas=1), SentinelGroup(replicas=1)]
+    try:
+        for group in groups:
+            group.start()
+        url = ";".join(group.url for group in groups)
+        settings = load_settings(
+            data_dir=tmp_path,
+            sql__url=sqlite_url,
+            stock__partitions=2,
+            redis__url=url,
+            redis__durability="replicated",
+            redis__wait_ms=500,
+            redis__timeout_ms=2_000,
+        )
+        async with open_sql(settings) as sql:
+            await migrate(sql)
+        async with open_deployment(settings, role="test") as deployment:
+            # given a drop in each group
+            drop_ids = [await drop_in(deployment, partition) for partition in range(2)]
+            async with running(Writer(deployment)), running(Keeper(deployment)):
+                await Crowd(deployment, drop_ids).act(60)
+                await until_written(deployment)
+                # then groups in another order are refused
+                swapped = ";".join(group.url for group in reversed(groups))
+                asked = settings.redis.model_copy(update={"url": swapped})
+                with pytest.raises(Refused, match="group 1 of 2 of the URL was group 2 of 2"):
+                    async with open_deployment(
+                        settings.model_copy(update={"redis": asked}), role="test"
+                    ):
+                        pass
+                # and when the primary of one dies, the other sells on
+                groups[1].primary.kill()
+                assert await reserve(deployment, drop_ids[0], ["eve"])
+            assert deployment.epochs[0] == 1
+    finally:
+        for group in groups:
+            group.remove()
