@@ -67,13 +67,26 @@ def up(
     port: Port = None,
     workers: Workers = None,
     expose_dev: ExposeDev = False,
+    cluster: Annotated[
+        int | None,
+        Option(
+            "--cluster",
+            min=3,
+            max=16,
+            help="In a new data folder, embed a cluster of so many primaries, with their replicas",
+        ),
+    ] = None,
     seed: Annotated[
         bool, Option("--seed/--no-seed", help="In dev, fill empty stores with a shop to look at")
     ] = True,
 ) -> None:
     """Run everything on this machine: API workers, writer and keeper, embedded by default."""
     roles = {"api", "writer", "keeper"}
-    _serve(roles, redis, sql, data_dir, host, port, workers, expose_dev, seed=seed)
+    _serve(
+        *(roles, redis, sql, data_dir, host, port, workers, expose_dev),
+        seed=seed,
+        cluster=cluster,
+    )
 
 
 def serve(
@@ -140,6 +153,7 @@ def _serve(
     expose_dev: bool,
     *,
     seed: bool = False,
+    cluster: int | None = None,
 ) -> None:
     if sys.stderr.isatty():  # print it first, because the imports take seconds
         print(f"livesale: starting {', '.join(sorted(roles))} …", file=sys.stderr, flush=True)
@@ -158,6 +172,10 @@ def _serve(
         http__expose_dev=expose_dev or None,
         seeds__on=seed,
     )
+    if cluster is not None:
+        from livesale.deployment.embedded_cluster import make_plan
+
+        make_plan(settings, cluster)
     for sentence in check_exposure(settings):
         say(f"OPEN: {sentence}.", f"Other machines can reach {settings.http.host}.")
     raise typer.Exit(run_roles(settings, roles, settings.http.workers))

@@ -70,14 +70,24 @@ async def embedded_redis(data_dir: Path) -> AsyncIterator[str]:
 class EmbeddedRedis:
     """One process's part in the server of a data folder. Start it from the main thread."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Make the folders. Raises Refused if they cannot be private."""
-        self.folder = real_path(data_dir) / "redis"
-        _refuse_odd_name(self.folder.parent)
-        make_data_folder(self.folder.parent)
+    def __init__(
+        self, data_dir: Path, node: str = "", config: Path | None = None, password: str = ""
+    ) -> None:
+        """Make the folders. Raises Refused if they cannot be private.
+
+        A `node` of an embedded cluster has a folder of its own, and `config` with the rest of its
+        settings.
+        """
+        home = real_path(data_dir)
+        _refuse_odd_name(home)
+        make_data_folder(home)
+        make_private_folder(home / "redis")
+        self.folder = home / "redis" / node
         make_private_folder(self.folder)
+        self._config = config
+        self._password = password
         self._run = open_run_folder(data_dir)
-        self.socket = self._run.path / "redis.sock"
+        self.socket = self._run.path / f"redis{node}.sock"
         self.url = f"unix://{quote(bytes(self.socket))}"
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -174,7 +184,7 @@ class EmbeddedRedis:
         program = find_server()
         with output.open("ab") as stream:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220  a fork takes a millisecond
-                [program, *self._options()],
+                [program, *([str(self._config)] if self._config else []), *self._options()],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -200,7 +210,7 @@ class EmbeddedRedis:
 
     def _options(self) -> list[str]:
         options = {
-            "port": "0",
+            **({} if self._config else {"port": "0"}),
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.folder),
@@ -220,6 +230,9 @@ class EmbeddedRedis:
             async with asyncio.timeout(2.0):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
                 try:
+                    if self._password:
+                        writer.write(f"AUTH {self._password}\r\n".encode())
+                        await reader.readline()
                     writer.write(f"{command}\r\n".encode())
                     line = await reader.readline()
                 finally:

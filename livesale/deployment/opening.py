@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.database import engine as database
 from livesale.database.schema import migrate, progress
 from livesale.deployment.embedded import embedded_redis
+from livesale.deployment.embedded_cluster import adapt, embedded_cluster, plan_of
 from livesale.deployment.partitions import check_partitions, claim_partitions
 from livesale.deployment.scripts import ScriptLoader
 from livesale.deployment.startup import (
@@ -42,6 +43,7 @@ async def open_deployment(
     `role` is this process's client name in Redis. Raises Refused if a store cannot be reached or
     would break a promise.
     """
+    settings = adapt(settings)
     async with AsyncExitStack() as stack:
         redis, redis_url = await stack.enter_async_context(
             open_redis(settings, role=role, connections=redis_connections)
@@ -58,9 +60,9 @@ async def open_deployment(
                 shard.redis,
                 replicas,
                 durability=settings.redis.durability,
-                url=settings.redis.url,
+                url=redis_url,
             )
-        await check_groups(shards, settings.redis.url)
+        await check_groups(shards, redis_url)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
         await claim_partitions(redis, sql, keyspace)
@@ -91,7 +93,13 @@ async def open_redis(
     async with AsyncExitStack() as stack:
         url = settings.redis.url
         if url == "embedded":
-            url = await stack.enter_async_context(embedded_redis(settings.data_dir))
+            plan = plan_of(settings.data_dir)
+            embedded = (
+                embedded_cluster(settings.data_dir, plan)
+                if plan
+                else embedded_redis(settings.data_dir)
+            )
+            url = await stack.enter_async_context(embedded)
         redis = connect(
             with_name(url, f"livesale-{role}"),
             connections=connections or settings.redis.connections,

@@ -147,7 +147,9 @@ class Watchman:
         await check_redis(shard, self._settings.durability)
         looks = [await self._look(eye, number) for number in partitions]
         # A restart of the same server needs no new epoch.
-        another = self._settings.durability == "replicated" or has_failover(self._settings.url)
+        another = self._settings.durability == "replicated" or has_failover(
+            self._deployment.redis_url
+        )
         if another:
             promotion = Promotion(self._deployment, eye.redis)
             looks = [
@@ -188,23 +190,24 @@ class Watchman:
             SERVER_PARTITIONS.remove(name)
         self._shown = {server.name for server in servers}
         # One that hangs must not delay the checks of the others.
-        rounds = [self._round_of(server) for server in servers]
-        for fault in await asyncio.gather(*rounds, return_exceptions=True):
+        for fault in await asyncio.gather(*[self._round_of(server) for server in servers]):
             if fault is not None:
                 raise fault
         return LOOK_S
 
-    async def _round_of(self, server: Server) -> None:
+    async def _round_of(self, server: Server) -> Exception | None:
+        """Its fault, if there is one."""
         partitions = self._engine.partitions_of(server)
         SERVER_PARTITIONS.labels(server.name).set(len(partitions))
         try:
             await self._round(server)
-        except Exception:
+        except Exception as fault:
             SERVER_UP.labels(server.name).set(0)
-            raise
+            return fault
         closed = self._deployment.closed
         is_used = not partitions or not all(number in closed for number in partitions)
         SERVER_UP.labels(server.name).set(is_used)
+        return None
 
     async def _round(self, server: Server) -> None:
         """Connect to a server, then check that its partitions have our epochs."""

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from livesale.database.engine import sqlite_file
 from livesale.database.schema import migrate, progress
 from livesale.deployment.embedded import find_server
+from livesale.deployment.embedded_cluster import adapt
 from livesale.deployment.exposure import check_exposure
 from livesale.deployment.opening import open_redis, open_sql
 from livesale.deployment.partitions import check_partitions
@@ -87,7 +88,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             settings = settings.model_copy(update={"data_dir": folder})
         redis: Redis | None = None
         try:
-            client, _ = await stack.enter_async_context(open_redis(settings, role="doctor"))
+            settings = adapt(settings)
+            client, url = await stack.enter_async_context(open_redis(settings, role="doctor"))
             shards = await find_shards(client, keyspace)
             names = [await check_server(shard.redis) for shard in shards]
         except Refused as refusal:
@@ -100,7 +102,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             if len(shards) > 1:
                 yield _spread(shards, keyspace)
             for shard in shards:
-                async for finding in _redis_findings(shard.redis, settings):
+                async for finding in _redis_findings(shard.redis, settings, in_cluster(url)):
                     where = f"{shard.name}: " * bool(shard.name)
                     yield replace(finding, text=f"{where}{finding.text}")
         try:
@@ -125,7 +127,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield await readiness.memory(redis, sql, keyspace)
 
 
-async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Finding]:
+async def _redis_findings(
+    redis: Redis, settings: Settings, in_cluster: bool
+) -> AsyncIterator[Finding]:
     asked = settings.redis.durability
     yield await _try("eviction", lambda: check_eviction(redis), "never deletes stock")
     if asked == "none":
@@ -135,7 +139,7 @@ async def _redis_findings(redis: Redis, settings: Settings) -> AsyncIterator[Fin
         text = "every answer is on disk before it is sent"
         yield await _try("durability", lambda: check_durability(redis, asked), text)
         yield await readiness.rewrites(redis)
-    if in_cluster(settings.redis.url):
+    if in_cluster:
         yield await readiness.coverage(redis)
     yield await _clock(redis)
     yield await readiness.rights(redis, settings)

@@ -46,7 +46,7 @@ _TOO_MUCH: tuple[tuple[str, ...], ...] = (
 async def rights(redis: Redis, settings: Settings) -> Finding:
     """Whether this Redis user has more rights than the service needs."""
     if settings.redis.url == "embedded":
-        return good("rights", "the embedded Redis is behind a socket that only this user opens")
+        return good("rights", "no other user of this machine can reach the embedded Redis")
     allowed = []
     for command in _TOO_MUCH:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from livesale.deployment.embedded_cluster import adapt
 from livesale.deployment.opening import open_redis, open_sql, prepare_schema
 from livesale.deployment.startup import check_groups, check_redis, check_sql, find_shards
 from livesale.resources import Deployment
@@ -20,7 +21,7 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
     No partition has an epoch in this process, so its engine can only read.
     """
     patient = settings.sql.model_copy(update={"timeout_ms": SQL_TIMEOUT_MS})
-    settings = settings.model_copy(update={"sql": patient})
+    settings = adapt(settings.model_copy(update={"sql": patient}))
     async with AsyncExitStack() as stack:
         redis, redis_url = await stack.enter_async_context(
             open_redis(settings, role="recover", connections=4)
@@ -30,7 +31,7 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
         shards = await find_shards(redis, keyspace)
         for shard in shards:
             await check_redis(shard.redis, settings.redis.durability)
-        await check_groups(shards, settings.redis.url)
+        await check_groups(shards, redis_url)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
         engine = RedisEngine(redis, keyspace, {})
