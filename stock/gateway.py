@@ -443,7 +443,16 @@ class RedisEngine:
         arrange: Callable[[], list[str | int]],
         barrier_key: str | None,
     ) -> Any:
-        server, connection = await self._take_approved(place, partition)
+        # The short way, for all calls but few: a connection at hand, to the approved server.
+        server = self.topology.server(place)
+        connection = None if server is None else await server.take_spare()
+        if (
+            server is None
+            or connection is None
+            or partition is None
+            or connection.server_id != self._server_ids[partition]
+        ):
+            server, connection = await self._take_approved(place, partition, server, connection)
         if self._barrier is None or barrier_key is None:
             return await self._converse(server, connection, _plain, arrange())
         talk = self._barrier.converse
@@ -509,9 +518,13 @@ class RedisEngine:
             return server_id in self._met
         return server_id == self._server_ids[partition]
 
-    async def _take_approved(self, place: int, partition: int | None) -> tuple[Server, Any]:
-        """A connection to the approved server. Raises FencedOff or Unreachable."""
-        server, connection = await self._take(place)
+    async def _take_approved(
+        self, place: int, partition: int | None, server: Server | None, connection: Any
+    ) -> tuple[Server, Any]:
+        """A connection to the approved server: the given one, or another. Raises FencedOff or
+        Unreachable."""
+        if server is None or connection is None:
+            server, connection = await self._take(place)
         if self.on_other_server is None or self._may_use(connection.server_id, partition):
             return server, connection
         # It may be older than the change of servers. Hold no connection during the approval,
@@ -559,7 +572,8 @@ class RedisEngine:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            await server.give_back(connection)
+            if not server.keep(connection):
+                await server.pool.release(connection)
 
 
 async def _follow(detour: Detour, refusal: ResponseError) -> None:

@@ -25,8 +25,8 @@ class Server:
         self._spare: list[Any] = []
         self._max_spare = min(MAX_SPARE, self.pool.max_connections // 2) if keeps else 0
 
-    async def take(self) -> Any:
-        """A live connection. Raises Unreachable."""
+    async def take_spare(self) -> Any:
+        """A live connection from those at hand; None if there is none. Raises Unreachable."""
         try:
             while self._spare:
                 connection, lives = self._spare.pop(), False
@@ -37,15 +37,28 @@ class Server:
                         await self.drop(connection)
                 if lives:
                     return connection
-            return await self.pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise Unreachable(str(error)) from error
+        return None
+
+    async def take(self) -> Any:
+        """A live connection. Raises Unreachable."""
+        connection = await self.take_spare()
+        try:
+            return connection or await self.pool.get_connection()
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
 
-    async def give_back(self, connection: Any) -> None:
+    def keep(self, connection: Any) -> bool:
+        """Keep a connection at hand, if there is room for it."""
         if len(self._spare) < self._max_spare and connection.is_connected:
             connection.used_s = time.monotonic()
             self._spare.append(connection)
-        else:
+            return True
+        return False
+
+    async def give_back(self, connection: Any) -> None:
+        if not self.keep(connection):
             await self.pool.release(connection)
 
     async def drop(self, connection: Any) -> None:
