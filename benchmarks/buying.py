@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import structlog
@@ -23,6 +22,8 @@ from rich.console import Console
 from benchmarks import machine, page
 from benchmarks.faces import SLOWER, served
 from benchmarks.machine import load_now
+from benchmarks.records import Series
+from benchmarks.tables import markdown, sheet_of
 from livesale.rooms.keeper import RoomKeeper
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.stage import running
@@ -117,27 +118,23 @@ def table(found: Sequence[Bought], load: Sequence[float]) -> str:
     here = machine.describe()
     taps = found[0].taps
     pauses_s = LOOK_S + taps * TAP_S
-
-    def row(name: str, values: Sequence[float]) -> str:
-        shown = (min(values), median(values), max(values))
-        return f"| {name} | {' | '.join(f'{value:.1f}' for value in shown)} | s |"
-
-    return "\n".join(
-        [
-            f"{here.cores} cores of {here.cpu}, {here.system}; Chromium, main thread {SLOWER} "
-            f"times slower, network of 9 Mbit/s and {NETWORK['latency']} ms; {len(found)} phones; "
-            f"load average {load[0]:.1f} → {load[1]:.1f}.",
-            "",
-            f"{taps} taps, the last of them at the simulated bank: {taps} pauses of {TAP_S} s and "
-            f"a look of {LOOK_S:.0f} s are {pauses_s:.1f} s.",
-            "",
-            "|  | min | median | max | unit |",
-            "|---|--:|--:|--:|--:|",
-            row("from the link until the item can be bought", [one.shown_s for one in found]),
-            row('from the link until "Paid"', [one.paid_s for one in found]),
-            row("of it the page's", [one.paid_s - pauses_s for one in found]),
-        ]
+    about = (
+        f"{here.cores} cores of {here.cpu}, {here.system}; Chromium, main thread {SLOWER} "
+        f"times slower, network of 9 Mbit/s and {NETWORK['latency']} ms; {len(found)} phones; "
+        f"load average {load[0]:.1f} → {load[1]:.1f}."
     )
+    pauses = (
+        f"{taps} taps, the last of them at the simulated bank: {taps} pauses of {TAP_S} s and "
+        f"a look of {LOOK_S:.0f} s are {pauses_s:.1f} s."
+    )
+    rows = [
+        Series(
+            "", "from the link until the item can be bought", "s", [one.shown_s for one in found]
+        ),
+        Series("", 'until "Paid"', "s", [one.paid_s for one in found]),
+        Series("", "of it the page's", "s", [one.paid_s - pauses_s for one in found]),
+    ]
+    return "\n\n".join([about, pauses, markdown(sheet_of("", rows))])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(run(options.rounds, Path(folder)))
     text = table(found, [before, load_now()])
-    Console().print(text, markup=False)
+    Console(soft_wrap=True).print(text, markup=False)
     if options.write:
         page.put(page.DOCS, {}, [("buying", text)])
     return int(options.strict and max(one.paid_s for one in found) > TARGET_S)

@@ -30,9 +30,26 @@ function weChatWorker(): Plugin {
   }
 }
 
+const BLOCKING = 'addEventListener("touchmove", __handleTouchMove, passive(false))'
+
+/**
+ * A browser asks uni-app's scroll-view at each touch whether it may scroll, and so waits for scripts.
+ * It says no only while a list is pulled down to refresh, which no scroll-view here does.
+ */
+function scrollAtOnce(): Plugin {
+  return {
+    name: 'scroll-at-once',
+    transform(code, id) {
+      if (!id.includes('uni-h5.es.js')) return null
+      if (!code.includes(BLOCKING)) throw new Error('uni-h5 has another scroll-view: look at it')
+      return { code: code.replace(BLOCKING, BLOCKING.replace('false', 'true')), map: null }
+    },
+  }
+}
+
 export default defineConfig({
   base: '/shop/',
-  plugins: [uni(), weChatWorker()],
+  plugins: [uni(), scrollAtOnce(), weChatWorker()],
   resolve: { alias: { '@core': core } },
   build: { target: 'es2018' },
 })

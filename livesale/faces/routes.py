@@ -1,24 +1,11 @@
 """GET /shop, GET /shop/, GET /shop/assets/{asset_name}, GET /shop/media/{media_name}"""
 
-from livesale.faces.files import ASSETS, PAGE, FaceFiles
+from livesale.faces.files import FaceFiles
+from livesale.faces.page_routes import TEXT, page_routes
 from livesale.parts import Parts
 from livesale.web.routes import Answer, Call, PathParameter, Route, declare_path_parameters
 
-TEXT = "text/plain; charset=utf-8"
 _FOREVER = "public, max-age=31536000, immutable"
-
-
-async def show_way_to_shop(_parts: Parts, _call: Call) -> Answer:
-    # Relative names in the page need the slash.
-    return Answer(308, b"", TEXT, {"Location": "/shop/"})
-
-
-async def show_shop(parts: Parts, call: Call) -> Answer:
-    return parts[FaceFiles].answer(PAGE, call.asked)
-
-
-async def show_asset(parts: Parts, call: Call) -> Answer:
-    return parts[FaceFiles].answer(f"{ASSETS}/{call.path['asset_name']}", call.asked)
 
 
 async def show_way_to_picture(_parts: Parts, call: Call) -> Answer:
@@ -34,40 +21,7 @@ declare_path_parameters(
 )
 
 ROUTES = [
-    Route(
-        "GET",
-        "/shop",
-        show_way_to_shop,
-        "Redirects to /shop/",
-        "shop",
-        {308: bytes},
-        any_query=True,
-        content_type="text/plain",
-    ),
-    Route(
-        "GET",
-        "/shop/",
-        show_shop,
-        "The shop, for people",
-        "shop",
-        {200: str, 304: bytes},
-        ("unknown_file",),
-        any_query=True,
-        content_type="text/html",
-        reads_headers=True,
-    ),
-    Route(
-        "GET",
-        "/shop/assets/{asset_name}",
-        show_asset,
-        "A file of the shop",
-        "shop",
-        {200: bytes, 304: bytes},
-        ("unknown_file",),
-        content_type="*/*",
-        reads_headers=True,
-        description="Its name has a hash of its content, so it may be kept for ever.",
-    ),
+    *page_routes("shop", FaceFiles, "The shop, for people", tag="shop", any_query=True),
     Route(
         "GET",
         "/shop/media/{media_name}",

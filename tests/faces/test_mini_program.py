@@ -17,12 +17,15 @@ from redis.asyncio import Redis
 from livesale.faces.files import built_folder
 from livesale.faces.mini_program import ADDRESS_FILE, write_folder
 from livesale.ledger.writer import Writer
+from livesale.line.keeper import LineKeeper
 from livesale.rooms.keeper import RoomKeeper
-from tests.faces.phone import Phone, open_phone
+from tests.faces.phone import Answer, Phone, open_phone
+from tests.livesale.line.test_line import gather, is_joinable, served
 from tests.livesale.payments.shop import APPID, Shop, open_shop
 from tests.livesale.stage import running
 from tests.servers import Valkey
 from tests.twins.wechat_login import WeChatLoginTwin
+from tests.twins.wechat_pay import WeChatPayTwin
 
 FOLDER_APPID = "wx0123456789abcdef"
 SECRET = "the secret of the mini-program"
@@ -85,16 +88,10 @@ async def open_room(shop: Shop) -> tuple[Room, str]:
     return room, drop_id
 
 
-@pytest.mark.slow
-async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
-    shop: tuple[Shop, WeChatLoginTwin], tmp_path: Path
-) -> None:
-    store, logins = shop
-    twin, api = store.twin, store.api
-    room, drop_id = await open_room(store)
-    folder = tmp_path / "mini-program"
-    write_folder(built_folder("mp-weixin"), folder, appid=FOLDER_APPID, address=api.url, dev=True)
-    refused: list[str] = []
+def person_of(
+    logins: WeChatLoginTwin, twin: WeChatPayTwin, refused: list[str]
+) -> dict[str, Answer]:
+    """Somebody whom WeChat knows, and who pays what is signed well; `refused` has what is not."""
 
     async def log_in(_options: dict[str, Any]) -> dict[str, Any]:
         await asyncio.sleep(0.05)  # so that a second login would come beside it
@@ -107,6 +104,21 @@ async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
             return {"fail": "requestPayment:fail"}
         twin.pay(next(iter(twin.orders)))
         return {}
+
+    return log_in, pay
+
+
+@pytest.mark.slow
+async def test_somebody_buys_in_a_room_and_is_asked_for_nothing(
+    shop: tuple[Shop, WeChatLoginTwin], tmp_path: Path
+) -> None:
+    store, logins = shop
+    twin, api = store.twin, store.api
+    room, drop_id = await open_room(store)
+    folder = tmp_path / "mini-program"
+    write_folder(built_folder("mp-weixin"), folder, appid=FOLDER_APPID, address=api.url, dev=True)
+    refused: list[str] = []
+    log_in, pay = person_of(logins, twin, refused)
 
     # Given a phone with the folder that devtools would open
     async with open_phone(folder, api.url, login=log_in, requestPayment=pay) as phone:
@@ -161,6 +173,53 @@ async def say_much(phone: Phone, room: Room) -> float:
         await phone.do("pass", ms=SECONDS * 1_000 / COMMENTS)
     await phone.do("pass", ms=1_000)
     return since
+
+
+@pytest.mark.slow
+async def test_a_place_in_a_line_is_kept_while_the_app_is_hidden(
+    shop: tuple[Shop, WeChatLoginTwin], tmp_path: Path
+) -> None:
+    store, logins = shop
+    api, refused = store.api, list[str]()
+    folder = tmp_path / "mini-program"
+    write_folder(built_folder("mp-weixin"), folder, appid=FOLDER_APPID, address=api.url, dev=True)
+    log_in, pay = person_of(logins, store.twin, refused)
+    async with (
+        running(LineKeeper(store.stage)),
+        open_phone(folder, api.url, login=log_in, requestPayment=pay) as phone,
+    ):
+        await phone.do("launch")
+        # Given a drop with a line, which somebody joins before it opens
+        drop_id = await gather(api, opens_in_ms=8_000, units=2, turn_ms=600_000)
+        await is_joinable(api, drop_id)
+        await phone.do("open", url=f"pages/drop/index?id={drop_id}")
+        await phone.tap("加入排队")
+        await phone.see("你已在排队")
+        await phone.see("顺序在开抢时确定")
+        # When the app is hidden until the line has moved, and for five minutes by the phone's clock
+        await phone.do("hide", frozen=True)
+        await served(api, drop_id, 1)
+        await phone.do("pass", ms=300_000)
+        await phone.do("show")
+        # Then it is their turn, and they buy and pay
+        await phone.see("轮到你了")
+        await phone.tap("立即抢购")
+        await phone.see("你还可抢")
+        await phone.tap("立即抢购", 1)  # that of the sheet
+        await phone.tap("抢到了，去付款")
+        await phone.tap("付款 ¥19.90")
+        await phone.see("付款成功")
+        # And the phone computes their place from what was published
+        await phone.do("back")
+        await phone.tap("自己验证顺序")
+        await phone.see("手机算出：1 人中第 1 位，与告诉你的一致")
+        line = (await api.get(f"/v1/drops/{drop_id}/line")).body
+        report = await phone.report()
+    assert (line["people"], line["left"]) == (1, 0)
+    assert refused == []
+    assert (report["faults"], report["logged"]) == ([], [])
+    assert (report["calls"]["login"], report["mostLogins"]) == (1, 1)
+    assert set(report["private"]).isdisjoint(report["calls"])
 
 
 def check_rendering(report: dict[str, Any], since: float) -> None:

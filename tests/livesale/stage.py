@@ -43,6 +43,10 @@ on_mariadb = pytest.mark.parametrize("stage", ["mariadb_url"], indirect=True)
 on_both_in_soak = pytest.mark.parametrize(
     "stage", ["mariadb_url", pytest.param("sqlite_url", marks=pytest.mark.soak)], indirect=True
 )
+# The other way about, for tests that take no time twice: on SQLite, and in `make soak` on MariaDB.
+on_mariadb_in_soak = pytest.mark.parametrize(
+    "stage", ["sqlite_url", pytest.param("mariadb_url", marks=pytest.mark.soak)], indirect=True
+)
 
 
 @asynccontextmanager

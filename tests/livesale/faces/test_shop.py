@@ -10,9 +10,10 @@ from tests.livesale.catalogue.drawn import picture
 from tests.livesale.faces.conftest import make_product
 from tests.livesale.faces.shopper import WAIT_MS, Shopper
 from tests.livesale.orders.after import SF, ship
-from tests.livesale.stage import running, until_written
+from tests.livesale.pickup.test_pickup import add_store
+from tests.livesale.stage import on_mariadb_in_soak, running, until_written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, on_mariadb_in_soak]
 HURRY = "Less than 15 seconds: pay now"
 PASTED = "王小明 13800138000 广东省深圳市南山区科技园路1号"
 PHOTO = FilePayload(name="broken.png", mimeType="image/png", buffer=picture())
@@ -24,6 +25,8 @@ async def test_a_person_buys_pays_and_asks_for_after_sale(
     # Given a product with two sizes, one of them on sale
     product = await make_product(api)
     drop_id = await api.open_drop(sku_id=product["skus"][0], allotted=3)
+    await add_store(api, "nanshan", 22.54, 113.95)
+    await add_store(api, "futian", 22.54, 114.05, title="Futian", address="88 Fuhua Road")
     page = shopper.page
     async with running(Writer(stage)):
         # When somebody looks for it by a word that finds nothing, and by one that does
@@ -79,6 +82,22 @@ async def test_a_person_buys_pays_and_asks_for_after_sale(
         assert await shopper.serious_faults() == []
         await shopper.field("City").fill("深圳市")
         await shopper.tap("Save")
+        await page.locator("[data-address]").get_by_text("王小明").click()
+        await shopper.sees("广东省深圳市南山区科技园路1号", "[data-place=address]")
+
+        # When they want to collect it instead, and look for a store
+        await shopper.tap("Collect it in a store")
+        await expect(shopper.sheet.get_by_role("listitem")).to_have_count(2)
+        await shopper.field("Name or address of a store").fill("keji")
+        await page.keyboard.press("Enter")
+        await expect(shopper.sheet.get_by_role("listitem")).to_have_count(1)
+        assert await shopper.serious_faults() == []
+        await page.locator("[data-store=nanshan]").click()
+        # Then the order waits there, with a code that its clerk can scan
+        await shopper.sees("1 Keji Road", "[data-place=pickup]")
+        await expect(page.get_by_role("img", name="QR code")).to_be_visible()
+        # And they may change their mind
+        await shopper.tap("Have it sent instead")
         await page.locator("[data-address]").get_by_text("王小明").click()
         await shopper.sees("广东省深圳市南山区科技园路1号", "[data-place=address]")
 

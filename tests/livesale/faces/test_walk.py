@@ -13,7 +13,7 @@ from tests.livesale.faces.conftest import OpenPhone, make_product
 from tests.livesale.faces.shopper import Shopper
 from tests.livesale.orders.after import HOME, sell, ship
 from tests.livesale.pickup.test_pickup import add_store
-from tests.livesale.stage import running
+from tests.livesale.stage import on_both_in_soak, running
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +103,7 @@ async def live_room(api: Api, sku_id: str) -> str:
     return room_id
 
 
+@on_both_in_soak
 @pytest.mark.parametrize(
     "kind",
     [name if "narrow" in name else pytest.param(name, marks=pytest.mark.soak) for name in PHONES],

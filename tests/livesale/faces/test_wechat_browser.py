@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 from redis.asyncio import Redis
 
-from tests.livesale.api import Api
+from tests.livesale.api import FAR_MS, Api
 from tests.livesale.payments.shop import APPID, Shop, open_shop
 from tests.phones import phones
 from tests.ports import free_port
@@ -113,9 +113,14 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
     serve: Serve,
 ) -> None:
     # Given a shop where only WeChat logs people in
-    links = WeChatLinksTwin(*APP, {"pages/room/index"})
-    async with serve.shop(await links.start(), 0) as shop:
+    links = WeChatLinksTwin(*APP, {"pages/room/index", "pages/drop/index"})
+    flags = {
+        "mini_program__drop_page": "pages/drop/index?id={id}",
+        "reminders__drop_template_id": "tmpl-drop",
+    }
+    async with serve.shop(await links.start(), 0, **flags) as shop:
         drop_id = await shop.api.open_drop(allotted=3)
+        soon_id = await shop.api.open_drop(opens_ms=FAR_MS - 1)
         async with phones() as open_phone:
             phone = await open_phone()
             page = phone.page
@@ -136,6 +141,12 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
             await page.locator(".uni-modal__btn_primary").click()
             await page.wait_for_url("https://wxaurl.cn/**")
             assert opened == list(links.made)
+            # And there they are reminded of what opens later: a browser cannot ask for consent
+            await page.goto(f"{shop.api.url}/shop/#/pages/drop/index?id={soon_id}")
+            await page.get_by_role("button", name="Remind me in WeChat").click()
+            await page.wait_for_url("https://wxaurl.cn/**")
+            assert opened == list(links.made)
+            assert links.made[opened[-1]]["query"] == f"id={soon_id}"
             assert phone.complaints == []
         assert await sold(shop.api, drop_id) == 0
     await links.stop()
