@@ -44,7 +44,7 @@ async def shop(
     logins = WeChatLoginTwin(APPID, SECRET, time.monotonic)
     base_url = await logins.start()
     flags = {"appid": APPID, "secret": SecretStr(SECRET), "base_url": base_url}
-    settings = {f"wechat__{name}": value for name, value in flags.items()}
+    settings: dict[str, Any] = {f"wechat__{name}": value for name, value in flags.items()}
     async with (
         open_shop(redis, redis_server.url, sqlite_url, tmp_path, **settings) as shop,
         running(RoomKeeper(shop.stage)),
@@ -90,8 +90,8 @@ async def open_room(shop: Shop) -> tuple[Room, str]:
 
 def person_of(
     logins: WeChatLoginTwin, twin: WeChatPayTwin, refused: list[str]
-) -> dict[str, Answer]:
-    """Somebody whom WeChat knows, and who pays what is signed well; `refused` has what is not."""
+) -> tuple[Answer, Answer]:
+    """How somebody logs in, and pays what is signed well; `refused` gets what is not."""
 
     async def log_in(_options: dict[str, Any]) -> dict[str, Any]:
         await asyncio.sleep(0.05)  # so that a second login would come beside it

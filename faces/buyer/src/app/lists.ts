@@ -20,10 +20,7 @@ export interface ShownList<T> {
 
 const LIMIT = 20
 
-interface Asked {
-  readonly limit: number
-  readonly after?: string
-}
+type Asked = { readonly limit: number; readonly after?: string }
 
 /**
  * The list of a page: anew when it is shown or pulled down, the next part at its end. `ask` asks for
