@@ -1,15 +1,20 @@
 """The campaign, and its drops in each state. Each step may be repeated."""
 
+from contextlib import suppress
+
 from msgspec import Struct
 
 from livesale.catalogue.service import NewCampaign
 from livesale.catalogue.store import Campaign, Drop, DropFilter
+from livesale.line.drafts import NewLine
 from livesale.payments.gateway import Payment
 from livesale.sales.drops import NewDrop
 from livesale.seeds.people import PEOPLE
 from livesale.seeds.shop import Shop
 from livesale.seeds.tools import Tools
+from livesale.validation.refusals import SalesFault
 from stock.ids import keyed_rid
+from stock.line.model import LineMode
 from stock.model import Attempt, DropState, HoldState, Reservation
 
 MINUTE_MS = 60_000
@@ -17,10 +22,12 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 TITLE = "初冬好物节 Early winter fair"
 LASTS_MS = 90 * DAY_MS
+TURN_MS = 5 * MINUTE_MS  # also to pay what a draw holds
 
 
 class Lot(Struct, frozen=True):
-    """A drop of the campaign. `ends` is what becomes of it; `at_ms` counts from the beginning."""
+    """A drop of the campaign. `ends` is what becomes of it; `at_ms` counts from the beginning.
+    `waiting` people stand in its line, if it has one."""
 
     code: str
     price_fen: int
@@ -29,13 +36,16 @@ class Lot(Struct, frozen=True):
     buyer_limit: int = 2
     hold_ms: int = 15 * MINUTE_MS
     ends: str = "open"  # open, sold_out, closed, paused or draft
+    line: LineMode | None = None
+    waiting: int = 0
 
 
 LOTS = (
     Lot("LS-TOTE", 4_900, 500, buyer_limit=20),
     Lot("LS-UMBRELLA", 9_900, 120, buyer_limit=20),
     Lot("LS-KEYBOARD", 29_900, 60, at_ms=20 * MINUTE_MS),
-    Lot("LS-SPEAKER", 23_900, 80, at_ms=26 * HOUR_MS),
+    Lot("LS-SPEAKER", 23_900, 20, at_ms=26 * HOUR_MS, line=LineMode.DRAW, waiting=63),
+    Lot("LS-TEAPOT", 22_800, 24, at_ms=2 * HOUR_MS, line=LineMode.TURNS, waiting=186),
     Lot("LS-CANDLE", 6_600, 8, ends="sold_out"),
     Lot("LS-BOTTLE", 7_900, 40, ends="closed"),
     Lot("LS-HONEY", 4_500, 200, ends="paused"),
@@ -89,14 +99,17 @@ class Sale:
                     opens_ms=self._begun_ms + lot.at_ms,
                     closes_ms=campaign.closes_ms,
                     expired_limit=0,
+                    ticket_required=lot.line is not None,
                 )
             )
         if lot.ends == "draft":
             return
         if drop.state != DropState.CLOSED:
+            await self._put_line(drop.drop_id, lot)
             drop = await self._tools.drops.open(drop.drop_id)
         if drop.state == DropState.CLOSED:
             return
+        await self._fill_line(drop.drop_id, lot)
         if lot.ends in ("sold_out", "closed"):
             units = lot.allotted if lot.ends == "sold_out" else lot.allotted // 4
             for number in range(units):
@@ -108,6 +121,19 @@ class Sale:
             await self._tools.drops.close(drop.drop_id)
         elif lot.ends == "paused":
             await self._tools.drops.pause(drop.drop_id)
+
+    async def _put_line(self, drop_id: str, lot: Lot) -> None:
+        if lot.line is not None:
+            with suppress(SalesFault):  # it has opened by now
+                await self._tools.lines.put(drop_id, NewLine(lot.line, TURN_MS))
+
+    async def _fill_line(self, drop_id: str, lot: Lot) -> None:
+        if not lot.waiting:
+            return
+        await self._put_line(drop_id, lot)  # of an open drop: people can join at once
+        await self._tools.engine.line.join(
+            drop_id, [f"dev-guest-{number}" for number in range(lot.waiting)]
+        )
 
     async def add_lots(self) -> None:
         for lot in LOTS:

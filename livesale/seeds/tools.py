@@ -13,6 +13,8 @@ from livesale.catalogue.stock_moves.service import StockMoves
 from livesale.catalogue.view import CatalogueView
 from livesale.identity.profiles.names import Names
 from livesale.identity.profiles.service import Profiles
+from livesale.line.drafts import LineDrafts
+from livesale.line.view import LineView
 from livesale.orders.addresses.sealing import Sealer
 from livesale.orders.addresses.service import AddressBook, OrderAddresses
 from livesale.orders.cases.service import Cases
@@ -63,6 +65,7 @@ class Tools:
         draws = Draws(deployment, self.copy)
         self.bags = Bags(deployment, self.on_air, self.drops, draws, self.comments)
         view = CatalogueView(deployment, Clock(deployment.engine).now_ms)
+        self.lines = LineDrafts(deployment, LineView(deployment, view))
         reservations = Reservations(deployment, ReservationQueue(deployment).attempts, view)
         self.entries = BagEntries(deployment, self.bags, draws, self.copy, reservations)
         self.intake = Intake(deployment)

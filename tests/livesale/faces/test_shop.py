@@ -68,7 +68,7 @@ async def test_a_person_buys_pays_and_asks_for_after_sale(
         await until_written(stage)
 
         # When they say where it goes, and leave a field out
-        await page.locator("[data-place=address]").get_by_role("button").click()
+        await shopper.tap("Delivery address", within="[data-place=address]")
         await shopper.tap("Add an address")
         await shopper.tap("Save")
         await expect(page.get_by_text("Fill this in")).to_have_count(5)

@@ -117,6 +117,7 @@ async def test_in_another_browser_a_person_watches_and_opens_the_mini_program(
     flags = {
         "mini_program__drop_page": "pages/drop/index?id={id}",
         "reminders__drop_template_id": "tmpl-drop",
+        "reminders__drop_texts": {"thing1": "{title}"},
     }
     async with serve.shop(await links.start(), 0, **flags) as shop:
         drop_id = await shop.api.open_drop(allotted=3)

@@ -17,6 +17,7 @@ from livesale.catalogue.products.tables import categories, products
 from livesale.catalogue.service import NewCampaign
 from livesale.catalogue.tables import campaigns, skus
 from livesale.database.session import session
+from livesale.ledger.line_tables import lines as drop_lines
 from livesale.ledger.tables import drops, orders, refunds
 from livesale.ledger.writer import Writer
 from livesale.orders.cases.tables import after_sale_cases
@@ -134,6 +135,13 @@ async def test_a_shop_that_was_killed_again_and_again_is_whole_and_made_once(
             plan.until in ("packing", "shipped", "received") for plan in PLANS
         )
         assert whole["after_sale_cases"] == sum(plan.ask is not None for plan in PLANS)
+        # And lines, with people in them
+        async with session(stage.sql) as connection:
+            crowds = (await connection.execute(select(drop_lines.c.drop_id))).scalars().all()
+        lines = [await stage.engine.line.snapshot(drop_id) for drop_id in crowds]
+        assert sorted(line.n for line in lines if line) == sorted(
+            lot.waiting for lot in LOTS if lot.line
+        )
         # And each state of what follows a sale can be seen, a failed refund included
         states = await by_state(stage, after_sale_cases.c.state)
         assert {"asked", "agreed", "refused", "withdrawn", "returned"} <= states.keys()

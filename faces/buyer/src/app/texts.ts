@@ -21,6 +21,7 @@ const TEXTS = {
   ...MINE,
   ...ROOM,
   live: ['正在直播', 'Live now'],
+  on_air: ['直播', 'Live'],
   soon: ['即将开播', 'Coming up'],
   sales: ['限时抢购', 'Sales'],
   nothing: ['暂时没有活动', 'Nothing is on right now'],
