@@ -43,7 +43,7 @@ export const GOODS = {
   may_return: ['有人未付款时会回流，请留意', 'Units return when others do not pay'],
   paused_hint: ['商家暂停了抢购，恢复后可继续', 'The shop has paused this sale. It may resume soon'],
   sold_out_short: ['已抢光', 'Sold out'],
-  may_return: ['可能回流', 'units may return'],
+  can_return: ['可能回流', 'units may return'],
   closed_hint: ['本场抢购已结束', 'This sale is over'],
   gone_product: ['商品已下架', 'This product is not on sale'],
   to_home_page: ['回到首页', 'Go to the start'],
