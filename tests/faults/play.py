@@ -79,6 +79,7 @@ class Play:
         seed: int,
         say: Say = lambda what: None,
         rate: float = 700.0,
+        calm_rate: float = CALM_RATE,
     ) -> None:
         self.system = system
         self.world = World()
@@ -89,7 +90,7 @@ class Play:
         self.audit: list[str] = []
         self._faults = faults
         self._say = say
-        self._rate = rate
+        self._rate, self._calm_rate = rate, calm_rate
         self._busy_s = 0.0
         self._began = time.monotonic()
         redis = connect(f"unix://{system.proxy.address}", connections=8, timeout_s=1.5)
@@ -185,7 +186,7 @@ class Play:
         await self._revive()
         healed_ms, healed = now_ms(), time.monotonic()
         recovery = Recovery()
-        self.load.rate = CALM_RATE
+        self.load.rate = self._calm_rate
         async with asyncio.timeout(FIRST_SALE_S):
             await self.load.sale_after(healed_ms)
         recovery.first_sale_s = round((self.load.last_sale_ms - healed_ms) / 1000, 3)

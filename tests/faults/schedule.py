@@ -53,14 +53,14 @@ def plan(seed: int, seconds: float, kinds: Sequence[Kind]) -> list[Round]:
     return [_round(chance, lasts_s, kinds) for _ in range(count)]
 
 
-def each_once(kinds: Sequence[Kind], lasts_s: float = 0.6) -> list[Round]:
+def each_once(kinds: Sequence[Kind], lasts_s: float, rest_s: float) -> list[Round]:
     """One round with every kind once, one after the other."""
-    step_s = lasts_s + REST_S
+    step_s = lasts_s + rest_s
     strikes = tuple(
-        Strike(round(number * step_s + REST_S, 3), kind, lasts_s, (number + 0.5) / len(kinds))
+        Strike(round(number * step_s + rest_s, 3), kind, lasts_s, (number + 0.5) / len(kinds))
         for number, kind in enumerate(kinds)
     )
-    return [Round(len(kinds) * step_s + REST_S, strikes)]
+    return [Round(len(kinds) * step_s + rest_s, strikes)]
 
 
 def _round(chance: random.Random, lasts_s: float, kinds: Sequence[Kind]) -> Round:

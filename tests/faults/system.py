@@ -32,7 +32,7 @@ from stock.log import LogReader
 from tests.e2e.system import System
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, compile_shim
-from tests.forks import run_livesale
+from tests.forks import Forked, forks, run_livesale
 from tests.servers import MariaDB, Server, Valkey
 from tests.waiting import until
 
@@ -70,7 +70,7 @@ class FaultySystem:
         self.valkey.environment = self.shim.environment
         self.proxy = Proxy(self.folder / "proxy.sock", self.valkey.socket)
         self._replaced: list[Valkey] = []
-        self.extras: dict[str, subprocess.Popen[bytes]] = {}
+        self.extras: dict[str, subprocess.Popen[bytes] | Forked] = {}
         self.disk_is_small = False  # it has a file system of its own
         self.mariadb: MariaDB
         self.redis: Redis
@@ -163,9 +163,11 @@ class FaultySystem:
     def spawn_extra(self, name: str, *words: str, shim: Shim | None = None) -> None:
         """One more process of livesale beside those of `up`."""
         environment = dict(self.livesale.environment)
-        if shim is not None:
-            environment |= {key: shim.environment[key] for key in ("LD_PRELOAD", "FAULTS_CONTROL")}
         with (self.folder / "extras.log").open("ab") as output:
+            if shim is None:
+                self.extras[name] = forks().start(words, environment, output, output)
+                return
+            environment |= {key: shim.environment[key] for key in ("LD_PRELOAD", "FAULTS_CONTROL")}
             self.extras[name] = subprocess.Popen(
                 [sys.executable, "-m", "livesale", *words],
                 env=environment,

@@ -12,7 +12,7 @@ from tests.faults.system import FaultySystem
 
 SEED = 20_261_111
 RATE = 60.0
-QUIET_RATE = 25.0  # enough for each fault to meet claims
+QUIET_RATE = 15.0  # enough for each fault to meet claims
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -25,10 +25,10 @@ def wrong(result: Result) -> list[str]:
 async def test_each_fault_once(system: FaultySystem) -> None:
     # Given a schedule with every kind once, one after the other, and buyers
     kinds = default_kinds()
-    play = Play(system, all_faults(), SEED, rate=QUIET_RATE)
+    play = Play(system, all_faults(), SEED, rate=QUIET_RATE, calm_rate=QUIET_RATE)
 
     # When it is played, then every promise holds, and none of them was missed
-    result = await play.run(each_once(kinds, lasts_s=0.4))
+    result = await play.run(each_once(kinds, lasts_s=0.3, rest_s=0.4))
     assert wrong(result) == []
     assert result.faults == {kind.name: 1 for kind in kinds}
     assert sum(result.kills.values()) >= sum(kind.kills for kind in kinds)
