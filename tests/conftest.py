@@ -1,14 +1,16 @@
 """Fixtures that every test may use: real servers, started once per test process."""
 
+import asyncio
 import gc
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+import uvloop
 from redis.asyncio import Redis
 
 from livesale.cli import main
@@ -38,6 +40,11 @@ LONG = (
     *("livesale/spreadsheets", "livesale/operations/test_checks.py", "livesale/tasks"),
     *("livesale/payments/test_machine.py", "livesale/deployment/test_upgrade.py"),
 )
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that production has: it costs a tenth less, too."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
