@@ -21,7 +21,7 @@ from livesale.ledger.committer import Committer
 from livesale.ledger.log_gap import find_gap
 from livesale.ledger.partition_state import Halted, Overtaken, PartitionState, PartitionStatus
 from livesale.ledger.rows import Position
-from livesale.ledger.tail import Item, Tail, connect_reader, read_item
+from livesale.ledger.tail import Item, Tail, block_ms_of, connect_reader, read_item
 from livesale.resources import Deployment
 from livesale.tasks import Backoff, Works, wait_for
 from livesale.telemetry.workers import WriterMetrics
@@ -59,9 +59,14 @@ class PartitionWriter:
         key = deployment.keyspace.log(partition)
         timeout_s = deployment.settings.redis.timeout_ms / 1000
         self._servers: set[str] = set()  # servers reached since the log was compared with SQL
-        self._reader = connect_reader(deployment.redis_url, timeout_s, greet=self._servers.add)
+        self._block_ms = block_ms_of(deployment.keyspace.partitions)
+        self._reader = connect_reader(
+            deployment.redis_url, timeout_s, greet=self._servers.add, block_ms=self._block_ms
+        )
         self._log = LogReader(self._reader, key)
         self._works: Works = lambda: None
+        self._tail: Tail | None = None
+        self._trimmed = ""  # up to where the log was trimmed last
         self._measured_s = 0.0
         self._trimmed_s = time.monotonic()
         # SQL's places at the last trims: up to the oldest one the log is removed. Others follow
@@ -110,6 +115,11 @@ class PartitionWriter:
             )
         self._enter(halt.state, str(halt))
 
+    def is_writing(self, since_s: float) -> bool:
+        """Whether it waits for entries, or its loop came round since then."""
+        waits = self._tail is not None and self._tail.waits
+        return self.state is PartitionState.WRITING and (waits or self.turned_s > since_s)
+
     @property
     def status(self) -> PartitionStatus:
         return PartitionStatus(self.partition, self.state, self.lag_entries, self.last_error)
@@ -119,7 +129,9 @@ class PartitionWriter:
         tail: Tail | None = None
         try:
             position = self._committer.position = await self._resume()
-            tail = Tail(self._log, position.offset, self._settings.max_rows)
+            tail = self._tail = Tail(
+                self._log, position.offset, self._settings.max_rows, block_ms=self._block_ms
+            )
             self._enter(PartitionState.WRITING)
             self.turned_s = time.monotonic()
             while not stop.is_set():
@@ -145,6 +157,7 @@ class PartitionWriter:
             self._report(fault)
             raise
         finally:
+            self._tail = None
             if tail is not None:
                 await tail.close()
 
@@ -212,9 +225,11 @@ class PartitionWriter:
         if now_s - self._trimmed_s >= self._settings.trim_every_ms / 1000:
             self._trimmed_s = now_s
             self._left.append(position.offset)
-            if len(self._left) == LEFT_TRIMS:
-                # An older place, but never one that SQL does not have (any more).
-                await self._log.trim(min(self._left[0], position.offset, key=id_key))
+            # An older place, but never one that SQL does not have (any more).
+            until = min(self._left[0], position.offset, key=id_key)
+            if len(self._left) == LEFT_TRIMS and until != self._trimmed:
+                await self._log.trim(until)
+                self._trimmed = until
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
         """Wait while another writer advances the offset. Raises Halted.

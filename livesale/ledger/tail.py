@@ -21,6 +21,8 @@ from stock.log import LogReader
 
 CONNECTIONS = 2  # of one reader
 BLOCK_MS = 1_000
+QUIET_BLOCK_MS = 4_000  # where many logs are read: so that 64 quiet ones wake nobody all the time
+FEW = 8
 FIRST_COUNT = 32  # entries in the first reads, before we know their size
 
 
@@ -38,19 +40,30 @@ class Item(Struct, frozen=True):
         return json.dumps(dict(self.fields))
 
 
-def connect_reader(url: str, timeout_s: float, greet: Greeting | None = None) -> "Redis":
-    """A client with two connections: one may block for BLOCK_MS, one is for queries."""
-    timeout_s += BLOCK_MS / 1000
+def block_ms_of(partitions: int) -> int:
+    """How long a read of a quiet log may block, in a deployment with so many partitions."""
+    return BLOCK_MS if partitions <= FEW else QUIET_BLOCK_MS
+
+
+def connect_reader(
+    url: str, timeout_s: float, greet: Greeting | None = None, *, block_ms: int = BLOCK_MS
+) -> "Redis":
+    """A client with two connections: one may block for `block_ms`, one is for queries."""
+    timeout_s += block_ms / 1000
     return connect(url, connections=CONNECTIONS, timeout_s=timeout_s, greet=greet)
 
 
 class Tail:
     """Reads from `after` on. For one task at a time; `close` ends the running read."""
 
-    def __init__(self, log: LogReader, after: str, max_rows: int) -> None:
+    def __init__(
+        self, log: LogReader, after: str, max_rows: int, *, block_ms: int = BLOCK_MS
+    ) -> None:
         self._log = log
         self._after = after
         self._max_rows = max_rows
+        self._block_ms = block_ms
+        self.waits = False  # for an entry that nobody has made yet
         self._count = min(FIRST_COUNT, max_rows)
         self._ready: deque[Item] = deque()
         self._at_end = True  # the last read found fewer entries than it asked for
@@ -60,8 +73,8 @@ class Tail:
     async def batch(self, stop: asyncio.Event) -> list[Item]:
         """The next entries, in order, at most `max_rows` rows but at least one entry.
 
-        Empty after BLOCK_MS without an entry, or if `stop` comes first. Raises LogTooNew before an
-        entry of a later version, and redis.exceptions.RedisError.
+        Empty after `block_ms` without an entry, or if `stop` comes first. Raises LogTooNew before
+        an entry of a later version, and redis.exceptions.RedisError.
         """
         if not self._ready and self._end is None:
             await self._wait(stop)
@@ -75,7 +88,7 @@ class Tail:
     def read_ahead(self) -> None:
         """Begin the next read while the caller is busy with a batch."""
         if not self._ready and self._ahead is None and self._end is None:
-            self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
+            self._ahead = errand("read the log", self._read(self._block_ms), awaited=True)
 
     async def close(self) -> None:
         """Cancel the running read."""
@@ -86,10 +99,14 @@ class Tail:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         if self._ahead is None:
-            self._ahead = errand("read the log", self._read(BLOCK_MS), awaited=True)
+            self._ahead = errand("read the log", self._read(self._block_ms), awaited=True)
         stopped = errand("wait for the stop", stop.wait())
-        await asyncio.wait({self._ahead, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        self.waits = True
+        try:
+            await asyncio.wait({self._ahead, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.waits = False
+            stopped.cancel()
         if not self._ahead.done():
             return
         done, self._ahead = self._ahead, None

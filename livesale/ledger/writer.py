@@ -107,9 +107,7 @@ class Writer:
         """The partitions that this writer writes: those of a standby are another one's."""
         lately_s = time.monotonic() - sign_of_life.TURNS_S
         return [
-            partition
-            for partition, each in self._partitions.items()
-            if each.state is PartitionState.WRITING and each.turned_s > lately_s
+            partition for partition, each in self._partitions.items() if each.is_writing(lately_s)
         ]
 
     @property

@@ -16,17 +16,19 @@ from redis.exceptions import RedisError
 from livesale.action_log.forgetting import FORGET_EVERY_S, forget_actions
 from livesale.deployment.scripts import ScriptLoader
 from livesale.ledger import sign_of_life
+from livesale.ledger.tail import FEW
 from livesale.payments.collector import AT_ONCE, Collector
 from livesale.payments.gateway import PayGateway
 from livesale.payments.open_prepays import PrepaySettler
 from livesale.payments.refund_sender import RefundSender
 from livesale.resources import Deployment
-from livesale.sales.archive import ARCHIVE_EVERY_S, Archiver
-from livesale.sales.expiry import Sweeper
+from livesale.sales.archive import ARCHIVE_EVERY_S, Archiver, partitions_to_archive
+from livesale.sales.expiry import Sweeper, Swept
 from livesale.tasks import Tasks
 from livesale.telemetry.workers import KeeperMetrics
 from stock.errors import FencedOff
 
+WATCH_S = 30.0  # between two looks at Redis's clock where nothing is due
 MONEY_IDLE_S = 1.0
 MONEY_BUSY_S = 0.05
 
@@ -47,9 +49,14 @@ class Keeper:
         self._share = deployment.partitions_here()
         self._gateway = gateway
         self._sweep_s = deployment.settings.keeper.sweep_ms / 1000
+        # The end of a hold of the shortest kind is still seen in time.
+        longest_s = min(1.0, deployment.settings.stock.min_hold_ms / 1000)
+        self._quiet_s = longest_s if deployment.keyspace.partitions > FEW else self._sweep_s
         self._metrics = KeeperMetrics(registry or CollectorRegistry())
         self._failing: dict[int, str] = {}
         self._swept_s: dict[int, float] = {}  # when each partition was swept last
+        self._looked_s: dict[int, float] = {}  # when a sweep looked at the clock last
+        self._archivers: dict[int, Archiver] = {}
         self._shown: list[str] = []  # keys of the sign of life
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
@@ -67,6 +74,14 @@ class Keeper:
                 money.repeat("refunds", partial(self._settle_money, sender))
             async with Tasks(stop) as sweeps:
                 sweeps.repeat("keeper: sign of life", self._show_life)
+                # Separate from the sweeps: without SQL, holds still end, and drops stay in Redis.
+                sweeps.repeat(
+                    "archive",
+                    self._archive,
+                    after_s=ARCHIVE_EVERY_S,
+                    first_s=ARCHIVE_EVERY_S,
+                    longest_s=ARCHIVE_EVERY_S,
+                )
                 sweeps.repeat("forget actions", self._forget, after_s=FORGET_EVERY_S)
                 if self._deployment.settings.redis.loader_url:
                     loader = ScriptLoader(self._deployment.settings, self._deployment.redis)
@@ -92,28 +107,25 @@ class Keeper:
         if self._gateway is not None:
             payments = Collector(self._deployment, self._gateway, self._metrics, self._at_once)
         sweeper = Sweeper(self._deployment.engine, partition, payments)
-        archiver = Archiver(self._deployment, partition)
+        self._archivers[partition] = Archiver(self._deployment, partition)
         try:
             async with Tasks(gone) as tasks:
                 sweep = partial(self._sweep, partition, sweeper)
                 tasks.repeat("sweep", sweep, about=f"p{partition:02d}")
-                # Separate from the sweeps: without SQL, holds still end, and drops stay in Redis.
-                tasks.repeat(
-                    "archive",
-                    partial(self._archive, archiver),
-                    about=f"p{partition:02d}",
-                    after_s=ARCHIVE_EVERY_S,
-                    first_s=ARCHIVE_EVERY_S,
-                    longest_s=ARCHIVE_EVERY_S,
-                )
         finally:
             if payments is not None:
                 await payments.close()
+            del self._archivers[partition]
             self._failing.pop(partition, None)
             self._swept_s.pop(partition, None)
-            for gauge in (self._metrics.up, self._metrics.late_ms, self._metrics.passed_by):
-                with suppress(KeyError):
-                    gauge.remove(partition)  # another keeper's now
+            self._looked_s.pop(partition, None)
+            if partition not in self._share.held:  # another keeper's now
+                self._show_no_more(partition)
+
+    def _show_no_more(self, partition: int) -> None:
+        for gauge in (self._metrics.up, self._metrics.late_ms, self._metrics.passed_by):
+            with suppress(KeyError):
+                gauge.remove(partition)
 
     async def _sweep(self, partition: int, sweeper: Sweeper) -> float:
         """Sweep once; seconds until the next. Notes and re-raises the sweep's faults."""
@@ -121,8 +133,13 @@ class Keeper:
         try:
             if partition in self._deployment.closed:
                 raise FencedOff(f"partition p{partition:02d}")
-            await self._measure(partition, sweeper.passed_by)
-            done = await sweeper.sweep()
+            is_due = await self._measure(partition, sweeper.passed_by)
+            # A quiet one is swept at times, too: its clock is watched.
+            watched_s = self._looked_s.get(partition, -WATCH_S)
+            done = Swept()
+            if is_due or sweeper.passed_by or time.monotonic() - watched_s > WATCH_S:
+                done = await sweeper.sweep()
+                self._looked_s[partition] = time.monotonic()
         except FencedOff as fence:
             reason = self._deployment.closed.get(partition) or f"fenced off: {fence}"
             if self._failing.get(partition) != reason:
@@ -139,7 +156,7 @@ class Keeper:
         self._metrics.closed.inc(done.closed)
         self._metrics.passed_by.labels(partition).set(sweeper.passed_by)
         self._metrics.sweep_s.observe(time.perf_counter() - started_s)
-        return self._sweep_s
+        return self._sweep_s if is_due else max(self._sweep_s, self._quiet_s)
 
     async def _show_life(self) -> float:
         """Renew the sign of life; seconds until the next time. Raises RedisError or OSError."""
@@ -152,8 +169,18 @@ class Keeper:
             await sign_of_life.show(self._deployment.redis, self._shown)
         return sign_of_life.EVERY_S
 
-    async def _archive(self, archiver: Archiver) -> float:
-        self._metrics.archived.inc(await archiver.archive())
+    async def _archive(self) -> float:
+        """Archive in each partition where there is something; a fault of one delays no other."""
+        faults: list[Exception] = []
+        for partition in sorted(await partitions_to_archive(self._deployment)):
+            archiver = self._archivers.get(partition)  # else it is another keeper's
+            try:
+                if archiver is not None:
+                    self._metrics.archived.inc(await archiver.archive())
+            except Exception as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return ARCHIVE_EVERY_S
 
     async def _forget(self) -> float:
@@ -169,13 +196,17 @@ class Keeper:
             raise
         return MONEY_BUSY_S if more else MONEY_IDLE_S
 
-    async def _measure(self, partition: int, passed_by: int) -> None:
-        """How long the oldest hold or drop that a sweep can handle has been due."""
-        redis, engine = self._deployment.redis, self._deployment.engine
-        key = self._deployment.keyspace.due(partition)
+    async def _measure(self, partition: int, passed_by: int) -> bool:
+        """Show for how long the oldest member that a sweep can handle has been due.
+
+        Returns whether it is due before the next look at a quiet partition. What is added until
+        then is not: the shortest hold lasts for longer.
+        """
+        redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
         oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
         late_ms = await engine.now_ms(partition) - int(oldest[0][1]) if oldest else 0
         self._metrics.late_ms.labels(partition).set(max(0, late_ms))
+        return bool(oldest) and late_ms > -self._quiet_s * 1000
 
     def _fail(self, partition: int, reason: str) -> None:
         self._failing[partition] = reason

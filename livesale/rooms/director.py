@@ -21,14 +21,14 @@ from livesale.catalogue.store import Drop
 from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT
-from livesale.ledger.tail import BLOCK_MS, connect_reader
+from livesale.ledger.tail import BLOCK_MS, block_ms_of, connect_reader
 from livesale.resources import Deployment
 from livesale.rooms import store
 from livesale.rooms.copy import TICK_MS, RoomCopy
 from livesale.rooms.scripts import DropNews, TellCode
 from livesale.rooms.states import ON_AIR, OVER, RoomState
 from livesale.rooms.views import news_of_drop
-from livesale.tasks import Tasks, Works, note_fault
+from livesale.tasks import Tasks, Works, errand, note_fault
 from livesale.tasks.clock_steps import StepWatch
 from stock.entries import STATE_CHANGES, VERSION, is_known, read_books
 from stock.errors import LogCorrupt, LogTooNew, NotSent, OutcomeUnknown, ServerRefuses
@@ -80,7 +80,8 @@ class Director:
     async def run(self, stop: asyncio.Event, works: Works) -> None:
         """Follow the log and send until `stop` or a fault. Each run starts from the present."""
         timeout_s = self._deployment.settings.redis.timeout_ms / 1000
-        redis = connect_reader(self._deployment.redis_url, timeout_s)
+        block_ms = block_ms_of(self._deployment.keyspace.partitions)
+        redis = connect_reader(self._deployment.redis_url, timeout_s, block_ms=block_ms)
         reader = LogReader(redis, self._deployment.keyspace.log(self._partition))
         try:
             after = (await reader.info()).last_id
@@ -94,8 +95,9 @@ class Director:
     async def _read(self, reader: LogReader, after: str, stop: asyncio.Event, works: Works) -> None:
         while not stop.is_set():
             await self._look_at_unsure()
-            await self._follow_clock()
-            entries = await reader.read(after, COUNT, BLOCK_MS)
+            if self._progress:
+                await self._follow_clock()
+            entries = await self._read_page(reader, after, stop)
             works()
             if not entries:
                 continue
@@ -105,6 +107,22 @@ class Director:
                 await self._look_at_all()
             await self._take_in(entries)
             after = entries[-1][0]
+
+    async def _read_page(
+        self, reader: LogReader, after: str, stop: asyncio.Event
+    ) -> list[RawEntry]:
+        """The next entries; none after a while, or at `stop`."""
+        partitions = self._deployment.keyspace.partitions
+        quiet = not self._progress and not self._unsure
+        block_ms = block_ms_of(partitions) if quiet else BLOCK_MS
+        page = errand("read the log", reader.read(after, COUNT, block_ms), awaited=True)
+        stopped = errand("wait for the stop", stop.wait())
+        try:
+            await asyncio.wait({page, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return page.result() if page.done() else []
+        finally:
+            page.cancel()
+            stopped.cancel()
 
     async def _look_at_all(self) -> None:
         """Read the present state of every drop whose room is not over."""
