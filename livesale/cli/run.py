@@ -172,10 +172,11 @@ def _serve(
         http__expose_dev=expose_dev or None,
         seeds__on=seed,
     )
-    if cluster is not None:
-        from livesale.deployment.embedded_cluster import make_plan
+    if settings.probes.port:
+        from livesale.errors import Refused
 
-        make_plan(settings, cluster)
+        problem = "it is for `livesale writer` and `livesale keeper`: the API answers by itself"
+        raise Refused("LIVESALE__PROBES__PORT", problem, "Leave it out here.")
     for sentence in check_exposure(settings):
         say(f"OPEN: {sentence}.", f"Other machines can reach {settings.http.host}.")
     raise typer.Exit(run_roles(settings, roles, settings.http.workers))

@@ -19,9 +19,10 @@ from livesale.processes.notify import READY, STOPPING, notify
 from livesale.processes.signals import STOPPED_AT_ONCE, watch_signals
 from livesale.resources import Deployment
 from livesale.settings import Settings
-from livesale.tasks import Tasks, report_unhandled
+from livesale.tasks import TABLE, Tasks, report_unhandled
 from livesale.tasks.share import Share
 from livesale.telemetry import logs, metrics
+from livesale.web.probes import serve_probes
 
 STEADY_S = 1.0  # a keeper counts as working after this time
 
@@ -74,6 +75,11 @@ async def _run_job(job: Job, stop: asyncio.Event, _works: object) -> None:
     await job.run(stop)
 
 
+def _faults() -> str:
+    """Background tasks that fail now, such as those of a store that is away."""
+    return "; ".join(f"{name} ({why})" for name, why in sorted(TABLE.down().items()))
+
+
 async def _run(
     role: str, settings: Settings, make: Callable[[Deployment, CollectorRegistry], Worker]
 ) -> int:
@@ -83,7 +89,7 @@ async def _run(
     watch_signals(stop, at_once=lambda: os._exit(STOPPED_AT_ONCE))
     async with open_deployment(settings, role=role) as deployment:
         worker = make(deployment, metrics.REGISTRY)
-        async with metrics.serve(settings, role):
+        async with metrics.serve(settings, role), serve_probes(settings, _faults):
             notify(READY)
             await worker.run(stop)
             notify(STOPPING)

@@ -283,6 +283,13 @@ class KeeperSettings(Section):
     partitions: Annotated[str, AfterValidator(_partitions)]
 
 
+class ProbeSettings(Section):
+    """HTTP of a writer or keeper that runs alone, for orchestrators. Port 0: none."""
+
+    host: str
+    port: int = Field(ge=0, le=65_535)
+
+
 class LiveSettings(Section):
     history: int = Field(ge=100, le=100_000)
     heartbeat_ms: int = Field(ge=100, le=HOUR_S * 1000)
@@ -436,6 +443,7 @@ class Settings(BaseSettings):
     limits: LimitSettings
     writer: WriterSettings
     keeper: KeeperSettings
+    probes: ProbeSettings
     live: LiveSettings
     ingest: IngestSettings
     reminders: ReminderSettings
