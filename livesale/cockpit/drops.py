@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from livesale.cockpit import store
-from livesale.cockpit.figures import DropFigure, DropFigures
+from livesale.cockpit.figures import DropFigure, DropFigures, LineFigure
 from livesale.cockpit.glance import Expired, Glances
 from livesale.cockpit.part import wall_ms
 from livesale.cockpit.store import DropRow
@@ -11,6 +11,7 @@ from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.resources import Deployment
 
+_OF_LINE = ("state", "n", "serving")
 _FIELDS = ("state", "allotted", "available", "held", "sold", "burned")
 
 
@@ -48,12 +49,21 @@ class DropBoard:
         if not rows:
             return []
         keyspace = self._deployment.keyspace
-        answers = await self._deployment.engine.ask_all(
-            [("HMGET", keyspace.of_drop(row.drop_id).drop, *_FIELDS) for row in rows]
-        )
-        return [self._figure(row, found) for row, found in zip(rows, answers, strict=True)]
+        in_line = [row.drop_id for row in rows if row.line]
+        asked: list[tuple[str, ...]] = [
+            ("HMGET", keyspace.of_drop(row.drop_id).drop, *_FIELDS) for row in rows
+        ]
+        asked += [("HMGET", keyspace.of_line(each).line, *_OF_LINE) for each in in_line]
+        answers = await self._deployment.engine.ask_all(asked)
+        lines = dict(zip(in_line, map(_line, answers[len(rows) :]), strict=True))
+        return [
+            self._figure(row, found, lines.get(row.drop_id))
+            for row, found in zip(rows, answers, strict=False)
+        ]
 
-    def _figure(self, row: DropRow, found: Sequence[str | None]) -> DropFigure:
+    def _figure(
+        self, row: DropRow, found: Sequence[str | None], line: LineFigure | None
+    ) -> DropFigure:
         if found[0] is None:  # not open yet, or archived just now: SQL has it
             state = row.state
             units = [row.allotted, row.available, row.held, row.sold, row.burned]
@@ -78,4 +88,14 @@ class DropBoard:
             burned=burned,
             expired=expired.units if expired else None,
             expired_at_ms=expired.at_ms if expired else None,
+            line=line or (LineFigure(row.line, 0, 0) if row.line else None),
         )
+
+
+def _line(found: Sequence[str | None]) -> LineFigure | None:
+    """None: Redis does not have it, because it is a draft or archived."""
+    state, people, serving = found
+    if state is None:
+        return None
+    served = int(serving or 0)
+    return LineFigure(state, max(0, int(people or 0) - served), served)

@@ -16,9 +16,17 @@ class Part(Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
+class LineFigure(Struct, frozen=True):
+    """The line in front of a drop. `waiting` are positions that have not been served."""
+
+    state: str
+    waiting: int
+    served: int
+
+
 class DropFigure(Struct, frozen=True):
     """Units of one drop. `expired` are units of holds that expired, as SQL had them at
-    `expired_at_ms`; null: not counted yet."""
+    `expired_at_ms`; null: not counted yet. `line` is null without one."""
 
     drop_id: str
     sku_id: str
@@ -33,6 +41,7 @@ class DropFigure(Struct, frozen=True):
     burned: int
     expired: int | None
     expired_at_ms: int | None
+    line: LineFigure | None = None
 
 
 class DropFigures(Part, frozen=True, kw_only=True):

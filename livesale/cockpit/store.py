@@ -7,6 +7,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from livesale.ledger.line_tables import lines
 from livesale.ledger.quarantine import QuarantineState
 from livesale.ledger.refund_states import FAILED, WAITING
 from livesale.ledger.states import DRAFT
@@ -19,7 +20,7 @@ COUNT_MOST = 1_000  # beyond it nobody needs the exact number
 
 
 class DropRow(Struct, frozen=True):
-    """A drop as SQL has it; the last five are its books."""
+    """A drop as SQL has it, with its books; `line` is the state of its line, if it has one."""
 
     drop_id: str
     sku_id: str
@@ -32,6 +33,7 @@ class DropRow(Struct, frozen=True):
     held: int | None
     sold: int | None
     burned: int | None
+    line: str | None = None
 
 
 class RoomRow(Struct, frozen=True):
@@ -117,9 +119,14 @@ _DROPS = (
     select(
         *(drops.c[name] for name in DropRow.__struct_fields__[:6]),
         func.coalesce(books.c.allotted, drops.c.allotted),
-        *(books.c[name] for name in DropRow.__struct_fields__[7:]),
+        *(books.c[name] for name in DropRow.__struct_fields__[7:-1]),
+        lines.c.state.label("line"),
     )
-    .select_from(drops.outerjoin(books, books.c.drop_id == drops.c.drop_id))
+    .select_from(
+        drops.outerjoin(books, books.c.drop_id == drops.c.drop_id).outerjoin(
+            lines, lines.c.drop_id == drops.c.drop_id
+        )
+    )
     .where(*_live())
     .order_by(drops.c.drop_id.desc())
     .limit(bindparam("most"))

@@ -151,6 +151,7 @@ class Launches:
                 Name.STREAM: sale.stream(drops, rooms),
                 Name.REMINDERS: sale.reminders(drops, rooms),
                 Name.DROPS: sale.drops(drops, self._clock.now_ms()),
+                Name.LINES: sale.lines(drops, self._clock.now_ms()),
             }
         )
 

@@ -33,6 +33,7 @@ class Name(StrEnum):
     TEMPLATES = "templates"
     REMINDERS = "reminders"
     DROPS = "drops"
+    LINES = "lines"
 
 
 class Light(Struct, frozen=True):

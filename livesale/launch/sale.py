@@ -11,10 +11,12 @@ from livesale.payments.errors import GatewayFault, GatewayRefused
 from livesale.payments.gateway import PayGateway
 from livesale.resources import Deployment
 from livesale.tasks.ttl_cache import TtlCache
+from stock.line.model import LineMode
 
 GATEWAY_S = 10.0  # how long an answer of the gateway counts
 PROBE = "0-livesaleprobe0000"  # the form of an order's id, and of no order
 SHOWN = 200
+GATHER_MS = 60_000  # people need some time to hear of it
 
 
 class SaleLights:
@@ -104,3 +106,24 @@ class SaleLights:
         if late:
             return caution(Name.DROPS, "atonce", titles=", ".join(late)[:SHOWN])
         return go(Name.DROPS, count=len(drafts))
+
+    async def lines(self, drops: Sequence[Drop], now_ms: int) -> Light:
+        """Whether the lines in front of drafts will open: one that cannot is void, and then the
+        drop sells by tickets alone."""
+        drafts = {each.drop_id: each for each in drops if each.state == DRAFT}
+        async with session(self._sql) as connection:
+            found = await store.modes_of_lines(connection, [each.drop_id for each in drops])
+        if not found:
+            return go(Name.LINES, "none")
+        waiting = [(drop, found[drop_id]) for drop_id, drop in drafts.items() if drop_id in found]
+        bare = [drop.title for drop, _ in waiting if not (drop.ticket_required and drop.price_fen)]
+        if bare:
+            return no_go(Name.LINES, "notickets", titles=", ".join(bare)[:SHOWN])
+        gathers = [drop for drop, mode in waiting if mode != LineMode.WAITLIST]
+        late = [drop.title for drop in gathers if drop.opens_ms <= now_ms]
+        if late:
+            return no_go(Name.LINES, "late", titles=", ".join(late)[:SHOWN])
+        short = [drop.title for drop in gathers if drop.opens_ms <= now_ms + GATHER_MS]
+        if short:
+            return caution(Name.LINES, "short", titles=", ".join(short)[:SHOWN])
+        return go(Name.LINES, count=len(found))

@@ -7,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.products.tables import products
 from livesale.catalogue.tables import skus
+from livesale.ledger.line_tables import lines
 from livesale.reminders.store import FAILED, WAITING
 from livesale.reminders.tables import reminders
 from livesale.rooms.ingest.tables import room_streams
+from stock.line.model import LineState
 
 SILENT, ACTIVE, NONE = "silent", "active", "none"
 NO_PICTURES = "[]"
@@ -54,3 +56,12 @@ async def without_pictures(connection: AsyncConnection, sku_ids: Collection[str]
         )
     )
     return set((await connection.scalars(query)).all())
+
+
+async def modes_of_lines(connection: AsyncConnection, drop_ids: Collection[str]) -> dict[str, str]:
+    """The mode of the line of each of these drops that has one and can open."""
+    row = lines.c
+    query = select(row.drop_id, row.mode).where(
+        row.drop_id.in_(drop_ids), row.state != LineState.VOID.value
+    )
+    return {drop_id: mode for drop_id, mode in await connection.execute(query)}  # noqa: C416

@@ -38,6 +38,7 @@ from stock.line.model import (
 from stock.model import MAX_HOLD_MS, DropState
 
 MAX_ENTRIES = 500_000  # of a draw: two seconds of drawing
+MAX_LISTED = 200
 _MAY_BE_PUT = (DRAFT, LineState.GATHERING)  # again, with the same terms
 
 
@@ -140,6 +141,14 @@ class LineDrafts:
         if found is None:
             raise Unknown("unknown_line")
         return _shown(found)
+
+    async def list(self, campaign_id: str, drop_id: str) -> "list[OperatorLine]":
+        """The lines of a campaign or a drop, at most MAX_LISTED; of any without both."""
+        async with session(self._sql) as connection:
+            found = await store.list_lines(
+                connection, campaign_id=campaign_id, drop_id=drop_id, limit=MAX_LISTED
+            )
+        return [_shown(row) for row in found]
 
     async def remove(self, drop_id: str) -> None:
         """Take a draft away. Raises SalesFault (line_opened)."""

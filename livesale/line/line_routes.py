@@ -22,6 +22,21 @@ class MyPlaceQuery(Struct, frozen=True):
     place: Annotated[str, whole(PLACE_PATTERN, description="`place` of the last answer")] = ""
 
 
+class LinesQuery(Struct, frozen=True):
+    campaign_id: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="only its drops")] = ""
+    drop_id: Annotated[str, whole(r"^[0-9a-z]{0,15}$", description="only this drop")] = ""
+
+
+class OperatorLines(Struct, frozen=True):
+    lines: list[OperatorLine]
+
+
+async def list_lines(parts: Parts, call: Call) -> Answer:
+    query: LinesQuery = call.query
+    found = await parts[LineDrafts].list(query.campaign_id, query.drop_id)
+    return Answer(200, OperatorLines(found))
+
+
 async def show_line(parts: Parts, call: Call) -> Answer:
     return Answer(200, await parts[Places].show(call.path["drop_id"]))
 
@@ -148,6 +163,19 @@ LINE_ROUTES = [
         (*_KNOWN, "no_place"),
         auth="buyer",
         description="May be repeated. Joining again gives a new place at the end.",
+    ),
+    Route(
+        "GET",
+        "/v1/admin/lines",
+        list_lines,
+        "Lines in front of drops, the newest first",
+        "admin",
+        {200: OperatorLines},
+        ("store_unavailable",),
+        auth="operator",
+        action=Action.DROP_READ,
+        query=LinesQuery,
+        description="At most 200. Empty for drops without a line.",
     ),
     Route(
         "POST",

@@ -50,6 +50,19 @@ async def find_line(connection: AsyncConnection, drop_id: str) -> LineRow | None
     return _line(row) if row else None
 
 
+async def list_lines(
+    connection: AsyncConnection, *, campaign_id: str, drop_id: str, limit: int
+) -> list[LineRow]:
+    """The lines of a campaign or of a drop, the newest first."""
+    query = _LINE.join(drops, drops.c.drop_id == lines.c.drop_id)
+    if campaign_id:
+        query = query.where(drops.c.campaign_id == campaign_id)
+    if drop_id:
+        query = query.where(lines.c.drop_id == drop_id)
+    rows = await connection.execute(query.order_by(lines.c.drop_id.desc()).limit(limit))
+    return [_line(row) for row in rows]
+
+
 async def add_draft(connection: AsyncConnection, new: LineRow, at_ms: int) -> None:
     row = {
         "drop_id": new.drop_id,

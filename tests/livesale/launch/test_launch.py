@@ -68,6 +68,29 @@ async def test_red_blocks_the_opening_and_a_reason_is_logged(api: Api, redis: Re
     assert again.body["drops"] == done.body["drops"]
 
 
+async def test_a_line_that_cannot_open_blocks_the_opening(api: Api) -> None:
+    # given a draft with a line, which gathers for less than a minute
+    soon_ms = await api.deployment.engine.now_ms() + 30_000
+    draft = await api.create_drop(ticket_required=True, opens_ms=soon_ms, closes_ms=FAR_MS)
+    drop_id, query = draft["drop_id"], f"?campaign_id={draft['campaign_id']}"
+    path = f"/v1/admin/drops/{drop_id}"
+    assert (await lights(api, query))["lines"]["code"] == "lines.none"
+    assert (await api.post(f"{path}/line", by=api.boss)).status == 200
+    short = (await lights(api, query))["lines"]
+    assert (short["level"], short["code"]) == ("caution", "lines.short")
+    # when it has time, it is good
+    times = {"version": 1, "opens_ms": FAR_MS - 1}
+    assert (await api.post(path, times, by=api.boss)).status == 200
+    assert (await lights(api, query))["lines"]["code"] == "lines.ok"
+    # but not if the drop sells without tickets meanwhile, or is late
+    changes = ({"ticket_required": False}, {"ticket_required": True, "opens_ms": 1_700_000_000_000})
+    for version, (change, code) in enumerate(zip(changes, ("notickets", "late"), strict=True), 2):
+        assert (await api.post(path, {"version": version} | change, by=api.boss)).status == 200
+        red = (await lights(api, query))["lines"]
+        assert (red["level"], red["code"]) == ("no_go", f"lines.{code}")
+        assert red["facts"] == {"titles": "Tea"}
+
+
 async def test_writer_and_keeper_are_green_while_they_run_and_red_when_they_stop(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,8 @@ async def test_people_who_do_not_come_stall_nothing(api: Api) -> None:
             return bool(is_whole and now["missed"] >= 6 and now["waiting"] == 0)
 
         await until(noticed)
+        [shown] = (await api.get("/v1/admin/cockpit", by=api.viewer)).body["drops"]["drops"]
+        assert shown["line"] == {"state": "open", "waiting": 0, "served": 8}
         # and: who missed it joins anew, at the end
         left = await api.delete(f"/v1/drops/{drop_id}/line", by=api.buyer(first))
         anew = await join(api, drop_id, first)

@@ -37,7 +37,9 @@ function whenOf({ opens_ms, closes_ms, state }: DropFigure, serverMs: number): s
 function isSame(one: Row, other: Row): boolean {
   if (one.title !== other.title || one.group !== other.group || one.when !== other.when) return false
   const names = Object.keys(one.drop) as (keyof DropFigure)[]
-  return names.every((name) => one.drop[name] === other.drop[name])
+  const [line, otherLine] = [one.drop.line, other.drop.line]
+  if (line?.state !== otherLine?.state || line?.waiting !== otherLine?.waiting) return false
+  return names.every((name) => name === 'line' || one.drop[name] === other.drop[name])
 }
 
 /** The rows of a screen. A row that says the same stays the same object, and is not drawn again. */

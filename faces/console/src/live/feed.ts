@@ -65,6 +65,11 @@ function remember(figures: Figures): void {
       names.add(name)
       history.of(name).add(at, drop[kind])
     }
+    for (const kind of drop.line ? (['waiting', 'served'] as const) : []) {
+      const name = `drop ${drop.drop_id} ${kind}`
+      names.add(name)
+      history.of(name).add(at, drop.line?.[kind] ?? 0)
+    }
   }
   history.keep(names, 'drop ')
 }

@@ -3,6 +3,7 @@
 import { reactive } from 'vue'
 
 import { answer, api, newKey, type Schemas } from '../api/client.ts'
+import { bodyOf, faultsOf as lineFaults, type Terms } from '../queue/terms.ts'
 import type { Key } from '../texts/texts.ts'
 
 export interface Picture {
@@ -37,6 +38,8 @@ export interface Plan {
   opens: string
   closes: string
   holdMinutes: number | ''
+  /** In front of each drop of the sale; null: who comes first buys. */
+  line: Terms | null
   hasRoom: boolean
   roomTitle: string
   host: string
@@ -80,7 +83,7 @@ export function newPlan(nowMs: number): Plan {
   const soon = Math.ceil((nowMs + 900_000) / 900_000) * 900_000
   return {
     goods: [newGoods()], title: '', opens: inputOf(soon), closes: inputOf(soon + 7_200_000),
-    holdMinutes: 10, hasRoom: false, roomTitle: '', host: '', hostName: '', cover: null, hostPicture: null,
+    holdMinutes: 10, line: null, hasRoom: false, roomTitle: '', host: '', hostName: '', cover: null, hostPicture: null,
   }
 }
 
@@ -117,6 +120,8 @@ export function faultsOf(plan: Plan, nowMs: number): Map<string, Key> {
   if (!closes || closes <= opens) found.set('closes', 'plan.badclose')
   else if (closes <= nowMs) found.set('closes', 'plan.over')
   if (!whole(plan.holdMinutes)) found.set('hold', 'plan.nohold')
+  if (plan.line !== null && Object.keys(lineFaults(plan.line)).length > 0) found.set('line', 'plan.badline')
+  else if (plan.line !== null && plan.line.mode !== 'waitlist' && opens <= nowMs) found.set('opens', 'plan.nogather')
   if (plan.hasRoom) {
     if (plan.roomTitle.trim() === '') found.set('roomTitle', 'plan.notitle')
     if (!/^[A-Za-z0-9_-]{1,40}$/.test(plan.host.trim())) found.set('host', 'plan.nohost')
@@ -137,6 +142,7 @@ export class Saving {
   private readonly products = new Set<number>()
   private readonly dropIds = new Map<number, string>()
   private readonly shelved = new Set<number>()
+  private readonly lined = new Set<number>()
   private readonly keys = new Map<string, string>()
 
   constructor(private readonly plan: Plan) {
@@ -146,6 +152,7 @@ export class Saving {
       ['plan.step.campaign', plan.title],
       ...(plan.hasRoom ? [['plan.step.room', plan.roomTitle] as [Key, string]] : []),
       ...lines.map((name): [Key, string] => ['plan.step.drop', name]),
+      ...(plan.line ? lines.map((name): [Key, string] => ['plan.step.line', name]) : []),
       ...(plan.hasRoom ? lines.map((name): [Key, string] => ['plan.step.shelf', name]) : []),
     ]
     this.steps = reactive(made.map(([label, name]) => ({ label, name, state: 'waiting' })))
@@ -178,6 +185,7 @@ export class Saving {
     })
     if (plan.hasRoom) await step(this.roomId !== '', () => this.makeRoom())
     for (const { line } of this.lines()) await step(this.dropIds.has(line.key), () => this.makeDrop(line))
+    if (plan.line) for (const { line } of this.lines()) await step(this.lined.has(line.key), () => this.putLine(line))
     if (!plan.hasRoom) return
     for (const { goods, line } of this.lines()) await step(this.shelved.has(line.key), () => this.shelve(goods, line))
   }
@@ -226,10 +234,18 @@ export class Saving {
     const body: Schemas['NewDrop'] = {
       campaign_id: this.campaignId, sku_id: this.skuIds.get(line.key) ?? '', price_fen: fenOf(line.yuan) ?? 0,
       allotted: Number(line.units), buyer_limit: Number(line.limit), hold_ms: Number(this.plan.holdMinutes) * 60_000,
-      room_id: this.roomId || null,
+      room_id: this.roomId || null, ticket_required: this.plan.line !== null,
     }
     const made = await answer(api.POST('/v1/admin/drops', { params: this.once(`drop ${line.key}`), body }))
     this.dropIds.set(line.key, made.drop_id)
+  }
+
+  /** Putting the same line again is no second one. */
+  private async putLine(line: Line): Promise<void> {
+    if (this.plan.line === null) return
+    const params = { path: { drop_id: this.dropIds.get(line.key) ?? '' } }
+    await answer(api.POST('/v1/admin/drops/{drop_id}/line', { params, body: bodyOf(this.plan.line) }))
+    this.lined.add(line.key)
   }
 
   private async shelve(goods: Goods, line: Line): Promise<void> {

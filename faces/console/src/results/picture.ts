@@ -1,5 +1,6 @@
 /** The results as a picture to share: painted on a canvas, for no text of it is HTML. */
 
+import { saveFile } from '../parts/save.ts'
 import { colour } from '../theme.ts'
 
 export interface Figure {
@@ -65,10 +66,5 @@ export function paint(title: string, under: string, figures: readonly Figure[], 
 export async function save(canvas: HTMLCanvasElement, name: string): Promise<void> {
   const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'))
   if (blob === null) throw new Error('The browser made no picture.')
-  const url = URL.createObjectURL(blob)
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  window.setTimeout(() => URL.revokeObjectURL(url), 10_000)
+  saveFile(blob, name)
 }
