@@ -26,6 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from scripts.chromium import chromium
+from scripts.crowd_for_screens import PEOPLE, add_crowds
 
 ROOT = Path(__file__).parent.parent
 SCREENS = Path(__file__).with_name("screens.json")
@@ -50,6 +51,7 @@ WORDS = {
     "lamp": "台灯",
     "speaker": "音箱",
     "teapot": "茶壶",
+    "mug": "马克杯",
 }
 # Goods that get a line here, by their code.
 LINED = {"lamp_line": "LS-LAMP", "mug_line": "LS-MUG-SAND", "bottle_line": "LS-BOTTLE"}
@@ -179,7 +181,10 @@ def ids_of(up: Up) -> dict[str, str]:
 
     found |= {name: sku_of(code) for name, code in LINED.items()}
     found |= add_lines(up, found, operator, signer.buyer)
-    return found | add_store(up, orders, operator, buyer)
+    found |= add_store(up, orders, operator, buyer)
+    crowd = [signer.buyer(f"crowd-{number}") for number in range(PEOPLE)]
+    goods = {"lined": found["keyboard_sku"], "drawn": found["sound_sku"]}
+    return found | add_crowds(up.ask, goods, operator, crowd)
 
 
 def add_lines(

@@ -96,8 +96,13 @@ def origin_id(drop_id: str, origin: Origin, *parts: str) -> str:
     return f"{drop_id}-{_digest('|'.join((drop_id, origin, *parts)))}"
 
 
+def desk_id(drop_id: str, operator: str, key: str) -> str:
+    """The id of an operator's adjustment: two who both say "1" mean two things."""
+    return origin_id(drop_id, Origin.OPERATOR, operator, key)
+
+
 def shell_id(drop_id: str, key: str) -> str:
-    """The id of an adjustment from the command line: no operator's key over HTTP gives the same."""
+    """The id of an adjustment from the command line, for a key that is no operator's."""
     domain = _SHELL_DOMAIN if "|" in key else b""
     return f"{drop_id}-{_digest(f'{drop_id}|{Origin.OPERATOR}|{key}', domain)}"
 

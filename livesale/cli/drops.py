@@ -11,6 +11,7 @@ from livesale.cli.flags import DataDir, Json, RedisUrl, SqlUrl
 from livesale.cli.new_drop import create
 from livesale.cli.opened import show_drop, with_deployment
 from livesale.printing.wording import counted
+from stock.ids import desk_id, is_buyer_id, shell_id
 from stock.model import MAX_UNITS
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def adjust(
     ],
     reason: Annotated[str, Option(help="Reason, for the ledger")],
     key: Annotated[str | None, Option(help="The same key adjusts only once")] = None,
+    operator: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Whose key it is: then it counts once with the console's, too"),
+    ] = None,
     redis: RedisUrl = None,
     sql: SqlUrl = None,
     data_dir: DataDir = None,
@@ -95,15 +100,21 @@ def adjust(
     """Restock a drop, or scrap what is available of it."""
     if delta == 0:
         raise typer.BadParameter("The delta must not be 0.", param_hint="--delta")
+    if operator is not None and key is None:
+        raise typer.BadParameter("It says whose key it is: give a --key.", param_hint="--operator")
+    if operator is not None and not is_buyer_id(operator):
+        raise typer.BadParameter("It is no name of an operator.", param_hint="--operator")
 
     async def run(deployment: "Deployment") -> Any:
         from livesale.sales.drops import Drops
-        from stock.ids import shell_id
 
-        adjust_id = None if key is None else shell_id(drop_id, key)
+        adjust_id = None
+        if key is not None:
+            adjust_id = desk_id(drop_id, operator, key) if operator else shell_id(drop_id, key)
         return await Drops(deployment).adjust(drop_id, delta, reason, adjust_id)
 
     asked = {"drop_id": drop_id, "delta": delta, "reason": reason, "key": key}
+    asked |= {} if operator is None else {"operator": operator}
     done = with_deployment(run, redis, sql, data_dir, ("drop adjust", drop_id, asked))
     if as_json:
         from livesale.cli.tables import print_json

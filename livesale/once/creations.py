@@ -54,12 +54,23 @@ async def claim(connection: AsyncConnection, once: Once | None, object_id: str) 
         async with connection.begin_nested():
             await connection.execute(insert(creations), row)
     except IntegrityError:
-        columns = creations.c
-        query = select(columns.asked, columns.object_id).where(columns.creation_key == once.key)
-        asked, made_id = (await connection.execute(query)).one()
-        if asked != once.asked:
-            raise KeyConflict("The key was used to make something else.") from None
-        raise Made(made_id) from None
+        await recall(connection, once)
+        raise
+
+
+async def recall(connection: AsyncConnection, once: Once | None) -> None:
+    """Look, before the checks that a repeat would not pass, what this key has made: without it
+    nothing happens. Raises Made or KeyConflict."""
+    if once is None:
+        return
+    columns = creations.c
+    query = select(columns.asked, columns.object_id).where(columns.creation_key == once.key)
+    found = (await connection.execute(query)).first()
+    if found is None:
+        return
+    if found.asked != once.asked:
+        raise KeyConflict("The key was used to make something else.") from None
+    raise Made(found.object_id) from None
 
 
 def _hash(text: bytes) -> str:

@@ -17,7 +17,7 @@ from livesale.validation.texts import prose, whole
 from livesale.web.making import make
 from livesale.web.problems import ENGINE_PROBLEMS
 from livesale.web.routes import Answer, Call, Handler, Nothing, Route
-from stock.ids import Origin, origin_id
+from stock.ids import desk_id
 from stock.model import MAX_TIME_MS, MAX_UNITS, DropState
 
 _ID = r"^[0-9a-z]{0,15}$"
@@ -118,8 +118,7 @@ async def close_drop(parts: Parts, call: Call) -> Answer:
 
 async def adjust_drop(parts: Parts, call: Call) -> Answer:
     drop_id, body = call.path["drop_id"], call.body
-    # Scoped to the operator: two who both say "1" mean two things.
-    adjust_id = call.key and origin_id(drop_id, Origin.OPERATOR, call.operator, call.key)
+    adjust_id = call.key and desk_id(drop_id, call.operator, call.key)
     return Answer(200, await parts[Drops].adjust(drop_id, body.delta, body.reason, adjust_id))
 
 

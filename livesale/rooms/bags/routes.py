@@ -14,6 +14,7 @@ from livesale.rooms.routes import ENGINE, RUN
 from livesale.rooms.service import Rooms
 from livesale.validation.texts import whole
 from livesale.web.documents import takes_gzip
+from livesale.web.making import make
 from livesale.web.routes import Answer, Call, Nothing, PathParameter, Route, declare_path_parameters
 from stock.ids import DROP_ID_PATTERN
 
@@ -26,7 +27,12 @@ class BagsQuery(Struct, frozen=True):
 async def open_bag(parts: Parts, call: Call) -> Answer:
     await parts[Members].admit(call.path["room_id"], call.caller, RoomRole.HOST)
     room = await parts[Rooms].find(call.path["room_id"])
-    return Answer(201, await parts[Bags].create(room, call.body))
+    bags = parts[Bags]
+
+    async def find(bag_id: str) -> BagView:
+        return await bags.view(room.room_id, bag_id)
+
+    return await make(call, "bag", lambda once: bags.create(room, call.body, once), find)
 
 
 async def list_bags(parts: Parts, call: Call) -> Answer:
@@ -79,20 +85,23 @@ ROUTES = [
         open_bag,
         "Open a lucky bag",
         "lucky bags",
-        {201: BagView},
+        {201: BagView, 200: BagView},
         (
+            "idempotency_conflict",
             *("unknown_drop", "room_state", "bag_running", "drop_closed", "terms_conflict"),
             *("books_broken", *RUN),
         ),
         auth="member",
         action=Action.ROOM_RUN,
         body=NewBag,
+        keyed=True,
         changes=True,
         hides=("coupon",),
         description=(
             "One at a time in a room. Viewers get `bag.opened` with the `commitment` of the draw, "
             "and `bag.drawn` after the countdown. A drop must belong to the room and have the "
-            "price 0; it opens with the bag."
+            "price 0; it opens with the bag. With an `Idempotency-Key`, a retry makes nothing "
+            "twice, and gets 200."
         ),
     ),
     Route(

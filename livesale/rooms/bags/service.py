@@ -20,6 +20,7 @@ from livesale.database.errors import StoreUnavailable
 from livesale.database.session import session
 from livesale.draws import lots as draw
 from livesale.ledger.states import DRAFT
+from livesale.once.creations import Once, claim, recall
 from livesale.resources import Deployment
 from livesale.rooms.bags import store
 from livesale.rooms.bags.draws import Draws
@@ -155,8 +156,8 @@ class Bags:
             self._load_list, ttl_s=LIST_S, max_found=100, stale_on=(StoreUnavailable,)
         )
 
-    async def create(self, room: Room, new: NewBag) -> BagView:
-        """Open a bag, with the drop of its prizes.
+    async def create(self, room: Room, new: NewBag, once: Once | None = None) -> BagView:
+        """Open a bag, with the drop of its prizes. Raises Made, KeyConflict.
 
         Raises RoomRefused (room_state, bag_running), InvalidField, Unknown, DropRefused
         (drop_closed, terms_conflict) or PartitionClosed: then nothing has changed. After a fault of
@@ -166,6 +167,9 @@ class Bags:
             raise InvalidField("drop_id", "Give either a drop or a coupon.")
         if new.stay_s >= new.countdown_s:
             raise InvalidField("stay_s", "It is longer than the countdown: nobody could enter.")
+        if once is not None:
+            async with session(self._sql) as connection:
+                await recall(connection, once)  # its drop is open now, so the checks would fail
         phrase = self._comments.phrase(new.phrase) if new.phrase is not None else None
         at_ms = await self._engine.now_ms()
         draws_ms = at_ms + round(new.countdown_s * 1000)
@@ -190,6 +194,7 @@ class Bags:
             created_ms=now_ms(),
         )
         async with session(self._sql, write=True) as connection:
+            await claim(connection, once, bag.bag_id)
             locked = await lock_room(connection, room.room_id)
             if locked is None or locked.state not in ON_AIR:
                 raise RoomRefused("room_state", f"The room is {(locked or room).state}.")
@@ -230,6 +235,13 @@ class Bags:
         if bag is None or bag.room_id != room_id:
             raise Unknown("unknown_bag")
         return bag
+
+    async def view(self, room_id: str, bag_id: str) -> BagView:
+        """Raises Unknown("unknown_bag")."""
+        bag = await self.find(room_id, bag_id)
+        async with session(self._sql) as connection:
+            winners = await store.winners_of(connection, [bag_id])
+        return view_of_bag(bag, winners.get(bag_id, []))
 
     async def find_all(
         self, *, room_id: str, states: Collection[str], words: str, before: str, limit: int

@@ -425,7 +425,7 @@ async def test_a_person_comes_by_password_and_code(api: Api, open_tab: OpenScree
     await page.click("form button.main")
     await screen.sees("Password set", ".notice")
     await page.get_by_text("Set up an authenticator").click()
-    secret = await page.locator("form code.command").inner_text()
+    secret = await page.locator("[data-secret]").inner_text()
     await page.fill('[inputmode="numeric"]', code_of(secret))
     await page.get_by_role("button", name="Confirm").click()
     await screen.sees("The authenticator counts", ".notice")

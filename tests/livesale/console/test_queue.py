@@ -47,7 +47,7 @@ async def test_a_line_from_its_terms_to_the_last_count(
         # when it is right, then it says what it does, and the commands that do the same
         await page.fill('[name="line-turn"]', "2")
         await page.fill('[name="line-rate"]', "1000")
-        await expect(panel.locator(".effect")).to_contain_text("Each gets a turn of 2.0 s")
+        await expect(panel.locator(".queue-about")).to_contain_text("Each gets a turn of 2.0 s")
         command = panel.locator(".command").last
         await expect(command).to_contain_text(f"livesale call POST {path}/line")
         await page.click('[data-deed="line-put"]')

@@ -1,12 +1,16 @@
 """/v1/admin: SKUs, campaigns, drops and their books."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from livesale.ledger.writer import Writer
+from livesale.settings import as_environment
 from stock.model import MAX_UNITS
+from tests.command import Run, succeeded
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.stage import running, until_written
 
@@ -294,3 +298,18 @@ async def test_everybodys_orders_of_a_drop(api: Api) -> None:
     assert astray.body == {"orders": [], "next": None}
     nowhere = await api.get("/v1/admin/drops/nosuch/orders", by=api.viewer)
     assert nowhere.code == "unknown_drop"
+
+
+async def test_a_key_of_the_page_counts_once_with_that_of_the_command(
+    api: Api, livesale: Run
+) -> None:
+    drop_id = await api.open_drop(allotted=10)
+    body = {"delta": 5, "reason": "found a box"}
+    path = f"/v1/admin/drops/{drop_id}/adjust"
+    assert (await api.post(path, body, by=api.boss, Idempotency_Key="k")).body["available"] == 15
+    # when the command that the page shows is run, then it is the same restock
+    words = ("drop", "adjust", drop_id, "--delta=5", "--reason", "found a box", "--key", "k")
+    settings = as_environment(api.deployment.settings)
+    for mine, left in ((("--operator", "boss"), 15), ((), 20)):
+        done = await asyncio.to_thread(livesale, *words, *mine, "--json", **settings)
+        assert json.loads(succeeded(done))["available"] == left

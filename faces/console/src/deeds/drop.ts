@@ -2,9 +2,10 @@
 
 import { shallowReactive } from 'vue'
 
-import { answer, api } from '../api/client.ts'
+import { answer, api, newKey } from '../api/client.ts'
 import { t } from '../texts/texts.ts'
 import { count } from '../texts/formats.ts'
+import { session } from '../session.ts'
 import { quoted } from './command.ts'
 import { explain } from './explain.ts'
 import { tell } from './notices.ts'
@@ -26,7 +27,9 @@ export function commandOf(verb: Verb, dropId: string): string {
 }
 
 export function adjustCommand(dropId: string, delta: number, reason: string, key: string): string {
-  return `livesale drop adjust ${dropId} --delta=${delta} --reason ${quoted(reason)} --key ${key}`
+  // With the name, the key counts once with that of this page.
+  const mine = `--key ${key} --operator ${session.value?.name ?? ''}`
+  return `livesale drop adjust ${dropId} --delta=${delta} --reason ${quoted(reason)} ${mine}`
 }
 
 function ask(verb: Verb, dropId: string) {
@@ -78,12 +81,15 @@ export async function adjust(
       }),
     )
     if (!done.replayed) {
+      // Units that somebody holds by then are not taken away: the service refuses it.
+      const undo = async (): Promise<void> => void (await adjust(target, -delta, t('undo.reason', { reason }), newKey()))
       const sign = delta > 0 ? '+' : '−'
       const values = { title: target.title, delta: `${sign}${count(Math.abs(delta))}` }
       tell({
         kind: 'done',
         text: t('did.adjust', { ...values, available: count(done.available) }),
         command,
+        undo,
       })
     }
     return true

@@ -2,9 +2,11 @@
 
 import { shallowReactive } from 'vue'
 
-import { answer, api, type Schemas } from '../api/client.ts'
+import { answer, api, newKey, type Schemas } from '../api/client.ts'
+import { adjust } from '../deeds/drop.ts'
 import { explain } from '../deeds/explain.ts'
 import { tell } from '../deeds/notices.ts'
+import { may } from '../session.ts'
 import { t } from '../texts/texts.ts'
 
 /** Deeds under way: a second tap on the same thing does nothing. */
@@ -127,6 +129,8 @@ export function restock(roomId: string, drop: { readonly drop_id: string; readon
   return attempt({
     of: drop.drop_id, command: `POST /v1/rooms/${roomId}/drops/${drop.drop_id}/restock`,
     text: t('host.did.restock', { title: drop.title, units }),
+    // Who hosts may add units; to scrap them is another right.
+    ...(may('drop.adjust') ? { undo: () => adjust({ id: drop.drop_id, title: drop.title }, -units, t('undo.reason', { reason }), newKey()) } : {}),
     ask: () => answer(api.POST('/v1/rooms/{room_id}/drops/{drop_id}/restock', {
       params: { path: { room_id: roomId, drop_id: drop.drop_id }, header: { 'Idempotency-Key': key } }, body: { units, reason },
     })),
