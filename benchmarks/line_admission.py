@@ -41,13 +41,15 @@ class Result(Struct, frozen=True):
     unsold: int
 
 
-def trace(people: int, seed: int, *, no_shows: float = 0.4, unpaid: float = 0.1) -> list[Person]:
-    """People come 8 s after their call on average, and pay after 40 s."""
+def trace(
+    people: int, seed: int, *, no_shows: float = 0.4, unpaid: float = 0.1, hold_ms: int = HOLD_MS
+) -> list[Person]:
+    """People come 8 s after their call on average, and pay after 40 s, in time."""
     chance = random.Random(seed)
     found = []
     for _ in range(people):
         comes = int(min(chance.expovariate(1 / 8_000), TURN_MS - 1))
-        pays = int(min(chance.expovariate(1 / 40_000), HOLD_MS - 1))
+        pays = int(min(chance.expovariate(1 / 40_000), hold_ms * 0.95))
         found.append(
             Person(
                 -1 if chance.random() < no_shows else comes,
@@ -102,7 +104,14 @@ class FixedActive:
         return self._most - len(self._active) if available else 0
 
 
-def play(people: list[Person], units: int, rule: Rule, limit_ms: int = 24 * 3_600_000) -> Result:
+def play(
+    people: list[Person],
+    units: int,
+    rule: Rule,
+    limit_ms: int = 24 * 3_600_000,
+    *,
+    hold_ms: int = HOLD_MS,
+) -> Result:
     """A sale by one rule, until every unit is paid for or nobody is left to be called."""
     available, sold, serving = units, 0, 0
     events: list[tuple[int, int, int]] = []  # when, what (0 comes, 1 pays, 2 expires), who
@@ -130,7 +139,7 @@ def play(people: list[Person], units: int, rule: Rule, limit_ms: int = 24 * 3_60
                 available -= 1
                 rule.bought(position, when)
                 pays = people[position].pays_ms
-                kind = (when + pays, 1) if pays >= 0 else (when + HOLD_MS, 2)
+                kind = (when + pays, 1) if pays >= 0 else (when + hold_ms, 2)
                 heapq.heappush(events, (*kind, position))
                 if not available and sold_out_ms < 0:
                     sold_out_ms = when

@@ -134,11 +134,15 @@ class _Reading(Connection):
 
 
 class Pool:
-    """At most `size` connections to one server. While all are busy, requests wait in order."""
+    """At most `size` connections to one server. While all are busy, requests wait in order.
 
-    def __init__(self, target: Target, size: int) -> None:
+    `home` is the address of this machine that they come from; any, if it is empty.
+    """
+
+    def __init__(self, target: Target, size: int, home: str = "") -> None:
         self.authority = target.authority
         self._target = target
+        self._home = (home, 0) if home else None
         self._tls = ssl.create_default_context() if target.scheme == "https" else None
         self._idle: list[_Reading] = []
         self._asked: dict[Connection, asyncio.Future[Raw]] = {}
@@ -190,7 +194,7 @@ class Pool:
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await loop.create_connection(
-                    lambda: _Reading(self), host, port, ssl=self._tls
+                    lambda: _Reading(self), host, port, ssl=self._tls, local_addr=self._home
                 )
         except (OSError, TimeoutError) as error:
             raise NotSent(str(error)) from error

@@ -66,7 +66,7 @@ ROUTES = [
         "admin",
         {200: Launch},
         (
-            *("no_go", "unknown_drop", "drop_closed", "terms_conflict"),
+            *("no_go", "unknown_drop", "drop_closed", "terms_conflict", "line_needs_time"),
             *(*ENGINE_PROBLEMS, "store_unavailable"),
         ),
         auth="operator",

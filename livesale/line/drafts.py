@@ -193,7 +193,9 @@ def _check(drop: Drop, at_ms: int, before: LineRow | None, mode: LineMode) -> No
     may_be = _MAY_BE_PUT if mode is not LineMode.WAITLIST else (DRAFT, LineState.OPEN)
     if before is not None and before.state not in may_be:
         raise _opened()
-    if drop.opens_ms <= at_ms and mode is not LineMode.WAITLIST:
+    # A room says when its draft opens, by the countdown.
+    is_set = drop.state != DRAFT or drop.room_id is None
+    if is_set and drop.opens_ms <= at_ms and mode is not LineMode.WAITLIST:
         raise _too_late()
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from livesale.database.session import session
 from livesale.ledger.line_plan import DRAFT
+from livesale.ledger.states import OPENING
 from livesale.line import store
 from livesale.line.line_draws import LineDraws
 from livesale.line.places import place_rid
@@ -34,7 +35,7 @@ STEP_S = 0.25  # between two steps of lines that are open
 TELL_MS = 1_000  # between two counts of what became of turns
 MAX_LINES = 200
 PASSED = 32  # people who are asked for besides, because some have left
-_ON_SALE = (DropState.OPEN, DropState.PAUSED)
+_ON_SALE = (OPENING, DropState.OPEN, DropState.PAUSED)
 _NEVER = (LineOpenCode.TOO_LATE, LineOpenCode.CLOSED, LineOpenCode.NO_TICKETS)
 
 

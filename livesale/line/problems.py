@@ -32,6 +32,11 @@ PROBLEMS = declare(
         "This line is open: its terms are fixed",
         "Nothing to do: people may have places in it.",
     ),
+    line_needs_time=(
+        409,
+        "People gather in the line of this drop first",
+        "Let the drop open some seconds from now, or take the line away.",
+    ),
     ticket_required=(
         403,
         "This drop sells by purchase tickets",

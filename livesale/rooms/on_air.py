@@ -103,7 +103,7 @@ class OnAir:
         countdown counts.
 
         Raises RoomRefused (room_state) if the room is not on air, InvalidField if it would open
-        after its end, DropRefused (drop_closed, terms_conflict).
+        after its end, DropRefused (drop_closed, terms_conflict, line_needs_time).
         """
         drop = await self.find(room, drop_id)
         if room.state not in ON_AIR:

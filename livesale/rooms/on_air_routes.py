@@ -121,7 +121,10 @@ ROUTES = [
         "Put a drop on sale after a countdown",
         "on air",
         {200: Drop},
-        ("room_state", "drop_closed", "terms_conflict", "too_little_stock", *_RUN),
+        (
+            *("room_state", "drop_closed", "terms_conflict", "too_little_stock"),
+            *("line_needs_time", *_RUN),
+        ),
         auth="member",
         action=Action.ROOM_RUN,
         body=Countdown,

@@ -230,7 +230,10 @@ ROUTES = [
         description="Until it is opened, and as long as it belongs to no room.",
     ),
     _verb(
-        "open", open_drop, "Put a drop on sale", "drop_closed", "terms_conflict", "too_little_stock"
+        "open",
+        open_drop,
+        "Put a drop on sale",
+        *("drop_closed", "terms_conflict", "too_little_stock", "line_needs_time"),
     ),
     _verb("pause", pause_drop, "Stop new reservations", "not_opened", "drop_closed"),
     _verb("resume", resume_drop, "Sell again after a pause", "not_opened", "drop_closed"),

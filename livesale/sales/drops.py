@@ -29,6 +29,7 @@ from livesale.catalogue.store import ALL_DROPS, Campaign, Drop, DropFilter
 from livesale.database.engine import now_ms
 from livesale.database.session import session
 from livesale.ledger.states import DRAFT, OPENING
+from livesale.line.opening import check_gathering, open_line
 from livesale.once.creations import Once, claim
 from livesale.resources import Deployment
 from livesale.sales.books import DropBooks, compare_books
@@ -245,10 +246,14 @@ class Drops:
 
         SQL says `opening` before Redis is asked, so a crash in between is healed by asking again.
         The same transaction gives the drop its units, if its SKU keeps stock.
-        Raises DropRefused (drop_closed, or terms_conflict: Redis has it with other terms), or
-        StockRefused (too_little_stock).
+        The line in front of it opens with it.
+        Raises DropRefused (drop_closed, terms_conflict: Redis has it with other terms, or
+        line_needs_time), or StockRefused (too_little_stock).
         """
         before, _ = await self.check_opening(drop_id)
+        if before.state == DRAFT:
+            wanted_ms = before.opens_ms if opens_ms is None else opens_ms
+            await check_gathering(self._deployment, drop_id, wanted_ms)
         async with session(self._sql, write=True) as connection:
             if opens_ms is None:
                 opening = await catalogue.move_drop(connection, drop_id, DRAFT, OPENING)
@@ -264,6 +269,7 @@ class Drops:
             raise PartitionClosed
         if code not in _OPENED:
             raise DropRefused("terms_conflict", "The drop is already open with other terms.")
+        await open_line(self._deployment, drop_id)
         after = structs.replace(drop, state=DropState.OPEN)
         note_change(before, after)
         return after

@@ -54,8 +54,8 @@ class InvalidField(SalesFault):
 
 
 class DropRefused(SalesFault):
-    """Codes: not_opened, already_open, drop_closed, drop_opened, terms_conflict, too_few, too_many,
-    no_tickets, prize_only."""
+    """Codes: not_opened, already_open, drop_closed, drop_opened, line_needs_time, terms_conflict,
+    too_few, too_many, no_tickets, prize_only."""
 
 
 class StockRefused(DropRefused):

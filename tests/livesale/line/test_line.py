@@ -18,7 +18,7 @@ from tests.waiting import until
 PEOPLE = [f"b{number}" for number in range(30)]
 
 
-async def gather(api: Api, *, opens_in_ms: int = 1_500, units: int = 3, **terms: int) -> str:
+async def gather(api: Api, *, opens_in_ms: int = 2_000, units: int = 3, **terms: int) -> str:
     """A drop with a line, opened by an operator, that opens for buyers in a moment."""
     now_ms = await api.deployment.engine.now_ms()
     drop = await api.create_drop(
@@ -32,10 +32,9 @@ async def gather(api: Api, *, opens_in_ms: int = 1_500, units: int = 3, **terms:
     made = await api.post(f"/v1/admin/drops/{drop_id}/line", terms or {}, by=api.boss)
     assert (made.status, made.body["state"]) == (200, "draft"), made.body
     opened = await api.post(f"/v1/admin/drops/{drop_id}/open", by=api.boss)
-    assert opened.status == 200
-    # At once, not when the keeper looks: a slow machine has its line before the opening.
-    made = await api.post(f"/v1/admin/drops/{drop_id}/line", terms or {}, by=api.boss)
-    assert made.body["state"] == "gathering", made.body
+    assert opened.status == 200, opened.body
+    shown = await api.get(f"/v1/drops/{drop_id}/line")  # at once, without a keeper
+    assert shown.body["state"] == "gathering", shown.body
     return drop_id
 
 
@@ -242,6 +241,41 @@ async def test_what_an_operator_may_not_do(api: Api) -> None:
     assert (wrong.status, wrong.code) == (422, "invalid_field")
     assert (await api.get(f"/v1/drops/{now}/line")).code == "unknown_line"
     assert (await api.get("/v1/drops/nosuch/line")).code == "unknown_drop"
+
+
+async def test_a_line_opens_with_its_drop_or_not_at_all(api: Api) -> None:
+    """A drop that opens at once would void its line, so it is refused before anything happens."""
+    now_ms = await api.deployment.engine.now_ms()
+    at = {"opens_ms": now_ms + 600_000, "closes_ms": FAR_MS}
+    drop_id = str((await api.create_drop(ticket_required=True, **at))["drop_id"])
+    line, path = f"/v1/admin/drops/{drop_id}/line", f"/v1/admin/drops/{drop_id}"
+    assert (await api.post(line, {}, by=api.boss)).status == 200
+    soon = {"opens_ms": now_ms + 1, "version": (await api.get(path, by=api.boss)).body["version"]}
+    assert (await api.ask("PATCH", path, soon, by=api.boss)).status == 200
+    refused = await api.post(f"{path}/open", by=api.boss)
+    assert (refused.status, refused.code) == (409, "line_needs_time")
+    assert (await api.get(path, by=api.boss)).body["state"] == "draft"
+    assert (await api.get(f"/v1/drops/{drop_id}/line")).code == "unknown_line"
+    # when the line is taken away
+    assert (await api.delete(line, by=api.boss)).status == 200
+    # then
+    assert (await api.post(f"{path}/open", by=api.boss)).status == 200
+
+
+async def test_a_room_opens_the_line_of_its_drop_with_a_countdown(api: Api) -> None:
+    """Its draft has no time of its own: the line gathers while the countdown runs."""
+    new = {"title": "Tea tonight", "host": "host", "starts_ms": FAR_MS}
+    room = f"/v1/rooms/{(await api.post('/v1/rooms', new, by=api.boss)).body['room_id']}"
+    await api.post(f"{room}/start", by=api.boss)
+    drop_id = str((await api.create_drop(ticket_required=True))["drop_id"])
+    line = f"/v1/admin/drops/{drop_id}/line"
+    assert (await api.ask("PUT", f"{room}/drops/{drop_id}", by=api.boss)).status == 200
+    assert (await api.post(line, {}, by=api.boss)).status == 200
+    at_once = await api.post(f"{room}/drops/{drop_id}/open", {"countdown_s": 0}, by=api.boss)
+    assert (at_once.status, at_once.code) == (409, "line_needs_time")
+    opened = await api.post(f"{room}/drops/{drop_id}/open", {"countdown_s": 60}, by=api.boss)
+    assert opened.status == 200, opened.body
+    assert (await join(api, drop_id, "ann")).status == 201
 
 
 async def test_terms_are_fixed_once_people_may_join(api: Api) -> None:
