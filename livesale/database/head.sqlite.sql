@@ -194,6 +194,7 @@ CREATE TABLE drop_lines (
     salt VARCHAR(64) DEFAULT '' NOT NULL,
     list_hash VARCHAR(64) DEFAULT '' NOT NULL,
     entries INTEGER DEFAULT '0' NOT NULL,
+    account_age_s INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (drop_id)
 );
 CREATE TABLE drop_restocks (
@@ -277,6 +278,12 @@ CREATE TABLE imports (
 );
 CREATE UNIQUE INDEX imports_by_request ON imports (request_id);
 CREATE INDEX imports_by_state ON imports (state, import_id);
+CREATE TABLE insiders (
+    buyer_id VARCHAR(40) NOT NULL,
+    note VARCHAR(200) NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (buyer_id)
+);
 CREATE TABLE joined_logins (
     login_id VARCHAR(40) NOT NULL,
     buyer_id VARCHAR(40) NOT NULL,

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from livesale.database.errors import SchemaTooNew
 
-HEAD = "0031_leases"  # the last migration
+HEAD = "0032_line_terms"  # the last migration
 
 # Alembic's own table, in its form.
 _revisions = Table(

@@ -6,6 +6,8 @@ from livesale.identity.logins import Logins
 from livesale.identity.page_login import PageLogin
 from livesale.identity.problems import PROBLEMS
 from livesale.identity.sessions import Sessions
+from livesale.identity.store import StoredAccounts
+from livesale.line.entrance import Accounts
 from livesale.tokens.keyring import Keyring
 from livesale.tokens.signing import TokenSigner
 
@@ -14,6 +16,7 @@ feature = Feature(
     routes=routes.ROUTES,
     problems=PROBLEMS,
     parts={
+        Accounts: lambda _: StoredAccounts(),
         Logins: lambda parts: Logins(parts.deployment.settings),
         PageLogin: lambda parts: PageLogin(parts.deployment.settings, parts[Keyring]),
         Sessions: lambda parts: Sessions(

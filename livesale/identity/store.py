@@ -4,6 +4,8 @@ A person has one openid in each app, and so one login. Two logins are one buyer 
 so, by a union id, before the second one has made a buyer: a buyer with orders is never another's.
 """
 
+from collections.abc import Mapping, Sequence
+
 import structlog
 from sqlalchemy import insert, select, union_all
 from sqlalchemy.exc import IntegrityError
@@ -71,6 +73,17 @@ async def find_joined(engine: AsyncEngine, login_id: str) -> str | None:
     """The buyer that this login was joined to, if it was. Raises StoreUnavailable."""
     async with session(engine) as connection:
         return await _joined(connection, login_id)
+
+
+class StoredAccounts:
+    """Since when buyers are known: `livesale.line.entrance.Accounts`."""
+
+    async def since(
+        self, connection: AsyncConnection, buyer_ids: Sequence[str]
+    ) -> Mapping[str, int]:
+        row = buyers.c
+        query = select(row.buyer_id, row.created_ms).where(row.buyer_id.in_(set(buyer_ids)))
+        return dict(tuple(found) for found in await connection.execute(query))
 
 
 async def _look(connection: AsyncConnection, identity: Identity) -> tuple[str | None, str | None]:

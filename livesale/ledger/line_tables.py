@@ -33,6 +33,8 @@ lines = Table(
     # Of a draw that is drawn: the hash of its list, and how many are in it.
     Column("list_hash", String(64), nullable=False, server_default=""),
     Column("entries", Integer, nullable=False, server_default="0"),
+    # Asked when somebody enters, so Redis does not have it.
+    Column("account_age_s", Integer, nullable=False, server_default="0"),
 )
 
 line_batches = Table(

@@ -9,17 +9,28 @@ create the challenge, and check a solution with one HMAC.
 import hmac
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from altcha import Payload, create_challenge, verify_solution
+from msgspec import Meta
 
 from livesale.settings import Settings
 from livesale.tokens.errors import ChallengeFailed
+from livesale.validation.refusals import ChallengeRequired
 
 ALGORITHM = "PBKDF2/SHA-256"
 COST = 200  # iterations per try: 0.1 ms, which is also our cost of creating a challenge
 MAX_DIFFICULTY = 1_000_000
 MAX_SOLUTION_LENGTH = 2_048
+
+
+Altcha = Annotated[
+    str,
+    Meta(
+        max_length=MAX_SOLUTION_LENGTH,
+        description="the solved challenge, in the form of the ALTCHA widget",
+    ),
+]
 
 
 class Challenges:
@@ -68,6 +79,33 @@ class Challenges:
         if serial // 1000 + self._lifetime_ms <= now_ms:
             raise ChallengeFailed("The challenge has expired.")
         return serial
+
+    def demand(
+        self,
+        solution: str | None,
+        *,
+        drop_id: str,
+        buyer_id: str,
+        serial: int,
+        difficulty: int,
+        now_ms: int,
+    ) -> int:
+        """The serial of the solved challenge. Raises ChallengeRequired with a new challenge, which
+        has `serial`, if it is not solved."""
+        why = "Solve the challenge first."
+        if solution is not None:
+            try:
+                return self.check(solution, drop_id=drop_id, buyer_id=buyer_id, now_ms=now_ms)
+            except ChallengeFailed as failure:
+                why = str(failure)
+        challenge = self.make(
+            drop_id=drop_id,
+            buyer_id=buyer_id,
+            serial=serial,
+            difficulty=difficulty,
+            now_ms=now_ms,
+        )
+        raise ChallengeRequired(why, challenge)
 
     @staticmethod
     def _holds(payload: Payload, challenge_key: bytes, solution_key: bytes) -> bool:

@@ -5,7 +5,8 @@ Nothing can be reordered: an operator chooses the terms, before anybody has a pl
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
 from livesale.catalogue.store import Drop, find_drop
@@ -37,6 +38,7 @@ from stock.line.model import (
 )
 from stock.model import MAX_HOLD_MS, DropState
 
+MAX_AGE_S = 366 * 86_400
 MAX_ENTRIES = 500_000  # of a draw: two seconds of drawing
 MAX_LISTED = 200
 _MAY_BE_PUT = (DRAFT, LineState.GATHERING)  # again, with the same terms
@@ -78,6 +80,15 @@ class NewLine(Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    account_age_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_AGE_S,
+            description="seconds since the first login of who enters, at least",
+            examples=[2_592_000],
+        ),
+    ] = 0
 
     @property
     def places(self) -> int:
@@ -95,6 +106,7 @@ class OperatorLine(Struct, frozen=True):
     turn_ms: int
     rate_per_s: int
     capacity: int
+    account_age_s: int
 
 
 class LineDrafts:
@@ -121,18 +133,19 @@ class LineDrafts:
             before = await store.find_line(connection, drop_id)
             _check(drop, at_ms, before, new.mode)
             seed = before.seed if before else new_seed()
-            numbers = new.turn_ms, new.rate_per_s, new.places
+            age_s, numbers = new.account_age_s, (new.turn_ms, new.rate_per_s, new.places)
             terms = LineTerms(commitment_of(seed), *numbers, new.mode)
             if before is None:
-                row = LineRow(drop_id, DRAFT, terms, seed, new_seed())
+                row = LineRow(drop_id, DRAFT, terms, seed, new_seed(), account_age_s=age_s)
                 await store.add_draft(connection, row, now_ms())
-            elif before.terms != terms and not await store.change_draft(connection, drop_id, terms):
+            elif not await self._change(connection, before, terms, age_s):
                 raise _opened()
-            after = _shown(LineRow(drop_id, before.state if before else DRAFT, terms, ""))
+            state = before.state if before else DRAFT
+            after = _shown(LineRow(drop_id, state, terms, "", account_age_s=age_s))
             note_change(_shown(before) if before else None, after)
         self._view.forget(drop_id)
         if drop.state != DRAFT:
-            return await self._open(drop_id, terms)
+            return await self._open(drop_id, after, terms)
         return after
 
     async def find(self, drop_id: str) -> OperatorLine:
@@ -164,7 +177,15 @@ class LineDrafts:
             note_change(_shown(before), None)
         self._view.forget(drop_id)
 
-    async def _open(self, drop_id: str, terms: LineTerms) -> OperatorLine:
+    async def _change(
+        self, connection: AsyncConnection, before: LineRow, terms: LineTerms, age_s: int
+    ) -> bool:
+        """Whether the line has these terms now."""
+        if (before.terms, before.account_age_s) == (terms, age_s):
+            return True
+        return await store.change_draft(connection, before.drop_id, terms, age_s)
+
+    async def _open(self, drop_id: str, draft: OperatorLine, terms: LineTerms) -> OperatorLine:
         code = await self._engine.line.open(drop_id, terms)
         if code is LineOpenCode.FENCED:
             raise PartitionClosed
@@ -175,7 +196,7 @@ class LineDrafts:
         is_open = terms.mode is LineMode.WAITLIST
         state = (LineState.OPEN if is_open else LineState.GATHERING).value
         opened = code in (LineOpenCode.OPENED, LineOpenCode.REPLAYED)
-        return _shown(LineRow(drop_id, state if opened else DRAFT, terms, ""))
+        return structs.replace(draft, state=state if opened else DRAFT)
 
 
 def _check_time(new: NewLine) -> None:
@@ -217,4 +238,5 @@ def _shown(row: LineRow) -> OperatorLine:
         terms.turn_ms,
         terms.rate,
         terms.capacity,
+        row.account_age_s,
     )

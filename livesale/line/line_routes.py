@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from livesale.access.actions import Action
+from livesale.line.challenges import Altcha
 from livesale.line.drafts import LineDrafts, NewLine, OperatorLine
 from livesale.line.drawn import LineDraw
 from livesale.line.line_draws import LineDraws
@@ -16,6 +17,10 @@ from livesale.parts import Parts
 from livesale.validation.texts import whole
 from livesale.web.problems import ENGINE_PROBLEMS
 from livesale.web.routes import Answer, Call, Nothing, Route
+
+
+class EnterLine(Struct, frozen=True, forbid_unknown_fields=True):
+    altcha: Altcha | None = None
 
 
 class MyPlaceQuery(Struct, frozen=True):
@@ -42,12 +47,12 @@ async def show_line(parts: Parts, call: Call) -> Answer:
 
 
 async def join_line(parts: Parts, call: Call) -> Answer:
-    is_new, place = await parts[Places].join(call.path["drop_id"], call.buyer_id)
+    is_new, place = await parts[Places].join(call.path["drop_id"], call.buyer_id, call.body.altcha)
     return Answer(201 if is_new else 200, place)
 
 
 async def enter_draw(parts: Parts, call: Call) -> Answer:
-    is_new, place = await parts[Places].enter(call.path["drop_id"], call.buyer_id)
+    is_new, place = await parts[Places].enter(call.path["drop_id"], call.buyer_id, call.body.altcha)
     return Answer(201 if is_new else 200, place)
 
 
@@ -83,6 +88,10 @@ async def remove_line(parts: Parts, call: Call) -> Answer:
 
 
 _PATH, _ADMIN = "/v1/drops/{drop_id}/line", "/v1/admin/drops/{drop_id}/line"
+_ENTER = (
+    *("line_full", "gone", "closed", "still_available"),
+    *("insider", "account_too_new", "challenge_required"),
+)
 _KNOWN = ("unknown_drop", "unknown_line", *ENGINE_PROBLEMS, "store_unavailable")
 
 LINE_ROUTES = [
@@ -103,13 +112,14 @@ LINE_ROUTES = [
         "Join the line",
         "line",
         {201: MyPlace, 200: MyPlace},
-        (*_KNOWN, "line_full", "gone", "closed", "still_available"),
+        (*_KNOWN, *_ENTER),
         auth="buyer",
-        body=Nothing,
-        default_body=Nothing(),
+        body=EnterLine,
+        default_body=EnterLine(),
         description=(
             "201 for a new place, 200 for the one that this buyer has. May be repeated, from any "
-            "tab or device."
+            "tab or device. In front of a draw or a waitlist whose drop has a challenge, send its "
+            "solution as `altcha`; behind turns it comes with the ticket."
         ),
     ),
     Route(
@@ -119,10 +129,10 @@ LINE_ROUTES = [
         "Enter a draw",
         "line",
         {201: MyPlace, 200: MyPlace},
-        (*_KNOWN, "line_full", "gone", "closed", "line_closed", "still_available"),
+        (*_KNOWN, *_ENTER, "line_closed"),
         auth="buyer",
-        body=Nothing,
-        default_body=Nothing(),
+        body=EnterLine,
+        default_body=EnterLine(),
         description=(
             "For a line of the mode draw, until its drop opens. 201 for a new entry, 200 for the "
             "one that this buyer has. May be repeated. `DELETE …/line` takes it back."

@@ -32,6 +32,14 @@ PROBLEMS = declare(
         "This line is open: its terms are fixed",
         "Nothing to do: people may have places in it.",
     ),
+    insider=(403, "People of the shop cannot enter", "Stop: lines and draws are for buyers."),
+    account_too_new=(
+        403,
+        "This line is for older accounts",
+        "Try again at `until_ms`, if the line is open then.",
+    ),
+    unknown_insider=(404, "This buyer is not in the list", "Reload the list."),
+    too_many_insiders=(409, "The list is full", "Remove who does not work for the shop any more."),
     line_needs_time=(
         409,
         "People gather in the line of this drop first",

@@ -1,10 +1,8 @@
 """POST /v1/drops/{drop_id}/tickets"""
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
-
-from livesale.line.challenges import MAX_SOLUTION_LENGTH
+from livesale.line.challenges import Altcha
 from livesale.line.metrics import TICKETS
 from livesale.line.tickets import IssuedTicket, Tickets
 from livesale.parts import Parts
@@ -13,16 +11,7 @@ from livesale.web.routes import Answer, Call, Route
 
 
 class NewTicket(Struct, frozen=True, forbid_unknown_fields=True):
-    altcha: (
-        Annotated[
-            str,
-            Meta(
-                max_length=MAX_SOLUTION_LENGTH,
-                description="the solved challenge, in the form of the ALTCHA widget",
-            ),
-        ]
-        | None
-    ) = None
+    altcha: Altcha | None = None
 
 
 async def issue_ticket(parts: Parts, call: Call) -> Answer:

@@ -4,12 +4,14 @@ import math
 
 from livesale.draws.lots import entry_id_of
 from livesale.line.batches import Batches
+from livesale.line.entrance import Entrance
 from livesale.line.places import PlaceSigner, place_rid
 from livesale.line.shown import MyPlace, PublicLine, Standing, TakenTurn, YourTurn
 from livesale.line.store import LineRow
 from livesale.line.view import LineView, LiveLine
 from livesale.resources import Deployment
 from livesale.validation.refusals import (
+    ChallengeRequired,
     DropRefused,
     NotSelling,
     PartitionClosed,
@@ -27,16 +29,20 @@ class Places:
     """One per process. All raise Unknown (unknown_drop, unknown_line), PartitionClosed,
     StoreUnavailable, and the faults of stock.errors."""
 
-    def __init__(self, deployment: Deployment, view: LineView, signer: PlaceSigner) -> None:
+    def __init__(
+        self, deployment: Deployment, view: LineView, signer: PlaceSigner, entrance: Entrance
+    ) -> None:
         self._engine = deployment.engine
         self._keyspace = deployment.keyspace
         self._view = view
         self._joins = Batches("join a line", deployment.engine.line.join)
         self._places = Batches("read places", deployment.engine.line.places)
         self._signer = signer
+        self._entrance = entrance
 
     async def show(self, drop_id: str) -> PublicLine:
         line = (await self._view.shown(drop_id)).snapshot
+        row = await self._view.row(drop_id)
         return PublicLine(
             drop_id=drop_id,
             mode=line.terms.mode,
@@ -54,16 +60,23 @@ class Places:
             rate_per_s=line.terms.rate,
             capacity=line.terms.capacity,
             opens_ms=line.opens_ms,
+            account_age_s=row.account_age_s if row else 0,
+            challenge=await self._view.challenge(drop_id),
             server_ms=line.now_ms,
         )
 
-    async def join(self, drop_id: str, buyer_id: str) -> tuple[bool, MyPlace]:
+    async def join(
+        self, drop_id: str, buyer_id: str, solution: str | None = None
+    ) -> tuple[bool, MyPlace]:
         """Whether the place is new, and the place.
 
-        Raises SalesFault (line_full, gone, still_available) and NotSelling (closed).
+        Raises SalesFault (line_full, gone, still_available), NotSelling (closed), and what
+        Entrance.check raises for who has no place yet.
         """
         line = await self._view.shown(drop_id)
         row = await self._view.row(drop_id)
+        if row is not None:
+            await self._admit(row, drop_id, buyer_id, solution)
         outcome = await self._joins.ask(drop_id, buyer_id)
         match outcome.code:
             case JoinCode.JOINED | JoinCode.REPLAYED:
@@ -97,7 +110,18 @@ class Places:
             raise no_place()
         return await self._place(line, row, buyer_id, place.index, left=place.left)
 
-    async def enter(self, drop_id: str, buyer_id: str) -> tuple[bool, MyPlace]:
+    async def _admit(self, row: LineRow, drop_id: str, buyer_id: str, solution: str | None) -> None:
+        """Only who is refused costs a look for a place that they have already."""
+        try:
+            await self._entrance.check(row, buyer_id, solution)
+        except (SalesFault, ChallengeRequired):
+            place = await self._places.ask(drop_id, buyer_id)
+            if place is None or place.left:
+                raise
+
+    async def enter(
+        self, drop_id: str, buyer_id: str, solution: str | None = None
+    ) -> tuple[bool, MyPlace]:
         """`join`, for a draw whose list is open. Raises SalesFault (line_closed), too."""
         line = (await self._view.shown(drop_id)).snapshot
         if line.terms.mode is not LineMode.DRAW:
@@ -105,7 +129,7 @@ class Places:
         is_open = line.state is LineState.GATHERING and line.now_ms < line.opens_ms
         if not is_open and await self._engine.line.place(drop_id, buyer_id) is None:
             raise SalesFault("line_closed", "The list is closed: its order follows from it.")
-        return await self.join(drop_id, buyer_id)
+        return await self.join(drop_id, buyer_id, solution)
 
     async def leave(self, drop_id: str, buyer_id: str) -> None:
         """May be repeated. Raises SalesFault (no_place)."""

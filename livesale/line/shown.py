@@ -78,4 +78,6 @@ class PublicLine(Struct, frozen=True):
     rate_per_s: int
     capacity: int
     opens_ms: int
+    account_age_s: Annotated[int, Meta(description="of who enters, at least; 0: any")]
+    challenge: Annotated[int, Meta(description="difficulty of the proof of work; 0 for none")]
     server_ms: int

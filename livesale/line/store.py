@@ -32,6 +32,7 @@ class LineRow(Struct, frozen=True):
     list_hash: str = ""  # of a draw that is drawn
     early: int = 0
     entries: int = 0  # in the list of a draw that is drawn
+    account_age_s: int = 0
 
 
 class DueLine(Struct, frozen=True):
@@ -70,17 +71,20 @@ async def add_draft(connection: AsyncConnection, new: LineRow, at_ms: int) -> No
         "seed": new.seed,
         "salt": new.salt,
         "created_ms": at_ms,
+        "account_age_s": new.account_age_s,
         **_terms(new.terms),
     }
     await connection.execute(insert(lines), [row])
 
 
-async def change_draft(connection: AsyncConnection, drop_id: str, terms: LineTerms) -> bool:
+async def change_draft(
+    connection: AsyncConnection, drop_id: str, terms: LineTerms, account_age_s: int
+) -> bool:
     """Whether it was a draft still."""
     done = await connection.execute(
         update(lines)
         .where(lines.c.drop_id == drop_id, lines.c.state == DRAFT)
-        .values(**_terms(terms))
+        .values(account_age_s=account_age_s, **_terms(terms))
     )
     return done.rowcount == 1
 
@@ -156,6 +160,7 @@ _LINE = select(
     lines.c.list_hash,
     lines.c.early,
     lines.c.entries,
+    lines.c.account_age_s,
 )
 
 
@@ -164,7 +169,7 @@ def _line(row: Any) -> LineRow:
     terms = LineTerms(row.commitment, *numbers, LineMode(row.mode))
     return LineRow(
         *(row.drop_id, row.line_state, terms, row.seed, row.salt, row.list_hash),
-        *(row.early or 0, row.entries),
+        *(row.early or 0, row.entries, row.account_age_s),
     )
 
 

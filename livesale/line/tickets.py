@@ -1,8 +1,6 @@
 """Purchase tickets: issued after the opening, for reservations that need one."""
 
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 
@@ -12,8 +10,7 @@ from livesale.line.service import Places
 from livesale.line.signing import TicketSigner
 from livesale.resources import Deployment
 from livesale.tasks.clock import Clock
-from livesale.tokens.errors import ChallengeFailed
-from livesale.validation.refusals import ChallengeRequired, DropRefused, NotSelling, PartitionClosed
+from livesale.validation.refusals import DropRefused, NotSelling, PartitionClosed
 from stock.errors import Unreachable
 from stock.model import Ticket
 
@@ -72,7 +69,14 @@ class Tickets:
         if drop is not None and not drop.price_fen:
             raise DropRefused("prize_only", "Its price is 0: its units are granted.")
         if drop is not None and drop.challenge:
-            serial = self._solved(drop_id, buyer_id, solution, serial, drop.challenge, now_ms)
+            serial = self._challenges.demand(
+                solution,
+                drop_id=drop_id,
+                buyer_id=buyer_id,
+                serial=serial,
+                difficulty=drop.challenge,
+                now_ms=now_ms,
+            )
         ticket = Ticket(serial, now_ms + self._lifetime_ms)
         turn = await self._places.turn_of(drop_id, buyer_id)
         if turn is not None:
@@ -89,33 +93,6 @@ class Tickets:
         return self._signer.read(
             text, drop_id=drop_id, buyer_id=buyer_id, epoch=self._epoch(drop_id)
         )
-
-    def _solved(
-        self,
-        drop_id: str,
-        buyer_id: str,
-        solution: str | None,
-        serial: int,
-        difficulty: int,
-        now_ms: int,
-    ) -> int:
-        """The serial of the solved challenge; raises with a new challenge if it is not solved."""
-        why = "Solve the challenge first."
-        if solution is not None:
-            try:
-                return self._challenges.check(
-                    solution, drop_id=drop_id, buyer_id=buyer_id, now_ms=now_ms
-                )
-            except ChallengeFailed as failure:
-                why = str(failure)
-        challenge: Mapping[str, Any] = self._challenges.make(
-            drop_id=drop_id,
-            buyer_id=buyer_id,
-            serial=serial,
-            difficulty=difficulty,
-            now_ms=now_ms,
-        )
-        raise ChallengeRequired(why, challenge)
 
     def _epoch(self, drop_id: str) -> int:
         epoch = self._engine.epochs.get(self._keyspace.partition_of(drop_id), 0)

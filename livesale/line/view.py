@@ -118,6 +118,11 @@ class LineView:
             raise Unknown("unknown_line")
         return found
 
+    async def challenge(self, drop_id: str) -> int:
+        """The difficulty of the drop's proof of work; 0 for none."""
+        drop = await self._catalogue.terms(drop_id)
+        return drop.challenge if drop is not None else 0
+
     def note_leave(self, drop_id: str) -> None:
         known = self._known.get(drop_id)
         if known is not None:

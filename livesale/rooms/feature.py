@@ -2,13 +2,14 @@
 
 from livesale.feature import Feature
 from livesale.identity.profiles.service import Profiles
+from livesale.line.insiders import Teams
 from livesale.rooms import admin_routes, on_air_routes, routes, shelf_routes, tables
 from livesale.rooms.copy import RoomCopy
 from livesale.rooms.drafts import RoomDrafts
 from livesale.rooms.events import EVENTS
 from livesale.rooms.keeper import RoomKeeper, RoomMetrics
 from livesale.rooms.lifecycle import RoomLifecycle
-from livesale.rooms.members import Members
+from livesale.rooms.members import Members, RoomTeams
 from livesale.rooms.on_air import OnAir
 from livesale.rooms.person_ids import PersonIds
 from livesale.rooms.problems import PROBLEMS
@@ -27,6 +28,7 @@ feature = Feature(
     problems=PROBLEMS,
     parts={
         KnownRooms: lambda parts: StoredRooms(parts[RoomCopy]),
+        Teams: lambda _: RoomTeams(),
         RoomCopy: lambda parts: RoomCopy(parts.deployment),
         PersonIds: lambda parts: parts[RoomCopy].person_ids,
         Rooms: lambda parts: Rooms(parts.deployment, parts[RoomCopy], parts[Profiles]),

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.access.actions import Action
 from livesale.action_log.record import begin_record, note_change
@@ -23,6 +24,7 @@ from livesale.validation.refusals import RoomRefused, Unknown
 
 MEMBERS_S = 1.0  # cache time of the list of assistants
 MAX_ASSISTANTS = 50
+TEAM_MS = 30 * 86_400_000  # so long after the end of a room its team counts as people of the shop
 
 ASSISTANT = "assistant"
 
@@ -50,6 +52,13 @@ class Assistants(Struct, frozen=True):
 
     assistants: Annotated[list[str], Meta(description="person ids")]
     people: list[RoomFace]
+
+
+class RoomTeams:
+    """Hosts and assistants of all rooms: `livesale.line.insiders.Teams`."""
+
+    async def people(self, connection: AsyncConnection) -> set[str]:
+        return await store.people_of_rooms(connection, now_ms() - TEAM_MS)
 
 
 class Members:

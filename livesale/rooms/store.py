@@ -8,11 +8,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.keyed import update_by_key
 from livesale.ledger.tables import drops
+from livesale.rooms.states import OVER
 from livesale.rooms.tables import room_items, room_marks, room_members, room_seats, rooms
 from livesale.validation.lists import has_words
 
@@ -270,6 +271,14 @@ async def members_of(connection: AsyncConnection, room_id: str, role: str) -> li
         .order_by(room_members.c.buyer_id)
     )
     return [buyer_id for (buyer_id,) in await connection.execute(query)]
+
+
+async def people_of_rooms(connection: AsyncConnection, since_ms: int) -> set[str]:
+    """Hosts and members of all rooms that are not over, or have ended since then."""
+    is_near = or_(rooms.c.state.not_in(OVER), rooms.c.ended_ms > since_ms)
+    members = select(room_members.c.buyer_id).join(rooms, rooms.c.room_id == room_members.c.room_id)
+    query = union(select(rooms.c.host).where(is_near), members.where(is_near))
+    return set(await connection.scalars(query))
 
 
 async def add_member(

@@ -2,7 +2,7 @@
 
 import type { Answer } from '../answers.ts'
 import type { Api, Schemas } from '../api.ts'
-import type { Challenge } from '../checks/altcha.ts'
+import { askSolved } from '../checks/solved.ts'
 import type { Solver } from '../checks/solver.ts'
 import type { Clock } from '../clock.ts'
 import type { Stop, Timers } from '../platform.ts'
@@ -44,8 +44,6 @@ export interface Shop {
   logIn(): Promise<boolean>
 }
 
-const CHALLENGES = 4 // of one ticket: a solution may come late, or its challenge has ended
-
 export class HttpShop implements Shop {
   constructor(
     private readonly api: Api,
@@ -71,20 +69,8 @@ export class HttpShop implements Shop {
     return answer
   }
 
-  async ticket(dropId: string, stop?: Stop): Promise<Answer<Ticket>> {
-    let answer = await this.askTicket(dropId, null)
-    for (let tries = 0; tries < CHALLENGES && !stop?.isStopped(); tries += 1) {
-      const challenge = answer.kind === 'problem' && answer.problem.challenge
-      if (!challenge) return answer
-      const solved = await this.solver.solve(challenge as unknown as Challenge, stop)
-      if (solved.kind === 'stopped' || solved.kind === 'strange') return answer
-      // A late or wrong solution is answered by a new challenge, as is none.
-      const altcha = solved.kind === 'solved' ? solved.altcha : null
-      answer = await this.askTicket(dropId, altcha)
-      // The same solution gives the same ticket.
-      if (answer.kind === 'lost' && altcha !== null) answer = await this.askTicket(dropId, altcha)
-    }
-    return answer
+  ticket(dropId: string, stop?: Stop): Promise<Answer<Ticket>> {
+    return askSolved((altcha) => this.askTicket(dropId, altcha), this.solver, stop)
   }
 
   reservation(id: string): Promise<Answer<Reservation>> {

@@ -10,6 +10,8 @@ import type { Answer, Good, Refused } from '../answers.ts'
 import type { Api } from '../api.ts'
 import { type Pace, backoffMs } from '../backoff.ts'
 import { Cell, type Watched } from '../cell.ts'
+import { askSolved } from '../checks/solved.ts'
+import type { Solver } from '../checks/solver.ts'
 import { insist } from '../insist.ts'
 import { Nap } from '../nap.ts'
 import type { Platform } from '../platform.ts'
@@ -20,6 +22,7 @@ export interface LinePorts {
   readonly platform: Pick<Platform, 'timers' | 'visibility' | 'chance'>
   readonly api: Pick<Api, 'ask' | 'token'>
   readonly known: KnownLines
+  readonly solver: Pick<Solver, 'solve'>
   readonly logIn: () => Promise<boolean>
 }
 
@@ -134,10 +137,14 @@ export class LineVisit {
     }
     const path = { drop_id: this.dropId }
     const isEntry = isListOpen(line, line.server_ms)
+    const { api, solver } = this.ports
     const answer = await this.insist(() =>
-      isEntry
-        ? this.ports.api.ask('post', '/v1/drops/{drop_id}/entries', { path, body: {} })
-        : this.ports.api.ask('post', '/v1/drops/{drop_id}/line', { path, body: {} }),
+      askSolved((altcha) => {
+        const body = altcha === null ? {} : { altcha }
+        return isEntry
+          ? api.ask('post', '/v1/drops/{drop_id}/entries', { path, body })
+          : api.ask('post', '/v1/drops/{drop_id}/line', { path, body })
+      }, solver),
     )
     if (answer === null) return
     if (answer.kind === 'problem') return this.refuse(answer)

@@ -35,6 +35,18 @@ test('from joining to the turn; a turn is good for one purchase', async () => {
   expect(twin.places).toEqual(['ann'])
 })
 
+test('who enters a draw with a challenge solves it on the way', async () => {
+  const { world, twin, visit, phase, asked } = open()
+  twin.mode = 'draw'
+  twin.challenge = 50
+  await world.run(100)
+  visit.join()
+  await world.run(300)
+  expect([phase(), twin.places]).toEqual(['waiting', ['ann']])
+  expect(asked.filter((one) => one === 'POST entries')).toHaveLength(2)
+  expect(world.now).toBeLessThan(twin.opensMs)
+})
+
 test('a turn that nobody used is missed; joining again takes a place at the end', async () => {
   const { world, twin, visit, phase, now } = open()
   twin.join('bob')

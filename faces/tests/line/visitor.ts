@@ -39,6 +39,7 @@ export function visitor(world: World, twin: LineTwin, memory = new Memory(), buy
     platform: { timers: run, visibility: screen, chance: () => 0.5 },
     api: new Api(new RequestQueue(http, run), 'http://x', () => 'token'),
     known,
+    solver: { solve: () => Promise.resolve({ kind: 'solved', altcha: 'solution' }) },
     logIn: () => Promise.resolve(true),
   })
   visit.state.watch((state) => seen.push(state))

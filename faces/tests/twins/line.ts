@@ -19,6 +19,8 @@ export class LineTwin {
   held = 0
   serving = 0
   isGone = false
+  /** Who has no place yet must solve it. */
+  challenge = 0
   readonly places: (string | null)[] = []
   /** Every place that was ever told to a buyer, as text. */
   readonly told = new Set<string>()
@@ -67,6 +69,8 @@ export class LineTwin {
       rate_per_s: 10,
       capacity: 1_000,
       opens_ms: this.opensMs,
+      account_age_s: 0,
+      challenge: this.challenge,
       server_ms: this.world.now,
     }
   }
@@ -115,6 +119,11 @@ export class LineTwin {
       if (this.isGone && !this.places.includes(buyer)) return refuse(410, 'gone')
       if (name === 'entries' && this.isOpen && !this.places.includes(buyer)) {
         return refuse(409, 'line_closed')
+      }
+      const isSolved = (request.body ?? '').includes('"altcha":"solution"')
+      if (this.challenge > 0 && !this.places.includes(buyer) && !isSolved) {
+        const [status, problem] = refuse(403, 'challenge_required')
+        return [status, { ...problem, challenge: {} }]
       }
       this.join(buyer)
       return [201, this.place(buyer)!]

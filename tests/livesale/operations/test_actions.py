@@ -202,6 +202,7 @@ SOUND: dict[str, Any] = {
     "/v1/admin/orders/{order_id}/refund": REASON,
     "/v1/admin/checks": {"kind": "doctor"},
     "/v1/admin/launch": {"drop_ids": ["d1"]},
+    "/v1/admin/insiders/{buyer_id}": {"note": "x"},
     "/v1/admin/operators": {"name": "olga", "roles": ["sale"]},
     "/v1/admin/operators/{name}": {"roles": ["room"]},
     "/v1/admin/pickup-stores/{store_id}": TITLE | {"address": "x", "lat": 0, "lng": 0},

@@ -11,7 +11,7 @@ import { leftOf } from '@core/mine'
 
 import { useCell, useNow } from './cells'
 import { platform } from './platform'
-import { api, knownLines, logIn, makeReady, mine, ownerName, purchaseOf } from './services'
+import { api, knownLines, logIn, makeReady, mine, ownerName, purchaseOf, solver } from './services'
 import { type Word, say } from './texts'
 
 interface InLine {
@@ -92,7 +92,7 @@ export function useLine(drop: () => InLine): Line {
 function share(name: string, dropId: string): Shared {
   let found = visits.get(name)
   if (found === undefined) {
-    const visit = new LineVisit(dropId, { platform, api, known: knownLines(), logIn })
+    const visit = new LineVisit(dropId, { platform, api, known: knownLines(), solver, logIn })
     const unwatch = purchaseOf(dropId).state.watch(usedBy(visit))
     const end = (): void => {
       visit.stop()

@@ -56,7 +56,7 @@ export function watchDrops(): DropWatch {
 /** Drops that are known to need a ticket. */
 export const withTickets = new Set<string>()
 
-const solver = new Solver(timers, () => clock.read()?.ms ?? null, startWorker)
+export const solver = new Solver(timers, () => clock.read()?.ms ?? null, startWorker)
 
 /** What the service sells by: holds, orders, payments. */
 export const orderShop = new HttpShop(api, clock, timers, solver, logIn)
