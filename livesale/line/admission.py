@@ -100,7 +100,8 @@ class Admission:
             chance = chances[self._age(now_ms - call.at_ms)]
             mean += waiting * chance
             spread += waiting * chance * (1 - chance)
-        promised = ceil((mean + CAUTION * sqrt(spread)) * units)
+        # Rounded: a turn that has hardly a chance left must not block the last unit until it ends.
+        promised = round((mean + CAUTION * sqrt(spread)) * units)
         room = available - promised
         if room <= 0:
             return Advice(promised, MAX_PER_MILLE)

@@ -156,7 +156,7 @@ class Places:
             raise SalesFault("not_your_turn", "The line is not open yet.")
         place = await self._engine.line.place(drop_id, buyer_id)
         if place is None or place.left:
-            raise no_place()
+            raise gone() if line.snapshot.state in _FINAL else no_place()
         position = line.order.position_of(place.index)
         # Fresh, because no ticket may be given after the line is gone.
         now = await self._engine.line.snapshot(drop_id, position)

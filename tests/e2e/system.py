@@ -197,9 +197,13 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(folder: Path, **environment: str) -> AsyncIterator[Shop]:
-    """A system that is ready, until the end of the block."""
+async def open_shop(
+    folder: Path, *, migrate: bool = False, **environment: str
+) -> AsyncIterator[Shop]:
+    """A system that is ready, until the end of the block. `migrate`: its database has no tables."""
     system = System(folder, **environment)
+    if migrate:
+        system.command("migrate")
     system.start()
     try:
         await system.wait_until_ready()

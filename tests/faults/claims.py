@@ -12,7 +12,7 @@ CLOCK_MS = 10  # what two readings of one clock may differ by, cut to millisecon
 PROMISED = {
     *("held", "replayed", "sold_out", "over_limit", "barred", "not_open", "closed", "paused"),
     *("slow_down", "overloaded", "outcome_unknown", "engine_refused", "fenced"),
-    *("store_unavailable", *UNCLEAR, "refused"),
+    *("store_unavailable", *UNCLEAR, "refused", "ticket_used", "ticket_invalid"),
 }
 # After a reservation is known to its buyer, the same key must not be answered so.
 _REFUSALS = {"sold_out", "over_limit", "barred", "not_open", "closed", "paused"}

@@ -14,6 +14,7 @@ LIVE = 4  # drops on sale at once
 EVERY_S = 0.15
 PATIENCE_S = 20.0
 FINAL = {"ok", "too_few", "too_many", "drop_closed", "not_opened", "terms_conflict"}
+FINAL |= {"line_needs_time", "already_open"}
 PRICE_FEN = 9_900
 
 
@@ -45,8 +46,11 @@ class Operators:
             await self._insist(f"drops/{drop_id}/resume")
             self.paused.discard(drop_id)
 
-    async def open_one(self, allotted: int, opens_in_ms: int = 0) -> str | None:
-        """Make and open a drop; its id, or None while it cannot be done."""
+    async def open_one(
+        self, allotted: int, opens_in_ms: int = 0, line: dict[str, object] | None = None
+    ) -> str | None:
+        """Make and open a drop; its id, or None while it cannot be done. With the terms of a line
+        it is not `live`: only who waits in that line buys from it."""
         chance = self._chance
         if self._stage is None:
             self._stage = await self._set_stage()
@@ -65,14 +69,21 @@ class Operators:
             "closes_ms": opens_ms + chance.choice([20_000, 3_600_000]),
             "expired_limit": chance.choice([0, 0, 3]),
         }
+        if line is not None:
+            wanted |= {"ticket_required": True, "buyer_limit": 1, "expired_limit": 0}
+            wanted |= {"closes_ms": opens_ms + 20_000}
         made = await self._shop.admin("POST", "drops", wanted)
         if made.code != "ok":
             return None
         drop_id = str(made.body["drop_id"])
         terms = {name: wanted[name] for name in Terms.__struct_fields__ if name != "drop_id"}
         self._history.drops[drop_id] = msgspec.convert({"drop_id": drop_id, **terms}, Terms)
+        if line is not None and await self._insist(f"drops/{drop_id}/line", line) != "ok":
+            return None
         if await self._insist(f"drops/{drop_id}/open") != "ok":
             return None
+        if line is not None:
+            return drop_id
         self.live[drop_id] = time.monotonic() + chance.uniform(4, 12)
         return drop_id
 

@@ -18,6 +18,8 @@ from tests.faults.bank import Bank, EngineIntake, find_intake
 from tests.faults.ending import clear_quarantine, read_outcome
 from tests.faults.faults import Fault, Missed
 from tests.faults.history import Outcome
+from tests.faults.lines import Lines
+from tests.faults.lines import judge as judge_lines
 from tests.faults.load import Load
 from tests.faults.operators import Operators
 from tests.faults.schedule import Round, Strike
@@ -56,6 +58,7 @@ class Result(Struct):
     payments: int
     refunds: int
     drops: int
+    lines: int
     busy_s: float
     recoveries: list[Recovery]
     findings: list[Finding]
@@ -100,12 +103,14 @@ class Play:
         self.bank = Bank(EngineIntake(self._engine), self.world.history)
         self.operators = Operators(self.shop, self.world.history, seed)
         self.load = Load(self.shop, self.operators, self.bank, self.world, seed)
+        self.lines = Lines(self.shop, self.operators, self.bank, self.world, seed)
 
     async def run(self, rounds: Sequence[Round]) -> Result:
         """All rounds, then the verdict."""
         self.bank.intake = await find_intake(self.shop, self._engine)
         operating = asyncio.create_task(self.operators.work())
         buying = asyncio.create_task(self.load.work())
+        waiting = asyncio.create_task(self.lines.work())
         try:
             for number, one in enumerate(rounds, 1):
                 self._say(f"round {number} of {len(rounds)}: {len(one.strikes)} faults")
@@ -116,22 +121,24 @@ class Play:
                 await self._recover()
                 if number < len(rounds):
                     await self._audit()
-            for task in (operating, buying):
+            for task in (operating, buying, waiting):
                 if task.done():
                     await task
         finally:
-            buying.cancel()
-            operating.cancel()
-            await asyncio.gather(buying, operating, return_exceptions=True)
+            for task in (operating, buying, waiting):
+                task.cancel()
+            await asyncio.gather(buying, operating, waiting, return_exceptions=True)
         self._say("the last buyers leave")
         await self.operators.finish()
         await self.load.finish()
+        await self.lines.finish()
         await self.system.wait_until_ready()
         await self._audit()
         self._say("holding the histories against the books")
         outcome = await read_outcome(self.system, self.world.history.drops)
+        in_line = await judge_lines(self.system, self.lines.queues)
         await self.close()
-        return self._result(outcome)
+        return self._result(outcome, in_line)
 
     async def close(self) -> None:
         """Close the connections of buyers, operator and bank."""
@@ -206,9 +213,9 @@ class Play:
         self.load.rate = AUDIT_RATE
         self.audit += await self.system.audit()
 
-    def _result(self, outcome: Outcome) -> Result:
+    def _result(self, outcome: Outcome, in_line: list[Finding]) -> Result:
         world = self.world
-        findings = checker.judge(world.history, outcome)
+        findings = checker.judge(world.history, outcome) + in_line
         trouble = world.trouble + self.operators.trouble + self.bank.trouble
         findings.append(Finding("nothing odd was seen on the way", shorten(trouble)))
         landed, not_landed = checker.resolved(world.history, outcome)
@@ -227,6 +234,7 @@ class Play:
             payments=len(world.history.payments),
             refunds=len(outcome.refunds),
             drops=len(world.history.drops),
+            lines=len(self.lines.queues),
             busy_s=round(self._busy_s, 1),
             recoveries=self.recoveries,
             findings=findings,

@@ -38,6 +38,7 @@ def _figures(result: Result) -> Table:
         "faults": f"{sum(result.faults.values())}, {result.missed} missed: down already",
         "SIGKILLs": f"{sum(result.kills.values())} ({kills})",
         "claims": f"{result.claims:,} in {result.drops} drops",
+        "lines": f"{result.lines:,}",
         "acknowledged": f"{result.acknowledged:,}",
         "answers": answers,
         "orders": f"{result.orders:,}",
