@@ -43,6 +43,8 @@ PAGE = 500  # drops in one SQL query
 TELL_AGAIN_S = 0.5  # after a fault
 # Faults of the stores: they affect all rooms and drops.
 FOR_ALL = (StoreUnavailable, NotSent, OutcomeUnknown, ServerRefuses)
+# The entries of a line that change its state.
+LINE_CHANGES = {"line_open", "line_close", "line_end", "line_revive"}
 # Between two checks of Redis's clock, and of drops with log entries of a later version.
 LOOK_S = 1.0
 
@@ -56,6 +58,7 @@ class DropProgress(Struct):
 
     room_id: str
     news: DropNews
+    line_changed: bool = True  # its line is to be read, and sent
     due_s: float | None = None  # loop time; None if there is nothing to send
     free_s: float = 0.0  # loop time from which we may send the next count
 
@@ -265,8 +268,11 @@ class Director:
             available=books.available,
             allotted=books.allotted,
         )
+        is_line = kind in LINE_CHANGES
+        progress.line_changed |= is_line
         at_once = (
             kind in STATE_CHANGES
+            or is_line
             or books.allotted != before.allotted
             or (books.available == 0) != (before.available == 0)
         )
@@ -305,10 +311,23 @@ class Director:
         if code is TellCode.UNKNOWN_ROOM:
             await self._find_room(drop_id, progress)
             return
+        if progress.line_changed and news.state != DRAFT:
+            progress.line_changed = False
+            await self._tell_line(drop_id, progress)
         if code is TellCode.TOLD:
             progress.free_s = clock() + TICK_MS / 1000
         if wait_ms:
             self._remind(drop_id, clock() + wait_ms / 1000)
+
+    async def _tell_line(self, drop_id: str, progress: DropProgress) -> None:
+        """Send what the line in front of a drop has come to, if it has one."""
+        try:
+            line = await self._deployment.engine.line.snapshot(drop_id)
+            if line is not None:
+                await self._copy.gateway.tell_line(progress.room_id, line)
+        except Exception:
+            progress.line_changed = True
+            raise
 
     async def _find_room(self, drop_id: str, progress: DropProgress) -> None:
         """Copy the room that Redis lacks, unless it is over."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from livesale.rooms.states import DropPhase, ItemState, RoomState
+from stock.line.model import LineMode, LineState
 
 
 class RoomView(Struct, frozen=True):
@@ -195,6 +196,22 @@ class DropRemoved(Event, frozen=True, kw_only=True, tag="drop.removed"):
     drop: DropRef
 
 
+class LineView(Struct, frozen=True):
+    """`GET /v1/drops/{drop_id}/line` has the rest: its numbers are only worth asking for when this
+    changes, or when a place says so."""
+
+    drop_id: str
+    state: LineState
+    mode: LineMode
+
+
+class LineChanged(Event, frozen=True, kw_only=True, tag="line"):
+    """The line in front of a drop of this room gathers, is open, is gone, or void: one event for
+    all viewers, so nobody has to ask."""
+
+    line: LineView
+
+
 EVENTS: list[type[Event]] = [
     RoomChanged,
     RoomReset,
@@ -213,6 +230,7 @@ EVENTS: list[type[Event]] = [
     DropResumed,
     DropClosed,
     DropRemoved,
+    LineChanged,
 ]
 
 # A busy worker may delay these and send only the next of their kind.

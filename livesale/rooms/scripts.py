@@ -16,6 +16,7 @@ from livesale.rooms.events import DropView, Event, ItemView, RoomView, encode
 from livesale.rooms.keys import RoomKeys
 from livesale.rooms.people.events import PeopleView
 from stock.gateway import RedisEngine
+from stock.line.model import LineSnapshot
 from stock.scripts import Script, load_features
 
 _TOLD = "told:"
@@ -166,6 +167,17 @@ class RoomGateway:
             [msgspec.Raw(text.encode()) for text in comments],
             msgspec.Raw(bag.encode() or b"null"),
         )
+
+    async def tell_line(self, room_id: str, line: LineSnapshot) -> TellCode:
+        """Send a room the state of a line in front of one of its drops, if it is another now."""
+        args: dict[str, str | int] = {
+            "drop_id": line.drop_id,
+            "log_id": line.log_id,
+            "state": line.state.value,
+            "mode": line.terms.mode.value,
+            "history": self.history_size,
+        }
+        return TellCode((await self.run("line_changed", room_id, args))[0])
 
     async def history(self, room_id: str, after: int, count: int) -> History | None:
         """At most `count` events after `after`."""

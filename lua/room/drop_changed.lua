@@ -28,6 +28,7 @@
 --!include now
 --!include room
 --!include room_log
+--!include older
 
 local room_key, events_key, drops_key, channel_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local drop_id, log_id, state = ARGV[1], ARGV[2], ARGV[3]
@@ -38,13 +39,6 @@ local card, tick_ms, history = ARGV[8], tonumber(ARGV[9]), ARGV[10]
 local PHASES = {draft = 'prepared', paused = 'paused', closed = 'closed'}
 local EVENTS = {prepared = 'drop.prepared', opening = 'drop.opening', sold_out = 'drop.sold_out',
   paused = 'drop.paused', closed = 'drop.closed'}
-
-local function is_older(one, other)
-  local ms, seq = string.match(one, '^(%d+)-(%d+)$')
-  local other_ms, other_seq = string.match(other, '^(%d+)-(%d+)$')
-  ms, other_ms = tonumber(ms), tonumber(other_ms)
-  return ms < other_ms or ms == other_ms and tonumber(seq) < tonumber(other_seq)
-end
 
 local room = read_room(room_key)
 if not room then

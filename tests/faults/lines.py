@@ -76,7 +76,7 @@ class Lines:
     async def _play(self, mode: LineMode) -> None:
         is_waitlist = mode is LineMode.WAITLIST
         drop_id = await self._operators.open_one(
-            1 if is_waitlist else UNITS,
+            UNITS // 4 if is_waitlist else UNITS,
             0 if is_waitlist else GATHER_MS,
             line={"mode": mode.value, "turn_ms": TURN_MS, "rate_per_s": 1_000},
         )
@@ -90,7 +90,8 @@ class Lines:
     async def _live(self, queue: Queue, buyer_id: str) -> None:
         """One person, until the line or their patience ends."""
         ends_ms = now_ms() + LASTS_S * 1000
-        await asyncio.sleep(self._chance.uniform(0, 2 * GATHER_MS / 1000))
+        # Most come in time, some after the opening.
+        await asyncio.sleep(self._chance.uniform(0, 1.3 * GATHER_MS / 1000))
         place, mood = "", self._chance.random()
         joined = await self._join(queue, buyer_id)
         while joined is not None and now_ms() < ends_ms:
@@ -113,14 +114,16 @@ class Lines:
 
     async def _join(self, queue: Queue, buyer_id: str) -> Told | None:
         """A place, whatever breaks; None if there is none to have."""
+        verb = "entries" if queue.mode is LineMode.DRAW else "line"
         for _ in range(TRIES):
-            verb = "entries" if queue.mode is LineMode.DRAW else "line"
             told = await self._ask("POST", queue, verb, buyer_id)
             if told.code == "still_available":  # the first one buys, the others wait for it
                 await self._buy(queue, buyer_id)
             elif told.code == "ok":
                 self._note(queue, buyer_id, told)
                 return told
+            elif told.code == "line_closed":
+                verb = "line"  # behind those who are drawn
             elif told.code not in AGAIN:
                 return None
             await asyncio.sleep(0.2)
@@ -169,8 +172,8 @@ class Lines:
                 made = told.body
                 numbers = made["quantity"], made["amount_fen"], made["expires_ms"]
                 claim.answers.append(Answer(made["reservation_id"], *numbers, now_ms()))
-                if self._chance.random() < 0.7:
-                    await self._bank.pay(rid, PRICE_FEN)
+                if queue.mode is not LineMode.WAITLIST and self._chance.random() < 0.7:
+                    await self._bank.pay(rid, PRICE_FEN)  # else it returns when the hold is over
                 return
             if told.code not in AGAIN:
                 return

@@ -40,6 +40,7 @@ const QUIET_MS = 15_000 // nothing changes for this buyer
 const OPEN_MS = 5_000 // of somebody who has no place
 const NEAR_MS = 1_000
 const JITTER_MS = 1_000
+const HEARD_MS = 2_000
 const HIDDEN_MS = 3_600_000
 const STALE_AFTER = 2 // looks without an answer
 const OLD_MS = 600_000 // after this, a deed that nobody saw the end of is not repeated
@@ -83,6 +84,12 @@ export class LineVisit {
     this.ports.known.forgetPlace(this.dropId)
     this.put({ isPlaceKnown: false })
     this.hurry()
+  }
+
+  /** A room says that the line has changed: look soon. All who hear it do not look at once. */
+  hear(): void {
+    const { timers, chance } = this.ports.platform
+    timers.after(chance() * HEARD_MS, () => this.hurry())
   }
 
   /** A unit was bought in the turn that lives now: it is good for one. */

@@ -34,6 +34,8 @@ export interface Shown {
   readonly people: PeopleView
   readonly comments: readonly CommentView[]
   readonly bag: BagView | null
+  /** The states of lines by drop, since the snapshot: a snapshot has none. */
+  readonly lines: Readonly<Record<string, string>>
   /** By person id, since the snapshot: a snapshot has none. */
   readonly bars: Readonly<Record<string, Bars>>
 }
@@ -59,6 +61,7 @@ export function hearSnapshot(shown: Shown | null, line: number, found: Snapshot)
       comments: found.comments.slice(-ROWS),
       bag: found.bag,
       bars: {},
+      lines: {},
     },
   }
 }
@@ -122,6 +125,8 @@ function change(shown: Shown, event: RoomEvent): Partial<Shown> {
       const drop = shown.drops[drop_id]
       return drop ? { drops: { ...shown.drops, [drop_id]: { ...drop, remaining, allotted } } } : {}
     }
+    case 'line':
+      return { lines: { ...shown.lines, [event.line.drop_id]: event.line.state } }
     case 'people':
       return { people: event.people }
     case 'comment':

@@ -47,6 +47,21 @@ test('who enters a draw with a challenge solves it on the way', async () => {
   expect(world.now).toBeLessThan(twin.opensMs)
 })
 
+test('what a room tells of a line is looked at soon, not at the next poll', async () => {
+  const { world, twin, visit, phase, asked } = open()
+  await world.run(100)
+  visit.join()
+  await world.run(100)
+  twin.open()
+  await world.run(15_000)
+  twin.isGone = true
+  const before = asked.length
+  visit.hear()
+  await world.run(1_500)
+  expect(asked.length).toBeGreaterThan(before)
+  expect(phase()).toBe('gone')
+})
+
 test('a turn that nobody used is missed; joining again takes a place at the end', async () => {
   const { world, twin, visit, phase, now } = open()
   twin.join('bob')

@@ -52,6 +52,11 @@ interface Shared {
 
 const visits = new Map<string, Shared>()
 
+/** A room has told of this line: whoever watches it looks at once. */
+export function hearLine(dropId: string): void {
+  visits.get(`${dropId} ${ownerName()}`)?.visit.hear()
+}
+
 export function useLine(drop: () => InLine): Line {
   const shared = shallowRef<Shared | null>(null)
   let release = (): void => {}

@@ -9,6 +9,7 @@ import { type PictureState, RoomPicture, type Source, waysOf } from '@core/room/
 import { Paced } from '@core/paced'
 import type { Voice } from '@core/room/voice'
 
+import { hearLine } from './line'
 import { platform } from './platform'
 import type { Sellable } from './selling'
 import { api, openRoom, shopConfig } from './services'
@@ -43,11 +44,18 @@ export function enterRoom(roomId: string): OpenedRoom {
   const state = shallowRef(paced.get())
   const picture = shallowRef(pictures.state.get())
   let ways: readonly Source[] = []
+  let lines: Readonly<Record<string, string>> = {}
 
   const show = (next: LinkState): void => {
     state.value = next
     const { shown, standing } = next
     if (shown !== null) comments.hear(shown.comments)
+    if (shown !== null && shown.lines !== lines) {
+      const before = lines
+      lines = shown.lines
+      const changed = Object.keys(lines).filter((id) => lines[id] !== before[id])
+      for (const dropId of changed) hearLine(dropId)
+    }
     const isOver = standing === 'over' || standing === 'banned' || standing === 'refused'
     pictures.set(ways, shown?.room.state === 'live' && !isOver)
   }
