@@ -49,7 +49,9 @@ async def conclude(
 ) -> Result:
     """Check the run whose journals are in `report`."""
     history = read_journals(report / "journal")
-    said = await Interview(line, token, time).ask(history.drops, settle_s)
+    said = await Interview(line, token, time).ask(
+        history.drops, settle_s, [drop.drop_id for drop in history.drops.values() if drop.in_line]
+    )
     allowed = scenario.budget if budget is None else budget
     findings = judge(history, said, allowed)
     return Result(

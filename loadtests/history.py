@@ -20,6 +20,7 @@ class Drop(Struct, tag="drop", frozen=True):
     price_fen: int
     opens_ms: int
     room_id: str = ""  # the live room that sells it, if any
+    in_line: bool = False  # whether people wait in a line for it
 
 
 class Held(Struct, array_like=True, frozen=True):
@@ -45,6 +46,15 @@ class Claim(Struct, tag="claim"):
     def unclear(self) -> bool:
         """Whether it may have taken effect without the buyer's knowledge."""
         return not self.answers and any(code in UNCLEAR for code in self.codes)
+
+
+class Placed(Struct, tag="placed", frozen=True):
+    """What somebody was told of their place in line; position −1: nobody knows it yet."""
+
+    drop_id: str
+    buyer_id: str
+    index: int
+    position: int
 
 
 class Paid(Struct, tag="paid", frozen=True):
@@ -103,7 +113,7 @@ class Broke(Struct, tag="broke", frozen=True):
     why: str
 
 
-Note = Drop | Claim | Paid | Restock | Sample | Watched | Tally | Broke
+Note = Drop | Claim | Placed | Paid | Restock | Sample | Watched | Tally | Broke
 
 
 class History(Struct):
@@ -111,6 +121,7 @@ class History(Struct):
 
     drops: dict[str, Drop] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
+    placed: set[Placed] = field(default_factory=set)
     payments: list[Paid] = field(default_factory=list)
     restocks: list[Restock] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -129,6 +140,8 @@ class History(Struct):
                 self.drops[note.drop_id] = note
             case Claim():
                 self.claims.append(note)
+            case Placed():
+                self.placed.add(note)
             case Paid():
                 self.payments.append(note)
             case Restock():

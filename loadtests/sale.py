@@ -23,6 +23,7 @@ class Lot(Struct, frozen=True):
     units: int
     buyer_limit: int = 2
     hold_s: float = 30.0
+    turn_s: float = 0.0  # of the line in front of it; 0: none
 
 
 class SaleRefused(Exception):
@@ -50,13 +51,18 @@ async def put_on_sale(
             "hold_ms": int(lot.hold_s * 1000),
             "opens_ms": now_ms + int(lot.opens_s * 1000),
             "expired_limit": 0,  # no limit for buyers who walk away often: the test goes on
+            "ticket_required": bool(lot.turn_s),
         }
         made = await _post(line, token, "drops", terms)
         drop_id, opens_ms = str(made["drop_id"]), int(str(made["opens_ms"]))
         if room_id:
             await call(line, token, "PUT", f"/v1/rooms/{room_id}/drops/{drop_id}")
+        if lot.turn_s:
+            turns = {"turn_ms": int(lot.turn_s * 1000), "rate_per_s": 1_000}
+            await _post(line, token, f"drops/{drop_id}/line", turns)
         await _post(line, token, f"drops/{drop_id}/open", None)
-        drops.append(Drop(drop_id, lot.units, lot.buyer_limit, PRICE_FEN, opens_ms, room_id))
+        numbers = lot.units, lot.buyer_limit, PRICE_FEN, opens_ms
+        drops.append(Drop(drop_id, *numbers, room_id, bool(lot.turn_s)))
     return drops
 
 

@@ -48,12 +48,25 @@ class Stand(Struct, frozen=True):
     trouble: str = ""
 
 
+class PublishedLine(Struct, frozen=True):
+    """What everybody may see of a line in the end: the order follows from it."""
+
+    state: str
+    commitment: str
+    seed: str
+    n0: int | None
+    closing_id: str
+    people: int
+    serving: int
+
+
 class Said(Struct, frozen=True):
     """`others`: faults in the books of drops that the test did not make."""
 
     stands: dict[str, Stand]
     others: list[str]
     others_seen: int
+    lines: dict[str, PublishedLine] = {}
 
 
 class Interview:
@@ -62,13 +75,21 @@ class Interview:
     def __init__(self, line: Line, token: str, time: Time) -> None:
         self._line, self._token, self._time = line, token, time
 
-    async def ask(self, drop_ids: Collection[str], settle_s: float) -> Said:
-        """Wait at most `settle_s` for SQL to catch up, then read everything."""
+    async def ask(
+        self, drop_ids: Collection[str], settle_s: float, in_line: Collection[str] = ()
+    ) -> Said:
+        """Wait at most `settle_s` for SQL to catch up, then read everything; `in_line` are drops
+        with a line."""
         deadline_ms = self._time.now_ms() + settle_s * 1000
         stands = {drop_id: await self._settle(drop_id, deadline_ms) for drop_id in drop_ids}
         others = [drop_id for drop_id in await self._newest() if drop_id not in stands]
         wrong = [trouble for drop_id in others if (trouble := await self._trouble_of(drop_id))]
-        return Said(stands, wrong, len(others))
+        lines = {}
+        for drop_id in in_line:
+            shown = await self._line.ask("line", "GET", f"/v1/drops/{drop_id}/line")
+            if shown.good:
+                lines[drop_id] = msgspec.convert(shown.body, PublishedLine)
+        return Said(stands, wrong, len(others), lines)
 
     async def _settle(self, drop_id: str, deadline_ms: float) -> Stand:
         while True:

@@ -10,6 +10,7 @@ from loadtests.line import Answer, Line, Request, at_once, counted_as, read_answ
 from loadtests.people.browser import Browser
 from loadtests.people.buyer import Buyer, Character
 from loadtests.people.operator import Operator
+from loadtests.people.waiter import Waiter
 from loadtests.sale import SaleRefused
 from loadtests.stage import STAGE, chance
 
@@ -80,11 +81,12 @@ class Customer(Person):
 
     abstract = True
     character = Character()
+    kind: type[Buyer] = Buyer
 
     async def enter(self) -> Buyer | None:
         """A new buyer, logged in; None if the login failed."""
         name, buyer_id, token = STAGE.next_person()
-        buyer = Buyer(
+        buyer = self.kind(
             self.line,
             STAGE.journal,
             STAGE,
@@ -121,6 +123,26 @@ class BuyerUser(Customer):
         while True:
             await STAGE.sleep(self.chance.uniform(*AGAIN_S))
             await buyer.look(self.newest())
+
+
+class WaiterUser(Customer):
+    """Joins the line of each drop, and waits until it is bought or gone."""
+
+    abstract = True
+    kind = Waiter
+
+    async def live(self) -> None:
+        waiter = await self.enter()
+        if not isinstance(waiter, Waiter):
+            return
+        for drop in STAGE.drops:
+            held = await waiter.wait_and_buy(drop)
+            if held is not None:
+                await waiter.decide(held)
+                await waiter.check_order(held)
+        while True:
+            await STAGE.sleep(self.chance.uniform(*AGAIN_S))
+            await waiter.look(self.newest())
 
 
 class ShopperUser(Customer):

@@ -1,5 +1,6 @@
 """Compares what the people of a load test wrote down with what the service says. No I/O."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 
@@ -7,6 +8,7 @@ from loadtests import checks
 from loadtests.checks import Ack, Finding, OrderRow, Unknown, shorten
 from loadtests.figures import figures_of, kind_of
 from loadtests.history import Claim, History
+from loadtests.order import position_of
 from loadtests.service import Books, Order, Said
 
 _TAKEN = {"sold", "late_sold", "replayed"}
@@ -18,6 +20,7 @@ PROMISED = {
     *("overloaded", "outcome_unknown", "engine_refused", "fenced", "books_broken"),
     *("store_unavailable", "payment_unavailable", "login_unavailable", "login_too_often"),
     *("refused", "too_many", "too_few"),
+    *("gone", "not_your_turn", "line_full", "ticket_used", "ticket_invalid"),
 }
 FAULT = "internal_error"  # a fault of the service: allowed only within a budget
 
@@ -80,7 +83,35 @@ def judge(history: History, said: Said, budget: float | None) -> list[Finding]:
     )
     if any(drop.room_id for drop in history.drops.values()):
         parts.append(_rooms(history))
+    if any(drop.in_line for drop in history.drops.values()):
+        seen = f"{len({(one.drop_id, one.index) for one in history.placed}):,} places"
+        parts.append(
+            ("one place a person, in the published order", _out_of_line(history, said), seen)
+        )
     return [Finding(title, shorten(wrong), seen) for title, wrong, seen in parts]
+
+
+def _out_of_line(history: History, said: Said) -> list[str]:
+    """What people were told of their places, against what the service publishes of the order."""
+    wrong = []
+    owner: dict[tuple[str, int], str] = {}
+    for one in history.placed:
+        line, place = said.lines.get(one.drop_id), (one.drop_id, one.index)
+        # A buyer with a token from a file may not know the id.
+        if owner.setdefault(place, one.buyer_id) != one.buyer_id:
+            wrong.append(f"{one.buyer_id} and {owner[place]} have the place {one.index}")
+        if one.position < 0:
+            continue
+        if line is None or line.n0 is None:
+            wrong.append(f"{one.drop_id} shows a position, and no order to check it by")
+            continue
+        right = position_of(one.index, line.seed, line.n0, line.closing_id)
+        if right != one.position:
+            wrong.append(f"the place {one.index} was shown at {one.position}, it is at {right}")
+    for drop_id, line in said.lines.items():
+        if line.seed and hashlib.sha256(bytes.fromhex(line.seed)).hexdigest() != line.commitment:
+            wrong.append(f"{drop_id}: the seed is not the one that was promised")
+    return wrong
 
 
 def _rooms(history: History) -> tuple[str, list[str], str]:

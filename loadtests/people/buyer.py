@@ -68,6 +68,7 @@ class Buyer:
         self._name, self._token = name, token
         self._clock = ServerClock()
         self.buyer_id = name if token else ""
+        self._ticket = ""  # of who must show one
 
     @property
     def token(self) -> str:
@@ -175,7 +176,9 @@ class Buyer:
         number = len(claim.codes)
         claim.codes.append("hung_up")
         path = f"/v1/drops/{claim.drop_id}/reservations"
-        body = {"quantity": claim.quantity}
+        body: dict[str, object] = {"quantity": claim.quantity}
+        if self._ticket:
+            body["ticket"] = self._ticket
         answer = await self._line.ask(RESERVE, "POST", path, body=body, token=self._token, key=key)
         claim.codes[number] = answer.code
         if answer.good:

@@ -46,6 +46,7 @@ SCENARIOS = {
             in_room=True,
         ),
         Scenario("sold_out_storm", "few units, and a crowd that keeps asking", 200, 60),
+        Scenario("line", "a waiting room: places, turns, people who do not come", 400, 90),
         Scenario("soak", "the same load for long, a new drop every minute", 100, 600),
         Scenario(
             "ramp_to_break", "more and more buyers, until answers fail or get slow", 600, 120, 0.05

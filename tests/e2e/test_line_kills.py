@@ -137,8 +137,8 @@ async def play(shop: Shop, kill: Kill) -> None:
     """Three lines from the gathering to gone; `kill` is called in each phase."""
     turns, draw, waitlist = (Line(shop, mode) for mode in ("turns", "draw", "waitlist"))
     # gathering
-    await turns.prepare(units=UNITS, gathers_ms=9_000)
-    await draw.prepare(units=UNITS, gathers_ms=9_000)
+    await turns.prepare(units=UNITS, gathers_ms=10_000)
+    await draw.prepare(units=UNITS, gathers_ms=10_000)
     await waitlist.prepare(units=1, gathers_ms=0)
     first = await waitlist.buy("early")
     joining = [line.join(*PEOPLE[:12]) for line in (turns, draw, waitlist)]
@@ -148,7 +148,7 @@ async def play(shop: Shop, kill: Kill) -> None:
     await asyncio.sleep(max(0.0, turns.opens_ms / 1000 - time.time() - 0.1))
     await kill("opening")
     shown = await turns.state_is("open")
-    await draw.state_is("open")
+    lots = await draw.state_is("open")
     await asyncio.gather(turns.join(*PEOPLE[12:]), draw.join(*PEOPLE[12:]))
     # serving, and the units of the draw
     called, held = await turns.who_may("turn", UNITS), await draw.who_may("held", UNITS)
@@ -183,7 +183,7 @@ async def play(shop: Shop, kill: Kill) -> None:
     async with shop.client.get(f"{shop.system.url}{draw.path}/draw") as found:
         record = read_record(await found.read())
     assert find_faults(record) == []
-    assert len(record.entry_ids) == 12
+    assert len(record.entry_ids) == lots["n0"]
     shop.system.command("audit")
 
 
