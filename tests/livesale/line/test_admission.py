@@ -51,6 +51,16 @@ def test_one_unit_is_never_stalled_by_however_many_no_shows() -> None:
         serving += count
 
 
+def test_the_last_unit_does_not_wait_for_the_end_of_a_turn_that_nobody_takes() -> None:
+    admission = Admission(TURN_MS, 1)
+    admission.note_call(0, 100, 0)
+    for position in range(60):  # who comes does so within ten seconds
+        admission.note_hold(position, 1, position * 160)
+    admission.note_call(100, 101, TURN_MS)  # for a unit that has returned
+    waits = [wanted(admission, 1, TURN_MS + at_ms) for at_ms in (1_000, 60_000)]
+    assert waits[0] <= 0 < waits[1]
+
+
 def test_an_old_call_is_not_noted_twice() -> None:
     admission = Admission(TURN_MS, 1)
     admission.note_call(0, 5, 0)
