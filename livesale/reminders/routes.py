@@ -1,4 +1,5 @@
-"""/v1/…/reminder and /v1/reminders: get a message before a room begins or a drop opens."""
+"""/v1/…/reminder and /v1/reminders: a message before a room begins or a drop opens, or when a unit
+is held for somebody in line."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +18,12 @@ Use = Callable[[Reminders, str, str, str], Awaitable[ReminderView]]
 _REFUSALS = {
     ReminderKind.ROOM: ("room_state", "room_over"),
     ReminderKind.DROP: ("already_open", "drop_closed"),
+    ReminderKind.HOLD: ("unknown_line", "drop_closed"),
+}
+_PATHS = {
+    ReminderKind.ROOM: ("/v1/rooms/{room_id}/reminder", "room_id"),
+    ReminderKind.DROP: ("/v1/drops/{drop_id}/reminder", "drop_id"),
+    ReminderKind.HOLD: ("/v1/drops/{drop_id}/line/reminder", "drop_id"),
 }
 
 
@@ -26,7 +33,7 @@ async def list_reminders(parts: Parts, call: Call) -> Answer:
 
 def _handler(name: str, kind: ReminderKind, use: Use) -> Handler:
     async def handle(parts: Parts, call: Call) -> Answer:
-        target_id = call.path[f"{kind}_id"]
+        target_id = call.path[_PATHS[kind][1]]
         return Answer(200, await use(parts[Reminders], kind, target_id, call.buyer_id))
 
     handle.__name__ = f"{name}_{kind}_reminder"
@@ -34,14 +41,14 @@ def _handler(name: str, kind: ReminderKind, use: Use) -> Handler:
 
 
 def _routes(kind: ReminderKind, when: str) -> list[Route]:
-    path = f"/v1/{kind}s/{{{kind}_id}}/reminder"
+    path, _ = _PATHS[kind]
     always = ("reminders_off", UNKNOWN[kind], "store_unavailable")
     return [
         Route(
             "PUT",
             path,
             _handler("set", kind, Reminders.set),
-            f"Remind me before {when}",
+            f"Tell me {when}",
             "reminders",
             {200: ReminderView},
             (*_REFUSALS[kind], "not_reachable", "too_many_reminders", *always),
@@ -76,8 +83,9 @@ def _routes(kind: ReminderKind, when: str) -> list[Route]:
 
 
 ROUTES = [
-    *_routes(ReminderKind.ROOM, "it begins"),
-    *_routes(ReminderKind.DROP, "it opens"),
+    *_routes(ReminderKind.ROOM, "before it begins"),
+    *_routes(ReminderKind.DROP, "before it opens"),
+    *_routes(ReminderKind.HOLD, "when a unit is held for me"),
     Route(
         "GET",
         "/v1/reminders",

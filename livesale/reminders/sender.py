@@ -24,7 +24,7 @@ from livesale.reminders.messages import (
     MessengerAway,
     Outcome,
 )
-from livesale.reminders.store import DROP, ROOM, Claimed, Target
+from livesale.reminders.store import DROP, HOLD, ROOM, Claimed, Target
 from livesale.reminders.timing import Timing, Verdict
 from livesale.resources import Deployment
 from livesale.settings.message_texts import fill
@@ -89,8 +89,13 @@ class ReminderSender:
         self._templates = {
             ROOM: (self._settings.room_template_id, self._settings.room_texts),
             DROP: (self._settings.drop_template_id, self._settings.drop_texts),
+            HOLD: (self._settings.hold_template_id, self._settings.hold_texts),
         }
-        self._pages = {ROOM: self._settings.room_page, DROP: self._settings.drop_page}
+        self._pages = {
+            ROOM: self._settings.room_page,
+            DROP: self._settings.drop_page,
+            HOLD: self._settings.hold_page,
+        }
         self._probing = False  # WeChat refused the last page: probe with one message, not a page
         self._put_off: dict[tuple[str, str], int] = {}  # (kind, target) → pause until, in ms
         self._stop = asyncio.Event()
@@ -216,7 +221,7 @@ class ReminderSender:
             texts=fill(
                 texts,
                 title=target.title,
-                at_ms=target.began_ms or target.begins_ms,
+                at_ms=claimed.until_ms or target.began_ms or target.begins_ms,
                 offset_min=self._settings.utc_offset_min,
             ),
         )

@@ -8,14 +8,16 @@ from msgspec import Meta, Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.database.session import session
+from livesale.line.store import find_line
 from livesale.reminders import store
-from livesale.reminders.store import DROP, ROOM, Reminder, Target
+from livesale.reminders.store import DROP, HOLD, ROOM, Reminder, Target
 from livesale.reminders.timing import Timing, has_begun
 from livesale.resources import Deployment
 from livesale.rooms.service import room_over
 from livesale.rooms.states import OVER, RoomState
 from livesale.tasks.ttl_cache import TtlCache
 from livesale.validation.refusals import DropRefused, ReminderRefused, RoomRefused, Unknown
+from stock.line.model import LineMode, LineState
 from stock.model import DropState
 
 COUNT_S = 1.0  # cache time of the number of waiting reminders of a target
@@ -24,9 +26,14 @@ COUNT_S = 1.0  # cache time of the number of waiting reminders of a target
 class ReminderKind(StrEnum):
     ROOM = ROOM
     DROP = DROP
+    HOLD = HOLD
 
 
-UNKNOWN = {ReminderKind.ROOM: "unknown_room", ReminderKind.DROP: "unknown_drop"}
+UNKNOWN = {
+    ReminderKind.ROOM: "unknown_room",
+    ReminderKind.DROP: "unknown_drop",
+    ReminderKind.HOLD: "unknown_drop",
+}
 
 
 class ReminderState(StrEnum):
@@ -78,13 +85,14 @@ class Reminders:
         self._templates = {
             ROOM: self._settings.room_template_id,
             DROP: self._settings.drop_template_id,
+            HOLD: self._settings.hold_template_id,
         }
 
     async def set(self, kind: str, target_id: str, buyer_id: str) -> ReminderView:
         """Set a reminder. A repeat is a replay, unless a message was sent for another beginning.
 
-        Raises Unknown, RoomRefused (room_over, room_state), DropRefused (drop_closed,
-        already_open), ReminderRefused (not_reachable, too_many_reminders).
+        Raises Unknown (unknown_line, too), RoomRefused (room_over, room_state), DropRefused
+        (drop_closed, already_open), ReminderRefused (not_reachable, too_many_reminders).
         """
         self._check_on(kind)
         most = self._settings.max_per_target
@@ -95,6 +103,8 @@ class Reminders:
                 raise ReminderRefused("not_reachable", "Log in with WeChat to get reminders.")
             target = await _find_target(connection, kind, target_id)
             _check_to_come(target, now_ms)
+            if kind == HOLD:
+                await _check_holds(connection, target_id)
             found = await store.find_reminder(connection, kind, target_id, buyer_id)
             if found is not None and _stands(found, target):
                 return self._view(target, found)
@@ -164,15 +174,22 @@ def _check_to_come(target: Target, now_ms: int) -> None:
         return
     if target.state == DropState.CLOSED or (target.closes_ms or 0) <= now_ms:
         raise DropRefused("drop_closed", "The drop is closed.")
-    if has_begun(target, now_ms):
+    if target.kind == DROP and has_begun(target, now_ms):
         raise DropRefused("already_open", "The drop has already opened.")
 
 
 def _stands(found: Reminder, target: Target) -> bool:
     """Whether a new reminder would change nothing: it waits, or was sent for this beginning."""
-    if found.state in store.DONE:
+    if found.state in store.DONE and target.kind != HOLD:  # a unit may be held for them again
         return found.begins_ms == target.begins_ms
     return found.state in (store.WAITING, store.SENDING)
+
+
+async def _check_holds(connection: AsyncConnection, drop_id: str) -> None:
+    """Raises Unknown (unknown_line) unless a draw or a waitlist holds units of the drop."""
+    line = await find_line(connection, drop_id)
+    if line is None or line.terms.mode is LineMode.TURNS or line.state == LineState.VOID:
+        raise Unknown("unknown_line")
 
 
 async def _find_target(connection: AsyncConnection, kind: str, target_id: str) -> Target:

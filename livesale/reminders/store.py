@@ -8,14 +8,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, delete, func, insert, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.catalogue.tables import skus
 from livesale.identity.tables import buyers, joined_logins
-from livesale.ledger.tables import drops
+from livesale.ledger.tables import drops, orders
 from livesale.reminders.tables import reminders
 from livesale.rooms.tables import rooms
+from stock.model import DropState, HoldState
 
 WAITING, SENDING, SENT, UNSURE = "waiting", "sending", "sent", "unsure"
 FAILED, MISSED, CANCELLED = "failed", "missed", "cancelled"
@@ -23,6 +36,7 @@ DONE = (SENT, UNSURE)  # a message is or may be sent: send no second one for the
 OVER = (*DONE, FAILED, MISSED, CANCELLED)
 
 ROOM, DROP = "room", "drop"
+HOLD = "hold"  # a unit of a drop that a draw or a waitlist holds for somebody
 WECHAT = "wechat"
 
 
@@ -55,9 +69,24 @@ class Claimed(Struct, frozen=True):
     buyer_id: str
     openid: str | None
     tries: int
+    until_ms: int = 0  # of a unit that is held: how long
 
 
 _REMINDER = select(*[reminders.c[name] for name in Reminder.__struct_fields__])
+
+
+def _of_drops(kind: str) -> Select[Any]:
+    return select(
+        literal(kind),
+        drops.c.drop_id,
+        func.coalesce(skus.c.title, ""),
+        drops.c.state,
+        drops.c.opens_ms,
+        null(),
+        drops.c.closes_ms,
+    ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id))
+
+
 _TARGETS = {
     ROOM: (
         rooms.c.room_id,
@@ -71,19 +100,17 @@ _TARGETS = {
             null(),
         ),
     ),
-    DROP: (
-        drops.c.drop_id,
-        select(
-            literal(DROP),
-            drops.c.drop_id,
-            func.coalesce(skus.c.title, ""),
-            drops.c.state,
-            drops.c.opens_ms,
-            null(),
-            drops.c.closes_ms,
-        ).select_from(drops.outerjoin(skus, skus.c.sku_id == drops.c.sku_id)),
-    ),
+    DROP: (drops.c.drop_id, _of_drops(DROP)),
+    HOLD: (drops.c.drop_id, _of_drops(HOLD)),
 }
+# Who waits for a unit and has one that is held. Orders say so, and each is told once: a keeper that
+# dies between the hold and the message loses nothing.
+_HELD = (
+    (orders.c.drop_id == reminders.c.target_id)
+    & (orders.c.buyer_id == reminders.c.buyer_id)
+    & (orders.c.state == HoldState.HELD.value)
+    & (orders.c.created_ms >= reminders.c.created_ms)
+)
 
 
 async def find_target(connection: AsyncConnection, kind: str, target_id: str) -> Target | None:
@@ -97,7 +124,7 @@ async def wanted_targets(
 ) -> list[Target]:
     """Targets with waiting reminders, by id, after the id `after`."""
     column, query = _TARGETS[kind]
-    wanted = (
+    found_ids = (
         select(reminders.c.target_id)
         .where(
             reminders.c.state == WAITING,
@@ -107,8 +134,13 @@ async def wanted_targets(
         .distinct()
         .order_by(reminders.c.target_id)
         .limit(limit)
-        .subquery()
     )
+    if kind == HOLD:
+        is_over = (drops.c.drop_id == reminders.c.target_id) & (
+            drops.c.state == DropState.CLOSED.value
+        )
+        found_ids = found_ids.where(or_(exists().where(_HELD), exists().where(is_over)))
+    wanted = found_ids.subquery()
     found = query.join(wanted, wanted.c.target_id == column).order_by(column)
     return [Target(*row) for row in await connection.execute(found)]
 
@@ -197,6 +229,7 @@ async def claim(
             *_key(target.kind, target.target_id),
             reminders.c.state == WAITING,
             reminders.c.next_ms <= at_ms,
+            *([exists().where(_HELD)] if target.kind == HOLD else []),
         )
         .order_by(reminders.c.buyer_id)
         .limit(limit)
@@ -232,6 +265,14 @@ async def claim(
     )
     # A buyer of a shop that changed its mini-program may have two logins there: one message.
     rows = {row[0]: Claimed(*row) for row in await connection.execute(query)}
+    if target.kind == HOLD:
+        held = select(orders.c.buyer_id, orders.c.expires_ms).where(
+            orders.c.drop_id == target.target_id,
+            orders.c.buyer_id.in_(buyer_ids),
+            orders.c.state == HoldState.HELD.value,
+        )
+        until_ms = dict(tuple(row) for row in await connection.execute(held))
+        return [structs.replace(one, until_ms=until_ms.get(who, 0)) for who, one in rows.items()]
     return list(rows.values())
 
 

@@ -8,7 +8,7 @@ from livesale.database.tables import BuyerId, Id, State, Table, metadata
 reminders = Table(
     "reminders",
     metadata,
-    Column("kind", State, primary_key=True),  # room, drop
+    Column("kind", State, primary_key=True),  # room, drop, hold
     Column("target_id", Id, primary_key=True),
     Column("buyer_id", BuyerId, primary_key=True),
     Column("state", State, nullable=False),  # livesale.reminders.store

@@ -8,7 +8,7 @@ waits: for a banned or paused room, and for a drop that is a draft or paused.
 from enum import Enum
 
 from livesale.ledger.states import DRAFT, OPENING
-from livesale.reminders.store import ROOM, Target
+from livesale.reminders.store import HOLD, ROOM, Target
 from livesale.rooms.states import OVER, RoomState
 from livesale.settings import ReminderSettings
 from stock.model import DropState
@@ -30,10 +30,14 @@ class Timing:
         """What to do with the reminders of this target."""
         if target.kind == ROOM:
             return self._judge_room(target, now_ms)
+        if target.kind == HOLD:
+            return self._judge_hold(target)
         return self._judge_drop(target, now_ms)
 
     def remind_ms(self, target: Target) -> int:
         """The planned time of the message."""
+        if target.kind == HOLD:
+            return target.begins_ms  # nobody knows: at the opening at the earliest
         return max(0, target.begins_ms - self._ahead_ms)
 
     def _judge_room(self, target: Target, now_ms: int) -> Verdict:
@@ -47,6 +51,12 @@ class Timing:
                 return Verdict.NOT_YET  # its host is late: send when it goes live
             return Verdict.DUE if now_ms >= self.remind_ms(target) else Verdict.NOT_YET
         return Verdict.DUE if state is RoomState.LIVE else Verdict.NOT_YET
+
+    def _judge_hold(self, target: Target) -> Verdict:
+        """Whose unit is held is told at once; who that is, the claim asks."""
+        if target.state == DropState.CLOSED:
+            return Verdict.CANCELLED
+        return Verdict.NOT_YET if target.state in (DRAFT, OPENING) else Verdict.DUE
 
     def _judge_drop(self, target: Target, now_ms: int) -> Verdict:
         if target.state == DropState.CLOSED or (target.closes_ms or 0) <= now_ms:

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from livesale.reminders.store import DROP, ROOM, SENDING, WAITING
+from livesale.reminders.store import DROP, HOLD, ROOM, SENDING, WAITING
 from livesale.reminders.tables import reminders
 
 
@@ -12,7 +12,8 @@ async def reminder_of_room(connection: AsyncConnection, room_id: str) -> str | N
 
 
 async def reminder_of_drop(connection: AsyncConnection, drop_id: str) -> str | None:
-    return await _first(connection, DROP, drop_id)
+    waits = await _first(connection, DROP, drop_id)
+    return waits or await _first(connection, HOLD, drop_id)
 
 
 async def _first(connection: AsyncConnection, kind: str, target_id: str) -> str | None:

@@ -113,5 +113,5 @@ class WeChatMessages:
 def make_messenger(settings: Settings) -> WeChatMessages | None:
     """The messenger of the settings; None if no kind of reminder is on."""
     reminders = settings.reminders
-    on = reminders.room_template_id or reminders.drop_template_id
+    on = reminders.room_template_id or reminders.drop_template_id or reminders.hold_template_id
     return WeChatMessages(settings) if on else None

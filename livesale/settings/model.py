@@ -342,6 +342,9 @@ class ReminderSettings(Section):
     drop_template_id: str = Field(pattern=TEMPLATE_PATTERN)
     drop_texts: Annotated[dict[str, str], AfterValidator(_texts)]
     drop_page: str = Field(max_length=512)
+    hold_template_id: str = Field(pattern=TEMPLATE_PATTERN)
+    hold_texts: Annotated[dict[str, str], AfterValidator(_texts)]
+    hold_page: str = Field(max_length=512)
     mini_program: Literal["formal", "trial", "developer"]
     utc_offset_min: int = Field(ge=-720, le=840)
     ahead_s: int = Field(ge=10, le=24 * HOUR_S)

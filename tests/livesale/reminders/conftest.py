@@ -16,7 +16,7 @@ from tests.servers import Valkey
 from tests.twins.wechat_messages import WeChatMessagesTwin
 
 APPID, SECRET = "wx-app", "app-secret"
-ROOM_TEMPLATE, DROP_TEMPLATE = "tmpl-room", "tmpl-drop"
+ROOM_TEMPLATE, DROP_TEMPLATE, HOLD_TEMPLATE = "tmpl-room", "tmpl-drop", "tmpl-hold"
 AHEAD_S = 600
 
 
@@ -30,6 +30,9 @@ def flags_for(base_url: str) -> dict[str, object]:
         "reminders__room_page": "pages/room/index?id={id}",
         "reminders__drop_template_id": DROP_TEMPLATE,
         "reminders__drop_texts": {"thing3": "{title}", "date4": "{time}", "phrase5": "即将开抢"},
+        "reminders__hold_template_id": HOLD_TEMPLATE,
+        "reminders__hold_texts": {"thing6": "{title}", "time7": "{time}"},
+        "reminders__hold_page": "pages/drop/index?id={id}",
         "reminders__ahead_s": AHEAD_S,
         "reminders__max_per_buyer": 3,
     }
@@ -38,6 +41,7 @@ def flags_for(base_url: str) -> dict[str, object]:
 @pytest.fixture
 async def twin() -> AsyncIterator[WeChatMessagesTwin]:
     fields = {ROOM_TEMPLATE: {"thing1", "time2"}, DROP_TEMPLATE: {"thing3", "date4", "phrase5"}}
+    fields[HOLD_TEMPLATE] = {"thing6", "time7"}
     twin = WeChatMessagesTwin(APPID, SECRET, fields)
     yield twin
     await twin.stop()
@@ -78,7 +82,7 @@ class People:
         buyer_id = wechat_buyer_id(APPID, openid)
         await remember_buyer(self.stage.sql, buyer_id, "wechat", openid)
         self.twin.known.add(openid)
-        for template_id in (ROOM_TEMPLATE, DROP_TEMPLATE):
+        for template_id in (ROOM_TEMPLATE, DROP_TEMPLATE, HOLD_TEMPLATE):
             for _ in range(consents):
                 self.twin.consent(openid, template_id)
         return buyer_id
