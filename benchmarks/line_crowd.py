@@ -170,10 +170,11 @@ class Crowd:
 
     async def _turn(self, position: int) -> None:
         assert self._order is not None  # noqa: S101  positions are known once it is open
-        person, number = self._people[position], self._buyers.get(self._order.index_at(position))
+        person = self._people[position]
         if person.comes_ms < 0:
             return
         await asyncio.sleep(person.comes_ms / 1000)
+        number = self._buyers.get(self._order.index_at(position))
         if number is None:
             self._seen.note(f"nobody has the position {position}, which was called")
             return

@@ -31,7 +31,7 @@ from livesale.ledger.tables import orders, stock_ledger
 from tests.e2e.system import System
 from tests.servers import MariaDB
 
-JOINS_PER_S = 1_200  # so many the gathering has time for
+JOINS_PER_S = 1_000  # so many the gathering has time for
 SETTINGS = {"LIVESALE__HTTP__ACCESS_LOG_SAMPLE": "0", "LIVESALE__STOCK__PARTITIONS": "1"}
 
 
@@ -131,7 +131,7 @@ def faults_of(units: int, written: Written) -> list[str]:
 
 
 def show(given: argparse.Namespace, seen: Seen, written: Written, fixed: dict[int, Result]) -> None:
-    print(f"{seen.joined:,} joins, {seen.joins_per_s:,.0f} a second before the opening")
+    print(f"{seen.joined:,} joins, {seen.joins_per_s:,.0f} a second of those who come early")
     print(f"{seen.early:,} came before the opening, {seen.joined - seen.early:,} after it")
     print(f"{seen.checked:,} positions compared with the published order")
     print(
