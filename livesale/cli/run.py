@@ -177,6 +177,10 @@ def _serve(
 
         problem = "it is for `livesale writer` and `livesale keeper`: the API answers by itself"
         raise Refused("LIVESALE__PROBES__PORT", problem, "Leave it out here.")
+    if cluster is not None:
+        from livesale.deployment.embedded_cluster import make_plan
+
+        make_plan(settings, cluster)
     for sentence in check_exposure(settings):
         say(f"OPEN: {sentence}.", f"Other machines can reach {settings.http.host}.")
     raise typer.Exit(run_roles(settings, roles, settings.http.workers))

@@ -202,7 +202,8 @@ class Keeper:
         Returns whether it is due before the next look at a quiet partition. What is added until
         then is not: the shortest hold lasts for longer.
         """
-        redis, key = self._deployment.redis, self._deployment.keyspace.due(partition)
+        redis, engine = self._deployment.redis, self._deployment.engine
+        key = self._deployment.keyspace.due(partition)
         oldest = await redis.zrange(key, passed_by, passed_by, withscores=True)
         late_ms = await engine.now_ms(partition) - int(oldest[0][1]) if oldest else 0
         self._metrics.late_ms.labels(partition).set(max(0, late_ms))
