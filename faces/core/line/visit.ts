@@ -43,6 +43,7 @@ const JITTER_MS = 1_000
 const HEARD_MS = 2_000
 const HIDDEN_MS = 3_600_000
 const STALE_AFTER = 2 // looks without an answer
+const LATE_MS = 15_000 // so long a request of a killed app may still be on its way
 const OLD_MS = 600_000 // after this, a deed that nobody saw the end of is not repeated
 const FAILED: Pace = { firstMs: 1_000, longestMs: 10_000 }
 const NO_LINE = new Set(['unknown_line', 'unknown_drop'])
@@ -54,6 +55,7 @@ export class LineVisit {
   private isStopped = false
   private isDue = false // somebody has asked for a look meanwhile
   private hasResumed = false
+  private doubtUntilMs: number | null = null // "no place" may still change: somebody joined before
   private round = 0 // a look that was sent before a deed says nothing about it
   private failures = 0
 
@@ -132,6 +134,7 @@ export class LineVisit {
     this.hasResumed = true
     if (deed === undefined) return
     if (this.ports.platform.timers.wall() - deedMs > OLD_MS) return this.ports.known.end(this.dropId)
+    this.doubtUntilMs = this.ports.platform.timers.elapsed() + LATE_MS
     this.begin(deed)
     void (deed === 'join' ? this.joinNow(line, null) : this.leaveNow())
   }
@@ -220,7 +223,8 @@ export class LineVisit {
     }
     this.resume(line)
     const { place, isPlaceKnown } = this.cell.get()
-    if (isPlaceKnown && (place === null || place.retry_after_ms === 0)) {
+    const isSure = isPlaceKnown && !(place === null && this.isInDoubt())
+    if (isSure && (place === null || place.retry_after_ms === 0)) {
       return wait(place === null ? withoutPlaceMs(line) : QUIET_MS)
     }
     const token = known.of(this.dropId).place ?? ''
@@ -242,6 +246,13 @@ export class LineVisit {
       return wait(NEAR_MS)
     }
     return failed(mine)
+  }
+
+  /** The look after the last moment is in doubt, too: it sees what arrived until then. */
+  private isInDoubt(): boolean {
+    const until = this.doubtUntilMs
+    if (until !== null && this.ports.platform.timers.elapsed() >= until) this.doubtUntilMs = null
+    return until !== null
   }
 
   private without(): { readonly kind: 'wait'; readonly ms: number } {

@@ -155,6 +155,25 @@ test('a waitlist takes people only when nothing is left', async () => {
   expect(phase()).toBe('join')
 })
 
+test('what a killed app sent arrives after the place was left: the new place is found', async () => {
+  const world = new World()
+  const twin = new LineTwin(world)
+  const memory = new Memory()
+  const first = visitor(world, twin, memory)
+  await world.run(100)
+  first.network.fates.push(1_000)
+  first.visit.join()
+  first.kill()
+  const second = visitor(world, twin, memory)
+  await world.run(200)
+  second.visit.leave()
+  await world.run(200)
+  expect([second.now().place, twin.place('ann')]).toEqual([null, null])
+  await world.run(40_000)
+  expect(twin.place('ann')?.index).toBe(1)
+  expect(second.now().place?.index).toBe(1)
+})
+
 const fate = fc.oneof<fc.Arbitrary<Fate>[]>(
   fc.constant('lost'),
   fc.constant('unheard'),
