@@ -55,7 +55,7 @@ WORDS = {
 }
 # Goods that get a line here, by their code.
 LINED = {"lamp_line": "LS-LAMP", "mug_line": "LS-MUG-SAND", "bottle_line": "LS-BOTTLE"}
-LINE_MS = 15_000  # until it opens: so many join before
+LINE_MS = 25_000  # until it opens: so many join before
 HOURS = [{"day": day, "opens_min": 0, "closes_min": 1_440} for day in range(1, 8)]
 STORE = {
     "title": "南山店 Nanshan",
@@ -217,10 +217,11 @@ def add_lines(
     def guests(count: int) -> list[str]:
         return [token_of(f"dev-guest-{number}") for number in range(count)]
 
-    waiting = add("lamp_line", 24, LINE_MS, mode="turns", turn_ms=300_000)
+    slowly: dict[str, Any] = {"mode": "turns", "turn_ms": 300_000, "rate_per_s": 1}
+    waiting = add("lamp_line", 24, LINE_MS, **slowly)
     turn = add("mug_line", 9, LINE_MS, mode="turns", turn_ms=600_000)
     listed = add("bottle_line", 2, 0, mode="waitlist", turn_ms=300_000)
-    join(waiting, *guests(140))
+    join(waiting, *guests(400))
     join(turn, ann, *guests(2))
     for guest in guests(2):
         ticket = up.ask("POST", f"/v1/drops/{listed}/tickets", {}, guest)["ticket"]
