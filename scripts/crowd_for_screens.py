@@ -3,15 +3,16 @@
 import random
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import URLError
 
 PEOPLE = 140
-UNITS = {"lined": 80, "drawn": 48}
-GATHER_S, SERVE_S = 15.0, 24.0
+UNITS = {"lined": 40, "drawn": 48}
+GATHER_S, SERVE_S, BUYING_S = 15.0, 10.0, 150.0
 COMES = 0.6  # the share that buys in its turn
 SALE = {"title": "周五限量 Friday's few"}
-TERMS = {"lined": {"mode": "turns", "turn_ms": 20_000, "rate_per_s": 4, "capacity": 5_000},
+TERMS = {"lined": {"mode": "turns", "turn_ms": 20_000, "rate_per_s": 1, "capacity": 5_000},
          "drawn": {"mode": "draw", "turn_ms": 900_000, "capacity": 1_000}}  # fmt: skip
 PRICES = {"lined": 26_900, "drawn": 39_900}
 
@@ -32,7 +33,10 @@ def add_crowds(ask: Ask, skus: dict[str, str], operator: str, buyers: list[str])
         for buyer in buyers[:PEOPLE]:
             ask("POST", f"/v1/drops/{drop_id}/{where}", {}, buyer)
     time.sleep(max(0.0, opens_ms / 1_000 - time.time()))
-    _buy(ask, found["lined"], buyers[:PEOPLE])
+    # They go on while the pictures are taken.
+    crowd = Thread(target=_buy, args=(ask, found["lined"], buyers[:PEOPLE]), daemon=True)
+    crowd.start()
+    time.sleep(SERVE_S)
     return found
 
 
@@ -58,18 +62,18 @@ def _buy(ask: Ask, drop_id: str, buyers: list[str]) -> None:
     """Most of those whose turn it is buy; the others do not come."""
     chance, path = random.Random(7), f"/v1/drops/{drop_id}"
     left = {buyer: chance.random() < COMES for buyer in buyers}
-    ends = time.monotonic() + SERVE_S
+    ends = time.monotonic() + BUYING_S
     while left and time.monotonic() < ends:
         for buyer, comes in list(left.items()):
-            place = ask("GET", f"{path}/line/me", None, buyer)
-            if place["standing"] == "waiting":
-                continue
-            del left[buyer]
-            if comes and place["standing"] == "turn":
-                try:
+            try:
+                place = ask("GET", f"{path}/line/me", None, buyer)
+                if place["standing"] == "waiting":
+                    continue
+                del left[buyer]
+                if comes and place["standing"] == "turn":
                     ticket = ask("POST", f"{path}/tickets", {}, buyer)["ticket"]
                     body = {"quantity": 1, "ticket": ticket}
                     ask("POST", f"{path}/reservations", body, buyer)
-                except HTTPError:  # the turn was over meanwhile
-                    continue
+            except URLError:  # the turn was over meanwhile, or the pictures are taken
+                continue
         time.sleep(0.5)
