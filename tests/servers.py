@@ -182,9 +182,12 @@ class MariaDB(Server):
         )
         return done.stdout
 
+    def url_of(self, name: str) -> str:
+        return f"mysql://root@localhost/{name}?unix_socket={self.socket}"
+
     def database(self) -> str:
         """The URL of a fresh, empty database."""
         self._databases += 1
         name = f"livesale_{os.getpid()}_{self._databases}"
         self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        return f"mysql://root@localhost/{name}?unix_socket={self.socket}"
+        return self.url_of(name)

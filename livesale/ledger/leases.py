@@ -213,6 +213,11 @@ class Leases:
             company = list(rows.values())
             takes = self._targets(mine, company) - _held_by(company) - over
             held = (mine.held - over) | takes
+            # Written, not only locked: the nodes of a Galera cluster share no locks, but of two
+            # transactions that wrote one row only one is committed.
+            await connection.execute(
+                update(leases).where(*self._row(_ANCHOR)).values(beats=leases.c.beats + 1)
+            )
             await connection.execute(
                 update(leases).where(*self._row(mine.name)).values(held=show(held), **self._beats())
             )
