@@ -49,7 +49,7 @@ class Driver:
         self._timeout_s = timeout_s
         self._patient = patient
         self._start_s = 0.0
-        self._next_s = math.inf
+        self._next_s = 0.0  # until `drive`: who is lost before does not end what has not begun
         self._sent = 0
         self._open = 0  # due, not answered and not given up
         self._line: deque[float] = deque()
