@@ -70,6 +70,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def ran_s(pid: int) -> float:
+    """What the threads of a process have had of the cores so far, to the nanosecond."""
+    return _scheduled_s(pid, 0)
+
+
 def children_cpu_s() -> float:
     """User and system time of all ended children: of the load, after its end."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -78,8 +83,12 @@ def children_cpu_s() -> float:
 
 def waited_s(pid: int) -> float:
     """How long threads of a process were runnable but waited for a core."""
+    return _scheduled_s(pid, 1)
+
+
+def _scheduled_s(pid: int, field: int) -> float:
     threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+    return sum(int((thread / "schedstat").read_text().split()[field]) for thread in threads) / 1e9
 
 
 def said(program: str, *arguments: str) -> str:
