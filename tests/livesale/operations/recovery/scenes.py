@@ -64,14 +64,16 @@ async def write(stage: Deployment) -> None:
 async def recover(stage: Deployment) -> list[Repaired]:
     """`livesale recover --yes`, with stores opened as it opens them."""
     async with open_for_recovery(stage.settings) as own:
-        found = [await diagnose(own, partition) for partition in range(PARTITIONS)]
+        found = [
+            await diagnose(own, partition) for partition in range(stage.settings.stock.partitions)
+        ]
         return [await repair(own, each) for each in found if not each.healthy]
 
 
 async def adopt(stage: Deployment) -> None:
     """Give a stage without a watchman the epochs that SQL has."""
     async with open_for_recovery(stage.settings) as own:
-        for partition in range(PARTITIONS):
+        for partition in range(stage.settings.stock.partitions):
             stage.engine.epochs[partition] = (await diagnose(own, partition)).place.epoch
 
 

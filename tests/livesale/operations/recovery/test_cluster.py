@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from livesale.app import build_app
 from livesale.database.schema import migrate
@@ -29,6 +30,7 @@ from stock.topology.slots import slot_of
 from tests.cluster import ShardedCluster
 from tests.livesale.api import Api
 from tests.livesale.deployment.test_acl import sell_everything, show_everything, write_users
+from tests.livesale.operations.recovery.scenes import recover
 from tests.livesale.operations.recovery.test_failover import FAULTS, Buyers
 from tests.livesale.rooms.conftest import open_show
 from tests.livesale.stage import Crowd, open_drop, reserve, running, until_written
@@ -330,3 +332,43 @@ async def test_groups_of_sentinels_share_the_partitions(sqlite_url: str, tmp_pat
     finally:
         for group in groups:
             group.remove()
+
+
+async def test_a_primary_that_lost_everything_is_recovered_while_the_others_sell(
+    cluster: ShardedCluster, settings: Settings, deployment: Deployment
+) -> None:
+    drop_ids = [await drop_in(deployment, partition) for partition in range(PARTITIONS)]
+    async with running(Writer(deployment)), running(Keeper(deployment)):
+        for drop_id in drop_ids:
+            assert await reserve(deployment, drop_id, ["ann"])
+        await until_written(deployment)
+        # when one primary is emptied
+        emptied = cluster.primary_of(slot(deployment, 0))
+        lost = {
+            partition
+            for partition in range(PARTITIONS)
+            if cluster.primary_of(slot(deployment, partition)) is emptied
+        }
+        ask(emptied.port, "FLUSHALL")
+
+        def closed() -> bool:
+            return set(deployment.closed) == lost
+
+        await until(closed)
+        # then the others sell on
+        for partition in set(range(PARTITIONS)) - lost:
+            assert await reserve(deployment, drop_ids[partition], ["bob"])
+        # and it sells again after a recovery
+        url = url_of(cluster, "livesale-recover")
+        rescuers = settings.redis.model_copy(update={"url": url, "loader_url": ""})
+        own = settings.model_copy(update={"redis": rescuers})
+        await recover(replace(deployment, settings=own))
+
+        def opened() -> bool:
+            return not deployment.closed
+
+        await until(opened)
+        for drop_id in drop_ids:
+            assert await reserve(deployment, drop_id, ["eve"])
+        await until_written(deployment)
+    assert [check for check in await audit(deployment) if not check.ok] == []
