@@ -22,7 +22,7 @@ from stock.topology.slots import SLOTS, slot_of
 Address = tuple[str, int]
 
 ASK_S = 0.5  # how long one node has for its answer
-PAUSE_S = 0.05  # between two questions after failures
+PAUSE_S = 0.2  # between two questions after failures: each costs some ms of this process
 
 
 class Cluster:
