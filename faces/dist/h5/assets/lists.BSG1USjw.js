@@ -1,1 +1,0 @@
-import{H as a,L as t,c as l,b as s,J as e}from"./index-C_OWMOzL.js";import{u as r}from"./cells.BoHrTAyd.js";function o(o){const n=r(()=>o.state),u=a(!1);return{list:n,isStranger:u,fault:l(()=>{const{fault:a}=n.value;return null===a?"":null===a.problem?s("offline"):e(a.problem).text}),async load(){u.value=!(await t()),u.value||await o.reload()}}}export{o as u};

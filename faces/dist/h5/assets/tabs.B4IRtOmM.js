@@ -1,1 +1,0 @@
-import{q as t,ah as a,aS as o,b as s}from"./index-C_OWMOzL.js";const e=["tab_home","tab_goods","tab_me"];function i(i){t(()=>{a({title:i()}),e.forEach((t,a)=>{o({index:a,text:s(t)})})})}function n(o){t(()=>{a({title:o()})})}export{n as a,i as u};
