@@ -77,7 +77,8 @@ class System:
         return self.process.wait(60)
 
     def tokens(self, count: int) -> list[str]:
-        return [self._signer.buyer(f"buyer-{number}") for number in range(1, count + 1)]
+        signer = self._signer  # it reads the settings: once for all of them
+        return [signer.buyer(f"buyer-{number}") for number in range(1, count + 1)]
 
     def token_of(self, buyer_id: str) -> str:
         return self._signer.buyer(buyer_id)
