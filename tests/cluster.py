@@ -100,6 +100,15 @@ class ShardedCluster:
             pass
         self.end_move(slot, to)
 
+    def move_at_once(self, slot: int, to: Node) -> None:
+        """Begin a move after which the other primary has all keys of the slot in one step."""
+        span = (str(slot), str(slot))
+        begun = ask(
+            self.primary_of(slot).port,
+            *("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *span, "NODE", id_of(to)),
+        )
+        assert begun.startswith("+OK"), begun
+
 
 def id_of(node: Node) -> str:
     return ask(node.port, "CLUSTER", "MYID").split("\r\n")[1]

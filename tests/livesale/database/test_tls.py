@@ -18,6 +18,7 @@ from stock.connection import connect
 from tests.certificates import Authority
 from tests.ports import free_port
 from tests.servers import MariaDB, Valkey
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("tls")  # one fixture of the module for all of them
 
@@ -155,6 +156,24 @@ class TlsSentinel(TlsRedis):
         )
 
 
+class TlsClusterNode(TlsRedis):
+    """A cluster of one node, which is named as in its certificate."""
+
+    def __init__(self, authority: Authority) -> None:
+        cert, key = authority.issue("node", "localhost")
+        super().__init__(
+            *("--tls-cert-file", str(cert), "--tls-key-file", str(key)),
+            *("--tls-ca-cert-file", str(authority.ca), "--tls-cluster", "yes"),
+            *("--tls-replication", "yes", "--cluster-enabled", "yes"),
+            *("--cluster-announce-hostname", "localhost"),
+            *("--cluster-preferred-endpoint-type", "hostname"),
+            *("--cluster-port", str(free_port())),
+        )
+
+    def tls_url(self, host: str = "localhost", **options: Path | str) -> str:
+        return super().tls_url(host, **options).replace("rediss", "clusters")
+
+
 @pytest.fixture(scope="module")
 def redis(authority: Authority) -> Iterator[TlsRedis]:
     cert, key = authority.issue("redis", "localhost")
@@ -218,6 +237,36 @@ async def test_sentinels_speak_tls_too(
             await version(sentinel.tls_url(ssl_ca_certs=stranger.ca, **mine))
     finally:
         sentinel.remove()
+
+
+async def test_a_cluster_speaks_tls_too(authority: Authority, stranger: Authority) -> None:
+    node = TlsClusterNode(authority)
+    node.start()
+    try:
+        async with connect(node.url) as plain:
+            await plain.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16_383)
+        cert, key = authority.issue("client")
+        mine: dict[str, Path | str] = {"ssl_certfile": cert, "ssl_keyfile": key}
+
+        async def ask(ca: Path) -> object:
+            settings = load_settings(redis__url=node.tls_url(ssl_ca_certs=ca, **mine))
+            async with connect(settings.redis.url) as redis:
+                await redis.set("k", "v")
+                return await redis.get("k")
+
+        async def answers() -> bool:
+            try:
+                return await ask(authority.ca) == "v"
+            except RedisError:  # it has not noticed yet that it is whole
+                return False
+
+        # when a key is asked for, then its node is looked for, and asked, by TLS
+        await until(answers)
+        # and a node that cannot be verified is not believed
+        with pytest.raises(RedisError, match="certificate verify failed"):
+            await ask(stranger.ca)
+    finally:
+        node.remove()
 
 
 async def test_one_named_authority_replaces_those_of_this_machine(
