@@ -50,6 +50,7 @@ from livesale.settings.checks import hide_password
 from stock.hosts import in_cluster
 from stock.keyspace import Keyspace
 from stock.topology.router import Shard
+from stock.topology.slots import slot_of
 
 __all__ = ["Finding", "Verdict", "examine"]
 
@@ -100,7 +101,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             count = "" if len(shards) == 1 else f" on {len(shards)} primaries"
             yield _good("redis", f"{found}{count}, {_place(settings.redis.url)}")
             if len(shards) > 1:
-                yield _spread(shards, keyspace)
+                yield spread(shards, keyspace)
             for shard in shards:
                 async for finding in _redis_findings(shard.redis, settings, in_cluster(url)):
                     where = f"{shard.name}: " * bool(shard.name)
@@ -146,15 +147,34 @@ async def _redis_findings(
     yield await needs.redis_connections(settings, redis)
 
 
-def _spread(shards: Sequence[Shard], keyspace: Keyspace) -> Finding:
+def spread(shards: Sequence[Shard], keyspace: Keyspace) -> Finding:
     """Whether every primary has about as many partitions as the others."""
     counts = [len(shard.partitions) for shard in shards]
     text = ", ".join(f"{shard.name} has {len(shard.partitions)}" for shard in shards)
     text = f"of {keyspace.partitions} partitions {text}"
     if max(counts) - min(counts) <= 1:
         return _good("spread", text)
-    cure = "Move slots: docs/cluster.md names the slot of each partition."
-    return note("spread", f"{text}: some carry more of a sale than others", cure)
+    text += ": some carry more of a sale than others"
+    moves = [
+        f"slot {slot_of(keyspace.epoch(partition))} (p{partition:02d}) to {name}"
+        for partition, name in moves_for(shards)
+    ]
+    return note("spread", text, f"Move {', '.join(moves)}: docs/cluster.md says how.")
+
+
+def moves_for(shards: Sequence[Shard]) -> list[tuple[int, str]]:
+    """The fewest partitions that must move until all primaries have as many, but for one, and
+    where to."""
+    has = {shard.name: list(shard.partitions) for shard in shards}
+    moves: list[tuple[int, str]] = []
+    while True:
+        names = sorted(has, key=lambda name: len(has[name]))
+        least, most = names[0], names[-1]
+        if len(has[most]) - len(has[least]) <= 1:
+            return moves
+        partition = has[most].pop()
+        has[least].append(partition)
+        moves.append((partition, least))
 
 
 async def clock_skew(redis: Redis) -> tuple[float, float]:

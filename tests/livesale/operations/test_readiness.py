@@ -12,9 +12,13 @@ from livesale.database.engine import transaction
 from livesale.ledger import tables
 from livesale.ledger.writer import Writer
 from livesale.operations import readiness
+from livesale.operations.doctor import moves_for, spread
 from livesale.operations.finding import Finding, Verdict
 from livesale.resources import Deployment
 from livesale.settings import load_settings
+from stock.keyspace import Keyspace
+from stock.topology.router import Shard
+from stock.topology.slots import slot_of
 from tests.livesale.stage import open_drop, open_stage, reserve, running, until_written
 from tests.servers import Valkey
 
@@ -139,3 +143,21 @@ def test_what_is_spoken_in_clear(flags: dict[str, Any], noted: set[str]) -> None
     assert all(one.cure for one in found.values() if one.verdict is Verdict.NOTE)
     assert noted or found["way in"].verdict is Verdict.GOOD
     assert not any("u:p" in one.text for one in found.values())
+
+
+def test_the_doctor_names_the_slots_that_must_move(redis: Redis) -> None:
+    space = Keyspace(8)
+    uneven = [
+        Shard("a", redis, (0, 1, 2, 3, 4)),
+        Shard("b", redis, (5, 6, 7)),
+        Shard("c", redis, ()),
+    ]
+    found = spread(uneven, space)
+    assert found.verdict is Verdict.NOTE
+    assert "a has 5, b has 3, c has 0" in found.text
+    assert moves_for(uneven) == [(4, "c"), (3, "c")]
+    for partition, name in moves_for(uneven):
+        slot = slot_of(space.log(partition))
+        assert f"slot {slot} (p{partition:02d}) to {name}" in found.cure
+    even = [Shard("a", redis, (0, 1)), Shard("b", redis, (2,))]
+    assert spread(even, Keyspace(3)).verdict is Verdict.GOOD
