@@ -119,7 +119,9 @@ class SaleLights:
         bare = [drop.title for drop, _ in waiting if not (drop.ticket_required and drop.price_fen)]
         if bare:
             return no_go(Name.LINES, "notickets", titles=", ".join(bare)[:SHOWN])
-        gathers = [drop for drop, mode in waiting if mode != LineMode.WAITLIST]
+        # The host's countdown says when the draft of a room opens.
+        timed = [(drop, mode) for drop, mode in waiting if not drop.room_id]
+        gathers = [drop for drop, mode in timed if mode != LineMode.WAITLIST]
         late = [drop.title for drop in gathers if drop.opens_ms <= now_ms]
         if late:
             return no_go(Name.LINES, "late", titles=", ".join(late)[:SHOWN])

@@ -121,7 +121,7 @@ export function faultsOf(plan: Plan, nowMs: number): Map<string, Key> {
   else if (closes <= nowMs) found.set('closes', 'plan.over')
   if (!whole(plan.holdMinutes)) found.set('hold', 'plan.nohold')
   if (plan.line !== null && Object.keys(lineFaults(plan.line)).length > 0) found.set('line', 'plan.badline')
-  else if (plan.line !== null && plan.line.mode !== 'waitlist' && opens <= nowMs) found.set('opens', 'plan.nogather')
+  else if (plan.line !== null && plan.line.mode !== 'waitlist' && !plan.hasRoom && opens <= nowMs) found.set('opens', 'plan.nogather')
   if (plan.hasRoom) {
     if (plan.roomTitle.trim() === '') found.set('roomTitle', 'plan.notitle')
     if (!/^[A-Za-z0-9_-]{1,40}$/.test(plan.host.trim())) found.set('host', 'plan.nohost')

@@ -19,6 +19,8 @@ export interface Terms {
   turn: number | ''
   rate: number | ''
   capacity: number | ''
+  /** Days since the first login of who enters, at least; 0: everybody may. */
+  days: number | ''
 }
 
 /** The service refuses what is beyond these, too. */
@@ -27,6 +29,8 @@ const MOST_PLACES = 10_000_000
 const MOST_ENTRIES = 500_000
 const MOST_TURN_S = 600
 const MOST_PAY_MIN = 10_080
+const MOST_DAYS = 366
+const DAY_S = 86_400
 
 const unitMs = (mode: Mode): number => (mode === 'turns' ? 1_000 : 60_000)
 export const mostTurn = (mode: Mode): number => (mode === 'turns' ? MOST_TURN_S : MOST_PAY_MIN)
@@ -34,32 +38,35 @@ export const mostPlaces = (mode: Mode): number => (mode === 'draw' ? MOST_ENTRIE
 export const turnMs = (terms: Terms): number => Number(terms.turn) * unitMs(terms.mode)
 
 export function newTerms(mode: Mode = 'turns'): Terms {
-  return { mode, turn: mode === 'turns' ? 120 : 15, rate: 200, capacity: mode === 'draw' ? MOST_ENTRIES : 1_000_000 }
+  return { mode, turn: mode === 'turns' ? 120 : 15, rate: 200, capacity: mode === 'draw' ? MOST_ENTRIES : 1_000_000, days: 0 }
 }
 
 export function termsOf(line: OperatorLine): Terms {
-  return { mode: line.mode, turn: line.turn_ms / unitMs(line.mode), rate: line.rate_per_s, capacity: line.capacity }
+  return { mode: line.mode, turn: line.turn_ms / unitMs(line.mode), rate: line.rate_per_s, capacity: line.capacity, days: line.account_age_s / DAY_S }
 }
 
 export function bodyOf(terms: Terms): Schemas['NewLine'] {
-  return { mode: terms.mode, turn_ms: Math.round(turnMs(terms)), rate_per_s: Number(terms.rate), capacity: Number(terms.capacity) }
+  return { mode: terms.mode, turn_ms: Math.round(turnMs(terms)), rate_per_s: Number(terms.rate), capacity: Number(terms.capacity), account_age_s: Math.round(Number(terms.days) * DAY_S) }
 }
 
 const isWhole = (value: number | '', most: number): boolean => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most
 
 /** What is wrong, by field, in words; empty while all is right. */
-export function faultsOf(terms: Terms): Partial<Record<'turn' | 'rate' | 'capacity', string>> {
+export function faultsOf(terms: Terms): Partial<Record<'turn' | 'rate' | 'capacity' | 'days', string>> {
   const most = mostTurn(terms.mode)
   const isTurn = typeof terms.turn === 'number' && turnMs(terms) >= 1_000 && terms.turn <= most
   return {
     ...(isTurn ? {} : { turn: t('queue.badturn', { low: 1, high: count(most) }) }),
     ...(isWhole(terms.rate, MOST_RATE) ? {} : { rate: t('queue.badnumber', { high: count(MOST_RATE) }) }),
     ...(isWhole(terms.capacity, mostPlaces(terms.mode)) ? {} : { capacity: t('queue.badnumber', { high: count(mostPlaces(terms.mode)) }) }),
+    ...(typeof terms.days === 'number' && terms.days >= 0 && terms.days <= MOST_DAYS ? {} : { days: t('queue.badturn', { low: 0, high: MOST_DAYS }) }),
   }
 }
 
 export function about(terms: Terms): string {
-  return t(`queue.about.${terms.mode}`, { turn: span(turnMs(terms)), rate: count(Number(terms.rate)) })
+  const rule = t(`queue.about.${terms.mode}`, { turn: span(turnMs(terms)), rate: count(Number(terms.rate)) })
+  const who = Number(terms.days) > 0 ? [t('queue.about.age', { age: span(Number(terms.days) * DAY_S * 1_000) })] : []
+  return [rule, ...who, t('queue.about.places', { places: count(Number(terms.capacity)) })].join(' ')
 }
 
 /** The calls that put it there: a drop that sells without tickets is changed first. */
