@@ -233,7 +233,7 @@ async def claim(
         )
         .order_by(reminders.c.buyer_id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update()  # not SKIP LOCKED, which TiDB does not know
     )
     buyer_ids = [buyer_id for (buyer_id,) in await connection.execute(due)]
     if not buyer_ids:

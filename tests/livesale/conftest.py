@@ -9,8 +9,11 @@ from redis.asyncio import Redis
 from livesale.app import build_app
 from livesale.resources import Deployment
 from tests.livesale.api import Api
+from tests.livesale.distributed_sql import check_all_statements
 from tests.livesale.stage import open_stage
 from tests.servers import Valkey
+
+check_all_statements()
 
 Serve = Callable[[Deployment], Awaitable[Api]]
 
