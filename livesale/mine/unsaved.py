@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 
 from msgspec import Struct
+from redis.asyncio import Redis
 from sqlalchemy import select
 
 from livesale.database.errors import StoreUnavailable
@@ -66,6 +67,7 @@ class UnsavedReservations:
 
     def __init__(self, deployment: Deployment) -> None:
         self._sql = deployment.sql
+        self._redis: Redis = deployment.redis
         self._partitions = [
             _Partition(LogReader(deployment.redis, deployment.keyspace.log(number)))
             for number in range(deployment.keyspace.partitions)
@@ -95,7 +97,20 @@ class UnsavedReservations:
         await self._ask_sql()
         for one in self._partitions:
             self._forget_saved(one)
-            await self._follow(one)
+            if id_key(one.after) < id_key(one.offset):
+                one.after = one.offset
+            if one.after == START:
+                await self._begin(one)
+        for one, page in zip(self._partitions, await self._first_pages(), strict=True):
+            await self._follow(one, page)
+
+    async def _first_pages(self) -> list[list[RawEntry]]:
+        """The next entries of each log, by one pipeline: there may be a hundred logs."""
+        async with self._redis.pipeline(transaction=False) as together:
+            for one in self._partitions:
+                together.xread({one.reader.key: one.after}, count=PAGE)
+            replies = await together.execute()
+        return [[entry for _, found in reply or [] for entry in found] for reply in replies]
 
     async def _ask_sql(self) -> None:
         """SQL's place in each log. Without SQL the last known one stays."""
@@ -111,18 +126,15 @@ class UnsavedReservations:
         except (StoreUnavailable, TimeoutError):
             self._ask_again_s = clock() + AGAIN_S
 
-    async def _follow(self, one: _Partition) -> None:
-        if id_key(one.after) < id_key(one.offset):
-            one.after = one.offset
-        if one.after == START:
-            await self._begin(one)
-        for _ in range(MAX_PAGES):
-            page = await one.reader.read(one.after, PAGE)
+    async def _follow(self, one: _Partition, page: list[RawEntry]) -> None:
+        """Take a page, and those after it, if there are more."""
+        for left in range(MAX_PAGES, 0, -1):
             self._take(one, page)
             one.behind = len(page) == PAGE
-            if not one.behind:
+            if not one.behind or left == 1:
                 return
             await asyncio.sleep(0)
+            page = await one.reader.read(one.after, PAGE)
 
     async def _begin(self, one: _Partition) -> None:
         """Without SQL's place: the whole log, or the end of a long one."""
