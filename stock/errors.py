@@ -4,7 +4,7 @@ StockError
 ├── NotSent              nothing reached Redis; a retry is safe with any rid
 │   ├── Overloaded       the queue of this drop is full
 │   ├── DeadlinePassed   the attempt waited in the queue until its deadline
-│   └── Unreachable      no connection to Redis
+│   └── Unreachable      no connection to Redis, or it said that it has not run
 ├── OutcomeUnknown       it was sent, and no answer came; retry with the same rid
 ├── BooksBroken          a script found I1 broken and changed nothing
 ├── ScriptRefused        Redis refused the script before its first write (wrong type …)
