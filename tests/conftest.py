@@ -63,8 +63,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         # Without its groups, each process would start each system: seen with pytest 9.2.
         grouped = [one.nodeid for one in session.items if one.get_closest_marker("xdist_group")]
         assert all("@" in nodeid for nodeid in grouped), "pytest-xdist has forgotten its groups"
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what little is garbage stays, too: to look for it costs half a second
     gc.set_threshold(50_000, 20, 20)  # each test makes much, and little of it is garbage
     gc.enable()
 
