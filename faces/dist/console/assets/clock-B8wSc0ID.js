@@ -1,0 +1,1 @@
+import{ht as e,lt as t}from"./formats-Y_JnyTnu.js";var n=500,r=1300,i=e(performance.now()),a=0,o=0;function s(){performance.now()-i.value>r&&c()}function c(){i.value=performance.now()}function l(){return a++===0&&(c(),o=window.setInterval(s,n)),t(()=>{--a===0&&window.clearInterval(o)}),i}export{l as n,c as t};
