@@ -103,7 +103,8 @@ async def scroll(client: CDPSession, place: FloatRect, seconds: float) -> list[S
     low = place["y"] + place["height"] - EDGE_PX
     until_s = time.monotonic() + seconds
     strokes: list[Stroke] = []
-    for begin, sign in cycle([(high, 1), (low, -1)]):
+    # The third one brings the list to its end, where it follows. It has nothing to move at times.
+    for begin, sign, counts in cycle([(high, 1, True), (low, -1, True), (low, -1, False)]):
         if time.monotonic() > until_s:
             return strokes
         await touch(client, "touchStart", (x, begin))
@@ -112,7 +113,8 @@ async def scroll(client: CDPSession, place: FloatRect, seconds: float) -> list[S
             while (gone := SPEED_PX_S * (time.monotonic() - began_s)) < low - high:
                 moves.create_task(touch(client, "touchMove", (x, begin + sign * gone)))
                 await asyncio.sleep(1 / TOUCHES_PER_S)
-            strokes.append((began_s + SLOP_PX / SPEED_PX_S, time.monotonic()))
+            if counts:
+                strokes.append((began_s + SLOP_PX / SPEED_PX_S, time.monotonic()))
         await asyncio.sleep(REST_S)
         await touch(client, "touchEnd")
     raise AssertionError("a cycle has no end")
@@ -141,7 +143,9 @@ async def measure(api: Api, shown: Page, path: str) -> tuple[Figures, bytes]:
         frames=frames,
         quiet=quiet,
         longest_task_ms=max(watched["tasks"], default=0.0),
-        flushes=max(sum(1 for at in flushes if one <= at < one + 1_000) for one in flushes),
+        flushes=max(
+            (sum(1 for at in flushes if one <= at < one + 1_000) for one in flushes), default=0
+        ),
         rows=watched["rows"],
     )
     return figures, trace
