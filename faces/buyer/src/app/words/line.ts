@@ -61,6 +61,7 @@ export const LINE = {
   line_number: ['第 {n} 位', 'Place {n}'],
   line_chance: ['买到的可能', 'Chance of a unit'],
   line_chance_n: ['{word}，约 {n}%', '{word}, about {n} %'],
+  line_chance_less: ['{word}，不到 1%', '{word}, less than 1 %'],
   line_sure: ['几乎一定', 'almost sure'],
   line_likely: ['比较大', 'good'],
   line_even: ['一般', 'fair'],

@@ -31,6 +31,7 @@ export const ROOM = {
   bag_places: ['{n} 人中奖', '{n} will win'],
   bag_entries: ['{n} 人已参加', '{n} have entered'],
   bag_draws_in: ['距开奖', 'Draws in'],
+  bag_draws_at: ['{time} 开奖', 'Draws {time}'],
   bag_drawing: ['正在开奖…', 'Drawing…'],
   bag_stay: ['需停留 {n} 秒', 'Stay in the room for {n} s'],
   bag_staying: ['再停留 {n} 秒', 'Stay {n} s longer'],
