@@ -97,6 +97,6 @@ def _batches(drop_id: str, size: int) -> Iterator[list[Attempt]]:
     """Batches of attempts that were made before: making them is no part of the engine."""
     attempts = [
         Attempt(random_rid(drop_id), f"buyer-{number:011d}")
-        for number in range(int(MOST_PER_S * SECONDS * min(1, size / 16)) + 4 * size)
+        for number in range(int(MOST_PER_S * SECONDS * min(1, size / 4)) + 4 * size)
     ]
     return iter([attempts[at : at + size] for at in range(0, len(attempts), size)])
