@@ -58,7 +58,8 @@ class Insiders:
         )
 
     async def knows(self, buyer_id: str) -> bool:
-        """Whether this buyer works for the shop, as of at most five seconds ago."""
+        """Whether this buyer works for the shop, as of at most five seconds ago; while SQL does not
+        answer, as of its last answer."""
         return buyer_id in (await self._known.get("") or ())
 
     async def list(self) -> InsiderList:
