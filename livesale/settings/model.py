@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from livesale.settings.message_texts import check_texts
 from livesale.settings.store_urls import ESCAPE, check_redis_url, check_sql_url
+from stock.hosts import groups_of, parse_cluster
 
 PREFIX = "LIVESALE__"
 ENVS = ("dev", "prod")
@@ -44,11 +45,12 @@ def _networks(texts: list[str]) -> list[str]:
 
 def _address(url: str) -> str:
     """Check early that the port can be parsed: later errors are less clear."""
-    if url.startswith("sentinel") and ";" in url:
-        for each in url.split(";"):
-            if not each.strip().startswith("sentinel"):
+    groups = groups_of(url)
+    if len(groups) > 1:
+        for each in groups:
+            if not each.startswith("sentinel"):
                 raise ValueError("after ; another sentinel://host:port/primary must follow")
-            _address(each.strip())
+            _address(each)
         return url
     # Not with urlsplit, which refuses several hosts in brackets in newer Pythons.
     rest = url.partition("://")[2]
@@ -63,7 +65,6 @@ def _address(url: str) -> str:
     if url.startswith(("sentinel", "cluster")):
         # Imports redis, which `livesale token` does not need.
         from stock.connection import parse
-        from stock.hosts import parse_cluster
 
         (parse_cluster if url.startswith("cluster") else parse)(url)
     return url

@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from stock.hosts import groups_of
+
 if TYPE_CHECKING:
     from ssl import SSLContext
 
@@ -41,9 +43,10 @@ def check_redis_url(url: str) -> str:
     """The same address. Raises ValueError, with the name of what is wrong in it."""
     if url in ("", "embedded"):
         return url
-    if url.startswith("sentinel") and ";" in url:
-        for each in url.split(";"):
-            check_redis_url(each.strip())
+    groups = groups_of(url)
+    if len(groups) > 1:
+        for each in groups:
+            check_redis_url(each)
         return url
     scheme, _, rest = url.partition("://")
     user = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[0]
