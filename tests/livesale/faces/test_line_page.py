@@ -22,18 +22,33 @@ async def phase_is(phone: Shopper, *phases: str) -> None:
     await expect(phone.page.locator(names).locator("visible=true")).to_be_visible()
 
 
-async def in_turn(phone: Shopper) -> bool:
-    return bool(await phone.page.locator("[data-phase=turn]").count())
+async def two_people(open_phone: OpenPhone) -> tuple[Shopper, Shopper]:
+    """They are logged in, and look around."""
+    ann, bob = await open_phone(), await open_phone(width=320, color_scheme="dark")
+    for phone in (ann, bob):
+        await phone.go("home/index")
+        await phone.sees("Home")
+    return ann, bob
+
+
+async def first_of(ann: Shopper, bob: Shopper, phase: str) -> tuple[Shopper, Shopper]:
+    """Wait until one of them is in this phase: that one, and the other."""
+
+    async def is_there(phone: Shopper) -> bool:
+        return bool(await phone.page.locator(f"[data-phase={phase}]").count())
+
+    async def somebody() -> bool:
+        return await is_there(ann) or await is_there(bob)
+
+    await until(somebody)
+    return (ann, bob) if await is_there(ann) else (bob, ann)
 
 
 async def test_one_buys_in_turn_and_another_is_told_that_all_is_gone(
     api: Api, stage: Deployment, open_phone: OpenPhone
 ) -> None:
     # Given two people who look around
-    ann, bob = await open_phone(), await open_phone(width=320, color_scheme="dark")
-    for phone in (ann, bob):
-        await phone.go("home/index")
-        await phone.sees("Home")
+    ann, bob = await two_people(open_phone)
     async with running(Writer(stage)), running(LineKeeper(stage)):
         # When the only unit of a drop gets a line, and both join it before it opens
         drop_id = await gather(api, opens_in_ms=12_000, units=1)
@@ -52,11 +67,7 @@ async def test_one_buys_in_turn_and_another_is_told_that_all_is_gone(
         assert await bob.serious_faults() == []
 
         # When it opens
-        async def somebody() -> bool:
-            return await in_turn(ann) or await in_turn(bob)
-
-        await until(somebody)
-        first, second = (ann, bob) if await in_turn(ann) else (bob, ann)
+        first, second = await first_of(ann, bob, "turn")
         # Then one has a turn with its time, and the other is told how many are ahead, and the odds
         await first.sees("It is your turn")
         assert await first.serious_faults() == []
@@ -92,10 +103,7 @@ async def test_a_draw_holds_a_unit_and_the_next_one_moves_up(
     api: Api, stage: Deployment, open_phone: OpenPhone
 ) -> None:
     # Given two people, and the only unit of a drop that sells by a draw
-    ann, bob = await open_phone(), await open_phone(width=320, color_scheme="dark")
-    for phone in (ann, bob):
-        await phone.go("home/index")
-        await phone.sees("Home")
+    ann, bob = await two_people(open_phone)
     async with running(Writer(stage)), running(LineKeeper(stage)):
         drop_id = await prepare(api, "draw", units=1, opens_in_ms=12_000, turn_ms=600_000)
         await is_joinable(api, drop_id)
@@ -115,15 +123,7 @@ async def test_a_draw_holds_a_unit_and_the_next_one_moves_up(
 
         # When lots are drawn
         await state_is(api, drop_id, "open")
-
-        async def has_won(phone: Shopper) -> bool:
-            return bool(await phone.page.locator("[data-phase=held]").count())
-
-        async def somebody() -> bool:
-            return await has_won(ann) or await has_won(bob)
-
-        await until(somebody)
-        winner, other = (ann, bob) if await has_won(ann) else (bob, ann)
+        winner, other = await first_of(ann, bob, "held")
         # Then a unit is held for one, and the other knows how many must fail before
         await winner.sees("A unit is held for you")
         assert await winner.serious_faults() == []
