@@ -8,7 +8,8 @@ Nine of ten people join before the opening, the others after it. Who is called b
 reserve never pay. Once the first units are gone, everybody loses the connection and asks again for
 their place, on a new connection each. Then the sale goes on until the line says that it is gone.
 
-Exit 1 if anything is not as promised. The load goes to this machine only, for about six minutes.
+Exit 1 if anything is not as promised. The load goes to this machine only, for some
+ten minutes on two busy cores.
 """
 
 import argparse
