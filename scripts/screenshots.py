@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from scripts.chromium import chromium
-from scripts.crowd_for_screens import PEOPLE, add_crowds
+from scripts.crowd_for_screens import PEOPLE, add_crowds, add_lines
 
 ROOT = Path(__file__).parent.parent
 SCREENS = Path(__file__).with_name("screens.json")
@@ -55,7 +55,6 @@ WORDS = {
 }
 # Goods that get a line here, by their code.
 LINED = {"lamp_line": "LS-LAMP", "mug_line": "LS-MUG-SAND", "bottle_line": "LS-BOTTLE"}
-LINE_MS = 25_000  # until it opens: so many join before
 HOURS = [{"day": day, "opens_min": 0, "closes_min": 1_440} for day in range(1, 8)]
 STORE = {
     "title": "南山店 Nanshan",
@@ -179,60 +178,12 @@ def ids_of(up: Up) -> dict[str, str]:
     def sku_of(code: str) -> str:
         return next(str(sku["sku_id"]) for sku in skus if sku["code"] == code)
 
-    found |= {name: sku_of(code) for name, code in LINED.items()}
-    found |= add_lines(up, found, operator, signer.buyer)
+    lined = {name: sku_of(code) for name, code in LINED.items()}
+    found |= add_lines(up.ask, found["fair"], lined, operator, signer.buyer, f"dev-{BUYER}")
     found |= add_store(up, orders, operator, buyer)
     crowd = [signer.buyer(f"crowd-{number}") for number in range(PEOPLE)]
     goods = {"lined": found["keyboard_sku"], "drawn": found["sound_sku"]}
     return found | add_crowds(up.ask, goods, operator, crowd)
-
-
-def add_lines(
-    up: Up, known: dict[str, str], operator: str, token_of: Callable[[str], str]
-) -> dict[str, str]:
-    """Lines in each state that the seeds cannot keep: the buyer in line, in turn, on a waitlist."""
-    ann, now_ms = token_of(f"dev-{BUYER}"), up.get("/v1/time")["server_ms"]
-
-    def add(sku: str, units: int, opens_in_ms: int, **terms: Any) -> str:
-        new = {
-            "campaign_id": known["fair"],
-            "sku_id": known[sku],
-            "price_fen": 6_900,
-            "allotted": units,
-            "buyer_limit": 1,
-            "hold_ms": 600_000,
-            "ticket_required": True,
-            "opens_ms": now_ms + opens_in_ms,
-        }
-        drop_id = str(up.ask("POST", "/v1/admin/drops", new, operator)["drop_id"])
-        for path in ("line", "open", "line"):  # the last one opens the line at once
-            body = terms if path == "line" else {}
-            up.ask("POST", f"/v1/admin/drops/{drop_id}/{path}", body, operator)
-        return drop_id
-
-    def join(drop_id: str, *tokens: str) -> None:
-        for token in tokens:
-            up.ask("POST", f"/v1/drops/{drop_id}/line", {}, token)
-
-    def guests(count: int) -> list[str]:
-        return [token_of(f"dev-guest-{number}") for number in range(count)]
-
-    slowly: dict[str, Any] = {"mode": "turns", "turn_ms": 300_000, "rate_per_s": 1}
-    waiting = add("lamp_line", 24, LINE_MS, **slowly)
-    turn = add("mug_line", 9, LINE_MS, mode="turns", turn_ms=600_000)
-    listed = add("bottle_line", 2, 0, mode="waitlist", turn_ms=300_000)
-    join(waiting, *guests(400))
-    join(turn, ann, *guests(2))
-    for guest in guests(2):
-        ticket = up.ask("POST", f"/v1/drops/{listed}/tickets", {}, guest)["ticket"]
-        one = {"quantity": 1, "ticket": ticket}
-        up.ask("POST", f"/v1/drops/{listed}/reservations", one, guest)
-    join(listed, *guests(8)[2:], ann)
-    for drop_id in (waiting, turn):
-        while up.get(f"/v1/drops/{drop_id}/line")["state"] != "open":
-            time.sleep(0.2)
-    join(waiting, ann)  # behind those who came before the opening
-    return {"line_waiting": waiting, "line_turn": turn, "line_listed": listed}
 
 
 def add_store(up: Up, orders: Sequence[Any], operator: str, buyer: str) -> dict[str, str]:
