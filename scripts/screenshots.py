@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from scripts.chromium import chromium
 from scripts.crowd_for_screens import PEOPLE, add_crowds, add_lines
@@ -278,7 +278,7 @@ class Camera:
         self._browser = browser
         self._up = up
         self._ids = ids
-        self._kept: dict[str, Any] = {}  # cookies of the operator
+        self._kept: StorageState | None = None  # cookies of the operator
         self.problems: list[str] = []
 
     def log_in(self) -> None:
