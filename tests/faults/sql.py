@@ -27,7 +27,7 @@ class LockWait(Fault):
         connection = await self.held.enter_async_context(self.system.sql.connect())
         await connection.execute(text("SET SESSION lock_wait_timeout = 3"))
         await connection.execute(text("SET SESSION innodb_lock_wait_timeout = 3"))
-        await connection.execute(text(lock))
+        await connection.execute(text(lock).execution_options(is_a_fault=True))
         self.held.push_async_callback(connection.invalidate)  # whatever it holds ends with it
 
     async def heal(self) -> None:

@@ -120,7 +120,7 @@ async def test_where_it_is_off_everything_says_so(stage: Deployment, people: Peo
     for off, codes in (
         ({"drop_template_id": ""}, {"rooms": 200, "drops": 404, "reminders": 200}),
         (
-            {"drop_template_id": "", "room_template_id": ""},
+            {"drop_template_id": "", "room_template_id": "", "hold_template_id": ""},
             {"rooms": 404, "drops": 404, "reminders": 404},
         ),
     ):
