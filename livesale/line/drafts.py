@@ -6,7 +6,6 @@ Nothing can be reordered: an operator chooses the terms, before anybody has a pl
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from livesale.action_log.record import note_change
 from livesale.catalogue.store import Drop, find_drop
@@ -138,8 +137,12 @@ class LineDrafts:
             if before is None:
                 row = LineRow(drop_id, DRAFT, terms, seed, new_seed(), account_age_s=age_s)
                 await store.add_draft(connection, row, now_ms())
-            elif not await self._change(connection, before, terms, age_s):
-                raise _opened()
+            elif (before.terms, before.account_age_s) != (terms, age_s):
+                # SQL says draft until the writer has come so far: people may have read its terms.
+                if drop.state != DRAFT and await self._engine.line.snapshot(drop_id) is not None:
+                    raise _opened()
+                if not await store.change_draft(connection, drop_id, terms, age_s):
+                    raise _opened()
             state = before.state if before else DRAFT
             after = _shown(LineRow(drop_id, state, terms, "", account_age_s=age_s))
             note_change(_shown(before) if before else None, after)
@@ -176,14 +179,6 @@ class LineDrafts:
                 raise _opened()
             note_change(_shown(before), None)
         self._view.forget(drop_id)
-
-    async def _change(
-        self, connection: AsyncConnection, before: LineRow, terms: LineTerms, age_s: int
-    ) -> bool:
-        """Whether the line has these terms now."""
-        if (before.terms, before.account_age_s) == (terms, age_s):
-            return True
-        return await store.change_draft(connection, before.drop_id, terms, age_s)
 
     async def _open(self, drop_id: str, draft: OperatorLine, terms: LineTerms) -> OperatorLine:
         code = await self._engine.line.open(drop_id, terms)

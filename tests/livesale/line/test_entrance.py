@@ -52,6 +52,20 @@ async def test_an_account_must_be_as_old_as_the_terms_say(api: Api) -> None:
     assert (await api.post(path, wrong, by=api.boss)).body["field"] == "account_age_s"
 
 
+async def test_the_terms_stay_although_the_writer_is_behind(api: Api) -> None:
+    drop_id = await gather(api, opens_in_ms=3_600_000)  # no writer: SQL has it as a draft still
+    path = f"/v1/admin/drops/{drop_id}/line"
+    before = (await api.get(path, by=api.boss)).body
+    for changed in ({"account_age_s": DAY_S}, {"account_age_s": DAY_S, "rate_per_s": 7}):
+        # when
+        refused = await api.post(path, changed, by=api.boss)
+        # then
+        assert (refused.status, refused.code) == (409, "line_opened"), changed
+        assert (await api.get(path, by=api.boss)).body == before
+    assert (await join(api, drop_id, "ann")).status == 201
+    assert (await api.post(path, {}, by=api.boss)).status == 200  # the same terms
+
+
 async def test_nobody_of_the_shop_enters(api: Api) -> None:
     line = await gather(api, opens_in_ms=3_600_000)
     draw = await prepare(api, "draw", units=2, opens_in_ms=3_600_000, turn_ms=600_000)
