@@ -74,9 +74,8 @@ class Places:
         Entrance.check raises for who has no place yet.
         """
         line = await self._view.shown(drop_id)
-        row = await self._view.row(drop_id)
-        if row is not None:
-            await self._admit(row, drop_id, buyer_id, solution)
+        row = await self._view.row_of_open(drop_id)
+        await self._admit(row, drop_id, buyer_id, solution)
         outcome = await self._joins.ask(drop_id, buyer_id)
         match outcome.code:
             case JoinCode.JOINED | JoinCode.REPLAYED:

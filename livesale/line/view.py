@@ -106,6 +106,20 @@ class LineView:
         found = await self._rows.get(drop_id)
         return None if found is None or _never_opened(found) else found
 
+    async def row_of_open(self, drop_id: str) -> LineRow:
+        """The line in SQL, of one that Redis has. Raises Unknown (unknown_line).
+
+        SQL had it before Redis, so what found none is a look from before: who enters now must not
+        go by it.
+        """
+        found = await self.row(drop_id)
+        if found is None:
+            self._rows.forget(drop_id)
+            found = await self.row(drop_id)
+        if found is None:
+            raise Unknown("unknown_line")
+        return found
+
     async def live(self, drop_id: str) -> LiveLine | None:
         """The line in Redis, at most 250 ms old; None if it is not open there."""
         return await self._live.get(drop_id)

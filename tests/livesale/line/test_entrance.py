@@ -3,18 +3,22 @@
 import pytest
 from sqlalchemy import update
 
+from livesale.app import PARTS
+from livesale.catalogue.view import CatalogueView
 from livesale.database import engine as database
 from livesale.identity.store import remember_buyer
 from livesale.identity.tables import buyers
-from livesale.line.drafts import MAX_AGE_S
+from livesale.line.drafts import MAX_AGE_S, LineDrafts, NewLine
 from livesale.line.insiders import MAX_INSIDERS
+from livesale.line.view import LineView
 from livesale.rooms.members import ASSISTANT
 from livesale.rooms.states import RoomState
 from livesale.rooms.store import add_member
 from livesale.rooms.tables import rooms
+from stock.line.model import LineMode
 from tests.livesale.api import FAR_MS, Api
 from tests.livesale.line.test_holds import enter, prepare
-from tests.livesale.line.test_line import gather, join
+from tests.livesale.line.test_line import gather, join, reserve, ticket
 from tests.livesale.line.test_tickets import solve
 from tests.waiting import until
 
@@ -102,6 +106,20 @@ async def test_nobody_of_the_shop_enters(api: Api) -> None:
     assert (await join(api, line, "helper")).status == 200
     await api.delete(f"/v1/drops/{line}/line", by=api.buyer("helper"))
     assert (await join(api, line, "helper")).code == "insider"
+
+
+async def test_a_worker_that_has_just_seen_no_line_asks_for_its_terms(api: Api) -> None:
+    drop_id = await api.open_drop(ticket_required=True, buyer_limit=1, allotted=1)
+    await api.ask("PUT", "/v1/admin/insiders/olga", {}, by=api.boss)
+    given = (await ticket(api, drop_id, "bob")).body["ticket"]  # it looks for a line
+    assert (await reserve(api, drop_id, "bob", given)).status == 201
+    # when another worker puts a waitlist in front
+    view = LineView(api.deployment, api.app[PARTS][CatalogueView])
+    made = await LineDrafts(api.deployment, view).put(drop_id, NewLine(LineMode.WAITLIST))
+    assert made.state == "open"
+    # then nobody of the shop slips in
+    assert (await join(api, drop_id, "olga")).code == "insider"
+    assert (await join(api, drop_id, "ann")).status == 201
 
 
 async def test_the_list_of_insiders_has_an_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
