@@ -62,11 +62,18 @@ class Plan(Struct, frozen=True):
 
 
 def plan_of(data_dir: Path) -> Plan | None:
-    """The cluster of a data folder; None if its embedded Redis is one server, or there is none."""
+    """The cluster of a data folder; None if its embedded Redis is one server, or there is none.
+
+    Raises Refused if its file is damaged.
+    """
+    file = _file(data_dir)
     try:
-        return msgspec.json.decode(_file(data_dir).read_bytes(), type=Plan)
+        return msgspec.json.decode(file.read_bytes(), type=Plan)
     except FileNotFoundError:
         return None
+    except msgspec.MsgspecError as error:
+        problem = f"{file} does not say what the cluster is: {error}"
+        raise Refused(DATA_DIR, problem, "Restore this file, or name another folder.") from None
 
 
 def make_plan(settings: Settings, primaries: int) -> None:
@@ -100,10 +107,15 @@ def make_plan(settings: Settings, primaries: int) -> None:
         partitions,
         tuple(Node(*pair) for pair in zip(ports[::2], ports[1::2], strict=True)),
     )
-    path = folder / "cluster.new"
+    path = folder / f"cluster.{secrets.token_hex(4)}.new"
     path.touch(0o600)
     path.write_bytes(msgspec.json.encode(plan))
-    path.replace(_file(data_dir))
+    try:
+        os.link(path, _file(data_dir))
+    except FileExistsError:  # of another `up` at the same time, whose nodes may run already
+        make_plan(settings, primaries)
+    finally:
+        path.unlink()
 
 
 def adapt(settings: Settings) -> Settings:

@@ -89,3 +89,27 @@ def test_one_server_does_not_become_a_cluster(tmp_path: Path) -> None:
         make_plan(load_settings(data_dir=tmp_path), 3)
     with pytest.raises(Refused, match="the settings name a Redis"):
         make_plan(load_settings(data_dir=tmp_path, redis__url="redis://h"), 3)
+
+
+def test_two_who_make_it_at_once_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    find_ports, made = embedded_cluster._free_ports, []
+
+    def meanwhile(count: int) -> list[int]:
+        monkeypatch.undo()
+        (tmp_path / "redis").rmdir()  # the other one has looked before this one made the folder
+        make_plan(settings, 3)
+        made.append(plan_of(tmp_path))
+        return find_ports(count)
+
+    monkeypatch.setattr(embedded_cluster, "_free_ports", meanwhile)
+    make_plan(settings, 3)
+    assert made == [plan_of(tmp_path)]
+    assert [path.name for path in (tmp_path / "redis").iterdir()] == ["cluster.json"]
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    make_plan(load_settings(data_dir=tmp_path), 3)
+    (tmp_path / "redis" / "cluster.json").write_text('{"password": ')
+    with pytest.raises(Refused, match="does not say what the cluster is"):
+        plan_of(tmp_path)
