@@ -100,23 +100,35 @@ async def find_shards(redis: Redis, keyspace: Keyspace) -> list[Shard]:
 async def check_groups(shards: Sequence[Shard], url: str) -> None:
     """Check that each group of Sentinels is the one of its number: each keeps a mark of it.
 
-    Others would find their partitions missing, and sell their new ones twice.
+    Others would find their partitions missing, and sell their new ones twice. Nothing is marked
+    before all of them fit: who mends the URL after a wrong first start finds no wrong marks.
     """
-    if len(groups_of(url)) == 1:
+    if in_cluster(url):
         return
-    for number, shard in enumerate(shards):
-        mark = f"{number + 1} of {len(shards)}"
-        try:
+    marks = [f"{number + 1} of {len(shards)}" for number in range(len(shards))]
+    try:
+        for mark, shard in zip(marks, shards, strict=True):
+            _check_mark(mark, await shard.redis.get(GROUP_KEY))
+        if len(groups_of(url)) == 1:
+            return
+        names = {str((await shard.redis.info("server"))["run_id"]) for shard in shards}
+        if len(names) < len(shards):
+            cure = "Name the Sentinels of each group, and its primary, once."
+            raise Refused(REDIS_URL, "two groups of the URL are the same one", cure)
+        for mark, shard in zip(marks, shards, strict=True):
             await shard.redis.set(GROUP_KEY, mark, nx=True)
-            found = str(await shard.redis.get(GROUP_KEY))
-        except (RedisError, OSError) as error:
-            raise unreachable_redis(error) from None
-        if found != mark:
-            raise Refused(
-                REDIS_URL,
-                f"group {mark} of the URL was group {found} before",
-                "Name all groups in the order of the first start: it decides which has what.",
-            )
+            _check_mark(mark, await shard.redis.get(GROUP_KEY))
+    except (RedisError, OSError) as error:
+        raise unreachable_redis(error) from None
+
+
+def _check_mark(mark: str, found: object) -> None:
+    if found not in (None, mark):
+        raise Refused(
+            REDIS_URL,
+            f"group {mark} of the URL was group {found} before",
+            "Name all groups in the order of the first start: it decides which has what.",
+        )
 
 
 async def check_replicas(redis: Redis, replicas: int, *, durability: str, url: str) -> None:
