@@ -1,7 +1,8 @@
 """What a writer or keeper answers over HTTP: whether it lives, whether it works, its metrics.
 
 The API answers these by itself. A writer or keeper has a port only if the settings give it one:
-orchestrators and Prometheus need it where each process has a container of its own.
+orchestrators and Prometheus need it where each process has a container of its own. Its connections
+have the bounds of the API's, and are few.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -12,9 +13,11 @@ from aiohttp import web
 from livesale.errors import Refused
 from livesale.settings import PREFIX, Settings
 from livesale.telemetry import metrics
+from livesale.web.protocol import ApiRunner
 
 PORT = f"{PREFIX}PROBES__PORT"
 STOP_S = 1.0  # for answers in flight
+MAX_CONNECTIONS = 64  # files that others can keep open here: the work needs its own
 
 
 @asynccontextmanager
@@ -41,7 +44,9 @@ async def serve_probes(settings: Settings, faults: Callable[[], str]) -> AsyncIt
 
     app = web.Application()
     app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", show)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+    few = {"max_connections": MAX_CONNECTIONS, "max_connections_per_address": MAX_CONNECTIONS}
+    http = settings.http.model_copy(update=few)
+    runner = ApiRunner(app, http, shutdown_timeout=STOP_S)
     await runner.setup()
     try:
         try:
