@@ -1,0 +1,1 @@
+import{J as n,f as l,a9 as e,M as o}from"./index-BZ8btZT4.js";let s=null;function i(){return null==s||s(null),new Promise(n=>{s=n,o({url:"/pages/addresses/index?choose=1",fail:()=>n(null)})})}function t(n){null==s||s(n),s=null}function a(o){if("good"===o.kind)return;const s="problem"===o.kind?n(o.problem).text:l("offline");e({title:s,icon:"none"})}export{t as a,i as c,a as t};

@@ -1,0 +1,1 @@
+import{q as t,ai as a,aU as o,f as s}from"./index-BZ8btZT4.js";const e=["tab_home","tab_goods","tab_me"];function i(i){t(()=>{a({title:i()}),e.forEach((t,a)=>{o({index:a,text:s(t)})})})}function n(o){t(()=>{a({title:o()})})}export{n as a,i as u};
