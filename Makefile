@@ -23,7 +23,7 @@ up: .venv/.run ## Run the service with everything embedded
 
 test: .venv/.dev ## Run all tests, on real servers
 	@scripts/set_up_servers.sh
-	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 3 --dist loadgroup $(ARGS)
+	@TMPDIR=$$(scripts/test_folder.sh) $(bin)/pytest --no-header -q -n 4 --dist loadgroup $(ARGS)
 
 test-again: .venv/.dev ## Run again, each alone, what failed last; more than three failures stay failures
 	@scripts/set_up_servers.sh
