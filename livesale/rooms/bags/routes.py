@@ -32,7 +32,8 @@ async def open_bag(parts: Parts, call: Call) -> Answer:
     async def find(bag_id: str) -> BagView:
         return await bags.view(room.room_id, bag_id)
 
-    return await make(call, "bag", lambda once: bags.create(room, call.body, once), find)
+    kind = f"bag {room.room_id}"
+    return await make(call, kind, lambda once: bags.create(room, call.body, once), find)
 
 
 async def list_bags(parts: Parts, call: Call) -> Answer:

@@ -450,6 +450,11 @@ async def test_who_may_open_and_who_may_enter(on_air: Show) -> None:
     assert again.body["bag_id"] == bag["bag_id"]
     other = await api.post(f"{show.path}/bags", COUPON | {"places": 3}, **key)
     assert other.code == "idempotency_conflict"
+    new = {"title": "Tea at noon", "host": "host", "starts_ms": MAX_TIME_MS}
+    room = f"/v1/rooms/{(await api.post('/v1/rooms', new, by=api.boss)).body['room_id']}"
+    assert (await api.post(f"{room}/start", by=show.host)).status == 200
+    elsewhere = await api.post(f"{room}/bags", COUPON, **key)  # it counts for each room by itself
+    assert elsewhere.status == 201, elsewhere.raw
     second = await api.post(f"{show.path}/bags", COUPON, by=show.host)
     assert second.code == "bag_running"
     entries = f"{show.path}/bags/{bag['bag_id']}/entries"
