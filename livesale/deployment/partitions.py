@@ -77,12 +77,7 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
             select(drops.c.partition).where(drops.c.state != DRAFT).distinct()
         )
         used = set(beyond_draft.scalars())
-    if rows != set(range(keyspace.partitions)):
-        raise Refused(
-            PARTITIONS,
-            f"this deployment has {len(rows)} partitions, not {keyspace.partitions}",
-            f"Set it to {len(rows)}: the number cannot change.",
-        )
+    _check_number(rows, keyspace)
     epochs = {}
     for partition in range(keyspace.partitions):
         look = await look_at(redis, sql, keyspace, partition, claim=partition not in used)
@@ -90,6 +85,23 @@ async def check_partitions(redis: Redis, sql: AsyncEngine, keyspace: Keyspace) -
             raise look.refusal
         epochs[partition] = look.epoch
     return epochs
+
+
+async def check_number(sql: AsyncEngine, keyspace: Keyspace) -> None:
+    """Check that a database that has partitions has those of the settings. Raises Refused."""
+    async with transaction(sql, write=False) as connection:
+        rows = set((await connection.scalars(select(log_offsets.c.partition))).all())
+    if rows:
+        _check_number(rows, keyspace)
+
+
+def _check_number(rows: set[int], keyspace: Keyspace) -> None:
+    if rows != set(range(keyspace.partitions)):
+        raise Refused(
+            PARTITIONS,
+            f"this deployment has {len(rows)} partitions, not {keyspace.partitions}",
+            f"Set it to {len(rows)}: the number cannot change.",
+        )
 
 
 class Look(Struct, frozen=True):

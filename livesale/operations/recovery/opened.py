@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from livesale.deployment.embedded_cluster import adapt
 from livesale.deployment.opening import open_redis, open_sql, prepare_schema
+from livesale.deployment.partitions import check_number
 from livesale.deployment.startup import check_groups, check_redis, check_sql, find_shards
 from livesale.resources import Deployment
 from livesale.settings import Settings
@@ -34,5 +35,6 @@ async def open_for_recovery(settings: Settings) -> AsyncIterator[Deployment]:
         await check_groups(shards, redis_url)
         await check_sql(sql, settings.redis.durability)
         await prepare_schema(settings, sql)
+        await check_number(sql, keyspace)
         engine = RedisEngine(redis, keyspace, {})
         yield Deployment(settings, redis, redis_url, sql, engine)

@@ -126,6 +126,16 @@ async def test_a_dry_run_changes_nothing(stage: Deployment) -> None:
     assert (await dump(stage, whole=True), await read_sql(stage)) == before
 
 
+@on_both
+async def test_another_number_of_partitions_is_refused(stage: Deployment) -> None:
+    there = stage.settings.stock.partitions
+    for number in (there - 1, 64):
+        other = stage.settings.stock.model_copy(update={"partitions": number})
+        with pytest.raises(Refused, match=f"has {there} partitions, not {number}"):
+            async with open_for_recovery(stage.settings.model_copy(update={"stock": other})):
+                pass
+
+
 async def test_a_healthy_partition_is_refused(stage: Deployment) -> None:
     await sell(stage, 50)
     before = await dump(stage, whole=True)
