@@ -124,6 +124,9 @@ async def test_a_worker_that_has_just_seen_no_line_asks_for_its_terms(api: Api) 
 
 async def test_the_list_of_insiders_has_an_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_INSIDERS == 1_000
+    for method in ("PUT", "DELETE"):
+        odd = await api.ask(method, f"/v1/admin/insiders/{'a' * 65}", by=api.boss)
+        assert (odd.status, odd.code) == (404, "unknown_buyer")
     monkeypatch.setattr("livesale.line.insiders.MAX_INSIDERS", 1)
     path = "/v1/admin/insiders/{}"
     assert (await api.ask("PUT", path.format("a"), {}, by=api.boss)).status == 200
