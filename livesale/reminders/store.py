@@ -223,13 +223,15 @@ async def claim(
     connection: AsyncConnection, target: Target, claim: str, at_ms: int, limit: int
 ) -> list[Claimed]:
     """Claim up to `limit` due reminders, so that no other keeper sends them."""
+    # A hold that has ended may be in SQL still, after keepers were away: it is no news.
+    holds = [exists().where(_HELD, orders.c.expires_ms > at_ms)] if target.kind == HOLD else []
     due = (
         select(reminders.c.buyer_id)
         .where(
             *_key(target.kind, target.target_id),
             reminders.c.state == WAITING,
             reminders.c.next_ms <= at_ms,
-            *([exists().where(_HELD)] if target.kind == HOLD else []),
+            *holds,
         )
         .order_by(reminders.c.buyer_id)
         .limit(limit)
@@ -270,6 +272,7 @@ async def claim(
             orders.c.drop_id == target.target_id,
             orders.c.buyer_id.in_(buyer_ids),
             orders.c.state == HoldState.HELD.value,
+            orders.c.expires_ms > at_ms,
         )
         until_ms = dict(tuple(row) for row in await connection.execute(held))
         return [structs.replace(one, until_ms=until_ms.get(who, 0)) for who, one in rows.items()]

@@ -1,9 +1,11 @@
 """Who waits in a draw or a waitlist is told once that a unit is held for them."""
 
 import pytest
+from sqlalchemy import update
 
 from livesale.catalogue.skus.store import Sku, add_sku
 from livesale.database import engine as database
+from livesale.ledger.tables import orders
 from livesale.ledger.writer import Writer
 from livesale.reminders.sender import ReminderSender
 from livesale.reminders.service import Reminders
@@ -71,6 +73,30 @@ async def test_a_winner_is_told_until_when_to_pay(
     await sender.step()
     assert (await asks(stage).find(HOLD, drop_id, claim.buyer_id)).state == "cancelled"
     assert len(twin.sent) == 2
+
+
+async def test_nobody_is_told_of_a_hold_that_has_ended(
+    stage: Deployment, people: People, sender: ReminderSender, twin: WeChatMessagesTwin
+) -> None:
+    # given a winner whose hold ended while no keeper was there
+    drop_id = await gather(stage, units=1, mode=LineMode.DRAW)
+    async with database.transaction(stage.sql) as connection:
+        await add_sku(connection, Sku("s1", "Tea set", 9_900, 0))
+    ann = await people.come("ann", consents=3)
+    await asks(stage).set(HOLD, drop_id, ann)
+    await stage.engine.line.join(drop_id, [ann])
+    await close(stage, drop_id)
+    await write(stage)
+    assert len(await hold(stage, drop_id)) == 1
+    await write(stage)
+    async with database.transaction(stage.sql) as connection:
+        await connection.execute(update(orders).values(expires_ms=await stage.engine.now_ms()))
+    # when
+    for _ in range(3):
+        await sender.step()
+    # then the message is kept for a hold that lasts
+    assert twin.sent == []
+    assert (await asks(stage).find(HOLD, drop_id, ann)).state == "waiting"
 
 
 async def test_what_gives_turns_holds_nothing(stage: Deployment, people: People) -> None:
