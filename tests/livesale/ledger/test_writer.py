@@ -70,6 +70,8 @@ async def test_two_writers_have_one_effect(stage: Deployment) -> None:
     async with running(first), running(second):
         await crowd.act(200)
         await until_written(stage)
+        for writer in (first, second):
+            await until_healthy(writer)
         states = [{status.state for status in writer.status()} for writer in (first, second)]
     # then SQL holds each entry once, nothing is quarantined and nobody is ill
     rows = await read_sql(stage)
