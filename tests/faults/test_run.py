@@ -33,7 +33,7 @@ async def test_each_fault_once(system: FaultySystem) -> None:
     assert result.faults == {kind.name: 1 for kind in kinds}
     assert sum(result.kills.values()) >= sum(kind.kills for kind in kinds)
     assert result.acknowledged > 0
-    assert result.lines > 2
+    assert result.lines > 0
 
 
 @pytest.mark.soak
