@@ -2,7 +2,7 @@
 
 import { shallowReactive } from 'vue'
 
-import { answer, api, newKey, type Schemas } from '../api/client.ts'
+import { answer, api, newKey, Refused, type Schemas } from '../api/client.ts'
 import { adjust } from '../deeds/drop.ts'
 import { explain } from '../deeds/explain.ts'
 import { tell } from '../deeds/notices.ts'
@@ -68,12 +68,27 @@ export function muteAll(roomId: string, muted: boolean): Promise<Schemas['RoomVi
   })
 }
 
-export function order(roomId: string, ids: readonly string[], version: number): Promise<Shelf | null> {
+/** Put the shelf, as it was shown, into another order. What else changed in the room meanwhile does no harm. */
+export function order(roomId: string, shown: Shelf, ids: readonly string[]): Promise<Shelf | null> {
+  const params = { path: { room_id: roomId } }
+  const put = (version: number): Promise<Shelf> =>
+    answer(api.PUT('/v1/rooms/{room_id}/order', { params, body: { item_ids: [...ids], version } }))
   return attempt({
     of: 'order', command: `PUT /v1/rooms/${roomId}/order`, text: '',
-    ask: () => answer(api.PUT('/v1/rooms/{room_id}/order', { params: { path: { room_id: roomId } }, body: { item_ids: [...ids], version } })),
+    ask: async () => {
+      try {
+        return await put(shown.version)
+      } catch (fault) {
+        if (!(fault instanceof Refused) || fault.problem.code !== 'version_conflict') throw fault
+        const now = await answer(api.GET('/v1/rooms/{room_id}/shelf', { params }))
+        if (places(now) !== places(shown)) throw fault // somebody else has moved an item
+        return await put(now.version)
+      }
+    },
   })
 }
+
+const places = ({ items }: Shelf): string => items.map((item) => item.item_id).join(' ')
 
 export function pin(roomId: string, itemId: string, title: string): Promise<Shelf | null> {
   return attempt({
