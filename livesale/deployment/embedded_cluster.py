@@ -15,7 +15,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from redis.exceptions import RedisError, ResponseError
 from livesale.deployment.embedded import START_S, EmbeddedRedis
 from livesale.errors import Refused
 from livesale.folders.private import make_data_folder, make_private_folder, real_path
+from livesale.printing.runs import runs
 from livesale.settings import Settings
 from stock.connection import connect
 from stock.keyspace import Keyspace
@@ -221,8 +222,8 @@ async def _form(plan: Plan, talks: Sequence[Redis]) -> None:
     for number, slots in enumerate(slots_of(plan)):
         info = await _command(talks[number], "CLUSTER INFO")
         if int(info["cluster_slots_assigned"]) == 0:
-            spans = [edge for span in _spans(slots) for edge in span]
-            await _command(talks[number], "CLUSTER ADDSLOTSRANGE", *spans)
+            edges = [edge for run in runs(slots) for edge in run]
+            await _command(talks[number], "CLUSTER ADDSLOTSRANGE", *edges)
             await _command(talks[number], "CLUSTER SET-CONFIG-EPOCH", number + 1)
     first = plan.nodes[0]
     for talk in talks[1:]:
@@ -235,16 +236,6 @@ async def _form(plan: Plan, talks: Sequence[Redis]) -> None:
                 break
             except ResponseError:  # it has not heard of it yet
                 await asyncio.sleep(POLL_S)
-
-
-def _spans(slots: Iterable[int]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    for slot in slots:
-        if spans and spans[-1][1] == slot - 1:
-            spans[-1] = (spans[-1][0], slot)
-        else:
-            spans.append((slot, slot))
-    return spans
 
 
 def _file(data_dir: Path) -> Path:

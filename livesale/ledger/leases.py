@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from livesale.database.engine import now_ms, transaction
 from livesale.errors import Refused
 from livesale.ledger.tables import leases
+from livesale.printing.runs import runs
 from livesale.tasks import Works, wait_for
 from livesale.tasks.share import Share
 
@@ -335,13 +336,8 @@ def pins_of(text: str, partitions: int) -> frozenset[int] | None:
 
 def show(partitions: Iterable[int]) -> str:
     """`0-3,7` for 0, 1, 2, 3 and 7."""
-    parts: list[list[int]] = []
-    for number in sorted(partitions):
-        if parts and parts[-1][1] == number - 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in parts)
+    found = runs(partitions)
+    return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in found)
 
 
 def parse(text: str) -> frozenset[int]:

@@ -28,14 +28,20 @@ def asks(stage: Deployment) -> Reminders:
     return Reminders(stage, lambda: 0)
 
 
+async def draw_of_one(stage: Deployment) -> str:
+    """A drop with one unit, which will be drawn."""
+    drop_id = await gather(stage, units=1, mode=LineMode.DRAW)
+    async with database.transaction(stage.sql) as connection:
+        await add_sku(connection, Sku("s1", "Tea set", 9_900, 0))
+    return drop_id
+
+
 @on_both
 async def test_a_winner_is_told_until_when_to_pay(
     stage: Deployment, people: People, sender: ReminderSender, twin: WeChatMessagesTwin
 ) -> None:
     # given a draw of one unit that two entered who want to be told
-    drop_id = await gather(stage, units=1, mode=LineMode.DRAW)
-    async with database.transaction(stage.sql) as connection:
-        await add_sku(connection, Sku("s1", "Tea set", 9_900, 0))
+    drop_id = await draw_of_one(stage)
     names = {await people.come(name, consents=3): name for name in ("ann", "bob")}
     for buyer_id in names:
         assert (await asks(stage).set(HOLD, drop_id, buyer_id)).state == "waiting"
@@ -79,9 +85,7 @@ async def test_nobody_is_told_of_a_hold_that_has_ended(
     stage: Deployment, people: People, sender: ReminderSender, twin: WeChatMessagesTwin
 ) -> None:
     # given a winner whose hold ended while no keeper was there
-    drop_id = await gather(stage, units=1, mode=LineMode.DRAW)
-    async with database.transaction(stage.sql) as connection:
-        await add_sku(connection, Sku("s1", "Tea set", 9_900, 0))
+    drop_id = await draw_of_one(stage)
     ann = await people.come("ann", consents=3)
     await asks(stage).set(HOLD, drop_id, ann)
     await stage.engine.line.join(drop_id, [ann])

@@ -6,16 +6,36 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from livesale.database.schema import migrate
+from livesale.deployment.opening import open_sql
 from livesale.ledger.writer import Writer
 from livesale.operations.audit import Check, audit
 from livesale.operations.recovery import Repaired, diagnose, open_for_recovery, repair
 from livesale.resources import Deployment
+from livesale.settings import Settings, load_settings
 from stock.ids import new_id
 from stock.records import pack_reservation, unpack_reservation
 from tests.livesale.stage import PARTITIONS, Crowd, open_drop, running, until_written
 from tests.servers import Valkey
 
 Dump = dict[str, Any]
+
+
+async def replicated(redis_url: str, sql_url: str, folder: Path, **others: Any) -> Settings:
+    """Settings with one replica that confirms, and the tables that they need."""
+    made = load_settings(
+        data_dir=folder,
+        sql__url=sql_url,
+        redis__url=redis_url,
+        redis__durability="replicated",
+        redis__replicas=1,
+        redis__wait_ms=500,
+        redis__timeout_ms=2_000,
+        **others,
+    )
+    async with open_sql(made) as sql:
+        await migrate(sql)
+    return made
 
 
 async def dump(stage: Deployment, *, whole: bool = False) -> Dump:

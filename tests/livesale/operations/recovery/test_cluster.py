@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from livesale.app import build_app
 from livesale.database.schema import migrate
-from livesale.deployment import watchman
 from livesale.deployment.opening import open_deployment, open_sql
 from livesale.errors import Refused
 from livesale.ledger.writer import Writer
@@ -30,7 +29,7 @@ from stock.topology.slots import slot_of
 from tests.cluster import ShardedCluster
 from tests.livesale.api import Api
 from tests.livesale.deployment.test_acl import sell_everything, show_everything, write_users
-from tests.livesale.operations.recovery.scenes import recover
+from tests.livesale.operations.recovery.scenes import recover, replicated
 from tests.livesale.operations.recovery.test_failover import FAULTS, Buyers
 from tests.livesale.rooms.conftest import open_show
 from tests.livesale.stage import Crowd, open_drop, reserve, running, until_written
@@ -41,9 +40,7 @@ from tests.waiting import until
 PARTITIONS = 6
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchman, "LOOK_S", 0.2)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
@@ -65,27 +62,14 @@ def url_of(cluster: ShardedCluster, user: str) -> str:
 
 @pytest.fixture
 async def settings(cluster: ShardedCluster, sqlite_url: str, tmp_path: Path) -> Settings:
-    made = load_settings(
-        data_dir=tmp_path,
-        sql__url=sqlite_url,
+    return await replicated(
+        url_of(cluster, "livesale"),
+        sqlite_url,
+        tmp_path,
         stock__partitions=PARTITIONS,
-        redis__url=url_of(cluster, "livesale"),
         redis__loader_url=url_of(cluster, "livesale-loader"),
-        redis__durability="replicated",
-        redis__replicas=1,
-        redis__wait_ms=500,
-        redis__timeout_ms=2_000,
         keeper__sweep_ms=20,
     )
-    async with open_sql(made) as sql:
-        await migrate(sql)
-    return made
-
-
-@pytest.fixture
-async def deployment(settings: Settings) -> AsyncIterator[Deployment]:
-    async with open_deployment(settings, role="test") as deployment:
-        yield deployment
 
 
 async def drop_in(deployment: Deployment, partition: int, **changes: int) -> str:

@@ -3,15 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from livesale.database.schema import migrate
-from livesale.deployment import watchman
-from livesale.deployment.opening import open_deployment, open_sql
+from livesale.deployment.opening import open_deployment
 from livesale.deployment.partitions import look_at
 from livesale.errors import Refused
 from livesale.ledger.tables import orders
@@ -19,14 +17,14 @@ from livesale.ledger.writer import Writer
 from livesale.operations.audit import audit
 from livesale.payments.keeper import Keeper
 from livesale.resources import Deployment
-from livesale.settings import Settings, load_settings
+from livesale.settings import Settings
 from stock.connection import connect
 from stock.errors import FencedOff, NotSent, OutcomeUnknown, ScriptRefused
 from stock.gateway import RedisEngine
 from stock.ids import keyed_rid
 from stock.keyspace import Keyspace
 from stock.model import Attempt, ReserveCode
-from tests.livesale.operations.recovery.scenes import broken, recover, write
+from tests.livesale.operations.recovery.scenes import broken, recover, replicated, write
 from tests.livesale.stage import PARTITIONS, open_drop, running, until_written
 from tests.replication import Cluster, ClusterMode, ask
 from tests.waiting import until
@@ -34,9 +32,7 @@ from tests.waiting import until
 FAULTS = (NotSent, OutcomeUnknown, FencedOff, ScriptRefused)
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchman, "LOOK_S", 0.2)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
@@ -52,25 +48,7 @@ EITHER = pytest.mark.parametrize("cluster", [Cluster, ClusterMode], indirect=Tru
 
 @pytest.fixture
 async def settings(cluster: Cluster, sqlite_url: str, tmp_path: Path) -> Settings:
-    made = load_settings(
-        data_dir=tmp_path,
-        sql__url=sqlite_url,
-        stock__partitions=PARTITIONS,
-        redis__url=cluster.url,
-        redis__durability="replicated",
-        redis__replicas=1,
-        redis__wait_ms=500,
-        redis__timeout_ms=2_000,
-    )
-    async with open_sql(made) as sql:
-        await migrate(sql)
-    return made
-
-
-@pytest.fixture
-async def deployment(settings: Settings) -> AsyncIterator[Deployment]:
-    async with open_deployment(settings, role="test") as deployment:
-        yield deployment
+    return await replicated(cluster.url, sqlite_url, tmp_path, stock__partitions=PARTITIONS)
 
 
 class Buyers:
